@@ -1,0 +1,228 @@
+use std::collections::{BTreeMap, HashSet};
+
+use bson::{Bson, Document};
+use jiff::Timestamp;
+
+use crate::problem::{ProblemKind, Problems};
+use crate::quiz::Quiz;
+use crate::time;
+use crate::value::{self, Value};
+
+/// What the choice of one attempt per user needs of a session document: its ids and whether it ended.
+#[derive(Clone, Debug)]
+pub struct AttemptHead {
+    pub id: String,
+    /// `_id` as it is stored, to fetch the document by.
+    pub key: Bson,
+    pub user_id: String,
+    pub ended: bool,
+}
+
+impl AttemptHead {
+    /// The fields of a session document that [`AttemptHead::read`] looks at.
+    pub const FIELDS: [&'static str; 3] = ["_id", "user_id", "has_quiz_ended"];
+
+    /// `None`, with a problem, where the document does not say whose it is.
+    pub fn read(document: &Document, problems: &mut Problems) -> Option<Self> {
+        let id = value::id(document, "_id");
+        let shown = id.as_deref().unwrap_or("without id");
+        let Some(user_id) = user_id(document) else {
+            let example = format!("session document {shown} has no user_id");
+            problems.add(ProblemKind::AttemptUnreadable, example);
+            return None;
+        };
+        let Some(id) = id else {
+            let example = format!("a session document of user {user_id} has no usable _id");
+            problems.add(ProblemKind::AttemptUnreadable, example);
+            return None;
+        };
+        let key = document.get("_id").cloned()?;
+        Some(Self { id, key, user_id, ended: value::flag(document, "has_quiz_ended", false) })
+    }
+}
+
+fn user_id(document: &Document) -> Option<String> {
+    match document.get("user_id")? {
+        Bson::Int32(id) => Some(id.to_string()),
+        Bson::Int64(id) => Some(id.to_string()),
+        _ => value::id(document, "user_id"),
+    }
+}
+
+/// The session documents of each user, of which the best that is an attempt counts: the ended one
+/// with the greatest `_id`; where none has ended, the greatest `_id`.
+#[derive(Debug, Default)]
+pub struct Candidates {
+    excluded: HashSet<String>,
+    /// For each user the heads not yet tried, the best one last.
+    untried: BTreeMap<String, Vec<AttemptHead>>,
+    sorted: bool,
+}
+
+impl Candidates {
+    /// Users in `excluded` (administrators who try tests) are left out of everything.
+    #[must_use]
+    pub fn new(excluded: HashSet<String>) -> Self {
+        Self { excluded, ..Self::default() }
+    }
+
+    pub fn add(&mut self, head: AttemptHead) {
+        if !self.excluded.contains(&head.user_id) {
+            self.sorted = false;
+            self.untried.entry(head.user_id.clone()).or_default().push(head);
+        }
+    }
+
+    /// The best untried document of each user still without an attempt, as `_id`s in stored form. A
+    /// user is done with this, unless [`Candidates::keep`] is told the ones to try again for.
+    #[must_use]
+    pub fn take_best(&mut self) -> Vec<Bson> {
+        if !self.sorted {
+            for heads in self.untried.values_mut() {
+                heads.sort_by(|a, b| (a.ended, &a.id).cmp(&(b.ended, &b.id)));
+            }
+            self.sorted = true;
+        }
+        self.untried.values_mut().filter_map(|heads| Some(heads.pop()?.key)).collect()
+    }
+
+    /// Keeps only the users whose document turned out to be no attempt.
+    pub fn keep(&mut self, users: &HashSet<String>) {
+        self.untried.retain(|user, heads| !heads.is_empty() && users.contains(user));
+    }
+}
+
+/// One question's record in an attempt.
+#[derive(Clone, Debug, Default)]
+pub struct AnswerRecord {
+    pub answer: Value,
+    pub visited: bool,
+    /// Seconds.
+    pub time_spent: Option<f64>,
+    pub marked_for_review: bool,
+}
+
+/// One student's attempt, its answers in the order of the quiz's questions.
+#[derive(Clone, Debug)]
+pub struct Attempt {
+    pub id: String,
+    pub user_id: String,
+    pub ended: bool,
+    pub started: Option<Timestamp>,
+    /// Seconds.
+    pub total_time_spent: Option<f64>,
+    pub answers: Vec<AnswerRecord>,
+    has_start_event: bool,
+}
+
+impl Attempt {
+    /// Reads a document of `sessions`. `None`, with a problem, where it cannot be anyone's attempt at
+    /// this quiz; what is wrong with single answers is a problem and no more.
+    pub fn read(document: &Document, quiz: &Quiz, problems: &mut Problems) -> Option<Self> {
+        let head = AttemptHead::read(document, problems)?;
+        let quiz_id = value::id(document, "quiz_id");
+        if quiz_id.as_ref() != Some(&quiz.id) {
+            let named = quiz_id.unwrap_or_else(|| "none".into());
+            let example = format!("session document {} names quiz {named}", head.id);
+            problems.add(ProblemKind::AttemptOfAnotherQuiz, example);
+            return None;
+        }
+        let records = match document.get("session_answers") {
+            Some(Bson::Array(records)) => records.as_slice(),
+            None | Some(Bson::Null) => &[],
+            Some(_) => {
+                let example = format!("session document {}: session_answers is not a list", head.id);
+                problems.add(ProblemKind::AttemptUnreadable, example);
+                return None;
+            }
+        };
+        let answers = match_answers(records, quiz, &head.id, problems);
+        let events = document.get_array("events").map(Vec::as_slice).unwrap_or_default();
+        let start_event = events
+            .iter()
+            .filter_map(Bson::as_document)
+            .find(|event| event.get_str("event_type").ok() == Some("start-quiz"));
+        let started = start_event
+            .and_then(|event| time::from_utc(event.get("created_at")?))
+            .or_else(|| time::from_utc(document.get("start_quiz_time")?))
+            .or_else(|| time::from_utc(document.get("created_at")?))
+            .or_else(|| time::of_id(&head.id));
+        Some(Self {
+            ended: head.ended,
+            started,
+            total_time_spent: value::number(document, "total_time_spent"),
+            answers,
+            has_start_event: start_event.is_some(),
+            user_id: head.user_id,
+            id: head.id,
+        })
+    }
+
+    /// A document with neither a start-quiz event nor an answer is no attempt.
+    #[must_use]
+    pub fn is_attempt(&self) -> bool {
+        self.has_start_event || self.answers.iter().any(|record| !record.answer.is_null())
+    }
+
+    /// Counts answers whose shape their question's type does not have.
+    pub(crate) fn check_shapes(&self, quiz: &Quiz, problems: &mut Problems) {
+        for (question, record) in quiz.questions.iter().zip(&self.answers) {
+            if question.graded && !question.force_correct && !question.kind.fits(&record.answer) {
+                let (kind, given) = (question.kind.name(), record.answer.kind());
+                let example =
+                    format!("session document {}, question {}: {given} for {kind}", self.id, question.id);
+                problems.add(ProblemKind::AnswerOfWrongShape, example);
+            }
+        }
+    }
+}
+
+/// Brings the stored records into the quiz's order: by `question_id`, else by position. What matches
+/// neither is counted.
+fn match_answers(records: &[Bson], quiz: &Quiz, attempt: &str, problems: &mut Problems) -> Vec<AnswerRecord> {
+    let mut slots: Vec<Option<&Document>> = vec![None; quiz.questions.len()];
+    let mut by_position = Vec::new();
+    for (at, record) in records.iter().enumerate() {
+        let Some(record) = record.as_document() else {
+            let example = format!("session document {attempt}: session_answers[{at}] is not an object");
+            problems.add(ProblemKind::AnswerUnmatched, example);
+            continue;
+        };
+        let id = value::id(record, "question_id");
+        let position = id.as_ref().and_then(|id| quiz.positions.get(id)).copied();
+        match position.and_then(|position| slots.get_mut(position)) {
+            Some(slot) if slot.is_none() => *slot = Some(record),
+            taken => by_position.push((at, record, taken.is_some().then_some(id).flatten())),
+        }
+    }
+    for (at, record, known_id) in by_position {
+        let same_question = known_id.is_none_or(|id| quiz.questions.get(at).is_some_and(|it| it.id == id));
+        match slots.get_mut(at) {
+            Some(slot) if slot.is_none() && same_question => *slot = Some(record),
+            _ => {
+                let example =
+                    format!("session document {attempt}: session_answers[{at}] matches no question");
+                problems.add(ProblemKind::AnswerUnmatched, example);
+            }
+        }
+    }
+    let missing = slots.iter().filter(|slot| slot.is_none()).count();
+    if missing > 0 {
+        let example = format!(
+            "session document {attempt} answers {} of {} questions",
+            slots.len() - missing,
+            slots.len()
+        );
+        problems.add(ProblemKind::AnswersMissing, example);
+    }
+    slots.into_iter().map(|slot| slot.map(read_record).unwrap_or_default()).collect()
+}
+
+fn read_record(record: &Document) -> AnswerRecord {
+    AnswerRecord {
+        answer: Value::read(record.get("answer")),
+        visited: value::flag(record, "visited", false),
+        time_spent: value::number(record, "time_spent"),
+        marked_for_review: value::flag(record, "marked_for_review", false),
+    }
+}

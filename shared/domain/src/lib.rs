@@ -1,0 +1,39 @@
+//! The rules of the pipeline, without I/O: what the Quiz Engine's documents mean, how an answer is
+//! scored, who belongs to a test's cohort, how it is ranked, and what each report says.
+//!
+//! The path of one test: [`Quiz::read`] → [`Attempt::read`] for each chosen session document →
+//! [`TestBuilder::add`] → [`TestBuilder::finish`] → [`reports`].
+//!
+//! Marks are rounded to two decimals (half to even on the exact binary value, as Python's `round`
+//! does), and all times are instants; dates and clock times in reports are India's (UTC+05:30).
+
+mod attempt;
+mod cohort;
+mod problem;
+mod question;
+mod quiz;
+mod rank;
+pub mod reports;
+mod round;
+mod scoring;
+mod sections;
+mod tally;
+mod test_session;
+mod time;
+mod value;
+
+pub use attempt::{AnswerRecord, Attempt, AttemptHead, Candidates};
+pub use cohort::{
+    FormAttempt, Histogram, QuestionTally, Ranking, ScoredAttempt, Test, TestBuilder, TestResults,
+};
+pub use problem::{Problem, ProblemKind, Problems};
+pub use question::{Question, QuestionType};
+pub use quiz::{Chapter, MarkingScheme, PartialRule, QuestionSet, Quiz, QuizError, QuizKind};
+pub use rank::{CohortFigures, RankError, Standing};
+pub use round::round2;
+pub use scoring::{Judgement, Outcome, is_answered, judge};
+pub use sections::{OVERALL, Part};
+pub use tally::{Score, Tally};
+pub use test_session::TestSession;
+pub use time::{from_india, from_utc, in_india};
+pub use value::Value;

@@ -1,0 +1,140 @@
+use std::collections::BTreeMap;
+use std::collections::btree_map::Entry;
+use std::fmt;
+
+/// Something in the documents that does not fit. It is counted and reported, and costs nothing else.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum ProblemKind {
+    AttemptUnreadable,
+    AttemptOfAnotherQuiz,
+    AnswersMissing,
+    AnswerUnmatched,
+    AnswerOfWrongShape,
+    QuestionWithoutKey,
+    QuestionOfUnknownType,
+    QuestionTextMissing,
+    MarkingUnreadable,
+    LimitBeyondQuestions,
+    TimeUnreadable,
+    SectionRenamed,
+    UserNotKeyable,
+    ItemRefused,
+}
+
+impl ProblemKind {
+    /// The name in notices, logs and JSON.
+    #[must_use]
+    pub fn code(self) -> &'static str {
+        match self {
+            Self::AttemptUnreadable => "attempt_unreadable",
+            Self::AttemptOfAnotherQuiz => "attempt_of_another_quiz",
+            Self::AnswersMissing => "answers_missing",
+            Self::AnswerUnmatched => "answer_unmatched",
+            Self::AnswerOfWrongShape => "answer_of_wrong_shape",
+            Self::QuestionWithoutKey => "question_without_key",
+            Self::QuestionOfUnknownType => "question_of_unknown_type",
+            Self::QuestionTextMissing => "question_text_missing",
+            Self::MarkingUnreadable => "marking_unreadable",
+            Self::LimitBeyondQuestions => "limit_beyond_questions",
+            Self::TimeUnreadable => "time_unreadable",
+            Self::SectionRenamed => "section_renamed",
+            Self::UserNotKeyable => "user_not_keyable",
+            Self::ItemRefused => "item_refused",
+        }
+    }
+
+    /// What it means for the reports, and what to do about it.
+    #[must_use]
+    pub fn advice(self) -> &'static str {
+        match self {
+            Self::AttemptUnreadable => {
+                "the student has no report: mend the session document, then sync again"
+            }
+            Self::AttemptOfAnotherQuiz => "left out: the session document names another quiz",
+            Self::AnswersMissing => "questions without an answer record count as skipped",
+            Self::AnswerUnmatched => "left out: the answer belongs to no question of the quiz",
+            Self::AnswerOfWrongShape => "scored by the rules for malformed submissions",
+            Self::QuestionWithoutKey => {
+                "every answer counts as wrong: give the question a key, then sync again"
+            }
+            Self::QuestionOfUnknownType => "every answer counts as wrong: check the question's type",
+            Self::QuestionTextMissing => {
+                "subject and chapter fall back to the set's: the full question is not in `questions`"
+            }
+            Self::MarkingUnreadable => "what is not a number in the marking scheme counts as 0 marks",
+            Self::LimitBeyondQuestions => {
+                "the maximum cannot be reached: the set allows more questions than it has"
+            }
+            Self::TimeUnreadable => "taken as not given: mend the test's schedule",
+            Self::SectionRenamed => "a subject cannot be called as the overall section is",
+            Self::UserNotKeyable => "no report is written for a user id with `#` in it",
+            Self::ItemRefused => "the store cannot hold this item: see the example",
+        }
+    }
+}
+
+impl fmt::Display for ProblemKind {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.write_str(&self.code().replace('_', " "))
+    }
+}
+
+/// How often one kind of problem was met, and where, for example.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Problem {
+    pub kind: ProblemKind,
+    pub count: u64,
+    /// Names documents by their ids, never what a student answered.
+    pub example: String,
+}
+
+/// The problems of one test, by kind.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Problems(BTreeMap<ProblemKind, (u64, String)>);
+
+impl Problems {
+    /// Counts one problem. Of several examples the first in text order is kept, so that the order of
+    /// the documents does not matter.
+    pub fn add(&mut self, kind: ProblemKind, example: impl Into<String>) {
+        self.add_many(kind, 1, example.into());
+    }
+
+    pub(crate) fn add_many(&mut self, kind: ProblemKind, count: u64, example: String) {
+        match self.0.entry(kind) {
+            Entry::Vacant(entry) => {
+                entry.insert((count, example));
+            }
+            Entry::Occupied(mut entry) => {
+                let (total, kept) = entry.get_mut();
+                *total += count;
+                if example < *kept {
+                    *kept = example;
+                }
+            }
+        }
+    }
+
+    pub fn merge(&mut self, other: Self) {
+        for (kind, (count, example)) in other.0 {
+            self.add_many(kind, count, example);
+        }
+    }
+
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
+
+    #[must_use]
+    pub fn count(&self, kind: ProblemKind) -> u64 {
+        self.0.get(&kind).map_or(0, |(count, _)| *count)
+    }
+
+    pub fn iter(&self) -> impl Iterator<Item = Problem> + '_ {
+        self.0.iter().map(|(kind, (count, example))| Problem {
+            kind: *kind,
+            count: *count,
+            example: example.clone(),
+        })
+    }
+}

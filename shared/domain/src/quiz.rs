@@ -1,0 +1,293 @@
+use std::collections::HashMap;
+
+use bson::{Bson, Document};
+use jiff::Timestamp;
+use thiserror::Error;
+
+use crate::problem::{ProblemKind, Problems};
+use crate::question::Question;
+use crate::sections::{self, Part};
+use crate::time;
+use crate::value::{self, Value};
+
+/// Beyond these a number is a mistake; within them every sum stays exact.
+const MOST_MARKS: f64 = 1e6;
+const MOST_QUESTIONS: f64 = 1e6;
+
+/// Why a quiz document cannot be used at all. A retry cannot help: the document must change.
+#[derive(Debug, Error, PartialEq, Eq)]
+pub enum QuizError {
+    #[error("quiz {quiz_id} is malformed: {what}")]
+    Malformed { quiz_id: String, what: String },
+}
+
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum QuizKind {
+    Assessment,
+    OmrAssessment,
+    Homework,
+    /// Never scored or ranked: its answers are reported as they are.
+    Form,
+    Other(String),
+    Unnamed,
+}
+
+impl QuizKind {
+    fn read(name: Option<&str>) -> Self {
+        match name {
+            Some("assessment") => Self::Assessment,
+            Some("omr-assessment") => Self::OmrAssessment,
+            Some("homework") => Self::Homework,
+            Some("form") => Self::Form,
+            Some(other) => Self::Other(other.to_owned()),
+            None => Self::Unnamed,
+        }
+    }
+
+    /// The Quiz Engine's `quiz_type`.
+    #[must_use]
+    pub fn name(&self) -> Option<&str> {
+        match self {
+            Self::Assessment => Some("assessment"),
+            Self::OmrAssessment => Some("omr-assessment"),
+            Self::Homework => Some("homework"),
+            Self::Form => Some("form"),
+            Self::Other(name) => Some(name),
+            Self::Unnamed => None,
+        }
+    }
+}
+
+/// The marks that a set gives for a question's outcome.
+#[derive(Clone, Debug, PartialEq)]
+pub struct MarkingScheme {
+    pub correct: f64,
+    pub wrong: f64,
+    pub skipped: f64,
+    /// `None` where the set knows no partial marks; an empty list of rules gives 0 for a partly
+    /// correct answer, which is still no wrong one.
+    pub partial: Option<Vec<PartialRule>>,
+}
+
+/// `marks` where the number of options selected is one of `selected`.
+#[derive(Clone, Debug, PartialEq)]
+pub struct PartialRule {
+    pub selected: Vec<f64>,
+    pub marks: f64,
+}
+
+#[derive(Clone, Debug)]
+pub struct QuestionSet {
+    pub id: String,
+    pub title: Option<String>,
+    /// `max(0, max_questions_allowed_to_attempt − ungraded)`.
+    pub allowed: u32,
+    /// Whether fewer (or more) may be attempted than there are graded questions: then the set counts
+    /// as a whole in one section.
+    pub is_limited: bool,
+    pub marking: MarkingScheme,
+    pub(crate) len: usize,
+}
+
+/// The counted questions of one chapter within one section.
+#[derive(Clone, Debug)]
+pub struct Chapter {
+    pub section: usize,
+    pub name: String,
+    pub code: Option<String>,
+    pub priority: Value,
+    pub questions: u32,
+    pub max_score: f64,
+}
+
+/// A test as its documents describe it, its sets' questions flattened in order.
+#[derive(Clone, Debug)]
+pub struct Quiz {
+    pub id: String,
+    pub title: Option<String>,
+    pub kind: QuizKind,
+    pub test_format: Option<String>,
+    pub grade: Option<String>,
+    pub subject: Option<String>,
+    pub source_id: Option<String>,
+    /// When the test's window closes.
+    pub session_end: Option<Timestamp>,
+    pub sets: Vec<QuestionSet>,
+    pub questions: Vec<Question>,
+    /// The subjects in the order of the quiz.
+    pub sections: Vec<String>,
+    pub parts: Vec<Part>,
+    pub chapters: Vec<Chapter>,
+    pub(crate) positions: HashMap<String, usize>,
+}
+
+impl Quiz {
+    /// Reads a document of `quizzes`. `questions` are the documents of the `questions` collection
+    /// that belong to its sets: the quiz itself holds only the first ten of each set in full.
+    ///
+    /// # Errors
+    /// [`QuizError::Malformed`] where the document has no id, or its sets or questions cannot be told.
+    pub fn read(document: &Document, questions: &[Document]) -> Result<(Self, Problems), QuizError> {
+        let id = value::id(document, "_id").ok_or_else(|| malformed("", "it has no _id"))?;
+        let mut problems = Problems::default();
+        let none = Document::new();
+        let metadata = value::object(document, "metadata").unwrap_or(&none);
+        let kind = QuizKind::read(value::text(metadata, "quiz_type").as_deref());
+        let full: HashMap<String, &Document> =
+            questions.iter().filter_map(|it| Some((value::id(it, "_id")?, it))).collect();
+
+        let session_end = metadata.get("session_end_time").filter(|it| !blank(it)).and_then(|it| {
+            let time = time::from_india(it);
+            if time.is_none() {
+                problems.add(ProblemKind::TimeUnreadable, format!("quiz {id}: session_end_time is no time"));
+            }
+            time
+        });
+        let mut quiz = Self {
+            title: value::text(document, "title"),
+            test_format: value::text(metadata, "test_format"),
+            grade: value::text(metadata, "grade"),
+            subject: value::text(metadata, "subject"),
+            source_id: value::text(metadata, "source_id"),
+            session_end,
+            sets: Vec::new(),
+            questions: Vec::new(),
+            sections: Vec::new(),
+            parts: Vec::new(),
+            chapters: Vec::new(),
+            positions: HashMap::new(),
+            kind,
+            id,
+        };
+        let sets = document
+            .get_array("question_sets")
+            .map_err(|_| malformed(&quiz.id, "question_sets is not a list"))?;
+        for (index, set) in sets.iter().enumerate() {
+            quiz.read_set(set, index, &full, &mut problems)?;
+        }
+        for (position, question) in quiz.questions.iter().enumerate() {
+            if !question.id.is_empty() {
+                quiz.positions.entry(question.id.clone()).or_insert(position);
+            }
+        }
+        sections::assign(&mut quiz, &mut problems);
+        Ok((quiz, problems))
+    }
+
+    fn read_set(
+        &mut self,
+        set: &Bson,
+        index: usize,
+        full: &HashMap<String, &Document>,
+        problems: &mut Problems,
+    ) -> Result<(), QuizError> {
+        let wrong = |what: String| malformed(&self.id, &what);
+        let set =
+            set.as_document().ok_or_else(|| wrong(format!("question_sets[{index}] is not an object")))?;
+        let stubs = set
+            .get_array("questions")
+            .map_err(|_| wrong(format!("question_sets[{index}].questions is not a list")))?;
+        let scored = self.kind != QuizKind::Form;
+        let mut ungraded = 0;
+        for (at, stub) in stubs.iter().enumerate() {
+            let place = format!("question_sets[{index}].questions[{at}]");
+            let stub = stub.as_document().ok_or_else(|| wrong(format!("{place} is not an object")))?;
+            let full = value::id(stub, "_id").and_then(|id| full.get(&id).copied());
+            let (question, found) =
+                Question::read(stub, full, &format!("{place} of quiz {}", self.id), scored);
+            problems.merge(found);
+            ungraded += u32::from(!question.counts());
+            self.questions.push(question);
+        }
+        let all = u32::try_from(stubs.len()).unwrap_or(u32::MAX);
+        let limit = value::number(set, "max_questions_allowed_to_attempt").map_or(all, to_count);
+        let scheme = value::object(set, "marking_scheme")
+            .or_else(|| value::object(stubs.first()?.as_document()?, "marking_scheme"));
+        let marking = match scheme {
+            Some(scheme) => MarkingScheme::read(scheme, &format!("quiz {}, set {index}", self.id), problems),
+            None => MarkingScheme::of_kind(&self.kind),
+        };
+        let allowed = limit.saturating_sub(ungraded);
+        self.sets.push(QuestionSet {
+            id: value::id(set, "_id").unwrap_or_default(),
+            title: value::text(set, "title"),
+            allowed,
+            is_limited: allowed != all.saturating_sub(ungraded),
+            marking,
+            len: stubs.len(),
+        });
+        Ok(())
+    }
+
+    /// What the test is called where its session has no name of its own.
+    #[must_use]
+    pub fn name(&self) -> &str {
+        self.title.as_deref().unwrap_or(&self.id)
+    }
+
+    /// The set that a question belongs to.
+    #[must_use]
+    pub fn set_of(&self, question: &Question) -> Option<&QuestionSet> {
+        self.sets.get(self.parts.get(question.part)?.set)
+    }
+}
+
+impl MarkingScheme {
+    fn of_kind(kind: &QuizKind) -> Self {
+        let (correct, wrong) = match kind {
+            QuizKind::Assessment | QuizKind::OmrAssessment => (4.0, -1.0),
+            _ => (1.0, 0.0),
+        };
+        Self { correct, wrong, skipped: 0.0, partial: None }
+    }
+
+    fn read(scheme: &Document, place: &str, problems: &mut Problems) -> Self {
+        let mut marks = |of: &Document, field: &str| {
+            if let Some(marks) = value::number(of, field).filter(|marks| marks.abs() <= MOST_MARKS) {
+                return marks;
+            }
+            if of.get(field).is_some_and(|it| *it != Bson::Null) {
+                problems.add(ProblemKind::MarkingUnreadable, format!("{place}: `{field}` is not a number"));
+            }
+            0.0
+        };
+        let correct = marks(scheme, "correct");
+        let wrong = marks(scheme, "wrong");
+        let skipped = marks(scheme, "skipped");
+        let partial = scheme.get_array("partial").ok().map(|rules| {
+            rules
+                .iter()
+                .filter_map(Bson::as_document)
+                .map(|rule| PartialRule { selected: selected(rule), marks: marks(rule, "marks") })
+                .collect()
+        });
+        Self { correct, wrong, skipped, partial }
+    }
+
+    /// Marks for a partly correct answer: of the first rule that fits the number of options selected.
+    #[must_use]
+    #[expect(clippy::cast_precision_loss, reason = "small whole numbers")]
+    pub fn partial_marks(&self, selected: usize) -> f64 {
+        let fits = |rule: &&PartialRule| rule.selected.contains(&(selected as f64));
+        self.partial.iter().flatten().find(fits).map_or(0.0, |rule| rule.marks)
+    }
+}
+
+fn selected(rule: &Document) -> Vec<f64> {
+    let conditions = rule.get_array("conditions").map(Vec::as_slice).unwrap_or_default();
+    conditions.iter().filter_map(|it| value::number(it.as_document()?, "num_correct_selected")).collect()
+}
+
+#[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "clamped to the range")]
+fn to_count(value: f64) -> u32 {
+    value.clamp(0.0, MOST_QUESTIONS) as u32
+}
+
+fn blank(value: &Bson) -> bool {
+    *value == Bson::Null || value.as_str().is_some_and(|text| text.trim().is_empty())
+}
+
+fn malformed(quiz_id: &str, what: &str) -> QuizError {
+    let quiz_id = if quiz_id.is_empty() { "without id" } else { quiz_id };
+    QuizError::Malformed { quiz_id: quiz_id.to_owned(), what: what.to_owned() }
+}

@@ -1,0 +1,74 @@
+use serde::Serialize;
+
+use crate::cohort::{ScoredAttempt, Test};
+use crate::quiz::{Chapter, Quiz};
+use crate::round::{number, percent, round2};
+use crate::tally::Tally;
+
+/// One chapter's line in a subject's item (v1). Percentages are 0 where they have no basis.
+#[derive(Clone, Debug, Serialize)]
+pub struct ChapterLine {
+    pub chapter_name: String,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub chapter_code: Option<String>,
+    pub section: String,
+    #[serde(serialize_with = "number")]
+    pub marks_scored: f64,
+    #[serde(serialize_with = "number")]
+    pub max_score: f64,
+    pub total_questions: u32,
+    #[serde(serialize_with = "number")]
+    pub accuracy: f64,
+    #[serde(serialize_with = "number")]
+    pub attempt_percentage: f64,
+}
+
+/// One attempt's result in one chapter.
+pub(super) struct ChapterScore<'a> {
+    pub chapter: &'a Chapter,
+    pub section: &'a str,
+    pub tally: Tally,
+    pub skipped: u32,
+    pub marks: f64,
+    pub accuracy: Option<f64>,
+    pub attempt_percentage: Option<f64>,
+}
+
+/// The chapters of one section, or of all, in the order of the quiz.
+pub(super) fn scores<'a>(
+    quiz: &'a Quiz,
+    attempt: &'a ScoredAttempt,
+    section: Option<usize>,
+) -> impl Iterator<Item = ChapterScore<'a>> {
+    let of_section = move |chapter: &Chapter| section.is_none_or(|it| it == chapter.section);
+    quiz.chapters.iter().zip(attempt.chapters()).filter(move |(it, _)| of_section(it)).filter_map(
+        |(chapter, tally)| {
+            let answered = tally.tally.answered();
+            let correct = f64::from(tally.tally.correct) + 0.5 * f64::from(tally.tally.partially_correct);
+            Some(ChapterScore {
+                chapter,
+                section: quiz.sections.get(chapter.section)?,
+                tally: tally.tally,
+                skipped: chapter.questions.saturating_sub(answered),
+                marks: round2(tally.marks),
+                accuracy: percent(correct, f64::from(answered)).map(round2),
+                attempt_percentage: percent(f64::from(answered), f64::from(chapter.questions)).map(round2),
+            })
+        },
+    )
+}
+
+pub(super) fn lines(test: &Test, attempt: &ScoredAttempt, section: Option<usize>) -> Vec<ChapterLine> {
+    scores(&test.quiz, attempt, section)
+        .map(|score| ChapterLine {
+            chapter_name: score.chapter.name.clone(),
+            chapter_code: score.chapter.code.clone(),
+            section: score.section.to_owned(),
+            marks_scored: score.marks,
+            max_score: round2(score.chapter.max_score),
+            total_questions: score.chapter.questions,
+            accuracy: score.accuracy.unwrap_or_default(),
+            attempt_percentage: score.attempt_percentage.unwrap_or_default(),
+        })
+        .collect()
+}

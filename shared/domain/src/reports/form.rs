@@ -1,0 +1,92 @@
+use serde::Serialize;
+
+use super::{ReportItem, Stamp, date, is_keyable};
+use crate::cohort::{FormAttempt, Test, TestResults};
+use crate::question::Question;
+use crate::scoring::is_answered;
+use crate::value::Value;
+
+/// One item of `form_question_responses`: what one user answered to one question of a form.
+#[derive(Clone, Debug, Serialize)]
+pub struct FormResponse {
+    pub session_id: String,
+    /// `{user_id}#{question_position_index}`.
+    #[serde(rename = "user_id-question_position_index")]
+    pub key: String,
+    pub user_id: String,
+    /// From 0, over the sets in order.
+    pub question_position_index: usize,
+    pub question_id: String,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub question_set_title: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub question_text: Option<String>,
+    #[serde(skip_serializing_if = "Value::is_null")]
+    pub priority: Value,
+    /// As the student gave it.
+    #[serde(skip_serializing_if = "Value::is_null")]
+    pub user_response: Value,
+    /// The texts of the options chosen, joined with `, `.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub user_response_labels: Option<String>,
+    pub is_answered: bool,
+    pub test_name: String,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub start_date: Option<String>,
+    pub sync_generation: i64,
+}
+
+pub(super) fn items(test: &Test, stamp: Stamp) -> impl Iterator<Item = ReportItem> + Send {
+    let attempts: &[FormAttempt] = match &test.results {
+        TestResults::Form(attempts) => attempts,
+        TestResults::Scored { .. } => &[],
+    };
+    attempts.iter().filter(|it| is_keyable(&it.user_id)).flat_map(move |attempt| {
+        let questions = test.quiz.questions.iter().zip(&attempt.answers).enumerate();
+        questions.map(move |(position, (question, answer))| {
+            let response = response(test, attempt, position, question, answer, stamp);
+            ReportItem::FormResponse(Box::new(response))
+        })
+    })
+}
+
+fn response(
+    test: &Test,
+    attempt: &FormAttempt,
+    position: usize,
+    question: &Question,
+    answer: &Value,
+    stamp: Stamp,
+) -> FormResponse {
+    FormResponse {
+        session_id: test.session.session_id.clone(),
+        key: format!("{}#{position}", attempt.user_id),
+        user_id: attempt.user_id.clone(),
+        question_position_index: position,
+        question_id: question.id.clone(),
+        question_set_title: test.quiz.set_of(question).and_then(|set| set.title.clone()),
+        question_text: question.text.clone(),
+        priority: question.priority.clone(),
+        user_response: answer.clone(),
+        user_response_labels: labels(question, answer),
+        is_answered: is_answered(answer),
+        test_name: test.name().to_owned(),
+        start_date: test.start.map(date),
+        sync_generation: stamp.generation,
+    }
+}
+
+/// The texts of the options chosen; `None` where the answer is no list of the question's options.
+fn labels(question: &Question, answer: &Value) -> Option<String> {
+    let Value::List(chosen) = answer else { return None };
+    if chosen.is_empty() || question.options.is_empty() {
+        return None;
+    }
+    let label = |index: &Value| {
+        let index = index.as_number().filter(|index| index.fract() == 0.0 && *index >= 0.0)?;
+        #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "whole, not negative")]
+        question.options.get(index as usize).map(String::as_str)
+    };
+    let labels: Option<Vec<&str>> = chosen.iter().map(label).collect();
+    labels.map(|labels| labels.join(", "))
+}

@@ -1,0 +1,170 @@
+use serde::Serialize;
+
+use super::{ChapterLine, Stamp, chapters, clock, date, is_keyable};
+use crate::cohort::{Ranking, ScoredAttempt, Test, TestResults};
+use crate::round::{number, optional_number, round2};
+use crate::sections::OVERALL;
+
+/// One item of `student_quiz_reports`: one student's result in one section, `overall` being the whole
+/// test. Percentages are 0 where they have no basis.
+#[derive(Clone, Debug, Serialize)]
+pub struct SectionReport {
+    pub session_id: String,
+    /// `{user_id}#{section}`.
+    #[serde(rename = "user_id-section")]
+    pub key: String,
+    pub user_id: String,
+    pub section: String,
+    pub test_id: String,
+    pub test_name: String,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub test_type: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub test_format: Option<String>,
+    pub platform: &'static str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub start_date: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub start_time: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub end_date: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub end_time: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub group: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub batch: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub stream: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub course: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub grade: Option<String>,
+    #[serde(serialize_with = "number")]
+    pub marks_scored: f64,
+    #[serde(serialize_with = "number")]
+    pub max_marks_possible: f64,
+    pub total_questions: u32,
+    pub num_correct: u32,
+    pub num_wrong: u32,
+    pub num_partially_correct: u32,
+    pub num_skipped: u32,
+    #[serde(serialize_with = "number")]
+    pub percentage: f64,
+    #[serde(serialize_with = "number")]
+    pub accuracy: f64,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub rank: Option<u32>,
+    #[serde(skip_serializing_if = "Option::is_none", serialize_with = "optional_number")]
+    pub percentile: Option<f64>,
+    pub number_test_taker: u32,
+    #[serde(skip_serializing_if = "Option::is_none", serialize_with = "optional_number")]
+    pub highest_test_score: Option<f64>,
+    #[serde(skip_serializing_if = "Option::is_none", serialize_with = "optional_number")]
+    pub avg_test_score: Option<f64>,
+    pub has_quiz_ended: bool,
+    /// RFC 3339, UTC.
+    pub inserted_at_timestamp: String,
+    pub sync_generation: i64,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub chapter_wise_data: Option<Vec<ChapterLine>>,
+}
+
+pub(super) fn items(test: &Test, stamp: Stamp) -> impl Iterator<Item = super::ReportItem> + Send {
+    let (attempts, rankings): (&[_], &[_]) = match &test.results {
+        TestResults::Scored { attempts, rankings, .. } => (attempts, rankings),
+        TestResults::Form(_) => (&[], &[]),
+    };
+    let template = template(test, stamp);
+    let sections = std::iter::once(None).chain((0..).map(Some));
+    sections.zip(rankings).flat_map(move |(section, ranking)| {
+        let template = template.clone();
+        let keyable = attempts.iter().enumerate().filter(|(_, attempt)| is_keyable(&attempt.user_id));
+        keyable.filter_map(move |(index, attempt)| {
+            let item = item(test, &template, section, ranking, index, attempt)?;
+            Some(super::ReportItem::Section(Box::new(item)))
+        })
+    })
+}
+
+/// What all items of a test have in common.
+fn template(test: &Test, stamp: Stamp) -> SectionReport {
+    let (quiz, session) = (&test.quiz, &test.session);
+    let end = session.end.or(quiz.session_end);
+    SectionReport {
+        session_id: session.session_id.clone(),
+        key: String::new(),
+        user_id: String::new(),
+        section: String::new(),
+        test_id: quiz.id.clone(),
+        test_name: test.name().to_owned(),
+        test_type: quiz.kind.name().map(str::to_owned),
+        test_format: quiz.test_format.clone(),
+        platform: "quizengine",
+        start_date: test.start.map(date),
+        start_time: session.start.map(clock),
+        end_date: end.map(date),
+        end_time: end.map(clock),
+        group: session.group().map(str::to_owned),
+        batch: session.batch.clone(),
+        stream: session.stream.clone(),
+        course: session.course.clone(),
+        grade: session.grade.clone().or_else(|| quiz.grade.clone()),
+        marks_scored: 0.0,
+        max_marks_possible: 0.0,
+        total_questions: 0,
+        num_correct: 0,
+        num_wrong: 0,
+        num_partially_correct: 0,
+        num_skipped: 0,
+        percentage: 0.0,
+        accuracy: 0.0,
+        rank: None,
+        percentile: None,
+        number_test_taker: 0,
+        highest_test_score: None,
+        avg_test_score: None,
+        has_quiz_ended: false,
+        inserted_at_timestamp: stamp.written_at.to_string(),
+        sync_generation: stamp.generation,
+        chapter_wise_data: None,
+    }
+}
+
+fn item(
+    test: &Test,
+    template: &SectionReport,
+    section: Option<usize>,
+    ranking: &Ranking,
+    index: usize,
+    attempt: &ScoredAttempt,
+) -> Option<SectionReport> {
+    let score = ranking.scores.get(index)?;
+    let standing = ranking.standings.get(index).copied().flatten();
+    let name = match section {
+        Some(section) => test.quiz.sections.get(section)?.as_str(),
+        None => OVERALL,
+    };
+    Some(SectionReport {
+        key: format!("{}#{name}", attempt.user_id),
+        user_id: attempt.user_id.clone(),
+        section: name.to_owned(),
+        marks_scored: score.marks,
+        max_marks_possible: score.max_marks,
+        total_questions: score.total_questions,
+        num_correct: score.correct,
+        num_wrong: score.wrong,
+        num_partially_correct: score.partially_correct,
+        num_skipped: score.skipped,
+        percentage: score.percentage().unwrap_or_default(),
+        accuracy: score.accuracy().unwrap_or_default(),
+        rank: standing.map(|it| it.rank),
+        percentile: standing.map(|it| round2(it.percentile)),
+        number_test_taker: ranking.figures.takers,
+        highest_test_score: ranking.figures.highest,
+        avg_test_score: ranking.figures.average.map(round2),
+        has_quiz_ended: attempt.ended,
+        chapter_wise_data: section.map(|section| chapters::lines(test, attempt, Some(section))),
+        ..template.clone()
+    })
+}

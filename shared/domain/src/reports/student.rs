@@ -1,0 +1,174 @@
+use serde::Serialize;
+
+use super::{ReportItem, Stamp, chapters, date, is_keyable};
+use crate::cohort::{Ranking, ScoredAttempt, Test, TestResults};
+use crate::round::{number, optional_number, round2};
+use crate::value::Value;
+
+/// One document of `student_quiz_reports_v2`: one student's whole report. Percentages are null where
+/// they have no basis.
+#[derive(Clone, Debug, Serialize)]
+pub struct StudentReport {
+    pub session_id: String,
+    pub user_id: String,
+    pub quiz_id: String,
+    pub student_id: String,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub school: Option<String>,
+    pub report_header: ReportHeader,
+    pub overall_performance: Performance,
+    pub subject_performance: Vec<SubjectPerformance>,
+    pub chapter_performance: Vec<ChapterPerformance>,
+    pub metadata: ReportMetadata,
+    pub sync_generation: i64,
+}
+
+#[derive(Clone, Debug, Serialize)]
+pub struct ReportHeader {
+    pub student_id: String,
+    pub test_name: String,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub test_date: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub course: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub stream: Option<String>,
+}
+
+#[derive(Clone, Debug, Serialize)]
+pub struct Performance {
+    #[serde(serialize_with = "number")]
+    pub marks_scored: f64,
+    #[serde(serialize_with = "number")]
+    pub max_marks_possible: f64,
+    #[serde(serialize_with = "optional_number")]
+    pub percentage: Option<f64>,
+    #[serde(serialize_with = "optional_number")]
+    pub accuracy: Option<f64>,
+    pub num_correct: u32,
+    pub num_wrong: u32,
+    pub num_skipped: u32,
+    pub total_questions: u32,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub rank: Option<u32>,
+    #[serde(skip_serializing_if = "Option::is_none", serialize_with = "optional_number")]
+    pub percentile: Option<f64>,
+    pub has_quiz_ended: bool,
+}
+
+#[derive(Clone, Debug, Serialize)]
+pub struct SubjectPerformance {
+    pub subject: String,
+    #[serde(flatten)]
+    pub performance: Performance,
+}
+
+#[derive(Clone, Debug, Serialize)]
+pub struct ChapterPerformance {
+    pub subject: String,
+    pub chapter_name: String,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub chapter_id: Option<String>,
+    #[serde(skip_serializing_if = "Value::is_null")]
+    pub priority: Value,
+    pub total_questions: u32,
+    pub num_correct: u32,
+    pub num_wrong: u32,
+    pub num_partially_correct: u32,
+    pub num_skipped: u32,
+    #[serde(serialize_with = "number")]
+    pub marks_scored: f64,
+    #[serde(serialize_with = "number")]
+    pub max_score: f64,
+    #[serde(serialize_with = "optional_number")]
+    pub accuracy: Option<f64>,
+    #[serde(serialize_with = "optional_number")]
+    pub attempt_percentage: Option<f64>,
+}
+
+#[derive(Clone, Debug, Serialize)]
+pub struct ReportMetadata {
+    /// The attempt is not final: the student may still be writing.
+    pub test_incomplete: bool,
+}
+
+pub(super) fn items(test: &Test, stamp: Stamp) -> impl Iterator<Item = ReportItem> + Send {
+    let (attempts, rankings): (&[_], &[_]) = match &test.results {
+        TestResults::Scored { attempts, rankings, .. } => (attempts, rankings),
+        TestResults::Form(_) => (&[], &[]),
+    };
+    let keyable = attempts.iter().enumerate().filter(|(_, attempt)| is_keyable(&attempt.user_id));
+    keyable.filter_map(move |(index, attempt)| {
+        let report = report(test, rankings, index, attempt, stamp)?;
+        Some(ReportItem::Student(Box::new(report)))
+    })
+}
+
+fn report(
+    test: &Test,
+    rankings: &[Ranking],
+    index: usize,
+    attempt: &ScoredAttempt,
+    stamp: Stamp,
+) -> Option<StudentReport> {
+    let session = &test.session;
+    let (overall, sections) = rankings.split_first()?;
+    let subjects = test.quiz.sections.iter().zip(sections).filter_map(|(subject, ranking)| {
+        Some(SubjectPerformance {
+            subject: subject.clone(),
+            performance: performance(ranking, index, attempt)?,
+        })
+    });
+    let chapters = chapters::scores(&test.quiz, attempt, None).map(|score| ChapterPerformance {
+        subject: score.section.to_owned(),
+        chapter_name: score.chapter.name.clone(),
+        chapter_id: score.chapter.code.clone(),
+        priority: score.chapter.priority.clone(),
+        total_questions: score.chapter.questions,
+        num_correct: score.tally.correct,
+        num_wrong: score.tally.wrong,
+        num_partially_correct: score.tally.partially_correct,
+        num_skipped: score.skipped,
+        marks_scored: score.marks,
+        max_score: round2(score.chapter.max_score),
+        accuracy: score.accuracy,
+        attempt_percentage: score.attempt_percentage,
+    });
+    Some(StudentReport {
+        session_id: session.session_id.clone(),
+        user_id: attempt.user_id.clone(),
+        quiz_id: test.quiz.id.clone(),
+        student_id: attempt.user_id.clone(),
+        school: session.school.clone(),
+        report_header: ReportHeader {
+            student_id: attempt.user_id.clone(),
+            test_name: test.name().to_owned(),
+            test_date: test.start.map(date),
+            course: session.course.clone(),
+            stream: session.stream.clone(),
+        },
+        overall_performance: performance(overall, index, attempt)?,
+        subject_performance: subjects.collect(),
+        chapter_performance: chapters.collect(),
+        metadata: ReportMetadata { test_incomplete: !attempt.is_final },
+        sync_generation: stamp.generation,
+    })
+}
+
+fn performance(ranking: &Ranking, index: usize, attempt: &ScoredAttempt) -> Option<Performance> {
+    let score = ranking.scores.get(index)?;
+    let standing = ranking.standings.get(index).copied().flatten();
+    Some(Performance {
+        marks_scored: score.marks,
+        max_marks_possible: score.max_marks,
+        percentage: score.percentage(),
+        accuracy: score.accuracy(),
+        num_correct: score.correct,
+        num_wrong: score.wrong,
+        num_skipped: score.skipped,
+        total_questions: score.total_questions,
+        rank: standing.map(|it| it.rank),
+        percentile: standing.map(|it| round2(it.percentile)),
+        has_quiz_ended: attempt.ended,
+    })
+}

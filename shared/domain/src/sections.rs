@@ -1,0 +1,149 @@
+use crate::problem::{ProblemKind, Problems};
+use crate::question::Question;
+use crate::quiz::{Chapter, QuestionSet, Quiz};
+
+/// The key of the section that covers the whole test.
+pub const OVERALL: &str = "overall";
+
+/// The questions of one set that count in one section. Where a set has no optional limit each of its
+/// subjects is a part; where it has one the whole set is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Part {
+    /// Index into [`Quiz::sets`].
+    pub set: usize,
+    /// Index into [`Quiz::sections`].
+    pub section: usize,
+    /// How many questions may be attempted: `max(0, limit − ungraded)`.
+    pub allowed: u32,
+    /// How many questions count.
+    pub questions: u32,
+}
+
+/// Gives every question its part, section and chapter line, in the order of the quiz.
+pub(crate) fn assign(quiz: &mut Quiz, problems: &mut Problems) {
+    let mut start = 0;
+    for set_index in 0..quiz.sets.len() {
+        let Some(set) = quiz.sets.get(set_index) else { continue };
+        let end = (start + set.len).min(quiz.questions.len());
+        let range = start..end;
+        start = end;
+        let questions = quiz.questions.get(range.clone()).unwrap_or_default();
+        let subjects: Vec<String> = questions
+            .iter()
+            .map(|question| subject(question.subject.as_deref(), set, quiz, problems))
+            .collect();
+        let counted = u32::try_from(questions.iter().filter(|it| it.counts()).count()).unwrap_or(u32::MAX);
+        let split = !set.is_limited;
+        if set.allowed > counted {
+            let example = format!("set {:?} allows {} of {counted} graded questions", set.title, set.allowed);
+            problems.add(ProblemKind::LimitBeyondQuestions, example);
+        }
+        let allowed = set.allowed;
+        let majority = match majority(&subjects) {
+            Some(subject) => subject.to_owned(),
+            None => subject(None, set, quiz, problems),
+        };
+        if subjects.is_empty() && allowed > 0 {
+            let section = position_or_push(&mut quiz.sections, |it| *it == majority, || majority.clone());
+            quiz.parts.push(Part { set: set_index, section, allowed, questions: 0 });
+        }
+
+        for (offset, own) in subjects.into_iter().enumerate() {
+            let subject = if split { own } else { majority.clone() };
+            let Some(counts) = quiz.questions.get(range.start + offset).map(Question::counts) else {
+                continue;
+            };
+            let section = position_or_push(&mut quiz.sections, |it| *it == subject, || subject.clone());
+            let part = position_or_push(
+                &mut quiz.parts,
+                |it| it.set == set_index && it.section == section,
+                || Part { set: set_index, section, allowed: if split { 0 } else { allowed }, questions: 0 },
+            );
+            if let Some(part) = quiz.parts.get_mut(part).filter(|_| counts) {
+                part.questions += 1;
+                part.allowed += u32::from(split);
+            }
+            let Some(question) = quiz.questions.get_mut(range.start + offset) else { continue };
+            question.part = part;
+            question.chapter_line = match &question.chapter {
+                Some(name) if counts => Some(position_or_push(
+                    &mut quiz.chapters,
+                    |it| it.section == section && it.name == *name && it.code == question.chapter_id,
+                    || Chapter {
+                        section,
+                        name: name.clone(),
+                        code: question.chapter_id.clone(),
+                        priority: question.priority.clone(),
+                        questions: 0,
+                        max_score: 0.0,
+                    },
+                )),
+                _ => None,
+            };
+            let correct = quiz.sets.get(set_index).map_or(0.0, |set| set.marking.correct);
+            if let Some(chapter) = question.chapter_line.and_then(|line| quiz.chapters.get_mut(line)) {
+                chapter.questions += 1;
+                chapter.max_score += correct;
+            }
+        }
+    }
+    drop_empty_sections(quiz);
+}
+
+/// A section in which no question counts has no result: it is left out, its parts go nowhere.
+fn drop_empty_sections(quiz: &mut Quiz) {
+    let counts = |section| quiz.parts.iter().any(|it| it.section == section && it.questions + it.allowed > 0);
+    let kept: Vec<bool> = (0..quiz.sections.len()).map(counts).collect();
+    let mut new_index = Vec::with_capacity(kept.len());
+    let mut next = 0;
+    for keep in &kept {
+        new_index.push(if *keep { next } else { usize::MAX });
+        next += usize::from(*keep);
+    }
+    let mut keeps = kept.iter();
+    quiz.sections.retain(|_| keeps.next().copied().unwrap_or(true));
+    for section in quiz
+        .parts
+        .iter_mut()
+        .map(|it| &mut it.section)
+        .chain(quiz.chapters.iter_mut().map(|it| &mut it.section))
+    {
+        *section = new_index.get(*section).copied().unwrap_or(usize::MAX);
+    }
+}
+
+fn subject(own: Option<&str>, set: &QuestionSet, quiz: &Quiz, problems: &mut Problems) -> String {
+    let set_title = set.title.as_deref().map(str::trim).filter(|title| !title.is_empty());
+    let subject = own
+        .or_else(|| {
+            let (subject, _) = set_title?.split_once(" - ")?;
+            Some(subject.trim()).filter(|subject| !subject.is_empty())
+        })
+        .or(quiz.subject.as_deref())
+        .or(set_title)
+        .unwrap_or("General");
+    if subject == OVERALL {
+        problems.add(ProblemKind::SectionRenamed, format!("quiz {} has the subject {OVERALL:?}", quiz.id));
+        return format!("{OVERALL} (subject)");
+    }
+    subject.to_owned()
+}
+
+/// The most frequent subject; the first one wins a tie.
+fn majority(subjects: &[String]) -> Option<&str> {
+    let mut counts: Vec<(&str, usize)> = Vec::new();
+    for subject in subjects {
+        match counts.iter_mut().find(|(name, _)| name == subject) {
+            Some((_, count)) => *count += 1,
+            None => counts.push((subject, 1)),
+        }
+    }
+    counts.into_iter().rev().max_by_key(|(_, count)| *count).map(|(subject, _)| subject)
+}
+
+fn position_or_push<T>(items: &mut Vec<T>, is: impl Fn(&T) -> bool, make: impl FnOnce() -> T) -> usize {
+    items.iter().position(is).unwrap_or_else(|| {
+        items.push(make());
+        items.len() - 1
+    })
+}

@@ -1,0 +1,227 @@
+use std::cmp::Ordering;
+use std::collections::BTreeMap;
+
+use bson::{Bson, Document};
+use serde::{Serialize, Serializer};
+
+/// An answer or a key as it was stored, of whatever shape. Whole and floating numbers are one kind:
+/// `2`, `2i64` and `2.0` are equal.
+#[derive(Clone, Debug, Default)]
+pub enum Value {
+    #[default]
+    Null,
+    Bool(bool),
+    Int(i64),
+    Float(f64),
+    Text(String),
+    List(Vec<Value>),
+    Map(BTreeMap<String, Value>),
+    /// A BSON type that no answer has (a date, an id, bytes, …): never equal to anything.
+    Other(&'static str),
+}
+
+impl Value {
+    #[must_use]
+    pub fn read(value: Option<&Bson>) -> Self {
+        match value {
+            None | Some(Bson::Null | Bson::Undefined) => Self::Null,
+            Some(Bson::Boolean(value)) => Self::Bool(*value),
+            Some(Bson::Int32(value)) => Self::Int(i64::from(*value)),
+            Some(Bson::Int64(value)) => Self::Int(*value),
+            Some(Bson::Double(value)) => Self::Float(*value),
+            Some(Bson::String(value)) => Self::Text(value.clone()),
+            Some(Bson::Array(values)) => {
+                Self::List(values.iter().map(|value| Self::read(Some(value))).collect())
+            }
+            Some(Bson::Document(rows)) => {
+                Self::Map(rows.iter().map(|(key, value)| (key.clone(), Self::read(Some(value)))).collect())
+            }
+            Some(Bson::ObjectId(_)) => Self::Other("object id"),
+            Some(Bson::DateTime(_) | Bson::Timestamp(_)) => Self::Other("date"),
+            Some(Bson::Binary(_)) => Self::Other("bytes"),
+            Some(Bson::Decimal128(_)) => Self::Other("decimal"),
+            Some(_) => Self::Other("unusual BSON type"),
+        }
+    }
+
+    #[must_use]
+    pub fn is_null(&self) -> bool {
+        matches!(self, Self::Null)
+    }
+
+    /// A bare number; a boolean counts as 0 or 1, as it does in the Quiz Engine's backend.
+    #[must_use]
+    pub fn as_number(&self) -> Option<f64> {
+        match self {
+            Self::Bool(value) => Some(f64::from(u8::from(*value))),
+            #[expect(clippy::cast_precision_loss, reason = "numbers compare as doubles")]
+            Self::Int(value) => Some(*value as f64),
+            Self::Float(value) => Some(*value),
+            _ => None,
+        }
+    }
+
+    /// What kind of value this is, for a problem's example: never the value itself.
+    #[must_use]
+    pub fn kind(&self) -> &'static str {
+        match self {
+            Self::Null => "nothing",
+            Self::Bool(_) => "a boolean",
+            Self::Int(_) | Self::Float(_) => "a number",
+            Self::Text(_) => "a text",
+            Self::List(_) => "a list",
+            Self::Map(_) => "an object",
+            Self::Other(kind) => kind,
+        }
+    }
+
+    /// Equal as an answer is to its key: numbers by value, lists in any order, objects by their rows.
+    #[must_use]
+    pub fn same_answer(&self, key: &Self) -> bool {
+        match (self, key) {
+            (Self::List(given), Self::List(key)) => {
+                if given.len() != key.len() {
+                    return false;
+                }
+                let (mut given, mut key): (Vec<_>, Vec<_>) = (given.iter().collect(), key.iter().collect());
+                given.sort_by(|a, b| a.order(b));
+                key.sort_by(|a, b| a.order(b));
+                given.iter().zip(key).all(|(a, b)| a.equal(b))
+            }
+            (given, key) => given.equal(key),
+        }
+    }
+
+    pub(crate) fn equal(&self, other: &Self) -> bool {
+        match (self, other) {
+            (Self::Null, Self::Null) => true,
+            (Self::Int(a), Self::Int(b)) => a == b,
+            (Self::Text(a), Self::Text(b)) => a == b,
+            (Self::List(a), Self::List(b)) => a.len() == b.len() && a.iter().zip(b).all(|(a, b)| a.equal(b)),
+            (Self::Map(a), Self::Map(b)) => {
+                a.len() == b.len() && a.iter().zip(b).all(|((ka, a), (kb, b))| ka == kb && a.equal(b))
+            }
+            #[expect(clippy::float_cmp, reason = "an answer equals its key exactly")]
+            (a, b) => a.as_number().zip(b.as_number()).is_some_and(|(a, b)| a == b),
+        }
+    }
+
+    fn order(&self, other: &Self) -> Ordering {
+        match (self, other) {
+            (Self::Int(a), Self::Int(b)) => a.cmp(b),
+            (Self::Text(a), Self::Text(b)) => a.cmp(b),
+            (Self::List(a), Self::List(b)) => a
+                .iter()
+                .zip(b)
+                .map(|(a, b)| a.order(b))
+                .find(|order| order.is_ne())
+                .unwrap_or_else(|| a.len().cmp(&b.len())),
+            (a, b) => match (a.as_number(), b.as_number()) {
+                (Some(a), Some(b)) => (a + 0.0).total_cmp(&(b + 0.0)),
+                _ => a.rank().cmp(&b.rank()),
+            },
+        }
+    }
+
+    fn rank(&self) -> u8 {
+        match self {
+            Self::Null => 0,
+            Self::Bool(_) | Self::Int(_) | Self::Float(_) => 1,
+            Self::Text(_) => 2,
+            Self::List(_) => 3,
+            Self::Map(_) => 4,
+            Self::Other(_) => 5,
+        }
+    }
+}
+
+/// As JSON and as DynamoDB attributes. A number that DynamoDB cannot hold (not finite, or outside
+/// 1E-130 … 9.9E+125) is written as text.
+impl Serialize for Value {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        match self {
+            Self::Null => serializer.serialize_none(),
+            Self::Bool(value) => serializer.serialize_bool(*value),
+            Self::Int(value) => serializer.serialize_i64(*value),
+            Self::Float(value) if *value == 0.0 || (1e-130..1e126).contains(&value.abs()) => {
+                crate::round::number(value, serializer)
+            }
+            Self::Float(value) => serializer.collect_str(value),
+            Self::Text(value) => serializer.serialize_str(value),
+            Self::List(values) => serializer.collect_seq(values),
+            Self::Map(rows) => serializer.collect_map(rows),
+            Self::Other(kind) => serializer.serialize_str(kind),
+        }
+    }
+}
+
+/// An id, whether it is stored as text or as an `ObjectId`; `None` where it is neither, or empty.
+pub(crate) fn id(document: &Document, field: &str) -> Option<String> {
+    match document.get(field)? {
+        Bson::String(id) if !id.is_empty() => Some(id.clone()),
+        Bson::ObjectId(id) => Some(id.to_hex()),
+        _ => None,
+    }
+}
+
+/// A text that says something: trimmed, and not empty.
+pub(crate) fn text(document: &Document, field: &str) -> Option<String> {
+    let text = document.get_str(field).ok()?.trim();
+    (!text.is_empty()).then(|| text.to_owned())
+}
+
+/// A finite number, of whichever BSON type.
+pub(crate) fn number(document: &Document, field: &str) -> Option<f64> {
+    match document.get(field)? {
+        Bson::Int32(value) => Some(f64::from(*value)),
+        #[expect(clippy::cast_precision_loss, reason = "counts and marks are far below 2^53")]
+        Bson::Int64(value) => Some(*value as f64),
+        Bson::Double(value) if value.is_finite() => Some(*value),
+        _ => None,
+    }
+}
+
+/// A boolean, or `default` where it is absent or of another type.
+pub(crate) fn flag(document: &Document, field: &str, default: bool) -> bool {
+    document.get_bool(field).unwrap_or(default)
+}
+
+/// The sub-document of that name, where there is one.
+pub(crate) fn object<'a>(document: &'a Document, field: &str) -> Option<&'a Document> {
+    document.get_document(field).ok()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::Value;
+    use bson::{Bson, bson};
+
+    fn same(answer: &Bson, key: &Bson) -> bool {
+        Value::read(Some(answer)).same_answer(&Value::read(Some(key)))
+    }
+
+    #[test]
+    fn numbers_compare_across_types_and_lists_in_any_order() {
+        assert!(same(&bson!([0, 2]), &bson!([2.0, 0_i64])));
+        assert!(same(&bson!(["BQ", "AP"]), &bson!(["AP", "BQ"])));
+        assert!(!same(&bson!([0, 0]), &bson!([0])));
+        assert!(!same(&bson!([0, 1]), &bson!([0, 2])));
+        assert!(same(&bson!({"a": 1, "b": 2}), &bson!({"b": 2.0, "a": 1})));
+        assert!(!same(&bson!({"a": 1}), &bson!({"a": 1, "b": 2})));
+    }
+
+    #[test]
+    fn an_unusual_type_equals_nothing() {
+        let id = Bson::ObjectId(bson::oid::ObjectId::new());
+        assert!(!same(&id, &id));
+        assert!(!same(&bson!(f64::NAN), &bson!(f64::NAN)));
+    }
+
+    #[test]
+    fn what_dynamodb_cannot_hold_is_text() {
+        let json = |value: &Bson| serde_json::to_string(&Value::read(Some(value))).unwrap_or_default();
+        assert_eq!(json(&bson!(2.0)), "2");
+        assert_eq!(json(&bson!(1e200)), format!("\"{}\"", 1e200));
+        assert_eq!(json(&bson!(f64::NAN)), "\"NaN\"");
+    }
+}

@@ -1,0 +1,94 @@
+//! Small documents in the Quiz Engine's shapes.
+#![allow(dead_code, reason = "each test binary uses its part")]
+
+use bson::{Bson, Document, bson, doc};
+use jiff::Timestamp;
+use quiz_domain::{Attempt, AttemptHead, Candidates, Problems, Quiz, Test, TestBuilder, TestSession};
+use std::collections::HashSet;
+
+pub fn question(id: &str, kind: &str, key: impl Into<Bson>) -> Document {
+    doc! {"_id": id, "type": kind, "correct_answer": key.into(), "graded": true, "force_correct": false, "text": "?"}
+}
+
+pub fn quiz(sets: Vec<Document>) -> Document {
+    doc! {"_id": "quiz", "title": "A quiz", "question_sets": sets, "metadata": {"quiz_type": "assessment"}}
+}
+
+/// An ended attempt with these answers, matched by question id.
+pub fn attempt(user: &str, answers: &[(&str, Bson)]) -> Document {
+    let record = |(id, answer): &(&str, Bson)| bson!({"question_id": *id, "answer": answer.clone()});
+    doc! {
+        "_id": format!("of-{user}"), "user_id": user, "quiz_id": "quiz", "has_quiz_ended": true,
+        "events": [{"event_type": "start-quiz", "created_at": "2024-04-30T04:30:00"}],
+        "session_answers": answers.iter().map(record).collect::<Vec<_>>(),
+    }
+}
+
+pub fn session() -> TestSession {
+    TestSession { session_id: "Group_quiz".into(), quiz_id: "quiz".into(), ..TestSession::default() }
+}
+
+pub fn now() -> Timestamp {
+    "2024-05-01T00:00:00Z".parse().unwrap()
+}
+
+/// The whole path over documents, as the pipeline walks it.
+pub fn build(quiz: &Document, sessions: &[Document]) -> Test {
+    build_with(quiz, &[], sessions, session(), now())
+}
+
+pub fn build_with(
+    quiz: &Document,
+    questions: &[Document],
+    sessions: &[Document],
+    session: TestSession,
+    now: Timestamp,
+) -> Test {
+    let (quiz, problems) = Quiz::read(quiz, questions).unwrap();
+    let mut builder = TestBuilder::new(quiz, session, now, problems);
+    let mut candidates = Candidates::new(HashSet::from(["test_admin".to_owned()]));
+    for document in sessions {
+        if let Some(head) = AttemptHead::read(document, builder.problems()) {
+            candidates.add(head);
+        }
+    }
+    loop {
+        let keys = candidates.take_best();
+        if keys.is_empty() {
+            return builder.finish().unwrap();
+        }
+        let mut none = HashSet::new();
+        for document in sessions.iter().filter(|it| it.get("_id").is_some_and(|id| keys.contains(id))) {
+            let mut problems = Problems::default();
+            match Attempt::read(document, builder.quiz(), &mut problems) {
+                Some(attempt) if !attempt.is_attempt() => {
+                    none.insert(attempt.user_id);
+                }
+                Some(attempt) => builder.add(attempt),
+                None => {}
+            }
+            builder.problems().merge(problems);
+        }
+        candidates.keep(&none);
+    }
+}
+
+/// A quiz as posted, with ids as the engine gives them.
+pub fn with_ids(json: &str) -> Document {
+    let value: serde_json::Value = serde_json::from_str(json).unwrap();
+    let mut quiz = bson::serialize_to_document(&value).unwrap();
+    quiz.insert("_id", "quiz");
+    for (at, set) in quiz.get_array_mut("question_sets").unwrap().iter_mut().enumerate() {
+        let set = set.as_document_mut().unwrap();
+        set.insert("_id", format!("set{at}"));
+        for (number, question) in set.get_array_mut("questions").unwrap().iter_mut().enumerate() {
+            let question = question.as_document_mut().unwrap();
+            question.insert("_id", format!("q{at}-{number:02}"));
+            // the API's model turns a posted "5" into a number: no key is stored as a bare text
+            if let Some(key) = question.get_str("correct_answer").ok().and_then(|it| it.parse::<f64>().ok()) {
+                question.insert("correct_answer", key);
+            }
+        }
+    }
+    quiz
+}

@@ -1,0 +1,192 @@
+//! Quiz documents as they really lie in the store.
+
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    reason = "a test may panic"
+)]
+
+mod common;
+
+use bson::{Bson, bson, doc, oid::ObjectId};
+use common::{attempt, build, build_with, now, question, quiz, session};
+use quiz_domain::{ProblemKind, Quiz, QuizError, QuizKind, TestResults};
+
+/// A quiz of the engine with stubs, and the full questions that only `questions` has.
+fn stubbed() -> (bson::Document, Vec<bson::Document>) {
+    let full: Vec<bson::Document> = (0..12)
+        .map(|at| {
+            let mut full = question(&format!("{at:024x}"), "single-choice", bson!([0]));
+            full.insert("question_set_id", "set");
+            full.insert("text", format!("Question {at}"));
+            full.insert("options", bson!([{"text": "yes"}, {"text": "no"}]));
+            let subject = if at < 7 { "Physics" } else { " Maths " };
+            full.insert(
+                "metadata",
+                bson!({"subject": subject, "chapter": format!("Chapter {}", at / 6), "chapter_id": "c"}),
+            );
+            full
+        })
+        .collect();
+    let stubs = full.iter().enumerate().map(|(at, full)| {
+        let mut stub = full.clone();
+        if at >= 10 {
+            for field in ["text", "options", "metadata"] {
+                stub.remove(field);
+            }
+        }
+        Bson::from(stub)
+    });
+    let set = doc! {"_id": "set", "title": "All", "questions": stubs.collect::<Vec<_>>()};
+    (quiz(vec![set]), full)
+}
+
+#[test]
+fn stubs_take_subject_chapter_text_and_options_from_the_questions_collection() {
+    let (document, full) = stubbed();
+    let (quiz, problems) = Quiz::read(&document, &full).unwrap();
+    assert!(problems.is_empty());
+    assert_eq!(quiz.sections, ["Physics", "Maths"]);
+    let last = &quiz.questions[11];
+    assert_eq!(last.text.as_deref(), Some("Question 11"));
+    assert_eq!(last.options, ["yes", "no"]);
+    let chapters: Vec<_> = quiz.chapters.iter().map(|it| (it.section, &*it.name, it.questions)).collect();
+    assert_eq!(chapters, [(0, "Chapter 0", 6), (0, "Chapter 1", 1), (1, "Chapter 1", 5)]);
+}
+
+#[test]
+fn stubs_without_their_question_are_a_counted_problem_and_still_scored() {
+    let (document, _) = stubbed();
+    let answers = [("00000000000000000000000b", bson!([0]))];
+    let test = build(&document, &[attempt("u", &answers)]);
+    assert_eq!(test.problems.count(ProblemKind::QuestionTextMissing), 2);
+    assert_eq!(test.quiz.sections, ["Physics", "Maths", "All"]);
+    let TestResults::Scored { rankings, .. } = &test.results else { panic!("scored") };
+    assert_eq!(rankings[3].scores[0].correct, 1);
+}
+
+#[test]
+fn a_subject_comes_from_the_question_the_set_s_prefix_the_quiz_the_set_or_is_general() {
+    let section = |subject: Bson, title: Bson, of_quiz: Bson| {
+        let mut asked = question("q", "subjective", Bson::Null);
+        asked.insert("metadata", bson!({"subject": subject}));
+        let mut document = quiz(vec![doc! {"_id": "s", "title": title, "questions": [asked]}]);
+        document.insert("metadata", bson!({"subject": of_quiz}));
+        Quiz::read(&document, &[]).unwrap().0.sections.remove(0)
+    };
+    assert_eq!(section(bson!(" Biology "), bson!("Chemistry - A"), bson!("Physics")), "Biology");
+    assert_eq!(section(Bson::Null, bson!("Chemistry - Section A"), bson!("Physics")), "Chemistry");
+    assert_eq!(section(Bson::Null, bson!("Section A"), bson!("Physics")), "Physics");
+    assert_eq!(section(bson!(""), bson!("Section A"), Bson::Null), "Section A");
+    assert_eq!(section(Bson::Null, Bson::Null, Bson::Null), "General");
+    assert_eq!(section(bson!("overall"), Bson::Null, Bson::Null), "overall (subject)");
+}
+
+#[test]
+fn a_set_with_an_optional_limit_counts_whole_in_the_subject_of_most_of_its_questions() {
+    let asked = |id: &str, subject: &str| {
+        let mut asked = question(id, "numerical-integer", bson!(1));
+        asked.insert("metadata", bson!({"subject": subject}));
+        Bson::from(asked)
+    };
+    let mixed =
+        || vec![asked("a", "Botany"), asked("b", "Zoology"), asked("c", "Zoology"), asked("d", "Botany")];
+    let limited = doc! {"_id": "s", "questions": mixed(), "max_questions_allowed_to_attempt": 2};
+    let (limited, _) = Quiz::read(&quiz(vec![limited]), &[]).unwrap();
+    assert_eq!(limited.sections, ["Botany"]);
+    let (free, _) = Quiz::read(&quiz(vec![doc! {"_id": "s", "questions": mixed()}]), &[]).unwrap();
+    assert_eq!(free.sections, ["Botany", "Zoology"]);
+    let allowed: Vec<_> = free.parts.iter().map(|part| part.allowed).collect();
+    assert_eq!(allowed, [2, 2]);
+}
+
+#[test]
+fn ids_are_text_or_object_ids_and_nulls_and_absences_have_their_meaning() {
+    let (quiz_id, question_id) = (ObjectId::new(), ObjectId::new());
+    let document = doc! {
+        "_id": quiz_id, "title": Bson::Null, "metadata": Bson::Null, "time_limit": Bson::Null,
+        "question_sets": [{"_id": ObjectId::new(), "title": Bson::Null, "marking_scheme": Bson::Null, "questions": [
+            {"_id": question_id, "type": "numerical-integer", "correct_answer": 5_i64, "metadata": Bson::Null},
+        ]}],
+    };
+    let (quiz, _) = Quiz::read(&document, &[]).unwrap();
+    assert_eq!(quiz.name(), quiz_id.to_hex());
+    assert_eq!(quiz.kind, QuizKind::Unnamed);
+    assert!(quiz.questions[0].graded && !quiz.questions[0].force_correct);
+    let session = doc! {
+        "_id": ObjectId::new(), "user_id": "u", "quiz_id": quiz_id, "has_quiz_ended": true,
+        "session_answers": [{"question_id": question_id, "answer": 5.0}],
+    };
+    let test = build(&document, &[session]);
+    assert_eq!(test.figures().highest, Some(1.0));
+    assert!(test.start.is_some(), "the id tells when it was made");
+}
+
+#[test]
+fn answers_match_by_question_id_then_by_position_and_the_rest_is_counted() {
+    let asked = |id: &str, key: i32| Bson::from(question(id, "numerical-integer", bson!(key)));
+    let set = doc! {"_id": "s", "questions": [asked("a", 1), asked("b", 2), asked("c", 3)]};
+    let records = bson!([
+        {"question_id": "b", "answer": 2}, {"question_id": "unknown", "answer": 9}, {"answer": 3},
+        {"question_id": "b", "answer": 7}, "not a record",
+    ]);
+    let mut session = attempt("u", &[]);
+    session.insert("session_answers", records);
+    let test = build(&quiz(vec![set]), &[session]);
+    let TestResults::Scored { rankings, .. } = &test.results else { panic!("scored") };
+    let score = rankings[0].scores[0];
+    assert_eq!((score.correct, score.wrong, score.skipped), (2, 0, 1));
+    assert_eq!(test.problems.count(ProblemKind::AnswerUnmatched), 3);
+    assert_eq!(test.problems.count(ProblemKind::AnswersMissing), 1);
+}
+
+#[test]
+fn a_quiz_whose_questions_cannot_be_told_is_an_error_that_says_why() {
+    let what = |document: bson::Document| match Quiz::read(&document, &[]) {
+        Err(QuizError::Malformed { what, .. }) => what,
+        Ok(_) => "accepted".to_owned(),
+    };
+    assert_eq!(what(doc! {"title": "no id"}), "it has no _id");
+    assert_eq!(what(doc! {"_id": "q"}), "question_sets is not a list");
+    assert_eq!(what(doc! {"_id": "q", "question_sets": [7]}), "question_sets[0] is not an object");
+    assert_eq!(
+        what(doc! {"_id": "q", "question_sets": [{"questions": [{}, "?"]}]}),
+        "question_sets[0].questions[1] is not an object"
+    );
+}
+
+#[test]
+fn odd_numbers_and_times_are_counted_problems() {
+    let document = doc! {
+        "_id": "quiz", "metadata": {"quiz_type": "assessment", "session_end_time": "soon"},
+        "question_sets": [{"_id": "s", "max_questions_allowed_to_attempt": 9,
+            "marking_scheme": {"correct": "four", "wrong": f64::NAN, "skipped": 0},
+            "questions": [question("q", "numerical-integer", bson!(1))]}],
+    };
+    let test = build(&document, &[attempt("u", &[("q", bson!(1))])]);
+    assert_eq!(test.problems.count(ProblemKind::TimeUnreadable), 1);
+    assert_eq!(test.problems.count(ProblemKind::MarkingUnreadable), 2);
+    assert_eq!(test.problems.count(ProblemKind::LimitBeyondQuestions), 1);
+    assert_eq!(test.figures().highest, Some(0.0));
+}
+
+#[test]
+fn real_quizzes_are_read_without_a_problem() {
+    for (json, sections, questions) in [
+        (include_str!("fixtures/matrix_matching_assessment.json"), 1, 25),
+        (include_str!("fixtures/multiple_question_set_quiz.json"), 1, 64),
+        (include_str!("fixtures/multiple_question_set_omr_quiz.json"), 1, 64),
+        (include_str!("fixtures/partial_marking_assessment.json"), 1, 1),
+        (include_str!("fixtures/homework_quiz.json"), 1, 2),
+        (include_str!("fixtures/form_questionnaire.json"), 0, 8),
+    ] {
+        let document = common::with_ids(json);
+        let (quiz, problems) = Quiz::read(&document, &[]).unwrap();
+        assert_eq!(problems.iter().collect::<Vec<_>>(), [], "{}", quiz.name());
+        assert_eq!((quiz.sections.len(), quiz.questions.len()), (sections, questions), "{}", quiz.name());
+        let test = build_with(&document, &[], &[], session(), now());
+        assert_eq!((test.takers(), test.ranked(), test.start), (0, 0, None));
+    }
+}

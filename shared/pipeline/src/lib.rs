@@ -1,0 +1,19 @@
+//! The sync engine: a batch of messages in, each test of it read, scored, ranked and written, each
+//! message acknowledged, returned or parked. Its ports are the traits in [`ports`]; it knows no
+//! technology.
+
+pub mod batch;
+mod engine;
+mod error;
+mod listener;
+mod outcome;
+pub mod ports;
+mod report_sink;
+mod request;
+
+pub use engine::{Engine, ResultSink, SessionSync, SinkCounts, SinkError};
+pub use error::SyncError;
+pub use listener::{Failure, Listener, LogListener};
+pub use outcome::SyncOutcome;
+pub use report_sink::ReportSink;
+pub use request::SessionRequest;

@@ -1,0 +1,11 @@
+//! What every Lambda of the pipeline needs beside its handler: its environment, secrets, logs, and the
+//! way from Lambda's SQS event to messages and back.
+
+pub mod aws;
+mod env;
+pub mod secrets;
+pub mod sqs;
+pub mod telemetry;
+
+pub use env::{ConfigError, Environment};
+pub use secrets::{Secret, SecretSource};
