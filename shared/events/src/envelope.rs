@@ -1,0 +1,56 @@
+use jiff::Timestamp;
+use serde::Deserialize;
+use std::collections::HashMap;
+
+use crate::error::EventError;
+use crate::event::{Event, parse};
+
+/// One message of an SQS queue, as a consumer received it.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct QueueMessage {
+    pub message_id: String,
+    /// Names this receipt of the message, to delete it or change its visibility.
+    pub receipt_handle: String,
+    pub body: String,
+    /// The message attribute `type`, where the sender set it.
+    pub event_type: Option<String>,
+    /// When SQS took the message in (`SentTimestamp`).
+    pub sent_at: Option<Timestamp>,
+    /// How often the message has been received, this time included; at least 1.
+    pub receive_count: u32,
+}
+
+/// SNS's notification, the part that is read.
+#[derive(Deserialize)]
+struct Notification {
+    #[serde(rename = "Type")]
+    kind: String,
+    #[serde(rename = "TopicArn")]
+    _topic: String,
+    #[serde(rename = "Message")]
+    message: String,
+    #[serde(rename = "MessageAttributes", default)]
+    attributes: HashMap<String, Attribute>,
+}
+
+#[derive(Deserialize)]
+struct Attribute {
+    #[serde(rename = "Value")]
+    value: String,
+}
+
+impl QueueMessage {
+    /// The event within: the body is either the raw message or SNS's notification around it.
+    ///
+    /// # Errors
+    /// [`EventError`] as of [`parse`].
+    pub fn event(&self) -> Result<Event, EventError> {
+        match serde_json::from_str::<Notification>(&self.body) {
+            Ok(notification) if notification.kind == "Notification" => {
+                let attribute = notification.attributes.get("type").map(|it| it.value.as_str());
+                parse(&notification.message, attribute.or(self.event_type.as_deref()))
+            }
+            _ => parse(&self.body, self.event_type.as_deref()),
+        }
+    }
+}

@@ -1,0 +1,35 @@
+use thiserror::Error;
+
+/// Why a message is no event. A retry cannot help: the message must change.
+#[derive(Debug, Error, PartialEq, Eq)]
+pub enum EventError {
+    #[error("the message is empty")]
+    Empty,
+    #[error("the message is neither a JSON object nor the id of a test session: {0}")]
+    NotJson(String),
+    #[error("the message is {0}, not a JSON object or the id of a test session")]
+    NotAnObject(&'static str),
+    #[error("there is no event type {0:?}: it is quiz.completed or session.sync")]
+    UnknownType(String),
+    #[error("`{field}` is missing")]
+    Missing { field: &'static str },
+    #[error("`{field}` {problem}")]
+    Invalid { field: String, problem: String },
+    #[error(
+        "the quiz of session {session_id:?} cannot be told: give `quiz_id`, or an id that ends in `_` and 24 hex digits"
+    )]
+    NoQuiz { session_id: String },
+}
+
+impl EventError {
+    /// The `error_code` of a parked message.
+    #[must_use]
+    pub fn code(&self) -> &'static str {
+        match self {
+            Self::Empty | Self::NotJson(_) | Self::NotAnObject(_) => "not_an_event",
+            Self::UnknownType(_) => "unknown_event_type",
+            Self::Missing { .. } | Self::Invalid { .. } => "invalid_field",
+            Self::NoQuiz { .. } => "quiz_id_unknown",
+        }
+    }
+}

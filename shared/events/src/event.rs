@@ -1,0 +1,255 @@
+use jiff::Timestamp;
+use jiff::civil::DateTime;
+use serde_json::{Map, Value};
+
+use crate::error::EventError;
+use crate::session_id::SessionTarget;
+
+/// A published event.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Event {
+    QuizCompleted(Completion),
+    SessionSync(SyncRequest),
+}
+
+/// A student completed a quiz.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Completion {
+    pub target: SessionTarget,
+    pub user_id: Option<String>,
+    /// The sender's clock: it measures lag, and decides nothing.
+    pub completed_at: Timestamp,
+}
+
+/// Someone wants tests synced: the reconcile schedule, the command, an operator by hand.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct SyncRequest {
+    pub targets: Vec<SessionTarget>,
+    pub force: bool,
+    pub reason: Option<String>,
+    pub requested_by: Option<String>,
+    pub session: Option<Box<SessionDescription>>,
+}
+
+/// What the sender knows of a test beside its quiz.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct SessionDescription {
+    pub test_name: Option<String>,
+    pub group: Option<String>,
+    pub batch: Option<String>,
+    pub stream: Option<String>,
+    pub course: Option<String>,
+    pub grade: Option<String>,
+    pub school: Option<String>,
+    pub start_time: Option<Timestamp>,
+    pub end_time: Option<Timestamp>,
+}
+
+impl Event {
+    /// The test sessions that the event is about.
+    #[must_use]
+    pub fn targets(&self) -> &[SessionTarget] {
+        match self {
+            Self::QuizCompleted(completion) => std::slice::from_ref(&completion.target),
+            Self::SessionSync(request) => &request.targets,
+        }
+    }
+
+    #[must_use]
+    pub fn session(&self) -> Option<&SessionDescription> {
+        match self {
+            Self::QuizCompleted(_) => None,
+            Self::SessionSync(request) => request.session.as_deref(),
+        }
+    }
+}
+
+/// Reads an event as it was published: a JSON object whose `type` (or `event`) is `quiz.completed` or
+/// `session.sync`, or the bare id of a test session. Where the object names no type, `type_attribute`
+/// (the message attribute `type`) does; where nothing does, it is a `session.sync`. Unknown fields are
+/// ignored, and so is a field that is null.
+///
+/// # Errors
+/// [`EventError`] names what is wrong, and with which field.
+pub fn parse(message: &str, type_attribute: Option<&str>) -> Result<Event, EventError> {
+    let message = message.trim().trim_start_matches('\u{feff}').trim();
+    if message.is_empty() {
+        return Err(EventError::Empty);
+    }
+    let fields = match serde_json::from_str(message) {
+        Ok(Value::Object(fields)) => Fields(fields),
+        Ok(Value::String(id)) => return bare_id(&id),
+        Ok(other) => return bare_id(message).map_err(|_| EventError::NotAnObject(name_of(&other))),
+        Err(error) if looks_like_json(message) => return Err(EventError::NotJson(error.to_string())),
+        Err(_) => return bare_id(message),
+    };
+    let named = match fields.text("type")? {
+        Some(name) => Some(name),
+        None => fields.text("event")?,
+    };
+    match named.or(type_attribute.map(str::trim).filter(|name| !name.is_empty())) {
+        None | Some("session.sync") => fields.sync_request().map(Event::SessionSync),
+        Some("quiz.completed") => fields.completion().map(Event::QuizCompleted),
+        Some(other) => Err(EventError::UnknownType(shortened(other))),
+    }
+}
+
+fn bare_id(id: &str) -> Result<Event, EventError> {
+    if id.contains(char::is_whitespace) {
+        return Err(EventError::NotJson("it has white space in it".into()));
+    }
+    let target = SessionTarget::new(id, None, "session_id")?;
+    Ok(Event::SessionSync(SyncRequest { targets: vec![target], ..SyncRequest::default() }))
+}
+
+fn looks_like_json(message: &str) -> bool {
+    message.starts_with(['{', '[', '"'])
+}
+
+/// The fields of one JSON object; a reader names the field that it does not like.
+struct Fields(Map<String, Value>);
+
+impl Fields {
+    fn sync_request(&self) -> Result<SyncRequest, EventError> {
+        let quiz_id = self.text("quiz_id")?;
+        let targets = match (self.text("session_id")?, self.get("session_ids")) {
+            (Some(id), None) => vec![SessionTarget::new(id, quiz_id, "session_id")?],
+            (None, Some(Value::Array(ids))) => many(ids, quiz_id)?,
+            (None, Some(other)) => return Err(unfit("session_ids", "a list of ids", other)),
+            (Some(_), Some(_)) => {
+                return Err(invalid("session_ids", "is given beside `session_id`: give one of them"));
+            }
+            (None, None) => return Err(EventError::Missing { field: "session_id" }),
+        };
+        let session = match self.get("session") {
+            None => None,
+            Some(Value::Object(fields)) => Some(Box::new(Fields(fields.clone()).description()?)),
+            Some(other) => return Err(unfit("session", "an object", other)),
+        };
+        Ok(SyncRequest {
+            targets,
+            force: self.flag("force")?,
+            reason: self.text("reason")?.map(str::to_owned),
+            requested_by: self.text("requested_by")?.map(str::to_owned),
+            session,
+        })
+    }
+
+    fn completion(&self) -> Result<Completion, EventError> {
+        let session_id = self.text("session_id")?.ok_or(EventError::Missing { field: "session_id" })?;
+        let completed_at = self.get("completed_at").ok_or(EventError::Missing { field: "completed_at" })?;
+        Ok(Completion {
+            target: SessionTarget::new(session_id, self.text("quiz_id")?, "session_id")?,
+            user_id: self.text("user_id")?.map(str::to_owned),
+            completed_at: time("completed_at", completed_at, 0)?,
+        })
+    }
+
+    fn description(&self) -> Result<SessionDescription, EventError> {
+        let text = |field: &str| {
+            let text = self.text(field).map_err(|error| within("session", error))?;
+            Ok(text.map(str::to_owned))
+        };
+        let time = |field: &str| {
+            const INDIA_AHEAD_SECONDS: i64 = 19_800;
+            let read = |value| time(&format!("session.{field}"), value, INDIA_AHEAD_SECONDS);
+            self.get(field).filter(|value| value.as_str() != Some("")).map(read).transpose()
+        };
+        Ok(SessionDescription {
+            test_name: text("test_name")?,
+            group: text("group")?,
+            batch: text("batch")?,
+            stream: text("stream")?,
+            course: text("course")?,
+            grade: match self.get("grade") {
+                Some(Value::Number(grade)) => Some(grade.to_string()),
+                _ => text("grade")?,
+            },
+            school: text("school")?,
+            start_time: time("start_time")?,
+            end_time: time("end_time")?,
+        })
+    }
+
+    fn get(&self, field: &str) -> Option<&Value> {
+        self.0.get(field).filter(|value| !value.is_null())
+    }
+
+    /// A text; an empty one counts as not given.
+    fn text(&self, field: &str) -> Result<Option<&str>, EventError> {
+        match self.get(field) {
+            None => Ok(None),
+            Some(Value::String(text)) => Ok(Some(text.trim()).filter(|text| !text.is_empty())),
+            Some(other) => Err(unfit(field, "a text", other)),
+        }
+    }
+
+    fn flag(&self, field: &str) -> Result<bool, EventError> {
+        match self.get(field) {
+            None => Ok(false),
+            Some(Value::Bool(flag)) => Ok(*flag),
+            Some(other) => Err(unfit(field, "true or false", other)),
+        }
+    }
+}
+
+fn many(ids: &[Value], quiz_id: Option<&str>) -> Result<Vec<SessionTarget>, EventError> {
+    if ids.is_empty() {
+        return Err(invalid("session_ids", "is empty"));
+    }
+    if quiz_id.is_some() && ids.len() > 1 {
+        return Err(invalid("quiz_id", "cannot be given for several sessions"));
+    }
+    let target = |(at, id): (usize, &Value)| {
+        let field = format!("session_ids[{at}]");
+        let text = id.as_str().ok_or_else(|| unfit(&field, "a text", id))?;
+        SessionTarget::new(text, quiz_id, &field)
+    };
+    ids.iter().enumerate().map(target).collect()
+}
+
+/// An ISO time; one without zone is `ahead` seconds ahead of UTC.
+fn time(field: &str, value: &Value, ahead: i64) -> Result<Timestamp, EventError> {
+    let text = value.as_str().ok_or_else(|| unfit(field, "an ISO time", value))?.trim();
+    let without_zone = || {
+        let clock: DateTime = text.parse().ok()?;
+        let utc = jiff::tz::Offset::UTC.to_timestamp(clock).ok()?;
+        utc.checked_sub(jiff::SignedDuration::from_secs(ahead)).ok()
+    };
+    text.parse()
+        .ok()
+        .or_else(without_zone)
+        .ok_or_else(|| invalid(field, &format!("is no ISO time: {:?}", shortened(text))))
+}
+
+fn unfit(field: &str, wanted: &str, given: &Value) -> EventError {
+    invalid(field, &format!("must be {wanted}, but is {}", name_of(given)))
+}
+
+fn invalid(field: &str, problem: &str) -> EventError {
+    EventError::Invalid { field: field.to_owned(), problem: problem.to_owned() }
+}
+
+fn within(object: &str, error: EventError) -> EventError {
+    match error {
+        EventError::Invalid { field, problem } => {
+            EventError::Invalid { field: format!("{object}.{field}"), problem }
+        }
+        other => other,
+    }
+}
+
+fn name_of(value: &Value) -> &'static str {
+    match value {
+        Value::Null => "null",
+        Value::Bool(_) => "a boolean",
+        Value::Number(_) => "a number",
+        Value::String(_) => "a text",
+        Value::Array(_) => "a list",
+        Value::Object(_) => "an object",
+    }
+}
+
+fn shortened(text: &str) -> String {
+    text.chars().take(80).collect()
+}

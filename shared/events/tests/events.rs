@@ -1,0 +1,140 @@
+//! What is an event, and what is said about what is none.
+#![allow(clippy::unwrap_used, clippy::panic, clippy::indexing_slicing, reason = "a test may panic")]
+
+use proptest::prelude::*;
+use quiz_events::{Event, EventError, QueueMessage, SyncRequest, parse, quiz_id_of};
+
+const ID: &str = "EnableStudents_6715f621e1eb083bfa9b56cc";
+const QUIZ: &str = "6715f621e1eb083bfa9b56cc";
+
+fn sync(message: &str) -> SyncRequest {
+    match parse(message, None) {
+        Ok(Event::SessionSync(request)) => request,
+        other => panic!("{other:?}"),
+    }
+}
+
+fn error(message: &str) -> String {
+    parse(message, None).unwrap_err().to_string()
+}
+
+#[test]
+fn the_easiest_hand_written_forms_are_a_session_sync() {
+    let quoted = format!("{ID:?}");
+    let object = format!(r#"{{"session_id": "{ID}"}}"#);
+    for message in [ID, &format!("  {ID}\n"), &quoted, &object, QUIZ, "123456789012345678901234"] {
+        let request = sync(message);
+        assert_eq!(request.targets.len(), 1, "{message}");
+        let quiz = if message.starts_with('1') { message } else { QUIZ };
+        assert_eq!(request.targets[0].quiz_id, quiz, "{message}");
+        assert!(!request.force);
+    }
+}
+
+#[test]
+fn a_completion_is_read_whole() {
+    let message = format!(
+        r#"{{"type":"quiz.completed","session_id":"{ID}","user_id":"u1","completed_at":"2024-04-30T18:15:00Z","x":1}}"#
+    );
+    let Ok(Event::QuizCompleted(completion)) = parse(&message, None) else { panic!() };
+    assert_eq!((&*completion.target.session_id, &*completion.target.quiz_id), (ID, QUIZ));
+    assert_eq!(completion.user_id.as_deref(), Some("u1"));
+    assert_eq!(completion.completed_at.to_string(), "2024-04-30T18:15:00Z");
+    assert_eq!(parse(&message.replace("type", "event"), None), parse(&message, None));
+}
+
+#[test]
+fn a_sync_of_many_sessions_with_its_description() {
+    let request = sync(&format!(
+        r#"{{"type":"session.sync","session_ids":["{ID}","Other_{QUIZ}"],"force":true,"reason":"late answers",
+            "requested_by":"ops","session":{{"test_name":" Weekly ","grade":12,"start_time":"2024-04-30T10:00:00",
+            "end_time":"2024-04-30T12:00:00+05:30","batch":null,"school":""}}}}"#
+    ));
+    assert_eq!(request.targets.len(), 2);
+    assert!(request.force);
+    let session = request.session.unwrap();
+    assert_eq!((session.test_name.as_deref(), session.grade.as_deref()), (Some("Weekly"), Some("12")));
+    assert_eq!((session.batch, session.school), (None, None));
+    assert_eq!(
+        session.start_time.unwrap().to_string(),
+        "2024-04-30T04:30:00Z",
+        "a clock without zone is India's"
+    );
+    assert_eq!(session.end_time.unwrap().to_string(), "2024-04-30T06:30:00Z");
+}
+
+#[test]
+fn the_quiz_is_the_id_s_end_unless_it_is_given() {
+    assert_eq!(quiz_id_of("A_B_6715f621e1eb083bfa9b56cc"), Some(QUIZ));
+    assert_eq!(quiz_id_of("A_6715f621e1eb083bfa9b56c"), None);
+    assert_eq!(quiz_id_of("6715f621e1eb083bfa9b56cc_A"), None);
+    let request = sync(r#"{"session_id":"weekly","quiz_id":"q1"}"#);
+    assert_eq!(request.targets[0].quiz_id, "q1");
+}
+
+#[test]
+fn every_error_names_its_field() {
+    insta::assert_snapshot!(
+        [
+            "", "hello", "hello world", "{\"session_id\"", "[]", "7", "null", "{}",
+            r#"{"type":"quiz.started"}"#,
+            r#"{"type":7}"#,
+            r#"{"type":"quiz.completed","completed_at":"2024-04-30T18:15:00Z"}"#,
+            r#"{"type":"quiz.completed","session_id":"A_6715f621e1eb083bfa9b56cc"}"#,
+            r#"{"type":"quiz.completed","session_id":"A_6715f621e1eb083bfa9b56cc","completed_at":"yesterday"}"#,
+            r#"{"session_id":5}"#,
+            r#"{"session_ids":"A"}"#,
+            r#"{"session_ids":[]}"#,
+            r#"{"session_ids":["6715f621e1eb083bfa9b56cc",7]}"#,
+            r#"{"session_ids":["6715f621e1eb083bfa9b56cc","b"]}"#,
+            r#"{"session_ids":["a","b"],"quiz_id":"q"}"#,
+            r#"{"session_id":"6715f621e1eb083bfa9b56cc","session_ids":["6715f621e1eb083bfa9b56cc"]}"#,
+            r#"{"session_id":"6715f621e1eb083bfa9b56cc","force":"yes"}"#,
+            r#"{"session_id":"6715f621e1eb083bfa9b56cc","session":[]}"#,
+            r#"{"session_id":"6715f621e1eb083bfa9b56cc","session":{"batch":1}}"#,
+            r#"{"session_id":"6715f621e1eb083bfa9b56cc","session":{"end_time":"late"}}"#,
+            r#"{"session_id":"a\u0000b","quiz_id":"q"}"#,
+        ]
+        .map(|message| format!("{message}\n    {}", error(message)))
+        .join("\n")
+    );
+    let long = format!(r#"{{"session_id":"{}_{QUIZ}"}}"#, "a".repeat(600));
+    assert_eq!(error(&long), "`session_id` has 625 bytes; at most 512 are allowed");
+}
+
+#[test]
+fn both_envelopes_are_read_and_the_attribute_tells_the_type() {
+    let event = format!(r#"{{"session_id":"{ID}","completed_at":"2024-04-30T18:15:00Z"}}"#);
+    let notification = serde_json::json!({
+        "Type": "Notification", "MessageId": "m", "TopicArn": "arn:aws:sns:ap-south-1:1:quiz-events",
+        "Message": event, "Timestamp": "2024-04-30T18:15:01Z",
+        "MessageAttributes": {"type": {"Type": "String", "Value": "quiz.completed"}},
+    });
+    let enveloped = QueueMessage { body: notification.to_string(), ..QueueMessage::default() };
+    assert!(matches!(enveloped.event(), Ok(Event::QuizCompleted(_))));
+    let event_type = Some("quiz.completed".to_owned());
+    let raw = QueueMessage { body: event.clone(), event_type, ..QueueMessage::default() };
+    assert_eq!(raw.event(), enveloped.event());
+    let bare = QueueMessage { body: event, ..QueueMessage::default() };
+    assert!(matches!(bare.event(), Ok(Event::SessionSync(_))));
+    let by_hand = serde_json::json!({"Type": "Notification", "TopicArn": "arn", "Message": ID});
+    let by_hand = QueueMessage { body: by_hand.to_string(), ..QueueMessage::default() };
+    assert!(matches!(by_hand.event(), Ok(Event::SessionSync(_))));
+}
+
+#[test]
+fn an_unknown_type_has_its_own_code() {
+    assert_eq!(parse("{\"type\":\"x\"}", None).unwrap_err().code(), "unknown_event_type");
+    assert_eq!(
+        parse(&format!("{{\"session_id\":\"{ID}\"}}"), Some("x")),
+        Err(EventError::UnknownType("x".into()))
+    );
+}
+
+proptest! {
+    #[test]
+    fn nothing_makes_it_panic(body in ".{0,200}", attribute in prop::option::of(".{0,20}")) {
+        let message = QueueMessage { body, event_type: attribute, ..QueueMessage::default() };
+        let _ = message.event();
+    }
+}
