@@ -1,0 +1,77 @@
+//! A batch of queue messages: parsed one by one, coalesced by test, synced with bounded concurrency
+//! within the function's time, and settled message by message.
+
+mod backoff;
+mod groups;
+mod run;
+mod settle;
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use quiz_events::QueueMessage;
+use tokio::time::Instant;
+
+pub use backoff::Backoff;
+
+use crate::engine::SessionSync;
+use crate::listener::Listener;
+use crate::ports::{Clock, SourceQueue};
+
+/// How a batch uses the function's time and the stores' patience.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct BatchLimits {
+    /// Tests synced at the same time.
+    pub concurrency: usize,
+    /// No test is begun with less time than this left.
+    pub start_reserve: Duration,
+    /// A running test is stopped with this time left: enough to settle the messages.
+    pub stop_reserve: Duration,
+    pub backoff: Backoff,
+}
+
+impl Default for BatchLimits {
+    fn default() -> Self {
+        Self {
+            concurrency: 4,
+            start_reserve: Duration::from_secs(20),
+            stop_reserve: Duration::from_secs(8),
+            backoff: Backoff::default(),
+        }
+    }
+}
+
+/// What became of a batch.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct BatchReport {
+    /// Ids of the messages that the queue is to keep (`batchItemFailures`).
+    pub failed: Vec<String>,
+    pub parked: usize,
+    /// Tests synced.
+    pub synced: usize,
+}
+
+/// Handles batches: everything but the batch itself and its deadline.
+pub struct BatchHandler {
+    pub sync: Arc<dyn SessionSync>,
+    pub listener: Arc<dyn Listener>,
+    pub clock: Arc<dyn Clock>,
+    pub limits: BatchLimits,
+}
+
+impl BatchHandler {
+    /// Handles messages of one queue. Whatever happens to one message or test, the others get their
+    /// own result.
+    pub async fn handle(
+        &self,
+        messages: &[QueueMessage],
+        queue: &dyn SourceQueue,
+        deadline: Instant,
+    ) -> BatchReport {
+        let grouped = groups::group(messages);
+        let results = run::run(self, grouped.groups, deadline).await;
+        let verdicts = settle::verdicts(messages.len(), grouped.rejected, &results);
+        let synced = results.iter().filter(|(_, result)| result.is_ok()).count();
+        settle::settle(self, messages, verdicts, queue, synced).await
+    }
+}

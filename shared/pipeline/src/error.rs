@@ -1,0 +1,46 @@
+use quiz_domain::{QuizError, RankError};
+use thiserror::Error;
+
+use crate::engine::SinkError;
+use crate::ports::SourceError;
+
+/// Why a test was not synced.
+#[derive(Debug, Error)]
+pub enum SyncError {
+    /// No retry can help: the messages are parked.
+    #[error("there is no quiz {quiz_id} (asked for by session {session_id})")]
+    UnknownQuiz { session_id: String, quiz_id: String },
+    /// No retry can help until the quiz is mended: the messages are parked.
+    #[error(transparent)]
+    Quiz(#[from] QuizError),
+    /// Retried; parked with this cause after the last try.
+    #[error(transparent)]
+    Source(#[from] SourceError),
+    /// Retried; parked with this cause after the last try.
+    #[error(transparent)]
+    Sink(#[from] SinkError),
+    /// Retried; parked with this cause after the last try.
+    #[error(transparent)]
+    Rank(#[from] RankError),
+}
+
+impl SyncError {
+    /// Whether the same message can never succeed.
+    #[must_use]
+    pub fn is_permanent(&self) -> bool {
+        matches!(self, Self::UnknownQuiz { .. } | Self::Quiz(_))
+    }
+
+    /// The `error_code` of a parked message.
+    #[must_use]
+    pub fn code(&self) -> &'static str {
+        match self {
+            Self::UnknownQuiz { .. } => "unknown_quiz",
+            Self::Quiz(_) => "malformed_quiz",
+            Self::Source(error) if error.is_retryable() => "source_unavailable",
+            Self::Source(_) => "source_unreadable",
+            Self::Sink(_) => "sink_failed",
+            Self::Rank(_) => "ranking_failed",
+        }
+    }
+}

@@ -1,0 +1,28 @@
+use std::time::Duration;
+
+use jiff::Timestamp;
+use quiz_domain::{CohortFigures, Histogram, Problems};
+
+/// What one sync of one test did.
+#[derive(Clone, Debug, PartialEq)]
+pub struct SyncOutcome {
+    pub sink: &'static str,
+    pub session_id: String,
+    pub quiz_id: String,
+    pub test_name: String,
+    /// Everyone with an attempt.
+    pub takers: usize,
+    /// Those of them whose attempt is final.
+    pub ranked: u32,
+    pub written: u64,
+    /// Of an earlier sync, and no longer in the result.
+    pub deleted: u64,
+    pub messages: usize,
+    pub started_at: Timestamp,
+    pub duration: Duration,
+    /// From the newest completion, by its sender's clock, to the end of the sync.
+    pub lag: Option<Duration>,
+    pub figures: CohortFigures,
+    pub histogram: Option<Histogram>,
+    pub problems: Problems,
+}

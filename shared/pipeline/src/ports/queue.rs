@@ -1,0 +1,50 @@
+use std::sync::Arc;
+use std::time::Duration;
+
+use async_trait::async_trait;
+use jiff::Timestamp;
+use quiz_events::QueueMessage;
+use thiserror::Error;
+
+use super::Cause;
+
+/// Why the queue could not be told; a retry may help. The message then stays in its queue.
+#[derive(Debug, Error)]
+#[error("could not {action} message {message_id}: {cause}")]
+pub struct QueueError {
+    pub action: &'static str,
+    pub message_id: String,
+    pub cause: Cause,
+}
+
+/// Why a message lies in the dead-letter queue: its message attributes `error_code`, `error` and
+/// `parked_at` (RFC 3339).
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ParkCause {
+    /// Stable, for filters: `unknown_quiz`.
+    pub code: String,
+    /// One sentence for a person.
+    pub error: String,
+    pub parked_at: Timestamp,
+}
+
+/// The queue that a batch came from.
+#[async_trait]
+pub trait SourceQueue: Send + Sync {
+    /// Sends a copy of the message, its body and `type` attribute untouched, to the queue's dead-letter
+    /// queue with its cause. The message itself is left to be acknowledged.
+    async fn park(&self, message: &QueueMessage, cause: &ParkCause) -> Result<(), QueueError>;
+
+    /// Lets the message be received again no sooner than after `delay`.
+    async fn delay(&self, message: &QueueMessage, delay: Duration) -> Result<(), QueueError>;
+
+    /// After how many receives the queue gives a message up to its dead-letter queue; `None` where it
+    /// never does.
+    async fn max_receive_count(&self) -> Result<Option<u32>, QueueError>;
+}
+
+/// The queues that a function is fed from, by the ARN that each record names. A queue that does not
+/// answer says so when it is first used, not here.
+pub trait SourceQueues: Send + Sync {
+    fn by_arn(&self, arn: &str) -> Arc<dyn SourceQueue>;
+}

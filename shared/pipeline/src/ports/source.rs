@@ -1,0 +1,54 @@
+use async_trait::async_trait;
+use bson::{Bson, Document};
+use futures::stream::BoxStream;
+use thiserror::Error;
+
+use super::Cause;
+
+/// Why documents could not be read.
+#[derive(Debug, Error)]
+pub enum SourceError {
+    /// The server or network failed; a retry may help.
+    #[error("could not read {what}: {cause}")]
+    Unavailable { what: String, cause: Cause },
+    /// What is stored is no BSON document or cannot be opened; a retry cannot help.
+    #[error("cannot read {what}: {cause}")]
+    Corrupt { what: String, cause: Cause },
+}
+
+impl SourceError {
+    #[must_use]
+    pub fn is_retryable(&self) -> bool {
+        matches!(self, Self::Unavailable { .. })
+    }
+}
+
+/// A quiz with the full documents of its questions.
+#[derive(Clone, Debug, Default)]
+pub struct QuizDocuments {
+    pub quiz: Document,
+    /// Those of `questions` whose `question_set_id` is one of the quiz's sets, in any order.
+    pub questions: Vec<Document>,
+}
+
+/// Documents one by one, as they are read.
+pub type DocumentStream<'a> = BoxStream<'a, Result<Document, SourceError>>;
+
+/// Where quizzes, questions and session documents lie. Ids are given as text and match a stored id of
+/// either type, text or `ObjectId`.
+#[async_trait]
+pub trait AnswerSource: Send + Sync {
+    /// `None` where there is no such quiz.
+    async fn quiz(&self, quiz_id: &str) -> Result<Option<QuizDocuments>, SourceError>;
+
+    /// Of every session document of the quiz only the fields of [`quiz_domain::AttemptHead::FIELDS`].
+    async fn attempt_heads<'a>(&'a self, quiz_id: &'a str) -> Result<DocumentStream<'a>, SourceError>;
+
+    /// The full session documents with these `_id`s (in stored form), in any order; one that is gone is
+    /// left out.
+    async fn attempts<'a>(
+        &'a self,
+        quiz_id: &'a str,
+        keys: Vec<Bson>,
+    ) -> Result<DocumentStream<'a>, SourceError>;
+}

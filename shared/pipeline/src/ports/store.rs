@@ -1,0 +1,65 @@
+use std::collections::HashSet;
+
+use async_trait::async_trait;
+use quiz_domain::reports::{ReportItem, ReportTable};
+use serde_json::Value;
+use thiserror::Error;
+
+use super::Cause;
+
+/// Why items could not be written or read.
+#[derive(Debug, Error)]
+pub enum StoreError {
+    /// The server or network failed, or throttles; a retry may help.
+    #[error("could not {action} table {table}: {cause}")]
+    Unavailable { action: &'static str, table: String, cause: Cause },
+    /// The table is missing, its keys are others, or access is denied; a retry cannot help until that
+    /// is mended.
+    #[error("cannot {action} table {table}: {cause}")]
+    Refused { action: &'static str, table: String, cause: Cause },
+}
+
+impl StoreError {
+    #[must_use]
+    pub fn is_retryable(&self) -> bool {
+        matches!(self, Self::Unavailable { .. })
+    }
+}
+
+/// An item that the store cannot hold (too large, too deep, a key too long). It costs its neighbours
+/// nothing.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Refusal {
+    pub sort_key: String,
+    pub reason: String,
+}
+
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct PutOutcome {
+    pub written: u64,
+    pub refused: Vec<Refusal>,
+}
+
+/// Where reports are written. Every table's partition key is `session_id`; an item replaces the one
+/// with its keys.
+#[async_trait]
+pub trait ReportStore: Send + Sync {
+    /// Writes items of one table, any number of them, whose keys differ.
+    async fn put(&self, table: ReportTable, items: Vec<ReportItem>) -> Result<PutOutcome, StoreError>;
+
+    /// Deletes the session's items whose sort key is not in `keep`; tells how many.
+    async fn retain(
+        &self,
+        table: ReportTable,
+        session_id: &str,
+        keep: &HashSet<String>,
+    ) -> Result<u64, StoreError>;
+
+    /// A user's items of a session, by sort key.
+    async fn user_items(
+        &self,
+        table: ReportTable,
+        session_id: &str,
+        user_id: &str,
+    ) -> Result<Vec<Value>, StoreError>;
+}

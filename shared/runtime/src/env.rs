@@ -1,0 +1,137 @@
+use std::collections::HashMap;
+use std::fmt;
+use std::str::FromStr;
+
+use thiserror::Error;
+
+use crate::secrets::{Secret, SecretSource};
+
+/// All that is missing or wrong in the environment, in one error. It holds no value of a variable.
+#[derive(Debug, Error, PartialEq, Eq)]
+#[error("the configuration is not complete: {}", .problems.join("; "))]
+pub struct ConfigError {
+    pub problems: Vec<String>,
+}
+
+/// Environment variables, read once at start. What is missing or wrong is collected until
+/// [`Environment::finish`].
+#[derive(Default)]
+pub struct Environment {
+    variables: HashMap<String, String>,
+    problems: Vec<String>,
+}
+
+impl fmt::Debug for Environment {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.debug_struct("Environment").field("problems", &self.problems).finish_non_exhaustive()
+    }
+}
+
+impl Environment {
+    /// The process's own. A variable that is no Unicode counts as not set.
+    #[must_use]
+    pub fn of_process() -> Self {
+        let unicode = |(name, value): (std::ffi::OsString, std::ffi::OsString)| {
+            Some((name.into_string().ok()?, value.into_string().ok()?))
+        };
+        Self { variables: std::env::vars_os().filter_map(unicode).collect(), problems: Vec::new() }
+    }
+
+    #[must_use]
+    pub fn of<const N: usize>(variables: [(&str, &str); N]) -> Self {
+        let owned = variables.map(|(name, value)| (name.to_owned(), value.to_owned()));
+        Self { variables: owned.into(), problems: Vec::new() }
+    }
+
+    /// An empty value counts as not set.
+    #[must_use]
+    pub fn optional(&self, name: &str) -> Option<String> {
+        let value = self.variables.get(name)?.trim();
+        (!value.is_empty()).then(|| value.to_owned())
+    }
+
+    #[must_use]
+    pub fn or(&self, name: &str, default: &str) -> String {
+        self.optional(name).unwrap_or_else(|| default.to_owned())
+    }
+
+    /// A list with commas between its entries.
+    #[must_use]
+    pub fn list(&self, name: &str, default: &str) -> Vec<String> {
+        let entries = self.or(name, default);
+        entries.split(',').map(str::trim).filter(|it| !it.is_empty()).map(str::to_owned).collect()
+    }
+
+    pub fn parsed<T: FromStr>(&mut self, name: &str, default: T, wanted: &str) -> T {
+        match self.optional(name).map(|value| value.parse()) {
+            None => default,
+            Some(Ok(value)) => value,
+            Some(Err(_)) => {
+                self.problem(format!("{name} must be {wanted}"));
+                default
+            }
+        }
+    }
+
+    /// A secret given as it is in `name`, or by the id of a secret of Secrets Manager in
+    /// `{name}_SECRET_ID`.
+    pub fn secret(&mut self, name: &str) -> SecretSource {
+        let by_id = format!("{name}_SECRET_ID");
+        match (self.optional(name), self.optional(&by_id)) {
+            (Some(_), Some(_)) => {
+                self.problem(format!("{name} and {by_id} are both set: set one of them"));
+                SecretSource::Given(Secret::default())
+            }
+            (Some(value), None) => SecretSource::Given(Secret::new(value)),
+            (None, Some(id)) => SecretSource::ById(id),
+            (None, None) => {
+                self.problem(format!("{name} or {by_id} must be set"));
+                SecretSource::Given(Secret::default())
+            }
+        }
+    }
+
+    pub fn problem(&mut self, problem: String) {
+        self.problems.push(problem);
+    }
+
+    /// # Errors
+    /// [`ConfigError`] with everything that was found missing or wrong.
+    pub fn finish<T>(self, config: T) -> Result<T, ConfigError> {
+        if self.problems.is_empty() { Ok(config) } else { Err(ConfigError { problems: self.problems }) }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::Environment;
+
+    #[test]
+    fn all_that_is_wrong_is_said_at_once_and_no_value_is_told() {
+        let mut env = Environment::of([("PORT", "hunter2"), ("B", "x"), ("B_SECRET_ID", "y")]);
+        env.parsed("PORT", 1, "a number");
+        let _ = env.secret("A");
+        let _ = env.secret("B");
+        let text = env.finish(()).unwrap_err().to_string();
+        assert_eq!(
+            text,
+            "the configuration is not complete: PORT must be a number; A or A_SECRET_ID must be set; \
+             B and B_SECRET_ID are both set: set one of them"
+        );
+    }
+
+    #[test]
+    fn blank_is_not_set_and_lists_are_trimmed() {
+        let env = Environment::of([("A", "  "), ("L", " test_admin, ,qa ")]);
+        assert_eq!(env.optional("A"), None);
+        assert_eq!(env.list("L", ""), ["test_admin", "qa"]);
+        assert_eq!(env.or("A", "quiz"), "quiz");
+    }
+
+    #[test]
+    fn a_secret_is_not_printed() {
+        let mut env = Environment::of([("MONGODB_URI", "mongodb://user:hunter2@host")]);
+        let secret = env.secret("MONGODB_URI");
+        assert!(!format!("{secret:?} {env:?}").contains("hunter2"));
+    }
+}
