@@ -1,0 +1,204 @@
+//! What becomes of each message of a batch, whatever its neighbours do.
+#![allow(clippy::unwrap_used, clippy::panic, clippy::indexing_slicing, reason = "a test may panic")]
+
+use std::collections::HashMap;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+use async_trait::async_trait;
+use quiz_events::QueueMessage;
+use quiz_pipeline::batch::{BatchHandler, BatchLimits, BatchReport};
+use quiz_pipeline::ports::{ParkCause, QueueError, SourceError, SourceQueue, SystemClock};
+use quiz_pipeline::{LogListener, SessionRequest, SessionSync, SyncError, SyncOutcome};
+use tokio::time::Instant;
+
+/// Syncs by the name of the session: `bad` fails, `panics`, `hangs`, `unknown`; the rest succeed after
+/// a second.
+#[derive(Default)]
+struct Scripted {
+    synced: Mutex<Vec<String>>,
+    running: AtomicUsize,
+    most_running: AtomicUsize,
+}
+
+#[async_trait]
+impl SessionSync for Scripted {
+    async fn sync(&self, request: &SessionRequest) -> Result<SyncOutcome, SyncError> {
+        let session = request.target.session_id.clone();
+        let running = self.running.fetch_add(1, Ordering::SeqCst) + 1;
+        self.most_running.fetch_max(running, Ordering::SeqCst);
+        let hours = u64::from(session.starts_with("hangs"));
+        tokio::time::sleep(Duration::from_secs(1 + 3600 * hours)).await;
+        self.running.fetch_sub(1, Ordering::SeqCst);
+        assert!(!session.starts_with("panics"), "scripted panic");
+        if session.starts_with("bad") {
+            let cause = "connection refused".into();
+            return Err(SourceError::Unavailable { what: "quiz".into(), cause }.into());
+        }
+        if session.starts_with("unknown") {
+            let quiz_id = request.target.quiz_id.clone();
+            return Err(SyncError::UnknownQuiz { session_id: session, quiz_id });
+        }
+        self.synced.lock().unwrap().push(session.clone());
+        Ok(SyncOutcome {
+            sink: "reports",
+            session_id: session,
+            quiz_id: request.target.quiz_id.clone(),
+            test_name: String::new(),
+            takers: 0,
+            ranked: 0,
+            written: 0,
+            deleted: 0,
+            messages: request.messages,
+            started_at: jiff::Timestamp::UNIX_EPOCH,
+            duration: Duration::ZERO,
+            lag: None,
+            figures: quiz_domain::CohortFigures::default(),
+            histogram: None,
+            problems: quiz_domain::Problems::default(),
+        })
+    }
+}
+
+/// A queue that notes what it is told.
+#[derive(Default)]
+struct Notes {
+    parked: Mutex<HashMap<String, ParkCause>>,
+    delayed: Mutex<HashMap<String, Duration>>,
+    parking_fails: bool,
+}
+
+#[async_trait]
+impl SourceQueue for Notes {
+    async fn park(&self, message: &QueueMessage, cause: &ParkCause) -> Result<(), QueueError> {
+        if self.parking_fails {
+            let message_id = message.message_id.clone();
+            return Err(QueueError { action: "park", message_id, cause: "no dead-letter queue".into() });
+        }
+        self.parked.lock().unwrap().insert(message.message_id.clone(), cause.clone());
+        Ok(())
+    }
+
+    async fn delay(&self, message: &QueueMessage, delay: Duration) -> Result<(), QueueError> {
+        self.delayed.lock().unwrap().insert(message.message_id.clone(), delay);
+        Ok(())
+    }
+
+    async fn max_receive_count(&self) -> Result<Option<u32>, QueueError> {
+        Ok(Some(5))
+    }
+}
+
+fn message(id: &str, body: &str) -> QueueMessage {
+    QueueMessage { message_id: id.into(), body: body.into(), receive_count: 1, ..QueueMessage::default() }
+}
+
+fn of(id: &str, session: &str) -> QueueMessage {
+    message(id, &format!(r#"{{"session_id":"{session}","quiz_id":"q"}}"#))
+}
+
+async fn handle(messages: &[QueueMessage], queue: &Notes, seconds: u64) -> (BatchReport, Arc<Scripted>) {
+    let sync = Arc::new(Scripted::default());
+    let handler = BatchHandler {
+        sync: sync.clone(),
+        listener: Arc::new(LogListener),
+        clock: Arc::new(SystemClock),
+        limits: BatchLimits::default(),
+    };
+    let report = handler.handle(messages, queue, Instant::now() + Duration::from_secs(seconds)).await;
+    (report, sync)
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_bad_message_is_parked_alone_with_its_cause_and_is_not_retried() {
+    let queue = Notes::default();
+    let messages =
+        [of("1", "A"), message("2", "{oops"), of("3", "A"), of("4", "unknown"), message("5", "{}")];
+    let (report, sync) = handle(&messages, &queue, 900).await;
+    assert_eq!(report, BatchReport { failed: vec![], parked: 3, synced: 1 });
+    assert_eq!(*sync.synced.lock().unwrap(), ["A"]);
+    let parked = queue.parked.lock().unwrap();
+    assert_eq!(parked["2"].code, "not_an_event");
+    assert_eq!(
+        (&*parked["4"].code, &*parked["4"].error),
+        ("unknown_quiz", "there is no quiz q (asked for by session unknown)")
+    );
+    assert_eq!(parked["5"].error, "`session_id` is missing");
+    assert!(queue.delayed.lock().unwrap().is_empty());
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_test_that_fails_or_panics_or_hangs_fails_its_own_messages_only() {
+    let queue = Notes::default();
+    let messages = [of("1", "bad"), of("2", "panics"), of("3", "hangs"), of("4", "good"), of("5", "bad")];
+    let (mut report, sync) = handle(&messages, &queue, 900).await;
+    report.failed.sort();
+    assert_eq!(
+        report,
+        BatchReport { failed: ["1", "2", "3", "5"].map(str::to_owned).into(), parked: 0, synced: 1 }
+    );
+    assert_eq!(*sync.synced.lock().unwrap(), ["good"]);
+    let delays = queue.delayed.lock().unwrap();
+    assert!(delays.len() == 4 && delays.values().all(|it| (5..=10).contains(&it.as_secs())), "{delays:?}");
+}
+
+#[tokio::test(start_paused = true)]
+async fn near_the_deadline_nothing_begins_and_what_runs_is_stopped_in_time() {
+    let queue = Notes::default();
+    let messages: Vec<_> =
+        (0..4).map(|at| of(&at.to_string(), &format!("hangs{at}"))).chain([of("late", "late")]).collect();
+    let began = Instant::now();
+    let (report, sync) = handle(&messages, &queue, 60).await;
+    assert_eq!(began.elapsed().as_secs(), 52, "stopped with 8 s left to settle");
+    assert_eq!((report.failed.len(), report.synced), (5, 0));
+    assert!(sync.synced.lock().unwrap().is_empty(), "the late test was not begun");
+    let (report, _) = handle(&[of("1", "good")], &queue, 10).await;
+    assert_eq!(report.failed, ["1"], "10 s are too few to begin");
+}
+
+#[tokio::test(start_paused = true)]
+async fn tests_run_beside_each_other_up_to_the_bound() {
+    let queue = Notes::default();
+    let messages: Vec<_> = (0..12).map(|at| of(&at.to_string(), &format!("test{at}"))).collect();
+    let began = Instant::now();
+    let (report, sync) = handle(&messages, &queue, 900).await;
+    assert_eq!(report.synced, 12);
+    assert_eq!(sync.most_running.load(Ordering::SeqCst), 4);
+    assert_eq!(began.elapsed().as_secs(), 3);
+}
+
+#[tokio::test(start_paused = true)]
+async fn the_last_try_parks_with_the_cause_instead_of_going_without_one() {
+    let queue = Notes::default();
+    let last = QueueMessage { receive_count: 5, ..of("last", "bad") };
+    let (report, _) = handle(&[last, of("first", "bad")], &queue, 900).await;
+    assert_eq!(report, BatchReport { failed: vec!["first".into()], parked: 1, synced: 0 });
+    let parked = queue.parked.lock().unwrap();
+    assert_eq!(parked["last"].code, "source_unavailable");
+    assert_eq!(parked["last"].error, "could not read quiz: connection refused");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_message_that_cannot_be_parked_is_kept() {
+    let queue = Notes { parking_fails: true, ..Notes::default() };
+    let (report, _) = handle(&[message("1", "oops oops")], &queue, 900).await;
+    assert_eq!(report, BatchReport { failed: vec!["1".into()], parked: 0, synced: 0 });
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_message_of_several_tests_is_done_when_all_are_and_comes_back_while_one_may_yet_succeed() {
+    let sessions = |names: [&str; 2]| {
+        let ids = names.map(|name| format!("\"{name}_6715f621e1eb083bfa9b56cc\"")).join(",");
+        format!(r#"{{"session_ids":[{ids}]}}"#)
+    };
+    let queue = Notes::default();
+    let messages = [
+        message("both", &sessions(["A", "B"])),
+        message("retry", &sessions(["unknown", "bad"])),
+        message("park", &sessions(["unknown", "C"])),
+    ];
+    let (report, _) = handle(&messages, &queue, 900).await;
+    assert_eq!(report, BatchReport { failed: vec!["retry".into()], parked: 1, synced: 3 });
+    assert!(queue.parked.lock().unwrap().contains_key("park"));
+}
