@@ -244,3 +244,21 @@ fn a_question_without_key_and_an_answer_of_the_wrong_shape_are_counted_problems(
     let example = test.problems.iter().find(|it| it.kind == ProblemKind::AnswerOfWrongShape).unwrap().example;
     assert_eq!(example, "session document of-u, question q: an object for single-choice");
 }
+
+#[test]
+fn random_documents_score_as_the_backend_scores_them() {
+    let mut cases = 0;
+    for line in include_str!("fixtures/backend_cases.jsonl").lines() {
+        let case: serde_json::Value = serde_json::from_str(line).unwrap();
+        let document = |field: &str| bson::serialize_to_document(&case[field]).unwrap();
+        let test = build(&document("quiz"), &[document("session")]);
+        let TestResults::Scored { rankings, .. } = &test.results else { panic!("scored") };
+        let score = rankings[0].scores[0];
+        let counts = [score.answered, score.skipped, score.correct, score.wrong, score.partially_correct];
+        let numbers: Vec<f64> = counts.into_iter().map(f64::from).chain([score.marks]).collect();
+        let expected: Vec<f64> = serde_json::from_value(case["expect"].clone()).unwrap();
+        assert_eq!(numbers, expected, "{line}");
+        cases += 1;
+    }
+    assert_eq!(cases, 120);
+}
