@@ -1,1 +1,17 @@
-fn main() {}
+use std::process::ExitCode;
+
+use clap::Parser;
+use quiz_etl::{Cli, Terminal};
+
+#[tokio::main]
+async fn main() -> ExitCode {
+    let cli = Cli::parse();
+    let terminal = Terminal::of_process(cli.json);
+    match quiz_etl::run(cli, terminal).await {
+        Ok(done) => done.exit_code(),
+        Err(error) => {
+            terminal.error(&error);
+            ExitCode::FAILURE
+        }
+    }
+}

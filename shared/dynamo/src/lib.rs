@@ -1,1 +1,19 @@
+//! Reports in DynamoDB: [`ReportStore`](quiz_pipeline::ports::ReportStore) by BatchWriteItem and Query.
+//!
+//! **Who retries what**: writes are sent once by the AWS SDK (its retries are off) and retried by this
+//! crate alone, whole requests and unprocessed items by the same backoff; reads are retried by the SDK
+//! alone. So the two never multiply.
 
+mod batches;
+mod error;
+mod item;
+mod limits;
+mod measure;
+mod names;
+mod store;
+mod writer;
+
+pub use error::DynamoError;
+pub use limits::WriteLimits;
+pub use names::TableNames;
+pub use store::DynamoStore;

@@ -1,1 +1,15 @@
+//! The SQS queues that a function is fed from, as
+//! [`SourceQueue`](quiz_pipeline::ports::SourceQueue)s: messages are parked in the queue's dead-letter
+//! queue with their cause, or delayed. The AWS SDK's own retries are the only ones here.
+//!
+//! FIFO queues are out of scope: parking in one is an error that says so.
 
+mod arn;
+mod attributes;
+mod error;
+mod queue;
+mod queues;
+
+pub use error::SqsError;
+pub use queue::SqsQueue;
+pub use queues::SqsQueues;

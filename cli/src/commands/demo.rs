@@ -1,0 +1,36 @@
+use std::path::Path;
+
+use anyhow::Context;
+use quiz_local::{DumpSource, SqliteStore};
+use quiz_sample::{sapa, write_dump};
+
+use super::local::{done, outcomes};
+use super::report::items_of;
+use crate::{Done, Terminal, embedded, view};
+
+/// Runs the pipeline on the SAPA items.
+pub async fn demo(out: &Path, terminal: Terminal) -> anyhow::Result<Done> {
+    terminal.step("making Quiz Engine documents of the SAPA ability items (1,525 people, 16 questions)");
+    let source = out.join("source");
+    std::fs::create_dir_all(&source)
+        .with_context(|| format!("cannot make the folder {}", source.display()))?;
+    write_dump(&source, &sapa::documents()?, false)?;
+    let events: Vec<String> = sapa::completion_events()?.iter().map(ToString::to_string).collect();
+    terminal.step(&format!("sending {} completion events to the embedded queue", events.len()));
+    let ran = embedded::run(DumpSource::open(&source)?, events, out, terminal).await?;
+    if terminal.json {
+        terminal.print(&ran.json().to_string());
+        return Ok(done(&ran.summary));
+    }
+    terminal.print(&outcomes(&ran, terminal));
+    if let Some(shown) = ran.top_ranks.first() {
+        terminal.print(&format!("\n{}", shown.table));
+        if let Some(user) = &shown.example_user {
+            let store = SqliteStore::open_existing(&ran.database)?;
+            let items = items_of(&store, &shown.session_id, user).await?;
+            terminal.print(&format!("\n{}", view::report(&items, terminal.colour)));
+        }
+        terminal.print(&format!("\nto look at: {}", shown.page.display()));
+    }
+    Ok(done(&ran.summary))
+}

@@ -1,0 +1,69 @@
+use std::path::Path;
+
+use anyhow::bail;
+use quiz_domain::reports::ReportTable;
+use quiz_dynamo::{DynamoStore, WriteLimits};
+use quiz_local::SqliteStore;
+use quiz_pipeline::ports::ReportStore;
+use quiz_runtime::Environment;
+use serde_json::{Value, json};
+use sync_reports::{ReportSettings, table_names};
+
+use crate::{Done, Terminal, view};
+
+/// Prints one student's report, from the folder of an embedded run or from DynamoDB.
+pub async fn report(
+    session: &str,
+    user: &str,
+    from: Option<&Path>,
+    terminal: Terminal,
+) -> anyhow::Result<Done> {
+    let items = match from {
+        Some(folder) => {
+            items_of(&SqliteStore::open_existing(folder.join("reports.db"))?, session, user).await?
+        }
+        None => from_dynamo(session, user).await?,
+    };
+    if items.is_empty() {
+        bail!("there is no report of user {user} in session {session}");
+    }
+    if terminal.json {
+        terminal.print(&json!({"session_id": session, "user_id": user, "items": items}).to_string());
+    } else {
+        terminal.print(&view::report(&items, terminal.colour));
+    }
+    Ok(Done::Well)
+}
+
+async fn from_dynamo(session: &str, user: &str) -> anyhow::Result<Vec<Value>> {
+    let env = Environment::of_process();
+    let names = table_names(&env);
+    let settings = ReportSettings::read(env)?;
+    let client = aws_sdk_dynamodb::Client::new(&quiz_runtime::aws::config().await);
+    let store = DynamoStore::new(client, names, WriteLimits::default());
+    let mut tables = vec![ReportTable::Sections, ReportTable::FormResponses];
+    if settings.formats.v2 {
+        tables.insert(1, ReportTable::Students);
+    }
+    first_found(&store, &tables, session, user).await
+}
+
+/// The student's items, of the first table that has any: v1, then v2, then a form's responses.
+pub async fn items_of(store: &dyn ReportStore, session: &str, user: &str) -> anyhow::Result<Vec<Value>> {
+    first_found(store, &ReportTable::ALL, session, user).await
+}
+
+async fn first_found(
+    store: &dyn ReportStore,
+    tables: &[ReportTable],
+    session: &str,
+    user: &str,
+) -> anyhow::Result<Vec<Value>> {
+    for table in tables {
+        let items = store.user_items(*table, session, user).await?;
+        if !items.is_empty() {
+            return Ok(items);
+        }
+    }
+    Ok(Vec::new())
+}

@@ -1,0 +1,105 @@
+//! The command `quiz-etl`.
+
+mod commands;
+mod embedded;
+mod presenting;
+mod progress;
+mod summary;
+mod terminal;
+
+pub mod overview;
+pub mod view;
+
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+use clap::{Parser, Subcommand};
+
+pub use terminal::Terminal;
+
+/// Syncs quiz results: every student's report, right to the last mark.
+///
+/// Exit codes: 0 done, 1 failed, 2 wrong use.
+#[derive(Debug, Parser)]
+#[command(name = "quiz-etl", version)]
+pub struct Cli {
+    /// Machine-readable output: one JSON object on standard output.
+    #[arg(long, global = true)]
+    pub json: bool,
+    #[command(subcommand)]
+    pub command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+pub enum Command {
+    /// Run the whole pipeline on a bundled real data set, embedded: nothing to install, no account.
+    ///
+    /// Takes the answers of 1,525 people to the 16 SAPA ability items as the Quiz Engine would store
+    /// them, sends one completion event for each person, and writes every report.
+    Demo {
+        /// The folder to write to; it is made anew for what demo writes.
+        #[arg(long, default_value = "demo")]
+        out: PathBuf,
+    },
+    /// Run the same pipeline, embedded, on a mongodump folder.
+    ///
+    /// Example: quiz-etl local --source dump/quiz --out out
+    Local {
+        /// The folder with quizzes.bson, questions.bson and sessions.bson (or each with .gz).
+        #[arg(long)]
+        source: PathBuf,
+        /// Events, one on each line, as they are published; without it, every quiz of the dump is
+        /// synced, its id as the session id.
+        #[arg(long)]
+        events: Option<PathBuf>,
+        /// The folder to write reports.db and overview/ to.
+        #[arg(long)]
+        out: PathBuf,
+    },
+    /// Print one student's report.
+    ///
+    /// Example: quiz-etl report EnableStudents_6715f621e1eb083bfa9b56cc 20231234 --from out
+    Report {
+        /// The test session's id.
+        session: String,
+        /// The student's user id.
+        user: String,
+        /// The folder that `local` or `demo` wrote; without it, DynamoDB is read.
+        #[arg(long)]
+        from: Option<PathBuf>,
+    },
+}
+
+/// How a command ended that did not break off.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Done {
+    Well,
+    /// What was asked for was not all done; the output says what.
+    WithFailures,
+}
+
+impl Done {
+    #[must_use]
+    pub fn exit_code(self) -> ExitCode {
+        match self {
+            Self::Well => ExitCode::SUCCESS,
+            Self::WithFailures => ExitCode::FAILURE,
+        }
+    }
+}
+
+/// Runs one command.
+///
+/// # Errors
+/// What broke it off, as one sentence for a person.
+pub async fn run(cli: Cli, terminal: Terminal) -> anyhow::Result<Done> {
+    match cli.command {
+        Command::Demo { out } => commands::demo(&out, terminal).await,
+        Command::Local { source, events, out } => {
+            commands::local(&source, events.as_deref(), &out, terminal).await
+        }
+        Command::Report { session, user, from } => {
+            commands::report(&session, &user, from.as_deref(), terminal).await
+        }
+    }
+}

@@ -1,0 +1,43 @@
+use quiz_domain::{Ranking, ScoredAttempt};
+
+use super::html::{Text, card, count, number, or_dash};
+use crate::view::{Ranked, by_rank, same_rank};
+
+const RANKS: usize = 10;
+/// How many takers of a shared rank are named.
+const NAMED: usize = 5;
+
+/// The highest ranks, each in a row with the takers who share it.
+pub(super) fn render(attempts: &[ScoredAttempt], overall: &Ranking) -> String {
+    let ranked = by_rank(attempts, overall);
+    if ranked.is_empty() {
+        return String::new();
+    }
+    let rows: String = ranked.chunk_by(same_rank).take(RANKS).map(row).collect();
+    let table = format!(
+        "<div class=\"scroll\"><table>\n<tr><th>Rank</th><th class=\"text\">User</th><th>Marks</th>\
+         <th>Percentage</th><th>Percentile</th></tr>\n{rows}</table></div>"
+    );
+    card("Top ranks", "", &table)
+}
+
+fn row(group: &[Ranked]) -> String {
+    let Some(first) = group.first() else { return String::new() };
+    let users: Vec<String> = group
+        .iter()
+        .take(NAMED)
+        .map(|taker| format!("<bdi>{}</bdi>", Text(&taker.attempt.user_id)))
+        .collect();
+    let more = match group.len().saturating_sub(NAMED) {
+        0 => String::new(),
+        more => format!(" <span class=\"more\">and {} more</span>", count(more)),
+    };
+    format!(
+        "<tr><td>{}</td><td class=\"text\">{}{more}</td><td>{}</td><td>{}</td><td>{}</td></tr>\n",
+        first.standing.rank,
+        users.join(", "),
+        number(first.score.marks),
+        or_dash(first.score.percentage()),
+        number(first.standing.percentile)
+    )
+}

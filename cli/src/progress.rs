@@ -1,0 +1,106 @@
+//! Ports that count what goes through them on a progress bar.
+
+use std::collections::HashSet;
+use std::sync::Arc;
+use std::time::Duration;
+
+use async_trait::async_trait;
+use bson::Bson;
+use futures::StreamExt;
+use indicatif::{MultiProgress, ProgressBar, ProgressDrawTarget, ProgressStyle};
+use quiz_domain::reports::{ReportItem, ReportTable};
+use quiz_pipeline::ports::{
+    AnswerSource, DocumentStream, PutOutcome, QuizDocuments, ReportStore, SourceError, StoreError,
+};
+
+use crate::Terminal;
+
+/// Two counters: session documents read, items written.
+#[derive(Clone)]
+pub struct Progress {
+    bars: MultiProgress,
+    read: ProgressBar,
+    written: ProgressBar,
+}
+
+impl Progress {
+    #[must_use]
+    pub fn new(terminal: Terminal) -> Self {
+        let target =
+            if terminal.progress { ProgressDrawTarget::stderr() } else { ProgressDrawTarget::hidden() };
+        let bars = MultiProgress::with_draw_target(target);
+        let bar = |what: &'static str| {
+            let bar = bars.add(ProgressBar::no_length());
+            let style = ProgressStyle::with_template("{spinner} {msg} {human_pos} ({per_sec})");
+            bar.set_style(style.unwrap_or_else(|_| ProgressStyle::default_spinner()));
+            bar.set_message(what);
+            bar.enable_steady_tick(Duration::from_millis(100));
+            bar
+        };
+        Self { read: bar("session documents read"), written: bar("items written"), bars }
+    }
+
+    pub fn finish(&self) {
+        self.read.finish_and_clear();
+        self.written.finish_and_clear();
+        let _ = self.bars.clear();
+    }
+}
+
+pub struct CountedSource {
+    pub source: Arc<dyn AnswerSource>,
+    pub progress: Progress,
+}
+
+#[async_trait]
+impl AnswerSource for CountedSource {
+    async fn quiz(&self, quiz_id: &str) -> Result<Option<QuizDocuments>, SourceError> {
+        self.source.quiz(quiz_id).await
+    }
+
+    async fn attempt_heads<'a>(&'a self, quiz_id: &'a str) -> Result<DocumentStream<'a>, SourceError> {
+        self.source.attempt_heads(quiz_id).await
+    }
+
+    async fn attempts<'a>(
+        &'a self,
+        quiz_id: &'a str,
+        keys: Vec<Bson>,
+    ) -> Result<DocumentStream<'a>, SourceError> {
+        let documents = self.source.attempts(quiz_id, keys).await?;
+        let read = self.progress.read.clone();
+        Ok(documents.inspect(move |_| read.inc(1)).boxed())
+    }
+}
+
+pub struct CountedStore {
+    pub store: Arc<dyn ReportStore>,
+    pub progress: Progress,
+}
+
+#[async_trait]
+impl ReportStore for CountedStore {
+    async fn put(&self, table: ReportTable, items: Vec<ReportItem>) -> Result<PutOutcome, StoreError> {
+        let outcome = self.store.put(table, items).await?;
+        self.progress.written.inc(outcome.written);
+        Ok(outcome)
+    }
+
+    async fn retain(
+        &self,
+        table: ReportTable,
+        session_id: &str,
+        keep: &HashSet<String>,
+    ) -> Result<u64, StoreError> {
+        self.store.retain(table, session_id, keep).await
+    }
+
+    async fn user_items(
+        &self,
+        table: ReportTable,
+        session_id: &str,
+        user_id: &str,
+    ) -> Result<Vec<serde_json::Value>, StoreError> {
+        self.store.user_items(table, session_id, user_id).await
+    }
+}

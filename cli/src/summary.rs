@@ -1,0 +1,82 @@
+use std::sync::{Mutex, PoisonError};
+
+use async_trait::async_trait;
+use quiz_events::{QueueMessage, SessionTarget};
+use quiz_pipeline::ports::ParkCause;
+use quiz_pipeline::{Failure, Listener, SyncOutcome};
+use serde_json::{Map, Value, json};
+
+/// What a run did, as the handler told it.
+#[derive(Clone, Debug, Default)]
+pub struct Summary {
+    pub outcomes: Vec<SyncOutcome>,
+    pub failures: Vec<(SessionTarget, Failure)>,
+    pub parked: Vec<(QueueMessage, ParkCause)>,
+}
+
+impl Summary {
+    /// Of each test the last outcome.
+    #[must_use]
+    pub fn latest(&self) -> Vec<&SyncOutcome> {
+        let mut latest: Vec<&SyncOutcome> = Vec::new();
+        for outcome in &self.outcomes {
+            match latest.iter_mut().find(|it| it.session_id == outcome.session_id) {
+                Some(known) => *known = outcome,
+                None => latest.push(outcome),
+            }
+        }
+        latest
+    }
+
+    #[must_use]
+    pub fn json(&self) -> Map<String, Value> {
+        let parked = self.parked.iter().map(|(message, cause)| {
+            json!({"message": message.body, "error_code": cause.code, "error": cause.error})
+        });
+        let synced = self.latest().into_iter().map(outcome);
+        Map::from_iter([("synced".to_owned(), synced.collect()), ("parked".to_owned(), parked.collect())])
+    }
+}
+
+fn outcome(outcome: &SyncOutcome) -> Value {
+    let problem =
+        |it: quiz_domain::Problem| json!({"kind": it.kind.code(), "count": it.count, "example": it.example});
+    json!({
+        "sink": outcome.sink, "session_id": outcome.session_id, "quiz_id": outcome.quiz_id,
+        "test_name": outcome.test_name, "takers": outcome.takers, "ranked": outcome.ranked,
+        "rows_written": outcome.written, "rows_deleted": outcome.deleted,
+        "messages_coalesced": outcome.messages, "duration_ms": outcome.duration.as_millis(),
+        "highest": outcome.figures.highest, "average": outcome.figures.average, "median": outcome.figures.median,
+        "problems": outcome.problems.iter().map(problem).collect::<Vec<_>>(),
+    })
+}
+
+/// Collects a summary.
+#[derive(Debug, Default)]
+pub struct Collector(Mutex<Summary>);
+
+impl Collector {
+    fn with<T>(&self, change: impl FnOnce(&mut Summary) -> T) -> T {
+        change(&mut self.0.lock().unwrap_or_else(PoisonError::into_inner))
+    }
+
+    #[must_use]
+    pub fn summary(&self) -> Summary {
+        self.with(|summary| summary.clone())
+    }
+}
+
+#[async_trait]
+impl Listener for Collector {
+    async fn finished(&self, outcome: &SyncOutcome) {
+        self.with(|summary| summary.outcomes.push(outcome.clone()));
+    }
+
+    async fn failed(&self, target: &SessionTarget, failure: &Failure) {
+        self.with(|summary| summary.failures.push((target.clone(), failure.clone())));
+    }
+
+    async fn parked(&self, message: &QueueMessage, cause: &ParkCause) {
+        self.with(|summary| summary.parked.push((message.clone(), cause.clone())));
+    }
+}

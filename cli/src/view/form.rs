@@ -1,0 +1,51 @@
+use serde_json::Value;
+
+use super::ink::Ink;
+use super::report::heading;
+use super::text::{clean, stored_text, table};
+use crate::overview::plain;
+
+const QUESTION_LIMIT: usize = 200;
+
+/// The items of `form_question_responses` of one user, in the order of the form.
+pub(super) fn render(mut items: Vec<&Value>, ink: Ink) -> String {
+    let position = |item: &Value| item.get("question_position_index").and_then(Value::as_f64);
+    items.sort_by(|a, b| position(a).unwrap_or(f64::MAX).total_cmp(&position(b).unwrap_or(f64::MAX)));
+    let Some(first) = items.first() else { return String::new() };
+    let rows = items.iter().map(|item| {
+        let number = position(item).map(|position| (position + 1.0).to_string());
+        vec![
+            number.unwrap_or_default(),
+            plain(&stored_text(item, "question_text"), QUESTION_LIMIT),
+            response(item),
+        ]
+    });
+    let header = ["", "question", "response"].map(str::to_owned);
+    let heading = heading(first, &stored_text(first, "test_name"), &stored_text(first, "start_date"), ink);
+    format!("{heading}\n{}", table(3, &header, rows))
+}
+
+/// The chosen options' texts, else what was given.
+fn response(item: &Value) -> String {
+    if item.get("is_answered").and_then(Value::as_bool) == Some(false) {
+        return "(not answered)".to_owned();
+    }
+    let labels = stored_text(item, "user_response_labels");
+    if !labels.is_empty() {
+        return plain(&labels, usize::MAX);
+    }
+    match item.get("user_response") {
+        None | Some(Value::Null) => String::new(),
+        Some(Value::String(text)) => clean(text),
+        Some(Value::Object(rows)) => {
+            let rows: Vec<String> =
+                rows.iter().map(|(row, given)| format!("{row}: {}", bare(given))).collect();
+            clean(&rows.join("; "))
+        }
+        Some(other) => clean(&bare(other)),
+    }
+}
+
+fn bare(value: &Value) -> String {
+    value.as_str().map_or_else(|| value.to_string(), str::to_owned)
+}

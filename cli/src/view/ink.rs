@@ -1,0 +1,27 @@
+/// Colours, or none.
+#[derive(Clone, Copy)]
+pub(super) struct Ink {
+    pub colour: bool,
+}
+
+impl Ink {
+    fn paint(self, code: &str, text: &str) -> String {
+        if self.colour { format!("\u{1b}[{code}m{text}\u{1b}[0m") } else { text.to_owned() }
+    }
+
+    pub fn strong(self, text: &str) -> String {
+        self.paint("1", text)
+    }
+
+    pub fn good(self, text: &str) -> String {
+        self.paint("32", text)
+    }
+
+    pub fn warning(self, text: &str) -> String {
+        self.paint("33", text)
+    }
+
+    pub fn quiet(self, text: &str) -> String {
+        self.paint("2", text)
+    }
+}

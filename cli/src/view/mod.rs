@@ -1,0 +1,19 @@
+//! What the command shows on a terminal, as text: nothing here prints.
+
+mod form;
+mod ink;
+mod outcome;
+mod report;
+mod section_items;
+mod student_document;
+#[cfg(test)]
+mod tests;
+mod text;
+mod top;
+
+pub use outcome::{OutcomeLine, outcome};
+pub use report::report;
+pub use top::top_ranks;
+
+pub(crate) use text::is_hidden;
+pub(crate) use top::{Ranked, by_rank, same_rank};

@@ -1,0 +1,129 @@
+use std::time::Duration;
+
+use jiff::Timestamp;
+use quiz_domain::reports::{ReportTable, Stamp, items};
+use quiz_domain::{Problem, ProblemKind, Test};
+use serde_json::{Value, json};
+
+use super::{OutcomeLine, outcome, report, top_ranks};
+use crate::overview::fixtures::{answers, form, quiz, sapa_test, test};
+
+fn stored(test: &Test, table: ReportTable, user: &str) -> Vec<Value> {
+    let stamp = Stamp { written_at: Timestamp::UNIX_EPOCH, generation: 1 };
+    let mut items: Vec<Value> = items(test, table, stamp)
+        .map(|item| serde_json::to_value(item).unwrap())
+        .filter(|item| item["user_id"] == user)
+        .collect();
+    items.sort_by_key(|item| item[table.sort_key()].as_str().map(str::to_owned));
+    items
+}
+
+#[test]
+fn top_ranks_of_the_sample() {
+    insta::assert_snapshot!(top_ranks(&sapa_test(), 5));
+}
+
+#[test]
+fn top_ranks_without_any() {
+    let quiz = quiz("Mock", &[("Physics", "p1")]);
+    assert_eq!(top_ranks(&test(&quiz, &[]), 5), "nobody is ranked yet");
+    assert_eq!(top_ranks(&form(), 5), "a form has no ranks");
+}
+
+#[test]
+fn report_of_the_sample_in_v1() {
+    insta::assert_snapshot!(report(&stored(&sapa_test(), ReportTable::Sections, "sapa-5"), false));
+}
+
+#[test]
+fn report_of_the_sample_in_v2() {
+    insta::assert_snapshot!(report(&stored(&sapa_test(), ReportTable::Students, "sapa-5"), false));
+}
+
+#[test]
+fn report_of_a_form() {
+    insta::assert_snapshot!(report(&stored(&form(), ReportTable::FormResponses, "u1"), false));
+}
+
+#[test]
+fn report_of_an_unfinished_attempt_says_so() {
+    let quiz = quiz("Mock", &[("Physics", "p1"), ("Chemistry", "c1")]);
+    let test = test(&quiz, &[("u1", answers(1, 0, 2), false)]);
+    insta::assert_snapshot!(report(&stored(&test, ReportTable::Sections, "u1"), false));
+    assert!(report(&stored(&test, ReportTable::Students, "u1"), false).contains("incomplete"));
+}
+
+#[test]
+fn both_formats_show_v1_and_say_that_v2_is_there() {
+    let test = sapa_test();
+    let mut both = stored(&test, ReportTable::Sections, "sapa-5");
+    let alone = report(&both, false);
+    both.extend(stored(&test, ReportTable::Students, "sapa-5"));
+    let shown = report(&both, false);
+    assert!(
+        shown.starts_with(&alone) && shown.ends_with("v2 document, which the Reporting Engine shows first")
+    );
+}
+
+#[test]
+fn items_of_an_older_pipeline_are_shown_as_far_as_they_go() {
+    let odd =
+        json!({"user_id-section": "7#overall", "section": "overall", "percentage": "high", "rank": 3.0});
+    let shown = report(&[odd], false);
+    assert!(shown.contains("rank") && !shown.contains("percentage"));
+    assert_eq!(report(&[], false), "no report");
+    assert_eq!(report(&[json!({"a": 1})], false), "no report");
+}
+
+fn line() -> OutcomeLine {
+    OutcomeLine {
+        test_name: "SAPA Ability Test, August 2012".into(),
+        session_id: "SAPA_5020a0d0f1e2d3c4b5000001".into(),
+        takers: 1525,
+        ranked: 1524,
+        written: 7625,
+        removed: 5,
+        messages: 1,
+        duration: Duration::from_millis(1340),
+        problems: vec![Problem {
+            kind: ProblemKind::AnswersMissing,
+            count: 3,
+            example: "session document x answers 1 of 4 questions".into(),
+        }],
+    }
+}
+
+#[test]
+fn outcome_with_problems() {
+    insta::assert_snapshot!(outcome(&line(), false));
+}
+
+#[test]
+fn colours_change_nothing_but_colours() {
+    let coloured = outcome(&line(), true);
+    insta::assert_snapshot!(coloured.escape_debug().to_string());
+    let mut plain = coloured;
+    for code in ["0", "1", "2", "32", "33"] {
+        plain = plain.replace(&format!("\u{1b}[{code}m"), "");
+    }
+    assert_eq!(plain, outcome(&line(), false));
+}
+
+#[test]
+fn a_terminal_obeys_no_name() {
+    let evil = "\u{1b}[2J\u{1b}]0;x\u{7}\r\u{202e}";
+    let quiz = quiz(&format!("Mock{evil}"), &[(&format!("Physics{evil}"), "p1")]);
+    let user = format!("u{evil}");
+    let test = test(&quiz, &[(&user, answers(1, 0, 1), true)]);
+    let mut line = line();
+    line.test_name = user.clone();
+    let shown = [
+        top_ranks(&test, 3),
+        report(&stored(&test, ReportTable::Sections, &user), false),
+        report(&stored(&test, ReportTable::Students, &user), false),
+        outcome(&line, false),
+    ];
+    for text in shown {
+        assert!(!text.chars().any(|it| it != '\n' && super::is_hidden(it)), "{text:?}");
+    }
+}

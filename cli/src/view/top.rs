@@ -1,0 +1,80 @@
+use quiz_domain::{Ranking, Score, ScoredAttempt, Standing, Test, TestResults};
+
+use super::text::{clean, number, optional, table};
+
+/// How many takers of a shared rank are named.
+const NAMED: usize = 3;
+
+/// One ranked taker.
+pub(crate) struct Ranked<'a> {
+    /// Index into the test's attempts.
+    pub index: usize,
+    pub attempt: &'a ScoredAttempt,
+    pub score: &'a Score,
+    pub standing: Standing,
+}
+
+/// The ranked takers by rank, and by user id within a rank.
+pub(crate) fn by_rank<'a>(attempts: &'a [ScoredAttempt], overall: &'a Ranking) -> Vec<Ranked<'a>> {
+    let mut ranked: Vec<Ranked> = attempts
+        .iter()
+        .zip(&overall.scores)
+        .zip(&overall.standings)
+        .enumerate()
+        .filter_map(|(index, ((attempt, score), standing))| {
+            Some(Ranked { index, attempt, score, standing: (*standing)? })
+        })
+        .collect();
+    ranked.sort_by(|a, b| (a.standing.rank, &a.attempt.user_id).cmp(&(b.standing.rank, &b.attempt.user_id)));
+    ranked
+}
+
+/// Whether two takers share a rank.
+pub(crate) fn same_rank(a: &Ranked, b: &Ranked) -> bool {
+    a.standing.rank == b.standing.rank
+}
+
+/// The highest ranks with each taker's marks by section: `most` takers, of a shared rank (with a `=`
+/// before it) the first few.
+#[must_use]
+pub fn top_ranks(test: &Test, most: usize) -> String {
+    let TestResults::Scored { attempts, rankings, .. } = &test.results else {
+        return "a form has no ranks".to_owned();
+    };
+    let Some((overall, sections)) = rankings.split_first() else { return String::new() };
+    let ranked = by_rank(attempts, overall);
+    if ranked.is_empty() {
+        return "nobody is ranked yet".to_owned();
+    }
+    let mut header: Vec<String> = ["Rank", "User", "Marks", "%", "Percentile"].map(str::to_owned).into();
+    header.extend(test.quiz.sections.iter().map(|section| clean(section)));
+
+    let mut rows = Vec::new();
+    let mut left = most;
+    for group in ranked.chunk_by(same_rank) {
+        let named = group.len().min(NAMED).min(left);
+        if named == 0 {
+            break;
+        }
+        left -= named;
+        let tie = if group.len() > 1 { "=" } else { "" };
+        rows.extend(group.iter().take(named).map(|taker| row(taker, tie, sections)));
+        if group.len() > named {
+            rows.push(vec![String::new(), format!("and {} more", group.len() - named)]);
+        }
+    }
+    table(2, &header, rows)
+}
+
+fn row(taker: &Ranked, tie: &str, sections: &[Ranking]) -> Vec<String> {
+    let mut cells = vec![
+        format!("{tie}{}", taker.standing.rank),
+        clean(&taker.attempt.user_id),
+        format!("{}/{}", number(taker.score.marks), number(taker.score.max_marks)),
+        optional(taker.score.percentage()),
+        number(taker.standing.percentile),
+    ];
+    let marks = |section: &Ranking| optional(section.scores.get(taker.index).map(|score| score.marks));
+    cells.extend(sections.iter().map(marks));
+    cells
+}

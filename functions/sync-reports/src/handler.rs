@@ -1,0 +1,39 @@
+use std::sync::Arc;
+
+use aws_lambda_events::sqs::{SqsBatchResponse, SqsEvent};
+use quiz_pipeline::batch::BatchHandler;
+use quiz_pipeline::ports::SourceQueues;
+use quiz_runtime::sqs;
+use tokio::time::Instant;
+
+/// Answers Lambda's SQS events.
+pub struct Handler {
+    batches: BatchHandler,
+    queues: Arc<dyn SourceQueues>,
+}
+
+impl Handler {
+    #[must_use]
+    pub fn new(batches: BatchHandler, queues: Arc<dyn SourceQueues>) -> Self {
+        Self { batches, queues }
+    }
+
+    /// Handles one event before `deadline`; the answer names the messages that are to come again.
+    pub async fn handle(&self, event: SqsEvent, deadline: Instant) -> SqsBatchResponse {
+        let mut failed = Vec::new();
+        for (arn, messages) in sqs::by_queue(event) {
+            let queue = self.queues.by_arn(&arn);
+            let report = self.batches.handle(&messages, &*queue, deadline).await;
+            tracing::info!(
+                queue = arn,
+                messages = messages.len(),
+                synced = report.synced,
+                parked = report.parked,
+                failed = report.failed.len(),
+                "batch handled"
+            );
+            failed.extend(report.failed);
+        }
+        sqs::response(failed)
+    }
+}

@@ -1,0 +1,179 @@
+use std::collections::{HashMap, HashSet};
+
+use async_trait::async_trait;
+use aws_sdk_dynamodb::Client;
+use aws_sdk_dynamodb::config::retry::RetryConfig;
+use aws_sdk_dynamodb::config::timeout::TimeoutConfig;
+use aws_sdk_dynamodb::operation::query::builders::QueryFluentBuilder;
+use aws_sdk_dynamodb::types::AttributeValue;
+use quiz_domain::reports::{ReportItem, ReportTable};
+use quiz_pipeline::ports::{PutOutcome, ReportStore, StoreError};
+use serde_dynamo::aws_sdk_dynamodb_1::from_item;
+use serde_json::Value;
+
+use crate::error::{DynamoError, Fault, fault};
+use crate::item::{self, Item, is_partition_key, is_sort_key};
+use crate::limits::WriteLimits;
+use crate::names::TableNames;
+use crate::writer::Writer;
+
+const WRITE: &str = "write";
+const READ: &str = "read";
+const CLEAN: &str = "remove old items of";
+
+/// The report tables. Make one and share it: its limit on requests in flight is for all that use it.
+pub struct DynamoStore {
+    reader: Client,
+    writer: Writer,
+    tables: TableNames,
+}
+
+impl DynamoStore {
+    /// Uses the client's credentials, region and endpoint. Its retries are kept for reads and switched
+    /// off for writes, which this store retries itself.
+    #[must_use]
+    pub fn new(client: Client, tables: TableNames, limits: WriteLimits) -> Self {
+        let mut timeouts = TimeoutConfig::builder().operation_attempt_timeout(limits.request).build();
+        if let Some(given) = client.config().timeout_config() {
+            timeouts.take_defaults_from(given);
+        }
+        let reads = client.config().to_builder().timeout_config(timeouts);
+        let writes = reads.clone().retry_config(RetryConfig::disabled());
+        let writer = Writer::new(Client::from_conf(writes.build()), limits);
+        Self { reader: Client::from_conf(reads.build()), writer, tables }
+    }
+
+    /// A query for items of a session, as they are now.
+    fn query(&self, table: ReportTable, session_id: &str) -> QueryFluentBuilder {
+        self.reader
+            .query()
+            .table_name(self.tables.of(table))
+            .consistent_read(true)
+            .key_condition_expression("#partition = :session")
+            .expression_attribute_names("#partition", ReportTable::PARTITION_KEY)
+            .expression_attribute_names("#sort", table.sort_key())
+            .expression_attribute_values(":session", AttributeValue::S(session_id.to_owned()))
+    }
+
+    async fn page(
+        &self,
+        table: ReportTable,
+        query: QueryFluentBuilder,
+        from: Option<Item>,
+    ) -> Result<(Vec<Item>, Option<Item>), DynamoError> {
+        let answer = query.set_exclusive_start_key(from).send().await;
+        let page = answer.map_err(|error| match fault(&error, table) {
+            Fault::Transient(text) => DynamoError::Unavailable(text),
+            Fault::Invalid(text) => DynamoError::Rejected(text),
+            Fault::Permanent(error) => error,
+        })?;
+        let more = page.last_evaluated_key.filter(|it| !it.is_empty());
+        Ok((page.items.unwrap_or_default(), more))
+    }
+
+    async fn clean(
+        &self,
+        table: ReportTable,
+        session_id: &str,
+        keep: &HashSet<String>,
+    ) -> Result<u64, DynamoError> {
+        let name = self.tables.of(table);
+        let query = self.query(table, session_id).projection_expression("#sort");
+        let (mut deleted, mut from) = (0, None);
+        loop {
+            let (keys, more) = self.page(table, query.clone(), from).await?;
+            let keys = keys.into_iter().filter_map(|mut key| match key.remove(table.sort_key()) {
+                Some(AttributeValue::S(key)) if !keep.contains(&key) => Some(key),
+                _ => None,
+            });
+            let deletes: Result<Vec<_>, _> =
+                keys.map(|key| item::delete(table, session_id, key).map(Ok)).collect();
+            let deletes = deletes.map_err(|error| DynamoError::Rejected(error.to_string()))?;
+            let outcome = self.writer.write(table, name, deletes.into_iter()).await?;
+            deleted += outcome.written;
+            if let Some(refusal) = outcome.refused.into_iter().next() {
+                return Err(DynamoError::Rejected(refusal.reason));
+            }
+            match more {
+                Some(key) => from = Some(key),
+                None => return Ok(deleted),
+            }
+        }
+    }
+
+    async fn items(
+        &self,
+        table: ReportTable,
+        session_id: &str,
+        user_id: &str,
+    ) -> Result<Vec<Value>, DynamoError> {
+        let condition = match table {
+            ReportTable::Students => "#partition = :session AND #sort = :user",
+            ReportTable::Sections | ReportTable::FormResponses => {
+                "#partition = :session AND begins_with(#sort, :user)"
+            }
+        };
+        let prefix = AttributeValue::S(table.user_prefix(user_id));
+        let query = self
+            .query(table, session_id)
+            .key_condition_expression(condition)
+            .expression_attribute_values(":user", prefix);
+        let (mut items, mut from) = (Vec::new(), None);
+        loop {
+            let (page, more) = self.page(table, query.clone(), from).await?;
+            for item in page.into_iter().filter(|item| is_of(item, user_id)) {
+                let value = from_item(item);
+                items.push(value.map_err(|error| {
+                    DynamoError::Rejected(format!("an item of it cannot be read: {error}"))
+                })?);
+            }
+            match more {
+                Some(key) => from = Some(key),
+                None => return Ok(items),
+            }
+        }
+    }
+}
+
+/// Of two users, `a` and `a#b`, the first one's prefix is also in the second one's keys.
+fn is_of(item: &HashMap<String, AttributeValue>, user_id: &str) -> bool {
+    match item.get("user_id") {
+        Some(AttributeValue::S(owner)) => owner == user_id,
+        _ => true,
+    }
+}
+
+#[async_trait]
+impl ReportStore for DynamoStore {
+    async fn put(&self, table: ReportTable, items: Vec<ReportItem>) -> Result<PutOutcome, StoreError> {
+        let name = self.tables.of(table);
+        let writes = items.into_iter().map(|item| item::put(&item));
+        self.writer.write(table, name, writes).await.map_err(|error| error.of(WRITE, name))
+    }
+
+    async fn retain(
+        &self,
+        table: ReportTable,
+        session_id: &str,
+        keep: &HashSet<String>,
+    ) -> Result<u64, StoreError> {
+        if !is_partition_key(session_id) {
+            return Ok(0);
+        }
+        let name = self.tables.of(table);
+        self.clean(table, session_id, keep).await.map_err(|error| error.of(CLEAN, name))
+    }
+
+    async fn user_items(
+        &self,
+        table: ReportTable,
+        session_id: &str,
+        user_id: &str,
+    ) -> Result<Vec<Value>, StoreError> {
+        if !is_partition_key(session_id) || !is_sort_key(&table.user_prefix(user_id)) {
+            return Ok(Vec::new());
+        }
+        let name = self.tables.of(table);
+        self.items(table, session_id, user_id).await.map_err(|error| error.of(READ, name))
+    }
+}

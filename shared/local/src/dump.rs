@@ -1,0 +1,123 @@
+//! Answers from a folder that `mongodump` wrote.
+
+mod error;
+mod files;
+mod index;
+mod reader;
+mod stream;
+
+use std::collections::HashSet;
+use std::path::{Path, PathBuf};
+
+use async_trait::async_trait;
+use bson::{Bson, Document};
+use futures::{StreamExt, TryStreamExt, stream as streams};
+use quiz_pipeline::ports::{AnswerSource, DocumentStream, QuizDocuments, SourceError};
+use tokio::sync::OnceCell;
+
+pub use error::DumpError;
+pub use index::DumpedQuiz;
+
+use files::Files;
+use index::{Questions, Quizzes, Sessions};
+use reader::{Place, malformed};
+
+/// A dump of the Quiz Engine's collections: `quizzes`, `questions` and `sessions`, as `.bson` or
+/// `.bson.gz`. In memory are kept ids and places only; documents are read as they are asked for.
+#[derive(Debug)]
+pub struct DumpSource {
+    files: Files,
+    quizzes: Quizzes,
+    questions: OnceCell<Questions>,
+    sessions: OnceCell<Sessions>,
+}
+
+impl DumpSource {
+    /// Finds the files in the folder, or in its only sub-folder that holds a dump, and lists the
+    /// quizzes. It blocks while it reads the quizzes' file.
+    ///
+    /// # Errors
+    /// [`DumpError`] where the folder, its quizzes or its sessions are missing, or the quizzes cannot
+    /// be read. Missing questions are none: then only those within the quizzes are known.
+    pub fn open(folder: impl AsRef<Path>) -> Result<Self, DumpError> {
+        let files = Files::find(folder.as_ref())?;
+        let quizzes = Quizzes::read(&files.quizzes)?;
+        Ok(Self { files, quizzes, questions: OnceCell::new(), sessions: OnceCell::new() })
+    }
+
+    /// All quizzes of the dump, in the order of the file.
+    #[must_use]
+    pub fn quizzes(&self) -> &[DumpedQuiz] {
+        &self.quizzes.listed
+    }
+
+    /// Their ids.
+    pub fn quiz_ids(&self) -> impl Iterator<Item = &str> {
+        self.quizzes.listed.iter().map(|quiz| quiz.id.as_str())
+    }
+
+    /// Whether the dump holds the questions' full documents.
+    #[must_use]
+    pub fn has_questions(&self) -> bool {
+        self.files.questions.is_some()
+    }
+
+    async fn sessions(&self) -> Result<&Sessions, SourceError> {
+        let path = self.files.sessions.clone();
+        self.sessions.get_or_try_init(|| blocking(path, Sessions::read)).await
+    }
+
+    async fn questions_of(&self, sets: &HashSet<String>) -> Result<Vec<Document>, SourceError> {
+        let Some(path) = &self.files.questions else { return Ok(Vec::new()) };
+        let index = self.questions.get_or_try_init(|| blocking(path.clone(), Questions::read)).await?;
+        stream::documents(path.clone(), index.of(sets)).try_collect().await
+    }
+}
+
+#[async_trait]
+impl AnswerSource for DumpSource {
+    async fn quiz(&self, quiz_id: &str) -> Result<Option<QuizDocuments>, SourceError> {
+        let Some(place) = self.quizzes.places.get(quiz_id) else { return Ok(None) };
+        let Some(quiz) = stream::documents(self.files.quizzes.clone(), vec![*place]).try_next().await? else {
+            return Ok(None);
+        };
+        let questions = self.questions_of(&set_ids(&quiz)).await?;
+        Ok(Some(QuizDocuments { quiz, questions }))
+    }
+
+    async fn attempt_heads<'a>(&'a self, quiz_id: &'a str) -> Result<DocumentStream<'a>, SourceError> {
+        let heads = self.sessions().await?.of(quiz_id).iter();
+        let path = &self.files.sessions;
+        let heads = heads.map(|head| head.document().map_err(|cause| malformed(path, head.place, cause)));
+        Ok(streams::iter(heads).boxed())
+    }
+
+    async fn attempts<'a>(
+        &'a self,
+        quiz_id: &'a str,
+        keys: Vec<Bson>,
+    ) -> Result<DocumentStream<'a>, SourceError> {
+        let places: Vec<Place> = self.sessions().await?.places(quiz_id, keys);
+        Ok(stream::documents(self.files.sessions.clone(), places).boxed())
+    }
+}
+
+fn set_ids(quiz: &Document) -> HashSet<String> {
+    let sets = quiz.get_array("question_sets").map(Vec::as_slice).unwrap_or_default();
+    let ids = sets.iter().filter_map(|set| match set.as_document()?.get("_id")? {
+        Bson::String(id) => Some(id.clone()),
+        Bson::ObjectId(id) => Some(id.to_hex()),
+        _ => None,
+    });
+    ids.collect()
+}
+
+async fn blocking<T: Send + 'static>(
+    path: PathBuf,
+    read: fn(&Path) -> Result<T, SourceError>,
+) -> Result<T, SourceError> {
+    let what = path.display().to_string();
+    tokio::task::spawn_blocking(move || read(&path))
+        .await
+        .map_err(|cause| SourceError::Unavailable { what, cause: Box::new(cause) })?
+}

@@ -1,0 +1,59 @@
+use std::path::{Path, PathBuf};
+
+use bson::error::Error as BsonError;
+use quiz_pipeline::ports::SourceError;
+use std::io;
+use thiserror::Error;
+
+use super::reader::{LARGEST, SMALLEST};
+
+/// Why a folder cannot be used as a dump. A retry cannot help before the folder is mended.
+#[derive(Debug, Error)]
+pub enum DumpError {
+    #[error("there is no folder {}", .0.display())]
+    NoFolder(PathBuf),
+    #[error("{} is not a folder", .0.display())]
+    NotAFolder(PathBuf),
+    #[error("cannot look into folder {}: {cause}", folder.display())]
+    Unreadable { folder: PathBuf, cause: io::Error },
+    #[error("{} holds no quiz dump: neither there nor in a sub-folder is a quizzes.bson or quizzes.bson.gz", .0.display())]
+    NoQuizzes(PathBuf),
+    #[error("{} holds several dumps, name one of: {}", folder.display(), .dumps.join(", "))]
+    SeveralDumps { folder: PathBuf, dumps: Vec<String> },
+    #[error("{} has quizzes but no sessions.bson or sessions.bson.gz, the students' answers", .0.display())]
+    NoSessions(PathBuf),
+    /// The quizzes themselves cannot be read.
+    #[error(transparent)]
+    Quizzes(#[from] SourceError),
+}
+
+/// What is wrong with the bytes where a document should be.
+#[derive(Debug, Error)]
+pub(super) enum Malformed {
+    #[error("it begins with a length of {0} bytes, where a document has {SMALLEST} to {LARGEST}")]
+    Length(i32),
+    #[error("the file ends {missing} bytes before the document does")]
+    Truncated { missing: usize },
+    #[error("the file has changed and no longer holds it")]
+    Gone,
+    #[error("it is no BSON: {0}")]
+    Undecodable(#[from] BsonError),
+    #[error("it is nested deeper than {0} levels")]
+    Nested(usize),
+}
+
+/// A failed read; a retry helps only where it is the disk that failed, not what lies on it.
+pub(super) fn io_error(path: &Path, what: &str, cause: io::Error) -> SourceError {
+    use io::ErrorKind as Kind;
+    let what = format!("{what}{}", path.display());
+    match cause.kind() {
+        Kind::NotFound
+        | Kind::PermissionDenied
+        | Kind::IsADirectory
+        | Kind::NotADirectory
+        | Kind::InvalidData
+        | Kind::InvalidInput
+        | Kind::UnexpectedEof => SourceError::Corrupt { what, cause: Box::new(cause) },
+        _ => SourceError::Unavailable { what, cause: Box::new(cause) },
+    }
+}

@@ -1,0 +1,177 @@
+use std::fs::File;
+use std::io::{self, BufRead, BufReader, Read};
+use std::path::{Path, PathBuf};
+
+use bson::Document;
+use bson::raw::{RawBsonRef, RawDocument};
+use flate2::bufread::MultiGzDecoder;
+use quiz_pipeline::ports::SourceError;
+
+use super::error::{Malformed, io_error};
+
+/// Bytes of the smallest document there is.
+pub(super) const SMALLEST: usize = 5;
+/// Bytes beyond which a length is a mistake: MongoDB takes documents of up to 16 MiB.
+pub(super) const LARGEST: usize = 48 * 1024 * 1024;
+/// Levels beyond which a document is not decoded; MongoDB takes up to 100.
+const DEEPEST: usize = 200;
+
+/// Where a document begins in its (decompressed) file.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(super) struct Place {
+    /// Bytes.
+    pub offset: u64,
+    /// How many documents lie before it.
+    pub before: u64,
+}
+
+/// Reads the documents of a collection's file one after the other.
+pub(super) struct BsonFile {
+    path: PathBuf,
+    input: Input,
+    next: Place,
+    bytes: Vec<u8>,
+}
+
+enum Input {
+    Plain(BufReader<File>),
+    Gzip(BufReader<MultiGzDecoder<BufReader<File>>>),
+}
+
+impl Input {
+    fn reader(&mut self) -> &mut dyn BufRead {
+        match self {
+            Self::Plain(input) => input,
+            Self::Gzip(input) => input,
+        }
+    }
+
+    fn skip(&mut self, bytes: u64) -> io::Result<()> {
+        match self {
+            Self::Plain(input) => input.seek_relative(i64::try_from(bytes).map_err(io::Error::other)?),
+            Self::Gzip(input) => io::copy(&mut input.take(bytes), &mut io::sink()).map(drop),
+        }
+    }
+}
+
+impl BsonFile {
+    pub fn open(path: &Path) -> Result<Self, SourceError> {
+        let file = BufReader::new(File::open(path).map_err(|cause| io_error(path, "", cause))?);
+        let input = if path.extension().is_some_and(|it| it == "gz") {
+            Input::Gzip(BufReader::new(MultiGzDecoder::new(file)))
+        } else {
+            Input::Plain(file)
+        };
+        Ok(Self { path: path.to_owned(), input, next: Place::default(), bytes: Vec::new() })
+    }
+
+    /// The next document with its place, framed but not decoded; `None` at the end of the file.
+    pub fn next(&mut self) -> Result<Option<(Place, &RawDocument)>, SourceError> {
+        let Some(place) = self.read_frame()? else { return Ok(None) };
+        match RawDocument::from_bytes(&self.bytes) {
+            Ok(document) => Ok(Some((place, document))),
+            Err(cause) => Err(self.malformed(place, cause.into())),
+        }
+    }
+
+    /// The document at a place that is not behind, in full.
+    pub fn read_at(&mut self, place: Place) -> Result<Document, SourceError> {
+        self.skip_to(place)?;
+        if self.read_frame()?.is_none() {
+            return Err(self.malformed(place, Malformed::Gone));
+        }
+        let document = RawDocument::from_bytes(&self.bytes).map_err(Malformed::from).and_then(decode);
+        document.map_err(|cause| self.malformed(place, cause))
+    }
+
+    fn skip_to(&mut self, place: Place) -> Result<(), SourceError> {
+        let distance = place.offset.saturating_sub(self.next.offset);
+        self.next = place;
+        self.input.skip(distance).map_err(|cause| self.failed(place, cause))
+    }
+
+    /// Reads the bytes of the next document.
+    fn read_frame(&mut self) -> Result<Option<Place>, SourceError> {
+        let place = self.next;
+        self.bytes.clear();
+        match self.read_more(4).map_err(|cause| self.failed(place, cause))? {
+            0 => return Ok(None),
+            4 => {}
+            got => return Err(self.malformed(place, Malformed::Truncated { missing: 4 - got })),
+        }
+        let prefix = self.bytes.first_chunk::<4>().copied().unwrap_or_default();
+        let length = i32::from_le_bytes(prefix);
+        let size = usize::try_from(length).ok().filter(|size| (SMALLEST..=LARGEST).contains(size));
+        let Some(size) = size else {
+            return Err(self.malformed(place, Malformed::Length(length)));
+        };
+        let got = 4 + self.read_more(size - 4).map_err(|cause| self.failed(place, cause))?;
+        if got < size {
+            return Err(self.malformed(place, Malformed::Truncated { missing: size - got }));
+        }
+        self.next = Place { offset: place.offset + size as u64, before: place.before + 1 };
+        Ok(Some(place))
+    }
+
+    pub fn malformed(&self, place: Place, cause: Malformed) -> SourceError {
+        malformed(&self.path, place, cause)
+    }
+
+    fn failed(&self, place: Place, cause: io::Error) -> SourceError {
+        io_error(&self.path, &whereabouts(place), cause)
+    }
+
+    fn read_more(&mut self, bytes: usize) -> io::Result<usize> {
+        self.input.reader().take(bytes as u64).read_to_end(&mut self.bytes)
+    }
+}
+
+pub(super) fn malformed(path: &Path, place: Place, cause: Malformed) -> SourceError {
+    SourceError::Corrupt {
+        what: format!("{}{}", whereabouts(place), path.display()),
+        cause: Box::new(cause),
+    }
+}
+
+fn whereabouts(place: Place) -> String {
+    format!("document {} (at byte {}) of ", place.before + 1, place.offset)
+}
+
+fn decode(document: &RawDocument) -> Result<Document, Malformed> {
+    check_depth(document)?;
+    Ok(Document::try_from(document)?)
+}
+
+/// Decoding and dropping go down a level by a call: what is too deep would break the stack.
+fn check_depth(document: &RawDocument) -> Result<(), Malformed> {
+    let mut open = vec![(1, RawBsonRef::Document(document))];
+    while let Some((depth, value)) = open.pop() {
+        if depth > DEEPEST {
+            return Err(Malformed::Nested(DEEPEST));
+        }
+        match value {
+            RawBsonRef::Document(document) => {
+                for element in document {
+                    push_nested(&mut open, depth, element?.1);
+                }
+            }
+            RawBsonRef::Array(array) => {
+                for value in array {
+                    push_nested(&mut open, depth, value?);
+                }
+            }
+            RawBsonRef::JavaScriptCodeWithScope(code) => {
+                open.push((depth + 1, RawBsonRef::Document(code.scope)));
+            }
+            _ => {}
+        }
+    }
+    Ok(())
+}
+
+fn push_nested<'a>(open: &mut Vec<(usize, RawBsonRef<'a>)>, depth: usize, value: RawBsonRef<'a>) {
+    use RawBsonRef::{Array, Document, JavaScriptCodeWithScope};
+    if matches!(value, Document(_) | Array(_) | JavaScriptCodeWithScope(_)) {
+        open.push((depth + 1, value));
+    }
+}

@@ -1,0 +1,183 @@
+//! A queue in memory that behaves as an SQS standard queue with a dead-letter queue does.
+
+mod messages;
+
+use std::collections::BTreeMap;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use async_trait::async_trait;
+use jiff::{SignedDuration, Timestamp};
+use quiz_events::QueueMessage;
+use quiz_pipeline::ports::{Clock, ParkCause, QueueError, SourceQueue};
+use thiserror::Error;
+use tokio::sync::Notify;
+
+use messages::Messages;
+
+/// The longest visibility timeout that SQS takes: 12 hours.
+const LONGEST_TIMEOUT: Duration = Duration::from_hours(12);
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct QueueSettings {
+    /// How long a received message is hidden.
+    pub visibility_timeout: Duration,
+    /// A message received so often goes to the dead-letter queue instead of being received again;
+    /// `None` where it never does.
+    pub max_receive_count: Option<u32>,
+}
+
+/// Why a message's visibility stays as it is. A retry cannot help.
+#[derive(Clone, Debug, Error, PartialEq, Eq)]
+pub enum VisibilityError {
+    #[error("receipt handle {0:?} is not the newest of any message in the queue")]
+    UnknownReceipt(String),
+    #[error("the message of receipt handle {0:?} is visible again")]
+    NotInFlight(String),
+    #[error("a visibility timeout of {} s is longer than 12 hours", .0.as_secs())]
+    TooLong(Duration),
+}
+
+/// A message in the dead-letter queue.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct DeadLetter {
+    /// Its own where a consumer parked a copy; the message's where the queue gave it up.
+    pub message_id: String,
+    pub body: String,
+    /// Message attributes: `type` where the sender set it; `error_code`, `error` and `parked_at` where
+    /// it was parked.
+    pub attributes: BTreeMap<String, String>,
+    pub sent_at: Timestamp,
+}
+
+/// The queue. A receipt handle is good until the message is received again: then the older one deletes
+/// nothing, and cannot change the visibility. (SQS lets such a delete succeed without deleting, too.)
+///
+/// Unlike SQS it gives messages in the order in which they were sent, each to one receiver at a time
+/// without exception, and knows no message retention.
+pub struct MemoryQueue {
+    settings: QueueSettings,
+    clock: Arc<dyn Clock>,
+    messages: Mutex<Messages>,
+    changed: Notify,
+}
+
+impl MemoryQueue {
+    #[must_use]
+    pub fn new(settings: QueueSettings, clock: Arc<dyn Clock>) -> Self {
+        Self { settings, clock, messages: Mutex::default(), changed: Notify::new() }
+    }
+
+    /// Takes a message in; returns its id. `event_type` is the message attribute `type`.
+    pub fn send(&self, body: impl Into<String>, event_type: Option<&str>) -> String {
+        let now = self.clock.now();
+        let id = self.messages().send(body.into(), event_type.map(str::to_owned), now);
+        self.changed.notify_one();
+        id
+    }
+
+    /// Up to `most` visible messages, hidden from now on for the queue's visibility timeout.
+    pub fn receive(&self, most: usize) -> Vec<QueueMessage> {
+        self.receive_for(most, self.settings.visibility_timeout)
+    }
+
+    /// As [`MemoryQueue::receive`], with another visibility timeout.
+    pub fn receive_for(&self, most: usize, visibility_timeout: Duration) -> Vec<QueueMessage> {
+        let now = self.clock.now();
+        let until = after(now, visibility_timeout);
+        self.messages().receive(most, now, until, self.settings.max_receive_count)
+    }
+
+    /// Tells whether the message was there to be deleted.
+    pub fn delete(&self, receipt_handle: &str) -> bool {
+        self.messages().delete(receipt_handle)
+    }
+
+    /// Hides a received message for `timeout` from now; none makes it visible at once.
+    ///
+    /// # Errors
+    /// [`VisibilityError`] where the message is not hidden by this receipt, or `timeout` is beyond 12
+    /// hours.
+    pub fn change_visibility(&self, receipt_handle: &str, timeout: Duration) -> Result<(), VisibilityError> {
+        if timeout > LONGEST_TIMEOUT {
+            return Err(VisibilityError::TooLong(timeout));
+        }
+        let now = self.clock.now();
+        self.messages().hide_until(receipt_handle, now, after(now, timeout))?;
+        self.changed.notify_one();
+        Ok(())
+    }
+
+    /// When the next hidden message comes back; `None` where none is hidden.
+    #[must_use]
+    pub fn next_visible_at(&self) -> Option<Timestamp> {
+        self.messages().next_visible_at(self.clock.now())
+    }
+
+    /// Messages that can be received now.
+    #[must_use]
+    pub fn visible(&self) -> usize {
+        self.messages().visible(self.clock.now())
+    }
+
+    /// Messages in the queue, visible or hidden.
+    #[must_use]
+    pub fn len(&self) -> usize {
+        self.messages().len()
+    }
+
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+
+    /// What lies in the dead-letter queue, the oldest first.
+    #[must_use]
+    pub fn dead_letters(&self) -> Vec<DeadLetter> {
+        self.messages().dead_letters.clone()
+    }
+
+    #[must_use]
+    pub fn dead_letter_count(&self) -> usize {
+        self.messages().dead_letters.len()
+    }
+
+    /// Waits until a message is sent or a message's visibility changes.
+    pub(crate) async fn changed(&self) {
+        self.changed.notified().await;
+    }
+
+    pub(crate) fn now(&self) -> Timestamp {
+        self.clock.now()
+    }
+
+    fn messages(&self) -> MutexGuard<'_, Messages> {
+        self.messages.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+fn after(now: Timestamp, duration: Duration) -> Timestamp {
+    let duration = SignedDuration::try_from(duration).unwrap_or(SignedDuration::MAX);
+    now.saturating_add(duration).unwrap_or(Timestamp::MAX)
+}
+
+#[async_trait]
+impl SourceQueue for MemoryQueue {
+    async fn park(&self, message: &QueueMessage, cause: &ParkCause) -> Result<(), QueueError> {
+        let now = self.clock.now();
+        self.messages().park(message, cause, now);
+        Ok(())
+    }
+
+    async fn delay(&self, message: &QueueMessage, delay: Duration) -> Result<(), QueueError> {
+        self.change_visibility(&message.receipt_handle, delay).map_err(|cause| QueueError {
+            action: "delay",
+            message_id: message.message_id.clone(),
+            cause: Box::new(cause),
+        })
+    }
+
+    async fn max_receive_count(&self) -> Result<Option<u32>, QueueError> {
+        Ok(self.settings.max_receive_count)
+    }
+}

@@ -1,0 +1,247 @@
+//! The report tables in an SQLite file.
+
+mod error;
+mod schema;
+
+use std::collections::HashSet;
+use std::fs;
+use std::path::Path;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use async_trait::async_trait;
+use quiz_domain::reports::{ReportItem, ReportTable};
+use quiz_pipeline::ports::{PutOutcome, Refusal, ReportStore, StoreError};
+use rusqlite::{Connection, ErrorCode, OpenFlags, Transaction, TransactionBehavior, params};
+use serde_json::Value;
+
+pub use error::OpenError;
+
+use error::store_error;
+
+/// How long another process' lock is waited for.
+const LOCK_WAIT: Duration = Duration::from_secs(10);
+
+/// A report store in a file: a table for each of DynamoDB's, by its default name, with its keys as
+/// columns and the item as JSON text in the column `item`.
+#[derive(Clone)]
+pub struct SqliteStore {
+    connection: Arc<Mutex<Connection>>,
+}
+
+impl SqliteStore {
+    /// Opens the file, or creates it and its folder. It blocks.
+    ///
+    /// # Errors
+    /// [`OpenError`] where the file cannot be written, is locked or is no database.
+    pub fn open(path: impl AsRef<Path>) -> Result<Self, OpenError> {
+        let path = path.as_ref();
+        if let Some(folder) = path.parent() {
+            fs::create_dir_all(folder)
+                .map_err(|cause| OpenError::Folder { folder: folder.to_owned(), cause })?;
+        }
+        let failed = |cause| OpenError::new(path.to_owned(), cause);
+        let connection = connect(path, OpenFlags::SQLITE_OPEN_CREATE).map_err(failed)?;
+        connection.pragma_update(None, "journal_mode", "WAL").map_err(failed)?;
+        schema::create(&connection).map_err(failed)?;
+        Ok(Self { connection: Arc::new(Mutex::new(connection)) })
+    }
+
+    /// Opens a file that is a report store. It blocks.
+    ///
+    /// # Errors
+    /// As [`SqliteStore::open`], and where there is no such file or it lacks a table.
+    pub fn open_existing(path: impl AsRef<Path>) -> Result<Self, OpenError> {
+        let path = path.as_ref();
+        if !path.exists() {
+            return Err(OpenError::Missing(path.to_owned()));
+        }
+        let failed = |cause| OpenError::new(path.to_owned(), cause);
+        let connection = connect(path, OpenFlags::empty()).map_err(failed)?;
+        if let Some(table) = schema::missing(&connection).map_err(failed)? {
+            return Err(OpenError::NotAStore { path: path.to_owned(), table });
+        }
+        Ok(Self { connection: Arc::new(Mutex::new(connection)) })
+    }
+
+    /// All items of a session, by sort key.
+    ///
+    /// # Errors
+    /// [`StoreError`] where the file cannot be read.
+    pub async fn session_items(
+        &self,
+        table: ReportTable,
+        session_id: &str,
+    ) -> Result<Vec<Value>, StoreError> {
+        let session_id = session_id.to_owned();
+        let (name, sort_key) = (table.default_name(), table.sort_key());
+        let query = format!(r#"SELECT "item" FROM "{name}" WHERE "session_id" = ?1 ORDER BY "{sort_key}""#);
+        self.run("read", table, move |connection| items(connection, &query, [session_id])).await
+    }
+
+    /// The ids of all sessions that have an item in any table, in alphabetical order.
+    ///
+    /// # Errors
+    /// [`StoreError`] where the file cannot be read.
+    pub async fn sessions(&self) -> Result<Vec<String>, StoreError> {
+        let tables = ReportTable::ALL.map(|it| format!(r#"SELECT "session_id" FROM "{}""#, it.default_name()));
+        let query = format!("{} ORDER BY 1", tables.join(" UNION "));
+        self.run("read", ReportTable::Sections, move |connection| {
+            connection.prepare_cached(&query)?.query_map([], |row| row.get(0))?.collect()
+        })
+        .await
+    }
+
+    async fn run<T: Send + 'static>(
+        &self,
+        action: &'static str,
+        table: ReportTable,
+        work: impl FnOnce(&mut Connection) -> rusqlite::Result<T> + Send + 'static,
+    ) -> Result<T, StoreError> {
+        let connection = Arc::clone(&self.connection);
+        let work = move || work(&mut connection.lock().unwrap_or_else(PoisonError::into_inner));
+        let table = table.default_name();
+        match tokio::task::spawn_blocking(work).await {
+            Ok(result) => result.map_err(|cause| store_error(action, table, cause)),
+            Err(cause) => {
+                Err(StoreError::Unavailable { action, table: table.to_owned(), cause: Box::new(cause) })
+            }
+        }
+    }
+}
+
+#[async_trait]
+impl ReportStore for SqliteStore {
+    async fn put(&self, table: ReportTable, items: Vec<ReportItem>) -> Result<PutOutcome, StoreError> {
+        self.run("write to", table, move |connection| {
+            let transaction = connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
+            let mut outcome = PutOutcome::default();
+            for item in &items {
+                match put(&transaction, table, item)? {
+                    None => outcome.written += 1,
+                    Some(reason) => {
+                        outcome.refused.push(Refusal { sort_key: item.sort_key().to_owned(), reason });
+                    }
+                }
+            }
+            transaction.commit()?;
+            Ok(outcome)
+        })
+        .await
+    }
+
+    async fn retain(
+        &self,
+        table: ReportTable,
+        session_id: &str,
+        keep: &HashSet<String>,
+    ) -> Result<u64, StoreError> {
+        let (session_id, keep) = (session_id.to_owned(), keep.clone());
+        self.run("delete from", table, move |connection| {
+            let transaction = connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
+            let deleted = retain(&transaction, table, &session_id, &keep)?;
+            transaction.commit()?;
+            Ok(deleted)
+        })
+        .await
+    }
+
+    async fn user_items(
+        &self,
+        table: ReportTable,
+        session_id: &str,
+        user_id: &str,
+    ) -> Result<Vec<Value>, StoreError> {
+        let (name, sort_key) = (table.default_name(), table.sort_key());
+        let first = table.user_prefix(user_id);
+        let (is_users, last) = match table {
+            ReportTable::Students => ("=", first.clone()),
+            ReportTable::Sections | ReportTable::FormResponses => ("<", successor(&first)),
+        };
+        let query = format!(
+            r#"SELECT "item" FROM "{name}" WHERE "session_id" = ?1
+               AND "{sort_key}" >= ?2 AND "{sort_key}" {is_users} ?3 ORDER BY "{sort_key}""#
+        );
+        let keys = [session_id.to_owned(), first, last];
+        self.run("read", table, move |connection| items(connection, &query, keys)).await
+    }
+}
+
+/// The least text that comes after all that begin with this one; its last character is a `#`.
+fn successor(prefix: &str) -> String {
+    let mut text = prefix.to_owned();
+    let last = text.pop().and_then(|last| char::from_u32(u32::from(last) + 1));
+    text.extend(last);
+    text
+}
+
+fn connect(path: &Path, flags: OpenFlags) -> rusqlite::Result<Connection> {
+    let flags = flags | OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX;
+    let connection = Connection::open_with_flags(path, flags)?;
+    connection.busy_timeout(LOCK_WAIT)?;
+    connection.pragma_update(None, "synchronous", "NORMAL")?;
+    Ok(connection)
+}
+
+/// Why the item was refused; `None` where it is written.
+fn put(
+    transaction: &Transaction<'_>,
+    table: ReportTable,
+    item: &ReportItem,
+) -> rusqlite::Result<Option<String>> {
+    if item.table() != table {
+        return Ok(Some(format!("it is an item of {}", item.table().default_name())));
+    }
+    let json = match serde_json::to_string(item) {
+        Ok(json) => json,
+        Err(error) => return Ok(Some(error.to_string())),
+    };
+    let mut statement = transaction.prepare_cached(&schema::put(table))?;
+    let (session_id, sort_key) = (item.session_id(), item.sort_key());
+    let written = match item {
+        ReportItem::Section(item) => statement.execute(params![session_id, sort_key, json, item.user_id]),
+        ReportItem::Student(item) => statement.execute(params![session_id, sort_key, json, item.school]),
+        ReportItem::FormResponse(_) => statement.execute(params![session_id, sort_key, json]),
+    };
+    match written {
+        Ok(_) => Ok(None),
+        Err(error) if error.sqlite_error_code() == Some(ErrorCode::TooBig) => Ok(Some(error.to_string())),
+        Err(error) => Err(error),
+    }
+}
+
+fn retain(
+    transaction: &Transaction<'_>,
+    table: ReportTable,
+    session_id: &str,
+    keep: &HashSet<String>,
+) -> rusqlite::Result<u64> {
+    let (name, sort_key) = (table.default_name(), table.sort_key());
+    let stored: Vec<String> = transaction
+        .prepare_cached(&format!(r#"SELECT "{sort_key}" FROM "{name}" WHERE "session_id" = ?1"#))?
+        .query_map([session_id], |row| row.get(0))?
+        .collect::<rusqlite::Result<_>>()?;
+    let delete = format!(r#"DELETE FROM "{name}" WHERE "session_id" = ?1 AND "{sort_key}" = ?2"#);
+    let mut delete = transaction.prepare_cached(&delete)?;
+    let mut deleted = 0;
+    for key in stored.iter().filter(|key| !keep.contains(*key)) {
+        deleted += delete.execute([session_id, key])? as u64;
+    }
+    Ok(deleted)
+}
+
+fn items<const N: usize>(
+    connection: &Connection,
+    query: &str,
+    keys: [String; N],
+) -> rusqlite::Result<Vec<Value>> {
+    let mut statement = connection.prepare_cached(query)?;
+    let item = |row: &rusqlite::Row<'_>| {
+        let json: String = row.get(0)?;
+        let not_json = |cause: serde_json::Error| {
+            rusqlite::Error::FromSqlConversionFailure(0, rusqlite::types::Type::Text, Box::new(cause))
+        };
+        serde_json::from_str(&json).map_err(not_json)
+    };
+    statement.query_map(rusqlite::params_from_iter(keys), item)?.collect()
+}

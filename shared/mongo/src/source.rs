@@ -1,0 +1,149 @@
+use std::collections::VecDeque;
+
+use async_trait::async_trait;
+use bson::{Bson, Document, RawDocumentBuf, doc};
+use futures::{StreamExt, stream};
+use mongodb::{Collection, Cursor, Database};
+use quiz_domain::AttemptHead;
+use quiz_pipeline::ports::{AnswerSource, DocumentStream, QuizDocuments, SourceError};
+
+use crate::connect;
+use crate::documents::{decode, decode_or_id, stored_forms};
+use crate::error::{MongoError, read_error};
+
+/// Heads are about 120 bytes each.
+const HEADS_BATCH: u32 = 2_000;
+/// Session documents are about 26 KB each: what lies in memory is one cursor batch of them.
+const ATTEMPTS_CHUNK: usize = 200;
+const ATTEMPTS_BATCH: u32 = 100;
+const QUESTIONS_BATCH: u32 = 500;
+
+/// The Quiz Engine's database. Its connections are pooled: make one and share it.
+#[derive(Clone, Debug)]
+pub struct MongoSource {
+    quizzes: Collection<RawDocumentBuf>,
+    questions: Collection<RawDocumentBuf>,
+    sessions: Collection<RawDocumentBuf>,
+}
+
+impl MongoSource {
+    /// Prepares the way to `database`; the first read connects. Reads go to the primary, whatever the
+    /// URI says.
+    ///
+    /// # Errors
+    /// [`MongoError`] where the URI is none, or an SRV URI's hosts cannot be resolved.
+    pub async fn connect(uri: &str, database: &str) -> Result<Self, MongoError> {
+        let database: Database = connect::database(uri, database).await?;
+        Ok(Self {
+            quizzes: database.collection("quizzes"),
+            questions: database.collection("questions"),
+            sessions: database.collection("sessions"),
+        })
+    }
+
+    async fn questions_of(&self, quiz: &Document, quiz_id: &str) -> Result<Vec<Document>, SourceError> {
+        let sets = set_ids(quiz);
+        if sets.is_empty() {
+            return Ok(Vec::new());
+        }
+        let what = format!("the questions of quiz {quiz_id}");
+        let failed = |error| read_error(what.clone(), &error);
+        let find = self.questions.find(doc! { "question_set_id": { "$in": sets } });
+        let mut cursor = find.sort(doc! { "_id": 1 }).batch_size(QUESTIONS_BATCH).await.map_err(&failed)?;
+        let mut questions = Vec::new();
+        while cursor.advance().await.map_err(&failed)? {
+            match decode(cursor.current()) {
+                Ok(question) => questions.push(question),
+                // the quiz's own stub of it serves for scoring
+                Err(error) => tracing::warn!(quiz_id, error = %error, "a question's document cannot be read"),
+            }
+        }
+        Ok(questions)
+    }
+}
+
+/// The ids of the quiz's question sets, each in the forms that a reference to it may have.
+fn set_ids(quiz: &Document) -> Vec<Bson> {
+    let sets = quiz.get_array("question_sets").map(Vec::as_slice).unwrap_or_default();
+    let ids = sets.iter().filter_map(|set| set.as_document()?.get("_id"));
+    ids.flat_map(|id| match id {
+        Bson::String(id) => stored_forms(id),
+        Bson::ObjectId(id) => stored_forms(&id.to_hex()),
+        other => vec![other.clone()],
+    })
+    .collect()
+}
+
+#[async_trait]
+impl AnswerSource for MongoSource {
+    async fn quiz(&self, quiz_id: &str) -> Result<Option<QuizDocuments>, SourceError> {
+        let what = format!("quiz {quiz_id}");
+        let find = self.quizzes.find(doc! { "_id": { "$in": stored_forms(quiz_id) } }).limit(1);
+        let mut cursor = find.await.map_err(|error| read_error(what.clone(), &error))?;
+        if !cursor.advance().await.map_err(|error| read_error(what.clone(), &error))? {
+            return Ok(None);
+        }
+        let quiz = decode(cursor.current())
+            .map_err(|error| SourceError::Corrupt { what, cause: Box::new(error) })?;
+        let questions = self.questions_of(&quiz, quiz_id).await?;
+        Ok(Some(QuizDocuments { quiz, questions }))
+    }
+
+    async fn attempt_heads<'a>(&'a self, quiz_id: &'a str) -> Result<DocumentStream<'a>, SourceError> {
+        let what = format!("the session documents of quiz {quiz_id}");
+        let fields: Document =
+            AttemptHead::FIELDS.into_iter().map(|field| (field.to_owned(), Bson::Int32(1))).collect();
+        let find = self.sessions.find(doc! { "quiz_id": { "$in": stored_forms(quiz_id) } });
+        let found = find.projection(fields).batch_size(HEADS_BATCH).await;
+        let cursor = found.map_err(|error| read_error(what.clone(), &error))?;
+        let reader = Reader { source: self, what, keys: VecDeque::new(), cursor: Some(cursor) };
+        Ok(reader.into_stream())
+    }
+
+    async fn attempts<'a>(
+        &'a self,
+        quiz_id: &'a str,
+        keys: Vec<Bson>,
+    ) -> Result<DocumentStream<'a>, SourceError> {
+        let what = format!("session documents of quiz {quiz_id}");
+        let reader = Reader { source: self, what, keys: keys.into(), cursor: None };
+        Ok(reader.into_stream())
+    }
+}
+
+/// Reads a cursor to its end, then the next chunk of `keys`, until none is left.
+struct Reader<'a> {
+    source: &'a MongoSource,
+    what: String,
+    keys: VecDeque<Bson>,
+    cursor: Option<Cursor<RawDocumentBuf>>,
+}
+
+impl<'a> Reader<'a> {
+    fn into_stream(self) -> DocumentStream<'a> {
+        stream::try_unfold(self, |mut reader| async move {
+            let next = reader.next().await.map_err(|error| read_error(reader.what.clone(), &error))?;
+            Ok(next.map(|document| (document, reader)))
+        })
+        .boxed()
+    }
+
+    async fn next(&mut self) -> Result<Option<Document>, mongodb::error::Error> {
+        loop {
+            if let Some(cursor) = &mut self.cursor {
+                if cursor.advance().await? {
+                    return Ok(Some(decode_or_id(cursor.current(), &self.what)));
+                }
+                self.cursor = None;
+            }
+            if self.keys.is_empty() {
+                return Ok(None);
+            }
+            let chunk: Vec<Bson> = self.keys.drain(..ATTEMPTS_CHUNK.min(self.keys.len())).collect();
+            // `_id` alone, which has an index; `metrics` is the backend's own score and is not read
+            let find = self.source.sessions.find(doc! { "_id": { "$in": chunk } });
+            let find = find.projection(doc! { "metrics": 0 }).batch_size(ATTEMPTS_BATCH);
+            self.cursor = Some(find.await?);
+        }
+    }
+}

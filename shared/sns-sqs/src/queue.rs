@@ -1,0 +1,209 @@
+use std::time::Duration;
+
+use async_trait::async_trait;
+use aws_sdk_sqs::Client;
+use aws_sdk_sqs::error::BuildError;
+use aws_sdk_sqs::types::{MessageAttributeValue, QueueAttributeName};
+use quiz_events::QueueMessage;
+use quiz_pipeline::ports::{ParkCause, QueueError, SourceQueue};
+use serde_json::Value;
+use tokio::sync::OnceCell;
+
+use crate::arn::QueueArn;
+use crate::attributes::{self, STRING};
+use crate::error::SqsError;
+
+const PARK: &str = "park";
+const DELAY: &str = "delay";
+const READ_REDRIVE: &str = "read the redrive policy for";
+
+/// What a queue takes where it does not tell (it may since 2025 be set to 1 MiB).
+const MESSAGE_SIZE: usize = 256 * 1024;
+/// SQS hides a message for at most 12 hours from its receipt on, and a function runs for up to 15
+/// minutes of them.
+const LONGEST_DELAY: u64 = 12 * 3600 - 15 * 60;
+
+/// A queue that a function is fed from. Where it and its dead-letter queue are is asked once, when it
+/// is first needed.
+#[derive(Debug)]
+pub struct SqsQueue {
+    client: Client,
+    arn: String,
+    url: OnceCell<String>,
+    redrive: OnceCell<Redrive>,
+    dead_letters: OnceCell<DeadLetters>,
+}
+
+#[derive(Clone, Debug)]
+struct Redrive {
+    dead_letter_arn: String,
+    max_receive_count: u32,
+}
+
+#[derive(Clone, Debug)]
+struct DeadLetters {
+    url: String,
+    message_size: usize,
+}
+
+impl SqsQueue {
+    /// The queue with this ARN. Nothing is sent yet; a wrong ARN is an error when the queue is used.
+    #[must_use]
+    pub fn of_arn(client: Client, arn: &str) -> Self {
+        let (url, redrive, dead_letters) = (OnceCell::new(), OnceCell::new(), OnceCell::new());
+        Self { client, arn: arn.to_owned(), url, redrive, dead_letters }
+    }
+
+    async fn url(&self) -> Result<&str, SqsError> {
+        let url = self.url.get_or_try_init(|| async { self.url_of(&QueueArn::parse(&self.arn)?).await });
+        Ok(url.await?)
+    }
+
+    async fn url_of(&self, arn: &QueueArn) -> Result<String, SqsError> {
+        let request =
+            self.client.get_queue_url().queue_name(&arn.name).queue_owner_aws_account_id(&arn.account);
+        let answer = request.send().await.map_err(|error| SqsError::failed(&arn.name, &error))?;
+        answer
+            .queue_url
+            .filter(|url| !url.is_empty())
+            .ok_or_else(|| SqsError::Unreadable { queue: arn.name.clone(), what: "url" })
+    }
+
+    async fn attribute(&self, url: &str, name: QueueAttributeName) -> Result<Option<String>, SqsError> {
+        let request = self.client.get_queue_attributes().queue_url(url).attribute_names(name.clone());
+        let answer = request.send().await.map_err(|error| SqsError::failed(url, &error))?;
+        Ok(answer.attributes.and_then(|mut it| it.remove(&name)).filter(|it| !it.is_empty()))
+    }
+
+    /// `None` is asked again the next time: someone may have given the queue a policy meanwhile.
+    async fn redrive(&self) -> Result<Option<&Redrive>, SqsError> {
+        if let Some(known) = self.redrive.get() {
+            return Ok(Some(known));
+        }
+        let url = self.url().await?;
+        let Some(policy) = self.attribute(url, QueueAttributeName::RedrivePolicy).await? else {
+            return Ok(None);
+        };
+        let read = || async {
+            redrive_policy(&policy)
+                .ok_or_else(|| SqsError::Unreadable { queue: self.arn.clone(), what: "redrive policy" })
+        };
+        Ok(Some(self.redrive.get_or_try_init(read).await?))
+    }
+
+    async fn dead_letters(&self) -> Result<&DeadLetters, SqsError> {
+        self.dead_letters.get_or_try_init(|| self.find_dead_letters()).await
+    }
+
+    async fn find_dead_letters(&self) -> Result<DeadLetters, SqsError> {
+        let redrive = self.redrive().await?.ok_or_else(|| SqsError::NoDeadLetterQueue(self.arn.clone()))?;
+        let arn = QueueArn::parse(&redrive.dead_letter_arn)?;
+        if arn.is_fifo() {
+            return Err(SqsError::Fifo(arn.name));
+        }
+        let url = self.url_of(&arn).await?;
+        let size = self.attribute(&url, QueueAttributeName::MaximumMessageSize).await;
+        let message_size = match size {
+            Ok(size) => size.and_then(|it| it.parse().ok()).unwrap_or(MESSAGE_SIZE),
+            Err(error) => {
+                tracing::debug!(queue = arn.name, error = %error, "the queue's message size is not known");
+                MESSAGE_SIZE
+            }
+        };
+        Ok(DeadLetters { url, message_size })
+    }
+
+    async fn send_to_dead_letters(&self, message: &QueueMessage, cause: &ParkCause) -> Result<(), SqsError> {
+        let to = self.dead_letters().await?;
+        let mut request = self.client.send_message().queue_url(&to.url).message_body(&message.body);
+        for (name, value) in attributes::of(message, cause, to.message_size) {
+            request = request.message_attributes(name, text(value).map_err(|error| self.unbuilt(&error))?);
+        }
+        request.send().await.map_err(|error| SqsError::failed(&to.url, &error))?;
+        tracing::debug!(message_id = message.message_id, queue = to.url, code = cause.code, "message parked");
+        Ok(())
+    }
+
+    async fn hide(&self, message: &QueueMessage, delay: Duration) -> Result<(), SqsError> {
+        let url = self.url().await?;
+        let request = self.client.change_message_visibility().queue_url(url);
+        let request = request.receipt_handle(&message.receipt_handle).visibility_timeout(seconds(delay));
+        request.send().await.map_err(|error| SqsError::failed(url, &error))?;
+        Ok(())
+    }
+
+    fn unbuilt(&self, error: &BuildError) -> SqsError {
+        SqsError::Failed { queue: self.arn.clone(), answer: error.to_string() }
+    }
+}
+
+/// Whole seconds, rounded up: no sooner than told.
+fn seconds(delay: Duration) -> i32 {
+    let whole = delay.as_secs().saturating_add(u64::from(delay.subsec_nanos() > 0));
+    i32::try_from(whole.min(LONGEST_DELAY)).unwrap_or(i32::MAX)
+}
+
+fn text(value: String) -> Result<MessageAttributeValue, BuildError> {
+    MessageAttributeValue::builder().data_type(STRING).string_value(value).build()
+}
+
+/// SQS writes the count as a number or as text, whichever way it was set.
+fn redrive_policy(policy: &str) -> Option<Redrive> {
+    let policy: Value = serde_json::from_str(policy).ok()?;
+    let count = policy.get("maxReceiveCount")?;
+    let count = count.as_u64().or_else(|| count.as_str()?.parse().ok())?;
+    Some(Redrive {
+        dead_letter_arn: policy.get("deadLetterTargetArn")?.as_str()?.to_owned(),
+        max_receive_count: u32::try_from(count).ok()?,
+    })
+}
+
+#[async_trait]
+impl SourceQueue for SqsQueue {
+    async fn park(&self, message: &QueueMessage, cause: &ParkCause) -> Result<(), QueueError> {
+        self.send_to_dead_letters(message, cause).await.map_err(|error| error.of(PARK, message))
+    }
+
+    async fn delay(&self, message: &QueueMessage, delay: Duration) -> Result<(), QueueError> {
+        self.hide(message, delay).await.map_err(|error| error.of(DELAY, message))
+    }
+
+    async fn max_receive_count(&self) -> Result<Option<u32>, QueueError> {
+        let redrive = self.redrive().await;
+        let redrive = redrive.map_err(|error| error.of(READ_REDRIVE, &any_message()))?;
+        Ok(redrive.map(|it| it.max_receive_count))
+    }
+}
+
+/// The port's error names a message; the policy is that of all of them.
+fn any_message() -> QueueMessage {
+    QueueMessage { message_id: "(any)".to_owned(), ..QueueMessage::default() }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{LONGEST_DELAY, redrive_policy, seconds};
+    use std::time::Duration;
+
+    #[test]
+    fn a_delay_is_rounded_up_and_within_what_sqs_takes() {
+        assert_eq!(seconds(Duration::ZERO), 0);
+        assert_eq!(seconds(Duration::from_millis(1)), 1);
+        assert_eq!(seconds(Duration::from_secs(60)), 60);
+        assert_eq!(seconds(Duration::MAX), i32::try_from(LONGEST_DELAY).unwrap());
+    }
+
+    #[test]
+    fn a_policy_is_read_with_its_count_as_number_or_text() {
+        for count in ["5", "\"5\""] {
+            let policy =
+                format!(r#"{{"deadLetterTargetArn":"arn:aws:sqs:r:1:d","maxReceiveCount":{count}}}"#);
+            let redrive = redrive_policy(&policy).unwrap();
+            assert_eq!(
+                (redrive.dead_letter_arn.as_str(), redrive.max_receive_count),
+                ("arn:aws:sqs:r:1:d", 5)
+            );
+        }
+        assert!(redrive_policy("{}").is_none());
+    }
+}
