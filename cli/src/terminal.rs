@@ -34,10 +34,16 @@ impl Terminal {
         }
     }
 
+    /// Says what went wrong, on standard error.
+    pub fn complain(self, text: &str) {
+        let _ = writeln!(std::io::stderr().lock(), "error: {text}");
+    }
+
+    /// Says what broke a command off.
     pub fn error(self, error: &anyhow::Error) {
         if self.json {
             self.print(&serde_json::json!({"error": format!("{error:#}")}).to_string());
         }
-        let _ = writeln!(std::io::stderr().lock(), "error: {error:#}");
+        self.complain(&format!("{error:#}"));
     }
 }

@@ -4,7 +4,7 @@ use anyhow::Context;
 use quiz_local::{DumpSource, SqliteStore};
 use quiz_sample::{sapa, write_dump};
 
-use super::local::{done, outcomes};
+use super::local::{done, tell};
 use super::report::items_of;
 use crate::{Done, Terminal, embedded, view};
 
@@ -22,7 +22,7 @@ pub async fn demo(out: &Path, terminal: Terminal) -> anyhow::Result<Done> {
         terminal.print(&ran.json().to_string());
         return Ok(done(&ran.summary));
     }
-    terminal.print(&outcomes(&ran, terminal));
+    tell(&ran, terminal);
     if let Some(shown) = ran.top_ranks.first() {
         terminal.print(&format!("\n{}", shown.table));
         if let Some(user) = &shown.example_user {

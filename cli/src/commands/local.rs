@@ -2,6 +2,7 @@ use std::path::Path;
 
 use anyhow::Context;
 use quiz_local::DumpSource;
+use quiz_pipeline::SyncOutcome;
 use serde_json::json;
 
 use crate::embedded::{self, Ran};
@@ -26,7 +27,7 @@ pub async fn local(
     if terminal.json {
         terminal.print(&ran.json().to_string());
     } else {
-        terminal.print(&outcomes(&ran, terminal));
+        tell(&ran, terminal);
     }
     Ok(done(&ran.summary))
 }
@@ -48,37 +49,41 @@ fn every_quiz(dump: &DumpSource, source: &Path) -> anyhow::Result<Vec<String>> {
     Ok(events)
 }
 
-/// What was done, test by test, and what was not.
-pub fn outcomes(ran: &Ran, terminal: Terminal) -> String {
-    let mut lines = Vec::new();
+/// Prints what was done, test by test, and says what was not.
+pub fn tell(ran: &Ran, terminal: Terminal) {
     for outcome in ran.summary.latest() {
-        let line = OutcomeLine {
-            test_name: outcome.test_name.clone(),
-            session_id: outcome.session_id.clone(),
-            takers: outcome.takers,
-            ranked: outcome.ranked,
-            written: outcome.written,
-            removed: outcome.deleted,
-            messages: outcome.messages,
-            duration: outcome.duration,
-            problems: outcome.problems.iter().collect(),
-        };
-        lines.push(view::outcome(&line, terminal.colour));
+        terminal.print(&view::outcome(&line(outcome), terminal.colour));
+        if outcome.takers == 0 {
+            terminal.print(&format!(
+                "  nobody has attempted {} yet: there is nothing to report",
+                outcome.test_name
+            ));
+        }
         if let Some(shown) = ran.top_ranks.iter().find(|it| it.session_id == outcome.session_id) {
-            lines.push(format!("  overview: {}", shown.page.display()));
+            terminal.print(&format!("  overview: {}", shown.page.display()));
         }
     }
-    let parked = &ran.summary.parked;
-    if !parked.is_empty() {
-        lines.push(format!("not done: {} messages parked", parked.len()));
+    terminal.print(&format!("reports: {}", ran.database.display()));
+    for (_, cause) in &ran.summary.parked {
+        terminal.complain(&format!("{} ({})", cause.error, cause.code));
     }
-    for (_, cause) in parked {
-        lines.push(format!("  {} ({})", cause.error, cause.code));
-    }
-    lines.push(format!("reports: {}", ran.database.display()));
-    lines.join("\n")
 }
 
+fn line(outcome: &SyncOutcome) -> OutcomeLine {
+    OutcomeLine {
+        test_name: outcome.test_name.clone(),
+        session_id: outcome.session_id.clone(),
+        takers: outcome.takers,
+        ranked: outcome.ranked,
+        written: outcome.written,
+        removed: outcome.deleted,
+        messages: outcome.messages,
+        duration: outcome.duration,
+        problems: outcome.problems.iter().collect(),
+    }
+}
+
+/// A run whose messages were not all done has failed.
 pub fn done(summary: &Summary) -> Done {
     if summary.parked.is_empty() { Done::Well } else { Done::WithFailures }
 }

@@ -78,7 +78,7 @@ fn tiles(test: &Test) -> String {
     let figures = test.figures();
     let unranked = test.takers().saturating_sub(figures.takers as usize);
     let unranked = if unranked > 0 { format!("{} not finished", count(unranked)) } else { String::new() };
-    let maximum = format!("of {}", number(sections::maximum(&test.quiz, None)));
+    let maximum = format!("of {}", number(test.quiz.max_marks(None)));
     tiles_of(&[
         ("Takers", count(test.takers()), ""),
         ("Ranked", count(figures.takers), &unranked),

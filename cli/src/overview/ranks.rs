@@ -16,7 +16,7 @@ pub(super) fn render(attempts: &[ScoredAttempt], overall: &Ranking) -> String {
     let rows: String = ranked.chunk_by(same_rank).take(RANKS).map(row).collect();
     let table = format!(
         "<div class=\"scroll\"><table>\n<tr><th>Rank</th><th class=\"text\">User</th><th>Marks</th>\
-         <th>Percentage</th><th>Percentile</th></tr>\n{rows}</table></div>"
+         <th class=\"wide\">Percentage</th><th>Percentile</th></tr>\n{rows}</table></div>"
     );
     card("Top ranks", "", &table)
 }
@@ -33,7 +33,7 @@ fn row(group: &[Ranked]) -> String {
         more => format!(" <span class=\"more\">and {} more</span>", count(more)),
     };
     format!(
-        "<tr><td>{}</td><td class=\"text\">{}{more}</td><td>{}</td><td>{}</td><td>{}</td></tr>\n",
+        "<tr><td>{}</td><td class=\"text\">{}{more}</td><td>{}</td><td class=\"wide\">{}</td><td>{}</td></tr>\n",
         first.standing.rank,
         users.join(", "),
         number(first.score.marks),

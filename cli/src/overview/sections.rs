@@ -7,7 +7,7 @@ pub(super) fn render(test: &Test, rankings: &[Ranking]) -> String {
     let rows: String =
         names.zip(rankings).map(|(section, ranking)| row(&test.quiz, section, ranking)).collect();
     let table = format!(
-        "<div class=\"scroll\"><table>\n<tr><th class=\"text\">Section</th><th class=\"graph\" aria-hidden=\"true\"></th>\
+        "<div class=\"scroll\"><table class=\"sections\">\n<tr><th class=\"text\">Section</th><th class=\"graph\" aria-hidden=\"true\"></th>\
          <th>Average</th><th class=\"wide\">Median</th><th>Highest</th><th>Maximum</th><th class=\"wide\">Takers</th></tr>\n\
          {rows}</table></div>"
     );
@@ -19,7 +19,7 @@ fn row(quiz: &Quiz, section: Option<usize>, ranking: &Ranking) -> String {
         Some(name) => ("", name.as_str()),
         None => (" class=\"whole\"", "Whole test"),
     };
-    let (figures, maximum) = (ranking.figures, maximum(quiz, section));
+    let (figures, maximum) = (ranking.figures, quiz.max_marks(section));
     format!(
         "<tr{class}><td class=\"text\">{}</td><td class=\"graph\">{}</td><td>{}</td><td class=\"wide\">{}</td>\
          <td>{}</td><td>{}</td><td class=\"wide\">{}</td></tr>\n",
@@ -31,18 +31,4 @@ fn row(quiz: &Quiz, section: Option<usize>, ranking: &Ranking) -> String {
         number(maximum),
         count(figures.takers)
     )
-}
-
-/// The most marks that can be had in a section, or in the whole test.
-pub(super) fn maximum(quiz: &Quiz, section: Option<usize>) -> f64 {
-    let marks = |set: usize, allowed: u32| {
-        quiz.sets.get(set).map_or(0.0, |set| set.marking.correct * f64::from(allowed))
-    };
-    match section {
-        None => quiz.sets.iter().enumerate().map(|(index, set)| marks(index, set.allowed)).sum(),
-        Some(section) => {
-            let parts = quiz.parts.iter().filter(|part| part.section == section);
-            parts.map(|part| marks(part.set, part.allowed)).sum()
-        }
-    }
 }

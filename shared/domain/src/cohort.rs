@@ -59,7 +59,8 @@ pub struct FormAttempt {
     pub answers: Vec<Value>,
 }
 
-/// How the ranked takers fared with one question.
+/// How the ranked takers fared with one question. Where a set lets them choose among its questions,
+/// those who left this one out are not counted: it was no failure of theirs.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct QuestionTally {
     pub correct: u32,
@@ -274,8 +275,8 @@ impl TestBuilder {
                     Outcome::Correct => tally.correct += 1,
                     Outcome::PartiallyCorrect => tally.partially_correct += 1,
                     Outcome::Wrong => tally.wrong += 1,
-                    Outcome::Skipped => tally.skipped += 1,
-                    Outcome::Ungraded => {}
+                    Outcome::Skipped if !set.is_limited => tally.skipped += 1,
+                    Outcome::Skipped | Outcome::Ungraded => {}
                 }
             }
         }

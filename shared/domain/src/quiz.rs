@@ -6,6 +6,7 @@ use thiserror::Error;
 
 use crate::problem::{ProblemKind, Problems};
 use crate::question::Question;
+use crate::round::round2;
 use crate::sections::{self, Part};
 use crate::time;
 use crate::value::{self, Value};
@@ -223,6 +224,14 @@ impl Quiz {
     #[must_use]
     pub fn name(&self) -> &str {
         self.title.as_deref().unwrap_or(&self.id)
+    }
+
+    /// The most marks of a section (an index into [`Quiz::sections`]), or of the whole test.
+    #[must_use]
+    pub fn max_marks(&self, section: Option<usize>) -> f64 {
+        let parts = self.parts.iter().filter(|part| section.is_none_or(|it| it == part.section));
+        let of_part = |part: &Part| Some(self.sets.get(part.set)?.marking.correct * f64::from(part.allowed));
+        round2(parts.filter_map(of_part).sum())
     }
 
     /// The set that a question belongs to.

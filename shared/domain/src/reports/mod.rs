@@ -11,7 +11,9 @@ use serde::Serialize;
 pub use chapters::ChapterLine;
 pub use form::FormResponse;
 pub use section::SectionReport;
-pub use student::{ReportHeader, ReportMetadata, StudentReport, SubjectPerformance};
+pub use student::{
+    ChapterPerformance, Performance, ReportHeader, ReportMetadata, StudentReport, SubjectPerformance,
+};
 
 use crate::cohort::{Test, TestResults};
 use crate::problem::{ProblemKind, Problems};

@@ -1,0 +1,194 @@
+//! The command as a person runs it.
+#![allow(clippy::unwrap_used, clippy::panic, clippy::indexing_slicing, reason = "a test may panic")]
+
+use std::path::Path;
+use std::process::{Command, Output};
+
+use bson::{Bson, Document, bson, doc};
+use quiz_sample::{SampleDocuments, sapa, write_dump};
+use serde_json::Value;
+
+const QUIZ: &str = "6715f621e1eb083bfa9b56cc";
+
+fn quiz_etl(folder: &Path, arguments: &[&str]) -> Output {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_quiz-etl"));
+    command.args(arguments).current_dir(folder).env_remove("REPORT_FORMATS").env_remove("EXCLUDED_USER_IDS");
+    command.output().unwrap()
+}
+
+fn stdout(output: &Output) -> String {
+    String::from_utf8(output.stdout.clone()).unwrap()
+}
+
+/// Fails as it should: with the exit code, and one sentence on standard error.
+fn failure(output: &Output) -> (i32, String) {
+    let stderr = String::from_utf8(output.stderr.clone()).unwrap();
+    let errors: Vec<_> = stderr.lines().filter_map(|line| line.strip_prefix("error: ")).collect();
+    assert_eq!(errors.len(), 1, "{stderr}");
+    (output.status.code().unwrap(), errors[0].to_owned())
+}
+
+/// A quiz of one question, answered right by these users.
+fn small(users: &[&str]) -> SampleDocuments {
+    let question = doc! {"_id": "q", "question_set_id": "s", "type": "numerical-integer", "correct_answer": 4, "text": "2+2"};
+    let session = |user: &&str| {
+        doc! {
+            "_id": format!("of {user}"), "user_id": *user, "quiz_id": QUIZ, "has_quiz_ended": true,
+            "session_answers": [{"question_id": "q", "answer": 4}], "created_at": "2024-04-30T04:30:00",
+        }
+    };
+    SampleDocuments {
+        quizzes: vec![doc! {
+            "_id": QUIZ, "title": "Sums", "question_sets": [{"_id": "s", "title": "Sums", "questions": [question.clone()]}],
+        }],
+        questions: vec![question],
+        sessions: users.iter().map(session).collect(),
+    }
+}
+
+fn dumped(documents: &SampleDocuments) -> tempfile::TempDir {
+    let folder = tempfile::tempdir().unwrap();
+    write_dump(&folder.path().join("dump"), documents, false).unwrap();
+    folder
+}
+
+fn local(folder: &Path) -> Output {
+    quiz_etl(folder, &["local", "--source", "dump", "--out", "out"])
+}
+
+#[test]
+fn demo_ends_with_something_to_look_at() {
+    let folder = tempfile::tempdir().unwrap();
+    let demo = quiz_etl(folder.path(), &["demo"]);
+    assert!(demo.status.success(), "{demo:?}");
+    let shown = stdout(&demo);
+    for part in [
+        "1525 takers, 1525 ranked; 7625 items written",
+        "1525 messages",
+        "Rank",
+        "=1",
+        "highest marks",
+        "percentile",
+    ] {
+        assert!(shown.contains(part), "{part} in\n{shown}");
+    }
+    let page = folder.path().join(format!("demo/overview/{}.html", sapa::SESSION_ID));
+    let page = std::fs::read_to_string(page).unwrap();
+    assert!(page.contains("<svg") && page.contains("SAPA"));
+    assert!(!page.contains("http://") && !page.contains("https://"), "the page needs nothing beside itself");
+
+    let report = quiz_etl(folder.path(), &["report", sapa::SESSION_ID, "sapa-5", "--from", "demo"]);
+    assert!(report.status.success() && stdout(&report).contains("sapa-5"));
+    let json = quiz_etl(folder.path(), &["--json", "report", sapa::SESSION_ID, "sapa-5", "--from", "demo"]);
+    let json: Value = serde_json::from_str(&stdout(&json)).unwrap();
+    assert_eq!(json["items"].as_array().unwrap().len(), 5);
+}
+
+#[test]
+fn local_tells_a_program_what_it_did() {
+    let folder = dumped(&small(&["a", "b"]));
+    let run = quiz_etl(folder.path(), &["local", "--source", "dump", "--out", "out", "--json"]);
+    assert!(run.status.success(), "{run:?}");
+    let json: Value = serde_json::from_str(&stdout(&run)).unwrap();
+    let synced = &json["synced"][0];
+    assert_eq!(
+        (&synced["session_id"], &synced["takers"], &synced["rows_written"]),
+        (&QUIZ.into(), &2.into(), &4.into())
+    );
+    assert_eq!(json["parked"], Value::Array(vec![]));
+    assert!(Path::new(&folder.path().join(json["overviews"][0].as_str().unwrap())).is_file());
+}
+
+#[test]
+fn local_reads_events_of_every_form_and_does_what_it_can() {
+    let folder = dumped(&small(&["a"]));
+    let events = [
+        format!("Group_{QUIZ}"),
+        format!(r#"{{"session_id": "Named_{QUIZ}", "session": {{"test_name": "Spring test"}}}}"#),
+        String::new(),
+        "Group_ffffffffffffffffffffffff".to_owned(),
+    ];
+    std::fs::write(folder.path().join("events"), events.join("\n")).unwrap();
+    let run = quiz_etl(folder.path(), &["local", "--source", "dump", "--events", "events", "--out", "out"]);
+    let unknown = "there is no quiz ffffffffffffffffffffffff (asked for by session Group_ffffffffffffffffffffffff) (unknown_quiz)";
+    assert_eq!(failure(&run), (1, unknown.to_owned()));
+    assert!(stdout(&run).contains("Spring test") && stdout(&run).contains(&format!("Group_{QUIZ}")));
+}
+
+#[test]
+fn an_empty_cohort_is_done_and_said() {
+    let folder = dumped(&small(&[]));
+    let run = local(folder.path());
+    assert!(run.status.success(), "{run:?}");
+    assert!(stdout(&run).contains("nobody has attempted Sums yet: there is nothing to report"), "{run:?}");
+}
+
+#[test]
+fn what_cannot_be_read_or_written_is_one_clear_sentence() {
+    let folder = dumped(&small(&["a"]));
+    let at = |path: &str| folder.path().join(path);
+    let run = |arguments: &[&str]| failure(&quiz_etl(folder.path(), arguments));
+
+    let (code, missing) = run(&["local", "--source", "nowhere", "--out", "out"]);
+    assert_eq!(code, 1);
+    assert!(missing.contains("nowhere"), "{missing}");
+
+    std::fs::write(at("file"), "").unwrap();
+    let (code, unwritable) = run(&["local", "--source", "dump", "--out", "file/out"]);
+    assert_eq!(code, 1);
+    assert!(unwritable.starts_with("cannot make the folder file/out"), "{unwritable}");
+
+    let (code, events) = run(&["local", "--source", "dump", "--events", "none", "--out", "out"]);
+    assert_eq!(code, 1);
+    assert!(events.starts_with("cannot read the events in none"), "{events}");
+
+    let (code, absent) = run(&["report", QUIZ, "a", "--from", "elsewhere"]);
+    assert_eq!(code, 1);
+    assert!(absent.contains("elsewhere"), "{absent}");
+
+    let sessions = std::fs::read(at("dump/sessions.bson")).unwrap();
+    std::fs::write(at("dump/sessions.bson"), &sessions[..sessions.len() - 7]).unwrap();
+    let (code, malformed) = failure(&local(folder.path()));
+    assert_eq!(code, 1);
+    assert!(malformed.contains("sessions.bson") && malformed.contains("document 1"), "{malformed}");
+
+    std::fs::write(at("dump/quizzes.bson"), "hello").unwrap();
+    let (code, malformed) = failure(&local(folder.path()));
+    assert_eq!(code, 1);
+    assert!(malformed.contains("quizzes.bson"), "{malformed}");
+}
+
+#[test]
+fn a_report_that_is_not_there_is_said() {
+    let folder = dumped(&small(&["a"]));
+    assert!(local(folder.path()).status.success());
+    let none = quiz_etl(folder.path(), &["report", QUIZ, "b", "--from", "out"]);
+    assert_eq!(failure(&none), (1, format!("there is no report of user b in session {QUIZ}")));
+}
+
+#[test]
+fn wrong_use_has_its_own_exit_code() {
+    let folder = tempfile::tempdir().unwrap();
+    for arguments in [&[][..], &["local"], &["report", "x"], &["demo", "--wrong"], &["dance"]] {
+        assert_eq!(quiz_etl(folder.path(), arguments).status.code(), Some(2), "{arguments:?}");
+    }
+}
+
+#[test]
+fn problems_are_shown_with_what_to_do() {
+    let mut documents = small(&["a", "b#c"]);
+    let mut odd: Document = documents.sessions[0].clone();
+    odd.insert("_id", "zz");
+    odd.insert("user_id", "odd");
+    odd.insert("session_answers", bson!([{"question_id": "q", "answer": "four"}, {"answer": Bson::Null}]));
+    documents.sessions.push(odd);
+    let folder = dumped(&documents);
+    let run = local(folder.path());
+    assert!(run.status.success());
+    let without_time =
+        |line: &str| match line.split_once(" messages in ").or_else(|| line.split_once(" message in ")) {
+            Some((before, _)) => format!("{before} messages in [time]"),
+            None => line.to_owned(),
+        };
+    insta::assert_snapshot!(stdout(&run).lines().map(without_time).collect::<Vec<_>>().join("\n"));
+}
