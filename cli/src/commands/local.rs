@@ -22,7 +22,8 @@ pub async fn local(
         Some(file) => read_events(file)?,
         None => every_quiz(&dump, source)?,
     };
-    terminal.step(&format!("{} events on the embedded queue", events.len()));
+    let plural = if events.len() == 1 { "" } else { "s" };
+    terminal.step(&format!("{} event{plural} on the embedded queue", events.len()));
     let ran = embedded::run(dump, events, out, terminal).await?;
     if terminal.json {
         terminal.print(&ran.json().to_string());
