@@ -1,1 +1,15 @@
+//! What every adapter of a port must do, asserted against whichever adapter a test hands in: the
+//! embedded ones in `shared/local`, those of MongoDB, DynamoDB and SQS against real servers.
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    clippy::missing_panics_doc,
+    reason = "a suite is test code: it panics where the adapter is wrong"
+)]
 
+pub mod queue;
+pub mod reports;
+pub mod source;
+pub mod store;

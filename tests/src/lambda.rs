@@ -1,0 +1,144 @@
+use std::collections::HashMap;
+use std::path::Path;
+use std::time::Duration;
+
+use anyhow::{Context, Result, anyhow, bail};
+use aws_sdk_lambda::primitives::Blob;
+use aws_sdk_lambda::types::{Environment, FunctionCode, FunctionResponseType, Runtime, ScalingConfig, State};
+use serde_json::Value;
+
+use crate::{Stack, eventually, package};
+
+const ACTIVE_TIMEOUT: Duration = Duration::from_mins(1);
+const ROLE: &str = "arn:aws:iam::000000000000:role/quiz-stack";
+
+/// A native function: an executable that speaks the Lambda runtime API.
+#[derive(Debug, Clone)]
+pub struct FunctionSpec<'a> {
+    pub name: &'a str,
+    /// An executable file.
+    pub binary: &'a Path,
+    pub environment: &'a [(&'a str, &'a str)],
+    /// Whole seconds; an invocation that takes longer is killed.
+    pub timeout: Duration,
+    pub memory_mb: u16,
+}
+
+/// How a queue's messages are handed to a function.
+#[derive(Debug, Clone)]
+pub struct MappingSpec<'a> {
+    pub function: &'a str,
+    pub queue_arn: &'a str,
+    /// The most messages of an invocation. ministack hands over no more than 10.
+    pub batch_size: u16,
+    /// Invocations at a time, at least 2; ministack's default is 5.
+    pub maximum_concurrency: Option<u16>,
+    /// False to let messages gather until [`Stack::enable_mapping`].
+    pub enabled: bool,
+}
+
+impl Stack {
+    /// A client for Lambda, bound to the runtime of the calling test.
+    #[must_use]
+    pub fn lambda(&self) -> aws_sdk_lambda::Client {
+        aws_sdk_lambda::Client::new(&self.aws_config())
+    }
+
+    /// Deploys a function on `provided.al2023`, waits until it is active and gives its ARN. The binary may be removed
+    /// afterwards.
+    ///
+    /// # Errors
+    /// A binary that cannot be read, what Lambda refuses, or a function that does not become active.
+    pub async fn deploy_function(&self, spec: &FunctionSpec<'_>) -> Result<String> {
+        let binary = spec.binary.to_owned();
+        let shared_dir = self.functions_dir();
+        // a server that the environment gives may run elsewhere
+        let archive = tokio::task::spawn_blocking(move || match shared_dir {
+            Some(dir) => package::launcher(&binary, &dir),
+            None => package::complete(&binary),
+        });
+        let archive = archive.await??;
+        let environment: HashMap<String, String> =
+            spec.environment.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect();
+        let lambda = self.lambda();
+        let made = lambda
+            .create_function()
+            .function_name(spec.name)
+            .runtime(Runtime::from("provided.al2023"))
+            .handler("bootstrap")
+            .role(ROLE)
+            .code(FunctionCode::builder().zip_file(Blob::new(archive)).build())
+            .environment(Environment::builder().set_variables(Some(environment)).build())
+            .timeout(i32::try_from(spec.timeout.as_secs())?)
+            .memory_size(i32::from(spec.memory_mb))
+            .send()
+            .await
+            .with_context(|| format!("cannot deploy function {}", spec.name))?;
+        eventually(&format!("function {} to be active", spec.name), ACTIVE_TIMEOUT, async || {
+            let state = lambda.get_function_configuration().function_name(spec.name).send().await?.state;
+            if state == Some(State::Active) { Ok(Some(())) } else { Err(anyhow!("state {state:?}")) }
+        })
+        .await?;
+        made.function_arn.context("a function without an ARN")
+    }
+
+    /// Maps a queue to a function with `ReportBatchItemFailures`, waits until the mapping has the asked state and
+    /// gives its UUID.
+    ///
+    /// # Errors
+    /// What Lambda refuses, or a mapping that does not reach its state.
+    pub async fn map_queue(&self, spec: &MappingSpec<'_>) -> Result<String> {
+        let scaling = spec
+            .maximum_concurrency
+            .map(|maximum| ScalingConfig::builder().maximum_concurrency(i32::from(maximum)).build());
+        let request = self
+            .lambda()
+            .create_event_source_mapping()
+            .function_name(spec.function)
+            .event_source_arn(spec.queue_arn)
+            .batch_size(i32::from(spec.batch_size))
+            .function_response_types(FunctionResponseType::ReportBatchItemFailures)
+            .set_scaling_config(scaling)
+            .enabled(spec.enabled);
+        let made = request.send().await;
+        let made = made.with_context(|| format!("cannot map {} to {}", spec.queue_arn, spec.function))?;
+        let uuid = made.uuid.context("a mapping without a UUID")?;
+        self.wait_for_mapping(&uuid, spec.enabled).await?;
+        Ok(uuid)
+    }
+
+    /// Starts (or stops) the hand-over of messages and waits until the mapping says so. What is under way goes on.
+    ///
+    /// # Errors
+    /// What Lambda refuses, or a mapping that does not reach its state.
+    pub async fn enable_mapping(&self, uuid: &str, enabled: bool) -> Result<()> {
+        let request = self.lambda().update_event_source_mapping().uuid(uuid).enabled(enabled);
+        request.send().await.with_context(|| format!("cannot update mapping {uuid}"))?;
+        self.wait_for_mapping(uuid, enabled).await
+    }
+
+    async fn wait_for_mapping(&self, uuid: &str, enabled: bool) -> Result<()> {
+        let lambda = self.lambda();
+        let wanted = if enabled { "Enabled" } else { "Disabled" };
+        eventually(&format!("mapping {uuid} to be {wanted}"), ACTIVE_TIMEOUT, async || {
+            let state = lambda.get_event_source_mapping().uuid(uuid).send().await?.state;
+            if state.as_deref() == Some(wanted) { Ok(Some(())) } else { Err(anyhow!("state {state:?}")) }
+        })
+        .await
+    }
+
+    /// Invokes a function and gives what it returns.
+    ///
+    /// # Errors
+    /// What Lambda refuses, and an invocation that fails: with its payload and the function's log.
+    pub async fn invoke(&self, name: &str, payload: &Value) -> Result<Value> {
+        let request = self.lambda().invoke().function_name(name).payload(Blob::new(payload.to_string()));
+        let answer = request.send().await.with_context(|| format!("cannot invoke {name}"))?;
+        let returned = answer.payload.map(Blob::into_inner).unwrap_or_default();
+        if let Some(error) = answer.function_error {
+            let logs = self.function_logs(name).await?;
+            bail!("{name} failed, {error}: {}\n{logs}", String::from_utf8_lossy(&returned));
+        }
+        serde_json::from_slice(&returned).with_context(|| format!("{name} returned no JSON"))
+    }
+}

@@ -1,0 +1,49 @@
+use std::process::{Command, Stdio};
+
+/// Start time of a process in clock ticks since boot: 0 where the system does not tell, -1 for a zombie.
+pub fn started(pid: u32) -> i64 {
+    let Ok(stat) = std::fs::read_to_string(format!("/proc/{pid}/stat")) else { return 0 };
+    // the second field, the command in parentheses, may itself hold spaces and parentheses
+    let Some((_, fields)) = stat.rsplit_once(')') else { return 0 };
+    let mut fields = fields.split_whitespace();
+    if fields.next() == Some("Z") {
+        return -1;
+    }
+    fields.nth(18).and_then(|ticks| ticks.parse().ok()).unwrap_or_default()
+}
+
+/// Whether the process that had this pid and start time still runs.
+pub fn is_alive(pid: u32, start: i64) -> bool {
+    if start != 0 {
+        return started(pid) == start;
+    }
+    let probe = Command::new("kill").args(["-0", &pid.to_string()]).stderr(Stdio::null()).status();
+    probe.is_ok_and(|status| status.success())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_process_is_told_from_a_later_one_with_its_pid() {
+        let own = std::process::id();
+        assert!(is_alive(own, started(own)));
+        assert!(!is_alive(own, started(own) + 1));
+    }
+
+    #[test]
+    #[cfg(target_os = "linux")]
+    fn an_ended_process_is_not_alive_even_unreaped() {
+        let mut child = Command::new("sleep").arg("60").spawn().unwrap();
+        let (pid, start) = (child.id(), started(child.id()));
+        assert!(is_alive(pid, start));
+        child.kill().unwrap();
+        while started(pid) > 0 {
+            std::thread::yield_now();
+        }
+        assert!(!is_alive(pid, start));
+        child.wait().unwrap();
+        assert!(!is_alive(pid, start));
+    }
+}

@@ -1,0 +1,114 @@
+use std::path::{Path, PathBuf};
+
+use anyhow::{Context, Result, anyhow};
+use aws_config::{BehaviorVersion, Region, SdkConfig};
+use aws_sdk_dynamodb::config::{Credentials, SharedCredentialsProvider};
+use tokio::sync::OnceCell;
+
+use crate::run::{Run, ServerKind};
+
+/// The region of every resource on the stack.
+pub const REGION: &str = "ap-south-1";
+
+static STACK: OnceCell<Result<Stack, String>> = OnceCell::const_new();
+
+/// The servers that the tests of one runner share.
+#[derive(Debug)]
+pub struct Stack {
+    aws_endpoint: String,
+    mongodb_uri: String,
+    /// None when the environment gives all servers.
+    run: Option<Run>,
+}
+
+impl Stack {
+    /// The stack of this test run, started by whichever test asks first. A failed start is not tried again in the
+    /// same process.
+    ///
+    /// # Errors
+    /// No fitting Python, packages that cannot be installed, or a server that does not start or has ended since: with
+    /// the end of its log.
+    pub async fn get() -> Result<&'static Self> {
+        let started = STACK.get_or_init(|| async {
+            let start = tokio::task::spawn_blocking(Self::start).await;
+            start.context("the start was interrupted").flatten().map_err(|error| format!("{error:#}"))
+        });
+        let stack = started.await.as_ref().map_err(|error| anyhow!("no local stack: {error}"))?;
+        if let Some(run) = &stack.run {
+            run.check()?;
+        }
+        Ok(stack)
+    }
+
+    fn start() -> Result<Self> {
+        let (aws, mongo) = (given("AWS_ENDPOINT_URL"), given("MONGODB_URI"));
+        let needed: Vec<ServerKind> = [(ServerKind::Aws, &aws), (ServerKind::Mongo, &mongo)]
+            .into_iter()
+            .filter_map(|(kind, given)| given.is_none().then_some(kind))
+            .collect();
+        let run = if needed.is_empty() { None } else { Some(Run::join(&needed)?) };
+        let url = |given: Option<String>, kind: ServerKind| match (given, &run) {
+            (Some(url), _) => Ok(url),
+            (None, Some(run)) => run.url(kind),
+            (None, None) => Err(anyhow!("no server of kind {kind:?}")),
+        };
+        Ok(Self {
+            aws_endpoint: url(aws, ServerKind::Aws)?,
+            mongodb_uri: url(mongo, ServerKind::Mongo)?,
+            run,
+        })
+    }
+
+    /// Where SNS, SQS, Lambda, DynamoDB and the other AWS services answer.
+    #[must_use]
+    pub fn aws_endpoint(&self) -> &str {
+        &self.aws_endpoint
+    }
+
+    #[must_use]
+    pub fn mongodb_uri(&self) -> &str {
+        &self.mongodb_uri
+    }
+
+    /// A configuration for any AWS client: endpoint, region and test credentials, nothing from the environment. Make
+    /// the clients anew in each test: a client lives in the runtime that it was first used in.
+    #[must_use]
+    pub fn aws_config(&self) -> SdkConfig {
+        SdkConfig::builder()
+            .behavior_version(BehaviorVersion::latest())
+            .region(Region::from_static(REGION))
+            .endpoint_url(&self.aws_endpoint)
+            .credentials_provider(SharedCredentialsProvider::new(Credentials::new(
+                "test",
+                "test",
+                None,
+                None,
+                "quiz-stack",
+            )))
+            .build()
+    }
+
+    /// The Python that runs the servers, for functions and tools written in it.
+    ///
+    /// # Errors
+    /// When the environment gives all servers, so that none was set up.
+    pub fn python(&self) -> Result<&Path> {
+        self.run.as_ref().map(Run::python).context("the servers are given by the environment")
+    }
+
+    /// The directory of the servers' logs; None when the environment gives all servers.
+    #[must_use]
+    pub fn logs_dir(&self) -> Option<&Path> {
+        self.run.as_ref().map(Run::logs)
+    }
+
+    /// Where binaries lie for functions that run on this machine; None when the environment gives AWS.
+    pub(crate) fn functions_dir(&self) -> Option<PathBuf> {
+        let run = self.run.as_ref()?;
+        run.url(ServerKind::Aws).ok().map(|_| run.dir().join("functions"))
+    }
+}
+
+fn given(variable: &str) -> Option<String> {
+    std::env::var(variable).ok().filter(|value| !value.is_empty())
+}

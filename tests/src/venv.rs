@@ -1,0 +1,92 @@
+use std::hash::{DefaultHasher, Hash, Hasher};
+use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
+
+use anyhow::{Context, Result, bail};
+
+use crate::interpreter::{self, Interpreter};
+use crate::paths::{last_lines, resource};
+
+/// Holds the Python version; an environment without it is not finished.
+const STAMP: &str = "finished";
+
+/// The Python of a virtual environment that holds the servers, made where it is not there yet (about half a minute).
+///
+/// The caller holds the stack's lock. The environment is made under another name, which the scripts in its `bin` keep
+/// in their first line: run them as `python bin/script`.
+///
+/// # Errors
+/// No fitting interpreter, or pip failing: with its last lines.
+pub fn ensure(stack_dir: &Path) -> Result<PathBuf> {
+    let requirements = resource("requirements.txt");
+    let wanted =
+        std::fs::read(&requirements).with_context(|| format!("cannot read {}", requirements.display()))?;
+    let base = interpreter::find()?;
+    let name = format!("venv-{:016x}", fingerprint(&wanted, &base.version));
+    let dir = stack_dir.join(&name);
+    let python = dir.join("bin/python");
+    if !(dir.join(STAMP).is_file() && python.is_file()) {
+        remove_interrupted(stack_dir, &name);
+        let unfinished = stack_dir.join(format!("{name}.{}", std::process::id()));
+        make(&base, &unfinished, &requirements)?;
+        std::fs::rename(&unfinished, &dir).with_context(|| format!("cannot create {}", dir.display()))?;
+    }
+    Ok(python)
+}
+
+/// A set-up that was killed may have left a pip that still writes, so what cannot be removed stays for the next time.
+fn remove_interrupted(stack_dir: &Path, name: &str) {
+    for entry in std::fs::read_dir(stack_dir).into_iter().flatten().flatten() {
+        if entry.file_name().to_string_lossy().starts_with(name) {
+            let _ = std::fs::remove_dir_all(entry.path());
+        }
+    }
+}
+
+fn fingerprint(requirements: &[u8], version: &str) -> u64 {
+    let mut hasher = DefaultHasher::new();
+    (requirements, version).hash(&mut hasher);
+    hasher.finish()
+}
+
+fn make(base: &Interpreter, dir: &Path, requirements: &Path) -> Result<()> {
+    run(Command::new(&base.program).args(["-m", "venv"]).arg(dir))?;
+    let pip =
+        ["-m", "pip", "install", "--no-input", "--disable-pip-version-check", "--progress-bar=off", "-r"];
+    run(Command::new(dir.join("bin/python")).args(pip).arg(requirements))?;
+    std::fs::write(dir.join(STAMP), &base.version).context("cannot write the stamp")
+}
+
+fn run(command: &mut Command) -> Result<()> {
+    let output = command.stdin(Stdio::null()).output().with_context(|| format!("cannot run {command:?}"))?;
+    if !output.status.success() {
+        let said = [output.stdout, output.stderr].concat();
+        let said = last_lines(&String::from_utf8_lossy(&said), 15);
+        bail!("{command:?} failed, {}:\n{said}", output.status);
+    }
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_failing_command_shows_its_last_lines() {
+        let error =
+            run(Command::new("sh").args(["-c", "seq 100; echo no such wheel >&2; exit 3"])).unwrap_err();
+        let error = format!("{error:#}");
+        assert!(
+            error.contains("no such wheel") && error.contains("100") && !error.contains("\n50\n"),
+            "{error}"
+        );
+    }
+
+    #[test]
+    fn other_requirements_or_another_python_make_another_environment() {
+        let one = fingerprint(b"a==1", "3.13.0");
+        assert_eq!(one, fingerprint(b"a==1", "3.13.0"));
+        assert_ne!(one, fingerprint(b"a==2", "3.13.0"));
+        assert_ne!(one, fingerprint(b"a==1", "3.14.0"));
+    }
+}

@@ -1,0 +1,93 @@
+//! Report items as the domain makes them, from small quizzes.
+
+use bson::{Bson, Document, bson, doc};
+use jiff::Timestamp;
+use quiz_domain::reports::{self, FormResponse, ReportItem, ReportTable, Stamp};
+use quiz_domain::{Attempt, Problems, Quiz, Test, TestBuilder, TestSession, Value};
+
+const QUIZ: &str = "6715f621e1eb083bfa9b56cc";
+
+/// The first `count` items that a test of this session has in the table, by user `u0`, `u1`, …, as the
+/// sync of that generation writes them: whole and broken numbers, texts in several scripts, lists and
+/// objects. No two generations have the same items.
+#[must_use]
+pub fn items(table: ReportTable, session_id: &str, count: usize, generation: i64) -> Vec<ReportItem> {
+    let test = test(table, session_id, count);
+    let written_at = Timestamp::from_second(1_714_500_000 + generation).unwrap();
+    let items: Vec<_> = reports::items(&test, table, Stamp { written_at, generation }).take(count).collect();
+    assert_eq!(items.len(), count, "the fixture has too few items");
+    items
+}
+
+/// An item of 500,000 bytes and more.
+#[must_use]
+pub fn large_item(session_id: &str) -> ReportItem {
+    ReportItem::FormResponse(Box::new(FormResponse {
+        session_id: session_id.to_owned(),
+        key: "large#0".into(),
+        user_id: "large".into(),
+        question_position_index: 0,
+        question_id: "q0".into(),
+        question_set_title: None,
+        question_text: None,
+        priority: Value::Null,
+        user_response: Value::Text("long answer ".repeat(50_000)),
+        user_response_labels: None,
+        is_answered: true,
+        test_name: "A form".into(),
+        start_date: None,
+        sync_generation: 1,
+    }))
+}
+
+/// A test with an attempt for each of at least as many users as it takes to make `count` items.
+fn test(table: ReportTable, session_id: &str, count: usize) -> Test {
+    let kind = if table == ReportTable::FormResponses { "form" } else { "assessment" };
+    let (quiz, problems) = Quiz::read(&quiz(kind), &[]).unwrap();
+    let session = TestSession {
+        session_id: session_id.to_owned(),
+        quiz_id: QUIZ.to_owned(),
+        school: Some("JNV पुणे".into()),
+        ..TestSession::default()
+    };
+    let now = Timestamp::from_second(1_714_500_000).unwrap();
+    let mut builder = TestBuilder::new(quiz, session, now, problems);
+    for user in 0..count {
+        let mut problems = Problems::default();
+        let attempt = Attempt::read(&attempt(user), builder.quiz(), &mut problems).unwrap();
+        builder.add(attempt);
+    }
+    builder.finish().unwrap()
+}
+
+fn quiz(kind: &str) -> Document {
+    let question = |id: &str, subject: &str| {
+        bson!({
+            "_id": id, "type": "subjective", "graded": true, "correct_answer": Bson::Null, "text": "Why? कारण 🙂",
+            "metadata": {"subject": subject, "chapter": "Optics & Waves", "priority": "high"},
+        })
+    };
+    doc! {
+        "_id": QUIZ, "title": "Näïve test – परीक्षा 🙂",
+        "question_sets": [{"_id": "s", "title": "All", "marking_scheme": {"correct": 2.5, "wrong": -0.83, "skipped": 0},
+            "questions": [question("a", "Physics"), question("b", "गणित"), question("c", "Physics")]}],
+        "metadata": {"quiz_type": kind, "test_format": "chapter_test"},
+    }
+}
+
+fn attempt(user: usize) -> Document {
+    let number = i64::try_from(user).unwrap();
+    let answers = match user % 4 {
+        0 => vec![bson!("हाँ, because 🙂\n\"quoted\""), bson!(0.1), bson!(9_007_199_254_740_991_i64)],
+        1 => vec![bson!([0, 2, Bson::Null]), bson!(-number), Bson::Null],
+        2 => vec![bson!({"row": [1, 2.75], "": "empty name"}), bson!(1e-7), bson!("")],
+        _ => vec![bson!(true), bson!([]), bson!({})],
+    };
+    let record = |(id, answer): (&str, Bson)| bson!({"question_id": id, "answer": answer});
+    doc! {
+        "_id": format!("{number:024x}"), "user_id": format!("u{user}"), "quiz_id": QUIZ,
+        "has_quiz_ended": user % 3 != 0,
+        "events": [{"event_type": "start-quiz", "created_at": "2024-04-30T04:30:00"}],
+        "session_answers": ["a", "b", "c"].into_iter().zip(answers).map(record).collect::<Vec<_>>(),
+    }
+}

@@ -1,0 +1,187 @@
+//! The suite of [`ReportStore`].
+
+use std::collections::{BTreeMap, HashSet};
+
+use futures::future::join_all;
+use futures::{StreamExt, stream};
+use quiz_domain::reports::{ReportItem, ReportTable};
+use quiz_pipeline::ports::ReportStore;
+use serde_json::Value;
+
+use crate::reports::{items, large_item};
+
+/// What the store does with an item of more than 400 KB.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum LargeItems {
+    Written,
+    Refused,
+}
+
+/// Asserts that a store does what the port promises. Its tables may hold other sessions' items; those
+/// of the sessions whose ids begin with `session` are the suite's, and are gone when it ends.
+pub async fn report_store(store: &dyn ReportStore, session: &str, large: LargeItems) {
+    for table in ReportTable::ALL {
+        any_number_of_items_is_written(store, session, table).await;
+        an_item_replaces_the_one_with_its_keys(store, session, table).await;
+        a_user_gets_only_the_own_items(store, session, table).await;
+        what_is_not_kept_is_deleted(store, session, table).await;
+        puts_go_on_side_by_side(store, session, table).await;
+    }
+    a_large_item_costs_its_neighbours_nothing(store, session, large).await;
+}
+
+async fn any_number_of_items_is_written(store: &dyn ReportStore, session: &str, table: ReportTable) {
+    for count in [0, 1, 25, 26, 130] {
+        let session = format!("{session}-{count}-items");
+        put(store, table, items(table, &session, count, 1)).await;
+        assert_holds(store, table, &session, &items(table, &session, count, 1)).await;
+        clear(store, table, &session, count).await;
+    }
+}
+
+async fn an_item_replaces_the_one_with_its_keys(store: &dyn ReportStore, session: &str, table: ReportTable) {
+    let session = format!("{session}-replaced");
+    put(store, table, items(table, &session, 30, 1)).await;
+    put(store, table, items(table, &session, 30, 2)).await;
+    assert_holds(store, table, &session, &items(table, &session, 30, 2)).await;
+    clear(store, table, &session, 30).await;
+}
+
+async fn a_user_gets_only_the_own_items(store: &dyn ReportStore, session: &str, table: ReportTable) {
+    let (session, other) = (format!("{session}-users"), format!("{session}-users-other"));
+    put(store, table, items(table, &session, 36, 1)).await;
+    put(store, table, items(table, &other, 36, 1)).await;
+    for user in ["u1", "u10", "u11"] {
+        let found = store.user_items(table, &session, user).await.unwrap();
+        assert!(!found.is_empty(), "{user} has no items");
+        assert!(found.iter().all(|item| item["user_id"] == user && item["session_id"] == *session));
+        let keys: Vec<_> = found.iter().map(|item| sort_key(table, item)).collect();
+        assert!(keys.is_sorted(), "not by sort key: {keys:?}");
+    }
+    for user in ["u", "U1", "u1#", "nobody"] {
+        let found = store.user_items(table, &session, user).await.unwrap();
+        assert!(found.is_empty(), "{user} has items of others");
+    }
+    assert!(store.user_items(table, "no such session", "u1").await.unwrap().is_empty());
+    clear(store, table, &session, 36).await;
+    clear(store, table, &other, 36).await;
+}
+
+async fn what_is_not_kept_is_deleted(store: &dyn ReportStore, session: &str, table: ReportTable) {
+    let (session, other) = (format!("{session}-kept"), format!("{session}-kept-other"));
+    let (of_session, of_other) = (items(table, &session, 90, 1), items(table, &other, 5, 1));
+    put(store, table, of_session.clone()).await;
+    put(store, table, of_other.clone()).await;
+    let mut keep: HashSet<String> = of_session.iter().map(|it| it.sort_key().to_owned()).collect();
+    keep.insert("not stored".into());
+    assert_eq!(store.retain(table, &session, &keep).await.unwrap(), 0, "all were to be kept");
+    let (kept, stale): (Vec<_>, Vec<_>) = of_session.into_iter().enumerate().partition(|(at, _)| at % 3 == 0);
+    for (_, item) in &stale {
+        keep.remove(item.sort_key());
+    }
+    assert_eq!(store.retain(table, &session, &keep).await.unwrap(), stale.len() as u64);
+    let kept: Vec<ReportItem> = kept.into_iter().map(|(_, item)| item).collect();
+    assert_holds(store, table, &session, &kept).await;
+    for (_, item) in stale {
+        assert!(stored(store, &item).await.is_none(), "{} is still there", item.sort_key());
+    }
+    assert_eq!(store.retain(table, "no such session", &HashSet::new()).await.unwrap(), 0);
+    clear(store, table, &session, kept.len()).await;
+    assert_holds(store, table, &other, &of_other).await;
+    clear(store, table, &other, of_other.len()).await;
+}
+
+async fn puts_go_on_side_by_side(store: &dyn ReportStore, session: &str, table: ReportTable) {
+    let session = format!("{session}-concurrent");
+    let all = items(table, &session, 120, 1);
+    join_all(all.chunks(15).map(|chunk| put(store, table, chunk.to_vec()))).await;
+    assert_holds(store, table, &session, &all).await;
+    clear(store, table, &session, all.len()).await;
+}
+
+async fn a_large_item_costs_its_neighbours_nothing(
+    store: &dyn ReportStore,
+    session: &str,
+    large: LargeItems,
+) {
+    let (table, session) = (ReportTable::FormResponses, format!("{session}-large"));
+    let neighbours = items(table, &session, 30, 1);
+    let mut all = neighbours.clone();
+    all.insert(12, large_item(&session));
+    let outcome = store.put(table, all).await.unwrap();
+    let found = stored(store, &large_item(&session)).await;
+    match large {
+        LargeItems::Written => {
+            assert_eq!((outcome.written, outcome.refused.len()), (31, 0));
+            assert!(found.is_some(), "the large item is lost");
+        }
+        LargeItems::Refused => {
+            let refused: Vec<_> = outcome.refused.iter().map(|it| it.sort_key.as_str()).collect();
+            assert_eq!((outcome.written, refused), (30, vec!["large#0"]));
+            assert!(!outcome.refused[0].reason.is_empty(), "a refusal without reason");
+            assert!(found.is_none(), "a refused item is there");
+        }
+    }
+    assert_holds(store, table, &session, &neighbours).await;
+    store.retain(table, &session, &HashSet::new()).await.unwrap();
+}
+
+async fn put(store: &dyn ReportStore, table: ReportTable, items: Vec<ReportItem>) {
+    let count = items.len() as u64;
+    let outcome = store.put(table, items).await.unwrap();
+    assert_eq!(outcome.refused, [], "items refused by {}", table.default_name());
+    assert_eq!(outcome.written, count, "items written to {}", table.default_name());
+}
+
+/// Deletes all of a session's items, and with that counts them.
+async fn clear(store: &dyn ReportStore, table: ReportTable, session: &str, count: usize) {
+    let deleted = store.retain(table, session, &HashSet::new()).await.unwrap();
+    assert_eq!(deleted, count as u64, "items of {session} in {}", table.default_name());
+}
+
+/// Asserts that each item is stored as it is, and that their users have no others.
+async fn assert_holds(store: &dyn ReportStore, table: ReportTable, session: &str, expected: &[ReportItem]) {
+    let mut of_users: BTreeMap<String, BTreeMap<String, Value>> = BTreeMap::new();
+    for item in expected {
+        let json = serde_json::to_value(item).unwrap();
+        let user = json["user_id"].as_str().unwrap().to_owned();
+        of_users.entry(user).or_default().insert(item.sort_key().to_owned(), json);
+    }
+    let found = stream::iter(of_users).map(|(user, expected)| async move {
+        let found = store.user_items(table, session, &user).await.unwrap();
+        (user, found, expected)
+    });
+    let found: Vec<_> = found.buffer_unordered(8).collect().await;
+    for (user, found, expected) in found {
+        assert_eq!(found.len(), expected.len(), "items of {user} in {}", table.default_name());
+        for (found, (key, expected)) in found.iter().zip(&expected) {
+            assert!(same(found, expected), "{key}: stored is {found}, written was {expected}");
+        }
+    }
+}
+
+async fn stored(store: &dyn ReportStore, item: &ReportItem) -> Option<Value> {
+    let json = serde_json::to_value(item).unwrap();
+    let user = json["user_id"].as_str().unwrap();
+    let found = store.user_items(item.table(), item.session_id(), user).await.unwrap();
+    found.into_iter().find(|found| sort_key(item.table(), found) == item.sort_key())
+}
+
+fn sort_key(table: ReportTable, item: &Value) -> String {
+    item[table.sort_key()].as_str().unwrap().to_owned()
+}
+
+/// Equal as JSON, where `2` and `2.0` are the same number.
+fn same(one: &Value, other: &Value) -> bool {
+    match (one, other) {
+        (Value::Number(a), Value::Number(b)) => a == b || a.as_f64() == b.as_f64(),
+        (Value::Array(a), Value::Array(b)) => {
+            a.len() == b.len() && a.iter().zip(b).all(|(one, other)| same(one, other))
+        }
+        (Value::Object(a), Value::Object(b)) => {
+            a.len() == b.len()
+                && a.iter().all(|(key, one)| b.get(key).is_some_and(|other| same(one, other)))
+        }
+        (one, other) => one == other,
+    }
+}

@@ -1,0 +1,142 @@
+//! The pipeline on the stack: what the deployment makes, made by hand.
+#![allow(dead_code, clippy::unwrap_used, clippy::panic, reason = "each test uses its part, and may panic")]
+
+use std::collections::HashMap;
+use std::path::PathBuf;
+use std::time::Duration;
+
+use aws_sdk_dynamodb::types::AttributeValue;
+use quiz_sample::SampleDocuments;
+use quiz_stack::{Delivery, FunctionSpec, MappingSpec, QueuePair, Stack, insert, unique};
+use serde_json::{Map, Number, Value};
+
+pub type Item = HashMap<String, AttributeValue>;
+
+/// Long enough for a slow machine; no test waits so long when all is well.
+pub const PATIENCE: Duration = Duration::from_mins(5);
+
+/// A binary of this workspace, as `cargo test --workspace` has built it beside the tests.
+pub fn binary(name: &str) -> PathBuf {
+    let test = std::env::current_exe().unwrap();
+    let path = test.parent().and_then(|deps| deps.parent()).unwrap().join(name);
+    assert!(path.is_file(), "{} is missing: run `cargo test --workspace`, which builds it", path.display());
+    path
+}
+
+/// Topic, queue, function and tables of the reports' sink.
+pub struct Pipeline {
+    pub stack: &'static Stack,
+    pub function: String,
+    pub topic: String,
+    pub queue: QueuePair,
+    pub v1: String,
+    pub v2: String,
+    pub forms: String,
+}
+
+impl Pipeline {
+    /// Puts the documents into a database of their own and deploys the real binary of sync-reports.
+    pub async fn deploy(documents: &SampleDocuments, delivery: Delivery) -> Self {
+        let stack = Stack::get().await.unwrap();
+        let name = unique("reports");
+        let database = stack.mongodb().await.unwrap().database(&name);
+        for (collection, documents) in [
+            ("quizzes", &documents.quizzes),
+            ("questions", &documents.questions),
+            ("sessions", &documents.sessions),
+        ] {
+            insert(&database, collection, documents.clone()).await.unwrap();
+        }
+        let (v1, v2, forms) = (format!("{name}-v1"), format!("{name}-v2"), format!("{name}-forms"));
+        stack.create_reports_table(&v1).await.unwrap();
+        stack.create_reports_v2_table(&v2).await.unwrap();
+        stack.create_form_responses_table(&forms).await.unwrap();
+        let topic = stack.create_topic(&format!("{name}-events")).await.unwrap();
+        let queue = stack.create_queue_pair(&name, 5, Duration::from_mins(10)).await.unwrap();
+        stack.subscribe(&topic, &queue.arn, delivery).await.unwrap();
+        let environment = [
+            ("MONGODB_URI", stack.mongodb_uri()),
+            ("MONGODB_DATABASE", &name),
+            ("REPORT_FORMATS", "v1,v2"),
+            ("REPORTS_TABLE", &v1),
+            ("REPORTS_V2_TABLE", &v2),
+            ("FORM_RESPONSES_TABLE", &forms),
+            ("AWS_ENDPOINT_URL", stack.aws_endpoint()),
+        ];
+        let binary = binary("sync-reports");
+        let spec = FunctionSpec {
+            name: &name,
+            binary: &binary,
+            environment: &environment,
+            timeout: Duration::from_mins(3),
+            memory_mb: 512,
+        };
+        stack.deploy_function(&spec).await.unwrap();
+        Self { stack, function: name, topic, queue, v1, v2, forms }
+    }
+
+    /// Publishes the events, then lets the function have them.
+    pub async fn publish_and_wait(&self, events: &[String]) {
+        let spec = MappingSpec {
+            function: &self.function,
+            queue_arn: &self.queue.arn,
+            batch_size: 10,
+            maximum_concurrency: Some(2),
+            enabled: false,
+        };
+        let mapping = self.stack.map_queue(&spec).await.unwrap();
+        self.stack.publish_all(&self.topic, events, &[]).await.unwrap();
+        self.stack.enable_mapping(&mapping, true).await.unwrap();
+        if let Err(error) = self.stack.wait_until_empty(&self.queue.url, PATIENCE).await {
+            let logs = self.stack.function_logs(&self.function).await;
+            panic!("{error:#}\n{}", logs.unwrap_or_else(|error| format!("{error:#}")));
+        }
+    }
+
+    /// All items of a session, by the table's key.
+    pub async fn session_items(&self, table: &str, session_id: &str) -> Vec<Value> {
+        let query = self.stack.dynamodb().query().table_name(table);
+        let pages = query
+            .key_condition_expression("session_id = :session")
+            .expression_attribute_values(":session", AttributeValue::S(session_id.to_owned()))
+            .into_paginator()
+            .items()
+            .send();
+        pages.collect::<Result<Vec<Item>, _>>().await.unwrap().into_iter().map(json).collect()
+    }
+}
+
+/// An item as JSON, its numbers as doubles.
+pub fn json(item: Item) -> Value {
+    Value::Object(item.into_iter().map(|(name, value)| (name, json_value(value))).collect())
+}
+
+fn json_value(value: AttributeValue) -> Value {
+    match value {
+        AttributeValue::S(text) => Value::String(text),
+        AttributeValue::N(number) => double(number.parse().unwrap()),
+        AttributeValue::Bool(flag) => Value::Bool(flag),
+        AttributeValue::Null(_) => Value::Null,
+        AttributeValue::L(values) => Value::Array(values.into_iter().map(json_value).collect()),
+        AttributeValue::M(fields) => json(fields),
+        other => panic!("no report has {other:?}"),
+    }
+}
+
+/// JSON with all numbers as doubles, and without what differs from one run to the next.
+pub fn comparable(value: Value) -> Value {
+    match value {
+        Value::Number(number) => double(number.as_f64().unwrap()),
+        Value::Array(values) => Value::Array(values.into_iter().map(comparable).collect()),
+        Value::Object(fields) => {
+            let of_the_run = ["inserted_at_timestamp", "sync_generation"];
+            let kept = fields.into_iter().filter(|(name, _)| !of_the_run.contains(&&**name));
+            Value::Object(kept.map(|(name, value)| (name, comparable(value))).collect::<Map<_, _>>())
+        }
+        other => other,
+    }
+}
+
+fn double(number: f64) -> Value {
+    Value::Number(Number::from_f64(number).unwrap())
+}
