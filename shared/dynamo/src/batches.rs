@@ -66,6 +66,7 @@ mod tests {
             .collect()
     }
 
+    #[expect(clippy::unnecessary_wraps, reason = "as the batches take them")]
     fn write(wire: usize) -> Result<Write, Refusal> {
         Ok(Write { request: WriteRequest::builder().build(), wire })
     }

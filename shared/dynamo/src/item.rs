@@ -9,6 +9,8 @@ use crate::measure::Measure;
 
 pub(crate) type Item = HashMap<String, AttributeValue>;
 
+/// What is at the edge of these is DynamoDB's to judge: an item that it finds invalid after all costs a
+/// few requests more and no neighbour.
 const MAX_STORED: usize = 400 * 1024;
 const MAX_DEPTH: usize = 32;
 const MAX_PARTITION_KEY: usize = 2048;

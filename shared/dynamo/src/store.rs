@@ -32,15 +32,16 @@ impl DynamoStore {
     /// Uses the client's credentials, region and endpoint. Its retries are kept for reads and switched
     /// off for writes, which this store retries itself.
     #[must_use]
+    #[expect(clippy::needless_pass_by_value, reason = "a client is a handle, and the store keeps it")]
     pub fn new(client: Client, tables: TableNames, limits: WriteLimits) -> Self {
         let mut timeouts = TimeoutConfig::builder().operation_attempt_timeout(limits.request).build();
         if let Some(given) = client.config().timeout_config() {
             timeouts.take_defaults_from(given);
         }
-        let reads = client.config().to_builder().timeout_config(timeouts);
-        let writes = reads.clone().retry_config(RetryConfig::disabled());
-        let writer = Writer::new(Client::from_conf(writes.build()), limits);
-        Self { reader: Client::from_conf(reads.build()), writer, tables }
+        let for_reads = client.config().to_builder().timeout_config(timeouts);
+        let for_writes = for_reads.clone().retry_config(RetryConfig::disabled());
+        let writer = Writer::new(Client::from_conf(for_writes.build()), limits);
+        Self { reader: Client::from_conf(for_reads.build()), writer, tables }
     }
 
     /// A query for items of a session, as they are now.
@@ -79,7 +80,7 @@ impl DynamoStore {
     ) -> Result<u64, DynamoError> {
         let name = self.tables.of(table);
         let query = self.query(table, session_id).projection_expression("#sort");
-        let (mut deleted, mut from) = (0, None);
+        let (mut removed, mut from) = (0, None);
         loop {
             let (keys, more) = self.page(table, query.clone(), from).await?;
             let keys = keys.into_iter().filter_map(|mut key| match key.remove(table.sort_key()) {
@@ -90,13 +91,13 @@ impl DynamoStore {
                 keys.map(|key| item::delete(table, session_id, key).map(Ok)).collect();
             let deletes = deletes.map_err(|error| DynamoError::Rejected(error.to_string()))?;
             let outcome = self.writer.write(table, name, deletes.into_iter()).await?;
-            deleted += outcome.written;
+            removed += outcome.written;
             if let Some(refusal) = outcome.refused.into_iter().next() {
                 return Err(DynamoError::Rejected(refusal.reason));
             }
             match more {
                 Some(key) => from = Some(key),
-                None => return Ok(deleted),
+                None => return Ok(removed),
             }
         }
     }

@@ -170,7 +170,7 @@ impl SourceQueue for MemoryQueue {
     }
 
     async fn delay(&self, message: &QueueMessage, delay: Duration) -> Result<(), QueueError> {
-        self.change_visibility(&message.receipt_handle, delay).map_err(|cause| QueueError {
+        self.change_visibility(&message.receipt_handle, delay).map_err(|cause| QueueError::Message {
             action: "delay",
             message_id: message.message_id.clone(),
             cause: Box::new(cause),

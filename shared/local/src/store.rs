@@ -84,7 +84,8 @@ impl SqliteStore {
     /// # Errors
     /// [`StoreError`] where the file cannot be read.
     pub async fn sessions(&self) -> Result<Vec<String>, StoreError> {
-        let tables = ReportTable::ALL.map(|it| format!(r#"SELECT "session_id" FROM "{}""#, it.default_name()));
+        let tables =
+            ReportTable::ALL.map(|it| format!(r#"SELECT "session_id" FROM "{}""#, it.default_name()));
         let query = format!("{} ORDER BY 1", tables.join(" UNION "));
         self.run("read", ReportTable::Sections, move |connection| {
             connection.prepare_cached(&query)?.query_map([], |row| row.get(0))?.collect()

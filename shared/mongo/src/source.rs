@@ -78,8 +78,10 @@ fn set_ids(quiz: &Document) -> Vec<Bson> {
 impl AnswerSource for MongoSource {
     async fn quiz(&self, quiz_id: &str) -> Result<Option<QuizDocuments>, SourceError> {
         let what = format!("quiz {quiz_id}");
-        let find = self.quizzes.find(doc! { "_id": { "$in": stored_forms(quiz_id) } }).limit(1);
-        let mut cursor = find.await.map_err(|error| read_error(what.clone(), &error))?;
+        let find = self.quizzes.find(doc! { "_id": { "$in": stored_forms(quiz_id) } });
+        // were there one of each type, it would always be the same one
+        let mut cursor =
+            find.sort(doc! { "_id": 1 }).limit(1).await.map_err(|error| read_error(what.clone(), &error))?;
         if !cursor.advance().await.map_err(|error| read_error(what.clone(), &error))? {
             return Ok(None);
         }

@@ -74,7 +74,11 @@ impl SourceQueue for Notes {
     async fn park(&self, message: &QueueMessage, cause: &ParkCause) -> Result<(), QueueError> {
         if self.parking_fails {
             let message_id = message.message_id.clone();
-            return Err(QueueError { action: "park", message_id, cause: "no dead-letter queue".into() });
+            return Err(QueueError::Message {
+                action: "park",
+                message_id,
+                cause: "no dead-letter queue".into(),
+            });
         }
         self.parked.lock().unwrap().insert(message.message_id.clone(), cause.clone());
         Ok(())

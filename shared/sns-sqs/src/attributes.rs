@@ -13,8 +13,8 @@ const LONGEST_ERROR: usize = 1_000;
 const ELLIPSIS: char = '…';
 
 /// Names and values such that they fit beside the body in `limit` bytes. Where there is no room for
-/// all, the sentence is shortened first, then left out, then the others from the last: the body is
-/// worth more than any of them.
+/// all, the sentence is shortened first, then they are left out from the last to the first: the body
+/// is worth more than any of them.
 pub(crate) fn of(message: &QueueMessage, cause: &ParkCause, limit: usize) -> Vec<(&'static str, String)> {
     let mut room = limit.saturating_sub(message.body.len());
     let fixed = [
@@ -23,13 +23,14 @@ pub(crate) fn of(message: &QueueMessage, cause: &ParkCause, limit: usize) -> Vec
         (PARKED_AT, cause.parked_at.to_string()),
     ];
     let mut attributes = Vec::new();
-    for (name, value) in fixed {
+    for (name, value) in fixed.into_iter().filter(|(_, value)| !value.is_empty()) {
         let value = printable(&value);
         let size = name.len() + STRING.len() + value.len();
-        if !value.is_empty() && size <= room {
-            room -= size;
-            attributes.push((name, value));
+        if size > room {
+            return attributes;
         }
+        room -= size;
+        attributes.push((name, value));
     }
     let room = room.saturating_sub(ERROR.len() + STRING.len());
     let error = shortened(&printable(&cause.error), LONGEST_ERROR, room);

@@ -29,7 +29,7 @@ pub enum SqsError {
 
 impl SqsError {
     pub(crate) fn of(self, action: &'static str, message: &QueueMessage) -> QueueError {
-        QueueError { action, message_id: message.message_id.clone(), cause: Box::new(self) }
+        QueueError::Message { action, message_id: message.message_id.clone(), cause: Box::new(self) }
     }
 
     pub(crate) fn failed<E>(queue: &str, error: &SdkError<E, HttpResponse>) -> Self

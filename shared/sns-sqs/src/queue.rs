@@ -15,7 +15,6 @@ use crate::error::SqsError;
 
 const PARK: &str = "park";
 const DELAY: &str = "delay";
-const READ_REDRIVE: &str = "read the redrive policy for";
 
 /// What a queue takes where it does not tell (it may since 2025 be set to 1 MiB).
 const MESSAGE_SIZE: usize = 256 * 1024;
@@ -170,14 +169,9 @@ impl SourceQueue for SqsQueue {
 
     async fn max_receive_count(&self) -> Result<Option<u32>, QueueError> {
         let redrive = self.redrive().await;
-        let redrive = redrive.map_err(|error| error.of(READ_REDRIVE, &any_message()))?;
+        let redrive = redrive.map_err(|error| QueueError::RedrivePolicy { cause: error.into() })?;
         Ok(redrive.map(|it| it.max_receive_count))
     }
-}
-
-/// The port's error names a message; the policy is that of all of them.
-fn any_message() -> QueueMessage {
-    QueueMessage { message_id: "(any)".to_owned(), ..QueueMessage::default() }
 }
 
 #[cfg(test)]
@@ -189,7 +183,7 @@ mod tests {
     fn a_delay_is_rounded_up_and_within_what_sqs_takes() {
         assert_eq!(seconds(Duration::ZERO), 0);
         assert_eq!(seconds(Duration::from_millis(1)), 1);
-        assert_eq!(seconds(Duration::from_secs(60)), 60);
+        assert_eq!(seconds(Duration::from_mins(1)), 60);
         assert_eq!(seconds(Duration::MAX), i32::try_from(LONGEST_DELAY).unwrap());
     }
 

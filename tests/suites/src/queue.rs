@@ -150,7 +150,7 @@ async fn receive_one(harness: &dyn QueueHarness, visibility_timeout: Duration, w
         }
         harness.pass(LOOK).await;
     }
-    panic!("{what} was not received in {} looks", LOOKS);
+    panic!("{what} was not received in {LOOKS} looks");
 }
 
 /// The last dead letter, once there are so many.

@@ -6,6 +6,8 @@ use quiz_domain::reports::{self, FormResponse, ReportItem, ReportTable, Stamp};
 use quiz_domain::{Attempt, Problems, Quiz, Test, TestBuilder, TestSession, Value};
 
 const QUIZ: &str = "6715f621e1eb083bfa9b56cc";
+/// The whole test and two subjects, or three answers to a form.
+const ITEMS_OF_A_USER: usize = 3;
 
 /// The first `count` items that a test of this session has in the table, by user `u0`, `u1`, …, as the
 /// sync of that generation writes them: whole and broken numbers, texts in several scripts, lists and
@@ -40,7 +42,7 @@ pub fn large_item(session_id: &str) -> ReportItem {
     }))
 }
 
-/// A test with an attempt for each of at least as many users as it takes to make `count` items.
+/// A test with an attempt for each of as many users as it takes to make `count` items.
 fn test(table: ReportTable, session_id: &str, count: usize) -> Test {
     let kind = if table == ReportTable::FormResponses { "form" } else { "assessment" };
     let (quiz, problems) = Quiz::read(&quiz(kind), &[]).unwrap();
@@ -52,7 +54,8 @@ fn test(table: ReportTable, session_id: &str, count: usize) -> Test {
     };
     let now = Timestamp::from_second(1_714_500_000).unwrap();
     let mut builder = TestBuilder::new(quiz, session, now, problems);
-    for user in 0..count {
+    let users = if table == ReportTable::Students { count } else { count.div_ceil(ITEMS_OF_A_USER) };
+    for user in 0..users {
         let mut problems = Problems::default();
         let attempt = Attempt::read(&attempt(user), builder.quiz(), &mut problems).unwrap();
         builder.add(attempt);
@@ -84,10 +87,11 @@ fn attempt(user: usize) -> Document {
         _ => vec![bson!(true), bson!([]), bson!({})],
     };
     let record = |(id, answer): (&str, Bson)| bson!({"question_id": id, "answer": answer});
+    let records: Vec<Bson> = ["a", "b", "c"].into_iter().zip(answers).map(record).collect();
     doc! {
         "_id": format!("{number:024x}"), "user_id": format!("u{user}"), "quiz_id": QUIZ,
-        "has_quiz_ended": user % 3 != 0,
+        "has_quiz_ended": !user.is_multiple_of(3),
         "events": [{"event_type": "start-quiz", "created_at": "2024-04-30T04:30:00"}],
-        "session_answers": ["a", "b", "c"].into_iter().zip(answers).map(record).collect::<Vec<_>>(),
+        "session_answers": records,
     }
 }

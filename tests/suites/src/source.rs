@@ -44,7 +44,8 @@ async fn an_unknown_quiz_is_none(source: &dyn AnswerSource) {
 async fn heads_are_of_all_sessions_of_the_quiz(source: &dyn AnswerSource, stored: &Collections) {
     for quiz_id in [TEXT_QUIZ, OBJECT_ID_QUIZ, EMPTY_QUIZ] {
         let expected = stored.sessions_of(quiz_id).into_iter().map(|document| {
-            let head = document.into_iter().filter(|(field, _)| AttemptHead::FIELDS.contains(&field.as_str()));
+            let head =
+                document.into_iter().filter(|(field, _)| AttemptHead::FIELDS.contains(&field.as_str()));
             head.collect::<Document>()
         });
         assert_same(heads(source, quiz_id).await, expected.collect(), "heads");

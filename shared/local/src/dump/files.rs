@@ -29,8 +29,7 @@ impl Files {
         let quizzes = collection(&folder, "quizzes");
         Ok(Self {
             questions: collection(&folder, "questions"),
-            sessions: collection(&folder, "sessions")
-                .ok_or_else(|| DumpError::NoSessions(folder.clone()))?,
+            sessions: collection(&folder, "sessions").ok_or_else(|| DumpError::NoSessions(folder.clone()))?,
             quizzes: quizzes.ok_or(DumpError::NoQuizzes(folder))?,
         })
     }

@@ -68,7 +68,8 @@ impl Questions {
 
     /// Of these sets, in the order of the file.
     pub fn of(&self, sets: &HashSet<String>) -> Vec<Place> {
-        let mut places: Vec<Place> = sets.iter().filter_map(|set| self.0.get(set)).flatten().copied().collect();
+        let mut places: Vec<Place> =
+            sets.iter().filter_map(|set| self.0.get(set)).flatten().copied().collect();
         places.sort_by_key(|place| place.offset);
         places
     }

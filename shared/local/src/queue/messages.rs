@@ -127,12 +127,7 @@ impl Messages {
         attributes.insert("error".into(), cause.error.clone());
         attributes.insert("parked_at".into(), cause.parked_at.to_string());
         let body = message.body.clone();
-        self.dead_letters.push(DeadLetter {
-            message_id: message_id(number),
-            body,
-            attributes,
-            sent_at: now,
-        });
+        self.dead_letters.push(DeadLetter { message_id: message_id(number), body, attributes, sent_at: now });
     }
 
     /// Makes visible what has been hidden long enough.

@@ -47,3 +47,23 @@ pub(super) fn store_error(action: &'static str, table: &str, cause: rusqlite::Er
         _ => StoreError::Refused { action, table, cause: Box::new(cause) },
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::{OpenError, store_error};
+    use rusqlite::ffi::{self, SQLITE_BUSY, SQLITE_FULL, SQLITE_READONLY};
+
+    fn failure(code: i32) -> rusqlite::Error {
+        rusqlite::Error::SqliteFailure(ffi::Error::new(code), None)
+    }
+
+    #[test]
+    fn a_lock_is_worth_a_retry_and_what_must_be_mended_is_not() {
+        assert!(store_error("write to", "t", failure(SQLITE_BUSY)).is_retryable());
+        assert!(OpenError::new("reports.db".into(), failure(SQLITE_BUSY)).is_retryable());
+        for code in [SQLITE_FULL, SQLITE_READONLY] {
+            assert!(!store_error("write to", "t", failure(code)).is_retryable());
+            assert!(!OpenError::new("reports.db".into(), failure(code)).is_retryable());
+        }
+    }
+}

@@ -8,13 +8,13 @@ use thiserror::Error;
 
 use super::Cause;
 
-/// Why the queue could not be told; a retry may help. The message then stays in its queue.
+/// Why the queue could not be asked or told; a retry may help. A message then stays in its queue.
 #[derive(Debug, Error)]
-#[error("could not {action} message {message_id}: {cause}")]
-pub struct QueueError {
-    pub action: &'static str,
-    pub message_id: String,
-    pub cause: Cause,
+pub enum QueueError {
+    #[error("could not {action} message {message_id}: {cause}")]
+    Message { action: &'static str, message_id: String, cause: Cause },
+    #[error("could not read the redrive policy: {cause}")]
+    RedrivePolicy { cause: Cause },
 }
 
 /// Why a message lies in the dead-letter queue: its message attributes `error_code`, `error` and

@@ -36,6 +36,10 @@ pub type DocumentStream<'a> = BoxStream<'a, Result<Document, SourceError>>;
 
 /// Where quizzes, questions and session documents lie. Ids are given as text and match a stored id of
 /// either type, text or `ObjectId`.
+///
+/// An error in a stream ends the sync of the whole test. So where a source can read on after one
+/// document that it cannot decode, it yields of that one what it can (its `_id`), and the domain counts
+/// it as unreadable.
 #[async_trait]
 pub trait AnswerSource: Send + Sync {
     /// `None` where there is no such quiz.

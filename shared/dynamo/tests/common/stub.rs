@@ -1,0 +1,138 @@
+use std::collections::BTreeSet;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+use serde_json::{Value, json};
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::{TcpListener, TcpStream};
+
+/// How long an answer takes, so that requests can meet.
+const LATENCY: Duration = Duration::from_millis(2);
+
+/// What the stub does with a request.
+pub enum Reply {
+    Take,
+    /// Takes all but the last ones.
+    Leave(usize),
+    Error(u16, &'static str, &'static str),
+    /// An error that is no JSON, as a proxy in between sends it.
+    Html(u16),
+    /// Closes the connection without an answer.
+    Cut,
+}
+
+type Script = dyn Fn(usize, &[String]) -> Reply + Send + Sync;
+
+/// A DynamoDB that knows BatchWriteItem alone, on loopback.
+pub struct Stub {
+    pub endpoint: String,
+    state: Arc<State>,
+}
+
+#[derive(Default)]
+struct State {
+    requests: Mutex<Vec<Vec<String>>>,
+    written: Mutex<BTreeSet<String>>,
+    in_flight: AtomicUsize,
+    peak: AtomicUsize,
+}
+
+impl Stub {
+    /// `script` is asked for each request, by its number (from 0) and the sort keys in it.
+    pub async fn start(script: impl Fn(usize, &[String]) -> Reply + Send + Sync + 'static) -> Self {
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let endpoint = format!("http://{}", listener.local_addr().unwrap());
+        let state = Arc::new(State::default());
+        let (shared, script): (_, Arc<Script>) = (state.clone(), Arc::new(script));
+        tokio::spawn(async move {
+            while let Ok((connection, _)) = listener.accept().await {
+                tokio::spawn(serve(connection, shared.clone(), script.clone()));
+            }
+        });
+        Self { endpoint, state }
+    }
+
+    /// The sort keys of each request, in the order of arrival.
+    pub fn requests(&self) -> Vec<Vec<String>> {
+        self.state.requests.lock().unwrap().clone()
+    }
+
+    pub fn written(&self) -> BTreeSet<String> {
+        self.state.written.lock().unwrap().clone()
+    }
+
+    /// The most requests that were under way at once.
+    pub fn peak(&self) -> usize {
+        self.state.peak.load(Ordering::SeqCst)
+    }
+}
+
+async fn serve(mut connection: TcpStream, state: Arc<State>, script: Arc<Script>) {
+    while let Some(body) = read_request(&mut connection).await {
+        let under_way = state.in_flight.fetch_add(1, Ordering::SeqCst) + 1;
+        state.peak.fetch_max(under_way, Ordering::SeqCst);
+        tokio::time::sleep(LATENCY).await;
+        let answer = answer(&body, &state, &*script);
+        state.in_flight.fetch_sub(1, Ordering::SeqCst);
+        let Some((status, kind, body)) = answer else { return };
+        let head = format!(
+            "HTTP/1.1 {status} Status\r\ncontent-type: {kind}\r\ncontent-length: {}\r\n\r\n",
+            body.len()
+        );
+        if connection.write_all(format!("{head}{body}").as_bytes()).await.is_err() {
+            return;
+        }
+    }
+}
+
+fn answer(body: &Value, state: &State, script: &Script) -> Option<(u16, &'static str, String)> {
+    let (table, requests) = body["RequestItems"].as_object().unwrap().iter().next().unwrap();
+    let requests = requests.as_array().unwrap();
+    let keys: Vec<String> = requests.iter().map(sort_key).collect();
+    let number = {
+        let mut seen = state.requests.lock().unwrap();
+        seen.push(keys.clone());
+        seen.len() - 1
+    };
+    let json = "application/x-amz-json-1.0";
+    let left = match script(number, &keys) {
+        Reply::Take => 0,
+        Reply::Leave(left) => left,
+        Reply::Error(status, code, message) => {
+            let kind = format!("com.amazonaws.dynamodb.v20120810#{code}");
+            return Some((status, json, json!({"__type": kind, "message": message}).to_string()));
+        }
+        Reply::Html(status) => return Some((status, "text/html", "<html>sorry</html>".into())),
+        Reply::Cut => return None,
+    };
+    let taken = requests.len() - left;
+    state.written.lock().unwrap().extend(keys[..taken].iter().cloned());
+    let unprocessed = if left > 0 { json!({table: requests[taken..]}) } else { json!({}) };
+    Some((200, json, json!({"UnprocessedItems": unprocessed}).to_string()))
+}
+
+fn sort_key(request: &Value) -> String {
+    request["PutRequest"]["Item"]["user_id-question_position_index"]["S"].as_str().unwrap().to_owned()
+}
+
+/// The JSON body of the next request; `None` at the connection's end.
+async fn read_request(connection: &mut TcpStream) -> Option<Value> {
+    let mut bytes = Vec::new();
+    loop {
+        if let Some(end) = bytes.windows(4).position(|it| it == b"\r\n\r\n") {
+            let head = String::from_utf8_lossy(&bytes[..end]).to_lowercase();
+            let length = head.lines().find_map(|line| line.strip_prefix("content-length:"));
+            let length: usize = length.unwrap().trim().parse().unwrap();
+            let mut body = bytes.split_off(end + 4);
+            let missing = length - body.len();
+            let mut rest = vec![0; missing];
+            connection.read_exact(&mut rest).await.ok()?;
+            body.extend(rest);
+            return Some(serde_json::from_slice(&body).unwrap());
+        }
+        if connection.read_buf(&mut bytes).await.ok()? == 0 {
+            return None;
+        }
+    }
+}

@@ -1,0 +1,219 @@
+//! The dump's reader, on good dumps and on broken ones.
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    reason = "a test may panic"
+)]
+
+mod common;
+
+use std::fs;
+use std::path::Path;
+
+use bson::{Bson, Document, doc};
+use common::{bytes, gzip, write_dump};
+use futures::TryStreamExt;
+use quiz_local::{DumpError, DumpSource};
+use quiz_pipeline::ports::{AnswerSource, SourceError};
+use quiz_suites::source::{Collections, EMPTY_QUIZ, OBJECT_ID_QUIZ, TEXT_QUIZ, answer_source, documents};
+use tempfile::TempDir;
+
+#[tokio::test]
+async fn a_plain_dump_is_an_answer_source() {
+    let folder = TempDir::new().unwrap();
+    write_dump(folder.path(), &documents(), false);
+    answer_source(&DumpSource::open(folder.path()).unwrap()).await;
+}
+
+#[tokio::test]
+async fn a_gzipped_dump_in_its_databases_folder_is_an_answer_source() {
+    let folder = TempDir::new().unwrap();
+    write_dump(&folder.path().join("quiz"), &documents(), true);
+    answer_source(&DumpSource::open(folder.path()).unwrap()).await;
+}
+
+#[tokio::test]
+async fn a_gzip_of_several_members_is_read_to_its_end() {
+    let folder = dump(&documents());
+    let all = bytes(&documents().sessions);
+    let (one, other) = all.split_at(all.len() / 2);
+    replace_sessions(folder.path(), "sessions.bson.gz", &[gzip(one), gzip(other)].concat());
+    answer_source(&DumpSource::open(folder.path()).unwrap()).await;
+}
+
+#[test]
+fn quizzes_are_listed_in_the_order_of_the_file_each_once() {
+    let mut collections = documents();
+    collections.quizzes.push(doc! {"_id": OBJECT_ID_QUIZ, "title": "the same id as text"});
+    collections.quizzes.push(doc! {"title": "without id"});
+    let folder = dump(&collections);
+    let source = DumpSource::open(folder.path()).unwrap();
+    assert_eq!(source.quiz_ids().collect::<Vec<_>>(), [EMPTY_QUIZ, TEXT_QUIZ, OBJECT_ID_QUIZ]);
+    assert_eq!(source.quizzes()[0].title.as_deref(), Some("A quiz without anything"));
+}
+
+#[tokio::test]
+async fn without_a_dump_of_questions_only_those_within_the_quizzes_are_known() {
+    let folder = dump(&documents());
+    fs::remove_file(folder.path().join("questions.bson")).unwrap();
+    let source = DumpSource::open(folder.path()).unwrap();
+    assert!(!source.has_questions());
+    assert!(source.quiz(TEXT_QUIZ).await.unwrap().unwrap().questions.is_empty());
+}
+
+#[test]
+fn what_a_folder_lacks_is_said_in_a_sentence() {
+    let folder = TempDir::new().unwrap();
+    let path = folder.path();
+    let refused = |path: &Path| DumpSource::open(path).unwrap_err();
+    assert_eq!(
+        refused(&path.join("none")).to_string(),
+        format!("there is no folder {}", path.join("none").display())
+    );
+    assert!(matches!(refused(path), DumpError::NoQuizzes(_)));
+    assert!(refused(path).to_string().contains("quizzes.bson or quizzes.bson.gz"));
+    fs::write(path.join("file"), "").unwrap();
+    assert!(matches!(refused(&path.join("file")), DumpError::NotAFolder(_)));
+    write_dump(&path.join("one"), &Collections::default(), false);
+    fs::remove_file(path.join("one/sessions.bson")).unwrap();
+    assert!(matches!(refused(path), DumpError::NoSessions(_)));
+    write_dump(&path.join("other"), &Collections::default(), true);
+    let several = refused(path).to_string();
+    assert!(several.contains("one") && several.contains("other"), "{several}");
+}
+
+#[test]
+fn a_dump_of_nothing_is_a_dump_without_quizzes() {
+    let folder = dump(&Collections::default());
+    assert!(DumpSource::open(folder.path()).unwrap().quizzes().is_empty());
+}
+
+#[tokio::test]
+async fn malformed_sessions_are_an_error_that_names_file_document_and_byte() {
+    let good = bytes(&documents().sessions[..3]);
+    let at = good.len();
+    let mut wrong_end = doc! {"_id": "x", "quiz_id": TEXT_QUIZ}.to_vec().unwrap();
+    *wrong_end.last_mut().unwrap() = 1;
+    let mut wrong_type = doc! {"_id": "x", "quiz_id": TEXT_QUIZ}.to_vec().unwrap();
+    wrong_type[4] = 0x66;
+    let tails: [(&str, Vec<u8>, &str); 8] = [
+        ("a length of 4", vec![4, 0, 0, 0, 0], "length of 4 bytes"),
+        ("a negative length", vec![0xff; 8], "length of -1 bytes"),
+        ("a length of 49 MiB", (49 * 1024 * 1024_i32).to_le_bytes().to_vec(), "length of 51380224"),
+        ("a prefix cut short", vec![9, 0], "ends 2 bytes before"),
+        ("a document cut short", vec![100, 0, 0, 0, 2], "ends 95 bytes before"),
+        ("text", b"this is no BSON at all".to_vec(), "length of"),
+        ("a wrong terminator", wrong_end, "no BSON"),
+        ("an unknown element type", wrong_type, "no BSON"),
+    ];
+    for (what, tail, complaint) in tails {
+        for gzipped in [false, true] {
+            let folder = dump(&documents());
+            let file = if gzipped { "sessions.bson.gz" } else { "sessions.bson" };
+            let content = [good.clone(), tail.clone()].concat();
+            replace_sessions(folder.path(), file, &if gzipped { gzip(&content) } else { content });
+            let error = heads_error(folder.path()).await;
+            assert!(!error.is_retryable(), "{what}: {error}");
+            let sentence = error.to_string();
+            let place = format!("document 4 (at byte {at}) of {}", folder.path().join(file).display());
+            assert!(sentence.contains(&place), "{what}: {sentence}");
+            assert!(sentence.contains(complaint), "{what}: {sentence}");
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_corrupt_gzip_is_an_error_that_names_the_file() {
+    let whole = gzip(&bytes(&documents().sessions));
+    let mut flipped = whole.clone();
+    let middle = flipped.len() / 2;
+    flipped[middle..middle + 64].fill(0x55);
+    let mut wrong_sum = whole.clone();
+    let sum = wrong_sum.len() - 8;
+    wrong_sum[sum] ^= 1;
+    let cut = whole[..whole.len() / 2].to_vec();
+    for content in [flipped, wrong_sum, cut, b"not gzip at all".to_vec()] {
+        let folder = dump(&documents());
+        replace_sessions(folder.path(), "sessions.bson.gz", &content);
+        let error = heads_error(folder.path()).await;
+        assert!(matches!(error, SourceError::Corrupt { .. }), "{error}");
+        assert!(error.to_string().contains("sessions.bson.gz"), "{error}");
+    }
+}
+
+#[tokio::test]
+async fn a_document_broken_inside_costs_only_those_who_read_it() {
+    let good = doc! {"_id": "good", "quiz_id": TEXT_QUIZ, "user_id": "a"};
+    let mut broken = doc! {"_id": "bad", "quiz_id": TEXT_QUIZ, "inner": {"text": "abc"}}.to_vec().unwrap();
+    let inner = broken.windows(3).position(|window| window == b"abc").unwrap();
+    broken[inner] = 0xff;
+    let folder = dump(&documents());
+    let content = [bytes(std::slice::from_ref(&good)), broken].concat();
+    replace_sessions(folder.path(), "sessions.bson", &content);
+    let source = DumpSource::open(folder.path()).unwrap();
+    assert_eq!(attempts(&source, &["good"]).await.unwrap(), [good]);
+    let error = attempts(&source, &["good", "bad"]).await.unwrap_err();
+    assert!(error.to_string().contains("document 2 (at byte"), "{error}");
+}
+
+#[tokio::test]
+async fn a_document_nested_beyond_measure_is_an_error() {
+    let mut bytes = doc! {}.to_vec().unwrap();
+    for _ in 0..20_000 {
+        let length = i32::try_from(bytes.len() + 8).unwrap();
+        bytes = [&length.to_le_bytes()[..], b"\x03a\0", &bytes, b"\0"].concat();
+    }
+    // `_id` and `quiz_id` before the nested document
+    let head = doc! {"_id": "deep", "quiz_id": TEXT_QUIZ}.to_vec().unwrap();
+    let fields = &head[4..head.len() - 1];
+    let length = i32::try_from(4 + fields.len() + 3 + bytes.len() + 1).unwrap();
+    let document = [&length.to_le_bytes()[..], fields, b"\x03a\0", &bytes, b"\0"].concat();
+    let folder = dump(&documents());
+    replace_sessions(folder.path(), "sessions.bson", &document);
+    let error = attempts(&DumpSource::open(folder.path()).unwrap(), &["deep"]).await.unwrap_err();
+    assert!(error.to_string().contains("nested deeper than 200 levels"), "{error}");
+}
+
+#[test]
+fn malformed_quizzes_are_an_error_when_the_dump_is_opened() {
+    let folder = dump(&documents());
+    fs::write(folder.path().join("quizzes.bson"), "[]").unwrap();
+    let error = DumpSource::open(folder.path()).unwrap_err();
+    assert!(matches!(error, DumpError::Quizzes(SourceError::Corrupt { .. })), "{error}");
+    assert!(error.to_string().contains("document 1 (at byte 0)"), "{error}");
+}
+
+#[tokio::test]
+async fn a_dump_that_shrinks_after_it_was_listed_is_an_error() {
+    let folder = dump(&documents());
+    let source = DumpSource::open(folder.path()).unwrap();
+    let heads: Vec<Document> = source.attempt_heads(TEXT_QUIZ).await.unwrap().try_collect().await.unwrap();
+    fs::write(folder.path().join("sessions.bson"), "").unwrap();
+    let key = heads.last().unwrap()["_id"].clone();
+    let read: Result<Vec<Document>, _> =
+        source.attempts(TEXT_QUIZ, vec![key]).await.unwrap().try_collect().await;
+    assert!(read.unwrap_err().to_string().contains("no longer holds it"));
+}
+
+async fn attempts(source: &DumpSource, ids: &[&str]) -> Result<Vec<Document>, SourceError> {
+    let keys = ids.iter().map(|id| Bson::String((*id).to_owned())).collect();
+    source.attempts(TEXT_QUIZ, keys).await?.try_collect().await
+}
+
+async fn heads_error(folder: &Path) -> SourceError {
+    let source = DumpSource::open(folder).unwrap();
+    source.attempt_heads(TEXT_QUIZ).await.err().expect("the sessions are broken")
+}
+
+fn dump(collections: &Collections) -> TempDir {
+    let folder = TempDir::new().unwrap();
+    write_dump(folder.path(), collections, false);
+    folder
+}
+
+fn replace_sessions(folder: &Path, name: &str, content: &[u8]) {
+    fs::remove_file(folder.join("sessions.bson")).unwrap();
+    fs::write(folder.join(name), content).unwrap();
+}

@@ -1,0 +1,105 @@
+//! The SQLite store.
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    reason = "a test may panic"
+)]
+
+use std::fs;
+use std::path::Path;
+
+use quiz_domain::reports::ReportTable;
+use quiz_local::{OpenError, SqliteStore};
+use quiz_pipeline::ports::{ReportStore, StoreError};
+use quiz_suites::reports::items;
+use quiz_suites::store::{LargeItems, report_store};
+use rusqlite::Connection;
+use tempfile::TempDir;
+
+#[tokio::test]
+async fn a_file_is_a_report_store() {
+    let folder = TempDir::new().unwrap();
+    let store = SqliteStore::open(folder.path().join("reports.db")).unwrap();
+    report_store(&store, "suite", LargeItems::Written).await;
+    assert!(store.sessions().await.unwrap().is_empty(), "the suite left something");
+}
+
+#[tokio::test]
+async fn what_is_written_is_there_when_the_file_is_opened_again() {
+    let folder = TempDir::new().unwrap();
+    let path = folder.path().join("new/folder/reports.db");
+    {
+        let store = SqliteStore::open(&path).unwrap();
+        store.put(ReportTable::Sections, items(ReportTable::Sections, "b/1", 9, 1)).await.unwrap();
+        store.put(ReportTable::Students, items(ReportTable::Students, "a", 3, 1)).await.unwrap();
+    }
+    let store = SqliteStore::open_existing(&path).unwrap();
+    assert_eq!(store.sessions().await.unwrap(), ["a", "b/1"]);
+    let found = store.session_items(ReportTable::Sections, "b/1").await.unwrap();
+    let keys: Vec<_> = found.iter().map(|item| item["user_id-section"].as_str().unwrap()).collect();
+    assert_eq!(keys.len(), 9);
+    assert!(keys.is_sorted(), "{keys:?}");
+    assert!(store.session_items(ReportTable::Students, "b/1").await.unwrap().is_empty());
+}
+
+#[tokio::test]
+async fn tables_have_the_keys_of_dynamodb_as_columns() {
+    let folder = TempDir::new().unwrap();
+    let path = folder.path().join("reports.db");
+    let store = SqliteStore::open(&path).unwrap();
+    for table in ReportTable::ALL {
+        store.put(table, items(table, "s", 6, 1)).await.unwrap();
+    }
+    let connection = Connection::open(&path).unwrap();
+    let text = |query: &str| connection.query_row(query, [], |row| row.get::<_, String>(0)).unwrap();
+    let key = r#"SELECT "user_id-section" FROM student_quiz_reports WHERE user_id = 'u1' ORDER BY 1"#;
+    assert_eq!(text(key), "u1#Physics");
+    assert_eq!(text("SELECT school FROM student_quiz_reports_v2 WHERE user_id = 'u1'"), "JNV पुणे");
+    let key = r#"SELECT json_extract("item", '$.user_id') FROM form_question_responses
+        WHERE "user_id-question_position_index" = 'u1#0'"#;
+    assert_eq!(text(key), "u1");
+}
+
+#[tokio::test]
+async fn an_item_of_another_table_is_refused() {
+    let folder = TempDir::new().unwrap();
+    let store = SqliteStore::open(folder.path().join("reports.db")).unwrap();
+    let outcome = store.put(ReportTable::Students, items(ReportTable::Sections, "s", 2, 1)).await.unwrap();
+    assert_eq!((outcome.written, outcome.refused.len()), (0, 2));
+}
+
+#[test]
+fn what_cannot_be_opened_is_said_in_a_sentence() {
+    let folder = TempDir::new().unwrap();
+    let path = |name: &str| folder.path().join(name);
+    let existing = |name: &str| SqliteStore::open_existing(path(name)).err().unwrap();
+    let created = |path: &Path| SqliteStore::open(path).err().unwrap();
+
+    assert!(matches!(existing("none.db"), OpenError::Missing(_)));
+    assert!(existing("none.db").to_string().starts_with("there is no report store at /"));
+
+    fs::write(path("text.db"), "a text ".repeat(1_000)).unwrap();
+    assert!(matches!(created(&path("text.db")), OpenError::NotADatabase(_)));
+    assert!(matches!(existing("text.db"), OpenError::NotADatabase(_)));
+
+    fs::write(path("empty.db"), "").unwrap();
+    assert!(matches!(existing("empty.db"), OpenError::NotAStore { .. }));
+
+    // below a regular file: denied to anyone, root included
+    assert!(matches!(created(&path("text.db/below/reports.db")), OpenError::Folder { .. }));
+    assert!(matches!(created(Path::new("/proc/reports.db")), OpenError::Denied { .. }));
+    assert!(matches!(created(folder.path()), OpenError::Denied { .. }));
+}
+
+#[tokio::test]
+async fn a_table_that_is_gone_is_refused_and_a_retry_cannot_help() {
+    let folder = TempDir::new().unwrap();
+    let path = folder.path().join("reports.db");
+    let store = SqliteStore::open(&path).unwrap();
+    Connection::open(&path).unwrap().execute_batch("DROP TABLE student_quiz_reports").unwrap();
+    let error = store.put(ReportTable::Sections, items(ReportTable::Sections, "s", 1, 1)).await.unwrap_err();
+    assert!(matches!(error, StoreError::Refused { .. }), "{error}");
+    assert!(error.to_string().starts_with("cannot write to table student_quiz_reports: "), "{error}");
+}
