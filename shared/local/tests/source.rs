@@ -110,7 +110,7 @@ async fn malformed_sessions_are_an_error_that_names_file_document_and_byte() {
     ];
     for (what, tail, complaint) in tails {
         for gzipped in [false, true] {
-            let folder = dump(&documents());
+            let folder = dump(&Collections::default());
             let file = if gzipped { "sessions.bson.gz" } else { "sessions.bson" };
             let content = [good.clone(), tail.clone()].concat();
             replace_sessions(folder.path(), file, &if gzipped { gzip(&content) } else { content });
@@ -135,7 +135,7 @@ async fn a_corrupt_gzip_is_an_error_that_names_the_file() {
     wrong_sum[sum] ^= 1;
     let cut = whole[..whole.len() / 2].to_vec();
     for content in [flipped, wrong_sum, cut, b"not gzip at all".to_vec()] {
-        let folder = dump(&documents());
+        let folder = dump(&Collections::default());
         replace_sessions(folder.path(), "sessions.bson.gz", &content);
         let error = heads_error(folder.path()).await;
         assert!(matches!(error, SourceError::Corrupt { .. }), "{error}");
@@ -149,7 +149,7 @@ async fn a_document_broken_inside_costs_only_those_who_read_it() {
     let mut broken = doc! {"_id": "bad", "quiz_id": TEXT_QUIZ, "inner": {"text": "abc"}}.to_vec().unwrap();
     let inner = broken.windows(3).position(|window| window == b"abc").unwrap();
     broken[inner] = 0xff;
-    let folder = dump(&documents());
+    let folder = dump(&Collections::default());
     let content = [bytes(std::slice::from_ref(&good)), broken].concat();
     replace_sessions(folder.path(), "sessions.bson", &content);
     let source = DumpSource::open(folder.path()).unwrap();
@@ -170,7 +170,7 @@ async fn a_document_nested_beyond_measure_is_an_error() {
     let fields = &head[4..head.len() - 1];
     let length = i32::try_from(4 + fields.len() + 3 + bytes.len() + 1).unwrap();
     let document = [&length.to_le_bytes()[..], fields, b"\x03a\0", &bytes, b"\0"].concat();
-    let folder = dump(&documents());
+    let folder = dump(&Collections::default());
     replace_sessions(folder.path(), "sessions.bson", &document);
     let error = attempts(&DumpSource::open(folder.path()).unwrap(), &["deep"]).await.unwrap_err();
     assert!(error.to_string().contains("nested deeper than 200 levels"), "{error}");

@@ -83,7 +83,7 @@ fn attempt(user: usize) -> Document {
     let answers = match user % 4 {
         0 => vec![bson!("हाँ, because 🙂\n\"quoted\""), bson!(0.1), bson!(9_007_199_254_740_991_i64)],
         1 => vec![bson!([0, 2, Bson::Null]), bson!(-number), Bson::Null],
-        2 => vec![bson!({"row": [1, 2.75], "": "empty name"}), bson!(1e-7), bson!("")],
+        2 => vec![bson!({"row": [1, 2.75], "दूसरी": "text"}), bson!(1e-7), bson!("")],
         _ => vec![bson!(true), bson!([]), bson!({})],
     };
     let record = |(id, answer): (&str, Bson)| bson!({"question_id": id, "answer": answer});
