@@ -7,19 +7,19 @@ use std::time::Duration;
 
 use anyhow::Context;
 use quiz_events::QueueMessage;
-use quiz_local::{DumpSource, MemoryQueue, QueueSettings, SqliteStore, drive};
-use quiz_pipeline::batch::{Backoff, BatchHandler, BatchLimits};
-use quiz_pipeline::ports::{SourceQueue, SourceQueues, SystemClock};
+use quiz_local::{DriveReport, DumpSource, MemoryQueue, QueueSettings, SoleQueue, SqliteStore, drive};
+use quiz_pipeline::batch::{BatchHandler, BatchLimits};
+use quiz_pipeline::ports::SystemClock;
 use quiz_pipeline::{Engine, ReportSink};
 use quiz_runtime::{Environment, sqs};
 use serde_json::{Value, json};
 use sync_reports::{Handler, ReportSettings};
 use tokio::time::Instant;
 
-use crate::Terminal;
 use crate::presenting::{Presenting, TopRanks};
 use crate::progress::{CountedSource, CountedStore, Progress};
 use crate::summary::{Collector, Summary};
+use crate::{Done, Terminal};
 
 const QUEUE_ARN: &str = "arn:aws:sqs:embedded:000000000000:reports";
 const A_DAY: Duration = Duration::from_hours(24);
@@ -31,9 +31,17 @@ pub struct Ran {
     pub summary: Summary,
     pub top_ranks: Vec<TopRanks>,
     pub database: PathBuf,
+    /// Messages that the queue gave up because the handler itself broke down.
+    pub given_up: usize,
 }
 
 impl Ran {
+    /// A run whose messages were not all done has failed.
+    #[must_use]
+    pub fn done(&self) -> Done {
+        if self.summary.parked.is_empty() && self.given_up == 0 { Done::Well } else { Done::WithFailures }
+    }
+
     /// What was done, and where it lies, for a program to read.
     #[must_use]
     pub fn json(&self) -> Value {
@@ -74,36 +82,28 @@ pub async fn run(
         sync: Arc::new(engine),
         listener: collector.clone(),
         clock: clock.clone(),
-        limits: BatchLimits {
-            backoff: Backoff { first: Duration::from_millis(200), longest: Duration::from_secs(2) },
-            ..BatchLimits::default()
-        },
+        limits: BatchLimits::default(),
     };
-    let settings = QueueSettings { visibility_timeout: A_DAY / 2, max_receive_count: Some(3) };
+    // one try: what fails on a folder fails again
+    let settings = QueueSettings { visibility_timeout: Duration::from_secs(30), max_receive_count: Some(1) };
     let queue = Arc::new(MemoryQueue::new(settings, clock));
     for event in events {
         queue.send(event, None);
     }
-    let handler = Handler::new(batches, Arc::new(OneQueue(queue.clone())));
-    drain(&queue, &handler).await;
+    let handler = Handler::new(batches, Arc::new(SoleQueue(queue.clone())));
+    let driven = drain(&queue, &handler).await;
     progress.finish();
     let top_ranks = sink.tables.lock().unwrap_or_else(PoisonError::into_inner).clone();
-    Ok(Ran { summary: collector.summary(), top_ranks, database })
+    let summary = collector.summary();
+    let given_up = driven.dead_letters.saturating_sub(summary.parked.len());
+    Ok(Ran { summary, top_ranks, database, given_up })
 }
 
 /// As the Lambda's event source mapping does, until the queue is empty.
-async fn drain(queue: &MemoryQueue, handler: &Handler) {
+async fn drain(queue: &MemoryQueue, handler: &Handler) -> DriveReport {
     let answer = |messages: Vec<QueueMessage>| async move {
         let response = handler.handle(sqs::event(messages, QUEUE_ARN), Instant::now() + A_DAY).await;
         response.batch_item_failures.into_iter().map(|failure| failure.item_identifier).collect()
     };
-    drive(queue, BATCH, answer, |_| {}).await;
-}
-
-struct OneQueue(Arc<MemoryQueue>);
-
-impl SourceQueues for OneQueue {
-    fn by_arn(&self, _arn: &str) -> Arc<dyn SourceQueue> {
-        self.0.clone()
-    }
+    drive(queue, BATCH, answer, |_| {}).await
 }

@@ -37,7 +37,7 @@ pub enum Command {
     /// Takes the answers of 1,525 people to the 16 SAPA ability items as the Quiz Engine would store
     /// them, sends one completion event for each person, and writes every report.
     Demo {
-        /// The folder to write to; it is made anew for what demo writes.
+        /// The folder to write to; running again brings it up to date.
         #[arg(long, default_value = "demo")]
         out: PathBuf,
     },

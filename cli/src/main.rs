@@ -7,6 +7,7 @@ use quiz_etl::{Cli, Terminal};
 async fn main() -> ExitCode {
     let cli = Cli::parse();
     let terminal = Terminal::of_process(cli.json);
+    terminal.start_log();
     match quiz_etl::run(cli, terminal).await {
         Ok(done) => done.exit_code(),
         Err(error) => {

@@ -91,8 +91,9 @@ impl ReportStore for CountedStore {
         table: ReportTable,
         session_id: &str,
         keep: &HashSet<String>,
+        generation: i64,
     ) -> Result<u64, StoreError> {
-        self.store.retain(table, session_id, keep).await
+        self.store.retain(table, session_id, keep, generation).await
     }
 
     async fn user_items(

@@ -10,7 +10,6 @@ use serde_json::{Map, Value, json};
 #[derive(Clone, Debug, Default)]
 pub struct Summary {
     pub outcomes: Vec<SyncOutcome>,
-    pub failures: Vec<(SessionTarget, Failure)>,
     pub parked: Vec<(QueueMessage, ParkCause)>,
 }
 
@@ -26,6 +25,19 @@ impl Summary {
             }
         }
         latest
+    }
+
+    /// Why messages were parked, each cause once with the number of its messages.
+    #[must_use]
+    pub fn causes(&self) -> Vec<(&ParkCause, usize)> {
+        let mut causes: Vec<(&ParkCause, usize)> = Vec::new();
+        for (_, cause) in &self.parked {
+            match causes.iter_mut().find(|(known, _)| known.error == cause.error) {
+                Some((_, messages)) => *messages += 1,
+                None => causes.push((cause, 1)),
+            }
+        }
+        causes
     }
 
     #[must_use]
@@ -72,9 +84,8 @@ impl Listener for Collector {
         self.with(|summary| summary.outcomes.push(outcome.clone()));
     }
 
-    async fn failed(&self, target: &SessionTarget, failure: &Failure) {
-        self.with(|summary| summary.failures.push((target.clone(), failure.clone())));
-    }
+    /// Its messages are parked with the same cause, or succeed when they come back.
+    async fn failed(&self, _target: &SessionTarget, _failure: &Failure) {}
 
     async fn parked(&self, message: &QueueMessage, cause: &ParkCause) {
         self.with(|summary| summary.parked.push((message.clone(), cause.clone())));

@@ -1,5 +1,7 @@
 use std::io::{IsTerminal, Write};
 
+use tracing_subscriber::EnvFilter;
+
 /// Where a person or a program reads what a command has to say.
 #[derive(Clone, Copy, Debug)]
 pub struct Terminal {
@@ -19,6 +21,15 @@ impl Terminal {
             json,
             colour: !json && !no_colour && std::io::stdout().is_terminal(),
             progress: !json && std::io::stderr().is_terminal(),
+        }
+    }
+
+    /// Starts the log, on standard error: warnings and worse, or what `RUST_LOG` chooses.
+    pub fn start_log(self) {
+        let filter = EnvFilter::try_from_default_env().unwrap_or_else(|_| EnvFilter::new("warn"));
+        let log = tracing_subscriber::fmt().with_writer(std::io::stderr).with_env_filter(filter);
+        if log.with_ansi(self.progress).try_init().is_err() {
+            self.complain("the log was started before");
         }
     }
 

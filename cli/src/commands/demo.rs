@@ -4,7 +4,7 @@ use anyhow::Context;
 use quiz_local::{DumpSource, SqliteStore};
 use quiz_sample::{sapa, write_dump};
 
-use super::local::{done, tell};
+use super::local::tell;
 use super::report::items_of;
 use crate::{Done, Terminal, embedded, view};
 
@@ -20,7 +20,7 @@ pub async fn demo(out: &Path, terminal: Terminal) -> anyhow::Result<Done> {
     let ran = embedded::run(DumpSource::open(&source)?, events, out, terminal).await?;
     if terminal.json {
         terminal.print(&ran.json().to_string());
-        return Ok(done(&ran.summary));
+        return Ok(ran.done());
     }
     tell(&ran, terminal);
     if let Some(shown) = ran.top_ranks.first() {
@@ -32,5 +32,5 @@ pub async fn demo(out: &Path, terminal: Terminal) -> anyhow::Result<Done> {
         }
         terminal.print(&format!("\nto look at: {}", shown.page.display()));
     }
-    Ok(done(&ran.summary))
+    Ok(ran.done())
 }

@@ -6,7 +6,6 @@ use quiz_pipeline::SyncOutcome;
 use serde_json::json;
 
 use crate::embedded::{self, Ran};
-use crate::summary::Summary;
 use crate::view::{self, OutcomeLine};
 use crate::{Done, Terminal};
 
@@ -30,7 +29,7 @@ pub async fn local(
     } else {
         tell(&ran, terminal);
     }
-    Ok(done(&ran.summary))
+    Ok(ran.done())
 }
 
 /// One event on each line, as it would be published; blank lines are passed over.
@@ -65,8 +64,13 @@ pub fn tell(ran: &Ran, terminal: Terminal) {
         }
     }
     terminal.print(&format!("reports: {}", ran.database.display()));
-    for (_, cause) in &ran.summary.parked {
-        terminal.complain(&format!("{} ({})", cause.error, cause.code));
+    for (cause, messages) in ran.summary.causes() {
+        let of = if messages > 1 { format!(", {messages} messages") } else { String::new() };
+        terminal.complain(&format!("{} ({}{of})", cause.error, cause.code));
+    }
+    if ran.given_up > 0 {
+        terminal
+            .complain(&format!("{} messages were given up without a cause: see the log above", ran.given_up));
     }
 }
 
@@ -82,9 +86,4 @@ fn line(outcome: &SyncOutcome) -> OutcomeLine {
         duration: outcome.duration,
         problems: outcome.problems.iter().collect(),
     }
-}
-
-/// A run whose messages were not all done has failed.
-pub fn done(summary: &Summary) -> Done {
-    if summary.parked.is_empty() { Done::Well } else { Done::WithFailures }
 }

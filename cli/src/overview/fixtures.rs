@@ -3,7 +3,7 @@
 
 use bson::{Bson, Document, doc};
 use jiff::Timestamp;
-use quiz_domain::{Attempt, Quiz, Test, TestBuilder, TestSession};
+use quiz_domain::{Quiz, Test, TestBuilder, TestSession};
 use quiz_sample::sapa;
 
 /// A quiz with one set of single-choice questions of which option 0 is right: +4, −1, 0.
@@ -32,7 +32,7 @@ pub(crate) fn quiz(title: &str, questions: &[(&str, &str)]) -> Document {
 
 /// The test that a quiz and its users' answers come to; an attempt with `false` has not ended.
 pub(crate) fn test(quiz: &Document, attempts: &[(&str, Vec<Bson>, bool)]) -> Test {
-    let (quiz, mut problems) = Quiz::read(quiz, &[]).unwrap();
+    let (quiz, problems) = Quiz::read(quiz, &[]).unwrap();
     let session = TestSession {
         session_id: format!("EnableStudents_{}", quiz.id),
         quiz_id: quiz.id.clone(),
@@ -49,11 +49,10 @@ pub(crate) fn test(quiz: &Document, attempts: &[(&str, Vec<Bson>, bool)]) -> Tes
             "events": [{"event_type": "start-quiz", "created_at": "2024-10-21T04:30:00"}],
         }
     });
-    let attempts: Vec<Attempt> =
-        documents.map(|document| Attempt::read(&document, &quiz, &mut problems).unwrap()).collect();
+    let documents: Vec<Document> = documents.collect();
     let mut builder = TestBuilder::new(quiz, session, Timestamp::UNIX_EPOCH, problems);
-    for attempt in attempts {
-        builder.add(attempt);
+    for document in &documents {
+        builder.take(document);
     }
     builder.finish().unwrap()
 }
@@ -100,23 +99,18 @@ pub(crate) fn form() -> Test {
 /// The bundled sample, as a test.
 pub(crate) fn sapa_test() -> Test {
     let documents = sapa::documents().unwrap();
-    let (quiz, mut problems) = Quiz::read(documents.quizzes.first().unwrap(), &documents.questions).unwrap();
+    let (quiz, problems) = Quiz::read(documents.quizzes.first().unwrap(), &documents.questions).unwrap();
     let session = TestSession {
         session_id: sapa::SESSION_ID.into(),
         quiz_id: sapa::QUIZ_ID.into(),
         ..TestSession::default()
     };
-    let attempts: Vec<Attempt> = documents
-        .sessions
-        .iter()
-        .filter(|it| {
-            it.get_str("user_id").unwrap() != sapa::ADMINISTRATOR && it.get_bool("has_quiz_ended").unwrap()
-        })
-        .map(|document| Attempt::read(document, &quiz, &mut problems).unwrap())
-        .collect();
+    let counts = |it: &&Document| {
+        it.get_str("user_id").unwrap() != sapa::ADMINISTRATOR && it.get_bool("has_quiz_ended").unwrap()
+    };
     let mut builder = TestBuilder::new(quiz, session, Timestamp::UNIX_EPOCH, problems);
-    for attempt in attempts {
-        builder.add(attempt);
+    for document in documents.sessions.iter().filter(counts) {
+        builder.take(document);
     }
     builder.finish().unwrap()
 }

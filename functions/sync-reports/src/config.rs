@@ -51,6 +51,9 @@ impl ReportSettings {
                 _ => env.problem("REPORT_FORMATS must be v1, v2 or v1,v2".to_owned()),
             }
         }
+        if !formats.v1 && !formats.v2 {
+            env.problem("REPORT_FORMATS names no format".to_owned());
+        }
         Self { excluded_users: env.list("EXCLUDED_USER_IDS", "test_admin").into_iter().collect(), formats }
     }
 }
@@ -86,7 +89,11 @@ mod tests {
         let error = Config::read(Environment::of([("REPORT_FORMATS", "v3")])).unwrap_err();
         assert_eq!(
             error.problems,
-            ["MONGODB_URI or MONGODB_URI_SECRET_ID must be set", "REPORT_FORMATS must be v1, v2 or v1,v2"]
+            [
+                "MONGODB_URI or MONGODB_URI_SECRET_ID must be set",
+                "REPORT_FORMATS must be v1, v2 or v1,v2",
+                "REPORT_FORMATS names no format",
+            ]
         );
     }
 }

@@ -4,6 +4,7 @@
 mod config;
 mod connect;
 mod handler;
+mod mongo;
 
 pub use config::{Config, ReportSettings, table_names};
 pub use connect::connect;

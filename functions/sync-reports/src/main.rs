@@ -8,7 +8,7 @@ use sync_reports::{Config, connect};
 async fn main() -> anyhow::Result<()> {
     telemetry::init();
     let config = Config::read(Environment::of_process())?;
-    let handler = &connect(config).await?;
+    let handler = &connect(config).await;
     let answer = |event: LambdaEvent<SqsEvent>| async move {
         let deadline = sqs::deadline(event.context.deadline());
         Ok::<_, Error>(handler.handle(event.payload, deadline).await)

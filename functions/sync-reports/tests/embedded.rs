@@ -15,22 +15,14 @@ use std::time::Duration;
 use async_trait::async_trait;
 use quiz_domain::reports::{ReportFormats, ReportTable};
 use quiz_events::{QueueMessage, SessionTarget};
-use quiz_local::{DumpSource, MemoryQueue, QueueSettings, SqliteStore, drive};
+use quiz_local::{DumpSource, MemoryQueue, QueueSettings, SoleQueue, SqliteStore, drive};
 use quiz_pipeline::batch::{Backoff, BatchHandler, BatchLimits};
-use quiz_pipeline::ports::{ParkCause, SourceQueue, SourceQueues, SystemClock};
+use quiz_pipeline::ports::{ParkCause, SystemClock};
 use quiz_pipeline::{Engine, Failure, Listener, ReportSink, SyncOutcome};
 use quiz_runtime::sqs;
 use quiz_sample::{SampleDocuments, sapa, write_dump};
 use sync_reports::Handler;
 use tokio::time::Instant;
-
-struct OneQueue(Arc<MemoryQueue>);
-
-impl SourceQueues for OneQueue {
-    fn by_arn(&self, _arn: &str) -> Arc<dyn SourceQueue> {
-        self.0.clone()
-    }
-}
 
 #[derive(Default)]
 struct Outcomes(Mutex<Vec<SyncOutcome>>);
@@ -75,7 +67,7 @@ impl Embedded {
         let settings =
             QueueSettings { visibility_timeout: Duration::from_mins(10), max_receive_count: Some(3) };
         let queue = Arc::new(MemoryQueue::new(settings, clock));
-        let handler = Handler::new(batches, Arc::new(OneQueue(queue.clone())));
+        let handler = Handler::new(batches, Arc::new(SoleQueue(queue.clone())));
         Self { handler, queue, store, outcomes }
     }
 

@@ -13,7 +13,7 @@ use crate::value::{self, Value};
 pub struct AttemptHead {
     pub id: String,
     /// `_id` as it is stored, to fetch the document by.
-    pub key: Bson,
+    pub stored_id: Bson,
     pub user_id: String,
     pub ended: bool,
 }
@@ -36,30 +36,30 @@ impl AttemptHead {
             problems.add(ProblemKind::AttemptUnreadable, example);
             return None;
         };
-        let key = document.get("_id").cloned()?;
-        Some(Self { id, key, user_id, ended: value::flag(document, "has_quiz_ended", false) })
+        let stored_id = document.get("_id").cloned()?;
+        Some(Self { id, stored_id, user_id, ended: value::flag(document, "has_quiz_ended", false) })
     }
 }
 
+/// A user id is a text, or a whole number.
 fn user_id(document: &Document) -> Option<String> {
     match document.get("user_id")? {
-        Bson::Int32(id) => Some(id.to_string()),
-        Bson::Int64(id) => Some(id.to_string()),
-        _ => value::id(document, "user_id"),
+        Bson::String(_) | Bson::ObjectId(_) => value::id(document, "user_id"),
+        _ => value::text(document, "user_id"),
     }
 }
 
 /// The session documents of each user, of which the best that is an attempt counts: the ended one
 /// with the greatest `_id`; where none has ended, the greatest `_id`.
 #[derive(Debug, Default)]
-pub struct Candidates {
+pub struct AttemptSelection {
     excluded: HashSet<String>,
     /// For each user the heads not yet tried, the best one last.
     untried: BTreeMap<String, Vec<AttemptHead>>,
     sorted: bool,
 }
 
-impl Candidates {
+impl AttemptSelection {
     /// Users in `excluded` (administrators who try tests) are left out of everything.
     #[must_use]
     pub fn new(excluded: HashSet<String>) -> Self {
@@ -74,7 +74,7 @@ impl Candidates {
     }
 
     /// The best untried document of each user still without an attempt, as `_id`s in stored form. A
-    /// user is done with this, unless [`Candidates::keep`] is told the ones to try again for.
+    /// user is done with this, unless [`AttemptSelection::keep`] is told the ones to try again for.
     #[must_use]
     pub fn take_best(&mut self) -> Vec<Bson> {
         if !self.sorted {
@@ -83,7 +83,7 @@ impl Candidates {
             }
             self.sorted = true;
         }
-        self.untried.values_mut().filter_map(|heads| Some(heads.pop()?.key)).collect()
+        self.untried.values_mut().filter_map(|heads| Some(heads.pop()?.stored_id)).collect()
     }
 
     /// Keeps only the users whose document turned out to be no attempt.
@@ -111,8 +111,10 @@ pub struct Attempt {
     pub started: Option<Timestamp>,
     /// Seconds.
     pub total_time_spent: Option<f64>,
-    pub answers: Vec<AnswerRecord>,
+    /// `None` where the attempt has no record of the question.
+    pub answers: Vec<Option<AnswerRecord>>,
     has_start_event: bool,
+    has_answer: bool,
 }
 
 impl Attempt {
@@ -153,6 +155,7 @@ impl Attempt {
             total_time_spent: value::number(document, "total_time_spent"),
             answers,
             has_start_event: start_event.is_some(),
+            has_answer: records.iter().any(has_answer),
             user_id: head.user_id,
             id: head.id,
         })
@@ -161,12 +164,13 @@ impl Attempt {
     /// A document with neither a start-quiz event nor an answer is no attempt.
     #[must_use]
     pub fn is_attempt(&self) -> bool {
-        self.has_start_event || self.answers.iter().any(|record| !record.answer.is_null())
+        self.has_start_event || self.has_answer
     }
 
     /// Counts answers whose shape their question's type does not have.
     pub(crate) fn check_shapes(&self, quiz: &Quiz, problems: &mut Problems) {
         for (question, record) in quiz.questions.iter().zip(&self.answers) {
+            let Some(record) = record else { continue };
             if question.graded && !question.force_correct && !question.kind.fits(&record.answer) {
                 let (kind, given) = (question.kind.name(), record.answer.kind());
                 let example =
@@ -179,7 +183,12 @@ impl Attempt {
 
 /// Brings the stored records into the quiz's order: by `question_id`, else by position. What matches
 /// neither is counted.
-fn match_answers(records: &[Bson], quiz: &Quiz, attempt: &str, problems: &mut Problems) -> Vec<AnswerRecord> {
+fn match_answers(
+    records: &[Bson],
+    quiz: &Quiz,
+    attempt: &str,
+    problems: &mut Problems,
+) -> Vec<Option<AnswerRecord>> {
     let mut slots: Vec<Option<&Document>> = vec![None; quiz.questions.len()];
     let mut by_position = Vec::new();
     for (at, record) in records.iter().enumerate() {
@@ -209,13 +218,17 @@ fn match_answers(records: &[Bson], quiz: &Quiz, attempt: &str, problems: &mut Pr
     let missing = slots.iter().filter(|slot| slot.is_none()).count();
     if missing > 0 {
         let example = format!(
-            "session document {attempt} answers {} of {} questions",
+            "session document {attempt} has records of {} of {} questions",
             slots.len() - missing,
             slots.len()
         );
         problems.add(ProblemKind::AnswersMissing, example);
     }
-    slots.into_iter().map(|slot| slot.map(read_record).unwrap_or_default()).collect()
+    slots.into_iter().map(|slot| slot.map(read_record)).collect()
+}
+
+fn has_answer(record: &Bson) -> bool {
+    record.as_document().is_some_and(|it| it.get("answer").is_some_and(|answer| *answer != Bson::Null))
 }
 
 fn read_record(record: &Document) -> AnswerRecord {

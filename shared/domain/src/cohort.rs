@@ -1,14 +1,15 @@
+use bson::Document;
 use jiff::Timestamp;
 
 use crate::attempt::Attempt;
-use crate::problem::Problems;
+use crate::problem::{ProblemKind, Problems};
 use crate::quiz::{Quiz, QuizKind};
-pub use crate::rank::Standing;
-use crate::rank::{self, CohortFigures, RankError};
+use crate::rank::{self, CohortFigures, RankError, Standing};
 use crate::round::{percent, round2};
 use crate::scoring::{Outcome, judge};
 use crate::tally::{self, Score, Tally};
 use crate::test_session::TestSession;
+use crate::time;
 use crate::value::Value;
 
 /// One attempt, scored: counts for each part of the quiz and each chapter, from which every result
@@ -34,15 +35,10 @@ pub(crate) struct ChapterTally {
 }
 
 impl ScoredAttempt {
+    /// The results over the whole test, and in each section in the order of [`Quiz::sections`].
     #[must_use]
-    pub fn overall(&self, quiz: &Quiz) -> Score {
-        tally::overall(quiz, &self.parts)
-    }
-
-    /// The result in a section, an index into [`Quiz::sections`].
-    #[must_use]
-    pub fn section(&self, quiz: &Quiz, section: usize) -> Score {
-        tally::section(quiz, &self.parts, section)
+    pub fn scores(&self, quiz: &Quiz) -> (Score, Vec<Score>) {
+        tally::scores(quiz, &self.parts)
     }
 
     /// Counts for each of the quiz's chapters, in its order.
@@ -95,7 +91,7 @@ pub struct Histogram {
 pub struct Test {
     pub quiz: Quiz,
     pub session: TestSession,
-    /// The session's start, else that of the earliest attempt; absent without any attempt.
+    /// The session's start, else that of the earliest attempt; absent where neither is known.
     pub start: Option<Timestamp>,
     pub results: TestResults,
     pub problems: Problems,
@@ -129,6 +125,14 @@ impl Test {
     #[must_use]
     pub fn name(&self) -> &str {
         self.session.test_name.as_deref().unwrap_or_else(|| self.quiz.name())
+    }
+
+    /// When the test began, for its date. Where neither session nor attempts tell, the quiz's id tells
+    /// when it was made, else the window when it closed; `now` is the last resort.
+    #[must_use]
+    pub fn began(&self, now: Timestamp) -> Timestamp {
+        let made = || time::of_id(&self.quiz.id);
+        self.start.or_else(made).or(self.quiz.session_end).unwrap_or(now)
     }
 
     /// Everyone with an attempt.
@@ -235,14 +239,28 @@ impl TestBuilder {
         &mut self.problems
     }
 
-    /// Adds the one attempt of a user.
-    pub fn add(&mut self, attempt: Attempt) {
+    /// Takes the session document that was chosen for its user. Returns the user's id where it turns out
+    /// to be no attempt, so that another of the user's documents is tried.
+    pub fn take(&mut self, document: &Document) -> Option<String> {
+        let mut problems = Problems::default();
+        let attempt = Attempt::read(document, &self.quiz, &mut problems);
+        match attempt {
+            Some(attempt) if !attempt.is_attempt() => return Some(attempt.user_id),
+            Some(attempt) => self.add(attempt),
+            None => {}
+        }
+        self.problems.merge(problems);
+        None
+    }
+
+    fn add(&mut self, attempt: Attempt) {
         self.earliest = match (self.earliest, attempt.started) {
             (Some(a), Some(b)) => Some(a.min(b)),
             (a, b) => a.or(b),
         };
         if self.quiz.kind == QuizKind::Form {
-            let answers = attempt.answers.into_iter().map(|record| record.answer).collect();
+            let answers =
+                attempt.answers.into_iter().map(|record| record.unwrap_or_default().answer).collect();
             self.forms.push(FormAttempt { id: attempt.id, user_id: attempt.user_id, answers });
         } else {
             attempt.check_shapes(&self.quiz, &mut self.problems);
@@ -259,6 +277,13 @@ impl TestBuilder {
             self.quiz.questions.iter().zip(&attempt.answers).zip(&mut self.questions)
         {
             let Some(set) = self.quiz.set_of(question) else { continue };
+            let Some(record) = record else {
+                if let Some(part) = parts.get_mut(question.part) {
+                    part.unreached += u32::from(!question.counts());
+                }
+                tally.skipped += u32::from(is_final && question.counts() && !set.is_limited);
+                continue;
+            };
             let judgement = judge(question, &set.marking, &record.answer);
             if let Some(part) = parts.get_mut(question.part) {
                 part.add(judgement);
@@ -280,6 +305,7 @@ impl TestBuilder {
                 }
             }
         }
+        self.check_limits(&attempt.id, &parts);
         ScoredAttempt {
             id: attempt.id,
             user_id: attempt.user_id,
@@ -288,6 +314,21 @@ impl TestBuilder {
             total_time_spent: attempt.total_time_spent,
             parts: parts.into(),
             chapters: chapters.into(),
+        }
+    }
+
+    /// More answers than a set allows are marked all the same, as in the backend; it is a problem.
+    fn check_limits(&mut self, attempt: &str, tallies: &[Tally]) {
+        for (part, tally) in self.quiz.parts.iter().zip(tallies) {
+            let Some(set) = self.quiz.sets.get(part.set).filter(|set| set.is_limited) else { continue };
+            let (answered, allowed) = (tally.answered(), set.allowed_with(tally));
+            if answered > allowed {
+                let set = part.set;
+                let example = format!(
+                    "session document {attempt}, question_sets[{set}]: {answered} answered of {allowed} allowed"
+                );
+                self.problems.add(ProblemKind::AnsweredBeyondLimit, example);
+            }
         }
     }
 
@@ -315,10 +356,14 @@ impl TestBuilder {
 }
 
 fn rank_all(quiz: &Quiz, attempts: &[ScoredAttempt]) -> Result<Vec<Ranking>, RankError> {
-    let overall = attempts.iter().map(|attempt| attempt.overall(quiz)).collect();
-    let sections = (0..quiz.sections.len())
-        .map(|section| attempts.iter().map(|attempt| attempt.section(quiz, section)).collect());
-    std::iter::once(overall).chain(sections).map(|scores| rank_section(attempts, scores)).collect()
+    let mut columns = vec![Vec::with_capacity(attempts.len()); quiz.sections.len() + 1];
+    for attempt in attempts {
+        let (overall, sections) = attempt.scores(quiz);
+        for (column, score) in columns.iter_mut().zip(std::iter::once(overall).chain(sections)) {
+            column.push(score);
+        }
+    }
+    columns.into_iter().map(|scores| rank_section(attempts, scores)).collect()
 }
 
 fn rank_section(attempts: &[ScoredAttempt], scores: Vec<Score>) -> Result<Ranking, RankError> {

@@ -1,8 +1,8 @@
 //! The rules of the pipeline, without I/O: what the Quiz Engine's documents mean, how an answer is
 //! scored, who belongs to a test's cohort, how it is ranked, and what each report says.
 //!
-//! The path of one test: [`Quiz::read`] → [`Attempt::read`] for each chosen session document →
-//! [`TestBuilder::add`] → [`TestBuilder::finish`] → [`reports`].
+//! The path of one test: [`Quiz::read`] → [`TestBuilder::take`] for each session document that [`AttemptSelection`]
+//! chooses → [`TestBuilder::finish`] → [`reports`].
 //!
 //! Marks are rounded to two decimals (half to even on the exact binary value, as Python's `round`
 //! does), and all times are instants; dates and clock times in reports are India's (UTC+05:30).
@@ -22,7 +22,7 @@ mod test_session;
 mod time;
 mod value;
 
-pub use attempt::{AnswerRecord, Attempt, AttemptHead, Candidates};
+pub use attempt::{AnswerRecord, Attempt, AttemptHead, AttemptSelection};
 pub use cohort::{
     FormAttempt, Histogram, QuestionTally, Ranking, ScoredAttempt, Test, TestBuilder, TestResults,
 };

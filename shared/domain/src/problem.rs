@@ -10,6 +10,7 @@ pub enum ProblemKind {
     AnswersMissing,
     AnswerUnmatched,
     AnswerOfWrongShape,
+    AnsweredBeyondLimit,
     QuestionWithoutKey,
     QuestionOfUnknownType,
     QuestionTextMissing,
@@ -31,6 +32,7 @@ impl ProblemKind {
             Self::AnswersMissing => "answers_missing",
             Self::AnswerUnmatched => "answer_unmatched",
             Self::AnswerOfWrongShape => "answer_of_wrong_shape",
+            Self::AnsweredBeyondLimit => "answered_beyond_limit",
             Self::QuestionWithoutKey => "question_without_key",
             Self::QuestionOfUnknownType => "question_of_unknown_type",
             Self::QuestionTextMissing => "question_text_missing",
@@ -51,23 +53,30 @@ impl ProblemKind {
                 "the student has no report: mend the session document, then sync again"
             }
             Self::AttemptOfAnotherQuiz => "left out: the session document names another quiz",
-            Self::AnswersMissing => "questions without an answer record count as skipped",
+            Self::AnswersMissing => {
+                "questions without an answer record are not answered, not even where all are forced correct"
+            }
             Self::AnswerUnmatched => "left out: the answer belongs to no question of the quiz",
             Self::AnswerOfWrongShape => "scored by the rules for malformed submissions",
+            Self::AnsweredBeyondLimit => "all of them have marks, so a percentage can exceed 100",
             Self::QuestionWithoutKey => {
                 "every answer counts as wrong: give the question a key, then sync again"
             }
             Self::QuestionOfUnknownType => "every answer counts as wrong: check the question's type",
             Self::QuestionTextMissing => {
-                "subject and chapter fall back to the set's: the full question is not in `questions`"
+                "its subject falls back to the set's, and it is in no chapter: put it into `questions`"
             }
-            Self::MarkingUnreadable => "what is not a number in the marking scheme counts as 0 marks",
+            Self::MarkingUnreadable => {
+                "marks that cannot be read count as 0, a limit as none: mend the quiz, then sync again"
+            }
             Self::LimitBeyondQuestions => {
                 "the maximum cannot be reached: the set allows more questions than it has"
             }
             Self::TimeUnreadable => "taken as not given: mend the test's schedule",
-            Self::SectionRenamed => "a subject cannot be called as the overall section is",
-            Self::UserNotKeyable => "no report is written for a user id with `#` in it",
+            Self::SectionRenamed => {
+                "written as `overall (subject)`, since `overall` is the whole test: rename the subject"
+            }
+            Self::UserNotKeyable => "no report is written: the user id has a `#`, or makes too long a key",
             Self::ItemRefused => "the store cannot hold this item: see the example",
         }
     }

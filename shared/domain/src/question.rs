@@ -73,6 +73,14 @@ impl QuestionType {
     }
 }
 
+fn is_empty(key: &Value) -> bool {
+    match key {
+        Value::List(values) => values.is_empty(),
+        Value::Map(rows) => rows.is_empty(),
+        _ => false,
+    }
+}
+
 /// One question of a quiz: what scoring needs from the quiz document, and what reports say from the
 /// full document in `questions`.
 #[derive(Clone, Debug)]
@@ -123,7 +131,7 @@ impl Question {
         if scored && graded && !force_correct {
             if let QuestionType::Unknown(name) = &kind {
                 problems.add(ProblemKind::QuestionOfUnknownType, format!("{named} has the type {name:?}"));
-            } else if kind.needs_key() && key.is_null() {
+            } else if kind.needs_key() && (key.is_null() || is_empty(&key)) {
                 problems.add(ProblemKind::QuestionWithoutKey, format!("{named} has no key"));
             } else if kind.needs_key() && !kind.fits(&key) {
                 let example = format!("{named}, {}, has {} as its key", kind.name(), key.kind());

@@ -8,10 +8,12 @@ use crate::problem::{ProblemKind, Problems};
 use crate::question::Question;
 use crate::round::round2;
 use crate::sections::{self, Part};
+use crate::tally::Tally;
 use crate::time;
 use crate::value::{self, Value};
 
-/// Beyond these a number is a mistake; within them every sum stays exact.
+const LIMIT: &str = "max_questions_allowed_to_attempt";
+/// Beyond these a number is a mistake.
 const MOST_MARKS: f64 = 1e6;
 const MOST_QUESTIONS: f64 = 1e6;
 
@@ -83,6 +85,8 @@ pub struct QuestionSet {
     pub title: Option<String>,
     /// `max(0, max_questions_allowed_to_attempt − ungraded)`.
     pub allowed: u32,
+    limit: u32,
+    ungraded: u32,
     /// Whether fewer (or more) may be attempted than there are graded questions: then the set counts
     /// as a whole in one section.
     pub is_limited: bool,
@@ -99,6 +103,14 @@ pub struct Chapter {
     pub priority: Value,
     pub questions: u32,
     pub max_score: f64,
+}
+
+impl Chapter {
+    /// A chapter is known by name and code; a question that names no code is of the chapter of its name.
+    pub(crate) fn is_of(&self, name: &str, code: Option<&str>) -> bool {
+        let other_code = self.code.as_deref().zip(code).is_some_and(|(own, other)| own != other);
+        self.name == name && !other_code
+    }
 }
 
 /// A test as its documents describe it, its sets' questions flattened in order.
@@ -185,9 +197,11 @@ impl Quiz {
         let wrong = |what: String| malformed(&self.id, &what);
         let set =
             set.as_document().ok_or_else(|| wrong(format!("question_sets[{index}] is not an object")))?;
-        let stubs = set
-            .get_array("questions")
-            .map_err(|_| wrong(format!("question_sets[{index}].questions is not a list")))?;
+        let stubs = match set.get("questions") {
+            None | Some(Bson::Null) => &[],
+            Some(Bson::Array(stubs)) => stubs.as_slice(),
+            Some(_) => return Err(wrong(format!("question_sets[{index}].questions is not a list"))),
+        };
         let scored = self.kind != QuizKind::Form;
         let mut ungraded = 0;
         for (at, stub) in stubs.iter().enumerate() {
@@ -201,11 +215,19 @@ impl Quiz {
             self.questions.push(question);
         }
         let all = u32::try_from(stubs.len()).unwrap_or(u32::MAX);
-        let limit = value::number(set, "max_questions_allowed_to_attempt").map_or(all, to_count);
+        let place = format!("quiz {}, question_sets[{index}]", self.id);
+        let limit = value::number(set, LIMIT).map_or(all, to_count);
+        if is_given(set, LIMIT) && value::number(set, LIMIT).is_none() {
+            problems.add(ProblemKind::MarkingUnreadable, format!("{place}: `{LIMIT}` is not a number"));
+        }
+        if is_given(set, "marking_scheme") && value::object(set, "marking_scheme").is_none() {
+            problems
+                .add(ProblemKind::MarkingUnreadable, format!("{place}: `marking_scheme` is not an object"));
+        }
         let scheme = value::object(set, "marking_scheme")
             .or_else(|| value::object(stubs.first()?.as_document()?, "marking_scheme"));
         let marking = match scheme {
-            Some(scheme) => MarkingScheme::read(scheme, &format!("quiz {}, set {index}", self.id), problems),
+            Some(scheme) => MarkingScheme::read(scheme, &place, problems),
             None => MarkingScheme::of_kind(&self.kind),
         };
         let allowed = limit.saturating_sub(ungraded);
@@ -213,6 +235,8 @@ impl Quiz {
             id: value::id(set, "_id").unwrap_or_default(),
             title: value::text(set, "title"),
             allowed,
+            limit,
+            ungraded,
             is_limited: allowed != all.saturating_sub(ungraded),
             marking,
             len: stubs.len(),
@@ -241,6 +265,13 @@ impl Quiz {
     }
 }
 
+impl QuestionSet {
+    /// How many questions an attempt may answer that has no record of some ungraded ones.
+    pub(crate) fn allowed_with(&self, tally: &Tally) -> u32 {
+        self.limit.saturating_sub(self.ungraded.saturating_sub(tally.unreached))
+    }
+}
+
 impl MarkingScheme {
     fn of_kind(kind: &QuizKind) -> Self {
         let (correct, wrong) = match kind {
@@ -255,8 +286,10 @@ impl MarkingScheme {
             if let Some(marks) = value::number(of, field).filter(|marks| marks.abs() <= MOST_MARKS) {
                 return marks;
             }
-            if of.get(field).is_some_and(|it| *it != Bson::Null) {
-                problems.add(ProblemKind::MarkingUnreadable, format!("{place}: `{field}` is not a number"));
+            if is_given(of, field) {
+                let example =
+                    format!("{place}: `{field}` is no number between −{MOST_MARKS} and {MOST_MARKS}");
+                problems.add(ProblemKind::MarkingUnreadable, example);
             }
             0.0
         };
@@ -270,6 +303,9 @@ impl MarkingScheme {
                 .map(|rule| PartialRule { selected: selected(rule), marks: marks(rule, "marks") })
                 .collect()
         });
+        if is_given(scheme, "partial") && partial.is_none() {
+            problems.add(ProblemKind::MarkingUnreadable, format!("{place}: `partial` is not a list"));
+        }
         Self { correct, wrong, skipped, partial }
     }
 
@@ -290,6 +326,11 @@ fn selected(rule: &Document) -> Vec<f64> {
 #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "clamped to the range")]
 fn to_count(value: f64) -> u32 {
     value.clamp(0.0, MOST_QUESTIONS) as u32
+}
+
+/// Whether a field is there and not null.
+fn is_given(document: &Document, field: &str) -> bool {
+    document.get(field).is_some_and(|value| *value != Bson::Null)
 }
 
 fn blank(value: &Bson) -> bool {

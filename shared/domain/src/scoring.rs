@@ -1,6 +1,6 @@
 use crate::question::{Question, QuestionType};
 use crate::quiz::MarkingScheme;
-use crate::value::Value;
+use crate::value::{Value, is_blank};
 
 /// How close a numerical-float answer must be to its key: `|answer − key| < 0.05`.
 const TOLERANCE: f64 = 0.05;
@@ -91,7 +91,7 @@ fn outcome(question: &Question, marking: &MarkingScheme, answer: &Value) -> Outc
 }
 
 fn has_text(value: &Value) -> bool {
-    matches!(value, Value::Text(text) if !text.trim().is_empty())
+    matches!(value, Value::Text(text) if !is_blank(text))
 }
 
 fn is_part_of(answer: &Value, key: &Value) -> bool {
@@ -109,7 +109,7 @@ pub fn is_answered(answer: &Value) -> bool {
     match answer {
         Value::Null | Value::Other(_) => false,
         Value::Bool(_) | Value::Int(_) | Value::Float(_) => true,
-        Value::Text(text) => !text.trim().is_empty(),
+        Value::Text(text) => !is_blank(text),
         Value::List(values) => !values.is_empty(),
         Value::Map(rows) => !rows.is_empty(),
     }

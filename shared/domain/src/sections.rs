@@ -1,6 +1,6 @@
 use crate::problem::{ProblemKind, Problems};
 use crate::question::Question;
-use crate::quiz::{Chapter, QuestionSet, Quiz};
+use crate::quiz::{Chapter, QuestionSet, Quiz, QuizKind};
 
 /// The key of the section that covers the whole test.
 pub const OVERALL: &str = "overall";
@@ -34,7 +34,7 @@ pub(crate) fn assign(quiz: &mut Quiz, problems: &mut Problems) {
             .collect();
         let counted = u32::try_from(questions.iter().filter(|it| it.counts()).count()).unwrap_or(u32::MAX);
         let split = !set.is_limited;
-        if set.allowed > counted {
+        if set.allowed > counted && quiz.kind != QuizKind::Form {
             let example = format!("set {:?} allows {} of {counted} graded questions", set.title, set.allowed);
             problems.add(ProblemKind::LimitBeyondQuestions, example);
         }
@@ -68,7 +68,7 @@ pub(crate) fn assign(quiz: &mut Quiz, problems: &mut Problems) {
             question.chapter_line = match &question.chapter {
                 Some(name) if counts => Some(position_or_push(
                     &mut quiz.chapters,
-                    |it| it.section == section && it.name == *name && it.code == question.chapter_id,
+                    |it| it.section == section && it.is_of(name, question.chapter_id.as_deref()),
                     || Chapter {
                         section,
                         name: name.clone(),
@@ -82,6 +82,7 @@ pub(crate) fn assign(quiz: &mut Quiz, problems: &mut Problems) {
             };
             let correct = quiz.sets.get(set_index).map_or(0.0, |set| set.marking.correct);
             if let Some(chapter) = question.chapter_line.and_then(|line| quiz.chapters.get_mut(line)) {
+                chapter.code = chapter.code.take().or_else(|| question.chapter_id.clone());
                 chapter.questions += 1;
                 chapter.max_score += correct;
             }
@@ -115,18 +116,20 @@ fn drop_empty_sections(quiz: &mut Quiz) {
 fn subject(own: Option<&str>, set: &QuestionSet, quiz: &Quiz, problems: &mut Problems) -> String {
     let set_title = set.title.as_deref().map(str::trim).filter(|title| !title.is_empty());
     let subject = own
+        .map(str::to_owned)
         .or_else(|| {
-            let (subject, _) = set_title?.split_once(" - ")?;
-            Some(subject.trim()).filter(|subject| !subject.is_empty())
+            let padded = format!("{} ", set_title?);
+            let (subject, _) = padded.split_once(" - ")?;
+            Some(subject.trim().to_owned()).filter(|subject| !subject.is_empty())
         })
-        .or(quiz.subject.as_deref())
-        .or(set_title)
-        .unwrap_or("General");
+        .or_else(|| quiz.subject.clone())
+        .or_else(|| set_title.map(str::to_owned))
+        .unwrap_or_else(|| "General".to_owned());
     if subject == OVERALL {
         problems.add(ProblemKind::SectionRenamed, format!("quiz {} has the subject {OVERALL:?}", quiz.id));
         return format!("{OVERALL} (subject)");
     }
-    subject.to_owned()
+    subject
 }
 
 /// The most frequent subject; the first one wins a tie.

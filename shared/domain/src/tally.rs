@@ -10,6 +10,8 @@ pub struct Tally {
     pub wrong: u32,
     /// Sum of the marks for partly correct answers.
     pub partial_marks: f64,
+    /// Ungraded questions that the attempt has no record of.
+    pub unreached: u32,
 }
 
 impl Tally {
@@ -31,6 +33,7 @@ impl Tally {
             partially_correct: self.partially_correct + other.partially_correct,
             wrong: self.wrong + other.wrong,
             partial_marks: self.partial_marks + other.partial_marks,
+            unreached: self.unreached + other.unreached,
         }
     }
 
@@ -52,9 +55,12 @@ impl Tally {
 pub struct Score {
     /// Rounded to two decimals.
     pub marks: f64,
+    /// The same for every attempt; rounded to two decimals.
     pub max_marks: f64,
+    /// Questions that count, graded or forced correct.
     pub total_questions: u32,
-    /// How many may be attempted; the basis of `skipped` and the attempt percentage.
+    /// How many may be attempted; the basis of `skipped` and the attempt percentage. The backend takes
+    /// an ungraded question off it only where the attempt has a record of that question.
     pub allowed: u32,
     pub answered: u32,
     pub correct: u32,
@@ -83,17 +89,18 @@ impl Score {
         percent(self.marks, self.max_marks).map(round2)
     }
 
-    fn add(&mut self, tally: Tally, marking: &MarkingScheme, allowed: u32, questions: u32) {
+    /// Adds a set or part of which everyone may attempt `at_most` questions, and this attempt `allowed`.
+    fn add(&mut self, tally: Tally, marking: &MarkingScheme, at_most: u32, allowed: u32, questions: u32) {
         let skipped = allowed.saturating_sub(tally.answered());
         self.marks += tally.marks(marking, skipped);
-        self.max_marks += marking.correct * f64::from(allowed);
+        self.max_marks += marking.correct * f64::from(at_most);
         self.total_questions += questions;
-        self.allowed += allowed;
+        self.allowed = self.allowed.saturating_add(allowed);
         self.answered += tally.answered();
         self.correct += tally.correct;
         self.partially_correct += tally.partially_correct;
         self.wrong += tally.wrong;
-        self.skipped += skipped;
+        self.skipped = self.skipped.saturating_add(skipped);
     }
 
     fn rounded(mut self) -> Self {
@@ -103,28 +110,25 @@ impl Score {
     }
 }
 
-/// The result over the whole test: set by set, as the backend computes it.
-pub(crate) fn overall(quiz: &Quiz, parts: &[Tally]) -> Score {
-    let mut score = Score::default();
+/// The result over the whole test, set by set as the backend computes it, and in each section, in the
+/// order of [`Quiz::sections`].
+pub(crate) fn scores(quiz: &Quiz, tallies: &[Tally]) -> (Score, Vec<Score>) {
+    let mut overall = Score::default();
+    let mut sections = vec![Score::default(); quiz.sections.len()];
+    let mut parts = quiz.parts.iter().zip(tallies).peekable();
     for (index, set) in quiz.sets.iter().enumerate() {
-        let mut tally = Tally::default();
+        let mut whole = Tally::default();
         let mut questions = 0;
-        for (part, of_part) in quiz.parts.iter().zip(parts).filter(|(part, _)| part.set == index) {
-            tally = tally.plus(*of_part);
+        while let Some((part, tally)) = parts.next_if(|(part, _)| part.set == index) {
+            whole = whole.plus(*tally);
             questions += part.questions;
+            if let Some(section) = sections.get_mut(part.section) {
+                let allowed =
+                    if set.is_limited { set.allowed_with(tally) } else { part.allowed + tally.unreached };
+                section.add(*tally, &set.marking, part.allowed, allowed, part.questions);
+            }
         }
-        score.add(tally, &set.marking, set.allowed, questions);
+        overall.add(whole, &set.marking, set.allowed, set.allowed_with(&whole), questions);
     }
-    score.rounded()
-}
-
-/// The result in one section, an index into [`Quiz::sections`].
-pub(crate) fn section(quiz: &Quiz, parts: &[Tally], section: usize) -> Score {
-    let mut score = Score::default();
-    for (part, tally) in quiz.parts.iter().zip(parts).filter(|(part, _)| part.section == section) {
-        if let Some(set) = quiz.sets.get(part.set) {
-            score.add(*tally, &set.marking, part.allowed, part.questions);
-        }
-    }
-    score.rounded()
+    (overall.rounded(), sections.into_iter().map(Score::rounded).collect())
 }

@@ -14,7 +14,8 @@ pub fn from_utc(value: &Bson) -> Option<Timestamp> {
 }
 
 /// Reads a time of a test's schedule, such as `session_end_time`: `2024-04-30 11:45:00 PM` or
-/// `2024-04-30T23:45:00`, which mean India's clock where they name no zone.
+/// `2024-04-30T23:45:00`, which mean India's clock where they name no zone. A date without a clock is no
+/// time: taken as midnight it would close a test's window before the test.
 #[must_use]
 pub fn from_india(value: &Bson) -> Option<Timestamp> {
     read(value, INDIA)
@@ -36,6 +37,9 @@ fn read(value: &Bson, ahead_of_utc: SignedDuration) -> Option<Timestamp> {
 }
 
 fn parse(text: &str, ahead_of_utc: SignedDuration) -> Option<Timestamp> {
+    if !text.contains(':') {
+        return None;
+    }
     if let Ok(instant) = text.parse::<Timestamp>() {
         return Some(instant);
     }
@@ -82,6 +86,8 @@ mod tests {
         assert_eq!(utc("2024-04-30T23:45:00+05:30"), "2024-04-30T18:15:00Z");
         assert_eq!(india("2024-04-30T18:15:00Z"), "2024-04-30T18:15:00Z");
         assert_eq!(utc("half past nine"), "unreadable");
+        assert_eq!(india("2024-04-30"), "unreadable");
+        assert_eq!(india("20240430"), "unreadable");
     }
 
     #[test]

@@ -49,6 +49,11 @@ impl Value {
         matches!(self, Self::Null)
     }
 
+    /// Nothing that was answered, or nothing that can be told.
+    pub(crate) fn is_unknown(&self) -> bool {
+        matches!(self, Self::Null | Self::Other(_))
+    }
+
     /// A bare number; a boolean counts as 0 or 1, as it does in the Quiz Engine's backend.
     #[must_use]
     pub fn as_number(&self) -> Option<f64> {
@@ -95,20 +100,21 @@ impl Value {
     pub(crate) fn equal(&self, other: &Self) -> bool {
         match (self, other) {
             (Self::Null, Self::Null) => true,
-            (Self::Int(a), Self::Int(b)) => a == b,
             (Self::Text(a), Self::Text(b)) => a == b,
             (Self::List(a), Self::List(b)) => a.len() == b.len() && a.iter().zip(b).all(|(a, b)| a.equal(b)),
             (Self::Map(a), Self::Map(b)) => {
                 a.len() == b.len() && a.iter().zip(b).all(|((ka, a), (kb, b))| ka == kb && a.equal(b))
             }
-            #[expect(clippy::float_cmp, reason = "an answer equals its key exactly")]
-            (a, b) => a.as_number().zip(b.as_number()).is_some_and(|(a, b)| a == b),
+            (a, b) => match (a.number(), b.number()) {
+                (Some(a), Some(b)) => !a.is_nan() && a.order(b).is_eq(),
+                _ => false,
+            },
         }
     }
 
+    /// A total order, in which numbers that are equal have the same place.
     fn order(&self, other: &Self) -> Ordering {
         match (self, other) {
-            (Self::Int(a), Self::Int(b)) => a.cmp(b),
             (Self::Text(a), Self::Text(b)) => a.cmp(b),
             (Self::List(a), Self::List(b)) => a
                 .iter()
@@ -116,10 +122,19 @@ impl Value {
                 .map(|(a, b)| a.order(b))
                 .find(|order| order.is_ne())
                 .unwrap_or_else(|| a.len().cmp(&b.len())),
-            (a, b) => match (a.as_number(), b.as_number()) {
-                (Some(a), Some(b)) => (a + 0.0).total_cmp(&(b + 0.0)),
+            (a, b) => match (a.number(), b.number()) {
+                (Some(a), Some(b)) => a.order(b),
                 _ => a.rank().cmp(&b.rank()),
             },
+        }
+    }
+
+    fn number(&self) -> Option<Number> {
+        match self {
+            Self::Bool(value) => Some(Number::Int(i64::from(*value))),
+            Self::Int(value) => Some(Number::Int(*value)),
+            Self::Float(value) => Some(Number::Float(*value)),
+            _ => None,
         }
     }
 
@@ -133,6 +148,44 @@ impl Value {
             Self::Other(_) => 5,
         }
     }
+}
+
+/// A number that compares exactly: 2^53 + 1 as an integer is no double.
+#[derive(Clone, Copy)]
+enum Number {
+    Int(i64),
+    Float(f64),
+}
+
+impl Number {
+    fn is_nan(self) -> bool {
+        matches!(self, Self::Float(value) if value.is_nan())
+    }
+
+    fn order(self, other: Self) -> Ordering {
+        match (self, other) {
+            (Self::Int(a), Self::Int(b)) => a.cmp(&b),
+            (Self::Float(a), Self::Float(b)) => {
+                a.partial_cmp(&b).unwrap_or_else(|| a.is_nan().cmp(&b.is_nan()))
+            }
+            (Self::Int(a), Self::Float(b)) => int_to_float(a, b),
+            (Self::Float(a), Self::Int(b)) => int_to_float(b, a).reverse(),
+        }
+    }
+}
+
+/// Not-a-number is above all numbers.
+fn int_to_float(int: i64, float: f64) -> Ordering {
+    const BEYOND: f64 = 9_223_372_036_854_775_808.0;
+    if float.is_nan() || float >= BEYOND {
+        return Ordering::Less;
+    }
+    if float < -BEYOND {
+        return Ordering::Greater;
+    }
+    #[expect(clippy::cast_possible_truncation, reason = "whole, and within the range")]
+    let whole = float.trunc() as i64;
+    int.cmp(&whole).then_with(|| 0.0.partial_cmp(&float.fract()).unwrap_or(Ordering::Equal))
 }
 
 /// As JSON and as DynamoDB attributes. A number that DynamoDB cannot hold (not finite, or outside
@@ -164,10 +217,21 @@ pub(crate) fn id(document: &Document, field: &str) -> Option<String> {
     }
 }
 
-/// A text that says something: trimmed, and not empty.
+/// A text that says something: trimmed, and not empty. A whole number is a text too, of whichever BSON
+/// type: `grade` 12 is "12".
 pub(crate) fn text(document: &Document, field: &str) -> Option<String> {
-    let text = document.get_str(field).ok()?.trim();
-    (!text.is_empty()).then(|| text.to_owned())
+    match document.get(field)? {
+        Bson::String(text) => Some(text.trim()).filter(|text| !text.is_empty()).map(str::to_owned),
+        Bson::Int32(number) => Some(number.to_string()),
+        Bson::Int64(number) => Some(number.to_string()),
+        Bson::Double(number) if number.fract() == 0.0 && number.abs() < 1e15 => Some(format!("{number:.0}")),
+        _ => None,
+    }
+}
+
+/// Blank as Python's `str.strip` has it, which also strips the information separators.
+pub(crate) fn is_blank(text: &str) -> bool {
+    text.chars().all(|char| char.is_whitespace() || ('\u{1c}'..='\u{1f}').contains(&char))
 }
 
 /// A finite number, of whichever BSON type.
@@ -181,9 +245,21 @@ pub(crate) fn number(document: &Document, field: &str) -> Option<f64> {
     }
 }
 
-/// A boolean, or `default` where it is absent or of another type.
+/// Whether a flag is set, as the backend's Python takes it: an absent one is `default`, null is not set,
+/// and any other value is set unless it is 0 or empty.
 pub(crate) fn flag(document: &Document, field: &str, default: bool) -> bool {
-    document.get_bool(field).unwrap_or(default)
+    match document.get(field) {
+        None => default,
+        Some(Bson::Boolean(value)) => *value,
+        Some(Bson::Null | Bson::Undefined) => false,
+        Some(Bson::Int32(value)) => *value != 0,
+        Some(Bson::Int64(value)) => *value != 0,
+        Some(Bson::Double(value)) => *value != 0.0,
+        Some(Bson::String(value)) => !value.is_empty(),
+        Some(Bson::Array(values)) => !values.is_empty(),
+        Some(Bson::Document(fields)) => !fields.is_empty(),
+        Some(_) => true,
+    }
 }
 
 /// The sub-document of that name, where there is one.
@@ -193,8 +269,8 @@ pub(crate) fn object<'a>(document: &'a Document, field: &str) -> Option<&'a Docu
 
 #[cfg(test)]
 mod tests {
-    use super::Value;
-    use bson::{Bson, bson};
+    use super::{Value, flag};
+    use bson::{Bson, bson, doc};
 
     fn same(answer: &Bson, key: &Bson) -> bool {
         Value::read(Some(answer)).same_answer(&Value::read(Some(key)))
@@ -208,6 +284,32 @@ mod tests {
         assert!(!same(&bson!([0, 1]), &bson!([0, 2])));
         assert!(same(&bson!({"a": 1, "b": 2}), &bson!({"b": 2.0, "a": 1})));
         assert!(!same(&bson!({"a": 1}), &bson!({"a": 1, "b": 2})));
+    }
+
+    #[test]
+    fn large_numbers_compare_exactly_and_any_list_can_be_sorted() {
+        const EDGE: i64 = 1 << 53;
+        assert!(!same(&bson!(EDGE + 1), &bson!(9_007_199_254_740_992.0)));
+        assert!(same(&bson!(EDGE), &bson!(9_007_199_254_740_992.0)));
+        assert!(!same(&bson!(i64::MAX), &bson!(9_223_372_036_854_775_808.0)));
+        let mixed: Vec<Bson> = (0..60)
+            .map(|at: i64| match at % 4 {
+                0 => bson!(EDGE + at * 7 % 5),
+                1 => bson!(9_007_199_254_740_992.0),
+                2 => bson!(f64::NAN),
+                _ => bson!(-0.5),
+            })
+            .collect();
+        let reversed: Vec<Bson> = mixed.iter().rev().cloned().collect();
+        assert!(!same(&bson!(mixed), &bson!(reversed)), "not a number equals nothing");
+    }
+
+    #[test]
+    fn flags_are_taken_as_the_backend_takes_them() {
+        let flag = |value: Bson| flag(&doc! {"flag": value}, "flag", true);
+        assert!(![bson!(0), bson!(0.0), Bson::Null, bson!(false), bson!("")].into_iter().any(flag));
+        assert!([bson!(1), bson!(2_i64), bson!(0.5), bson!("no")].into_iter().all(flag));
+        assert!(super::flag(&doc! {}, "flag", true));
     }
 
     #[test]

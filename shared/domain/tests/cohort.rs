@@ -140,3 +140,30 @@ fn a_histogram_holds_everyone_once_whatever_the_marks() {
         [document("1", "a", true, 1), document("2", "b", true, 0), document("3", "c", true, Bson::Null)];
     assert_eq!(counts(&quiz, &wide), Some((-1.0, 1.0, vec![1, 1, 0, 0, 0, 1])));
 }
+
+#[test]
+fn a_user_id_is_a_text_or_a_whole_number_of_any_type() {
+    let user = |id: Bson| {
+        let mut document = document("1", "x", true, 1);
+        document.insert("user_id", id);
+        let test = build(&one_question(), &[document]);
+        chosen(&test).first().map(|(user, _, _)| (*user).to_owned())
+    };
+    assert_eq!(user(bson!(9_876_543_210.0)).as_deref(), Some("9876543210"));
+    assert_eq!(user(bson!(17)).as_deref(), Some("17"));
+    assert_eq!(user(bson!("00017")).as_deref(), Some("00017"));
+    assert_eq!(user(bson!(1.5)), None);
+}
+
+#[test]
+fn an_answer_that_matches_no_question_still_makes_an_attempt() {
+    let mut odd = document("1", "u", false, Bson::Null);
+    odd.remove("events");
+    odd.insert(
+        "session_answers",
+        bson!([{"question_id": "q", "answer": Bson::Null}, {"question_id": "z", "answer": [1]}]),
+    );
+    let test = build(&one_question(), &[odd]);
+    assert_eq!(test.takers(), 1);
+    assert_eq!(test.problems.count(ProblemKind::AnswerUnmatched), 1);
+}

@@ -190,3 +190,55 @@ fn real_quizzes_are_read_without_a_problem() {
         assert_eq!((test.takers(), test.ranked(), test.start), (0, 0, None));
     }
 }
+
+#[test]
+fn a_chapter_is_one_line_though_some_of_its_questions_name_no_code() {
+    let asked = |id: &str, chapter_id: Bson| {
+        let mut asked = question(id, "numerical-integer", bson!(1));
+        asked
+            .insert("metadata", bson!({"subject": "Physics", "chapter": "Optics", "chapter_id": chapter_id}));
+        Bson::from(asked)
+    };
+    let lines = |asked: Vec<Bson>| {
+        let (quiz, _) = Quiz::read(&quiz(vec![doc! {"_id": "s", "questions": asked}]), &[]).unwrap();
+        quiz.chapters.iter().map(|it| (it.code.clone(), it.questions)).collect::<Vec<_>>()
+    };
+    assert_eq!(lines(vec![asked("a", Bson::Null), asked("b", bson!(17))]), [(Some("17".into()), 2)]);
+    let two = lines(vec![asked("a", bson!("P1")), asked("b", bson!("P2"))]);
+    assert_eq!(two, [(Some("P1".into()), 1), (Some("P2".into()), 1)]);
+}
+
+#[test]
+fn a_set_whose_questions_are_null_is_empty_and_costs_nobody_the_test() {
+    let good = doc! {"_id": "s", "questions": [question("q", "numerical-integer", bson!(1))]};
+    let empty = doc! {"_id": "t", "title": "B", "questions": Bson::Null};
+    let test = build(&quiz(vec![good, empty]), &[attempt("u", &[("q", bson!(1))])]);
+    assert_eq!(test.figures().highest, Some(4.0));
+}
+
+#[test]
+fn what_of_the_marking_cannot_be_read_is_counted() {
+    let problems = |field: &str, value: Bson| {
+        let mut set = doc! {"_id": "s", "questions": [question("q", "numerical-integer", bson!(1))]};
+        set.insert(field, value);
+        let (_, problems) = Quiz::read(&quiz(vec![set]), &[]).unwrap();
+        problems.count(ProblemKind::MarkingUnreadable)
+    };
+    assert_eq!(problems("max_questions_allowed_to_attempt", bson!("5")), 1);
+    assert_eq!(problems("max_questions_allowed_to_attempt", Bson::Null), 0);
+    assert_eq!(problems("marking_scheme", bson!("4/-1")), 1);
+    assert_eq!(
+        problems("marking_scheme", bson!({"correct": 1, "wrong": 0, "skipped": 0, "partial": {"marks": 1}})),
+        1
+    );
+    assert_eq!(problems("marking_scheme", bson!({"correct": 2e6, "wrong": 0, "skipped": 0})), 1);
+}
+
+#[test]
+fn more_answers_than_a_set_allows_are_marked_and_counted_as_a_problem() {
+    let asked = |id: &str| Bson::from(question(id, "numerical-integer", bson!(1)));
+    let set = doc! {"_id": "s", "questions": [asked("a"), asked("b"), asked("c")], "max_questions_allowed_to_attempt": 1};
+    let test = build(&quiz(vec![set]), &[attempt("u", &[("a", bson!(1)), ("b", bson!(1))])]);
+    assert_eq!(test.figures().highest, Some(8.0));
+    assert_eq!(test.problems.count(ProblemKind::AnsweredBeyondLimit), 1);
+}

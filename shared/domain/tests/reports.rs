@@ -183,3 +183,25 @@ fn a_user_id_with_the_separator_gets_no_item_and_is_a_problem() {
     assert_eq!(reports::key_problems(&test).count(ProblemKind::UserNotKeyable), 1);
     assert_eq!(test.ranked(), 2, "the user still counts in the cohort");
 }
+
+#[test]
+fn a_start_date_is_always_there() {
+    let mut bare = attempt("u", &[("a", bson!([0]))]);
+    bare.remove("events");
+    let date = |quiz: &Document| {
+        let test = build_with(quiz, &[], std::slice::from_ref(&bare), session(), now());
+        json(&test, ReportTable::Sections, "u#overall")["start_date"].clone()
+    };
+    assert_eq!(date(&two_subjects()), "2024-04-30", "the day on which the window closed");
+    let mut nothing_known = two_subjects();
+    nothing_known.insert("metadata", Bson::Null);
+    assert_eq!(date(&nothing_known), "2024-05-01", "the day of the sync");
+}
+
+#[test]
+fn a_user_id_that_makes_too_long_a_key_gets_no_item_and_is_a_problem() {
+    let long = "x".repeat(1_020);
+    let test = build_with(&two_subjects(), &[], &[attempt(&long, &[("a", bson!([0]))])], session(), now());
+    assert_eq!(reports::items(&test, ReportTable::Sections, stamp()).count(), 0);
+    assert_eq!(reports::key_problems(&test).count(ProblemKind::UserNotKeyable), 1);
+}

@@ -3,7 +3,7 @@ use std::error::Error;
 use aws_sdk_dynamodb::config::http::HttpResponse;
 use aws_sdk_dynamodb::error::{ProvideErrorMetadata, SdkError};
 use quiz_domain::reports::ReportTable;
-use quiz_pipeline::ports::StoreError;
+use quiz_pipeline::ports::{StoreError, with_causes};
 use thiserror::Error as ThisError;
 
 /// What is wrong with a table or the way to it: the cause within a [`StoreError`].
@@ -93,7 +93,7 @@ where
     E: ProvideErrorMetadata + Error + 'static,
 {
     let SdkError::ServiceError(context) = error else {
-        let text = chain(error);
+        let text = with_causes(error);
         return match error {
             SdkError::ConstructionFailure(_) => Fault::Permanent(DynamoError::Rejected(text)),
             // no answer, or not a whole one; writing the same items again changes nothing
@@ -122,16 +122,4 @@ where
     } else {
         Fault::Permanent(DynamoError::Rejected(text))
     }
-}
-
-/// An error and its causes, by what they say of themselves (their debug text has whole responses).
-fn chain(error: &dyn Error) -> String {
-    let mut texts = vec![error.to_string()];
-    let mut cause = error.source();
-    while let Some(error) = cause {
-        texts.push(error.to_string());
-        cause = error.source();
-    }
-    texts.dedup();
-    texts.join(": ")
 }

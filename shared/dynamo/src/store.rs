@@ -17,6 +17,7 @@ use crate::limits::WriteLimits;
 use crate::names::TableNames;
 use crate::writer::Writer;
 
+const GENERATION: &str = "sync_generation";
 const WRITE: &str = "write";
 const READ: &str = "read";
 const CLEAN: &str = "remove old items of";
@@ -77,13 +78,16 @@ impl DynamoStore {
         table: ReportTable,
         session_id: &str,
         keep: &HashSet<String>,
+        generation: i64,
     ) -> Result<u64, DynamoError> {
         let name = self.tables.of(table);
-        let query = self.query(table, session_id).projection_expression("#sort");
+        let query = self.query(table, session_id).projection_expression("#sort, #generation");
+        let query = query.expression_attribute_names("#generation", GENERATION);
         let (mut removed, mut from) = (0, None);
         loop {
             let (keys, more) = self.page(table, query.clone(), from).await?;
-            let keys = keys.into_iter().filter_map(|mut key| match key.remove(table.sort_key()) {
+            let old = keys.into_iter().filter(|key| !is_newer(key, generation));
+            let keys = old.filter_map(|mut key| match key.remove(table.sort_key()) {
                 Some(AttributeValue::S(key)) if !keep.contains(&key) => Some(key),
                 _ => None,
             });
@@ -157,12 +161,13 @@ impl ReportStore for DynamoStore {
         table: ReportTable,
         session_id: &str,
         keep: &HashSet<String>,
+        generation: i64,
     ) -> Result<u64, StoreError> {
         if !is_partition_key(session_id) {
             return Ok(0);
         }
         let name = self.tables.of(table);
-        self.clean(table, session_id, keep).await.map_err(|error| error.of(CLEAN, name))
+        self.clean(table, session_id, keep, generation).await.map_err(|error| error.of(CLEAN, name))
     }
 
     async fn user_items(
@@ -177,4 +182,10 @@ impl ReportStore for DynamoStore {
         let name = self.tables.of(table);
         self.items(table, session_id, user_id).await.map_err(|error| error.of(READ, name))
     }
+}
+
+/// Whether a later run has written the item.
+fn is_newer(item: &HashMap<String, AttributeValue>, generation: i64) -> bool {
+    let written = item.get(GENERATION).and_then(|it| it.as_n().ok()?.parse::<i64>().ok());
+    written.is_some_and(|written| written > generation)
 }

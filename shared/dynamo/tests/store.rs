@@ -43,7 +43,7 @@ async fn a_missing_table_is_named() {
     let store = DynamoStore::new(stack.dynamodb(), names.clone(), quick());
     let (table, missing) = (ReportTable::FormResponses, names.form_responses.as_str());
     let put = store.put(table, vec![item("s", "u", Value::Null)]).await.unwrap_err();
-    let retain = store.retain(table, "s", &HashSet::new()).await.unwrap_err();
+    let retain = store.retain(table, "s", &HashSet::new(), i64::MAX).await.unwrap_err();
     let read = store.user_items(table, "s", "u").await.unwrap_err();
     for (error, action) in [(put, "write"), (retain, "remove old items of"), (read, "read")] {
         assert!(matches!(&error, StoreError::Refused { .. }), "{error}");
@@ -60,7 +60,7 @@ async fn a_table_with_other_keys_is_refused_as_such() {
     let store = DynamoStore::new(stack.dynamodb(), swapped, quick());
     let table = ReportTable::FormResponses;
     let put = store.put(table, vec![item("s", "u", Value::Null)]).await.unwrap_err();
-    let retain = store.retain(table, "s", &HashSet::new()).await;
+    let retain = store.retain(table, "s", &HashSet::new(), i64::MAX).await;
     let read = store.user_items(table, "s", "u").await.unwrap_err();
     for error in [put, read] {
         assert!(matches!(&error, StoreError::Refused { .. }), "{error}");
@@ -78,7 +78,7 @@ async fn a_session_of_many_pages_is_cleaned_and_read() {
     let items: Vec<_> = (0..30).map(|user| item(&session, &format!("u{user}"), text.clone())).collect();
     assert_eq!(store.put(table, items).await.unwrap().written, 30);
     let keep = HashSet::from(["u3#0".to_owned(), "u29#0".to_owned()]);
-    assert_eq!(store.retain(table, &session, &keep).await.unwrap(), 28);
+    assert_eq!(store.retain(table, &session, &keep, i64::MAX).await.unwrap(), 28);
     for (user, count) in [("u3", 1), ("u29", 1), ("u2", 0), ("u0", 0)] {
         assert_eq!(store.user_items(table, &session, user).await.unwrap().len(), count, "{user}");
     }
@@ -99,7 +99,7 @@ async fn items_that_cannot_be_held_cost_the_others_nothing() {
     let outcome = store.put(table, items).await.unwrap();
     let refused: Vec<_> = outcome.refused.iter().map(|it| it.sort_key.as_str()).collect();
     assert_eq!((outcome.written, refused), (3, vec!["deep#0", &format!("{long}#0")]));
-    assert_eq!(store.retain(table, &session, &HashSet::new()).await.unwrap(), 3);
+    assert_eq!(store.retain(table, &session, &HashSet::new(), i64::MAX).await.unwrap(), 3);
 }
 
 #[tokio::test]

@@ -11,14 +11,16 @@ pub enum EventError {
     NotAnObject(&'static str),
     #[error("there is no event type {0:?}: it is quiz.completed or session.sync")]
     UnknownType(String),
+    #[error("neither `session_id` nor `session_ids` is given")]
+    NoSession,
     #[error("`{field}` is missing")]
     Missing { field: &'static str },
     #[error("`{field}` {problem}")]
     Invalid { field: String, problem: String },
     #[error(
-        "the quiz of session {session_id:?} cannot be told: give `quiz_id`, or an id that ends in `_` and 24 hex digits"
+        "`{field}`: the quiz of session {session_id:?} cannot be told: give `quiz_id`, or an id that is or ends in 24 hex digits, after a `_`"
     )]
-    NoQuiz { session_id: String },
+    NoQuiz { field: String, session_id: String },
 }
 
 impl EventError {
@@ -28,7 +30,7 @@ impl EventError {
         match self {
             Self::Empty | Self::NotJson(_) | Self::NotAnObject(_) => "not_an_event",
             Self::UnknownType(_) => "unknown_event_type",
-            Self::Missing { .. } | Self::Invalid { .. } => "invalid_field",
+            Self::NoSession | Self::Missing { .. } | Self::Invalid { .. } => "invalid_field",
             Self::NoQuiz { .. } => "quiz_id_unknown",
         }
     }

@@ -5,6 +5,9 @@ use serde_json::{Map, Value};
 use crate::error::EventError;
 use crate::session_id::SessionTarget;
 
+/// What one invocation of a function can sync, however its time goes.
+const MOST_SESSIONS: usize = 100;
+
 /// A published event.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Event {
@@ -119,7 +122,7 @@ impl Fields {
             (Some(_), Some(_)) => {
                 return Err(invalid("session_ids", "is given beside `session_id`: give one of them"));
             }
-            (None, None) => return Err(EventError::Missing { field: "session_id" }),
+            (None, None) => return Err(EventError::NoSession),
         };
         let session = match self.get("session") {
             None => None,
@@ -197,8 +200,9 @@ fn many(ids: &[Value], quiz_id: Option<&str>) -> Result<Vec<SessionTarget>, Even
     if ids.is_empty() {
         return Err(invalid("session_ids", "is empty"));
     }
-    if quiz_id.is_some() && ids.len() > 1 {
-        return Err(invalid("quiz_id", "cannot be given for several sessions"));
+    if ids.len() > MOST_SESSIONS {
+        let problem = format!("has {} ids; at most {MOST_SESSIONS} are allowed in one event", ids.len());
+        return Err(invalid("session_ids", &problem));
     }
     let target = |(at, id): (usize, &Value)| {
         let field = format!("session_ids[{at}]");
@@ -208,7 +212,7 @@ fn many(ids: &[Value], quiz_id: Option<&str>) -> Result<Vec<SessionTarget>, Even
     ids.iter().enumerate().map(target).collect()
 }
 
-/// An ISO time; one without zone is `ahead` seconds ahead of UTC.
+/// An ISO time with its clock; one without zone is `ahead` seconds ahead of UTC.
 fn time(field: &str, value: &Value, ahead: i64) -> Result<Timestamp, EventError> {
     let text = value.as_str().ok_or_else(|| unfit(field, "an ISO time", value))?.trim();
     let without_zone = || {
@@ -216,10 +220,10 @@ fn time(field: &str, value: &Value, ahead: i64) -> Result<Timestamp, EventError>
         let utc = jiff::tz::Offset::UTC.to_timestamp(clock).ok()?;
         utc.checked_sub(jiff::SignedDuration::from_secs(ahead)).ok()
     };
-    text.parse()
-        .ok()
-        .or_else(without_zone)
-        .ok_or_else(|| invalid(field, &format!("is no ISO time: {:?}", shortened(text))))
+    text.parse().ok().or_else(without_zone).filter(|_| text.contains(':')).ok_or_else(|| {
+        let given = shortened(text);
+        invalid(field, &format!("is no ISO time such as 2024-04-30T18:15:00Z: {given:?}"))
+    })
 }
 
 fn unfit(field: &str, wanted: &str, given: &Value) -> EventError {

@@ -18,7 +18,10 @@ impl SessionTarget {
         let quiz_id = match quiz_id {
             Some(quiz_id) => checked(quiz_id, "quiz_id")?,
             None => quiz_id_of(&session_id)
-                .ok_or_else(|| EventError::NoQuiz { session_id: session_id.clone() })?
+                .ok_or_else(|| EventError::NoQuiz {
+                    field: field.to_owned(),
+                    session_id: session_id.clone(),
+                })?
                 .to_owned(),
         };
         Ok(Self { session_id, quiz_id })

@@ -70,6 +70,8 @@ fn the_quiz_is_the_id_s_end_unless_it_is_given() {
     assert_eq!(quiz_id_of("6715f621e1eb083bfa9b56cc_A"), None);
     let request = sync(r#"{"session_id":"weekly","quiz_id":"q1"}"#);
     assert_eq!(request.targets[0].quiz_id, "q1");
+    let several = sync(r#"{"session_ids":["weekly-a","weekly-b"],"quiz_id":"q1"}"#);
+    assert!(several.targets.iter().all(|target| target.quiz_id == "q1") && several.targets.len() == 2);
 }
 
 #[test]
@@ -87,7 +89,7 @@ fn every_error_names_its_field() {
             r#"{"session_ids":[]}"#,
             r#"{"session_ids":["6715f621e1eb083bfa9b56cc",7]}"#,
             r#"{"session_ids":["6715f621e1eb083bfa9b56cc","b"]}"#,
-            r#"{"session_ids":["a","b"],"quiz_id":"q"}"#,
+            r#"{"session_id":"6715f621e1eb083bfa9b56cc","session":{"end_time":"2024-04-30"}}"#,
             r#"{"session_id":"6715f621e1eb083bfa9b56cc","session_ids":["6715f621e1eb083bfa9b56cc"]}"#,
             r#"{"session_id":"6715f621e1eb083bfa9b56cc","force":"yes"}"#,
             r#"{"session_id":"6715f621e1eb083bfa9b56cc","session":[]}"#,
@@ -98,6 +100,8 @@ fn every_error_names_its_field() {
         .map(|message| format!("{message}\n    {}", error(message)))
         .join("\n")
     );
+    let many = serde_json::json!({"session_ids": vec![QUIZ; 101]}).to_string();
+    assert_eq!(error(&many), "`session_ids` has 101 ids; at most 100 are allowed in one event");
     let long = format!(r#"{{"session_id":"{}_{QUIZ}"}}"#, "a".repeat(600));
     assert_eq!(error(&long), "`session_id` has 625 bytes; at most 512 are allowed");
 }

@@ -10,5 +10,5 @@ mod store;
 pub use drive::{DriveReport, drive};
 pub use dump::{DumpError, DumpSource, DumpedQuiz};
 pub use file_name::file_name;
-pub use queue::{DeadLetter, MemoryQueue, QueueSettings, VisibilityError};
+pub use queue::{DeadLetter, MemoryQueue, QueueSettings, SoleQueue, VisibilityError};
 pub use store::{OpenError, SqliteStore};

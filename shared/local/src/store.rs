@@ -136,11 +136,12 @@ impl ReportStore for SqliteStore {
         table: ReportTable,
         session_id: &str,
         keep: &HashSet<String>,
+        generation: i64,
     ) -> Result<u64, StoreError> {
         let (session_id, keep) = (session_id.to_owned(), keep.clone());
         self.run("delete from", table, move |connection| {
             let transaction = connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
-            let deleted = retain(&transaction, table, &session_id, &keep)?;
+            let deleted = retain(&transaction, table, &session_id, &keep, generation)?;
             transaction.commit()?;
             Ok(deleted)
         })
@@ -216,11 +217,16 @@ fn retain(
     table: ReportTable,
     session_id: &str,
     keep: &HashSet<String>,
+    generation: i64,
 ) -> rusqlite::Result<u64> {
     let (name, sort_key) = (table.default_name(), table.sort_key());
+    let select = format!(
+        r#"SELECT "{sort_key}" FROM "{name}" WHERE "session_id" = ?1
+           AND COALESCE(json_extract("item", '$.sync_generation'), ?2) <= ?2"#
+    );
     let stored: Vec<String> = transaction
-        .prepare_cached(&format!(r#"SELECT "{sort_key}" FROM "{name}" WHERE "session_id" = ?1"#))?
-        .query_map([session_id], |row| row.get(0))?
+        .prepare_cached(&select)?
+        .query_map((session_id, generation), |row| row.get(0))?
         .collect::<rusqlite::Result<_>>()?;
     let delete = format!(r#"DELETE FROM "{name}" WHERE "session_id" = ?1 AND "{sort_key}" = ?2"#);
     let mut delete = transaction.prepare_cached(&delete)?;

@@ -115,7 +115,7 @@ async fn malformed_sessions_are_an_error_that_names_file_document_and_byte() {
             let content = [good.clone(), tail.clone()].concat();
             replace_sessions(folder.path(), file, &if gzipped { gzip(&content) } else { content });
             let error = heads_error(folder.path()).await;
-            assert!(!error.is_retryable(), "{what}: {error}");
+            assert!(matches!(error, SourceError::Corrupt { .. }), "{what}: {error}");
             let sentence = error.to_string();
             let place = format!("document 4 (at byte {at}) of {}", folder.path().join(file).display());
             assert!(sentence.contains(&place), "{what}: {sentence}");

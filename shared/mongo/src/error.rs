@@ -49,7 +49,7 @@ const PERMANENT: [i32; 10] = [2, 9, 11, 13, 14, 18, 59, 72, 73, 8000];
 pub(crate) fn read_error(what: String, error: &Error) -> SourceError {
     let cause = Box::new(MongoError::Failed(error.kind.to_string()));
     if is_permanent(error) {
-        SourceError::Corrupt { what, cause }
+        SourceError::Refused { what, cause }
     } else {
         SourceError::Unavailable { what, cause }
     }

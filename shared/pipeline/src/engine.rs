@@ -6,7 +6,7 @@ use async_trait::async_trait;
 use futures::TryStreamExt;
 use jiff::Timestamp;
 use quiz_domain::reports::Stamp;
-use quiz_domain::{Attempt, AttemptHead, Candidates, Problems, Quiz, Test, TestBuilder};
+use quiz_domain::{AttemptHead, AttemptSelection, Problems, Quiz, Test, TestBuilder};
 use thiserror::Error;
 
 use crate::error::SyncError;
@@ -75,40 +75,30 @@ impl Engine {
         let (quiz, problems) = Quiz::read(&documents.quiz, &documents.questions)?;
         let session = request.session(&quiz);
         let mut builder = TestBuilder::new(quiz, session, now, problems);
-        let mut candidates = self.candidates(&target.quiz_id, builder.problems()).await?;
+        let mut selection = self.selection(&target.quiz_id, builder.problems()).await?;
         loop {
-            let keys = candidates.take_best();
+            let keys = selection.take_best();
             if keys.is_empty() {
                 return Ok(builder.finish()?);
             }
             let mut without_attempt = HashSet::new();
             let mut documents = self.source.attempts(&target.quiz_id, keys).await?;
             while let Some(document) = documents.try_next().await? {
-                let mut problems = Problems::default();
-                let attempt = Attempt::read(&document, builder.quiz(), &mut problems);
-                match attempt {
-                    Some(attempt) if attempt.is_attempt() => builder.add(attempt),
-                    Some(attempt) => {
-                        without_attempt.insert(attempt.user_id);
-                        continue;
-                    }
-                    None => {}
-                }
-                builder.problems().merge(problems);
+                without_attempt.extend(builder.take(&document));
             }
-            candidates.keep(&without_attempt);
+            selection.keep(&without_attempt);
         }
     }
 
-    async fn candidates(&self, quiz_id: &str, problems: &mut Problems) -> Result<Candidates, SyncError> {
-        let mut candidates = Candidates::new(self.excluded_users.clone());
+    async fn selection(&self, quiz_id: &str, problems: &mut Problems) -> Result<AttemptSelection, SyncError> {
+        let mut selection = AttemptSelection::new(self.excluded_users.clone());
         let mut heads = self.source.attempt_heads(quiz_id).await?;
         while let Some(head) = heads.try_next().await? {
             if let Some(head) = AttemptHead::read(&head, problems) {
-                candidates.add(head);
+                selection.add(head);
             }
         }
-        Ok(candidates)
+        Ok(selection)
     }
 }
 

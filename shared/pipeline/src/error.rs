@@ -37,8 +37,9 @@ impl SyncError {
         match self {
             Self::UnknownQuiz { .. } => "unknown_quiz",
             Self::Quiz(_) => "malformed_quiz",
-            Self::Source(error) if error.is_retryable() => "source_unavailable",
-            Self::Source(_) => "source_unreadable",
+            Self::Source(SourceError::Unavailable { .. }) => "source_unavailable",
+            Self::Source(SourceError::Refused { .. }) => "source_refused",
+            Self::Source(SourceError::Corrupt { .. }) => "source_unreadable",
             Self::Sink(_) => "sink_failed",
             Self::Rank(_) => "ranking_failed",
         }

@@ -72,7 +72,8 @@ impl ResultSink for ReportSink {
                     self.put(table, chunk, &mut keep, &mut counts).await?;
                 }
             }
-            counts.deleted += self.store.retain(table, &test.session.session_id, &keep).await?;
+            counts.deleted +=
+                self.store.retain(table, &test.session.session_id, &keep, stamp.generation).await?;
         }
         Ok(counts)
     }

@@ -1,8 +1,19 @@
 //! AWS's own configuration: region, credentials, endpoint.
 
+use std::time::Duration;
+
+use aws_config::timeout::TimeoutConfig;
 use aws_config::{BehaviorVersion, SdkConfig};
 
-/// As the environment and AWS's files say; `AWS_ENDPOINT_URL` leads to a local stack.
+/// A call that does not answer must not hold a function until its deadline.
+const ATTEMPT: Duration = Duration::from_secs(5);
+/// With its retries.
+const OPERATION: Duration = Duration::from_secs(15);
+
+/// As the environment and AWS's files say; `AWS_ENDPOINT_URL` leads to a local stack. A call may take
+/// 5 s, and 15 s with its retries.
 pub async fn config() -> SdkConfig {
-    aws_config::defaults(BehaviorVersion::latest()).load().await
+    let timeouts =
+        TimeoutConfig::builder().operation_attempt_timeout(ATTEMPT).operation_timeout(OPERATION).build();
+    aws_config::defaults(BehaviorVersion::latest()).timeout_config(timeouts).load().await
 }

@@ -3,6 +3,7 @@
 use std::fmt;
 
 use aws_config::SdkConfig;
+use aws_sdk_secretsmanager::error::DisplayErrorContext;
 use thiserror::Error;
 
 /// A text that is never printed.
@@ -39,7 +40,7 @@ pub enum SecretSource {
 #[derive(Debug, Error)]
 pub enum SecretError {
     #[error("the secret {id} could not be read: {cause}")]
-    Unreadable { id: String, cause: Box<dyn std::error::Error + Send + Sync> },
+    Unreadable { id: String, cause: String },
     #[error("the secret {id} holds no text")]
     NoText { id: String },
 }
@@ -54,7 +55,7 @@ impl SecretSource {
         };
         let client = aws_sdk_secretsmanager::Client::new(aws);
         let answer = client.get_secret_value().secret_id(id).send().await.map_err(|error| {
-            SecretError::Unreadable { id: id.clone(), cause: error.into_service_error().into() }
+            SecretError::Unreadable { id: id.clone(), cause: DisplayErrorContext(error).to_string() }
         })?;
         match answer.secret_string() {
             Some(text) if !text.trim().is_empty() => Ok(Secret::new(text.trim().to_owned())),

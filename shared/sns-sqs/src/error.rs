@@ -3,7 +3,7 @@ use std::error::Error;
 use aws_sdk_sqs::config::http::HttpResponse;
 use aws_sdk_sqs::error::{ProvideErrorMetadata, SdkError};
 use quiz_events::QueueMessage;
-use quiz_pipeline::ports::QueueError;
+use quiz_pipeline::ports::{QueueError, with_causes};
 use thiserror::Error as ThisError;
 
 /// What is wrong with a queue or the way to it: the cause within a [`QueueError`]. No text holds a
@@ -40,20 +40,8 @@ impl SqsError {
         let answer = match metadata {
             Some((Some(code), Some(message))) => format!("{code}: {message}"),
             Some((Some(code), None)) => code.to_owned(),
-            _ => chain(error),
+            _ => with_causes(error),
         };
         Self::Failed { queue: queue.to_owned(), answer }
     }
-}
-
-/// An error and its causes, by what they say of themselves (their debug text has whole responses).
-fn chain(error: &dyn Error) -> String {
-    let mut texts = vec![error.to_string()];
-    let mut cause = error.source();
-    while let Some(error) = cause {
-        texts.push(error.to_string());
-        cause = error.source();
-    }
-    texts.dedup();
-    texts.join(": ")
 }

@@ -75,19 +75,23 @@ async fn what_is_not_kept_is_deleted(store: &dyn ReportStore, session: &str, tab
     put(store, table, of_other.clone()).await;
     let mut keep: HashSet<String> = of_session.iter().map(|it| it.sort_key().to_owned()).collect();
     keep.insert("not stored".into());
-    assert_eq!(store.retain(table, &session, &keep).await.unwrap(), 0, "all were to be kept");
+    assert_eq!(store.retain(table, &session, &keep, i64::MAX).await.unwrap(), 0, "all were to be kept");
     let (kept, stale): (Vec<_>, Vec<_>) = of_session.into_iter().enumerate().partition(|(at, _)| at % 3 == 0);
     for (_, item) in &stale {
         keep.remove(item.sort_key());
     }
-    assert_eq!(store.retain(table, &session, &keep).await.unwrap(), stale.len() as u64);
+    assert_eq!(store.retain(table, &session, &keep, i64::MAX).await.unwrap(), stale.len() as u64);
     let kept: Vec<ReportItem> = kept.into_iter().map(|(_, item)| item).collect();
     assert_holds(store, table, &session, &kept).await;
     for (_, item) in stale {
         assert!(stored(store, &item).await.is_none(), "{} is still there", item.sort_key());
     }
-    assert_eq!(store.retain(table, "no such session", &HashSet::new()).await.unwrap(), 0);
-    clear(store, table, &session, kept.len()).await;
+    let newer = items(table, &session, 1, 9);
+    put(store, table, newer.clone()).await;
+    assert_eq!(store.retain(table, &session, &HashSet::new(), 8).await.unwrap(), kept.len() as u64 - 1);
+    assert_holds(store, table, &session, &newer).await;
+    assert_eq!(store.retain(table, "no such session", &HashSet::new(), i64::MAX).await.unwrap(), 0);
+    clear(store, table, &session, newer.len()).await;
     assert_holds(store, table, &other, &of_other).await;
     clear(store, table, &other, of_other.len()).await;
 }
@@ -124,7 +128,7 @@ async fn a_large_item_costs_its_neighbours_nothing(
         }
     }
     assert_holds(store, table, &session, &neighbours).await;
-    store.retain(table, &session, &HashSet::new()).await.unwrap();
+    store.retain(table, &session, &HashSet::new(), i64::MAX).await.unwrap();
 }
 
 async fn put(store: &dyn ReportStore, table: ReportTable, items: Vec<ReportItem>) {
@@ -136,7 +140,7 @@ async fn put(store: &dyn ReportStore, table: ReportTable, items: Vec<ReportItem>
 
 /// Deletes all of a session's items, and with that counts them.
 async fn clear(store: &dyn ReportStore, table: ReportTable, session: &str, count: usize) {
-    let deleted = store.retain(table, session, &HashSet::new()).await.unwrap();
+    let deleted = store.retain(table, session, &HashSet::new(), i64::MAX).await.unwrap();
     assert_eq!(deleted, count as u64, "items of {session} in {}", table.default_name());
 }
 

@@ -1,6 +1,6 @@
 use serde::Serialize;
 
-use super::{ReportItem, Stamp, date, is_keyable};
+use super::{Keys, ReportItem, Stamp, date};
 use crate::cohort::{FormAttempt, Test, TestResults};
 use crate::question::Question;
 use crate::scoring::is_answered;
@@ -12,10 +12,11 @@ pub struct FormResponse {
     pub session_id: String,
     /// `{user_id}#{question_position_index}`.
     #[serde(rename = "user_id-question_position_index")]
-    pub key: String,
+    pub sort_key: String,
     pub user_id: String,
     /// From 0, over the sets in order.
     pub question_position_index: usize,
+    #[serde(skip_serializing_if = "String::is_empty")]
     pub question_id: String,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub question_set_title: Option<String>,
@@ -24,15 +25,14 @@ pub struct FormResponse {
     #[serde(skip_serializing_if = "Value::is_null")]
     pub priority: Value,
     /// As the student gave it.
-    #[serde(skip_serializing_if = "Value::is_null")]
+    #[serde(skip_serializing_if = "Value::is_unknown")]
     pub user_response: Value,
     /// The texts of the options chosen, joined with `, `.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub user_response_labels: Option<String>,
     pub is_answered: bool,
     pub test_name: String,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub start_date: Option<String>,
+    pub start_date: String,
     pub sync_generation: i64,
 }
 
@@ -41,7 +41,8 @@ pub(super) fn items(test: &Test, stamp: Stamp) -> impl Iterator<Item = ReportIte
         TestResults::Form(attempts) => attempts,
         TestResults::Scored { .. } => &[],
     };
-    attempts.iter().filter(|it| is_keyable(&it.user_id)).flat_map(move |attempt| {
+    let keys = Keys::of(test);
+    attempts.iter().filter(move |it| keys.can_name(&it.user_id)).flat_map(move |attempt| {
         let questions = test.quiz.questions.iter().zip(&attempt.answers).enumerate();
         questions.map(move |(position, (question, answer))| {
             let response = response(test, attempt, position, question, answer, stamp);
@@ -60,7 +61,7 @@ fn response(
 ) -> FormResponse {
     FormResponse {
         session_id: test.session.session_id.clone(),
-        key: format!("{}#{position}", attempt.user_id),
+        sort_key: format!("{}#{position}", attempt.user_id),
         user_id: attempt.user_id.clone(),
         question_position_index: position,
         question_id: question.id.clone(),
@@ -71,12 +72,13 @@ fn response(
         user_response_labels: labels(question, answer),
         is_answered: is_answered(answer),
         test_name: test.name().to_owned(),
-        start_date: test.start.map(date),
+        start_date: date(test.began(stamp.written_at)),
         sync_generation: stamp.generation,
     }
 }
 
-/// The texts of the options chosen; `None` where the answer is no list of the question's options.
+/// The texts of the options chosen; `None` where the answer is no list of the question's options,
+/// or one of them has no text.
 fn labels(question: &Question, answer: &Value) -> Option<String> {
     let Value::List(chosen) = answer else { return None };
     if chosen.is_empty() || question.options.is_empty() {
@@ -85,7 +87,7 @@ fn labels(question: &Question, answer: &Value) -> Option<String> {
     let label = |index: &Value| {
         let index = index.as_number().filter(|index| index.fract() == 0.0 && *index >= 0.0)?;
         #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "whole, not negative")]
-        question.options.get(index as usize).map(String::as_str)
+        question.options.get(index as usize).map(String::as_str).filter(|text| !text.is_empty())
     };
     let labels: Option<Vec<&str>> = chosen.iter().map(label).collect();
     labels.map(|labels| labels.join(", "))

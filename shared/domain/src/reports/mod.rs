@@ -17,6 +17,7 @@ pub use student::{
 
 use crate::cohort::{Test, TestResults};
 use crate::problem::{ProblemKind, Problems};
+use crate::sections::OVERALL;
 use crate::time::in_india;
 use jiff::Timestamp;
 
@@ -116,9 +117,9 @@ impl ReportItem {
     #[must_use]
     pub fn sort_key(&self) -> &str {
         match self {
-            Self::Section(item) => &item.key,
+            Self::Section(item) => &item.sort_key,
             Self::Student(item) => &item.user_id,
-            Self::FormResponse(item) => &item.key,
+            Self::FormResponse(item) => &item.sort_key,
         }
     }
 }
@@ -152,12 +153,13 @@ pub fn items<'a>(
     }
 }
 
-/// Users whose id holds the separator `#`: they cannot be keyed, and get no item.
+/// Users who get no item, because their sort keys could not be told apart or are too long.
 #[must_use]
 pub fn key_problems(test: &Test) -> Problems {
+    let keys = Keys::of(test);
     let mut problems = Problems::default();
     let mut check = |user_id: &str| {
-        if !is_keyable(user_id) {
+        if !keys.can_name(user_id) {
             problems.add(ProblemKind::UserNotKeyable, format!("user {user_id}"));
         }
     };
@@ -168,8 +170,26 @@ pub fn key_problems(test: &Test) -> Problems {
     problems
 }
 
-fn is_keyable(user_id: &str) -> bool {
-    !user_id.contains('#')
+/// DynamoDB's limit, in bytes.
+const LONGEST_SORT_KEY: usize = 1024;
+
+/// What the sort keys of a test have after the user id.
+#[derive(Clone, Copy)]
+struct Keys {
+    longest_suffix: usize,
+}
+
+impl Keys {
+    fn of(test: &Test) -> Self {
+        let sections = test.quiz.sections.iter().map(String::len);
+        let index = test.quiz.questions.len().to_string().len();
+        Self { longest_suffix: sections.max().unwrap_or_default().max(OVERALL.len()).max(index) }
+    }
+
+    /// Whether all items of a user can be keyed: the separator `#` stands once in each key.
+    fn can_name(self, user_id: &str) -> bool {
+        !user_id.contains('#') && user_id.len() + 1 + self.longest_suffix <= LONGEST_SORT_KEY
+    }
 }
 
 /// `YYYY-MM-DD`, India's.

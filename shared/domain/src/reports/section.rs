@@ -1,18 +1,18 @@
 use serde::Serialize;
 
-use super::{ChapterLine, Stamp, chapters, clock, date, is_keyable};
+use super::{ChapterLine, Keys, Stamp, chapters, clock, date};
 use crate::cohort::{Ranking, ScoredAttempt, Test, TestResults};
 use crate::round::{number, optional_number, round2};
 use crate::sections::OVERALL;
 
 /// One item of `student_quiz_reports`: one student's result in one section, `overall` being the whole
-/// test. Percentages are 0 where they have no basis.
+/// test. Percentages are 0 to 100 with two decimals, and 0 where they have no basis.
 #[derive(Clone, Debug, Serialize)]
 pub struct SectionReport {
     pub session_id: String,
     /// `{user_id}#{section}`.
     #[serde(rename = "user_id-section")]
-    pub key: String,
+    pub sort_key: String,
     pub user_id: String,
     pub section: String,
     pub test_id: String,
@@ -22,8 +22,8 @@ pub struct SectionReport {
     #[serde(skip_serializing_if = "Option::is_none")]
     pub test_format: Option<String>,
     pub platform: &'static str,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub start_date: Option<String>,
+    /// `YYYY-MM-DD`, India's, as all dates here; clock times are `HH:MM:SS`, India's too.
+    pub start_date: String,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub start_time: Option<String>,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -75,11 +75,11 @@ pub(super) fn items(test: &Test, stamp: Stamp) -> impl Iterator<Item = super::Re
         TestResults::Scored { attempts, rankings, .. } => (attempts, rankings),
         TestResults::Form(_) => (&[], &[]),
     };
-    let template = template(test, stamp);
+    let (template, keys) = (template(test, stamp), Keys::of(test));
     let sections = std::iter::once(None).chain((0..).map(Some));
     sections.zip(rankings).flat_map(move |(section, ranking)| {
         let template = template.clone();
-        let keyable = attempts.iter().enumerate().filter(|(_, attempt)| is_keyable(&attempt.user_id));
+        let keyable = attempts.iter().enumerate().filter(move |(_, attempt)| keys.can_name(&attempt.user_id));
         keyable.filter_map(move |(index, attempt)| {
             let item = item(test, &template, section, ranking, index, attempt)?;
             Some(super::ReportItem::Section(Box::new(item)))
@@ -93,7 +93,7 @@ fn template(test: &Test, stamp: Stamp) -> SectionReport {
     let end = session.end.or(quiz.session_end);
     SectionReport {
         session_id: session.session_id.clone(),
-        key: String::new(),
+        sort_key: String::new(),
         user_id: String::new(),
         section: String::new(),
         test_id: quiz.id.clone(),
@@ -101,7 +101,7 @@ fn template(test: &Test, stamp: Stamp) -> SectionReport {
         test_type: quiz.kind.name().map(str::to_owned),
         test_format: quiz.test_format.clone(),
         platform: "quizengine",
-        start_date: test.start.map(date),
+        start_date: date(test.began(stamp.written_at)),
         start_time: session.start.map(clock),
         end_date: end.map(date),
         end_time: end.map(clock),
@@ -146,7 +146,7 @@ fn item(
         None => OVERALL,
     };
     Some(SectionReport {
-        key: format!("{}#{name}", attempt.user_id),
+        sort_key: format!("{}#{name}", attempt.user_id),
         user_id: attempt.user_id.clone(),
         section: name.to_owned(),
         marks_scored: score.marks,

@@ -1,6 +1,6 @@
 use serde::Serialize;
 
-use super::{ReportItem, Stamp, chapters, date, is_keyable};
+use super::{Keys, ReportItem, Stamp, chapters, date};
 use crate::cohort::{Ranking, ScoredAttempt, Test, TestResults};
 use crate::round::{number, optional_number, round2};
 use crate::value::Value;
@@ -27,8 +27,7 @@ pub struct StudentReport {
 pub struct ReportHeader {
     pub student_id: String,
     pub test_name: String,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub test_date: Option<String>,
+    pub test_date: String,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub course: Option<String>,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -97,7 +96,8 @@ pub(super) fn items(test: &Test, stamp: Stamp) -> impl Iterator<Item = ReportIte
         TestResults::Scored { attempts, rankings, .. } => (attempts, rankings),
         TestResults::Form(_) => (&[], &[]),
     };
-    let keyable = attempts.iter().enumerate().filter(|(_, attempt)| is_keyable(&attempt.user_id));
+    let keys = Keys::of(test);
+    let keyable = attempts.iter().enumerate().filter(move |(_, attempt)| keys.can_name(&attempt.user_id));
     keyable.filter_map(move |(index, attempt)| {
         let report = report(test, rankings, index, attempt, stamp)?;
         Some(ReportItem::Student(Box::new(report)))
@@ -143,7 +143,7 @@ fn report(
         report_header: ReportHeader {
             student_id: attempt.user_id.clone(),
             test_name: test.name().to_owned(),
-            test_date: test.start.map(date),
+            test_date: date(test.began(stamp.written_at)),
             course: session.course.clone(),
             stream: session.stream.clone(),
         },

@@ -3,7 +3,7 @@
 
 use bson::{Bson, Document, bson, doc};
 use jiff::Timestamp;
-use quiz_domain::{Attempt, AttemptHead, Candidates, Problems, Quiz, Test, TestBuilder, TestSession};
+use quiz_domain::{AttemptHead, AttemptSelection, Quiz, Test, TestBuilder, TestSession};
 use std::collections::HashSet;
 
 pub fn question(id: &str, kind: &str, key: impl Into<Bson>) -> Document {
@@ -46,7 +46,7 @@ pub fn build_with(
 ) -> Test {
     let (quiz, problems) = Quiz::read(quiz, questions).unwrap();
     let mut builder = TestBuilder::new(quiz, session, now, problems);
-    let mut candidates = Candidates::new(HashSet::from(["test_admin".to_owned()]));
+    let mut candidates = AttemptSelection::new(HashSet::from(["test_admin".to_owned()]));
     for document in sessions {
         if let Some(head) = AttemptHead::read(document, builder.problems()) {
             candidates.add(head);
@@ -57,18 +57,8 @@ pub fn build_with(
         if keys.is_empty() {
             return builder.finish().unwrap();
         }
-        let mut none = HashSet::new();
-        for document in sessions.iter().filter(|it| it.get("_id").is_some_and(|id| keys.contains(id))) {
-            let mut problems = Problems::default();
-            match Attempt::read(document, builder.quiz(), &mut problems) {
-                Some(attempt) if !attempt.is_attempt() => {
-                    none.insert(attempt.user_id);
-                }
-                Some(attempt) => builder.add(attempt),
-                None => {}
-            }
-            builder.problems().merge(problems);
-        }
+        let chosen = sessions.iter().filter(|it| it.get("_id").is_some_and(|id| keys.contains(id)));
+        let none: HashSet<String> = chosen.filter_map(|document| builder.take(document)).collect();
         candidates.keep(&none);
     }
 }

@@ -19,7 +19,7 @@ use quiz_dynamo::{DynamoStore, TableNames, WriteLimits};
 pub fn item(session_id: &str, user_id: &str, user_response: Value) -> ReportItem {
     ReportItem::FormResponse(Box::new(FormResponse {
         session_id: session_id.to_owned(),
-        key: format!("{user_id}#0"),
+        sort_key: format!("{user_id}#0"),
         user_id: user_id.to_owned(),
         question_position_index: 0,
         question_id: "q0".into(),
@@ -30,7 +30,7 @@ pub fn item(session_id: &str, user_id: &str, user_response: Value) -> ReportItem
         user_response_labels: None,
         is_answered: true,
         test_name: "A form".into(),
-        start_date: None,
+        start_date: "2024-04-30".to_owned(),
         sync_generation: 1,
     }))
 }

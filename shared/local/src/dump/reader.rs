@@ -35,7 +35,7 @@ pub(super) struct BsonFile {
 
 enum Input {
     Plain(BufReader<File>),
-    Gzip(BufReader<MultiGzDecoder<BufReader<File>>>),
+    Gzip(Box<BufReader<MultiGzDecoder<BufReader<File>>>>),
 }
 
 impl Input {
@@ -58,7 +58,7 @@ impl BsonFile {
     pub fn open(path: &Path) -> Result<Self, SourceError> {
         let file = BufReader::new(File::open(path).map_err(|cause| io_error(path, "", cause))?);
         let input = if path.extension().is_some_and(|it| it == "gz") {
-            Input::Gzip(BufReader::new(MultiGzDecoder::new(file)))
+            Input::Gzip(Box::new(BufReader::new(MultiGzDecoder::new(file))))
         } else {
             Input::Plain(file)
         };

@@ -1,7 +1,8 @@
 use std::time::Duration;
 
 /// How long a failed message waits: doubled with each receive, up to a limit, and spread by jitter so
-/// that retries do not come back together.
+/// that retries do not come back together. With the default and a redrive policy of 5 receives, messages
+/// ride out an outage of 7 to 15 minutes.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Backoff {
     pub first: Duration,
@@ -10,7 +11,7 @@ pub struct Backoff {
 
 impl Default for Backoff {
     fn default() -> Self {
-        Self { first: Duration::from_secs(10), longest: Duration::from_mins(15) }
+        Self { first: Duration::from_mins(1), longest: Duration::from_mins(15) }
     }
 }
 
@@ -30,8 +31,14 @@ mod tests {
     use std::time::Duration;
 
     #[test]
+    fn an_outage_of_seven_minutes_parks_nothing() {
+        let waits = (1..5).map(|receive| Backoff::default().wait(receive));
+        assert!(waits.sum::<Duration>() >= Duration::from_mins(7));
+    }
+
+    #[test]
     fn waits_double_up_to_the_limit_and_differ() {
-        let backoff = Backoff { first: Duration::from_secs(10), longest: Duration::from_mins(1) };
+        let backoff = Backoff { first: Duration::from_mins(1), longest: Duration::from_mins(1) };
         for (count, full) in [(0, 10), (1, 10), (2, 20), (3, 40), (4, 60), (u32::MAX, 60)] {
             let waits: Vec<_> = (0..50).map(|_| backoff.wait(count)).collect();
             let full = Duration::from_secs(full);

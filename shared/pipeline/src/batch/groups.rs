@@ -17,7 +17,7 @@ pub(super) struct Group {
 #[derive(Debug, Default)]
 pub(super) struct Grouped {
     pub groups: Vec<Group>,
-    /// Messages that can never succeed, by their place in the batch.
+    /// Messages that are not synced with this batch, by their place in it.
     pub rejected: Vec<(usize, Failure)>,
 }
 
@@ -75,6 +75,8 @@ fn newest_quizzes(parsed: &[Parsed]) -> HashMap<String, String> {
     newest.into_iter().map(|(session, (_, quiz))| (session, quiz)).collect()
 }
 
+/// A message that disagrees with a newer one waits for its next receive: by then the newer one is synced,
+/// or parked where it was the mistake.
 fn contradiction(target: &SessionTarget, quizzes: &HashMap<String, String>) -> Option<Failure> {
     let newest = quizzes.get(&target.session_id)?;
     (*newest != target.quiz_id).then(|| Failure {
@@ -83,7 +85,7 @@ fn contradiction(target: &SessionTarget, quizzes: &HashMap<String, String>) -> O
             "session {} is said to be of quiz {}, but a newer message says quiz {newest}",
             target.session_id, target.quiz_id
         ),
-        permanent: true,
+        permanent: false,
     })
 }
 
@@ -156,14 +158,15 @@ mod tests {
     }
 
     #[test]
-    fn a_message_that_contradicts_a_newer_one_about_the_quiz_is_rejected_alone() {
+    fn a_message_that_contradicts_a_newer_one_about_the_quiz_waits() {
         let other = "6715f621e1eb083bfa9b56ff";
         let body = |quiz: &str| format!(r#"{{"session_id":"free-name","quiz_id":"{quiz}"}}"#);
         let grouped = group(&[message(body(QUIZ), 2), message(body(other), 1), message(body(QUIZ), 1)]);
         assert_eq!(grouped.groups.len(), 1);
         assert_eq!(grouped.groups[0].members, [0, 2]);
         assert_eq!(grouped.rejected[0].0, 1);
-        assert_eq!(grouped.rejected[0].1.code, "contradicting_quiz");
+        let waits = &grouped.rejected[0].1;
+        assert_eq!((waits.code, waits.permanent), ("contradicting_quiz", false));
     }
 
     #[test]

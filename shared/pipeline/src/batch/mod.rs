@@ -72,6 +72,6 @@ impl BatchHandler {
         let results = run::run(self, grouped.groups, deadline).await;
         let verdicts = settle::verdicts(messages.len(), grouped.rejected, &results);
         let synced = results.iter().filter(|(_, result)| result.is_ok()).count();
-        settle::settle(self, messages, verdicts, queue, synced).await
+        settle::settle(self, messages, verdicts, queue, synced, deadline).await
     }
 }

@@ -9,6 +9,8 @@ use super::groups::Group;
 use crate::engine::SessionSync;
 use crate::listener::Failure;
 
+const NOT_STARTED: &str = "not_started";
+
 /// Each group with how its test's sync ended.
 pub(super) type Results = Vec<(Group, Result<(), Failure>)>;
 
@@ -17,13 +19,13 @@ pub(super) async fn run(handler: &BatchHandler, groups: Vec<Group>, deadline: In
     let limits = &handler.limits;
     let last_start = before(deadline, limits.start_reserve);
     let stop = before(deadline, limits.stop_reserve);
-    stream::iter(groups)
+    let results: Results = stream::iter(groups)
         .map(|group| async move {
-            let result = if Instant::now() > last_start {
-                Err(temporary("not_started", "too little of the function's time was left to begin".into()))
-            } else {
-                one(handler, &group, stop).await
-            };
+            if Instant::now() > last_start {
+                let late = "too little of the function's time was left to begin".to_owned();
+                return (group, Err(temporary(NOT_STARTED, late)));
+            }
+            let result = one(handler, &group, stop).await;
             if let Err(failure) = &result {
                 handler.listener.failed(&group.request.target, failure).await;
             }
@@ -31,7 +33,12 @@ pub(super) async fn run(handler: &BatchHandler, groups: Vec<Group>, deadline: In
         })
         .buffer_unordered(limits.concurrency.max(1))
         .collect()
-        .await
+        .await;
+    let late = results.iter().filter(|(_, it)| it.as_ref().is_err_and(|it| it.code == NOT_STARTED)).count();
+    if late > 0 {
+        tracing::warn!(tests = late, "tests not begun: too little of the function's time was left");
+    }
+    results
 }
 
 async fn one(handler: &BatchHandler, group: &Group, stop: Instant) -> Result<(), Failure> {

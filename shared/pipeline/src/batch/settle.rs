@@ -1,5 +1,8 @@
+use std::time::Duration;
+
 use futures::{StreamExt, stream};
 use quiz_events::QueueMessage;
+use tokio::time::{Instant, timeout_at};
 
 use super::groups::Group;
 use super::{BatchHandler, BatchReport};
@@ -8,6 +11,10 @@ use crate::ports::{ParkCause, SourceQueue};
 
 /// Calls to the queue in flight.
 const CALLS: usize = 16;
+/// What the function needs to answer once all is settled.
+const ANSWER: Duration = Duration::from_secs(1);
+/// How many of a message's failures its cause tells; the rest are counted.
+const TOLD: usize = 3;
 
 /// What each message of the batch comes to, by its place: `None` is done.
 pub(super) fn verdicts(
@@ -15,51 +22,60 @@ pub(super) fn verdicts(
     rejected: Vec<(usize, Failure)>,
     results: &[(Group, Result<(), Failure>)],
 ) -> Vec<Option<Failure>> {
-    let mut verdicts: Vec<Option<Failure>> = vec![None; messages];
+    let mut failures: Vec<Vec<Failure>> = vec![Vec::new(); messages];
     let of_groups = results.iter().filter_map(|(group, result)| Some((group, result.as_ref().err()?)));
-    let failures =
+    let of_groups =
         of_groups.flat_map(|(group, failure)| group.members.iter().map(move |it| (*it, failure.clone())));
-    for (place, failure) in rejected.into_iter().chain(failures) {
-        if let Some(verdict) = verdicts.get_mut(place) {
-            *verdict = Some(match verdict.take() {
-                Some(other) => worse(other, failure),
-                None => failure,
-            });
+    for (place, failure) in rejected.into_iter().chain(of_groups) {
+        if let Some(failures) = failures.get_mut(place) {
+            failures.push(failure);
         }
     }
-    verdicts
+    failures.iter().map(|failures| verdict(failures)).collect()
 }
 
-/// Of a message's several failures: one that a retry may mend keeps the message in its queue.
-fn worse(one: Failure, other: Failure) -> Failure {
-    if one.permanent && other.permanent {
-        Failure { error: format!("{}; {}", one.error, other.error), ..one }
-    } else if one.permanent {
-        other
-    } else {
-        one
+/// Of a message's failures: one that a retry may mend keeps the message in its queue.
+fn verdict(failures: &[Failure]) -> Option<Failure> {
+    if let Some(temporary) = failures.iter().find(|it| !it.permanent) {
+        return Some(temporary.clone());
     }
+    let first = failures.first()?.clone();
+    let mut told: Vec<String> = failures.iter().take(TOLD).map(|it| it.error.clone()).collect();
+    if failures.len() > TOLD {
+        told.push(format!("and {} more of the message's tests failed", failures.len() - TOLD));
+    }
+    Some(Failure { error: told.join("; "), ..first })
 }
 
 /// Parks what can never succeed or has had its last try, and delays what is to be tried again.
+///
+/// It ends before `deadline`: a message that the queue could not be told about in time is kept, and comes
+/// back after the queue's own visibility timeout.
 pub(super) async fn settle(
     handler: &BatchHandler,
     messages: &[QueueMessage],
     verdicts: Vec<Option<Failure>>,
     queue: &dyn SourceQueue,
     synced: usize,
+    deadline: Instant,
 ) -> BatchReport {
+    let end = deadline.checked_sub(ANSWER).unwrap_or_else(Instant::now);
     let failures: Vec<_> =
         messages.iter().zip(verdicts).filter_map(|(message, verdict)| Some((message, verdict?))).collect();
     let last_try =
         if failures.iter().any(|(_, failure)| !failure.permanent) { last_try(queue).await } else { None };
     let settled: Vec<Settled> = stream::iter(failures)
         .map(|(message, failure)| async move {
-            if failure.permanent || last_try.is_some_and(|last| message.receive_count >= last) {
-                park(handler, message, failure, queue).await
-            } else {
-                retry(handler, message, queue).await
-            }
+            let park_it = failure.permanent || last_try.is_some_and(|last| message.receive_count >= last);
+            let settled = async {
+                if park_it {
+                    park(handler, message, failure, queue).await
+                } else {
+                    retry(handler, message, queue).await
+                }
+            };
+            let in_time = timeout_at(end, settled).await;
+            in_time.unwrap_or_else(|_| Settled::Kept(message.message_id.clone()))
         })
         .buffered(CALLS)
         .collect()

@@ -11,16 +11,12 @@ pub enum SourceError {
     /// The server or network failed; a retry may help.
     #[error("could not read {what}: {cause}")]
     Unavailable { what: String, cause: Cause },
+    /// Credentials or permissions are wrong; a retry cannot help until that is mended.
+    #[error("may not read {what}: {cause}")]
+    Refused { what: String, cause: Cause },
     /// What is stored is no BSON document or cannot be opened; a retry cannot help.
     #[error("cannot read {what}: {cause}")]
     Corrupt { what: String, cause: Cause },
-}
-
-impl SourceError {
-    #[must_use]
-    pub fn is_retryable(&self) -> bool {
-        matches!(self, Self::Unavailable { .. })
-    }
 }
 
 /// A quiz with the full documents of its questions.

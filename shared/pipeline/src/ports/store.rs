@@ -47,12 +47,14 @@ pub trait ReportStore: Send + Sync {
     /// Writes items of one table, any number of them, whose keys differ.
     async fn put(&self, table: ReportTable, items: Vec<ReportItem>) -> Result<PutOutcome, StoreError>;
 
-    /// Deletes the session's items whose sort key is not in `keep`; tells how many.
+    /// Deletes the session's items whose sort key is not in `keep`, but none that a later run has written
+    /// (whose `sync_generation` is above `generation`); tells how many.
     async fn retain(
         &self,
         table: ReportTable,
         session_id: &str,
         keep: &HashSet<String>,
+        generation: i64,
     ) -> Result<u64, StoreError>;
 
     /// A user's items of a session, by sort key.

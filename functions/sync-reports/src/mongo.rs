@@ -1,0 +1,49 @@
+use async_trait::async_trait;
+use aws_config::SdkConfig;
+use bson::Bson;
+use quiz_mongo::MongoSource;
+use quiz_pipeline::ports::{AnswerSource, Cause, DocumentStream, QuizDocuments, SourceError};
+use quiz_runtime::SecretSource;
+use tokio::sync::OnceCell;
+
+/// MongoDB, its secret resolved and its client made when a message first needs it. Were that done at
+/// start, a failure would end the process before it could say which messages failed, and why.
+pub struct LazyMongo {
+    pub uri: SecretSource,
+    pub database: String,
+    pub aws: SdkConfig,
+    pub connected: OnceCell<MongoSource>,
+}
+
+impl LazyMongo {
+    async fn source(&self) -> Result<&MongoSource, SourceError> {
+        let unavailable =
+            |cause: Cause| SourceError::Unavailable { what: "the MongoDB configuration".into(), cause };
+        self.connected
+            .get_or_try_init(|| async {
+                let uri = self.uri.resolve(&self.aws).await.map_err(|error| unavailable(error.into()))?;
+                let source = MongoSource::connect(uri.expose(), &self.database).await;
+                source.map_err(|error| unavailable(error.into()))
+            })
+            .await
+    }
+}
+
+#[async_trait]
+impl AnswerSource for LazyMongo {
+    async fn quiz(&self, quiz_id: &str) -> Result<Option<QuizDocuments>, SourceError> {
+        self.source().await?.quiz(quiz_id).await
+    }
+
+    async fn attempt_heads<'a>(&'a self, quiz_id: &'a str) -> Result<DocumentStream<'a>, SourceError> {
+        self.source().await?.attempt_heads(quiz_id).await
+    }
+
+    async fn attempts<'a>(
+        &'a self,
+        quiz_id: &'a str,
+        keys: Vec<Bson>,
+    ) -> Result<DocumentStream<'a>, SourceError> {
+        self.source().await?.attempts(quiz_id, keys).await
+    }
+}
