@@ -105,7 +105,9 @@ fn hostile_names_stay_text() {
 fn problems_come_with_an_example_and_advice() {
     let html = page(&test(&quiz("Mock", &TWO), &[("u1", vec![Bson::Int32(0)], true)]));
     assert!(html.contains("1 × answer of wrong shape") && html.contains("1 × answers missing"));
-    assert!(html.contains("Example: session document 6715f621e1eb083bfa9c0000 answers 1 of 4 questions"));
+    assert!(
+        html.contains("Example: session document 6715f621e1eb083bfa9c0000 has records of 1 of 4 questions")
+    );
     assert!(html.contains(ProblemKind::AnswersMissing.advice()));
 }
 

@@ -128,7 +128,7 @@ async fn a_bad_message_is_parked_alone_with_its_cause_and_is_not_retried() {
         (&*parked["4"].code, &*parked["4"].error),
         ("unknown_quiz", "there is no quiz q (asked for by session unknown)")
     );
-    assert_eq!(parked["5"].error, "`session_id` is missing");
+    assert_eq!(parked["5"].error, "neither `session_id` nor `session_ids` is given");
     assert!(queue.delayed.lock().unwrap().is_empty());
 }
 

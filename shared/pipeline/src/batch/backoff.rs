@@ -38,7 +38,7 @@ mod tests {
 
     #[test]
     fn waits_double_up_to_the_limit_and_differ() {
-        let backoff = Backoff { first: Duration::from_mins(1), longest: Duration::from_mins(1) };
+        let backoff = Backoff { first: Duration::from_secs(10), longest: Duration::from_mins(1) };
         for (count, full) in [(0, 10), (1, 10), (2, 20), (3, 40), (4, 60), (u32::MAX, 60)] {
             let waits: Vec<_> = (0..50).map(|_| backoff.wait(count)).collect();
             let full = Duration::from_secs(full);
