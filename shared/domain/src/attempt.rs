@@ -3,10 +3,11 @@ use std::collections::{BTreeMap, HashSet};
 use bson::{Bson, Document};
 use jiff::Timestamp;
 
+use crate::fields;
 use crate::problem::{ProblemKind, Problems};
 use crate::quiz::Quiz;
 use crate::time;
-use crate::value::{self, Value};
+use crate::value::Value;
 
 /// What the choice of one attempt per user needs of a session document: its ids and whether it ended.
 #[derive(Clone, Debug)]
@@ -24,7 +25,7 @@ impl AttemptHead {
 
     /// `None`, with a problem, where the document does not say whose it is.
     pub fn read(document: &Document, problems: &mut Problems) -> Option<Self> {
-        let id = value::id(document, "_id");
+        let id = fields::id(document, "_id");
         let shown = id.as_deref().unwrap_or("without id");
         let Some(user_id) = user_id(document) else {
             let example = format!("session document {shown} has no user_id");
@@ -37,15 +38,15 @@ impl AttemptHead {
             return None;
         };
         let stored_id = document.get("_id").cloned()?;
-        Some(Self { id, stored_id, user_id, ended: value::flag(document, "has_quiz_ended", false) })
+        Some(Self { id, stored_id, user_id, ended: fields::flag(document, "has_quiz_ended", false) })
     }
 }
 
 /// A user id is a text, or a whole number.
 fn user_id(document: &Document) -> Option<String> {
     match document.get("user_id")? {
-        Bson::String(_) | Bson::ObjectId(_) => value::id(document, "user_id"),
-        _ => value::text(document, "user_id"),
+        Bson::String(_) | Bson::ObjectId(_) => fields::id(document, "user_id"),
+        _ => fields::text(document, "user_id"),
     }
 }
 
@@ -122,7 +123,7 @@ impl Attempt {
     /// this quiz; what is wrong with single answers is a problem and no more.
     pub fn read(document: &Document, quiz: &Quiz, problems: &mut Problems) -> Option<Self> {
         let head = AttemptHead::read(document, problems)?;
-        let quiz_id = value::id(document, "quiz_id");
+        let quiz_id = fields::id(document, "quiz_id");
         if quiz_id.as_ref() != Some(&quiz.id) {
             let named = quiz_id.unwrap_or_else(|| "none".into());
             let example = format!("session document {} names quiz {named}", head.id);
@@ -152,7 +153,7 @@ impl Attempt {
         Some(Self {
             ended: head.ended,
             started,
-            total_time_spent: value::number(document, "total_time_spent"),
+            total_time_spent: fields::number(document, "total_time_spent"),
             answers,
             has_start_event: start_event.is_some(),
             has_answer: records.iter().any(has_answer),
@@ -197,7 +198,7 @@ fn match_answers(
             problems.add(ProblemKind::AnswerUnmatched, example);
             continue;
         };
-        let id = value::id(record, "question_id");
+        let id = fields::id(record, "question_id");
         let position = id.as_ref().and_then(|id| quiz.positions.get(id)).copied();
         match position.and_then(|position| slots.get_mut(position)) {
             Some(slot) if slot.is_none() => *slot = Some(record),
@@ -234,8 +235,8 @@ fn has_answer(record: &Bson) -> bool {
 fn read_record(record: &Document) -> AnswerRecord {
     AnswerRecord {
         answer: Value::read(record.get("answer")),
-        visited: value::flag(record, "visited", false),
-        time_spent: value::number(record, "time_spent"),
-        marked_for_review: value::flag(record, "marked_for_review", false),
+        visited: fields::flag(record, "visited", false),
+        time_spent: fields::number(record, "time_spent"),
+        marked_for_review: fields::flag(record, "marked_for_review", false),
     }
 }

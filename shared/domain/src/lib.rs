@@ -8,7 +8,10 @@
 //! does), and all times are instants; dates and clock times in reports are India's (UTC+05:30).
 
 mod attempt;
-mod cohort;
+mod builder;
+mod fields;
+mod histogram;
+mod marking;
 mod problem;
 mod question;
 mod quiz;
@@ -18,22 +21,24 @@ mod round;
 mod scoring;
 mod sections;
 mod tally;
+mod test_results;
 mod test_session;
 mod time;
 mod value;
 
 pub use attempt::{AnswerRecord, Attempt, AttemptHead, AttemptSelection};
-pub use cohort::{
-    FormAttempt, Histogram, QuestionTally, Ranking, ScoredAttempt, Test, TestBuilder, TestResults,
-};
+pub use builder::TestBuilder;
+pub use histogram::Histogram;
+pub use marking::{MarkingScheme, PartialRule};
 pub use problem::{Problem, ProblemKind, Problems};
 pub use question::{Question, QuestionType};
-pub use quiz::{Chapter, MarkingScheme, PartialRule, QuestionSet, Quiz, QuizError, QuizKind};
+pub use quiz::{Chapter, QuestionSet, Quiz, QuizError, QuizKind};
 pub use rank::{CohortFigures, RankError, Standing};
 pub use round::round2;
 pub use scoring::{Judgement, Outcome, is_answered, judge};
 pub use sections::{OVERALL, Part};
 pub use tally::{Score, Tally};
+pub use test_results::{FormAttempt, QuestionTally, Ranking, ScoredAttempt, Test, TestResults};
 pub use test_session::TestSession;
 pub use time::{from_india, from_utc, in_india};
 pub use value::Value;

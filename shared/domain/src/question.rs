@@ -1,7 +1,8 @@
 use bson::Document;
 
+use crate::fields;
 use crate::problem::{ProblemKind, Problems};
-use crate::value::{self, Value};
+use crate::value::Value;
 
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum QuestionType {
@@ -120,14 +121,14 @@ impl Question {
         scored: bool,
     ) -> (Self, Problems) {
         let mut problems = Problems::default();
-        let id = value::id(stub, "_id").unwrap_or_default();
+        let id = fields::id(stub, "_id").unwrap_or_default();
         let named = if id.is_empty() { place.to_owned() } else { format!("question {id}") };
         let either = |field| stub.get(field).or_else(|| full?.get(field));
 
         let kind = QuestionType::read(either("type").and_then(bson::Bson::as_str).unwrap_or_default());
         let key = Value::read(either("correct_answer"));
-        let graded = value::flag(stub, "graded", true);
-        let force_correct = value::flag(stub, "force_correct", false);
+        let graded = fields::flag(stub, "graded", true);
+        let force_correct = fields::flag(stub, "force_correct", false);
         if scored && graded && !force_correct {
             if let QuestionType::Unknown(name) = &kind {
                 problems.add(ProblemKind::QuestionOfUnknownType, format!("{named} has the type {name:?}"));
@@ -140,20 +141,20 @@ impl Question {
         }
 
         let metadata = |field| {
-            let of = |document| value::object(document, "metadata").and_then(|it| value::text(it, field));
+            let of = |document| fields::object(document, "metadata").and_then(|it| fields::text(it, field));
             of(stub).or_else(|| of(full?))
         };
-        let text = |document| value::text(document, "text");
+        let text = |document| fields::text(document, "text");
         if text(stub).is_none() && full.is_none() {
             let example = format!("{named} is not in the questions collection");
             problems.add(ProblemKind::QuestionTextMissing, example);
         }
         let options = |document: &Document| {
             let options = document.get_array("options").ok()?;
-            let text = |option: &bson::Bson| option.as_document().and_then(|it| value::text(it, "text"));
+            let text = |option: &bson::Bson| option.as_document().and_then(|it| fields::text(it, "text"));
             (!options.is_empty()).then(|| options.iter().map(|it| text(it).unwrap_or_default()).collect())
         };
-        let priority = |document| value::object(document, "metadata").and_then(|it| it.get("priority"));
+        let priority = |document| fields::object(document, "metadata").and_then(|it| it.get("priority"));
 
         let question = Self {
             kind,

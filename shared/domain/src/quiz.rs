@@ -4,17 +4,18 @@ use bson::{Bson, Document};
 use jiff::Timestamp;
 use thiserror::Error;
 
+use crate::fields::{self, is_given};
+use crate::marking::MarkingScheme;
 use crate::problem::{ProblemKind, Problems};
 use crate::question::Question;
 use crate::round::round2;
 use crate::sections::{self, Part};
 use crate::tally::Tally;
 use crate::time;
-use crate::value::{self, Value};
+use crate::value::Value;
 
 const LIMIT: &str = "max_questions_allowed_to_attempt";
-/// Beyond these a number is a mistake.
-const MOST_MARKS: f64 = 1e6;
+/// Beyond this a number is a mistake.
 const MOST_QUESTIONS: f64 = 1e6;
 
 /// Why a quiz document cannot be used at all. A retry cannot help: the document must change.
@@ -59,24 +60,6 @@ impl QuizKind {
             Self::Unnamed => None,
         }
     }
-}
-
-/// The marks that a set gives for a question's outcome.
-#[derive(Clone, Debug, PartialEq)]
-pub struct MarkingScheme {
-    pub correct: f64,
-    pub wrong: f64,
-    pub skipped: f64,
-    /// `None` where the set knows no partial marks; an empty list of rules gives 0 for a partly
-    /// correct answer, which is still no wrong one.
-    pub partial: Option<Vec<PartialRule>>,
-}
-
-/// `marks` where the number of options selected is one of `selected`.
-#[derive(Clone, Debug, PartialEq)]
-pub struct PartialRule {
-    pub selected: Vec<f64>,
-    pub marks: f64,
 }
 
 #[derive(Clone, Debug)]
@@ -141,13 +124,13 @@ impl Quiz {
     /// # Errors
     /// [`QuizError::Malformed`] where the document has no id, or its sets or questions cannot be told.
     pub fn read(document: &Document, questions: &[Document]) -> Result<(Self, Problems), QuizError> {
-        let id = value::id(document, "_id").ok_or_else(|| malformed("", "it has no _id"))?;
+        let id = fields::id(document, "_id").ok_or_else(|| malformed("", "it has no _id"))?;
         let mut problems = Problems::default();
         let none = Document::new();
-        let metadata = value::object(document, "metadata").unwrap_or(&none);
-        let kind = QuizKind::read(value::text(metadata, "quiz_type").as_deref());
+        let metadata = fields::object(document, "metadata").unwrap_or(&none);
+        let kind = QuizKind::read(fields::text(metadata, "quiz_type").as_deref());
         let full: HashMap<String, &Document> =
-            questions.iter().filter_map(|it| Some((value::id(it, "_id")?, it))).collect();
+            questions.iter().filter_map(|it| Some((fields::id(it, "_id")?, it))).collect();
 
         let session_end = metadata.get("session_end_time").filter(|it| !blank(it)).and_then(|it| {
             let time = time::from_india(it);
@@ -157,11 +140,11 @@ impl Quiz {
             time
         });
         let mut quiz = Self {
-            title: value::text(document, "title"),
-            test_format: value::text(metadata, "test_format"),
-            grade: value::text(metadata, "grade"),
-            subject: value::text(metadata, "subject"),
-            source_id: value::text(metadata, "source_id"),
+            title: fields::text(document, "title"),
+            test_format: fields::text(metadata, "test_format"),
+            grade: fields::text(metadata, "grade"),
+            subject: fields::text(metadata, "subject"),
+            source_id: fields::text(metadata, "source_id"),
             session_end,
             sets: Vec::new(),
             questions: Vec::new(),
@@ -207,7 +190,7 @@ impl Quiz {
         for (at, stub) in stubs.iter().enumerate() {
             let place = format!("question_sets[{index}].questions[{at}]");
             let stub = stub.as_document().ok_or_else(|| wrong(format!("{place} is not an object")))?;
-            let full = value::id(stub, "_id").and_then(|id| full.get(&id).copied());
+            let full = fields::id(stub, "_id").and_then(|id| full.get(&id).copied());
             let (question, found) =
                 Question::read(stub, full, &format!("{place} of quiz {}", self.id), scored);
             problems.merge(found);
@@ -216,24 +199,24 @@ impl Quiz {
         }
         let all = u32::try_from(stubs.len()).unwrap_or(u32::MAX);
         let place = format!("quiz {}, question_sets[{index}]", self.id);
-        let limit = value::number(set, LIMIT).map_or(all, to_count);
-        if is_given(set, LIMIT) && value::number(set, LIMIT).is_none() {
+        let limit = fields::number(set, LIMIT).map_or(all, to_count);
+        if is_given(set, LIMIT) && fields::number(set, LIMIT).is_none() {
             problems.add(ProblemKind::MarkingUnreadable, format!("{place}: `{LIMIT}` is not a number"));
         }
-        if is_given(set, "marking_scheme") && value::object(set, "marking_scheme").is_none() {
+        if is_given(set, "marking_scheme") && fields::object(set, "marking_scheme").is_none() {
             problems
                 .add(ProblemKind::MarkingUnreadable, format!("{place}: `marking_scheme` is not an object"));
         }
-        let scheme = value::object(set, "marking_scheme")
-            .or_else(|| value::object(stubs.first()?.as_document()?, "marking_scheme"));
+        let scheme = fields::object(set, "marking_scheme")
+            .or_else(|| fields::object(stubs.first()?.as_document()?, "marking_scheme"));
         let marking = match scheme {
             Some(scheme) => MarkingScheme::read(scheme, &place, problems),
             None => MarkingScheme::of_kind(&self.kind),
         };
         let allowed = limit.saturating_sub(ungraded);
         self.sets.push(QuestionSet {
-            id: value::id(set, "_id").unwrap_or_default(),
-            title: value::text(set, "title"),
+            id: fields::id(set, "_id").unwrap_or_default(),
+            title: fields::text(set, "title"),
             allowed,
             limit,
             ungraded,
@@ -272,65 +255,9 @@ impl QuestionSet {
     }
 }
 
-impl MarkingScheme {
-    fn of_kind(kind: &QuizKind) -> Self {
-        let (correct, wrong) = match kind {
-            QuizKind::Assessment | QuizKind::OmrAssessment => (4.0, -1.0),
-            _ => (1.0, 0.0),
-        };
-        Self { correct, wrong, skipped: 0.0, partial: None }
-    }
-
-    fn read(scheme: &Document, place: &str, problems: &mut Problems) -> Self {
-        let mut marks = |of: &Document, field: &str| {
-            if let Some(marks) = value::number(of, field).filter(|marks| marks.abs() <= MOST_MARKS) {
-                return marks;
-            }
-            if is_given(of, field) {
-                let example =
-                    format!("{place}: `{field}` is no number between −{MOST_MARKS} and {MOST_MARKS}");
-                problems.add(ProblemKind::MarkingUnreadable, example);
-            }
-            0.0
-        };
-        let correct = marks(scheme, "correct");
-        let wrong = marks(scheme, "wrong");
-        let skipped = marks(scheme, "skipped");
-        let partial = scheme.get_array("partial").ok().map(|rules| {
-            rules
-                .iter()
-                .filter_map(Bson::as_document)
-                .map(|rule| PartialRule { selected: selected(rule), marks: marks(rule, "marks") })
-                .collect()
-        });
-        if is_given(scheme, "partial") && partial.is_none() {
-            problems.add(ProblemKind::MarkingUnreadable, format!("{place}: `partial` is not a list"));
-        }
-        Self { correct, wrong, skipped, partial }
-    }
-
-    /// Marks for a partly correct answer: of the first rule that fits the number of options selected.
-    #[must_use]
-    #[expect(clippy::cast_precision_loss, reason = "small whole numbers")]
-    pub fn partial_marks(&self, selected: usize) -> f64 {
-        let fits = |rule: &&PartialRule| rule.selected.contains(&(selected as f64));
-        self.partial.iter().flatten().find(fits).map_or(0.0, |rule| rule.marks)
-    }
-}
-
-fn selected(rule: &Document) -> Vec<f64> {
-    let conditions = rule.get_array("conditions").map(Vec::as_slice).unwrap_or_default();
-    conditions.iter().filter_map(|it| value::number(it.as_document()?, "num_correct_selected")).collect()
-}
-
 #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "clamped to the range")]
 fn to_count(value: f64) -> u32 {
     value.clamp(0.0, MOST_QUESTIONS) as u32
-}
-
-/// Whether a field is there and not null.
-fn is_given(document: &Document, field: &str) -> bool {
-    document.get(field).is_some_and(|value| *value != Bson::Null)
 }
 
 fn blank(value: &Bson) -> bool {

@@ -1,5 +1,5 @@
+use crate::marking::MarkingScheme;
 use crate::question::{Question, QuestionType};
-use crate::quiz::MarkingScheme;
 use crate::value::{Value, is_blank};
 
 /// How close a numerical-float answer must be to its key: `|answer − key| < 0.05`.

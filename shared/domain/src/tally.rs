@@ -1,4 +1,5 @@
-use crate::quiz::{MarkingScheme, Quiz};
+use crate::marking::MarkingScheme;
+use crate::quiz::Quiz;
 use crate::round::{percent, round2};
 use crate::scoring::{Judgement, Outcome};
 

@@ -1,7 +1,7 @@
 use std::cmp::Ordering;
 use std::collections::BTreeMap;
 
-use bson::{Bson, Document};
+use bson::Bson;
 use serde::{Serialize, Serializer};
 
 /// An answer or a key as it was stored, of whatever shape. Whole and floating numbers are one kind:
@@ -208,69 +208,15 @@ impl Serialize for Value {
     }
 }
 
-/// An id, whether it is stored as text or as an `ObjectId`; `None` where it is neither, or empty.
-pub(crate) fn id(document: &Document, field: &str) -> Option<String> {
-    match document.get(field)? {
-        Bson::String(id) if !id.is_empty() => Some(id.clone()),
-        Bson::ObjectId(id) => Some(id.to_hex()),
-        _ => None,
-    }
-}
-
-/// A text that says something: trimmed, and not empty. A whole number is a text too, of whichever BSON
-/// type: `grade` 12 is "12".
-pub(crate) fn text(document: &Document, field: &str) -> Option<String> {
-    match document.get(field)? {
-        Bson::String(text) => Some(text.trim()).filter(|text| !text.is_empty()).map(str::to_owned),
-        Bson::Int32(number) => Some(number.to_string()),
-        Bson::Int64(number) => Some(number.to_string()),
-        Bson::Double(number) if number.fract() == 0.0 && number.abs() < 1e15 => Some(format!("{number:.0}")),
-        _ => None,
-    }
-}
-
 /// Blank as Python's `str.strip` has it, which also strips the information separators.
 pub(crate) fn is_blank(text: &str) -> bool {
     text.chars().all(|char| char.is_whitespace() || ('\u{1c}'..='\u{1f}').contains(&char))
 }
 
-/// A finite number, of whichever BSON type.
-pub(crate) fn number(document: &Document, field: &str) -> Option<f64> {
-    match document.get(field)? {
-        Bson::Int32(value) => Some(f64::from(*value)),
-        #[expect(clippy::cast_precision_loss, reason = "counts and marks are far below 2^53")]
-        Bson::Int64(value) => Some(*value as f64),
-        Bson::Double(value) if value.is_finite() => Some(*value),
-        _ => None,
-    }
-}
-
-/// Whether a flag is set, as the backend's Python takes it: an absent one is `default`, null is not set,
-/// and any other value is set unless it is 0 or empty.
-pub(crate) fn flag(document: &Document, field: &str, default: bool) -> bool {
-    match document.get(field) {
-        None => default,
-        Some(Bson::Boolean(value)) => *value,
-        Some(Bson::Null | Bson::Undefined) => false,
-        Some(Bson::Int32(value)) => *value != 0,
-        Some(Bson::Int64(value)) => *value != 0,
-        Some(Bson::Double(value)) => *value != 0.0,
-        Some(Bson::String(value)) => !value.is_empty(),
-        Some(Bson::Array(values)) => !values.is_empty(),
-        Some(Bson::Document(fields)) => !fields.is_empty(),
-        Some(_) => true,
-    }
-}
-
-/// The sub-document of that name, where there is one.
-pub(crate) fn object<'a>(document: &'a Document, field: &str) -> Option<&'a Document> {
-    document.get_document(field).ok()
-}
-
 #[cfg(test)]
 mod tests {
-    use super::{Value, flag};
-    use bson::{Bson, bson, doc};
+    use super::Value;
+    use bson::{Bson, bson};
 
     fn same(answer: &Bson, key: &Bson) -> bool {
         Value::read(Some(answer)).same_answer(&Value::read(Some(key)))
@@ -302,14 +248,6 @@ mod tests {
             .collect();
         let reversed: Vec<Bson> = mixed.iter().rev().cloned().collect();
         assert!(!same(&bson!(mixed), &bson!(reversed)), "not a number equals nothing");
-    }
-
-    #[test]
-    fn flags_are_taken_as_the_backend_takes_them() {
-        let flag = |value: Bson| flag(&doc! {"flag": value}, "flag", true);
-        assert!(![bson!(0), bson!(0.0), Bson::Null, bson!(false), bson!("")].into_iter().any(flag));
-        assert!([bson!(1), bson!(2_i64), bson!(0.5), bson!("no")].into_iter().all(flag));
-        assert!(super::flag(&doc! {}, "flag", true));
     }
 
     #[test]

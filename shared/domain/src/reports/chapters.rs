@@ -1,9 +1,9 @@
 use serde::Serialize;
 
-use crate::cohort::{ScoredAttempt, Test};
 use crate::quiz::{Chapter, Quiz};
 use crate::round::{number, percent, round2};
 use crate::tally::Tally;
+use crate::test_results::{ScoredAttempt, Test};
 
 /// One chapter's line in a subject's item (v1). Percentages are 0 where they have no basis.
 #[derive(Clone, Debug, Serialize)]
@@ -41,7 +41,7 @@ pub(super) fn scores<'a>(
     section: Option<usize>,
 ) -> impl Iterator<Item = ChapterScore<'a>> {
     let of_section = move |chapter: &Chapter| section.is_none_or(|it| it == chapter.section);
-    quiz.chapters.iter().zip(attempt.chapters()).filter(move |(it, _)| of_section(it)).filter_map(
+    quiz.chapters.iter().zip(&attempt.chapters).filter(move |(it, _)| of_section(it)).filter_map(
         |(chapter, tally)| {
             let answered = tally.tally.answered();
             let correct = f64::from(tally.tally.correct) + 0.5 * f64::from(tally.tally.partially_correct);

@@ -1,9 +1,9 @@
 use serde::Serialize;
 
 use super::{Keys, ReportItem, Stamp, date};
-use crate::cohort::{FormAttempt, Test, TestResults};
 use crate::question::Question;
 use crate::scoring::is_answered;
+use crate::test_results::{FormAttempt, Test, TestResults};
 use crate::value::Value;
 
 /// One item of `form_question_responses`: what one user answered to one question of a form.

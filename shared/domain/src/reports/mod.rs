@@ -15,9 +15,9 @@ pub use student::{
     ChapterPerformance, Performance, ReportHeader, ReportMetadata, StudentReport, SubjectPerformance,
 };
 
-use crate::cohort::{Test, TestResults};
 use crate::problem::{ProblemKind, Problems};
 use crate::sections::OVERALL;
+use crate::test_results::{Test, TestResults};
 use crate::time::in_india;
 use jiff::Timestamp;
 

@@ -1,9 +1,9 @@
 use serde::Serialize;
 
 use super::{ChapterLine, Keys, Stamp, chapters, clock, date};
-use crate::cohort::{Ranking, ScoredAttempt, Test, TestResults};
 use crate::round::{number, optional_number, round2};
 use crate::sections::OVERALL;
+use crate::test_results::{Ranking, ScoredAttempt, Test, TestResults};
 
 /// One item of `student_quiz_reports`: one student's result in one section, `overall` being the whole
 /// test. Percentages are 0 to 100 with two decimals, and 0 where they have no basis.

@@ -1,8 +1,8 @@
 use serde::Serialize;
 
 use super::{Keys, ReportItem, Stamp, chapters, date};
-use crate::cohort::{Ranking, ScoredAttempt, Test, TestResults};
 use crate::round::{number, optional_number, round2};
+use crate::test_results::{Ranking, ScoredAttempt, Test, TestResults};
 use crate::value::Value;
 
 /// One document of `student_quiz_reports_v2`: one student's whole report. Percentages are null where

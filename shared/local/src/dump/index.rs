@@ -93,7 +93,12 @@ impl Sessions {
             let mut quiz_id = None;
             let mut fields = RawDocumentBuf::new();
             for element in document {
-                let (key, value) = element?;
+                let (key, value) = match element {
+                    Ok(element) => element,
+                    // the rest is broken; what was read tells whose it is, or that it is unreadable
+                    Err(_) if quiz_id.is_some() => break,
+                    Err(cause) => return Err(cause.into()),
+                };
                 if key == cstr!("quiz_id") {
                     quiz_id = id_text(value);
                 } else if AttemptHead::FIELDS.contains(&key.as_str()) {

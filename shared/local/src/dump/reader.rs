@@ -2,8 +2,8 @@ use std::fs::File;
 use std::io::{self, BufRead, BufReader, Read};
 use std::path::{Path, PathBuf};
 
-use bson::Document;
 use bson::raw::{RawBsonRef, RawDocument};
+use bson::{Bson, Document, doc};
 use flate2::bufread::MultiGzDecoder;
 use quiz_pipeline::ports::SourceError;
 
@@ -74,14 +74,21 @@ impl BsonFile {
         }
     }
 
-    /// The document at a place that is not behind, in full.
+    /// The document at a place that is not behind, in full. Of one that is broken inside what is left is
+    /// its `_id`: the domain counts it as unreadable, and its neighbours are read.
     pub fn read_at(&mut self, place: Place) -> Result<Document, SourceError> {
         self.skip_to(place)?;
         if self.read_frame()?.is_none() {
             return Err(self.malformed(place, Malformed::Gone));
         }
-        let document = RawDocument::from_bytes(&self.bytes).map_err(Malformed::from).and_then(decode);
-        document.map_err(|cause| self.malformed(place, cause))
+        let raw =
+            RawDocument::from_bytes(&self.bytes).map_err(|cause| self.malformed(place, cause.into()))?;
+        decode(raw).or_else(|cause| {
+            let error = self.malformed(place, cause);
+            let Some(id) = id(raw) else { return Err(error) };
+            tracing::warn!(id = id.to_string(), error = %error, "stored document cannot be read");
+            Ok(doc! { "_id": id })
+        })
     }
 
     fn skip_to(&mut self, place: Place) -> Result<(), SourceError> {
@@ -132,6 +139,14 @@ pub(super) fn malformed(path: &Path, place: Place, cause: Malformed) -> SourceEr
 
 fn whereabouts(place: Place) -> String {
     format!("document {} (at byte {}) of ", place.before + 1, place.offset)
+}
+
+fn id(document: &RawDocument) -> Option<Bson> {
+    match document.get("_id").ok()?? {
+        RawBsonRef::String(id) => Some(Bson::from(id)),
+        RawBsonRef::ObjectId(id) => Some(Bson::ObjectId(id)),
+        _ => None,
+    }
 }
 
 fn decode(document: &RawDocument) -> Result<Document, Malformed> {
