@@ -47,3 +47,27 @@ impl AnswerSource for LazyMongo {
         self.source().await?.attempts(quiz_id, keys).await
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use aws_config::SdkConfig;
+    use quiz_pipeline::ports::{AnswerSource, SourceError};
+    use quiz_runtime::{Secret, SecretSource};
+    use tokio::sync::OnceCell;
+
+    use super::LazyMongo;
+
+    #[tokio::test]
+    async fn a_uri_that_is_none_fails_the_messages_that_need_it_and_is_not_shown() {
+        let source = LazyMongo {
+            uri: SecretSource::Given(Secret::new("mongo://user:hunter2@host".into())),
+            database: "quiz".into(),
+            aws: SdkConfig::builder().build(),
+            connected: OnceCell::new(),
+        };
+        let error = source.quiz("q").await.unwrap_err();
+        assert!(matches!(error, SourceError::Unavailable { .. }), "{error}");
+        let shown = error.to_string();
+        assert!(shown.contains("the MongoDB URI cannot be used") && !shown.contains("hunter2"), "{shown}");
+    }
+}

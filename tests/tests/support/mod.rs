@@ -54,8 +54,11 @@ impl Pipeline {
         let topic = stack.create_topic(&format!("{name}-events")).await.unwrap();
         let queue = stack.create_queue_pair(&name, 5, Duration::from_mins(10)).await.unwrap();
         stack.subscribe(&topic, &queue.arn, delivery).await.unwrap();
+        let secrets = aws_sdk_secretsmanager::Client::new(&stack.aws_config());
+        let secret = format!("{name}-mongodb-uri");
+        secrets.create_secret().name(&secret).secret_string(stack.mongodb_uri()).send().await.unwrap();
         let environment = [
-            ("MONGODB_URI", stack.mongodb_uri()),
+            ("MONGODB_URI_SECRET_ID", secret.as_str()),
             ("MONGODB_DATABASE", &name),
             ("REPORT_FORMATS", "v1,v2"),
             ("REPORTS_TABLE", &v1),
