@@ -164,6 +164,8 @@ fn a_report_that_is_not_there_is_said() {
     assert!(local(folder.path()).status.success());
     let none = quiz_etl(folder.path(), &["report", QUIZ, "b", "--from", "out"]);
     assert_eq!(failure(&none), (1, format!("there is no report of user b in session {QUIZ}")));
+    let elsewhere = quiz_etl(folder.path(), &["report", "Other", "a", "--from", "out"]);
+    assert_eq!(failure(&elsewhere), (1, format!("there is no session Other in out: it has {QUIZ}")));
 }
 
 #[test]

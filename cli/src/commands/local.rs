@@ -17,6 +17,10 @@ pub async fn local(
     terminal: Terminal,
 ) -> anyhow::Result<Done> {
     let dump = DumpSource::open(source)?;
+    if !dump.has_questions() {
+        terminal
+            .step("there is no questions.bson: subjects and chapters are known as far as the quizzes tell");
+    }
     let events = match events {
         Some(file) => read_events(file)?,
         None => every_quiz(&dump, source)?,

@@ -19,9 +19,7 @@ pub async fn report(
     terminal: Terminal,
 ) -> anyhow::Result<Done> {
     let items = match from {
-        Some(folder) => {
-            items_of(&SqliteStore::open_existing(folder.join("reports.db"))?, session, user).await?
-        }
+        Some(folder) => from_folder(folder, session, user).await?,
         None => from_dynamo(session, user).await?,
     };
     if items.is_empty() {
@@ -33,6 +31,23 @@ pub async fn report(
         terminal.print(&view::report(&items, terminal.colour));
     }
     Ok(Done::Well)
+}
+
+/// How many sessions an error names.
+const NAMED: usize = 5;
+
+async fn from_folder(folder: &Path, session: &str, user: &str) -> anyhow::Result<Vec<Value>> {
+    let store = SqliteStore::open_existing(folder.join("reports.db"))?;
+    let items = items_of(&store, session, user).await?;
+    if items.is_empty() {
+        let known = store.sessions().await?;
+        if !known.iter().any(|it| it == session) {
+            let some = known.iter().take(NAMED).map(String::as_str).collect::<Vec<_>>().join(", ");
+            let more = if known.len() > NAMED { ", …" } else { "" };
+            bail!("there is no session {session} in {}: it has {some}{more}", folder.display());
+        }
+    }
+    Ok(items)
 }
 
 async fn from_dynamo(session: &str, user: &str) -> anyhow::Result<Vec<Value>> {
