@@ -1,23 +1,24 @@
 use std::path::PathBuf;
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Arc, Mutex, PoisonError};
 
 use async_trait::async_trait;
 use quiz_domain::reports::Stamp;
-use quiz_domain::{Test, TestResults};
+use quiz_domain::{Quiz, TakenAttempt, Test, TestResults, TestSession};
 use quiz_local::file_name;
-use quiz_pipeline::{ResultSink, SinkCounts, SinkError};
+use quiz_pipeline::{ReportSink, ResultSink, SinkBatch, SinkCounts, SinkError, TestWriter};
 
 use crate::{overview, view};
 
 /// How many ranks the terminal shows of each test.
 const TOP: usize = 10;
 
-/// A sink that, once the reports are written, also makes what a person looks at: the page
+/// The reports' sink that, once they are written, also makes what a person looks at: the page
 /// `overview/<session>.html` and a table of the top ranks.
-pub struct Presenting<S> {
-    pub sink: S,
+#[derive(Clone)]
+pub struct Presenting {
+    pub sink: ReportSink,
     pub overviews: PathBuf,
-    pub tables: Mutex<Vec<TopRanks>>,
+    pub tables: Arc<Mutex<Vec<TopRanks>>>,
 }
 
 /// The table of one test, ready to print.
@@ -30,14 +31,39 @@ pub struct TopRanks {
     pub example_user: Option<String>,
 }
 
-#[async_trait]
-impl<S: ResultSink> ResultSink for Presenting<S> {
+impl ResultSink for Presenting {
     fn name(&self) -> &'static str {
         self.sink.name()
     }
 
-    async fn write(&self, test: &Test, stamp: Stamp) -> Result<SinkCounts, SinkError> {
-        let counts = self.sink.write(test, stamp).await?;
+    fn begin(&self) -> Result<Arc<dyn SinkBatch>, SinkError> {
+        Ok(Arc::new(self.clone()))
+    }
+}
+
+#[async_trait]
+impl SinkBatch for Presenting {
+    fn test(&self, _quiz: &Quiz, _session: &TestSession) -> Box<dyn TestWriter> {
+        Box::new(self.clone())
+    }
+
+    fn commits_together(&self) -> bool {
+        self.sink.commits_together()
+    }
+
+    async fn commit(&self, session_ids: &[String]) -> Vec<Result<(), SinkError>> {
+        self.sink.commit(session_ids).await
+    }
+}
+
+#[async_trait]
+impl TestWriter for Presenting {
+    async fn take(&mut self, quiz: &Quiz, attempt: &TakenAttempt) -> Result<(), SinkError> {
+        self.sink.take(quiz, attempt).await
+    }
+
+    async fn finish(self: Box<Self>, test: &Test, stamp: Stamp) -> Result<SinkCounts, SinkError> {
+        let counts = Box::new(self.sink.clone()).finish(test, stamp).await?;
         let page = self.overviews.join(format!("{}.html", file_name(&test.session.session_id)));
         let failed = |cause: std::io::Error| SinkError::Output {
             what: page.display().to_string(),

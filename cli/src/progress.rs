@@ -9,18 +9,21 @@ use bson::Bson;
 use futures::StreamExt;
 use indicatif::{MultiProgress, ProgressBar, ProgressDrawTarget, ProgressStyle};
 use quiz_domain::reports::{ReportItem, ReportTable};
+use quiz_domain::rows::RowBatch;
 use quiz_pipeline::ports::{
-    AnswerSource, DocumentStream, PutOutcome, QuizDocuments, ReportStore, SourceError, StoreError,
+    AnswerSource, DocumentStream, PutOutcome, QuizDocuments, ReportStore, SourceError, StagedTest,
+    StoreError, Warehouse, WarehouseBatch, WarehouseError,
 };
 
 use crate::Terminal;
 
-/// Two counters: session documents read, items written.
+/// Three counters: session documents read, report items written, warehouse rows encoded.
 #[derive(Clone)]
 pub struct Progress {
     bars: MultiProgress,
     read: ProgressBar,
     written: ProgressBar,
+    rows: ProgressBar,
 }
 
 impl Progress {
@@ -37,12 +40,18 @@ impl Progress {
             bar.enable_steady_tick(Duration::from_millis(100));
             bar
         };
-        Self { read: bar("session documents read"), written: bar("items written"), bars }
+        Self {
+            read: bar("session documents read"),
+            written: bar("items written"),
+            rows: bar("rows encoded"),
+            bars,
+        }
     }
 
     pub fn finish(&self) {
         self.read.finish_and_clear();
         self.written.finish_and_clear();
+        self.rows.finish_and_clear();
         let _ = self.bars.clear();
     }
 }
@@ -103,5 +112,35 @@ impl ReportStore for CountedStore {
         user_id: &str,
     ) -> Result<Vec<serde_json::Value>, StoreError> {
         self.store.user_items(table, session_id, user_id).await
+    }
+}
+
+pub struct CountedWarehouse {
+    pub warehouse: Arc<dyn Warehouse>,
+    pub progress: Progress,
+}
+
+impl Warehouse for CountedWarehouse {
+    fn begin(&self) -> Result<Arc<dyn WarehouseBatch>, WarehouseError> {
+        let batch = self.warehouse.begin()?;
+        Ok(Arc::new(CountedBatch { batch, rows: self.progress.rows.clone() }))
+    }
+}
+
+struct CountedBatch {
+    batch: Arc<dyn WarehouseBatch>,
+    rows: ProgressBar,
+}
+
+#[async_trait]
+impl WarehouseBatch for CountedBatch {
+    fn stage(&self, session_id: &str, rows: &RowBatch) -> Result<(), WarehouseError> {
+        self.batch.stage(session_id, rows)?;
+        self.rows.inc(u64::try_from(rows.len()).unwrap_or(u64::MAX));
+        Ok(())
+    }
+
+    async fn replace(&self, tests: &[StagedTest]) -> Vec<Result<(), WarehouseError>> {
+        self.batch.replace(tests).await
     }
 }

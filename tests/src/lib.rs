@@ -1,10 +1,13 @@
 //! The local stack that integration tests run against: SNS, SQS, Lambda and DynamoDB from ministack, MongoDB from
-//! secantusdb, both in a Python environment that the first test sets up by itself.
+//! secantusdb and BigQuery from local-bigquery, all in a Python environment that the first test sets up by itself.
 //!
 //! All test processes of one runner (`cargo test`) share one stack. It is started by the first that asks
-//! ([`Stack::get`]) and ended by its supervisor when the runner is gone. `AWS_ENDPOINT_URL` and `MONGODB_URI` name
-//! servers to use instead.
+//! ([`Stack::get`]) and ended by its supervisor when the runner is gone. `AWS_ENDPOINT_URL`, `MONGODB_URI`
+//! and `BIGQUERY_ENDPOINT` name servers to use instead. A [`Gate`] before one of them makes faults.
 
+mod bigquery;
+mod gate;
+mod http;
 mod interpreter;
 mod lambda;
 mod logs;
@@ -20,6 +23,8 @@ mod tables;
 mod venv;
 mod wait;
 
+pub use bigquery::{BIGQUERY_PROJECT, BigQuery};
+pub use gate::{Action, Gate, GateRequest};
 pub use lambda::{FunctionSpec, MappingSpec};
 pub use mongo::insert;
 pub use names::unique;

@@ -11,21 +11,34 @@ use crate::paths::{resource, stack_dir, tail};
 use crate::{process, venv};
 
 /// Longer than the supervisor gives its servers.
-const START_TIMEOUT: Duration = Duration::from_mins(5);
+const START_TIMEOUT: Duration = Duration::from_mins(7);
 const LOG_LINES: usize = 30;
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum ServerKind {
     Aws,
     Mongo,
+    BigQuery,
 }
 
 impl ServerKind {
+    pub const ALL: [Self; 3] = [Self::Aws, Self::Mongo, Self::BigQuery];
+
+    /// The environment variable that names a server to use instead.
+    pub fn variable(self) -> &'static str {
+        match self {
+            Self::Aws => "AWS_ENDPOINT_URL",
+            Self::Mongo => "MONGODB_URI",
+            Self::BigQuery => "BIGQUERY_ENDPOINT",
+        }
+    }
+
     /// The name that the supervisor and its state file give it.
     fn name(self) -> &'static str {
         match self {
             Self::Aws => "aws",
             Self::Mongo => "mongo",
+            Self::BigQuery => "bigquery",
         }
     }
 }
@@ -135,10 +148,12 @@ impl Files {
         let stack_dir = stack_dir()?;
         let runs = stack_dir.join("runs");
         let runner_pid = parent_id();
-        // a run that is given one of its servers is not the run that starts both
         let mut name = runner_pid.to_string();
-        if let [only] = needed {
-            name = format!("{name}-{}", only.name());
+        // a run that is given some of its servers is not the run that starts all
+        if needed.len() < ServerKind::ALL.len() {
+            for kind in needed {
+                name = format!("{name}-{}", kind.name());
+            }
         }
         let logs = stack_dir.join("logs").join(&name);
         for dir in [&runs, &logs] {

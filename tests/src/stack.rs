@@ -17,6 +17,7 @@ static STACK: OnceCell<Result<Stack, String>> = OnceCell::const_new();
 pub struct Stack {
     aws_endpoint: String,
     mongodb_uri: String,
+    bigquery_endpoint: String,
     /// None when the environment gives all servers.
     run: Option<Run>,
 }
@@ -41,20 +42,18 @@ impl Stack {
     }
 
     fn start() -> Result<Self> {
-        let (aws, mongo) = (given("AWS_ENDPOINT_URL"), given("MONGODB_URI"));
-        let needed: Vec<ServerKind> = [(ServerKind::Aws, &aws), (ServerKind::Mongo, &mongo)]
-            .into_iter()
-            .filter_map(|(kind, given)| given.is_none().then_some(kind))
-            .collect();
+        let needed: Vec<ServerKind> =
+            ServerKind::ALL.into_iter().filter(|kind| given(*kind).is_none()).collect();
         let run = if needed.is_empty() { None } else { Some(Run::join(&needed)?) };
-        let url = |given: Option<String>, kind: ServerKind| match (given, &run) {
+        let url = |kind: ServerKind| match (given(kind), &run) {
             (Some(url), _) => Ok(url),
             (None, Some(run)) => run.url(kind),
             (None, None) => Err(anyhow!("no server of kind {kind:?}")),
         };
         Ok(Self {
-            aws_endpoint: url(aws, ServerKind::Aws)?,
-            mongodb_uri: url(mongo, ServerKind::Mongo)?,
+            aws_endpoint: url(ServerKind::Aws)?,
+            mongodb_uri: url(ServerKind::Mongo)?,
+            bigquery_endpoint: url(ServerKind::BigQuery)?.trim_end_matches('/').to_owned(),
             run,
         })
     }
@@ -68,6 +67,12 @@ impl Stack {
     #[must_use]
     pub fn mongodb_uri(&self) -> &str {
         &self.mongodb_uri
+    }
+
+    /// Where BigQuery's REST interface answers: the part before `/bigquery/v2`, without a slash at its end.
+    #[must_use]
+    pub fn bigquery_endpoint(&self) -> &str {
+        &self.bigquery_endpoint
     }
 
     /// A configuration for any AWS client: endpoint, region and test credentials, nothing from the environment. Make
@@ -109,6 +114,6 @@ impl Stack {
     }
 }
 
-fn given(variable: &str) -> Option<String> {
-    std::env::var(variable).ok().filter(|value| !value.is_empty())
+fn given(kind: ServerKind) -> Option<String> {
+    std::env::var(kind.variable()).ok().filter(|value| !value.is_empty())
 }

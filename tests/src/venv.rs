@@ -9,8 +9,12 @@ use crate::paths::{last_lines, resource};
 
 /// Holds the Python version; an environment without it is not finished.
 const STAMP: &str = "finished";
+/// Installs the extensions of DuckDB below HOME, where local-bigquery finds them without a network.
+const IMPORT_EXTENSIONS: &str = "from duckdb_extensions import import_extension
+for name in ('icu', 'ducklake', 'spatial'): import_extension(name)";
 
-/// The Python of a virtual environment that holds the servers, made where it is not there yet (about half a minute).
+/// The Python of a virtual environment that holds the servers, made where it is not there yet (about a minute). Its
+/// folder `home` holds what a server expects below HOME.
 ///
 /// The caller holds the stack's lock. The environment is made under another name, which the scripts in its `bin` keep
 /// in their first line: run them as `python bin/script`.
@@ -45,7 +49,7 @@ fn remove_interrupted(stack_dir: &Path, name: &str) {
 
 fn fingerprint(requirements: &[u8], version: &str) -> u64 {
     let mut hasher = DefaultHasher::new();
-    (requirements, version).hash(&mut hasher);
+    (requirements, IMPORT_EXTENSIONS, version).hash(&mut hasher);
     hasher.finish()
 }
 
@@ -53,7 +57,10 @@ fn make(base: &Interpreter, dir: &Path, requirements: &Path) -> Result<()> {
     run(Command::new(&base.program).args(["-m", "venv"]).arg(dir))?;
     let pip =
         ["-m", "pip", "install", "--no-input", "--disable-pip-version-check", "--progress-bar=off", "-r"];
-    run(Command::new(dir.join("bin/python")).args(pip).arg(requirements))?;
+    let (python, home) = (dir.join("bin/python"), dir.join("home"));
+    run(Command::new(&python).args(pip).arg(requirements))?;
+    std::fs::create_dir(&home).with_context(|| format!("cannot create {}", home.display()))?;
+    run(Command::new(&python).args(["-c", IMPORT_EXTENSIONS]).env("HOME", &home))?;
     std::fs::write(dir.join(STAMP), &base.version).context("cannot write the stamp")
 }
 

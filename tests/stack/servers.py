@@ -14,6 +14,7 @@ READY_SECONDS = 120
 STOP_SECONDS = 5
 BIND_ATTEMPTS = 5
 REGION = "ap-south-1"
+PROJECT = "quiz-test"
 PASSED_ON = ("PATH", "LANG", "LC_ALL", "TZ", "SYSTEMROOT")
 
 
@@ -52,6 +53,30 @@ def die_with_parent():
         ctypes.CDLL(None).prctl(1, signal.SIGTERM)  # 1 = PR_SET_PDEATHSIG
 
 
+def free_ports(count):
+    """Different loopback ports that nothing listens on now."""
+    sockets = [socket.socket() for _ in range(count)]
+    try:
+        for free in sockets:
+            free.bind(("127.0.0.1", 0))
+        return [free.getsockname()[1] for free in sockets]
+    finally:
+        for free in sockets:
+            free.close()
+
+
+def answers(port, path):
+    """Whether a GET is answered with status 200."""
+    connection = http.client.HTTPConnection("127.0.0.1", port, timeout=5)
+    try:
+        connection.request("GET", path)
+        return connection.getresponse().status == 200
+    except (OSError, http.client.HTTPException):
+        return False
+    finally:
+        connection.close()
+
+
 class Server:
     """One server process, the leader of a session of its own."""
 
@@ -59,7 +84,7 @@ class Server:
 
     def __init__(self, base, logs):
         self.base, self.log = base, logs / f"{self.name}.log"
-        self.port, self.process = 0, None
+        self.port, self.grpc_port, self.process = 0, 0, None
 
     def environment(self):
         home, tmp = self.base / "home", self.base / "tmp"
@@ -69,9 +94,7 @@ class Server:
         return passed_on | {"HOME": str(home), "TMPDIR": str(tmp), "PYTHONUNBUFFERED": "1"}
 
     def start(self):
-        with socket.socket() as free:
-            free.bind(("127.0.0.1", 0))
-            self.port = free.getsockname()[1]
+        self.port, self.grpc_port = free_ports(2)
         with open(self.log, "ab") as out:
             self.process = subprocess.Popen(
                 self.command(),
@@ -153,14 +176,7 @@ class Ministack(Server):
         }
 
     def is_ready(self):
-        connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=5)
-        try:
-            connection.request("GET", "/_ministack/ready")
-            return connection.getresponse().status == 200
-        except (OSError, http.client.HTTPException):
-            return False
-        finally:
-            connection.close()
+        return answers(self.port, "/_ministack/ready")
 
 
 class Secantusdb(Server):
@@ -188,4 +204,29 @@ class Secantusdb(Server):
             return False
 
 
-SERVERS = {"aws": Ministack, "mongo": Secantusdb}
+class LocalBigquery(Server):
+    name = "local-bigquery"
+
+    def url(self):
+        return f"http://127.0.0.1:{self.port}"
+
+    def command(self):
+        beside = Path(sys.executable).with_name("local-bigquery")
+        ports = ["--host", "127.0.0.1", "--port", str(self.port), "--grpc-port", str(self.grpc_port)]
+        data = ["--project", PROJECT, "--data-dir", str(self.base / "bigquery")]
+        return [sys.executable, str(beside), "serve", *ports, *data]
+
+    def environment(self):
+        """DuckDB looks for its extensions below HOME; they are 130 MB, and lie in the Python environment."""
+        environment = super().environment()
+        extensions = Path(environment["HOME"]) / ".duckdb" / "extensions"
+        if not extensions.is_symlink():
+            extensions.parent.mkdir(exist_ok=True)
+            extensions.symlink_to(Path(sys.prefix) / "home" / ".duckdb" / "extensions")
+        return environment
+
+    def is_ready(self):
+        return answers(self.port, f"/bigquery/v2/projects/{PROJECT}/datasets")
+
+
+SERVERS = {"aws": Ministack, "mongo": Secantusdb, "bigquery": LocalBigquery}

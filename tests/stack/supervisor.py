@@ -2,9 +2,10 @@
 
     supervisor.py --runner-pid N --runner-started N --state FILE --logs DIR SERVER...
 
-SERVER is `aws` (ministack) or `mongo` (secantusdb), each on a free loopback port. Once all of them answer, FILE
-appears with their endpoints. When the runner is gone the servers are ended and FILE is removed. When a server
-ends before that, FILE is removed and a file with its name and the suffix `.failed` says which and why.
+SERVER is `aws` (ministack), `mongo` (secantusdb) or `bigquery` (local-bigquery), each on free loopback ports. Once
+all of them answer, FILE appears with their endpoints. When the runner is gone the servers are ended and FILE is
+removed. When a server ends before that, FILE is removed and a file with its name and the suffix `.failed` says
+which and why.
 Standard library only; run it with the Python of the environment that holds the servers.
 """
 

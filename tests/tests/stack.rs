@@ -179,6 +179,58 @@ async fn tables_have_the_keys_and_indexes_of_the_reporting_engine() {
 }
 
 #[tokio::test]
+async fn bigquery_runs_statements_and_reads_rows_back_with_their_types() {
+    let stack = Stack::get().await.unwrap();
+    let dataset = unique("reports").replace('-', "_");
+    stack.bigquery(&dataset).await.unwrap();
+    let bigquery = stack.bigquery(&dataset).await.unwrap();
+    let columns = "user_id STRING, rank INT64, mark FLOAT64, passed BOOL, day DATE, at TIMESTAMP";
+    bigquery
+        .execute(&format!("CREATE TABLE marks ({columns}) PARTITION BY day CLUSTER BY user_id"))
+        .await
+        .unwrap();
+    let rows = "('a', 1, 2.5, TRUE, DATE '2026-01-02', TIMESTAMP '2026-01-02 03:04:05.5+00'), \
+                ('b', NULL, NULL, NULL, NULL, NULL)";
+    bigquery.execute(&format!("INSERT marks VALUES {rows}")).await.unwrap();
+    let read = bigquery
+        .query("SELECT *, [rank] AS ranks, STRUCT(mark AS mark) AS s FROM marks WHERE rank = 1 ORDER BY 1")
+        .await
+        .unwrap();
+    let wanted = json!({
+        "user_id": "a", "rank": 1, "mark": 2.5, "passed": true, "day": "2026-01-02", "at": "1767323045.5",
+        "ranks": [1], "s": {"mark": 2.5},
+    });
+    assert_eq!(json!(read), json!([wanted]));
+    let read = bigquery.query("SELECT rank, mark, at FROM marks WHERE user_id = 'b'").await.unwrap();
+    assert_eq!(json!(read), json!([{"rank": null, "mark": null, "at": null}]));
+
+    assert_eq!(bigquery.tables().await.unwrap(), ["marks"]);
+    let table = bigquery.table("marks").await.unwrap().unwrap();
+    assert_eq!(table["timePartitioning"]["field"], "day");
+    assert_eq!(bigquery.table("missing").await.unwrap(), None);
+    let error = format!("{:#}", bigquery.query("SELECT * FROM missing").await.unwrap_err());
+    assert!(error.contains("404") && error.contains("missing was not found"), "{error}");
+    let jobs = bigquery.jobs().await.unwrap();
+    let own = |job: &&serde_json::Value| {
+        job["configuration"]["query"]["defaultDataset"]["datasetId"] == bigquery.dataset()
+    };
+    assert_eq!(jobs.iter().filter(own).count(), 5);
+    if std::env::var_os("BIGQUERY_ENDPOINT").is_none() {
+        assert!(stack.logs_dir().unwrap().join("local-bigquery.log").is_file());
+    }
+}
+
+#[tokio::test]
+async fn bigquery_gives_more_rows_than_a_page_holds() {
+    let stack = Stack::get().await.unwrap();
+    let bigquery = stack.bigquery(&unique("pages").replace('-', "_")).await.unwrap();
+    let sql = "SELECT n FROM UNNEST(GENERATE_ARRAY(1, 25000)) AS n ORDER BY n";
+    let numbers: Vec<i64> =
+        bigquery.query(sql).await.unwrap().iter().map(|row| row["n"].as_i64().unwrap()).collect();
+    assert!(numbers.into_iter().eq(1..=25_000));
+}
+
+#[tokio::test]
 async fn only_the_failed_message_of_a_batch_comes_back_and_reaches_the_dead_letter_queue() {
     let stack = Stack::get().await.unwrap();
     let name = unique("partial");

@@ -55,7 +55,8 @@ fn every_quiz(dump: &DumpSource, source: &Path) -> anyhow::Result<Vec<String>> {
 
 /// Prints what was done, test by test, and says what was not.
 pub fn tell(ran: &Ran, terminal: Terminal) {
-    for outcome in ran.summary.latest() {
+    let rows = ran.warehouse.summary.latest();
+    for outcome in ran.reports.summary.latest() {
         terminal.print(&view::outcome(&line(outcome), terminal.colour));
         if outcome.takers == 0 {
             terminal.print(&format!(
@@ -63,18 +64,25 @@ pub fn tell(ran: &Ran, terminal: Terminal) {
                 outcome.test_name
             ));
         }
+        if let Some(rows) = rows.iter().find(|it| it.session_id == outcome.session_id) {
+            terminal.print(&format!("  warehouse: {} rows", rows.written));
+        }
         if let Some(shown) = ran.top_ranks.iter().find(|it| it.session_id == outcome.session_id) {
             terminal.print(&format!("  overview: {}", shown.page.display()));
         }
     }
     terminal.print(&format!("reports: {}", ran.database.display()));
-    for (cause, messages) in ran.summary.causes() {
-        let of = if messages > 1 { format!(", {messages} messages") } else { String::new() };
+    terminal.print(&format!("rows: {}", ran.rows.display()));
+    let causes = ran.reports.summary.causes();
+    let other = ran.warehouse.summary.causes();
+    let other = other.iter().filter(|(cause, _)| !causes.iter().any(|(known, _)| known.error == cause.error));
+    for (cause, messages) in causes.iter().chain(other) {
+        let of = if *messages > 1 { format!(", {messages} messages") } else { String::new() };
         terminal.complain(&format!("{} ({}{of})", cause.error, cause.code));
     }
-    if ran.given_up > 0 {
-        terminal
-            .complain(&format!("{} messages were given up without a cause: see the log above", ran.given_up));
+    let given_up = ran.reports.given_up + ran.warehouse.given_up;
+    if given_up > 0 {
+        terminal.complain(&format!("{given_up} messages were given up without a cause: see the log above"));
     }
 }
 

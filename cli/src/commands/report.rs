@@ -7,7 +7,7 @@ use quiz_local::SqliteStore;
 use quiz_pipeline::ports::ReportStore;
 use quiz_runtime::Environment;
 use serde_json::{Value, json};
-use sync_reports::{ReportSettings, table_names};
+use sync_reports::{formats, table_names};
 
 use crate::{Done, Terminal, view};
 
@@ -51,13 +51,13 @@ async fn from_folder(folder: &Path, session: &str, user: &str) -> anyhow::Result
 }
 
 async fn from_dynamo(session: &str, user: &str) -> anyhow::Result<Vec<Value>> {
-    let env = Environment::of_process();
-    let names = table_names(&env);
-    let settings = ReportSettings::read(env)?;
+    let mut env = Environment::of_process();
+    let (names, formats) = (table_names(&env), formats(&mut env));
+    env.finish(())?;
     let client = aws_sdk_dynamodb::Client::new(&quiz_runtime::aws::config().await);
     let store = DynamoStore::new(client, names, WriteLimits::default());
     let mut tables = vec![ReportTable::Sections, ReportTable::FormResponses];
-    if settings.formats.v2 {
+    if formats.v2 {
         tables.insert(1, ReportTable::Students);
     }
     first_found(&store, &tables, session, user).await

@@ -52,7 +52,7 @@ pub(crate) fn test(quiz: &Document, attempts: &[(&str, Vec<Bson>, bool)]) -> Tes
     let documents: Vec<Document> = documents.collect();
     let mut builder = TestBuilder::new(quiz, session, Timestamp::UNIX_EPOCH, problems);
     for document in &documents {
-        builder.take(document);
+        let _ = builder.take(document);
     }
     builder.finish().unwrap()
 }
@@ -110,7 +110,7 @@ pub(crate) fn sapa_test() -> Test {
     };
     let mut builder = TestBuilder::new(quiz, session, Timestamp::UNIX_EPOCH, problems);
     for document in documents.sessions.iter().filter(counts) {
-        builder.take(document);
+        let _ = builder.take(document);
     }
     builder.finish().unwrap()
 }

@@ -1,23 +1,14 @@
-use std::collections::HashSet;
-
 use quiz_domain::reports::{ReportFormats, ReportTable};
 use quiz_dynamo::TableNames;
-use quiz_runtime::{ConfigError, Environment, SecretSource};
+use quiz_runtime::{ConfigError, Environment};
+use quiz_sync_function::SourceSettings;
 
 /// What the function is told by its environment.
 #[derive(Debug)]
 pub struct Config {
-    pub mongodb_uri: SecretSource,
-    pub mongodb_database: String,
-    pub reports: ReportSettings,
-    pub tables: TableNames,
-}
-
-/// Whose reports are written, and in which formats: the same embedded and on AWS.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct ReportSettings {
-    pub excluded_users: HashSet<String>,
+    pub source: SourceSettings,
     pub formats: ReportFormats,
+    pub tables: TableNames,
 }
 
 impl Config {
@@ -25,37 +16,28 @@ impl Config {
     /// [`ConfigError`] with everything that is missing or wrong.
     pub fn read(mut env: Environment) -> Result<Self, ConfigError> {
         let config = Self {
-            mongodb_uri: env.secret("MONGODB_URI"),
-            mongodb_database: env.or("MONGODB_DATABASE", "quiz"),
-            reports: ReportSettings::of(&mut env),
+            source: SourceSettings::read(&mut env),
+            formats: formats(&mut env),
             tables: table_names(&env),
         };
         env.finish(config)
     }
 }
 
-impl ReportSettings {
-    /// # Errors
-    /// [`ConfigError`] where the formats are wrong.
-    pub fn read(mut env: Environment) -> Result<Self, ConfigError> {
-        let settings = Self::of(&mut env);
-        env.finish(settings)
-    }
-
-    fn of(env: &mut Environment) -> Self {
-        let mut formats = ReportFormats { v1: false, v2: false };
-        for format in env.list("REPORT_FORMATS", "v1") {
-            match format.as_str() {
-                "v1" => formats.v1 = true,
-                "v2" => formats.v2 = true,
-                _ => env.problem("REPORT_FORMATS must be v1, v2 or v1,v2".to_owned()),
-            }
+/// The formats that reports are written in.
+pub fn formats(env: &mut Environment) -> ReportFormats {
+    let mut formats = ReportFormats { v1: false, v2: false };
+    for format in env.list("REPORT_FORMATS", "v1") {
+        match format.as_str() {
+            "v1" => formats.v1 = true,
+            "v2" => formats.v2 = true,
+            _ => env.problem("REPORT_FORMATS must be v1, v2 or v1,v2".to_owned()),
         }
-        if !formats.v1 && !formats.v2 {
-            env.problem("REPORT_FORMATS names no format".to_owned());
-        }
-        Self { excluded_users: env.list("EXCLUDED_USER_IDS", "test_admin").into_iter().collect(), formats }
     }
+    if !formats.v1 && !formats.v2 {
+        env.problem("REPORT_FORMATS names no format".to_owned());
+    }
+    formats
 }
 
 /// The tables' names, each with its default.
@@ -78,10 +60,10 @@ mod tests {
     #[test]
     fn only_the_mongodb_uri_must_be_given() {
         let config = Config::read(Environment::of([("MONGODB_URI", "mongodb://localhost")])).unwrap();
-        assert_eq!(config.mongodb_database, "quiz");
+        assert_eq!(config.source.mongodb_database, "quiz");
         assert_eq!(config.tables.sections, "student_quiz_reports");
-        assert!(config.reports.excluded_users.contains("test_admin"));
-        assert_eq!(config.reports.formats, ReportFormats { v1: true, v2: false });
+        assert!(config.source.excluded_users.contains("test_admin"));
+        assert_eq!(config.formats, ReportFormats { v1: true, v2: false });
     }
 
     #[test]

@@ -3,9 +3,6 @@
 
 mod config;
 mod connect;
-mod handler;
-mod mongo;
 
-pub use config::{Config, ReportSettings, table_names};
+pub use config::{Config, formats, table_names};
 pub use connect::connect;
-pub use handler::Handler;

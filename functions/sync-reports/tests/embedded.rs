@@ -21,7 +21,7 @@ use quiz_pipeline::ports::{ParkCause, SystemClock};
 use quiz_pipeline::{Engine, Failure, Listener, ReportSink, SyncOutcome};
 use quiz_runtime::sqs;
 use quiz_sample::{SampleDocuments, sapa, write_dump};
-use sync_reports::Handler;
+use quiz_sync_function::Handler;
 use tokio::time::Instant;
 
 #[derive(Default)]

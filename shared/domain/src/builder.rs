@@ -1,16 +1,36 @@
 use bson::Document;
 use jiff::Timestamp;
 
-use crate::attempt::Attempt;
+use crate::attempt::{AnswerRecord, Attempt};
 use crate::problem::{ProblemKind, Problems};
 use crate::quiz::{Quiz, QuizKind};
 use crate::rank::{self, RankError};
-use crate::scoring::{Outcome, judge};
+use crate::scoring::{Judgement, Outcome, judge};
 use crate::tally::{Score, Tally};
 use crate::test_results::{
     ChapterTally, FormAttempt, QuestionTally, Ranking, ScoredAttempt, Test, TestResults,
 };
 use crate::test_session::TestSession;
+use crate::value::Value;
+
+/// What a session document that was chosen for its user turned out to be.
+#[derive(Debug)]
+pub enum Taken {
+    /// The user's attempt, as it was scored. The builder has kept its result.
+    Attempt(Box<TakenAttempt>),
+    /// No attempt: another of the user's documents is to be tried.
+    NoAttempt { user_id: String },
+    /// Left out, as a problem says.
+    Unreadable,
+}
+
+/// An attempt with the outcome of each of its answers, both in the order of the quiz's questions. A form
+/// has no outcomes.
+#[derive(Debug)]
+pub struct TakenAttempt {
+    pub attempt: Attempt,
+    pub judgements: Vec<Judgement>,
+}
 
 /// Takes a test's attempts one by one, keeping of each only its result.
 #[derive(Debug)]
@@ -52,57 +72,71 @@ impl TestBuilder {
         &mut self.problems
     }
 
-    /// Takes the session document that was chosen for its user. Returns the user's id where it turns out
-    /// to be no attempt, so that another of the user's documents is tried.
-    pub fn take(&mut self, document: &Document) -> Option<String> {
+    /// Takes the session document that was chosen for its user.
+    pub fn take(&mut self, document: &Document) -> Taken {
         let mut problems = Problems::default();
         let attempt = Attempt::read(document, &self.quiz, &mut problems);
-        match attempt {
-            Some(attempt) if !attempt.is_attempt() => return Some(attempt.user_id),
-            Some(attempt) => self.add(attempt),
-            None => {}
-        }
+        let taken = match attempt {
+            Some(attempt) if !attempt.is_attempt() => return Taken::NoAttempt { user_id: attempt.user_id },
+            Some(attempt) => Taken::Attempt(Box::new(self.add(attempt))),
+            None => Taken::Unreadable,
+        };
         self.problems.merge(problems);
-        None
+        taken
     }
 
-    fn add(&mut self, attempt: Attempt) {
+    fn add(&mut self, attempt: Attempt) -> TakenAttempt {
         self.earliest = match (self.earliest, attempt.started) {
             (Some(a), Some(b)) => Some(a.min(b)),
             (a, b) => a.or(b),
         };
         if self.quiz.kind == QuizKind::Form {
-            let answers =
-                attempt.answers.into_iter().map(|record| record.unwrap_or_default().answer).collect();
-            self.forms.push(FormAttempt { id: attempt.id, user_id: attempt.user_id, answers });
-        } else {
-            attempt.check_shapes(&self.quiz, &mut self.problems);
-            let scored = self.score(attempt);
-            self.scored.push(scored);
+            let answer = |record: &Option<AnswerRecord>| {
+                record.as_ref().map_or(Value::Null, |record| record.answer.clone())
+            };
+            let answers = attempt.answers.iter().map(answer).collect();
+            let (id, user_id) = (attempt.id.clone(), attempt.user_id.clone());
+            self.forms.push(FormAttempt { id, user_id, answers });
+            return TakenAttempt { attempt, judgements: Vec::new() };
         }
+        attempt.check_shapes(&self.quiz, &mut self.problems);
+        let judgements = self.judge(&attempt);
+        self.score(&attempt, &judgements);
+        TakenAttempt { attempt, judgements }
     }
 
-    fn score(&mut self, attempt: Attempt) -> ScoredAttempt {
+    /// The outcome of every question; one without a record is as good as skipped.
+    fn judge(&self, attempt: &Attempt) -> Vec<Judgement> {
+        let questions = self.quiz.questions.iter().zip(&attempt.answers);
+        let judged = questions.map(|(question, record)| match (record, self.quiz.set_of(question)) {
+            (Some(record), Some(set)) => judge(question, &set.marking, &record.answer),
+            _ if question.counts() => Judgement { outcome: Outcome::Skipped, marks: 0.0 },
+            _ => Judgement { outcome: Outcome::Ungraded, marks: 0.0 },
+        });
+        judged.collect()
+    }
+
+    fn score(&mut self, attempt: &Attempt, judgements: &[Judgement]) {
         let is_final = attempt.ended || self.window_closed;
         let mut parts = vec![Tally::default(); self.quiz.parts.len()];
         let mut chapters = vec![ChapterTally::default(); self.quiz.chapters.len()];
-        for ((question, record), tally) in
-            self.quiz.questions.iter().zip(&attempt.answers).zip(&mut self.questions)
+        let answers = attempt.answers.iter().zip(judgements);
+        for ((question, (record, judgement)), tally) in
+            self.quiz.questions.iter().zip(answers).zip(&mut self.questions)
         {
             let Some(set) = self.quiz.set_of(question) else { continue };
-            let Some(record) = record else {
+            if record.is_none() {
                 if let Some(part) = parts.get_mut(question.part) {
                     part.unreached += u32::from(!question.counts());
                 }
                 tally.skipped += u32::from(is_final && question.counts() && !set.is_limited);
                 continue;
-            };
-            let judgement = judge(question, &set.marking, &record.answer);
+            }
             if let Some(part) = parts.get_mut(question.part) {
-                part.add(judgement);
+                part.add(*judgement);
             }
             if let Some(chapter) = question.chapter_line.and_then(|line| chapters.get_mut(line)) {
-                chapter.tally.add(judgement);
+                chapter.tally.add(*judgement);
                 chapter.marks += judgement.marks;
                 if judgement.outcome == Outcome::Skipped && !set.is_limited {
                     chapter.marks += set.marking.skipped;
@@ -119,15 +153,15 @@ impl TestBuilder {
             }
         }
         self.check_limits(&attempt.id, &parts);
-        ScoredAttempt {
-            id: attempt.id,
-            user_id: attempt.user_id,
+        self.scored.push(ScoredAttempt {
+            id: attempt.id.clone(),
+            user_id: attempt.user_id.clone(),
             ended: attempt.ended,
             is_final,
             total_time_spent: attempt.total_time_spent,
             parts: parts.into(),
             chapters: chapters.into(),
-        }
+        });
     }
 
     /// More answers than a set allows are marked all the same, as in the backend; it is a problem.

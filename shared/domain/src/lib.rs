@@ -1,8 +1,8 @@
 //! The rules of the pipeline, without I/O: what the Quiz Engine's documents mean, how an answer is
-//! scored, who belongs to a test's cohort, how it is ranked, and what each report says.
+//! scored, who belongs to a test's cohort, how it is ranked, and what each report and row says.
 //!
 //! The path of one test: [`Quiz::read`] → [`TestBuilder::take`] for each session document that [`AttemptSelection`]
-//! chooses → [`TestBuilder::finish`] → [`reports`].
+//! chooses → [`TestBuilder::finish`] → [`reports`] and [`rows`].
 //!
 //! Marks are rounded to two decimals (half to even on the exact binary value, as Python's `round`
 //! does), and all times are instants; dates and clock times in reports are India's (UTC+05:30).
@@ -18,6 +18,7 @@ mod quiz;
 mod rank;
 pub mod reports;
 mod round;
+pub mod rows;
 mod scoring;
 mod sections;
 mod tally;
@@ -27,7 +28,7 @@ mod time;
 mod value;
 
 pub use attempt::{AnswerRecord, Attempt, AttemptHead, AttemptSelection};
-pub use builder::TestBuilder;
+pub use builder::{Taken, TakenAttempt, TestBuilder};
 pub use histogram::Histogram;
 pub use marking::{MarkingScheme, PartialRule};
 pub use problem::{Problem, ProblemKind, Problems};

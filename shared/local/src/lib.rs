@@ -1,14 +1,16 @@
-//! The pipeline's ports on one machine: answers from a dump's files, reports in SQLite, a queue in
-//! memory.
+//! The pipeline's ports on one machine: answers from a dump's files, reports in SQLite, result
+//! rows in Parquet files, a queue in memory.
 
 mod drive;
 mod dump;
 mod file_name;
 mod queue;
 mod store;
+mod warehouse;
 
 pub use drive::{DriveReport, drive};
 pub use dump::{DumpError, DumpSource, DumpedQuiz};
 pub use file_name::file_name;
 pub use queue::{DeadLetter, MemoryQueue, QueueSettings, SoleQueue, VisibilityError};
 pub use store::{OpenError, SqliteStore};
+pub use warehouse::ParquetWarehouse;

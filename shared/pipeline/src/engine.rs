@@ -6,51 +6,29 @@ use async_trait::async_trait;
 use futures::TryStreamExt;
 use jiff::Timestamp;
 use quiz_domain::reports::Stamp;
-use quiz_domain::{AttemptHead, AttemptSelection, Problems, Quiz, Test, TestBuilder};
-use thiserror::Error;
+use quiz_domain::{
+    AttemptHead, AttemptSelection, Problems, Quiz, Taken, TakenAttempt, Test, TestBuilder, TestSession,
+};
 
 use crate::error::SyncError;
 use crate::outcome::SyncOutcome;
-use crate::ports::{AnswerSource, Cause, Clock, StoreError};
+use crate::ports::{AnswerSource, Clock};
 use crate::request::SessionRequest;
+use crate::sink::{ResultSink, SinkBatch, SinkCounts, TestWriter};
+use crate::sync::{SessionSync, SyncBatch, Synced};
 
-/// Syncs one test: a batch knows nothing else of it.
-#[async_trait]
-pub trait SessionSync: Send + Sync {
-    async fn sync(&self, request: &SessionRequest) -> Result<SyncOutcome, SyncError>;
-}
+/// Attempts are read so many at a time, by user id: that is how a sink gets them in order though the
+/// source has none. Of each only what the student answered is kept meanwhile.
+const ATTEMPTS: usize = 256;
 
-/// Why a result could not be written. A retry may help, now or once the cause is mended.
-#[derive(Debug, Error)]
-pub enum SinkError {
-    #[error(transparent)]
-    Store(#[from] StoreError),
-    #[error("could not write {what}: {cause}")]
-    Output { what: String, cause: Cause },
-}
-
-/// What a sink did with a result.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct SinkCounts {
-    pub written: u64,
-    pub deleted: u64,
-    /// What the sink could not hold.
-    pub problems: Problems,
-}
-
-/// Takes a test's result and makes it what its session has, exactly.
-#[async_trait]
-pub trait ResultSink: Send + Sync {
-    /// `reports` or `warehouse`.
-    fn name(&self) -> &'static str;
-
-    async fn write(&self, test: &Test, stamp: Stamp) -> Result<SinkCounts, SinkError>;
-}
-
-/// Reads, scores and ranks a test, and hands the result to its sink.
+/// Reads, scores and ranks tests, and hands the results to a sink.
 pub struct Engine {
-    source: Arc<dyn AnswerSource>,
+    reader: Arc<Reader>,
     sink: Arc<dyn ResultSink>,
+}
+
+struct Reader {
+    source: Arc<dyn AnswerSource>,
     clock: Arc<dyn Clock>,
     excluded_users: HashSet<String>,
 }
@@ -63,10 +41,100 @@ impl Engine {
         clock: Arc<dyn Clock>,
         excluded_users: HashSet<String>,
     ) -> Self {
-        Self { source, sink, clock, excluded_users }
+        Self { reader: Arc::new(Reader { source, clock, excluded_users }), sink }
+    }
+}
+
+impl SessionSync for Engine {
+    fn begin(&self) -> Result<Arc<dyn SyncBatch>, SyncError> {
+        let sink = self.sink.begin()?;
+        Ok(Arc::new(Batch { reader: Arc::clone(&self.reader), sink, name: self.sink.name() }))
+    }
+}
+
+struct Batch {
+    reader: Arc<Reader>,
+    sink: Arc<dyn SinkBatch>,
+    name: &'static str,
+}
+
+#[async_trait]
+impl SyncBatch for Batch {
+    async fn sync(&self, request: &SessionRequest) -> Result<Synced, SyncError> {
+        let clock = &self.reader.clock;
+        let started_at = clock.now();
+        let (quiz, session, problems) = self.reader.quiz(request).await?;
+        let mut writer = self.sink.test(&quiz, &session);
+        let builder = TestBuilder::new(quiz, session, started_at, problems);
+        let test = self.reader.read(request, builder, &mut *writer).await?;
+        let stamp = Stamp { written_at: clock.now(), generation: started_at.as_millisecond() };
+        let counts = writer.finish(&test, stamp).await?;
+        let outcome = self.outcome(request, &test, counts, started_at);
+        Ok(if self.sink.commits_together() {
+            Synced::Staged(outcome)
+        } else {
+            Synced::Done(ended(outcome, request.newest_completion, clock.now()))
+        })
     }
 
-    async fn read(&self, request: &SessionRequest, now: Timestamp) -> Result<Test, SyncError> {
+    async fn commit(&self, staged: Vec<SyncOutcome>) -> Vec<Result<SyncOutcome, SyncError>> {
+        let session_ids: Vec<String> = staged.iter().map(|it| it.session_id.clone()).collect();
+        let results = self.sink.commit(&session_ids).await;
+        let now = self.reader.clock.now();
+        let ended = |outcome: SyncOutcome| {
+            let completed = outcome.newest_completion;
+            ended(outcome, completed, now)
+        };
+        staged
+            .into_iter()
+            .zip(results)
+            .map(|(outcome, result)| Ok(result.map(|()| ended(outcome))?))
+            .collect()
+    }
+}
+
+impl Batch {
+    fn outcome(
+        &self,
+        request: &SessionRequest,
+        test: &Test,
+        counts: SinkCounts,
+        started_at: Timestamp,
+    ) -> SyncOutcome {
+        let mut problems = counts.problems;
+        problems.merge(test.problems.clone());
+        SyncOutcome {
+            sink: self.name,
+            session_id: test.session.session_id.clone(),
+            quiz_id: test.quiz.id.clone(),
+            test_name: test.name().to_owned(),
+            takers: test.takers(),
+            ranked: test.ranked(),
+            written: counts.written,
+            deleted: counts.deleted,
+            messages: request.messages,
+            started_at,
+            duration: Duration::ZERO,
+            newest_completion: request.newest_completion,
+            lag: None,
+            figures: test.figures(),
+            histogram: test.histogram(),
+            problems,
+        }
+    }
+}
+
+/// The outcome with the times that are known when all is written.
+fn ended(outcome: SyncOutcome, completed: Option<Timestamp>, now: Timestamp) -> SyncOutcome {
+    SyncOutcome {
+        duration: between(outcome.started_at, now),
+        lag: completed.map(|completed| between(completed, now)),
+        ..outcome
+    }
+}
+
+impl Reader {
+    async fn quiz(&self, request: &SessionRequest) -> Result<(Quiz, TestSession, Problems), SyncError> {
         let target = &request.target;
         let documents = self.source.quiz(&target.quiz_id).await?.ok_or_else(|| SyncError::UnknownQuiz {
             session_id: target.session_id.clone(),
@@ -74,17 +142,38 @@ impl Engine {
         })?;
         let (quiz, problems) = Quiz::read(&documents.quiz, &documents.questions)?;
         let session = request.session(&quiz);
-        let mut builder = TestBuilder::new(quiz, session, now, problems);
-        let mut selection = self.selection(&target.quiz_id, builder.problems()).await?;
+        Ok((quiz, session, problems))
+    }
+
+    /// Reads, scores and ranks the attempts, and shows each to the writer, by user id.
+    async fn read(
+        &self,
+        request: &SessionRequest,
+        mut builder: TestBuilder,
+        writer: &mut dyn TestWriter,
+    ) -> Result<Test, SyncError> {
+        let quiz_id = &request.target.quiz_id;
+        let mut selection = self.selection(quiz_id, builder.problems()).await?;
         loop {
             let keys = selection.take_best();
             if keys.is_empty() {
                 return Ok(builder.finish()?);
             }
             let mut without_attempt = HashSet::new();
-            let mut documents = self.source.attempts(&target.quiz_id, keys).await?;
-            while let Some(document) = documents.try_next().await? {
-                without_attempt.extend(builder.take(&document));
+            for chunk in keys.chunks(ATTEMPTS) {
+                let mut taken: Vec<Box<TakenAttempt>> = Vec::with_capacity(chunk.len());
+                let mut documents = self.source.attempts(quiz_id, chunk.to_vec()).await?;
+                while let Some(document) = documents.try_next().await? {
+                    match builder.take(&document) {
+                        Taken::Attempt(attempt) => taken.push(attempt),
+                        Taken::NoAttempt { user_id } => drop(without_attempt.insert(user_id)),
+                        Taken::Unreadable => {}
+                    }
+                }
+                taken.sort_by(|a, b| a.attempt.user_id.cmp(&b.attempt.user_id));
+                for attempt in taken {
+                    writer.take(builder.quiz(), &attempt).await?;
+                }
             }
             selection.keep(&without_attempt);
         }
@@ -99,36 +188,6 @@ impl Engine {
             }
         }
         Ok(selection)
-    }
-}
-
-#[async_trait]
-impl SessionSync for Engine {
-    async fn sync(&self, request: &SessionRequest) -> Result<SyncOutcome, SyncError> {
-        let started_at = self.clock.now();
-        let test = self.read(request, started_at).await?;
-        let stamp = Stamp { written_at: self.clock.now(), generation: started_at.as_millisecond() };
-        let counts = self.sink.write(&test, stamp).await?;
-        let finished_at = self.clock.now();
-        let mut problems = counts.problems;
-        problems.merge(test.problems.clone());
-        Ok(SyncOutcome {
-            sink: self.sink.name(),
-            session_id: test.session.session_id.clone(),
-            quiz_id: test.quiz.id.clone(),
-            test_name: test.name().to_owned(),
-            takers: test.takers(),
-            ranked: test.ranked(),
-            written: counts.written,
-            deleted: counts.deleted,
-            messages: request.messages,
-            started_at,
-            duration: between(started_at, finished_at),
-            lag: request.newest_completion.map(|completed| between(completed, finished_at)),
-            figures: test.figures(),
-            histogram: test.histogram(),
-            problems,
-        })
     }
 }
 

@@ -1,8 +1,8 @@
 use quiz_domain::{QuizError, RankError};
 use thiserror::Error;
 
-use crate::engine::SinkError;
-use crate::ports::SourceError;
+use crate::ports::{SourceError, WarehouseError};
+use crate::sink::SinkError;
 
 /// Why a test was not synced.
 #[derive(Debug, Error)]
@@ -16,7 +16,7 @@ pub enum SyncError {
     /// Retried; parked with this cause after the last try.
     #[error(transparent)]
     Source(#[from] SourceError),
-    /// Retried; parked with this cause after the last try.
+    /// Retried, but where the test's own data is refused; parked with this cause after the last try.
     #[error(transparent)]
     Sink(#[from] SinkError),
     /// Retried; parked with this cause after the last try.
@@ -28,7 +28,11 @@ impl SyncError {
     /// Whether the same message can never succeed.
     #[must_use]
     pub fn is_permanent(&self) -> bool {
-        matches!(self, Self::UnknownQuiz { .. } | Self::Quiz(_))
+        match self {
+            Self::UnknownQuiz { .. } | Self::Quiz(_) => true,
+            Self::Sink(error) => error.is_permanent(),
+            Self::Source(_) | Self::Rank(_) => false,
+        }
     }
 
     /// The `error_code` of a parked message.
@@ -40,6 +44,9 @@ impl SyncError {
             Self::Source(SourceError::Unavailable { .. }) => "source_unavailable",
             Self::Source(SourceError::Refused { .. }) => "source_refused",
             Self::Source(SourceError::Corrupt { .. }) => "source_unreadable",
+            Self::Sink(SinkError::Warehouse(WarehouseError::Rows { .. } | WarehouseError::Date(_))) => {
+                "rows_refused"
+            }
             Self::Sink(_) => "sink_failed",
             Self::Rank(_) => "ranking_failed",
         }

@@ -10,10 +10,16 @@ mod outcome;
 pub mod ports;
 mod report_sink;
 mod request;
+mod sink;
+mod sync;
+mod warehouse_sink;
 
-pub use engine::{Engine, ResultSink, SessionSync, SinkCounts, SinkError};
+pub use engine::Engine;
 pub use error::SyncError;
 pub use listener::{Failure, Listener, LogListener};
 pub use outcome::SyncOutcome;
 pub use report_sink::ReportSink;
 pub use request::SessionRequest;
+pub use sink::{ResultSink, SinkBatch, SinkCounts, SinkError, TestWriter};
+pub use sync::{SessionSync, SyncBatch, Synced};
+pub use warehouse_sink::WarehouseSink;

@@ -20,6 +20,8 @@ pub struct SyncOutcome {
     pub messages: usize,
     pub started_at: Timestamp,
     pub duration: Duration,
+    /// By its sender's clock.
+    pub newest_completion: Option<Timestamp>,
     /// From the newest completion, by its sender's clock, to the end of the sync.
     pub lag: Option<Duration>,
     pub figures: CohortFigures,

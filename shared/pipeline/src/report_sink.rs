@@ -3,15 +3,17 @@ use std::sync::Arc;
 
 use async_trait::async_trait;
 use quiz_domain::reports::{self, ReportFormats, ReportItem, ReportTable, Stamp};
-use quiz_domain::{ProblemKind, Test};
+use quiz_domain::{ProblemKind, Quiz, TakenAttempt, Test, TestSession};
 
-use crate::engine::{ResultSink, SinkCounts, SinkError};
 use crate::ports::ReportStore;
+use crate::sink::{ResultSink, SinkBatch, SinkCounts, SinkError, TestWriter};
 
 /// How many items are handed to the store at once: what lies in memory beside the result.
 const CHUNK: usize = 1_000;
 
-/// Writes a test's reports, and removes those that the session had and the result no longer has.
+/// Writes a test's reports, and removes those that the session had and the result no longer has. Each test
+/// is written by itself, when it is ranked.
+#[derive(Clone)]
 pub struct ReportSink {
     store: Arc<dyn ReportStore>,
     formats: ReportFormats,
@@ -51,13 +53,38 @@ impl ReportSink {
     }
 }
 
-#[async_trait]
 impl ResultSink for ReportSink {
     fn name(&self) -> &'static str {
         "reports"
     }
 
-    async fn write(&self, test: &Test, stamp: Stamp) -> Result<SinkCounts, SinkError> {
+    fn begin(&self) -> Result<Arc<dyn SinkBatch>, SinkError> {
+        Ok(Arc::new(self.clone()))
+    }
+}
+
+#[async_trait]
+impl SinkBatch for ReportSink {
+    fn test(&self, _quiz: &Quiz, _session: &TestSession) -> Box<dyn TestWriter> {
+        Box::new(self.clone())
+    }
+
+    fn commits_together(&self) -> bool {
+        false
+    }
+
+    async fn commit(&self, session_ids: &[String]) -> Vec<Result<(), SinkError>> {
+        session_ids.iter().map(|_| Ok(())).collect()
+    }
+}
+
+#[async_trait]
+impl TestWriter for ReportSink {
+    async fn take(&mut self, _quiz: &Quiz, _attempt: &TakenAttempt) -> Result<(), SinkError> {
+        Ok(())
+    }
+
+    async fn finish(self: Box<Self>, test: &Test, stamp: Stamp) -> Result<SinkCounts, SinkError> {
         let mut counts = SinkCounts { problems: reports::key_problems(test), ..SinkCounts::default() };
         let of_this_test = reports::tables(test, self.formats);
         for table in ReportTable::ALL.into_iter().filter(|table| self.is_written(*table)) {

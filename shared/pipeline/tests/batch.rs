@@ -1,118 +1,14 @@
 //! What becomes of each message of a batch, whatever its neighbours do.
-#![allow(clippy::unwrap_used, clippy::panic, clippy::indexing_slicing, reason = "a test may panic")]
+#![allow(clippy::unwrap_used, clippy::indexing_slicing, reason = "a test may panic")]
 
-use std::collections::HashMap;
-use std::sync::atomic::{AtomicUsize, Ordering};
-use std::sync::{Arc, Mutex};
-use std::time::Duration;
+mod common;
 
-use async_trait::async_trait;
+use std::sync::atomic::Ordering;
+
+use common::{Notes, handle, message, of};
 use quiz_events::QueueMessage;
-use quiz_pipeline::batch::{BatchHandler, BatchLimits, BatchReport};
-use quiz_pipeline::ports::{ParkCause, QueueError, SourceError, SourceQueue, SystemClock};
-use quiz_pipeline::{LogListener, SessionRequest, SessionSync, SyncError, SyncOutcome};
+use quiz_pipeline::batch::BatchReport;
 use tokio::time::Instant;
-
-/// Syncs by the name of the session: `bad` fails, `panics`, `hangs`, `unknown`; the rest succeed after
-/// a second.
-#[derive(Default)]
-struct Scripted {
-    synced: Mutex<Vec<String>>,
-    running: AtomicUsize,
-    most_running: AtomicUsize,
-}
-
-#[async_trait]
-impl SessionSync for Scripted {
-    async fn sync(&self, request: &SessionRequest) -> Result<SyncOutcome, SyncError> {
-        let session = request.target.session_id.clone();
-        let running = self.running.fetch_add(1, Ordering::SeqCst) + 1;
-        self.most_running.fetch_max(running, Ordering::SeqCst);
-        let hours = u64::from(session.starts_with("hangs"));
-        tokio::time::sleep(Duration::from_secs(1 + 3600 * hours)).await;
-        self.running.fetch_sub(1, Ordering::SeqCst);
-        assert!(!session.starts_with("panics"), "scripted panic");
-        if session.starts_with("bad") {
-            let cause = "connection refused".into();
-            return Err(SourceError::Unavailable { what: "quiz".into(), cause }.into());
-        }
-        if session.starts_with("unknown") {
-            let quiz_id = request.target.quiz_id.clone();
-            return Err(SyncError::UnknownQuiz { session_id: session, quiz_id });
-        }
-        self.synced.lock().unwrap().push(session.clone());
-        Ok(SyncOutcome {
-            sink: "reports",
-            session_id: session,
-            quiz_id: request.target.quiz_id.clone(),
-            test_name: String::new(),
-            takers: 0,
-            ranked: 0,
-            written: 0,
-            deleted: 0,
-            messages: request.messages,
-            started_at: jiff::Timestamp::UNIX_EPOCH,
-            duration: Duration::ZERO,
-            lag: None,
-            figures: quiz_domain::CohortFigures::default(),
-            histogram: None,
-            problems: quiz_domain::Problems::default(),
-        })
-    }
-}
-
-/// A queue that notes what it is told.
-#[derive(Default)]
-struct Notes {
-    parked: Mutex<HashMap<String, ParkCause>>,
-    delayed: Mutex<HashMap<String, Duration>>,
-    parking_fails: bool,
-}
-
-#[async_trait]
-impl SourceQueue for Notes {
-    async fn park(&self, message: &QueueMessage, cause: &ParkCause) -> Result<(), QueueError> {
-        if self.parking_fails {
-            let message_id = message.message_id.clone();
-            return Err(QueueError::Message {
-                action: "park",
-                message_id,
-                cause: "no dead-letter queue".into(),
-            });
-        }
-        self.parked.lock().unwrap().insert(message.message_id.clone(), cause.clone());
-        Ok(())
-    }
-
-    async fn delay(&self, message: &QueueMessage, delay: Duration) -> Result<(), QueueError> {
-        self.delayed.lock().unwrap().insert(message.message_id.clone(), delay);
-        Ok(())
-    }
-
-    async fn max_receive_count(&self) -> Result<Option<u32>, QueueError> {
-        Ok(Some(5))
-    }
-}
-
-fn message(id: &str, body: &str) -> QueueMessage {
-    QueueMessage { message_id: id.into(), body: body.into(), receive_count: 1, ..QueueMessage::default() }
-}
-
-fn of(id: &str, session: &str) -> QueueMessage {
-    message(id, &format!(r#"{{"session_id":"{session}","quiz_id":"q"}}"#))
-}
-
-async fn handle(messages: &[QueueMessage], queue: &Notes, seconds: u64) -> (BatchReport, Arc<Scripted>) {
-    let sync = Arc::new(Scripted::default());
-    let handler = BatchHandler {
-        sync: sync.clone(),
-        listener: Arc::new(LogListener),
-        clock: Arc::new(SystemClock),
-        limits: BatchLimits::default(),
-    };
-    let report = handler.handle(messages, queue, Instant::now() + Duration::from_secs(seconds)).await;
-    (report, sync)
-}
 
 #[tokio::test(start_paused = true)]
 async fn a_bad_message_is_parked_alone_with_its_cause_and_is_not_retried() {

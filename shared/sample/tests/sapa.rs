@@ -6,7 +6,7 @@ use std::io::Read;
 
 use bson::{Bson, Document};
 use quiz_domain::{
-    Attempt, AttemptHead, AttemptSelection, Outcome, Problems, Quiz, Test, TestBuilder, TestResults,
+    Attempt, AttemptHead, AttemptSelection, Outcome, Problems, Quiz, Taken, Test, TestBuilder, TestResults,
     TestSession, judge,
 };
 use quiz_sample::{SampleDocuments, sapa, write_dump};
@@ -44,7 +44,7 @@ fn test(documents: &SampleDocuments) -> Test {
     let quiz = quiz(documents);
     let mut builder = TestBuilder::new(quiz, session, jiff::Timestamp::UNIX_EPOCH, Problems::default());
     for document in chosen(documents).values() {
-        assert_eq!(builder.take(document), None);
+        assert!(matches!(builder.take(document), Taken::Attempt(_)));
     }
     builder.finish().unwrap()
 }

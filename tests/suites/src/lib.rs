@@ -14,3 +14,4 @@ pub mod queue;
 pub mod reports;
 pub mod source;
 pub mod store;
+pub mod warehouse;

@@ -3,7 +3,7 @@
 use bson::{Bson, Document, bson, doc};
 use jiff::Timestamp;
 use quiz_domain::reports::{self, FormResponse, ReportItem, ReportTable, Stamp};
-use quiz_domain::{Quiz, Test, TestBuilder, TestSession, Value};
+use quiz_domain::{Quiz, Taken, Test, TestBuilder, TestSession, Value};
 
 const QUIZ: &str = "6715f621e1eb083bfa9b56cc";
 /// The whole test and two subjects, or three answers to a form.
@@ -56,12 +56,12 @@ fn test(table: ReportTable, session_id: &str, count: usize) -> Test {
     let mut builder = TestBuilder::new(quiz, session, now, problems);
     let users = if table == ReportTable::Students { count } else { count.div_ceil(ITEMS_OF_A_USER) };
     for user in 0..users {
-        assert_eq!(builder.take(&attempt(user)), None);
+        assert!(matches!(builder.take(&attempt(user)), Taken::Attempt(_)));
     }
     builder.finish().unwrap()
 }
 
-fn quiz(kind: &str) -> Document {
+pub(crate) fn quiz(kind: &str) -> Document {
     let question = |id: &str, subject: &str| {
         bson!({
             "_id": id, "type": "subjective", "graded": true, "correct_answer": Bson::Null, "text": "Why? कारण 🙂",
@@ -76,7 +76,7 @@ fn quiz(kind: &str) -> Document {
     }
 }
 
-fn attempt(user: usize) -> Document {
+pub(crate) fn attempt(user: usize) -> Document {
     let number = i64::try_from(user).unwrap();
     let answers = match user % 4 {
         0 => vec![bson!("हाँ, because 🙂\n\"quoted\""), bson!(0.1), bson!(9_007_199_254_740_991_i64)],

@@ -79,7 +79,7 @@ fn response(
 
 /// The texts of the options chosen; `None` where the answer is no list of the question's options,
 /// or one of them has no text.
-fn labels(question: &Question, answer: &Value) -> Option<String> {
+pub(crate) fn labels(question: &Question, answer: &Value) -> Option<String> {
     let Value::List(chosen) = answer else { return None };
     if chosen.is_empty() || question.options.is_empty() {
         return None;

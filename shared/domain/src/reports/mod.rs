@@ -10,7 +10,8 @@ use serde::Serialize;
 
 pub use chapters::ChapterLine;
 pub use form::FormResponse;
-pub use section::SectionReport;
+pub(crate) use form::labels;
+pub use section::{SectionReport, SectionResult, section_results};
 pub use student::{
     ChapterPerformance, Performance, ReportHeader, ReportMetadata, StudentReport, SubjectPerformance,
 };

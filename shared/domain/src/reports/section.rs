@@ -1,8 +1,10 @@
 use serde::Serialize;
 
 use super::{ChapterLine, Keys, Stamp, chapters, clock, date};
+use crate::rank::{CohortFigures, Standing};
 use crate::round::{number, optional_number, round2};
 use crate::sections::OVERALL;
+use crate::tally::Score;
 use crate::test_results::{Ranking, ScoredAttempt, Test, TestResults};
 
 /// One item of `student_quiz_reports`: one student's result in one section, `overall` being the whole
@@ -70,20 +72,38 @@ pub struct SectionReport {
     pub chapter_wise_data: Option<Vec<ChapterLine>>,
 }
 
-pub(super) fn items(test: &Test, stamp: Stamp) -> impl Iterator<Item = super::ReportItem> + Send {
+/// One student's result in one section: what the report says, and the figures behind it.
+pub struct SectionResult<'a> {
+    /// Without its chapters.
+    pub report: SectionReport,
+    pub attempt: &'a ScoredAttempt,
+    pub score: &'a Score,
+    pub standing: Option<Standing>,
+    pub figures: &'a CohortFigures,
+    section: Option<usize>,
+}
+
+/// Every student's result in every section, by section in the order of the quiz, then by user id.
+pub fn section_results(test: &Test, stamp: Stamp) -> impl Iterator<Item = SectionResult<'_>> + Send {
     let (attempts, rankings): (&[_], &[_]) = match &test.results {
         TestResults::Scored { attempts, rankings, .. } => (attempts, rankings),
         TestResults::Form(_) => (&[], &[]),
     };
-    let (template, keys) = (template(test, stamp), Keys::of(test));
+    let template = template(test, stamp);
     let sections = std::iter::once(None).chain((0..).map(Some));
     sections.zip(rankings).flat_map(move |(section, ranking)| {
         let template = template.clone();
-        let keyable = attempts.iter().enumerate().filter(move |(_, attempt)| keys.can_name(&attempt.user_id));
-        keyable.filter_map(move |(index, attempt)| {
-            let item = item(test, &template, section, ranking, index, attempt)?;
-            Some(super::ReportItem::Section(Box::new(item)))
-        })
+        let attempts = attempts.iter().enumerate();
+        attempts.filter_map(move |(index, attempt)| result(test, &template, section, ranking, index, attempt))
+    })
+}
+
+pub(super) fn items(test: &Test, stamp: Stamp) -> impl Iterator<Item = super::ReportItem> + Send {
+    let keys = Keys::of(test);
+    let results = section_results(test, stamp).filter(move |it| keys.can_name(&it.attempt.user_id));
+    results.map(|SectionResult { mut report, attempt, section, .. }| {
+        report.chapter_wise_data = section.map(|section| chapters::lines(test, attempt, Some(section)));
+        super::ReportItem::Section(Box::new(report))
     })
 }
 
@@ -131,21 +151,21 @@ fn template(test: &Test, stamp: Stamp) -> SectionReport {
     }
 }
 
-fn item(
+fn result<'a>(
     test: &Test,
     template: &SectionReport,
     section: Option<usize>,
-    ranking: &Ranking,
+    ranking: &'a Ranking,
     index: usize,
-    attempt: &ScoredAttempt,
-) -> Option<SectionReport> {
+    attempt: &'a ScoredAttempt,
+) -> Option<SectionResult<'a>> {
     let score = ranking.scores.get(index)?;
     let standing = ranking.standings.get(index).copied().flatten();
     let name = match section {
         Some(section) => test.quiz.sections.get(section)?.as_str(),
         None => OVERALL,
     };
-    Some(SectionReport {
+    let report = SectionReport {
         sort_key: format!("{}#{name}", attempt.user_id),
         user_id: attempt.user_id.clone(),
         section: name.to_owned(),
@@ -164,7 +184,7 @@ fn item(
         highest_test_score: ranking.figures.highest,
         avg_test_score: ranking.figures.average.map(round2),
         has_quiz_ended: attempt.ended,
-        chapter_wise_data: section.map(|section| chapters::lines(test, attempt, Some(section))),
         ..template.clone()
-    })
+    };
+    Some(SectionResult { report, attempt, score, standing, figures: &ranking.figures, section })
 }

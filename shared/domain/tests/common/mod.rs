@@ -3,7 +3,7 @@
 
 use bson::{Bson, Document, bson, doc};
 use jiff::Timestamp;
-use quiz_domain::{AttemptHead, AttemptSelection, Quiz, Test, TestBuilder, TestSession};
+use quiz_domain::{AttemptHead, AttemptSelection, Quiz, Taken, Test, TestBuilder, TestSession};
 use std::collections::HashSet;
 
 pub fn question(id: &str, kind: &str, key: impl Into<Bson>) -> Document {
@@ -58,7 +58,12 @@ pub fn build_with(
             return builder.finish().unwrap();
         }
         let chosen = sessions.iter().filter(|it| it.get("_id").is_some_and(|id| keys.contains(id)));
-        let none: HashSet<String> = chosen.filter_map(|document| builder.take(document)).collect();
+        let none: HashSet<String> = chosen
+            .filter_map(|document| match builder.take(document) {
+                Taken::NoAttempt { user_id } => Some(user_id),
+                _ => None,
+            })
+            .collect();
         candidates.keep(&none);
     }
 }

@@ -14,18 +14,21 @@ use tokio::time::Instant;
 
 pub use backoff::Backoff;
 
-use crate::engine::SessionSync;
 use crate::listener::Listener;
 use crate::ports::{Clock, SourceQueue};
+use crate::sync::SessionSync;
 
 /// How a batch uses the function's time and the stores' patience.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct BatchLimits {
     /// Tests synced at the same time.
     pub concurrency: usize,
-    /// No test is begun with less time than this left.
+    /// No test is begun with less time than this left, beside the commit's.
     pub start_reserve: Duration,
-    /// A running test is stopped with this time left: enough to settle the messages.
+    /// What is kept for committing the batch's tests together; none where each is written by itself. A test
+    /// that is not staged by then is stopped, so that the others land.
+    pub commit_reserve: Duration,
+    /// A running test, or the commit, is stopped with this time left: enough to settle the messages.
     pub stop_reserve: Duration,
     pub backoff: Backoff,
 }
@@ -35,6 +38,7 @@ impl Default for BatchLimits {
         Self {
             concurrency: 4,
             start_reserve: Duration::from_secs(20),
+            commit_reserve: Duration::ZERO,
             stop_reserve: Duration::from_secs(8),
             backoff: Backoff::default(),
         }

@@ -4,11 +4,13 @@ mod clock;
 mod queue;
 mod source;
 mod store;
+mod warehouse;
 
 pub use clock::{Clock, SystemClock};
 pub use queue::{ParkCause, QueueError, SourceQueue, SourceQueues};
 pub use source::{AnswerSource, DocumentStream, QuizDocuments, SourceError};
 pub use store::{PutOutcome, Refusal, ReportStore, StoreError};
+pub use warehouse::{SharedCause, StagedTest, Warehouse, WarehouseBatch, WarehouseError};
 
 /// An adapter's own error, as the cause of a port's.
 pub type Cause = Box<dyn std::error::Error + Send + Sync>;

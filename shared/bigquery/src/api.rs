@@ -1,0 +1,172 @@
+use std::sync::Arc;
+use std::time::Duration;
+
+use gcp_bigquery_client::Client;
+use gcp_bigquery_client::client_builder::ClientBuilder;
+use gcp_bigquery_client::model::job::Job;
+use gcp_bigquery_client::model::table::Table;
+use gcp_bigquery_client::model::table_schema::TableSchema;
+use quiz_pipeline::batch::Backoff;
+
+use crate::credentials::{Bearer, Credentials};
+use crate::error::{BigQueryError, ErrorKind};
+use crate::upload::UploadSizes;
+
+const GOOGLE: &str = "https://bigquery.googleapis.com";
+const CONNECT: Duration = Duration::from_secs(5);
+/// One request; of an upload, one chunk.
+const REQUEST: Duration = Duration::from_mins(1);
+
+/// Where the tables are.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Place {
+    pub project: String,
+    pub dataset: String,
+    /// The dataset's: where jobs run.
+    pub location: String,
+    /// Of an emulator; Google's where it is none.
+    pub endpoint: Option<String>,
+}
+
+/// How a request that failed is tried again.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Retries {
+    /// Tries of one request.
+    pub attempts: u32,
+    pub backoff: Backoff,
+}
+
+impl Default for Retries {
+    fn default() -> Self {
+        let backoff = Backoff { first: Duration::from_millis(500), longest: Duration::from_secs(10) };
+        Self { attempts: 6, backoff }
+    }
+}
+
+impl Retries {
+    /// Runs a request until it succeeds, fails for good, or has failed often enough.
+    pub(crate) async fn run<T, F>(&self, what: &str, request: impl Fn() -> F) -> Result<T, BigQueryError>
+    where
+        F: Future<Output = Result<T, BigQueryError>>,
+    {
+        let mut attempt = 1;
+        loop {
+            match Box::pin(request()).await {
+                Err(error) if error.kind == ErrorKind::Transient && attempt < self.attempts => {
+                    tracing::warn!(what, attempt, error = %error, "bigquery request failed, tried again");
+                    tokio::time::sleep(self.backoff.wait(attempt)).await;
+                    attempt += 1;
+                }
+                other => return other,
+            }
+        }
+    }
+}
+
+/// BigQuery's REST API, with retries.
+pub(crate) struct Api {
+    pub place: Place,
+    pub retries: Retries,
+    pub uploads: UploadSizes,
+    pub http: reqwest::Client,
+    pub bearer: Arc<Bearer>,
+    client: Client,
+}
+
+impl Api {
+    pub async fn connect(
+        place: Place,
+        retries: Retries,
+        uploads: UploadSizes,
+        credentials: Credentials,
+    ) -> Result<Self, BigQueryError> {
+        // reqwest is built without a TLS provider, so that there is one in the binary: this one
+        let _ = rustls::crypto::aws_lc_rs::default_provider().install_default();
+        let http = reqwest::Client::builder().connect_timeout(CONNECT).timeout(REQUEST).build()?;
+        let bearer = Bearer::of(credentials).await?;
+        let base = format!("{}/bigquery/v2", endpoint(&place));
+        let mut builder = ClientBuilder::new();
+        let builder = builder.with_client(http.clone()).with_v2_base_url(base);
+        let client = builder.build_from_authenticator(bearer.clone()).await?;
+        Ok(Self { place, retries, uploads, http, bearer, client })
+    }
+
+    pub fn upload_url(&self, kind: &str) -> String {
+        let (endpoint, project) = (endpoint(&self.place), &self.place.project);
+        format!("{endpoint}/upload/bigquery/v2/projects/{project}/jobs?uploadType={kind}")
+    }
+
+    /// `project.dataset.table`, as a query has it.
+    pub fn full_name(&self, table: &str) -> String {
+        format!("{}.{}.{table}", self.place.project, self.place.dataset)
+    }
+
+    pub async fn table(&self, table: &str) -> Result<Option<Table>, BigQueryError> {
+        let (project, dataset) = (&self.place.project, &self.place.dataset);
+        let get = || async {
+            self.bearer.token().await?;
+            Ok(self.client.table().get(project, dataset, table, None).await?)
+        };
+        match self.retries.run("read a table's schema", get).await {
+            Ok(table) => Ok(Some(table)),
+            Err(error) if error.kind == ErrorKind::NotFound => Ok(None),
+            Err(error) => Err(error),
+        }
+    }
+
+    /// Makes a table that BigQuery drops by itself. It may be there already, from a try whose answer was
+    /// lost.
+    pub async fn create_expiring(
+        &self,
+        table: &str,
+        schema: TableSchema,
+        expires: jiff::Timestamp,
+    ) -> Result<(), BigQueryError> {
+        let (project, dataset) = (&self.place.project, &self.place.dataset);
+        let mut new = Table::new(project, dataset, table, schema);
+        new.expiration_time = Some(expires.as_millisecond().to_string());
+        let create = || async {
+            self.bearer.token().await?;
+            Ok(self.client.table().create(new.clone()).await?)
+        };
+        match self.retries.run("make a staging table", create).await {
+            Err(error) if error.kind != ErrorKind::Exists => Err(error),
+            _ => Ok(()),
+        }
+    }
+
+    /// Drops a table, where that works at once.
+    pub async fn drop_table(&self, table: &str) {
+        let (project, dataset) = (&self.place.project, &self.place.dataset);
+        if let Err(error) = self.client.table().delete(project, dataset, table).await {
+            let error = BigQueryError::from(error);
+            tracing::warn!(table, error = %error, "staging table not dropped, it will expire");
+        }
+    }
+
+    /// Starts a job, whose name must be given. One of that name that runs already is it.
+    pub async fn start(&self, job_id: &str, job: &Job) -> Result<Job, BigQueryError> {
+        let project = &self.place.project;
+        let insert = || async {
+            self.bearer.token().await?;
+            Ok(self.client.job().insert(project, job.clone()).await?)
+        };
+        match self.retries.run("start a job", insert).await {
+            Err(error) if error.kind == ErrorKind::Exists => self.job(job_id).await,
+            other => other,
+        }
+    }
+
+    pub async fn job(&self, job_id: &str) -> Result<Job, BigQueryError> {
+        let (project, location) = (&self.place.project, Some(self.place.location.as_str()));
+        let get = || async {
+            self.bearer.token().await?;
+            Ok(self.client.job().get_job(project, job_id, location).await?)
+        };
+        self.retries.run("ask for a job", get).await
+    }
+}
+
+fn endpoint(place: &Place) -> &str {
+    place.endpoint.as_deref().unwrap_or(GOOGLE).trim_end_matches('/')
+}

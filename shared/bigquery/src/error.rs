@@ -1,0 +1,87 @@
+use gcp_bigquery_client::error::BQError;
+use thiserror::Error;
+
+/// Why BigQuery did not do what it was asked to.
+#[derive(Clone, Debug, Error, PartialEq, Eq)]
+#[error("{message}")]
+pub struct BigQueryError {
+    pub kind: ErrorKind,
+    pub message: String,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum ErrorKind {
+    /// It did not answer, was busy, or answered with something else than the API does: a retry may help.
+    Transient,
+    /// Others changed the same tables: the same job under a new name may succeed.
+    Collision,
+    /// The job or table is there already.
+    Exists,
+    NotFound,
+    /// Credentials, a permission, or the request itself: a retry cannot help until that is mended.
+    Refused,
+    /// The rows: a retry cannot help until they change.
+    Rows,
+}
+
+impl BigQueryError {
+    pub(crate) fn new(kind: ErrorKind, message: impl Into<String>) -> Self {
+        Self { kind, message: message.into() }
+    }
+
+    /// An error that the API names by code and reason.
+    pub(crate) fn answered(code: i64, reason: &str, message: &str) -> Self {
+        let kind = match (code, reason) {
+            (_, "rateLimitExceeded" | "jobRateLimitExceeded" | "quotaExceeded" | "backendError")
+            | (408 | 429 | 500.., _) => ErrorKind::Transient,
+            (404, _) => ErrorKind::NotFound,
+            (409, _) => ErrorKind::Exists,
+            _ => ErrorKind::Refused,
+        };
+        let what = match code {
+            401 => "the credentials are not accepted",
+            403 => "a permission or the quota is missing",
+            404 => "it is not there",
+            _ => reason,
+        };
+        let what = if what.is_empty() { String::new() } else { format!("{what}: ") };
+        Self::new(kind, format!("BigQuery answered {code}, {what}{message}"))
+    }
+
+    /// An answer that is none of the API's, such as a proxy's page.
+    pub(crate) fn not_json(status: Option<u16>) -> Self {
+        let status = status.map_or_else(String::new, |status| format!(" with status {status}"));
+        Self::new(
+            ErrorKind::Transient,
+            format!(
+                "the answer{status} is not the JSON of BigQuery's API: check BIGQUERY_ENDPOINT, and what is \
+                 between here and BigQuery"
+            ),
+        )
+    }
+}
+
+impl From<BQError> for BigQueryError {
+    fn from(error: BQError) -> Self {
+        match error {
+            BQError::ResponseError { error } => {
+                let error = error.error;
+                let reason = error.errors.first().and_then(|it| it.get("reason")).map_or("", String::as_str);
+                Self::answered(error.code, reason, &error.message)
+            }
+            BQError::RequestError(error) => error.into(),
+            other => Self::new(ErrorKind::Refused, other.to_string()),
+        }
+    }
+}
+
+impl From<reqwest::Error> for BigQueryError {
+    fn from(error: reqwest::Error) -> Self {
+        if error.is_decode() {
+            return Self::not_json(error.status().map(|it| it.as_u16()));
+        }
+        let error = error.without_url();
+        let message = quiz_pipeline::ports::with_causes(&error);
+        Self::new(ErrorKind::Transient, format!("BigQuery was not reached: {message}"))
+    }
+}

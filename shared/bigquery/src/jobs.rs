@@ -1,0 +1,138 @@
+use std::time::Duration;
+
+use gcp_bigquery_client::model::error_proto::ErrorProto;
+use gcp_bigquery_client::model::job::Job;
+use gcp_bigquery_client::model::job_configuration::JobConfiguration;
+use gcp_bigquery_client::model::job_configuration_query::JobConfigurationQuery;
+use gcp_bigquery_client::model::job_reference::JobReference;
+use gcp_bigquery_client::model::query_parameter::QueryParameter;
+use quiz_pipeline::batch::Backoff;
+
+use crate::api::Api;
+use crate::error::{BigQueryError, ErrorKind};
+
+/// How often a running job is asked for.
+const POLL: Backoff = Backoff { first: Duration::from_millis(200), longest: Duration::from_secs(2) };
+/// How many of a job's errors are told.
+const TOLD: usize = 5;
+/// BigQuery gives a transaction that lost to another the reason `invalidQuery`, as it does a misspelt one:
+/// only the text tells them apart. The last is the emulator's.
+const COLLISIONS: [&str; 4] =
+    ["concurrent update", "could not serialize access", "transaction is aborted", "failed to commit"];
+
+/// A job of this name, run as SQL.
+pub(crate) fn query(api: &Api, job_id: &str, sql: String, parameters: Vec<QueryParameter>) -> Job {
+    let query = JobConfigurationQuery {
+        query: sql,
+        use_legacy_sql: Some(false),
+        parameter_mode: (!parameters.is_empty()).then(|| "NAMED".to_owned()),
+        query_parameters: (!parameters.is_empty()).then_some(parameters),
+        ..JobConfigurationQuery::default()
+    };
+    named(api, job_id, JobConfiguration { query: Some(query), ..JobConfiguration::default() })
+}
+
+pub(crate) fn named(api: &Api, job_id: &str, configuration: JobConfiguration) -> Job {
+    let reference = JobReference {
+        project_id: Some(api.place.project.clone()),
+        job_id: Some(job_id.to_owned()),
+        location: Some(api.place.location.clone()),
+    };
+    Job { job_reference: Some(reference), configuration: Some(configuration), ..Job::default() }
+}
+
+/// Waits until a job has ended, and reads how.
+pub(crate) async fn ended(api: &Api, job_id: &str, started: Job) -> Result<Job, BigQueryError> {
+    let mut job = started;
+    let mut asked = 0;
+    while job.status.as_ref().and_then(|it| it.state.as_deref()) != Some("DONE") {
+        asked += 1;
+        tokio::time::sleep(POLL.wait(asked)).await;
+        job = api.job(job_id).await?;
+    }
+    let status = job.status.clone().unwrap_or_default();
+    match status.error_result {
+        Some(first) => Err(failure(job_id, &first, status.errors.as_deref().unwrap_or_default())),
+        None => Ok(job),
+    }
+}
+
+/// A job's errors name the row and the field; the first of them only says how many there are.
+fn failure(job_id: &str, first: &ErrorProto, errors: &[ErrorProto]) -> BigQueryError {
+    let text = |error: &ErrorProto| error.message.clone().unwrap_or_default();
+    let mut told = vec![text(first)];
+    for error in errors {
+        let place = error.location.as_ref().filter(|it| *it != "query");
+        let said = place.map_or_else(|| text(error), |place| format!("{place}: {}", text(error)));
+        if !said.is_empty() && !told.iter().any(|known| known.contains(&text(error))) {
+            told.push(said);
+        }
+    }
+    let more = told.len().saturating_sub(TOLD);
+    told.truncate(TOLD);
+    if more > 0 {
+        told.push(format!("and {more} more"));
+    }
+    let message = told.join("; ");
+    let lower = message.to_lowercase();
+    let reason = first.reason.as_deref().unwrap_or_default();
+    let kind = match reason {
+        _ if COLLISIONS.iter().any(|text| lower.contains(text)) => ErrorKind::Collision,
+        "backendError"
+        | "internalError"
+        | "jobBackendError"
+        | "jobInternalError"
+        | "rateLimitExceeded"
+        | "jobRateLimitExceeded"
+        | "quotaExceeded"
+        | "tableUnavailable"
+        | "timeout"
+        | "stopped" => ErrorKind::Transient,
+        "invalid" => ErrorKind::Rows,
+        "notFound" => ErrorKind::NotFound,
+        "duplicate" => ErrorKind::Exists,
+        _ => ErrorKind::Refused,
+    };
+    BigQueryError::new(kind, format!("job {job_id} failed ({reason}): {message}"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{ErrorProto, failure};
+    use crate::error::ErrorKind;
+
+    fn error(reason: &str, location: &str, message: &str) -> ErrorProto {
+        ErrorProto {
+            reason: Some(reason.into()),
+            location: Some(location.into()),
+            message: Some(message.into()),
+            debug_info: None,
+        }
+    }
+
+    #[test]
+    fn a_load_s_error_is_told_to_the_row_and_the_field() {
+        let first = error("invalid", "", "Error while reading data, too many errors. Rows: 3; errors: 1.");
+        let of_row =
+            error("invalid", "row 3", "Could not convert value 'x' to integer. Field: rank; Value: x");
+        let read = failure("load_1", &first, &[first.clone(), of_row]);
+        assert_eq!(read.kind, ErrorKind::Rows);
+        assert_eq!(
+            read.message,
+            "job load_1 failed (invalid): Error while reading data, too many errors. Rows: 3; errors: 1.; \
+             row 3: Could not convert value 'x' to integer. Field: rank; Value: x"
+        );
+    }
+
+    #[test]
+    fn a_lost_race_is_no_misspelt_query() {
+        let raced = error(
+            "invalidQuery",
+            "query",
+            "Transaction is aborted due to concurrent update against table p:d.test_responses.",
+        );
+        assert_eq!(failure("j", &raced, &[]).kind, ErrorKind::Collision);
+        let misspelt = error("invalidQuery", "query", "Unrecognized name: rnak at [3:1]");
+        assert_eq!(failure("j", &misspelt, &[]).kind, ErrorKind::Refused);
+    }
+}

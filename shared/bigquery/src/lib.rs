@@ -1,0 +1,21 @@
+//! The warehouse on BigQuery: a batch's rows are loaded by one job into a staging table of their own, then
+//! one transaction replaces the rows of its tests in all tables.
+
+mod api;
+mod credentials;
+mod error;
+mod jobs;
+mod replace;
+mod schema;
+mod sql;
+mod staging;
+mod tables;
+mod upload;
+mod warehouse;
+
+pub use api::{Place, Retries};
+pub use credentials::{Credentials, CredentialsSource};
+pub use error::{BigQueryError, ErrorKind};
+pub use schema::{ddl, page};
+pub use upload::UploadSizes;
+pub use warehouse::{BigQueryWarehouse, Settings};

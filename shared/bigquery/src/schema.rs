@@ -1,0 +1,162 @@
+//! The tables as BigQuery has them, made of the columns that the domain names.
+
+use std::fmt::Write;
+
+use gcp_bigquery_client::model::field_type::FieldType;
+use gcp_bigquery_client::model::table::Table;
+use gcp_bigquery_client::model::table_field_schema::TableFieldSchema;
+use gcp_bigquery_client::model::table_schema::TableSchema;
+use quiz_domain::rows::{CellType, ColumnSpec, WarehouseTable};
+
+/// The statement that makes a table; `name` is `project.dataset.table`.
+#[must_use]
+pub fn ddl(table: WarehouseTable, name: &str) -> String {
+    let columns: Vec<String> = table.columns().map(|column| format!("  {}", definition(column))).collect();
+    format!(
+        "CREATE TABLE IF NOT EXISTS `{name}` (\n{}\n)\nPARTITION BY {}\nCLUSTER BY {}\nOPTIONS (description = {})",
+        columns.join(",\n"),
+        WarehouseTable::PARTITION,
+        WarehouseTable::CLUSTER.join(", "),
+        literal(table.description())
+    )
+}
+
+/// The statement that adds a column to a table that was made before the column was.
+pub(crate) fn add_column(column: &ColumnSpec, name: &str) -> String {
+    format!("ALTER TABLE `{name}` ADD COLUMN IF NOT EXISTS {}", definition(column))
+}
+
+fn definition(column: &ColumnSpec) -> String {
+    let required = if column.required { " NOT NULL" } else { "" };
+    let (name, kind) = (column.name, type_name(column.kind));
+    format!("`{name}` {kind}{required} OPTIONS (description = {})", literal(column.description))
+}
+
+fn literal(text: &str) -> String {
+    format!("'{}'", text.replace('\\', "\\\\").replace('\'', "\\'"))
+}
+
+fn type_name(kind: CellType) -> &'static str {
+    match kind {
+        CellType::Text => "STRING",
+        CellType::Int => "INT64",
+        CellType::Float => "FLOAT64",
+        CellType::Bool => "BOOL",
+        CellType::Date => "DATE",
+        CellType::Instant => "TIMESTAMP",
+    }
+}
+
+/// The columns of a table made through the API, none of them required.
+pub(crate) fn nullable(columns: &[ColumnSpec]) -> TableSchema {
+    let field = |column: &ColumnSpec| {
+        let kind = match column.kind {
+            CellType::Text => FieldType::String,
+            CellType::Int => FieldType::Int64,
+            CellType::Float => FieldType::Float64,
+            CellType::Bool => FieldType::Bool,
+            CellType::Date => FieldType::Date,
+            CellType::Instant => FieldType::Timestamp,
+        };
+        TableFieldSchema::new(column.name, kind)
+    };
+    TableSchema::new(columns.iter().map(field).collect())
+}
+
+/// How a table that is there differs from what is written to it.
+#[derive(Debug, Default, PartialEq, Eq)]
+pub(crate) struct Differences {
+    /// Nullable columns that it lacks: they can be added.
+    pub missing: Vec<&'static ColumnSpec>,
+    /// What someone has to look at, a sentence each.
+    pub wrong: Vec<String>,
+}
+
+pub(crate) fn differences(table: WarehouseTable, actual: &Table) -> Differences {
+    let mut found = Differences::default();
+    let fields = actual.schema.fields.as_deref().unwrap_or_default();
+    for column in table.columns() {
+        match fields.iter().find(|field| field.name.eq_ignore_ascii_case(column.name)) {
+            None if column.required => {
+                found.wrong.push(format!("it lacks the required column {}", column.name));
+            }
+            None => found.missing.push(column),
+            Some(field) => found.wrong.extend(difference(column, field)),
+        }
+    }
+    for field in fields {
+        if !table.columns().any(|column| column.name.eq_ignore_ascii_case(&field.name)) {
+            found.wrong.push(format!("it has the column {}, which is none of ours", field.name));
+        }
+    }
+    let partition = actual.time_partitioning.as_ref();
+    let by = partition.and_then(|it| it.field.as_deref()).unwrap_or("nothing");
+    let every = partition.map_or("", |it| it.r#type.as_str());
+    if by != WarehouseTable::PARTITION || every != "DAY" {
+        let ours = WarehouseTable::PARTITION;
+        found.wrong.push(format!("it is partitioned by {by} {every}, not by {ours} DAY"));
+    }
+    let clusters = actual.clustering.as_ref().and_then(|it| it.fields.clone()).unwrap_or_default();
+    if clusters != WarehouseTable::CLUSTER {
+        let ours = WarehouseTable::CLUSTER.join(", ");
+        found.wrong.push(format!("it is clustered by {:?}, not by {ours}", clusters.join(", ")));
+    }
+    found
+}
+
+fn difference(column: &ColumnSpec, field: &TableFieldSchema) -> Option<String> {
+    let (name, ours) = (column.name, type_name(column.kind));
+    let theirs = field_type(&field.r#type);
+    if theirs != ours {
+        return Some(format!("its column {name} is {theirs}, not {ours}"));
+    }
+    let mode = if column.required { "REQUIRED" } else { "NULLABLE" };
+    let theirs = field.mode.as_deref().unwrap_or("NULLABLE");
+    (theirs != mode).then(|| format!("its column {name} is {theirs}, not {mode}"))
+}
+
+/// The standard name of a type, which the API gives by its older one.
+fn field_type(kind: &FieldType) -> String {
+    match kind {
+        FieldType::Integer | FieldType::Int64 => "INT64".to_owned(),
+        FieldType::Float | FieldType::Float64 => "FLOAT64".to_owned(),
+        FieldType::Boolean | FieldType::Bool => "BOOL".to_owned(),
+        other => format!("{other:?}").to_uppercase(),
+    }
+}
+
+/// `docs/WAREHOUSE.md`.
+#[must_use]
+pub fn page() -> String {
+    let mut page = String::from(
+        "# The warehouse's tables\n\n\
+         Made from the columns in `shared/domain/src/rows` by `cargo run -p quiz-bigquery --example \
+         warehouse_page > docs/WAREHOUSE.md`; a test holds it to them.\n\n\
+         sync-warehouse writes three tables of one BigQuery dataset (`BIGQUERY_DATASET`, by default `assessments`). \
+         `quiz-etl local` and `demo` write the same rows as Parquet files, \
+         `warehouse/<table>/<session>.parquet`.\n\n\
+         A sync **replaces** a test's rows in all three: after it, the rows of that `session_id` are exactly those \
+         of the newest read, once each, and no reader sees half of it. Tables that are absent are made; a nullable \
+         column that is absent is added; anything else that differs is an error, and nothing is written.\n\n\
+         Dates and clock times are India's (UTC+05:30). A null means not known, or without a basis.\n",
+    );
+    for table in WarehouseTable::ALL {
+        let _ = writeln!(page, "\n## `{}`\n", table.name());
+        let _ = writeln!(page, "{}.\n", capital(table.description()));
+        let (partition, cluster) = (WarehouseTable::PARTITION, WarehouseTable::CLUSTER.join("`, `"));
+        let _ = writeln!(page, "Partitioned by the day of `{partition}`, clustered by `{cluster}`.\n");
+        let _ = writeln!(page, "| column | type | null | meaning |\n|---|---|---|---|");
+        for column in table.columns() {
+            let null = if column.required { "never" } else { "can be" };
+            let (name, kind, meaning) = (column.name, type_name(column.kind), column.description);
+            let _ = writeln!(page, "| `{name}` | {kind} | {null} | {meaning} |");
+        }
+        let _ = writeln!(page, "\n```sql\n{};\n```", ddl(table, &format!("assessments.{}", table.name())));
+    }
+    page
+}
+
+fn capital(text: &str) -> String {
+    let mut letters = text.chars();
+    letters.next().map(|first| first.to_uppercase().chain(letters).collect()).unwrap_or_default()
+}

@@ -1,0 +1,79 @@
+//! The transaction that replaces tests' rows.
+
+use std::collections::HashMap;
+
+use gcp_bigquery_client::model::query_parameter::QueryParameter;
+use gcp_bigquery_client::model::query_parameter_type::QueryParameterType;
+use gcp_bigquery_client::model::query_parameter_type_struct_types::QueryParameterTypeStructTypes;
+use gcp_bigquery_client::model::query_parameter_value::QueryParameterValue;
+use quiz_domain::rows::{INSERTED_AT, START_DATE, WarehouseTable};
+use quiz_parquet::ROW_TABLE;
+use quiz_pipeline::ports::StagedTest;
+
+/// Deletes the tests' rows from every table and inserts those that lie in `staging`, all or nothing.
+/// `name` makes a table's full name.
+pub(crate) fn replace(name: impl Fn(&str) -> String, staging: Option<&str>) -> String {
+    let mut script = vec!["BEGIN TRANSACTION".to_owned()];
+    for table in WarehouseTable::ALL {
+        let target = name(table.name());
+        script.push(format!(
+            "DELETE FROM `{target}` WHERE session_id IN (SELECT test.session_id FROM UNNEST(@tests) AS test)"
+        ));
+        let Some(staging) = staging else { continue };
+        let staged = name(staging);
+        let own: Vec<String> = table.row_columns().map(|it| format!("`{}`", it.name)).collect();
+        let from: Vec<String> = own.iter().map(|column| format!("staged.{column}")).collect();
+        let (own, from) = (own.join(", "), from.join(", "));
+        let (day, moment) = (START_DATE.name, INSERTED_AT.name);
+        script.push(format!(
+            "INSERT INTO `{target}` ({own}, `{day}`, `{moment}`)\n\
+             SELECT {from}, test.{day}, test.{moment}\n\
+             FROM `{staged}` AS staged JOIN UNNEST(@tests) AS test ON staged.session_id = test.session_id\n\
+             WHERE staged.{} = '{}'",
+            ROW_TABLE.name,
+            table.name()
+        ));
+    }
+    script.push("COMMIT TRANSACTION".to_owned());
+    script.join(";\n") + ";"
+}
+
+/// `@tests`: the session ids, with the values that all rows of a test share.
+pub(crate) fn tests(tests: &[StagedTest]) -> QueryParameter {
+    let scalar = |kind: &str| QueryParameterType { r#type: kind.to_owned(), ..QueryParameterType::default() };
+    let field = |name: &str, kind: &str| QueryParameterTypeStructTypes {
+        name: Some(name.to_owned()),
+        r#type: Some(scalar(kind)),
+        description: None,
+    };
+    let of_test = QueryParameterType {
+        r#type: "STRUCT".to_owned(),
+        struct_types: Some(vec![
+            field("session_id", "STRING"),
+            field(START_DATE.name, "DATE"),
+            field(INSERTED_AT.name, "TIMESTAMP"),
+        ]),
+        array_type: None,
+    };
+    let value = |text: String| QueryParameterValue { value: Some(text), ..QueryParameterValue::default() };
+    let values = tests.iter().map(|test| QueryParameterValue {
+        struct_values: Some(HashMap::from([
+            ("session_id".to_owned(), value(test.session_id.clone())),
+            (START_DATE.name.to_owned(), value(test.start_date.to_string())),
+            (INSERTED_AT.name.to_owned(), value(format!("{:.6}", test.inserted_at))),
+        ])),
+        ..QueryParameterValue::default()
+    });
+    QueryParameter {
+        name: Some("tests".to_owned()),
+        parameter_type: Some(QueryParameterType {
+            r#type: "ARRAY".to_owned(),
+            array_type: Some(Box::new(of_test)),
+            struct_types: None,
+        }),
+        parameter_value: Some(QueryParameterValue {
+            array_values: Some(values.collect()),
+            ..QueryParameterValue::default()
+        }),
+    }
+}

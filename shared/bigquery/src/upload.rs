@@ -1,0 +1,163 @@
+//! Load jobs whose data is sent along, which the client package has no call for.
+
+use std::fs::File;
+use std::os::unix::fs::FileExt;
+
+use gcp_bigquery_client::error::{BQError, ResponseError};
+use gcp_bigquery_client::model::job::Job;
+use reqwest::header::{CONTENT_RANGE, CONTENT_TYPE, LOCATION, RANGE};
+use reqwest::{Response, StatusCode};
+
+use crate::api::Api;
+use crate::error::{BigQueryError, ErrorKind};
+
+/// How a file is sent.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct UploadSizes {
+    /// Up to so many bytes go in one request; more are sent resumably.
+    pub at_once: u64,
+    /// Bytes of a chunk: BigQuery wants a multiple of 256 KiB.
+    pub chunk: u64,
+}
+
+impl Default for UploadSizes {
+    fn default() -> Self {
+        Self { at_once: 4 << 20, chunk: 8 << 20 }
+    }
+}
+
+/// Starts a load job of this name with a file's bytes. One of that name that is there already is it: the
+/// answer to an earlier try was lost, and nothing is loaded twice.
+pub(crate) async fn load(
+    api: &Api,
+    job_id: &str,
+    job: &Job,
+    file: &File,
+    bytes: u64,
+) -> Result<Job, BigQueryError> {
+    let once = || async {
+        let sent = if bytes <= api.uploads.at_once {
+            multipart(api, job, file, bytes).await
+        } else {
+            resumable(api, job, file, bytes).await
+        };
+        match sent {
+            Err(error) if error.kind == ErrorKind::Exists => api.job(job_id).await,
+            other => other,
+        }
+    };
+    api.retries.run("load rows", once).await
+}
+
+async fn multipart(api: &Api, job: &Job, file: &File, bytes: u64) -> Result<Job, BigQueryError> {
+    let boundary = format!("quiz_etl_{:032x}", fastrand::u128(..));
+    let json = to_json(job)?;
+    let head = format!(
+        "--{boundary}\r\nContent-Type: application/json\r\n\r\n{json}\r\n\
+         --{boundary}\r\nContent-Type: application/octet-stream\r\n\r\n"
+    );
+    let mut body = head.into_bytes();
+    body.extend(read(file, 0, bytes).await?);
+    body.extend(format!("\r\n--{boundary}--\r\n").into_bytes());
+    let request = api
+        .http
+        .post(api.upload_url("multipart"))
+        .bearer_auth(api.bearer.token().await?)
+        .header(CONTENT_TYPE, format!("multipart/related; boundary={boundary}"))
+        .body(body);
+    job_of(request.send().await?).await
+}
+
+async fn resumable(api: &Api, job: &Job, file: &File, bytes: u64) -> Result<Job, BigQueryError> {
+    let request = api
+        .http
+        .post(api.upload_url("resumable"))
+        .bearer_auth(api.bearer.token().await?)
+        .header("X-Upload-Content-Type", "application/octet-stream")
+        .header("X-Upload-Content-Length", bytes)
+        .header(CONTENT_TYPE, "application/json; charset=UTF-8")
+        .body(to_json(job)?);
+    let begun = request.send().await?;
+    let Some(session) = begun.headers().get(LOCATION).and_then(|it| it.to_str().ok()).map(str::to_owned)
+    else {
+        return match job_of(begun).await {
+            Err(error) => Err(error),
+            Ok(_) => Err(BigQueryError::not_json(None)),
+        };
+    };
+    let mut offset = 0;
+    loop {
+        let end = (offset + api.uploads.chunk).min(bytes);
+        let chunk = read(file, offset, end - offset).await?;
+        let range = format!("bytes {offset}-{}/{bytes}", end.saturating_sub(1));
+        let sent = put(api, &session, &range, chunk).await;
+        let progress = match sent {
+            // what has arrived of it, the server tells
+            Err(error) if error.kind == ErrorKind::Transient => {
+                let resume = || put(api, &session, "bytes */", Vec::new());
+                api.retries.run("resume an upload", resume).await?
+            }
+            other => other?,
+        };
+        match progress {
+            Progress::Done(job) => return Ok(*job),
+            Progress::Received(received) => offset = received,
+        }
+    }
+}
+
+enum Progress {
+    /// So many bytes have arrived.
+    Received(u64),
+    Done(Box<Job>),
+}
+
+/// Sends bytes, or with `bytes */` asks how many have arrived.
+async fn put(api: &Api, session: &str, range: &str, chunk: Vec<u8>) -> Result<Progress, BigQueryError> {
+    let request = api.http.put(session).bearer_auth(api.bearer.token().await?).body(chunk);
+    let request = if range == "bytes */" {
+        request.header(CONTENT_RANGE, "bytes */*")
+    } else {
+        request.header(CONTENT_RANGE, range)
+    };
+    let answer = request.send().await?;
+    if answer.status() == StatusCode::PERMANENT_REDIRECT {
+        let last = answer.headers().get(RANGE).and_then(|it| it.to_str().ok());
+        let last = last.and_then(|range| range.rsplit_once('-')?.1.parse::<u64>().ok());
+        return Ok(Progress::Received(last.map_or(0, |last| last + 1)));
+    }
+    if matches!(answer.status(), StatusCode::NOT_FOUND | StatusCode::GONE) {
+        let lost = "the upload's session is gone, it is begun anew";
+        return Err(BigQueryError::new(ErrorKind::Transient, lost));
+    }
+    job_of(answer).await.map(|job| Progress::Done(Box::new(job)))
+}
+
+async fn job_of(answer: Response) -> Result<Job, BigQueryError> {
+    let status = answer.status();
+    let body = answer.bytes().await?;
+    if status.is_success() {
+        return serde_json::from_slice(&body).map_err(|_| BigQueryError::not_json(Some(status.as_u16())));
+    }
+    match serde_json::from_slice::<ResponseError>(&body) {
+        Ok(error) => Err(BQError::ResponseError { error }.into()),
+        Err(_) => Err(BigQueryError::not_json(Some(status.as_u16()))),
+    }
+}
+
+async fn read(file: &File, offset: u64, length: u64) -> Result<Vec<u8>, BigQueryError> {
+    let failed = |cause: &dyn std::fmt::Display| {
+        BigQueryError::new(ErrorKind::Transient, format!("the staging file cannot be read: {cause}"))
+    };
+    let file = file.try_clone().map_err(|cause| failed(&cause))?;
+    let length = usize::try_from(length).map_err(|cause| failed(&cause))?;
+    let read = tokio::task::spawn_blocking(move || {
+        let mut bytes = vec![0; length];
+        file.read_exact_at(&mut bytes, offset).map(|()| bytes)
+    });
+    read.await.map_err(|cause| failed(&cause))?.map_err(|cause| failed(&cause))
+}
+
+fn to_json(job: &Job) -> Result<String, BigQueryError> {
+    serde_json::to_string(job).map_err(|error| BigQueryError::new(ErrorKind::Refused, error.to_string()))
+}

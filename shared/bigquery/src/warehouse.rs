@@ -1,0 +1,138 @@
+use std::sync::Arc;
+use std::time::Duration;
+
+use async_trait::async_trait;
+use jiff::{SignedDuration, Timestamp};
+use quiz_domain::rows::RowBatch;
+use quiz_pipeline::batch::Backoff;
+use quiz_pipeline::ports::{StagedTest, Warehouse, WarehouseBatch, WarehouseError};
+use tokio::sync::{Mutex, OnceCell};
+
+use crate::api::{Api, Place, Retries};
+use crate::credentials::CredentialsSource;
+use crate::error::{BigQueryError, ErrorKind};
+use crate::staging::OpenStaging;
+use crate::upload::UploadSizes;
+use crate::{replace, tables};
+
+/// How long a staging table lives that no one drops: longer than any function runs.
+const STAGING_LIFE: SignedDuration = SignedDuration::from_hours(1);
+
+/// How the warehouse is written.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Settings {
+    pub place: Place,
+    pub retries: Retries,
+    pub uploads: UploadSizes,
+    /// Tries of a job that failed for no fault of its own: a transaction that lost to another, or that
+    /// BigQuery gave up.
+    pub job_attempts: u32,
+    pub job_backoff: Backoff,
+}
+
+impl Settings {
+    #[must_use]
+    pub fn new(place: Place) -> Self {
+        Self {
+            place,
+            retries: Retries::default(),
+            uploads: UploadSizes::default(),
+            job_attempts: 8,
+            job_backoff: Backoff { first: Duration::from_secs(1), longest: Duration::from_secs(20) },
+        }
+    }
+}
+
+/// The tables in BigQuery. It connects when a batch is first replaced.
+#[derive(Clone)]
+pub struct BigQueryWarehouse(Arc<Shared>);
+
+struct Shared {
+    settings: Settings,
+    credentials: Arc<dyn CredentialsSource>,
+    api: OnceCell<Api>,
+    /// Whether the tables are known to be ours. Not asked again until a write fails.
+    checked: Mutex<bool>,
+}
+
+impl BigQueryWarehouse {
+    #[must_use]
+    pub fn new(settings: Settings, credentials: Arc<dyn CredentialsSource>) -> Self {
+        let (api, checked) = (OnceCell::new(), Mutex::new(false));
+        Self(Arc::new(Shared { settings, credentials, api, checked }))
+    }
+}
+
+impl Warehouse for BigQueryWarehouse {
+    fn begin(&self) -> Result<Arc<dyn WarehouseBatch>, WarehouseError> {
+        let staging = OpenStaging::new().map_err(|cause| WarehouseError::unavailable(STAGE, cause))?;
+        Ok(Arc::new(Batch { shared: Arc::clone(&self.0), staging }))
+    }
+}
+
+const STAGE: &str = "stage rows on this machine's disk";
+
+struct Batch {
+    shared: Arc<Shared>,
+    staging: OpenStaging,
+}
+
+#[async_trait]
+impl WarehouseBatch for Batch {
+    fn stage(&self, session_id: &str, rows: &RowBatch) -> Result<(), WarehouseError> {
+        self.staging.write(session_id, rows).map_err(|cause| WarehouseError::unavailable(STAGE, cause))
+    }
+
+    async fn replace(&self, tests: &[StagedTest]) -> Vec<Result<(), WarehouseError>> {
+        let all = |error: &WarehouseError| tests.iter().map(|_| Err(error.clone())).collect();
+        let staging = match self.staging.finish() {
+            Ok(staging) => staging,
+            Err(cause) => return all(&WarehouseError::unavailable(STAGE, cause)),
+        };
+        // named anew for each batch: two runs of the same messages at once have a table and jobs each
+        let name =
+            format!("quiz_etl_{}_{:016x}", Timestamp::now().strftime("%Y%m%dt%H%M%S"), fastrand::u64(..));
+        let api = match Box::pin(self.shared.ready(&name)).await {
+            Ok(api) => api,
+            Err(error) => return all(&told("write to BigQuery", &error)),
+        };
+        let run = replace::Run {
+            api,
+            settings: &self.shared.settings,
+            expires: Timestamp::now().saturating_add(STAGING_LIFE).unwrap_or(Timestamp::MAX),
+        };
+        let results = run.load_and_commit(name, staging, tests.to_vec()).await;
+        if results.iter().any(Result::is_err) {
+            *self.shared.checked.lock().await = false;
+        }
+        results
+    }
+}
+
+impl Shared {
+    /// The API, when the tables are as they must be.
+    async fn ready(&self, name: &str) -> Result<&Api, BigQueryError> {
+        let connect = || async {
+            let credentials = self.credentials.credentials().await.map_err(|cause| {
+                BigQueryError::new(ErrorKind::Transient, format!("the credentials cannot be read: {cause}"))
+            })?;
+            let Settings { place, retries, uploads, .. } = self.settings.clone();
+            Api::connect(place, retries, uploads, credentials).await
+        };
+        let api = self.api.get_or_try_init(connect).await?;
+        let mut checked = self.checked.lock().await;
+        if !*checked {
+            tables::ensure(api, name).await?;
+            *checked = true;
+        }
+        Ok(api)
+    }
+}
+
+/// An error that concerns all tests of a batch.
+pub(crate) fn told(action: &str, error: &BigQueryError) -> WarehouseError {
+    match error.kind {
+        ErrorKind::Transient | ErrorKind::Collision => WarehouseError::unavailable(action, error.clone()),
+        _ => WarehouseError::refused(action, error.clone()),
+    }
+}

@@ -1,0 +1,70 @@
+use std::borrow::Cow;
+
+use jiff::civil::Date;
+use serde::Serialize;
+
+use crate::value::Value;
+
+/// What a column holds, in the terms of each format: BigQuery's type names and Parquet's are made of it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum CellType {
+    Text,
+    Int,
+    Float,
+    Bool,
+    /// A day of the calendar.
+    Date,
+    /// A moment, to the microsecond.
+    Instant,
+}
+
+/// One value of a row.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Cell<'a> {
+    Null,
+    Text(Cow<'a, str>),
+    Int(i64),
+    Float(f64),
+    Bool(bool),
+    Date(Date),
+}
+
+impl<'a> Cell<'a> {
+    pub(super) fn text(text: &'a str) -> Self {
+        Self::Text(Cow::Borrowed(text))
+    }
+
+    pub(super) fn known(text: Option<&'a str>) -> Self {
+        text.map_or(Self::Null, Self::text)
+    }
+
+    pub(super) fn count(count: u32) -> Self {
+        Self::Int(i64::from(count))
+    }
+
+    /// Neither BigQuery nor a reader makes sense of a number that is none.
+    pub(super) fn float(number: Option<f64>) -> Self {
+        number.filter(|it| it.is_finite()).map_or(Self::Null, Self::Float)
+    }
+
+    /// The value's JSON text; null where nothing was answered, or nothing that can be told.
+    pub(super) fn json(value: &Value) -> Self {
+        json(value).map_or(Self::Null, |text| Self::Text(Cow::Owned(text)))
+    }
+
+    /// A text as it is, anything else as its JSON text.
+    pub(super) fn plain(value: &'a Value) -> Self {
+        match value {
+            Value::Text(text) => Self::text(text),
+            other => Self::json(other),
+        }
+    }
+}
+
+pub(super) fn json(value: &Value) -> Option<String> {
+    if value.is_unknown() { None } else { to_json(value) }
+}
+
+fn to_json(value: &impl Serialize) -> Option<String> {
+    serde_json::to_string(value).ok()
+}

@@ -1,0 +1,90 @@
+use std::borrow::Cow;
+
+use super::RowBatch;
+use super::cell::{Cell, CellType};
+use super::schema::{ColumnSpec, WarehouseTable};
+use crate::attempt::{AnswerRecord, Attempt};
+use crate::question::Question;
+use crate::quiz::Quiz;
+use crate::reports::labels;
+use crate::value::Value;
+
+/// One user's answer to one question of a form.
+pub(super) struct Row<'a> {
+    session_id: &'a str,
+    quiz: &'a Quiz,
+    attempt: &'a Attempt,
+    position: usize,
+    question: &'a Question,
+    record: Option<&'a AnswerRecord>,
+}
+
+impl<'a> Row<'a> {
+    fn answer(&self) -> &'a Value {
+        self.record.map_or(&Value::Null, |record| &record.answer)
+    }
+}
+
+pub(super) type Column = (ColumnSpec, for<'a> fn(&Row<'a>) -> Cell<'a>);
+
+const fn text(name: &'static str, description: &'static str) -> ColumnSpec {
+    ColumnSpec::new(name, CellType::Text, description)
+}
+
+pub(super) static COLUMNS: [Column; 14] = [
+    (text("session_id", "id of the test session").required(), |row| Cell::text(row.session_id)),
+    (text("test_id", "id of the quiz").required(), |row| Cell::text(&row.quiz.id)),
+    (text("user_id", "id of the student").required(), |row| Cell::text(&row.attempt.user_id)),
+    (text("attempt_id", "id of the session document that counts for this user").required(), |row| {
+        Cell::text(&row.attempt.id)
+    }),
+    (text("question_id", "id of the question; null where the form names none"), |row| {
+        Cell::known(Some(row.question.id.as_str()).filter(|id| !id.is_empty()))
+    }),
+    (
+        ColumnSpec::new(
+            "question_position_index",
+            CellType::Int,
+            "place in the form, from 0, over its sets in order",
+        )
+        .required(),
+        |row| Cell::Int(i64::try_from(row.position).unwrap_or(i64::MAX)),
+    ),
+    (text("question_set_title", "title of the question's set"), |row| {
+        Cell::known(row.quiz.set_of(row.question).and_then(|set| set.title.as_deref()))
+    }),
+    (text("question_text", "the question"), |row| Cell::known(row.question.text.as_deref())),
+    (text("question_type", "the Quiz Engine's name of the type, such as subjective").required(), |row| {
+        Cell::text(row.question.kind.name())
+    }),
+    (text("priority", "the question's priority; what is no text, as JSON text"), |row| {
+        Cell::plain(&row.question.priority)
+    }),
+    (text("user_response", "the stored answer as JSON text; null where there is none"), |row| {
+        Cell::json(row.answer())
+    }),
+    (text("user_response_labels", "the texts of the options chosen, joined with `, `"), |row| {
+        labels(row.question, row.answer()).map_or(Cell::Null, |labels| Cell::Text(Cow::Owned(labels)))
+    }),
+    (
+        ColumnSpec::new(
+            "is_answered",
+            CellType::Bool,
+            "whether it holds a non-blank text, a non-empty list or object, or any number",
+        )
+        .required(),
+        |row| Cell::Bool(crate::is_answered(row.answer())),
+    ),
+    (ColumnSpec::new("time_spent", CellType::Float, "seconds on this question"), |row| {
+        Cell::float(row.record.and_then(|it| it.time_spent))
+    }),
+];
+
+/// Adds the rows of `all_responses_form_level` of one attempt, one for each question.
+pub fn append_form(quiz: &Quiz, session_id: &str, attempt: &Attempt, rows: &mut RowBatch) {
+    debug_assert_eq!(rows.table(), WarehouseTable::FormResponses);
+    for (position, (question, record)) in quiz.questions.iter().zip(&attempt.answers).enumerate() {
+        let row = Row { session_id, quiz, attempt, position, question, record: record.as_ref() };
+        rows.push(COLUMNS.iter().map(|(_, value)| value(&row)));
+    }
+}

@@ -1,0 +1,48 @@
+//! What is written to the warehouse, row by row: `test_responses`, `all_responses_question_level` and
+//! `all_responses_form_level`. The columns here are the one place that says their names, types and meaning;
+//! DDL, Parquet files and `docs/WAREHOUSE.md` are made of them.
+
+mod batch;
+mod cell;
+mod forms;
+mod questions;
+mod schema;
+mod tests;
+
+use jiff::civil::Date;
+use thiserror::Error;
+
+pub use batch::{ColumnData, RowBatch, Texts, days_since_1970};
+pub use cell::{Cell, CellType};
+pub use forms::append_form;
+pub use questions::QuestionRows;
+pub use schema::{ColumnSpec, INSERTED_AT, START_DATE, WarehouseTable};
+pub use tests::{TestRow, test_rows};
+
+use crate::reports::Stamp;
+use crate::test_results::Test;
+use crate::time::in_india;
+
+/// A date that a warehouse cannot hold. A retry cannot help: the schedule or the documents must change.
+#[derive(Clone, Debug, Error, PartialEq, Eq)]
+#[error("session {session_id}: the {what} {date} is not between the years 1 and 9999")]
+pub struct DateOutOfRange {
+    pub session_id: String,
+    pub what: &'static str,
+    pub date: Date,
+}
+
+/// The day that all of a test's rows are filed under.
+///
+/// # Errors
+/// [`DateOutOfRange`] where the test's start or end is a date that BigQuery refuses.
+pub fn start_date(test: &Test, stamp: Stamp) -> Result<Date, DateOutOfRange> {
+    let start = in_india(test.began(stamp.written_at)).date();
+    let end = test.session.end.or(test.quiz.session_end).map(|end| in_india(end).date());
+    for (what, date) in [("start date", Some(start)), ("end date", end)] {
+        if let Some(date) = date.filter(|date| !(1..=9999).contains(&date.year())) {
+            return Err(DateOutOfRange { session_id: test.session.session_id.clone(), what, date });
+        }
+    }
+    Ok(start)
+}

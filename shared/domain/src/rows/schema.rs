@@ -1,0 +1,92 @@
+use super::cell::CellType;
+use super::{forms, questions, tests};
+
+/// One column of a table.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct ColumnSpec {
+    pub name: &'static str,
+    pub kind: CellType,
+    /// Whether every row has a value.
+    pub required: bool,
+    /// With its unit, for people.
+    pub description: &'static str,
+}
+
+impl ColumnSpec {
+    pub(super) const fn new(name: &'static str, kind: CellType, description: &'static str) -> Self {
+        Self { name, kind, required: false, description }
+    }
+
+    pub(super) const fn required(self) -> Self {
+        Self { required: true, ..self }
+    }
+}
+
+/// When the test began. A row does not know it: where the session has no start it is that of the
+/// earliest attempt, which is known when all have been read.
+pub const START_DATE: ColumnSpec = ColumnSpec::new(
+    "start_date",
+    CellType::Date,
+    "day of the test in India: the session's start, else the earliest attempt's",
+)
+.required();
+
+/// When the rows were written.
+pub const INSERTED_AT: ColumnSpec =
+    ColumnSpec::new("inserted_at", CellType::Instant, "when the sync wrote this row").required();
+
+/// The tables that analysts read.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub enum WarehouseTable {
+    /// A row for each test, user and section.
+    TestResponses,
+    /// A row for each test, user and question.
+    QuestionResponses,
+    /// A row for each test, user and question of a form.
+    FormResponses,
+}
+
+impl WarehouseTable {
+    pub const ALL: [Self; 3] = [Self::TestResponses, Self::QuestionResponses, Self::FormResponses];
+    /// The column by whose days each table is partitioned.
+    pub const PARTITION: &'static str = START_DATE.name;
+    /// The columns that each table is clustered by.
+    pub const CLUSTER: [&'static str; 2] = ["session_id", "user_id"];
+
+    #[must_use]
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::TestResponses => "test_responses",
+            Self::QuestionResponses => "all_responses_question_level",
+            Self::FormResponses => "all_responses_form_level",
+        }
+    }
+
+    #[must_use]
+    pub fn description(self) -> &'static str {
+        match self {
+            Self::TestResponses => {
+                "one row per test, user and section; the section `overall` is the whole test"
+            }
+            Self::QuestionResponses => "one row per test, user and question of a scored quiz",
+            Self::FormResponses => "one row per test, user and question of a form, which is never scored",
+        }
+    }
+
+    /// The columns whose values a row itself knows.
+    pub fn row_columns(self) -> impl Iterator<Item = &'static ColumnSpec> {
+        type Specs = Box<dyn Iterator<Item = &'static ColumnSpec>>;
+        let specs: Specs = match self {
+            Self::TestResponses => Box::new(tests::COLUMNS.iter().map(|(spec, _)| spec)),
+            Self::QuestionResponses => Box::new(questions::COLUMNS.iter().map(|(spec, _)| spec)),
+            Self::FormResponses => Box::new(forms::COLUMNS.iter().map(|(spec, _)| spec)),
+        };
+        specs
+    }
+
+    /// All columns, in their order: a row's own, then [`START_DATE`] and [`INSERTED_AT`], which all rows of a
+    /// test share.
+    pub fn columns(self) -> impl Iterator<Item = &'static ColumnSpec> {
+        self.row_columns().chain([&START_DATE, &INSERTED_AT])
+    }
+}

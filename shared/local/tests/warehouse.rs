@@ -1,0 +1,88 @@
+//! The Parquet files.
+#![allow(clippy::unwrap_used, clippy::panic, clippy::indexing_slicing, reason = "a test may panic")]
+
+use std::fs::File;
+use std::os::unix::fs::PermissionsExt;
+
+use async_trait::async_trait;
+use polars::io::SerReader;
+use polars::io::parquet::read::ParquetReader;
+use polars::prelude::{AnyValue, TimeUnit};
+use quiz_domain::rows::WarehouseTable;
+use quiz_local::ParquetWarehouse;
+use quiz_pipeline::ports::{Warehouse, WarehouseError};
+use quiz_suites::warehouse::{Rows, Sample, warehouse, write};
+use serde_json::{Map, Value, json};
+use tempfile::TempDir;
+
+struct Files(ParquetWarehouse);
+
+#[async_trait]
+impl Rows for Files {
+    async fn rows(&self, table: WarehouseTable, session_id: &str) -> Vec<Map<String, Value>> {
+        let path = self.0.file(table, session_id);
+        if !path.exists() {
+            return Vec::new();
+        }
+        let frame = ParquetReader::new(File::open(path).unwrap()).finish().unwrap();
+        let names: Vec<String> = frame.get_column_names().iter().map(ToString::to_string).collect();
+        let row = |at: usize| {
+            let cells = frame.columns().iter().map(|column| cell(&column.get(at).unwrap()));
+            names.iter().cloned().zip(cells).collect()
+        };
+        (0..frame.height()).map(row).collect()
+    }
+}
+
+fn cell(value: &AnyValue<'_>) -> Value {
+    match value {
+        AnyValue::Null => Value::Null,
+        AnyValue::Boolean(value) => json!(value),
+        AnyValue::Int64(value) => json!(value),
+        AnyValue::Float64(value) => json!(value),
+        AnyValue::String(value) => json!(value),
+        AnyValue::Date(days) => {
+            let epoch = jiff::civil::date(1970, 1, 1);
+            json!((epoch + jiff::Span::new().days(*days)).to_string())
+        }
+        AnyValue::Datetime(moment, TimeUnit::Microseconds, _) => json!(moment),
+        other => panic!("no column holds {other:?}"),
+    }
+}
+
+#[tokio::test]
+async fn a_folder_is_a_warehouse() {
+    let folder = TempDir::new().unwrap();
+    let files = ParquetWarehouse::new(folder.path().join("warehouse"));
+    warehouse(&files, &Files(files.clone()), "suite").await;
+}
+
+#[tokio::test]
+async fn the_same_test_gives_the_same_bytes_and_anyone_may_read_them() {
+    let folder = TempDir::new().unwrap();
+    let files = ParquetWarehouse::new(folder.path());
+    let mut contents = Vec::new();
+    for _ in 0..2 {
+        write(&files, &[Sample::scored("s", 0..50)]).await;
+        let path = files.file(WarehouseTable::QuestionResponses, "s");
+        contents.push(std::fs::read(&path).unwrap());
+        let mode = std::fs::metadata(&path).unwrap().permissions().mode();
+        let like = folder.path().join("like");
+        std::fs::write(&like, "").unwrap();
+        assert_eq!(mode, std::fs::metadata(&like).unwrap().permissions().mode());
+    }
+    assert!(contents[0] == contents[1]);
+}
+
+#[tokio::test]
+async fn a_folder_that_cannot_be_written_to_is_told_with_the_session() {
+    let folder = TempDir::new().unwrap();
+    let file = folder.path().join("a file");
+    std::fs::write(&file, "").unwrap();
+    let batch = ParquetWarehouse::new(&file).begin().unwrap();
+    let test = Sample::scored("s", 0..1).stage(&*batch);
+    let error = batch.replace(&[test]).await.remove(0).unwrap_err();
+    assert!(matches!(error, WarehouseError::Unavailable { .. }));
+    let told = error.to_string();
+    assert!(told.starts_with("could not write the rows of session s: "), "{told}");
+}

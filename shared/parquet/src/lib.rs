@@ -1,0 +1,15 @@
+//! Result rows as Parquet: a staging file that holds the rows of several tests and tables, written row
+//! group by row group as the rows are made, and the finished files of one table.
+//!
+//! A staging file has the columns of all tables, and [`ROW_TABLE`] that tells each row's table: so one file,
+//! and one load job, serves them all. It lacks the columns that all rows of a test share and that are known
+//! only when all is read: [`quiz_domain::rows::START_DATE`] and [`quiz_domain::rows::INSERTED_AT`].
+
+mod error;
+mod export;
+mod frame;
+mod staging;
+
+pub use error::ParquetError;
+pub use export::{TableFile, TestValues};
+pub use staging::{Group, ROW_TABLE, Staged, StagingWriter, staging_columns};

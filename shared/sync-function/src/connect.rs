@@ -1,0 +1,48 @@
+use std::sync::Arc;
+
+use aws_config::SdkConfig;
+use aws_lambda_events::sqs::SqsEvent;
+use lambda_runtime::{Error, LambdaEvent, service_fn};
+use quiz_pipeline::batch::{BatchHandler, BatchLimits};
+use quiz_pipeline::ports::SystemClock;
+use quiz_pipeline::{Engine, LogListener, ResultSink};
+use quiz_runtime::sqs;
+use quiz_sns_sqs::SqsQueues;
+use tokio::sync::OnceCell;
+
+use crate::mongo::LazyMongo;
+use crate::{Handler, SourceSettings};
+
+/// The handler on MongoDB, SQS and a sink. Each is connected to when it is first used: one that does not
+/// answer fails the messages that need it, with its cause.
+#[must_use]
+pub fn connect(
+    aws: SdkConfig,
+    settings: SourceSettings,
+    sink: Arc<dyn ResultSink>,
+    limits: BatchLimits,
+) -> Handler {
+    let queues = SqsQueues::new(aws_sdk_sqs::Client::new(&aws));
+    let source = LazyMongo {
+        uri: settings.mongodb_uri,
+        database: settings.mongodb_database,
+        aws,
+        connected: OnceCell::new(),
+    };
+    let clock = Arc::new(SystemClock);
+    let engine = Engine::new(Arc::new(source), sink, clock.clone(), settings.excluded_users);
+    let batches = BatchHandler { sync: Arc::new(engine), listener: Arc::new(LogListener), clock, limits };
+    Handler::new(batches, Arc::new(queues))
+}
+
+/// Answers Lambda's events until the process ends.
+///
+/// # Errors
+/// Where the Lambda runtime cannot be reached.
+pub async fn serve(handler: &Handler) -> Result<(), Error> {
+    let answer = |event: LambdaEvent<SqsEvent>| async move {
+        let deadline = sqs::deadline(event.context.deadline());
+        Ok::<_, Error>(handler.handle(event.payload, deadline).await)
+    };
+    lambda_runtime::run(service_fn(answer)).await
+}

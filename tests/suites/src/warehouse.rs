@@ -1,0 +1,213 @@
+//! The suite of [`Warehouse`].
+
+use std::sync::Arc;
+
+use async_trait::async_trait;
+use bson::Document;
+use jiff::Timestamp;
+use quiz_domain::reports::Stamp;
+use quiz_domain::rows::{self, QuestionRows, RowBatch, WarehouseTable};
+use quiz_domain::{Quiz, QuizKind, Taken, TestBuilder, TestSession};
+use quiz_pipeline::ports::{StagedTest, Warehouse, WarehouseBatch};
+use serde_json::{Map, Value};
+
+use crate::reports::{attempt, quiz};
+
+/// Reads back what a warehouse holds.
+#[async_trait]
+pub trait Rows: Send + Sync {
+    /// The rows of a session, in any order: numbers, texts, booleans; a date as `YYYY-MM-DD`, a moment in
+    /// microseconds since 1970.
+    async fn rows(&self, table: WarehouseTable, session_id: &str) -> Vec<Map<String, Value>>;
+}
+
+/// Asserts that a warehouse does what the port promises. The sessions whose ids begin with `session` are the
+/// suite's.
+pub async fn warehouse(warehouse: &dyn Warehouse, rows: &dyn Rows, session: &str) {
+    rows_come_back_as_they_were_staged(warehouse, rows, session).await;
+    a_test_is_replaced_and_its_neighbours_are_not(warehouse, rows, session).await;
+    what_is_staged_and_not_replaced_leaves_nothing(warehouse, rows, session).await;
+    a_test_without_rows_has_none(warehouse, rows, session).await;
+    a_quiz_that_became_a_form_moves_to_its_table(warehouse, rows, session).await;
+}
+
+async fn rows_come_back_as_they_were_staged(warehouse: &dyn Warehouse, rows: &dyn Rows, session: &str) {
+    let session = format!("{session} whole/1");
+    write(warehouse, &[Sample::scored(&session, 0..9)]).await;
+    let tests = rows.rows(WarehouseTable::TestResponses, &session).await;
+    let questions = rows.rows(WarehouseTable::QuestionResponses, &session).await;
+    assert_eq!((tests.len(), questions.len()), (27, 27));
+    let columns: Vec<&str> = WarehouseTable::QuestionResponses.columns().map(|it| it.name).collect();
+    for row in &questions {
+        let mut names: Vec<&str> = row.keys().map(String::as_str).collect();
+        names.sort_unstable();
+        let mut columns = columns.clone();
+        columns.sort_unstable();
+        assert_eq!(names, columns);
+    }
+    let find = |user: &str, question: &str| {
+        questions.iter().find(|row| row["user_id"] == user && row["question_id"] == question).unwrap()
+    };
+    let row = find("u0", "a");
+    assert_eq!(row["user_response"], r#""हाँ, because 🙂\n\"quoted\"""#);
+    assert_eq!((&row["is_answered"], &row["is_correct"]), (&Value::from(true), &Value::from(1)));
+    assert_eq!((row["marks_scored"].as_f64(), row["max_marks"].as_f64()), (Some(2.5), Some(2.5)));
+    assert_eq!((&row["section"], &row["start_date"]), (&"Physics".into(), &"2024-04-30".into()));
+    assert_eq!(row["inserted_at"], Value::from(1_714_500_000_123_456_i64));
+    assert_eq!((&row["correct_answer"], &row["difficulty"]), (&Value::Null, &Value::Null));
+    let row = find("u1", "c");
+    assert_eq!((&row["user_response"], &row["outcome"]), (&Value::Null, &"skipped".into()));
+    assert_eq!((&row["has_quiz_ended"], &row["is_correct"]), (&Value::from(true), &Value::from(0)));
+    let overall = tests.iter().find(|row| row["user_id"] == "u1" && row["section"] == "overall").unwrap();
+    assert_eq!(overall["test_name"], "Näïve test – परीक्षा 🙂");
+    assert!(overall["percentile"].as_f64().is_some() && overall["rank"].as_i64().is_some(), "{overall:?}");
+    let unfinished = tests.iter().find(|row| row["user_id"] == "u0").unwrap();
+    assert_eq!((&unfinished["rank"], &unfinished["percentile"]), (&Value::Null, &Value::Null));
+}
+
+async fn a_test_is_replaced_and_its_neighbours_are_not(
+    warehouse: &dyn Warehouse,
+    rows: &dyn Rows,
+    session: &str,
+) {
+    let (session, other) = (format!("{session} replaced"), format!("{session} beside"));
+    write(warehouse, &[Sample::scored(&session, 0..6), Sample::scored(&other, 0..3)]).await;
+    let before = sorted(rows.rows(WarehouseTable::QuestionResponses, &other).await);
+    for _ in 0..2 {
+        write(warehouse, &[Sample::scored(&session, 4..8)]).await;
+        let questions = rows.rows(WarehouseTable::QuestionResponses, &session).await;
+        let mut users: Vec<&str> = questions.iter().map(|row| row["user_id"].as_str().unwrap()).collect();
+        users.sort_unstable();
+        assert_eq!(users, ["u4", "u4", "u4", "u5", "u5", "u5", "u6", "u6", "u6", "u7", "u7", "u7"]);
+        assert_eq!(rows.rows(WarehouseTable::TestResponses, &session).await.len(), 12);
+    }
+    assert_eq!(sorted(rows.rows(WarehouseTable::QuestionResponses, &other).await), before);
+}
+
+async fn what_is_staged_and_not_replaced_leaves_nothing(
+    warehouse: &dyn Warehouse,
+    rows: &dyn Rows,
+    session: &str,
+) {
+    let (session, other) = (format!("{session} kept"), format!("{session} never"));
+    write(warehouse, &[Sample::scored(&session, 0..3)]).await;
+    let batch = warehouse.begin().unwrap();
+    Sample::scored(&session, 0..1).stage(&*batch);
+    drop(batch);
+    let batch = warehouse.begin().unwrap();
+    Sample::scored(&other, 0..5).stage(&*batch);
+    let committed = Sample::scored(&session, 1..3).stage(&*batch);
+    replace(&*batch, &[committed]).await;
+    assert_eq!(rows.rows(WarehouseTable::QuestionResponses, &session).await.len(), 6);
+    for table in WarehouseTable::ALL {
+        assert_eq!(rows.rows(table, &other).await, []);
+    }
+}
+
+async fn a_test_without_rows_has_none(warehouse: &dyn Warehouse, rows: &dyn Rows, session: &str) {
+    let session = format!("{session} emptied");
+    write(warehouse, &[Sample::scored(&session, 0..3)]).await;
+    for _ in 0..2 {
+        write(warehouse, &[Sample::scored(&session, 0..0)]).await;
+        for table in WarehouseTable::ALL {
+            assert_eq!(rows.rows(table, &session).await, []);
+        }
+    }
+}
+
+async fn a_quiz_that_became_a_form_moves_to_its_table(
+    warehouse: &dyn Warehouse,
+    rows: &dyn Rows,
+    session: &str,
+) {
+    let session = format!("{session} form");
+    write(warehouse, &[Sample::scored(&session, 0..3)]).await;
+    write(warehouse, &[Sample::form(&session, 0..3)]).await;
+    assert_eq!(rows.rows(WarehouseTable::TestResponses, &session).await, []);
+    assert_eq!(rows.rows(WarehouseTable::QuestionResponses, &session).await, []);
+    let answers = rows.rows(WarehouseTable::FormResponses, &session).await;
+    assert_eq!(answers.len(), 9);
+    let of =
+        |user: &str| answers.iter().find(|row| row["user_id"] == user && row["question_id"] == "a").unwrap();
+    assert_eq!(of("u2")["user_response"], r#"{"row":[1,2.75],"दूसरी":"text"}"#);
+    assert_eq!((&of("u1")["priority"], &of("u1")["is_answered"]), (&"high".into(), &true.into()));
+    assert_eq!(of("u0")["question_text"], "Why? कारण 🙂");
+}
+
+/// A small test: three questions, in two subjects, for each user.
+pub struct Sample {
+    session_id: String,
+    kind: &'static str,
+    attempts: Vec<Document>,
+}
+
+impl Sample {
+    #[must_use]
+    pub fn scored(session_id: &str, users: std::ops::Range<usize>) -> Self {
+        Self::new(session_id, "assessment", users)
+    }
+
+    #[must_use]
+    pub fn form(session_id: &str, users: std::ops::Range<usize>) -> Self {
+        Self::new(session_id, "form", users)
+    }
+
+    fn new(session_id: &str, kind: &'static str, users: std::ops::Range<usize>) -> Self {
+        Self { session_id: session_id.to_owned(), kind, attempts: users.map(attempt).collect() }
+    }
+
+    /// Stages all rows of the test.
+    pub fn stage(&self, batch: &dyn WarehouseBatch) -> StagedTest {
+        let (quiz, problems) = Quiz::read(&quiz(self.kind), &[]).unwrap();
+        let session = TestSession {
+            session_id: self.session_id.clone(),
+            quiz_id: quiz.id.clone(),
+            end: Timestamp::from_second(1_714_590_000).ok(),
+            ..TestSession::default()
+        };
+        let now = Timestamp::from_microsecond(1_714_500_000_123_456).unwrap();
+        let is_form = quiz.kind == QuizKind::Form;
+        let questions = QuestionRows::new(&quiz, &self.session_id);
+        let mut builder = TestBuilder::new(quiz, session, now, problems);
+        let table = if is_form { WarehouseTable::FormResponses } else { WarehouseTable::QuestionResponses };
+        let mut answers = RowBatch::new(table);
+        for document in &self.attempts {
+            let Taken::Attempt(taken) = builder.take(document) else { panic!("no attempt: {document}") };
+            if is_form {
+                rows::append_form(builder.quiz(), &self.session_id, &taken.attempt, &mut answers);
+            } else {
+                questions.append(builder.quiz(), &taken, &mut answers);
+            }
+        }
+        let test = builder.finish().unwrap();
+        let stamp = Stamp { written_at: now, generation: 1 };
+        let mut results = RowBatch::new(WarehouseTable::TestResponses);
+        rows::test_rows(&test, stamp).for_each(|row| row.append(&mut results));
+        for rows in [answers, results] {
+            if !rows.is_empty() {
+                batch.stage(&self.session_id, &rows).unwrap();
+            }
+        }
+        let start_date = rows::start_date(&test, stamp).unwrap();
+        StagedTest { session_id: self.session_id.clone(), start_date, inserted_at: now }
+    }
+}
+
+/// Writes the tests as one batch.
+pub async fn write(warehouse: &dyn Warehouse, samples: &[Sample]) {
+    let batch: Arc<dyn WarehouseBatch> = warehouse.begin().unwrap();
+    let tests: Vec<StagedTest> = samples.iter().map(|sample| sample.stage(&*batch)).collect();
+    replace(&*batch, &tests).await;
+}
+
+async fn replace(batch: &dyn WarehouseBatch, tests: &[StagedTest]) {
+    for (test, result) in tests.iter().zip(batch.replace(tests).await) {
+        result.unwrap_or_else(|error| panic!("{}: {error}", test.session_id));
+    }
+}
+
+fn sorted(rows: Vec<Map<String, Value>>) -> Vec<String> {
+    let mut rows: Vec<String> = rows.into_iter().map(|row| Value::Object(row).to_string()).collect();
+    rows.sort();
+    rows
+}
