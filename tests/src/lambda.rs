@@ -2,12 +2,12 @@ use std::collections::HashMap;
 use std::path::Path;
 use std::time::Duration;
 
-use anyhow::{Context, Result, anyhow, bail};
+use anyhow::{Context, Result, anyhow, bail, ensure};
 use aws_sdk_lambda::primitives::Blob;
 use aws_sdk_lambda::types::{Environment, FunctionCode, FunctionResponseType, Runtime, ScalingConfig, State};
 use serde_json::Value;
 
-use crate::{Stack, eventually, package};
+use crate::{Stack, eventually, package, process};
 
 const ACTIVE_TIMEOUT: Duration = Duration::from_mins(1);
 const ROLE: &str = "arn:aws:iam::000000000000:role/quiz-stack";
@@ -125,6 +125,19 @@ impl Stack {
             if state.as_deref() == Some(wanted) { Ok(Some(())) } else { Err(anyhow!("state {state:?}")) }
         })
         .await
+    }
+
+    /// Kills the processes that run a function, as the machine beneath a Lambda may fail; tells how many there were.
+    ///
+    /// # Errors
+    /// A process that cannot be killed.
+    pub async fn kill_function(&self, name: &str) -> Result<usize> {
+        let pids = process::with_variable("AWS_LAMBDA_FUNCTION_NAME", name);
+        for pid in &pids {
+            let killed = tokio::process::Command::new("kill").args(["-9", &pid.to_string()]).status().await?;
+            ensure!(killed.success(), "cannot kill {name}, process {pid}");
+        }
+        Ok(pids.len())
     }
 
     /// Invokes a function and gives what it returns.

@@ -21,6 +21,18 @@ pub fn is_alive(pid: u32, start: i64) -> bool {
     probe.is_ok_and(|status| status.success())
 }
 
+/// The processes of this machine that were started with an environment variable of that value.
+pub fn with_variable(name: &str, value: &str) -> Vec<u32> {
+    let wanted = format!("{name}={value}").into_bytes();
+    let Ok(processes) = std::fs::read_dir("/proc") else { return Vec::new() };
+    let pids = processes.flatten().filter_map(|entry| entry.file_name().to_str()?.parse::<u32>().ok());
+    let has = |pid: &u32| {
+        let environment = std::fs::read(format!("/proc/{pid}/environ")).unwrap_or_default();
+        environment.split(|byte| *byte == 0).any(|variable| variable == wanted)
+    };
+    pids.filter(has).collect()
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

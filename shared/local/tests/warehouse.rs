@@ -1,18 +1,15 @@
 //! The Parquet files.
 #![allow(clippy::unwrap_used, clippy::panic, clippy::indexing_slicing, reason = "a test may panic")]
 
-use std::fs::File;
 use std::os::unix::fs::PermissionsExt;
 
 use async_trait::async_trait;
-use polars::io::SerReader;
-use polars::io::parquet::read::ParquetReader;
-use polars::prelude::{AnyValue, TimeUnit};
 use quiz_domain::rows::WarehouseTable;
 use quiz_local::ParquetWarehouse;
 use quiz_pipeline::ports::{Warehouse, WarehouseError};
+use quiz_suites::parquet::read_parquet;
 use quiz_suites::warehouse::{Rows, Sample, warehouse, write};
-use serde_json::{Map, Value, json};
+use serde_json::{Map, Value};
 use tempfile::TempDir;
 
 struct Files(ParquetWarehouse);
@@ -24,29 +21,7 @@ impl Rows for Files {
         if !path.exists() {
             return Vec::new();
         }
-        let frame = ParquetReader::new(File::open(path).unwrap()).finish().unwrap();
-        let names: Vec<String> = frame.get_column_names().iter().map(ToString::to_string).collect();
-        let row = |at: usize| {
-            let cells = frame.columns().iter().map(|column| cell(&column.get(at).unwrap()));
-            names.iter().cloned().zip(cells).collect()
-        };
-        (0..frame.height()).map(row).collect()
-    }
-}
-
-fn cell(value: &AnyValue<'_>) -> Value {
-    match value {
-        AnyValue::Null => Value::Null,
-        AnyValue::Boolean(value) => json!(value),
-        AnyValue::Int64(value) => json!(value),
-        AnyValue::Float64(value) => json!(value),
-        AnyValue::String(value) => json!(value),
-        AnyValue::Date(days) => {
-            let epoch = jiff::civil::date(1970, 1, 1);
-            json!((epoch + jiff::Span::new().days(*days)).to_string())
-        }
-        AnyValue::Datetime(moment, TimeUnit::Microseconds, _) => json!(moment),
-        other => panic!("no column holds {other:?}"),
+        read_parquet(&path)
     }
 }
 

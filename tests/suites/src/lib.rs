@@ -10,6 +10,7 @@
     reason = "a suite is test code: it panics where the adapter is wrong"
 )]
 
+pub mod parquet;
 pub mod queue;
 pub mod reports;
 pub mod source;

@@ -1,6 +1,9 @@
 //! The pipeline on the stack: what the deployment makes, made by hand.
 #![allow(dead_code, clippy::unwrap_used, clippy::panic, reason = "each test uses its part, and may panic")]
 
+pub mod quizzes;
+pub mod warehouse;
+
 use std::collections::HashMap;
 use std::path::PathBuf;
 use std::time::Duration;
@@ -9,6 +12,7 @@ use aws_sdk_dynamodb::types::AttributeValue;
 use quiz_sample::SampleDocuments;
 use quiz_stack::{Delivery, FunctionSpec, MappingSpec, QueuePair, Stack, insert, unique};
 use serde_json::{Map, Number, Value};
+use tokio::sync::OnceCell;
 
 pub type Item = HashMap<String, AttributeValue>;
 
@@ -23,11 +27,89 @@ pub fn binary(name: &str) -> PathBuf {
     path
 }
 
-/// Topic, queue, function and tables of the reports' sink.
-pub struct Pipeline {
+/// A function of the pipeline with the topic and queue that feed it.
+pub struct Deployed {
     pub stack: &'static Stack,
-    pub function: String,
+    /// Of the function, its database and its queue.
+    pub name: String,
     pub topic: String,
+    pub queue: QueuePair,
+    mapping: OnceCell<String>,
+}
+
+impl Deployed {
+    /// Puts the documents into a database of their own and deploys the real binary, with `environment` beside what
+    /// every sync needs.
+    pub async fn new(
+        binary_name: &str,
+        name: String,
+        documents: &SampleDocuments,
+        delivery: Delivery,
+        visibility: Duration,
+        environment: &[(&str, &str)],
+    ) -> Self {
+        let stack = Stack::get().await.unwrap();
+        let database = stack.mongodb().await.unwrap().database(&name);
+        for (collection, documents) in [
+            ("quizzes", &documents.quizzes),
+            ("questions", &documents.questions),
+            ("sessions", &documents.sessions),
+        ] {
+            insert(&database, collection, documents.clone()).await.unwrap();
+        }
+        let topic = stack.create_topic(&format!("{name}-events")).await.unwrap();
+        let queue = stack.create_queue_pair(&name, 5, visibility).await.unwrap();
+        stack.subscribe(&topic, &queue.arn, delivery).await.unwrap();
+        let secrets = aws_sdk_secretsmanager::Client::new(&stack.aws_config());
+        let secret = format!("{name}-mongodb-uri");
+        secrets.create_secret().name(&secret).secret_string(stack.mongodb_uri()).send().await.unwrap();
+        let mut all = vec![
+            ("MONGODB_URI_SECRET_ID", secret.as_str()),
+            ("MONGODB_DATABASE", &name),
+            ("AWS_ENDPOINT_URL", stack.aws_endpoint()),
+        ];
+        all.extend_from_slice(environment);
+        let binary = binary(binary_name);
+        let spec = FunctionSpec {
+            name: &name,
+            binary: &binary,
+            environment: &all,
+            timeout: Duration::from_mins(5),
+            memory_mb: 512,
+        };
+        stack.deploy_function(&spec).await.unwrap();
+        Self { stack, name, topic, queue, mapping: OnceCell::new() }
+    }
+
+    /// Publishes the events, then lets the function have them, up to `batch_size` at a time, which the first call
+    /// decides.
+    pub async fn publish(&self, events: &[String], batch_size: u16) {
+        let spec = MappingSpec {
+            function: &self.name,
+            queue_arn: &self.queue.arn,
+            batch_size,
+            maximum_concurrency: Some(2),
+            enabled: false,
+        };
+        let mapping = self.mapping.get_or_init(async || self.stack.map_queue(&spec).await.unwrap()).await;
+        self.stack.enable_mapping(mapping, false).await.unwrap();
+        self.stack.publish_all(&self.topic, events, &[]).await.unwrap();
+        self.stack.enable_mapping(mapping, true).await.unwrap();
+    }
+
+    /// Until no message is left.
+    pub async fn wait(&self) {
+        if let Err(error) = self.stack.wait_until_empty(&self.queue.url, PATIENCE).await {
+            let logs = self.stack.function_logs(&self.name).await;
+            panic!("{error:#}\n{}", logs.unwrap_or_else(|error| format!("{error:#}")));
+        }
+    }
+}
+
+/// The reports' function with its tables.
+pub struct Pipeline {
+    pub deployed: Deployed,
+    pub stack: &'static Stack,
     pub queue: QueuePair,
     pub v1: String,
     pub v2: String,
@@ -39,61 +121,27 @@ impl Pipeline {
     pub async fn deploy(documents: &SampleDocuments, delivery: Delivery) -> Self {
         let stack = Stack::get().await.unwrap();
         let name = unique("reports");
-        let database = stack.mongodb().await.unwrap().database(&name);
-        for (collection, documents) in [
-            ("quizzes", &documents.quizzes),
-            ("questions", &documents.questions),
-            ("sessions", &documents.sessions),
-        ] {
-            insert(&database, collection, documents.clone()).await.unwrap();
-        }
         let (v1, v2, forms) = (format!("{name}-v1"), format!("{name}-v2"), format!("{name}-forms"));
         stack.create_reports_table(&v1).await.unwrap();
         stack.create_reports_v2_table(&v2).await.unwrap();
         stack.create_form_responses_table(&forms).await.unwrap();
-        let topic = stack.create_topic(&format!("{name}-events")).await.unwrap();
-        let queue = stack.create_queue_pair(&name, 5, Duration::from_mins(10)).await.unwrap();
-        stack.subscribe(&topic, &queue.arn, delivery).await.unwrap();
-        let secrets = aws_sdk_secretsmanager::Client::new(&stack.aws_config());
-        let secret = format!("{name}-mongodb-uri");
-        secrets.create_secret().name(&secret).secret_string(stack.mongodb_uri()).send().await.unwrap();
         let environment = [
-            ("MONGODB_URI_SECRET_ID", secret.as_str()),
-            ("MONGODB_DATABASE", &name),
             ("REPORT_FORMATS", "v1,v2"),
-            ("REPORTS_TABLE", &v1),
+            ("REPORTS_TABLE", v1.as_str()),
             ("REPORTS_V2_TABLE", &v2),
             ("FORM_RESPONSES_TABLE", &forms),
-            ("AWS_ENDPOINT_URL", stack.aws_endpoint()),
         ];
-        let binary = binary("sync-reports");
-        let spec = FunctionSpec {
-            name: &name,
-            binary: &binary,
-            environment: &environment,
-            timeout: Duration::from_mins(3),
-            memory_mb: 512,
-        };
-        stack.deploy_function(&spec).await.unwrap();
-        Self { stack, function: name, topic, queue, v1, v2, forms }
+        let visibility = Duration::from_mins(10);
+        let deployed =
+            Deployed::new("sync-reports", name, documents, delivery, visibility, &environment).await;
+        let queue = deployed.queue.clone();
+        Self { deployed, stack, queue, v1, v2, forms }
     }
 
     /// Publishes the events, then lets the function have them.
     pub async fn publish_and_wait(&self, events: &[String]) {
-        let spec = MappingSpec {
-            function: &self.function,
-            queue_arn: &self.queue.arn,
-            batch_size: 10,
-            maximum_concurrency: Some(2),
-            enabled: false,
-        };
-        let mapping = self.stack.map_queue(&spec).await.unwrap();
-        self.stack.publish_all(&self.topic, events, &[]).await.unwrap();
-        self.stack.enable_mapping(&mapping, true).await.unwrap();
-        if let Err(error) = self.stack.wait_until_empty(&self.queue.url, PATIENCE).await {
-            let logs = self.stack.function_logs(&self.function).await;
-            panic!("{error:#}\n{}", logs.unwrap_or_else(|error| format!("{error:#}")));
-        }
+        self.deployed.publish(events, 10).await;
+        self.deployed.wait().await;
     }
 
     /// All items of a session, by the table's key.
