@@ -13,9 +13,10 @@ mod common;
 use std::collections::HashMap;
 
 use bson::{Bson, Document, bson, doc};
-use common::{build, question, quiz};
+use common::{build, build_rows, question, quiz};
 use proptest::prelude::*;
 use quiz_domain::reports::{self, ReportTable, Stamp};
+use quiz_domain::rows::WarehouseTable;
 use quiz_domain::{Attempt, Problems, Quiz, Ranking, Test, TestResults};
 
 const TYPES: [&str; 5] =
@@ -157,6 +158,35 @@ proptest! {
     }
 
     #[test]
+    fn question_rows_add_up_to_the_result((quiz, sessions) in cohorts()) {
+        let (test, mut rows) = build_rows(&quiz, &[], &sessions, common::session());
+        let questions = rows.remove(&WarehouseTable::QuestionResponses).unwrap();
+        let overall = &rankings(&test)[0];
+        let TestResults::Scored { attempts, .. } = &test.results else { panic!("scored") };
+        prop_assert_eq!(questions.len(), attempts.len() * test.quiz.questions.len());
+        let is_limited = test.quiz.sets.iter().any(|set| set.is_limited);
+        for (attempt, score) in attempts.iter().zip(&overall.scores) {
+            let own = || questions.iter().filter(|row| row["user_id"] == *attempt.user_id);
+            let count = |outcome: &str| own().filter(|row| row["outcome"] == outcome).count();
+            prop_assert_eq!(count("correct"), score.correct as usize);
+            prop_assert_eq!(count("wrong"), score.wrong as usize);
+            prop_assert_eq!(count("partially_correct"), score.partially_correct as usize);
+            let counted = || own().filter(|row| row["outcome"] != "ungraded");
+            prop_assert_eq!(counted().count(), score.total_questions as usize);
+            let answered = counted().filter(|row| row["is_answered"] == true).count();
+            prop_assert_eq!(answered, score.answered as usize);
+            let right: i64 = own().filter_map(|row| row["is_correct"].as_i64()).sum();
+            prop_assert_eq!(right, i64::from(score.correct));
+            if !is_limited {
+                let sum = |column: &str| own().filter_map(|row| row[column].as_f64()).sum::<f64>();
+                prop_assert!((sum("marks_scored") - score.marks).abs() <= 0.005 + 1e-9);
+                prop_assert!((sum("max_marks") - score.max_marks).abs() <= 0.005 + 1e-9);
+                prop_assert_eq!(count("skipped"), score.skipped as usize);
+            }
+        }
+    }
+
+    #[test]
     fn every_item_has_its_own_key((quiz, sessions) in cohorts()) {
         let test = build(&quiz, &sessions);
         let stamp = Stamp { written_at: common::now(), generation: 1 };
@@ -195,6 +225,7 @@ proptest! {
                     Attempt::read(session, &read, &mut Problems::default());
                 }
                 everything_written(&build(quiz, &[session.clone(), own.clone()]));
+                build_rows(quiz, std::slice::from_ref(&full), &[session.clone(), own.clone()], common::session());
             }
         }
     }

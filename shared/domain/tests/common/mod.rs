@@ -3,8 +3,13 @@
 
 use bson::{Bson, Document, bson, doc};
 use jiff::Timestamp;
-use quiz_domain::{AttemptHead, AttemptSelection, Quiz, Taken, Test, TestBuilder, TestSession};
-use std::collections::HashSet;
+use quiz_domain::reports::Stamp;
+use quiz_domain::rows::{self, ColumnData, QuestionRows, RowBatch, WarehouseTable};
+use quiz_domain::{
+    AttemptHead, AttemptSelection, Quiz, QuizKind, Taken, TakenAttempt, Test, TestBuilder, TestSession,
+};
+use serde_json::{Map, Value, json};
+use std::collections::{HashMap, HashSet};
 
 pub fn question(id: &str, kind: &str, key: impl Into<Bson>) -> Document {
     doc! {"_id": id, "type": kind, "correct_answer": key.into(), "graded": true, "force_correct": false, "text": "?"}
@@ -44,6 +49,18 @@ pub fn build_with(
     session: TestSession,
     now: Timestamp,
 ) -> Test {
+    build_showing(quiz, questions, sessions, session, now, &mut |_, _| {})
+}
+
+/// The same, showing each attempt as it is taken.
+pub fn build_showing(
+    quiz: &Document,
+    questions: &[Document],
+    sessions: &[Document],
+    session: TestSession,
+    now: Timestamp,
+    show: &mut dyn FnMut(&Quiz, &TakenAttempt),
+) -> Test {
     let (quiz, problems) = Quiz::read(quiz, questions).unwrap();
     let mut builder = TestBuilder::new(quiz, session, now, problems);
     let mut candidates = AttemptSelection::new(HashSet::from(["test_admin".to_owned()]));
@@ -61,11 +78,60 @@ pub fn build_with(
         let none: HashSet<String> = chosen
             .filter_map(|document| match builder.take(document) {
                 Taken::NoAttempt { user_id } => Some(user_id),
-                _ => None,
+                Taken::Attempt(taken) => {
+                    show(builder.quiz(), &taken);
+                    None
+                }
+                Taken::Unreadable => None,
             })
             .collect();
         candidates.keep(&none);
     }
+}
+
+pub type Row = Map<String, Value>;
+
+/// The test, and its rows in each table of the warehouse.
+pub fn build_rows(
+    quiz: &Document,
+    questions: &[Document],
+    sessions: &[Document],
+    session: TestSession,
+) -> (Test, HashMap<WarehouseTable, Vec<Row>>) {
+    let mut batches: HashMap<_, _> =
+        WarehouseTable::ALL.into_iter().map(|table| (table, RowBatch::new(table))).collect();
+    let session_id = session.session_id.clone();
+    let test = build_showing(quiz, questions, sessions, session, now(), &mut |quiz, taken| {
+        if quiz.kind == QuizKind::Form {
+            let rows = batches.get_mut(&WarehouseTable::FormResponses).unwrap();
+            rows::append_form(quiz, &session_id, &taken.attempt, rows);
+        } else {
+            let rows = batches.get_mut(&WarehouseTable::QuestionResponses).unwrap();
+            QuestionRows::new(quiz, &session_id).append(quiz, taken, rows);
+        }
+    });
+    let of_tests = batches.get_mut(&WarehouseTable::TestResponses).unwrap();
+    rows::test_rows(&test, Stamp { written_at: now(), generation: 7 }).for_each(|row| row.append(of_tests));
+    (test, batches.into_iter().map(|(table, rows)| (table, read(&rows))).collect())
+}
+
+fn read(batch: &RowBatch) -> Vec<Row> {
+    let mut rows = vec![Row::new(); batch.len()];
+    for (column, data) in batch.columns() {
+        let values: Vec<Value> = match data {
+            ColumnData::Text(texts) => texts.iter().map(|it| json!(it)).collect(),
+            ColumnData::Int(values) => values.iter().map(|it| json!(it)).collect(),
+            ColumnData::Float(values) => values.iter().map(|it| json!(it)).collect(),
+            ColumnData::Bool(values) => values.iter().map(|it| json!(it)).collect(),
+            ColumnData::Date(days) => days.iter().map(|it| json!(it)).collect(),
+        };
+        assert_eq!(values.len(), rows.len(), "{}", column.name);
+        for (row, value) in rows.iter_mut().zip(values) {
+            assert!(!column.required || !value.is_null(), "{} is required", column.name);
+            row.insert(column.name.to_owned(), value);
+        }
+    }
+    rows
 }
 
 /// A quiz as posted, with ids as the engine gives them.
