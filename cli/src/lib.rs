@@ -52,7 +52,7 @@ pub enum Command {
         /// synced, its id as the session id.
         #[arg(long)]
         events: Option<PathBuf>,
-        /// The folder to write reports.db and overview/ to.
+        /// The folder to write reports.db, warehouse/ and overview/ to.
         #[arg(long)]
         out: PathBuf,
     },

@@ -65,6 +65,7 @@ fn demo_ends_with_something_to_look_at() {
     for part in [
         "1525 takers, 1525 ranked; 7625 items written",
         "1525 messages",
+        "warehouse: 32025 rows",
         "Rank",
         "=1",
         "highest marks",
@@ -173,6 +174,23 @@ fn wrong_use_has_its_own_exit_code() {
     let folder = tempfile::tempdir().unwrap();
     for arguments in [&[][..], &["local"], &["report", "x"], &["demo", "--wrong"], &["dance"]] {
         assert_eq!(quiz_etl(folder.path(), arguments).status.code(), Some(2), "{arguments:?}");
+    }
+}
+
+#[test]
+fn a_date_that_the_warehouse_cannot_hold_costs_its_own_test_only() {
+    let folder = dumped(&small(&["a"]));
+    let event = |session: &str, start: &str| {
+        format!(r#"{{"session_id":"{session}","quiz_id":"{QUIZ}","session":{{"start_time":"{start}"}}}}"#)
+    };
+    let events = [event("early", "-000044-03-15T12:00:00Z"), event("fine", "2024-04-30T10:00:00")].join("\n");
+    std::fs::write(folder.path().join("events"), events).unwrap();
+    let run = quiz_etl(folder.path(), &["local", "--source", "dump", "--events", "events", "--out", "out"]);
+    let told = "session early: the start date -000044-03-15 is not between the years 1 and 9999 (rows_refused)";
+    assert_eq!(failure(&run), (1, told.to_owned()));
+    for table in ["test_responses", "all_responses_question_level"] {
+        let file = |session: &str| folder.path().join(format!("out/warehouse/{table}/{session}.parquet"));
+        assert!(file("fine").is_file() && !file("early").exists(), "{table}");
     }
 }
 
