@@ -6,7 +6,9 @@
 //! and `BIGQUERY_ENDPOINT` name servers to use instead. A [`Gate`] before one of them makes faults.
 
 mod bigquery;
+mod discord;
 mod gate;
+mod google;
 mod http;
 mod interpreter;
 mod lambda;
@@ -24,7 +26,9 @@ mod venv;
 mod wait;
 
 pub use bigquery::{BIGQUERY_PROJECT, BigQuery};
+pub use discord::{Discord, DiscordAttachment, DiscordMessage, DiscordRules, Fault, Script, SeenRequest};
 pub use gate::{Action, Gate, GateRequest};
+pub use google::{service_account_key, token_issuer};
 pub use lambda::{FunctionSpec, MappingSpec};
 pub use mongo::insert;
 pub use names::unique;

@@ -37,6 +37,7 @@ async fn completions_become_rows_that_are_right_to_the_last_value() {
     let questions = pipeline.rows(WarehouseTable::QuestionResponses, sapa::SESSION_ID).await;
     let tests = pipeline.rows(WarehouseTable::TestResponses, sapa::SESSION_ID).await;
     assert_eq!((questions.len(), tests.len()), (24_400, sapa::TAKERS * 5));
+    assert!(!pipeline.issuer.requests().is_empty(), "the key of Secrets Manager got a token");
     assert_eq!(pipeline.rows(WarehouseTable::FormResponses, sapa::SESSION_ID).await, []);
     let published = sapa::published_outcomes().unwrap();
     let mut cells = 0;

@@ -3,34 +3,20 @@
 
 mod common;
 
-use aws_lc_rs::encoding::{AsDer, Pkcs8V1Der};
-use aws_lc_rs::rsa::{KeyPair, KeySize};
-use base64::Engine;
 use common::Dataset;
 use quiz_bigquery::{BigQueryWarehouse, Credentials};
 use quiz_domain::rows::WarehouseTable;
 use quiz_pipeline::ports::{Warehouse, WarehouseError};
-use quiz_stack::{Action, Gate, Stack};
+use quiz_stack::{Gate, Stack, service_account_key, token_issuer};
 use quiz_suites::warehouse::{Rows, Sample, write};
 use serde_json::json;
 
-/// A service account's key as Google gives them out, whose tokens come from that address.
 fn key(token_uri: &str) -> String {
-    let pair = KeyPair::generate(KeySize::Rsa2048).unwrap();
-    let der: Pkcs8V1Der<'_> = pair.as_der().unwrap();
-    let base64 = base64::engine::general_purpose::STANDARD.encode(der.as_ref());
-    json!({
-        "type": "service_account", "project_id": "p", "client_email": "etl@p.iam.gserviceaccount.com",
-        "private_key": format!("-----BEGIN PRIVATE KEY-----\n{base64}\n-----END PRIVATE KEY-----\n"),
-        "token_uri": token_uri,
-    })
-    .to_string()
+    service_account_key(token_uri).unwrap().to_string()
 }
 
-fn tokens(status: u16, body: serde_json::Value) -> Gate {
-    let rule =
-        move |_: &_| Action::Reply { status, content_type: "application/json", body: body.to_string() };
-    Gate::start("http://127.0.0.1:1", rule).unwrap()
+fn tokens(status: u16, answer: &serde_json::Value) -> Gate {
+    token_issuer(status, answer).unwrap()
 }
 
 async fn warehouse(dataset: &Dataset, credentials: Credentials) -> BigQueryWarehouse {
@@ -48,7 +34,7 @@ async fn error(credentials: Credentials) -> WarehouseError {
 
 #[tokio::test]
 async fn a_service_account_s_key_gets_a_token_for_bigquery() {
-    let issuer = tokens(200, json!({"access_token": "t", "expires_in": 3600, "token_type": "Bearer"}));
+    let issuer = tokens(200, &json!({"access_token": "t", "expires_in": 3600, "token_type": "Bearer"}));
     let dataset = Dataset::new().await;
     let credentials = Credentials::ServiceAccountKey(key(issuer.url()));
     write(&warehouse(&dataset, credentials).await, &[Sample::scored("s", 0..3)]).await;
@@ -60,7 +46,7 @@ async fn a_service_account_s_key_gets_a_token_for_bigquery() {
 
 #[tokio::test]
 async fn application_default_credentials_are_read_from_their_file() {
-    let issuer = tokens(200, json!({"access_token": "t", "expires_in": 3600, "token_type": "Bearer"}));
+    let issuer = tokens(200, &json!({"access_token": "t", "expires_in": 3600, "token_type": "Bearer"}));
     let folder = tempfile::tempdir().unwrap();
     let file = folder.path().join("key.json");
     std::fs::write(&file, key(issuer.url())).unwrap();
@@ -76,7 +62,7 @@ async fn application_default_credentials_are_read_from_their_file() {
 #[tokio::test]
 async fn a_credential_that_google_does_not_know_is_told_with_google_s_words() {
     let issuer =
-        tokens(400, json!({"error": "invalid_grant", "error_description": "Invalid JWT Signature."}));
+        tokens(400, &json!({"error": "invalid_grant", "error_description": "Invalid JWT Signature."}));
     let told = error(Credentials::ServiceAccountKey(key(issuer.url()))).await;
     assert!(matches!(told, WarehouseError::Refused { .. }), "{told}");
     let text = told.to_string();

@@ -7,8 +7,10 @@ use std::time::Duration;
 use mongodb::Database;
 use quiz_domain::rows::WarehouseTable;
 use quiz_sample::SampleDocuments;
-use quiz_stack::{BIGQUERY_PROJECT, BigQuery, Delivery, Stack, unique};
-use serde_json::{Map, Value};
+use quiz_stack::{
+    BIGQUERY_PROJECT, BigQuery, Delivery, Gate, Stack, service_account_key, token_issuer, unique,
+};
+use serde_json::{Map, Value, json};
 
 use super::Deployed;
 
@@ -18,6 +20,8 @@ pub struct WarehousePipeline {
     pub deployed: Deployed,
     pub bigquery: BigQuery,
     pub database: Database,
+    /// Who gives the function its tokens for the key that it has from Secrets Manager.
+    pub issuer: Gate,
 }
 
 impl WarehousePipeline {
@@ -27,7 +31,14 @@ impl WarehousePipeline {
         let name = unique("warehouse");
         let dataset = name.replace('-', "_");
         let bigquery = stack.bigquery(&dataset).await.unwrap();
+        let token = json!({"access_token": "t", "expires_in": 3600, "token_type": "Bearer"});
+        let issuer = token_issuer(200, &token).unwrap();
+        let key = service_account_key(issuer.url()).unwrap().to_string();
+        let secrets = aws_sdk_secretsmanager::Client::new(&stack.aws_config());
+        let secret = format!("{name}-bigquery-key");
+        secrets.create_secret().name(&secret).secret_string(key).send().await.unwrap();
         let environment = [
+            ("BIGQUERY_CREDENTIALS_SECRET_ID", secret.as_str()),
             ("BIGQUERY_PROJECT", BIGQUERY_PROJECT),
             ("BIGQUERY_DATASET", dataset.as_str()),
             ("BIGQUERY_ENDPOINT", endpoint.unwrap_or(stack.bigquery_endpoint())),
@@ -36,7 +47,7 @@ impl WarehousePipeline {
             Deployed::new("sync-warehouse", name, documents, Delivery::Envelope, visibility, &environment)
                 .await;
         let database = stack.mongodb().await.unwrap().database(&deployed.name);
-        Self { deployed, bigquery, database }
+        Self { deployed, bigquery, database, issuer }
     }
 
     /// The rows of a session in their order, without what differs from one run to the next.

@@ -1,0 +1,55 @@
+//! The number of students on top of each bar, where it fits.
+
+use std::cmp::Reverse;
+
+use crate::canvas::{Area, Canvas, GROUND, INK};
+use crate::{ChartError, number};
+
+/// The largest size at which all bars have their number, else the last.
+const SIZES: [i32; 3] = [34, 30, 26];
+/// More would never fit.
+const MOST: usize = 100;
+
+struct Value {
+    text: String,
+    area: Area,
+}
+
+/// Draws the numbers of the bars between the ends `from` and `to` of the plot.
+pub fn draw(canvas: &Canvas, mut columns: Vec<(Area, u32)>, ends: (i32, i32)) -> Result<(), ChartError> {
+    columns.sort_by_key(|(_, takers)| Reverse(*takers));
+    for size in SIZES {
+        let values = fitting(canvas, &columns, size, ends)?;
+        if values.len() < columns.len() && Some(&size) != SIZES.last() {
+            continue;
+        }
+        for Value { text, area } in values {
+            canvas.fill(area, GROUND)?;
+            canvas.text(&text, size, (area.left + 3, area.bottom - 5), INK)?;
+        }
+        break;
+    }
+    Ok(())
+}
+
+/// The numbers that meet no bar and no number of a higher bar.
+fn fitting(
+    canvas: &Canvas,
+    columns: &[(Area, u32)],
+    size: i32,
+    (from, to): (i32, i32),
+) -> Result<Vec<Value>, ChartError> {
+    let mut values: Vec<Value> = Vec::new();
+    for (column, takers) in columns.iter().take(MOST) {
+        let text = number::decimals(f64::from(*takers), 0);
+        let width = canvas.width(&text, size)? + 6;
+        let left = ((column.left + column.right - width) / 2).min(to - width).max(from);
+        let (top, bottom) = (column.top - size * 7 / 10 - 8, column.top - 1);
+        let area = Area { left, top, right: left + width, bottom };
+        let free = |other: &Area| !area.meets(other);
+        if columns.iter().all(|(other, _)| free(other)) && values.iter().all(|value| free(&value.area)) {
+            values.push(Value { text, area });
+        }
+    }
+    Ok(values)
+}

@@ -1,0 +1,99 @@
+use super::channel::{Author, Channel};
+use super::problem::Problem;
+use super::rate::Rate;
+use super::reply::Reply;
+use super::routes::{Asked, Operation, Target};
+use super::schema::Schemas;
+use super::{DiscordRules, Fault, SeenRequest, limits};
+
+pub struct State {
+    pub rules: DiscordRules,
+    pub requests: Vec<SeenRequest>,
+    pub channel: Channel,
+    rate: Rate,
+}
+
+impl State {
+    pub fn new(rules: DiscordRules) -> Self {
+        Self { rules, requests: Vec::new(), channel: Channel::default(), rate: Rate::default() }
+    }
+
+    /// None to cut the connection. Adds to the problems.
+    pub fn handle(
+        &mut self,
+        schemas: &Schemas,
+        asked: Asked,
+        fault: Option<Fault>,
+        problems: &mut Vec<String>,
+    ) -> Option<Reply> {
+        let Asked { head, sent, arrived } = asked;
+        let Some(target) = Target::of(&head) else {
+            problems.push("there is no such operation in this stub".to_owned());
+            return Some(Reply::status(404));
+        };
+        problems.extend(target.problems(&head));
+        if self.rate.ignored(&target.bucket(), arrived) {
+            problems.push("429 ignored: it came before the time it was told".to_owned());
+        }
+        match fault {
+            Some(Fault::Cut) => return None,
+            Some(Fault::Status(status)) => return Some(Reply::status(status)),
+            Some(Fault::Html(status)) => return Some(Reply::html(status)),
+            Some(Fault::CutAfterAccepting) | None => {}
+        }
+        let reply = match self.rate.take(&target.bucket(), &mut self.rules) {
+            Ok(headers) => {
+                let refusal = target.refuse(&head.headers);
+                let reply = refusal.unwrap_or_else(|| self.post(schemas, &target, sent, problems));
+                reply.with(headers)
+            }
+            Err(limited) => limited,
+        };
+        (fault != Some(Fault::CutAfterAccepting)).then_some(reply)
+    }
+
+    fn post(
+        &mut self,
+        schemas: &Schemas,
+        target: &Target<'_>,
+        mut sent: super::Sent,
+        problems: &mut Vec<String>,
+    ) -> Reply {
+        let author = target.author();
+        let edited = match target.message {
+            Some(id) => match self.channel.find(id, author) {
+                Some(post) => Some(post.clone()),
+                None => return self.unknown_message(id, author),
+            },
+            None => None,
+        };
+        let mut found = std::mem::take(&mut sent.problems);
+        found.extend(schemas.check(target.operation, &sent.payload));
+        found.extend(limits::check_mentions(&sent.payload));
+        let (post, misfits) = self.channel.draft(edited, author, sent);
+        found.extend(misfits);
+        for problem in limits::check(&post.message.payload, &post.message.attachments) {
+            // what the schema has told already
+            if problem.path.is_empty() || !found.iter().any(|known| known.path == problem.path) {
+                found.push(problem);
+            }
+        }
+        if !found.is_empty() {
+            problems.extend(found.iter().map(Problem::to_string));
+            return Reply::invalid(&found);
+        }
+        let told = post.to_json();
+        self.channel.put(post);
+        if target.operation == Operation::ExecuteWebhook && !target.wait {
+            return Reply::empty();
+        }
+        Reply::json(200, &told)
+    }
+
+    fn unknown_message(&self, id: &str, author: Author) -> Reply {
+        if author == Author::Bot && self.channel.find(id, Author::Webhook).is_some() {
+            return Reply::error(403, 50005, "Cannot edit a message authored by another user");
+        }
+        Reply::error(404, 10008, "Unknown Message")
+    }
+}
