@@ -10,13 +10,14 @@ use quiz_events::QueueMessage;
 use quiz_local::{DumpSource, MemoryQueue, ParquetWarehouse, QueueSettings, SoleQueue, SqliteStore, drive};
 use quiz_pipeline::batch::{BatchHandler, BatchLimits};
 use quiz_pipeline::ports::SystemClock;
-use quiz_pipeline::{Engine, ReportSink, WarehouseSink};
+use quiz_pipeline::{Engine, NoticeListener, ReportSink, WarehouseSink};
 use quiz_runtime::{Environment, sqs};
 use quiz_sync_function::{Handler, excluded_users};
 use serde_json::{Value, json};
 use sync_reports::formats;
 use tokio::time::Instant;
 
+use crate::notices::{self, KeptNotices, Told};
 use crate::presenting::{Presenting, TopRanks};
 use crate::progress::{CountedSource, CountedStore, CountedWarehouse, Progress};
 use crate::summary::{Collector, Summary};
@@ -35,6 +36,10 @@ pub struct Ran {
     pub database: PathBuf,
     /// The folder of the Parquet files.
     pub rows: PathBuf,
+    /// The Discord messages that the run's notices make.
+    pub messages: Vec<Told>,
+    /// The file that holds them.
+    pub notices: PathBuf,
 }
 
 /// What became of the events on one sink's queue.
@@ -70,6 +75,7 @@ impl Ran {
         fields.insert("reports".to_owned(), json!(self.database));
         fields.insert("warehouse".to_owned(), json!(self.rows));
         fields.insert("overviews".to_owned(), json!(pages));
+        fields.insert("notices".to_owned(), json!(self.notices));
         Value::Object(fields)
     }
 }
@@ -103,22 +109,25 @@ pub async fn run(
     };
     let tables = presenting.tables.clone();
     let reports = Engine::new(source.clone(), Arc::new(presenting), Arc::new(SystemClock), excluded.clone());
-    let reports = drain(reports, &events).await;
+    let kept = Arc::new(KeptNotices::default());
+    let reports = drain("reports", reports, &events, kept.clone()).await;
     let sink = Arc::new(WarehouseSink::new(Arc::new(warehouse)));
     let warehouse = Engine::new(source, sink, Arc::new(SystemClock), excluded);
-    let warehouse = drain(warehouse, &events).await;
+    let warehouse = drain("warehouse", warehouse, &events, kept.clone()).await;
     progress.finish();
     let top_ranks = tables.lock().unwrap_or_else(PoisonError::into_inner).clone();
-    Ok(Ran { reports, warehouse, top_ranks, database, rows })
+    let messages = kept.messages();
+    let notices = notices::write(out, &messages)?;
+    Ok(Ran { reports, warehouse, top_ranks, database, rows, messages, notices })
 }
 
 /// As a Lambda's event source mapping does, until the sink's queue is empty.
-async fn drain(engine: Engine, events: &[String]) -> SinkRan {
+async fn drain(sink: &'static str, engine: Engine, events: &[String], kept: Arc<KeptNotices>) -> SinkRan {
     let collector = Arc::new(Collector::default());
     let clock = Arc::new(SystemClock);
     let batches = BatchHandler {
         sync: Arc::new(engine),
-        listener: collector.clone(),
+        listener: Arc::new(NoticeListener::new(sink, collector.clone(), kept, clock.clone())),
         clock: clock.clone(),
         limits: BatchLimits::default(),
     };

@@ -7,7 +7,8 @@ mod progress;
 mod summary;
 mod terminal;
 
-pub mod overview;
+pub mod notices;
+mod overview;
 pub mod view;
 
 use std::path::PathBuf;
@@ -52,7 +53,7 @@ pub enum Command {
         /// synced, its id as the session id.
         #[arg(long)]
         events: Option<PathBuf>,
-        /// The folder to write reports.db, warehouse/ and overview/ to.
+        /// The folder to write reports.db, warehouse/, notices.jsonl and overview/ to.
         #[arg(long)]
         out: PathBuf,
     },

@@ -186,7 +186,8 @@ fn a_date_that_the_warehouse_cannot_hold_costs_its_own_test_only() {
     let events = [event("early", "-000044-03-15T12:00:00Z"), event("fine", "2024-04-30T10:00:00")].join("\n");
     std::fs::write(folder.path().join("events"), events).unwrap();
     let run = quiz_etl(folder.path(), &["local", "--source", "dump", "--events", "events", "--out", "out"]);
-    let told = "session early: the start date -000044-03-15 is not between the years 1 and 9999 (rows_refused)";
+    let told =
+        "session early: the start date -000044-03-15 is not between the years 1 and 9999 (rows_refused)";
     assert_eq!(failure(&run), (1, told.to_owned()));
     for table in ["test_responses", "all_responses_question_level"] {
         let file = |session: &str| folder.path().join(format!("out/warehouse/{table}/{session}.parquet"));

@@ -71,6 +71,11 @@ pub fn tell(ran: &Ran, terminal: Terminal) {
             terminal.print(&format!("  overview: {}", shown.page.display()));
         }
     }
+    for told in &ran.messages {
+        terminal.print("on Discord:");
+        terminal.print(&view::notice(&told.post.payload(), terminal.colour));
+    }
+    terminal.print(&format!("notices: {}", ran.notices.display()));
     terminal.print(&format!("reports: {}", ran.database.display()));
     terminal.print(&format!("rows: {}", ran.rows.display()));
     let causes = ran.reports.summary.causes();

@@ -2,6 +2,7 @@
 
 mod form;
 mod ink;
+mod notice;
 mod outcome;
 mod report;
 mod section_items;
@@ -11,6 +12,7 @@ mod tests;
 mod text;
 mod top;
 
+pub use notice::notice;
 pub use outcome::{OutcomeLine, outcome};
 pub use report::report;
 pub use top::top_ranks;

@@ -1,4 +1,5 @@
 //! Writes the pictures of the cases that matter: `cargo run -p quiz-chart --example pictures -- DIR`.
+#![expect(clippy::print_stdout, reason = "it tells what it wrote")]
 
 use std::path::PathBuf;
 use std::time::Instant;
@@ -18,7 +19,7 @@ fn main() -> io::Result<()> {
         let took = start.elapsed();
         let path = folder.join(format!("{name}.png"));
         fs::write(&path, &picture)?;
-        eprintln!("{} {} bytes, {} ms", path.display(), picture.len(), took.as_millis());
+        println!("{} {} bytes, {} ms", path.display(), picture.len(), took.as_millis());
     }
     Ok(())
 }

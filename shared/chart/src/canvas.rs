@@ -48,7 +48,7 @@ impl<'a> Canvas<'a> {
         Ok(Self { area })
     }
 
-    pub fn finish(&self) -> Result<(), ChartError> {
+    pub fn finish(self) -> Result<(), ChartError> {
         Ok(self.area.present()?)
     }
 

@@ -11,6 +11,7 @@ const LARGEST: i32 = 36;
 const SMALLEST: i32 = 20;
 const SAMPLE: i32 = 5 * DASH;
 const GAP: i32 = 44;
+const MARGINS: i32 = 24;
 
 struct Entry {
     text: String,
@@ -32,7 +33,7 @@ pub fn draw(canvas: &Canvas, distribution: &Distribution) -> Result<(), ChartErr
     .collect();
 
     let mut size = LARGEST;
-    while size > SMALLEST && room(canvas, &entries, size)? < GAP {
+    while size > SMALLEST && room(canvas, &entries, size)? < MARGINS {
         size -= 4;
     }
     let mut left = room(canvas, &entries, size)? / 2;

@@ -18,7 +18,7 @@ pub const WIDTH: u32 = 1000;
 pub const HEIGHT: u32 = 560;
 
 /// The largest mark with room for its label.
-const LIMIT: f64 = 1e12;
+const LIMIT: f64 = 1e9;
 const BYTES: usize = (WIDTH * HEIGHT * 3) as usize;
 
 /// One bar: takers with marks in [from, to), the last bar's end included.
@@ -41,7 +41,7 @@ pub struct Distribution {
 /// The picture as PNG; none where there is no bar or no taker.
 ///
 /// # Errors
-/// Where a bar's ends are not finite, out of order or beyond 10¹², or the picture cannot be drawn or encoded.
+/// Where a bar's ends are not finite, out of order or beyond 10⁹, or the picture cannot be drawn or encoded.
 pub fn png(distribution: &Distribution) -> Result<Option<Vec<u8>>, ChartError> {
     if distribution.bars.iter().all(|bar| bar.takers == 0) {
         return Ok(None);

@@ -7,14 +7,15 @@ use crate::{Bar, ChartError, Distribution, HEIGHT, WIDTH, values};
 /// How thick a line is, and how long a dash of it.
 pub const LINE: i32 = 6;
 pub const DASH: i32 = 12;
+/// What sets a line off from a bar.
+const HALO: i32 = 2;
 
 const TYPE: i32 = 34;
-const LINES_TOP: i32 = 70;
-const TOP: i32 = 112;
+const TOP: i32 = 110;
 const BOTTOM: i32 = HEIGHT.cast_signed() - 98;
 const RIGHT: i32 = WIDTH.cast_signed() - 28;
-/// So that one student beside 100,000 is seen, and a bar of one mark among others.
-const LEAST: i32 = 3;
+/// So that one student beside 100,000 is seen.
+const LOWEST: i32 = 3;
 
 pub fn draw(canvas: &Canvas, distribution: &Distribution) -> Result<(), ChartError> {
     let bars = &distribution.bars;
@@ -33,55 +34,59 @@ pub fn draw(canvas: &Canvas, distribution: &Distribution) -> Result<(), ChartErr
         canvas.text(&tick.label, TYPE, (left - 14 - label, height + TYPE * 3 / 10), INK)?;
     }
 
+    let taken = || bars.iter().filter(|bar| bar.takers > 0);
+    let narrowest = narrowest(taken().count(), x);
     let columns: Vec<(Area, u32)> =
-        bars.iter().filter(|bar| bar.takers > 0).map(|bar| (column(bar, marks, x, y), bar.takers)).collect();
+        taken().map(|bar| (column(bar, narrowest, marks, x, y), bar.takers)).collect();
     for (area, _) in &columns {
         canvas.fill(*area, BAR)?;
     }
     canvas.fill(Area { left, top: BOTTOM - 1, right: RIGHT, bottom: BOTTOM + 2 }, INK)?;
 
-    lines(canvas, distribution, marks, x)?;
+    lines(canvas, distribution, x)?;
     values::draw(canvas, columns, (left, RIGHT))?;
     names(canvas, marks, x)
 }
 
+/// So that bars of one mark are seen beside a line, and many bars beside each other.
+fn narrowest(bars: usize, x: Scale) -> i32 {
+    let bars = i32::try_from(bars).unwrap_or(i32::MAX).max(1);
+    ((x.end - x.start) / bars / 4).clamp(3, 16)
+}
+
 /// Where a bar stands, a little apart from the next one.
-fn column(bar: &Bar, marks: Marks, x: Scale, y: Scale) -> Area {
+fn column(bar: &Bar, narrowest: i32, marks: Marks, x: Scale, y: Scale) -> Area {
     let widened = if marks.single().is_some() { 0.25 } else { 0.0 };
     let (mut left, mut right) = (x.at(bar.from - widened), x.at(bar.to + widened));
     let apart = if right - left > 12 { 2 } else { i32::from(right - left > 5) };
     left += apart;
     right -= apart;
-    if right - left < LEAST {
-        left = (left + right - LEAST) / 2;
-        right = left + LEAST;
+    if right - left < narrowest {
+        left = (left + right - narrowest) / 2;
+        right = left + narrowest;
     }
-    Area { left, top: y.at(f64::from(bar.takers)).min(BOTTOM - LEAST), right, bottom: BOTTOM }
+    Area { left, top: y.at(f64::from(bar.takers)).min(BOTTOM - LOWEST), right, bottom: BOTTOM }
 }
 
 /// Solid for the average, dashed for the median, so that both are seen where they are the same.
-fn lines(canvas: &Canvas, distribution: &Distribution, marks: Marks, x: Scale) -> Result<(), ChartError> {
+fn lines(canvas: &Canvas, distribution: &Distribution, x: Scale) -> Result<(), ChartError> {
     let lines = [(distribution.average, AVERAGE, false), (distribution.median, MEDIAN, true)].map(
         |(value, color, dashed)| {
             let place = value.filter(|value| x.holds(*value)).map(|value| x.at(value));
             (place, color, dashed)
         },
     );
-    for (place, ..) in lines {
-        let Some(middle) = place else { continue };
-        canvas.fill(upright(middle, LINE + 6, (LINES_TOP, BOTTOM)), GROUND)?;
-    }
-    for (place, color, dashed) in lines {
-        let Some(middle) = place else { continue };
-        for piece in dashes(LINES_TOP, BOTTOM, dashed) {
-            canvas.fill(upright(middle, LINE, piece), color)?;
+    for edge in [HALO, 0] {
+        for (place, color, dashed) in lines {
+            let Some(middle) = place else { continue };
+            for (from, to) in dashes(TOP, BOTTOM, dashed) {
+                let half = LINE / 2 + edge;
+                let piece = Area { left: middle - half, top: from - edge, right: middle + half, bottom: to };
+                canvas.fill(piece, if edge > 0 { GROUND } else { color })?;
+            }
         }
     }
     Ok(())
-}
-
-fn upright(middle: i32, thick: i32, (top, bottom): (i32, i32)) -> Area {
-    Area { left: middle - thick / 2, top, right: middle + thick / 2, bottom }
 }
 
 /// The pieces of a line from `start` to `end`.
@@ -97,7 +102,7 @@ fn names(canvas: &Canvas, marks: Marks, x: Scale) -> Result<(), ChartError> {
     for tick in marks.ticks(|ticks| apart(canvas, ticks, x)) {
         let (middle, width) = (x.at(tick.value), canvas.width(&tick.label, TYPE)?);
         canvas.fill(Area { left: middle - 1, top: BOTTOM, right: middle + 1, bottom: BOTTOM + 10 }, INK)?;
-        let left = (middle - width / 2).min(WIDTH.cast_signed() - 4 - width);
+        let left = (middle - width / 2).min(WIDTH.cast_signed() - 4 - width).max(4);
         canvas.text(&tick.label, TYPE, (left, BOTTOM + 42), INK)?;
     }
     let width = canvas.width("marks", TYPE)?;

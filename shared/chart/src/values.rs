@@ -5,34 +5,39 @@ use std::cmp::Reverse;
 use crate::canvas::{Area, Canvas, GROUND, INK};
 use crate::{ChartError, number};
 
-/// The largest size at which all bars have their number, else the last.
 const SIZES: [i32; 3] = [34, 30, 26];
 /// More would never fit.
 const MOST: usize = 100;
 
 struct Value {
     text: String,
+    size: i32,
     area: Area,
 }
 
-/// Draws the numbers of the bars between the ends `from` and `to` of the plot.
+/// Draws the numbers between the `ends` of the plot, as large as all fit. Where a quarter would not fit even when
+/// small, only the highest bar has its number.
 pub fn draw(canvas: &Canvas, mut columns: Vec<(Area, u32)>, ends: (i32, i32)) -> Result<(), ChartError> {
     columns.sort_by_key(|(_, takers)| Reverse(*takers));
+    let mut values = Vec::new();
     for size in SIZES {
-        let values = fitting(canvas, &columns, size, ends)?;
-        if values.len() < columns.len() && Some(&size) != SIZES.last() {
-            continue;
+        values = fitting(canvas, &columns, size, ends)?;
+        if values.len() == columns.len() {
+            break;
         }
-        for Value { text, area } in values {
-            canvas.fill(area, GROUND)?;
-            canvas.text(&text, size, (area.left + 3, area.bottom - 5), INK)?;
-        }
-        break;
+    }
+    if values.len() * 4 < columns.len() * 3 {
+        values = fitting(canvas, &columns, SIZES[0], ends)?;
+        values.truncate(1);
+    }
+    for Value { text, size, area } in values {
+        canvas.fill(area, GROUND)?;
+        canvas.text(&text, size, (area.left + 3, area.bottom - 5), INK)?;
     }
     Ok(())
 }
 
-/// The numbers that meet no bar and no number of a higher bar.
+/// The numbers that meet no bar and no number of a higher bar, the highest bar's first.
 fn fitting(
     canvas: &Canvas,
     columns: &[(Area, u32)],
@@ -48,7 +53,7 @@ fn fitting(
         let area = Area { left, top, right: left + width, bottom };
         let free = |other: &Area| !area.meets(other);
         if columns.iter().all(|(other, _)| free(other)) && values.iter().all(|value| free(&value.area)) {
-            values.push(Value { text, area });
+            values.push(Value { text, size, area });
         }
     }
     Ok(values)

@@ -22,19 +22,23 @@ pub struct QueueMessage {
 
 /// SNS's notification, the part that is read.
 #[derive(Deserialize)]
-struct Notification {
+pub(crate) struct Notification {
     #[serde(rename = "Type")]
-    kind: String,
+    pub kind: String,
     #[serde(rename = "TopicArn")]
     _topic: String,
+    #[serde(rename = "MessageId", default)]
+    pub message_id: Option<String>,
+    #[serde(rename = "Subject", default)]
+    pub subject: Option<String>,
     #[serde(rename = "Message")]
-    message: String,
+    pub message: String,
     #[serde(rename = "MessageAttributes", default)]
     attributes: HashMap<String, Attribute>,
 }
 
 #[derive(Deserialize)]
-struct Attribute {
+pub(crate) struct Attribute {
     #[serde(rename = "Value")]
     value: String,
 }

@@ -1,12 +1,18 @@
-//! What goes over the wire on the way in: events as they are published to SNS, the envelopes in which
-//! SQS hands them over, and the forms that an operator writes by hand.
+//! What goes over the wire: events as they are published to SNS, the envelopes in which SQS hands them
+//! over, the forms that an operator writes by hand, and the notices that the pipeline sends.
 
 mod envelope;
 mod error;
 mod event;
+mod notice;
+mod notice_message;
 mod session_id;
 
 pub use envelope::QueueMessage;
 pub use error::EventError;
 pub use event::{Completion, Event, SessionDescription, SyncRequest, parse};
+pub use notice::{
+    Backfill, HistogramBin, MessagesParked, Notice, NoticeKind, NoticeProblem, SyncFailed, SyncFinished,
+};
+pub use notice_message::{Alarm, NoticeMessage, OtherMessage};
 pub use session_id::{SessionTarget, quiz_id_of};

@@ -1,5 +1,6 @@
 //! Answers from a folder that `mongodump` wrote.
 
+mod collection;
 mod error;
 mod files;
 mod index;
@@ -7,7 +8,8 @@ mod reader;
 mod stream;
 
 use std::collections::HashSet;
-use std::path::{Path, PathBuf};
+use std::path::Path;
+use std::sync::Arc;
 
 use async_trait::async_trait;
 use bson::{Bson, Document};
@@ -18,6 +20,7 @@ use tokio::sync::OnceCell;
 pub use error::DumpError;
 pub use index::DumpedQuiz;
 
+use collection::Collection;
 use files::Files;
 use index::{Questions, Quizzes, Sessions};
 use reader::{Place, malformed};
@@ -63,14 +66,15 @@ impl DumpSource {
     }
 
     async fn sessions(&self) -> Result<&Sessions, SourceError> {
-        let path = self.files.sessions.clone();
-        self.sessions.get_or_try_init(|| blocking(path, Sessions::read)).await
+        let collection = Arc::clone(&self.files.sessions);
+        self.sessions.get_or_try_init(|| blocking(collection, Sessions::read)).await
     }
 
     async fn questions_of(&self, sets: &HashSet<String>) -> Result<Vec<Document>, SourceError> {
-        let Some(path) = &self.files.questions else { return Ok(Vec::new()) };
-        let index = self.questions.get_or_try_init(|| blocking(path.clone(), Questions::read)).await?;
-        stream::documents(path.clone(), index.of(sets)).try_collect().await
+        let Some(questions) = &self.files.questions else { return Ok(Vec::new()) };
+        let index =
+            self.questions.get_or_try_init(|| blocking(Arc::clone(questions), Questions::read)).await?;
+        stream::documents(Arc::clone(questions), index.of(sets)).try_collect().await
     }
 }
 
@@ -78,7 +82,8 @@ impl DumpSource {
 impl AnswerSource for DumpSource {
     async fn quiz(&self, quiz_id: &str) -> Result<Option<QuizDocuments>, SourceError> {
         let Some(place) = self.quizzes.places.get(quiz_id) else { return Ok(None) };
-        let Some(quiz) = stream::documents(self.files.quizzes.clone(), vec![*place]).try_next().await? else {
+        let Some(quiz) = stream::documents(Arc::clone(&self.files.quizzes), vec![*place]).try_next().await?
+        else {
             return Ok(None);
         };
         let questions = self.questions_of(&set_ids(&quiz)).await?;
@@ -87,7 +92,7 @@ impl AnswerSource for DumpSource {
 
     async fn attempt_heads<'a>(&'a self, quiz_id: &'a str) -> Result<DocumentStream<'a>, SourceError> {
         let heads = self.sessions().await?.of(quiz_id).iter();
-        let path = &self.files.sessions;
+        let path = self.files.sessions.path();
         let heads = heads.map(|head| head.document().map_err(|cause| malformed(path, head.place, cause)));
         Ok(streams::iter(heads).boxed())
     }
@@ -97,8 +102,8 @@ impl AnswerSource for DumpSource {
         quiz_id: &'a str,
         keys: Vec<Bson>,
     ) -> Result<DocumentStream<'a>, SourceError> {
-        let places: Vec<Place> = self.sessions().await?.places(quiz_id, keys);
-        Ok(stream::documents(self.files.sessions.clone(), places).boxed())
+        let places: Vec<Place> = self.sessions().await?.places(quiz_id, &keys);
+        Ok(stream::documents(Arc::clone(&self.files.sessions), places).boxed())
     }
 }
 
@@ -113,11 +118,11 @@ fn set_ids(quiz: &Document) -> HashSet<String> {
 }
 
 async fn blocking<T: Send + 'static>(
-    path: PathBuf,
-    read: fn(&Path) -> Result<T, SourceError>,
+    collection: Arc<Collection>,
+    read: fn(&Collection) -> Result<T, SourceError>,
 ) -> Result<T, SourceError> {
-    let what = path.display().to_string();
-    tokio::task::spawn_blocking(move || read(&path))
+    let what = collection.path().display().to_string();
+    tokio::task::spawn_blocking(move || read(&collection))
         .await
         .map_err(|cause| SourceError::Unavailable { what, cause: Box::new(cause) })?
 }

@@ -17,6 +17,7 @@ use common::{bytes, gzip, write_dump};
 use futures::TryStreamExt;
 use quiz_local::{DumpError, DumpSource};
 use quiz_pipeline::ports::{AnswerSource, SourceError};
+use quiz_sample::large::Large;
 use quiz_suites::source::{Collections, EMPTY_QUIZ, OBJECT_ID_QUIZ, TEXT_QUIZ, answer_source, documents};
 use tempfile::TempDir;
 
@@ -41,6 +42,31 @@ async fn a_gzip_of_several_members_is_read_to_its_end() {
     let (one, other) = all.split_at(all.len() / 2);
     replace_sessions(folder.path(), "sessions.bson.gz", &[gzip(one), gzip(other)].concat());
     answer_source(&DumpSource::open(folder.path()).unwrap()).await;
+}
+
+#[tokio::test]
+async fn chunks_of_any_dump_give_each_document_once() {
+    let large = Large { students: 120, questions: 6, seed: 1 };
+    let sessions: Vec<Document> = large.sessions().collect();
+    for gzipped in [false, true] {
+        let folder = TempDir::new().unwrap();
+        let of_quiz = Collections {
+            quizzes: vec![large.quiz()],
+            questions: large.questions(),
+            sessions: sessions.clone(),
+        };
+        write_dump(folder.path(), &of_quiz, gzipped);
+        let source = DumpSource::open(folder.path()).unwrap();
+        let mut keys: Vec<Bson> = sessions.iter().map(|it| it.get("_id").unwrap().clone()).collect();
+        keys.reverse();
+        let mut read = Vec::new();
+        for chunk in keys.chunks(7) {
+            let documents = source.attempts(Large::QUIZ_ID, chunk.to_vec()).await.unwrap();
+            read.extend(documents.try_collect::<Vec<_>>().await.unwrap());
+        }
+        read.sort_by(|a, b| a.get_str("_id").unwrap().cmp(b.get_str("_id").unwrap()));
+        assert!(read == sessions, "gzipped: {gzipped}");
+    }
 }
 
 #[test]

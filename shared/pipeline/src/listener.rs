@@ -19,6 +19,9 @@ pub trait Listener: Send + Sync {
     async fn finished(&self, outcome: &SyncOutcome);
     async fn failed(&self, target: &SessionTarget, failure: &Failure);
     async fn parked(&self, message: &QueueMessage, cause: &ParkCause);
+
+    /// All of the batch is settled.
+    async fn batch_ended(&self) {}
 }
 
 /// Writes it to the log.

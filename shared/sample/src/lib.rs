@@ -1,7 +1,8 @@
-//! Real data, as the Quiz Engine stores it: for the `demo`, for tests and for measurements.
+//! Real data, as the Quiz Engine stores it, and large data made like it: for the `demo`, for tests and for measurements.
 
 mod dump;
 mod error;
+pub mod large;
 pub mod sapa;
 
 use bson::Document;

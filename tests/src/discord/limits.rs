@@ -54,7 +54,7 @@ impl Check<'_> {
         for (index, attachment) in self.attachments.iter().enumerate() {
             self.at_most(format!("/attachments/{index}"), attachment.bytes.len(), FILE_BYTES, "bytes");
         }
-        let other = OTHER_CONTENTS.iter().any(|key| payload.get(key).is_some_and(|value| !value.is_null()));
+        let other = OTHER_CONTENTS.iter().filter_map(|key| payload.get(key)).any(holds_something);
         if content.trim().is_empty() && embeds.is_empty() && self.attachments.is_empty() && !other {
             self.problem(String::new(), "is an empty message");
         }
@@ -113,6 +113,10 @@ impl Check<'_> {
     fn problem(&mut self, path: String, text: &str) {
         self.problems.push(Problem::new(path, text));
     }
+}
+
+fn holds_something(value: &Value) -> bool {
+    value.is_object() || value.as_array().is_some_and(|list| !list.is_empty())
 }
 
 /// The length in UTF-16, which is never less than that in Unicode scalar values: Discord does not say which it counts.

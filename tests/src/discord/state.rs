@@ -1,3 +1,4 @@
+use super::body::Sent;
 use super::channel::{Author, Channel};
 use super::problem::Problem;
 use super::rate::Rate;
@@ -41,22 +42,20 @@ impl State {
             Some(Fault::Html(status)) => return Some(Reply::html(status)),
             Some(Fault::CutAfterAccepting) | None => {}
         }
-        let reply = match self.rate.take(&target.bucket(), &mut self.rules) {
-            Ok(headers) => {
-                let refusal = target.refuse(&head.headers);
-                let reply = refusal.unwrap_or_else(|| self.post(schemas, &target, sent, problems));
-                reply.with(headers)
-            }
-            Err(limited) => limited,
+        let headers = match self.rate.take(&target.bucket(), &mut self.rules) {
+            Ok(headers) => headers,
+            Err(limited) => return Some(limited),
         };
-        (fault != Some(Fault::CutAfterAccepting)).then_some(reply)
+        let refusal = target.refuse(&head.headers);
+        let reply = refusal.unwrap_or_else(|| self.post(schemas, &target, sent, problems));
+        (fault != Some(Fault::CutAfterAccepting)).then(|| reply.with(headers))
     }
 
     fn post(
         &mut self,
         schemas: &Schemas,
         target: &Target<'_>,
-        mut sent: super::Sent,
+        mut sent: Sent,
         problems: &mut Vec<String>,
     ) -> Reply {
         let author = target.author();

@@ -1,15 +1,17 @@
 use std::fs;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
+use super::collection::Collection;
 use super::error::DumpError;
 
 /// Where a dump's collections lie.
 #[derive(Clone, Debug)]
 pub(super) struct Files {
-    pub quizzes: PathBuf,
+    pub quizzes: Arc<Collection>,
     /// Absent where the questions were not dumped: then only those within quizzes are known.
-    pub questions: Option<PathBuf>,
-    pub sessions: PathBuf,
+    pub questions: Option<Arc<Collection>>,
+    pub sessions: Arc<Collection>,
 }
 
 impl Files {
@@ -55,9 +57,10 @@ fn only_dump_below(folder: &Path) -> Result<PathBuf, DumpError> {
     }
 }
 
-fn collection(folder: &Path, name: &str) -> Option<PathBuf> {
+fn collection(folder: &Path, name: &str) -> Option<Arc<Collection>> {
     [format!("{name}.bson"), format!("{name}.bson.gz")]
         .into_iter()
         .map(|file| folder.join(file))
         .find(|path| path.is_file())
+        .map(|path| Arc::new(Collection::new(path)))
 }

@@ -1,11 +1,11 @@
 use std::collections::{HashMap, HashSet};
-use std::path::Path;
 
 use bson::raw::{CStr, RawBsonRef, RawDocument, RawDocumentBuf, cstr};
 use bson::{Bson, Document, doc};
 use quiz_domain::AttemptHead;
 use quiz_pipeline::ports::SourceError;
 
+use super::collection::Collection;
 use super::error::Malformed;
 use super::reader::{BsonFile, Place};
 
@@ -25,9 +25,9 @@ pub(super) struct Quizzes {
 
 impl Quizzes {
     /// Where two have the same id, as text and as `ObjectId`, the first is taken.
-    pub fn read(path: &Path) -> Result<Self, SourceError> {
+    pub fn read(collection: &Collection) -> Result<Self, SourceError> {
         let mut quizzes = Self::default();
-        each(path, |place, document| {
+        each(collection, |place, document| {
             let (mut id, mut title) = (None, None);
             for element in document {
                 match element? {
@@ -55,9 +55,9 @@ impl Quizzes {
 pub(super) struct Questions(HashMap<String, Vec<Place>>);
 
 impl Questions {
-    pub fn read(path: &Path) -> Result<Self, SourceError> {
+    pub fn read(collection: &Collection) -> Result<Self, SourceError> {
         let mut sets: HashMap<String, Vec<Place>> = HashMap::new();
-        each(path, |place, document| {
+        each(collection, |place, document| {
             if let Some(set) = last(document, cstr!("question_set_id"))?.and_then(id_text) {
                 sets.entry(set).or_default().push(place);
             }
@@ -75,9 +75,17 @@ impl Questions {
     }
 }
 
-/// Of each quiz the heads of its session documents, in the order of the file.
+/// The session documents of each quiz.
 #[derive(Debug, Default)]
-pub(super) struct Sessions(HashMap<String, Vec<Head>>);
+pub(super) struct Sessions(HashMap<String, OfQuiz>);
+
+#[derive(Debug, Default)]
+struct OfQuiz {
+    /// In the order of the file.
+    heads: Vec<Head>,
+    /// Places in `heads`, by the key of the document.
+    by_key: Vec<u32>,
+}
 
 /// A session document's place, and its fields that an [`AttemptHead`] is read from, as BSON.
 #[derive(Debug)]
@@ -87,9 +95,9 @@ pub(super) struct Head {
 }
 
 impl Sessions {
-    pub fn read(path: &Path) -> Result<Self, SourceError> {
-        let mut quizzes: HashMap<String, Vec<Head>> = HashMap::new();
-        each(path, |place, document| {
+    pub fn read(collection: &Collection) -> Result<Self, SourceError> {
+        let mut quizzes: HashMap<String, OfQuiz> = HashMap::new();
+        each(collection, |place, document| {
             let mut quiz_id = None;
             let mut fields = RawDocumentBuf::new();
             for element in document {
@@ -107,26 +115,45 @@ impl Sessions {
             }
             let Some(quiz_id) = quiz_id else { return Ok(()) };
             let head = Head { place, fields: fields.into_bytes().into() };
-            match quizzes.get_mut(&quiz_id) {
-                Some(heads) => heads.push(head),
-                None => drop(quizzes.insert(quiz_id, vec![head])),
-            }
+            quizzes.entry(quiz_id).or_default().heads.push(head);
             Ok(())
         })?;
+        quizzes.values_mut().for_each(OfQuiz::sort);
         Ok(Self(quizzes))
     }
 
     pub fn of(&self, quiz_id: &str) -> &[Head] {
-        self.0.get(quiz_id).map(Vec::as_slice).unwrap_or_default()
+        self.0.get(quiz_id).map(|it| it.heads.as_slice()).unwrap_or_default()
     }
 
     /// Where the quiz's documents with these `_id`s begin, in the order of the file.
-    pub fn places(&self, quiz_id: &str, keys: Vec<Bson>) -> Vec<Place> {
-        let keys: HashSet<Vec<u8>> =
-            keys.into_iter().filter_map(|key| doc! {"_id": key}.to_vec().ok()).collect();
-        let wanted = |head: &&Head| head.key().is_some_and(|key| keys.contains(&key));
-        self.of(quiz_id).iter().filter(wanted).map(|head| head.place).collect()
+    pub fn places(&self, quiz_id: &str, keys: &[Bson]) -> Vec<Place> {
+        let Some(of_quiz) = self.0.get(quiz_id) else { return Vec::new() };
+        let keys = keys.iter().filter_map(|key| doc! {"_id": key}.to_vec().ok());
+        let mut places: Vec<Place> = keys.flat_map(|key| of_quiz.with_key(&key)).collect();
+        places.sort_by_key(|place| place.offset);
+        places.dedup();
+        places
     }
+}
+
+impl OfQuiz {
+    fn sort(&mut self) {
+        let heads = &self.heads;
+        self.by_key = (0..).take(heads.len()).collect();
+        self.by_key.sort_by_cached_key(|at| key_at(heads, *at));
+    }
+
+    fn with_key(&self, key: &[u8]) -> Vec<Place> {
+        let from = self.by_key.partition_point(|at| key_at(&self.heads, *at).as_deref() < Some(key));
+        let at = self.by_key.iter().skip(from).map(|at| (*at, key_at(&self.heads, *at)));
+        let same = at.take_while(|(_, other)| other.as_deref() == Some(key));
+        same.filter_map(|(at, _)| Some(self.heads.get(usize::try_from(at).ok()?)?.place)).collect()
+    }
+}
+
+fn key_at(heads: &[Head], at: u32) -> Option<Vec<u8>> {
+    heads.get(usize::try_from(at).ok()?)?.key()
 }
 
 impl Head {
@@ -145,10 +172,10 @@ impl Head {
 
 /// Shows each document of a file to `visit`.
 fn each(
-    path: &Path,
+    collection: &Collection,
     mut visit: impl FnMut(Place, &RawDocument) -> Result<(), Malformed>,
 ) -> Result<(), SourceError> {
-    let mut file = BsonFile::open(path)?;
+    let mut file = BsonFile::open(collection)?;
     while let Some((place, document)) = file.next()? {
         let visited = visit(place, document);
         visited.map_err(|cause| file.malformed(place, cause))?;

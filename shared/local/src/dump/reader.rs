@@ -1,12 +1,11 @@
-use std::fs::File;
-use std::io::{self, BufRead, BufReader, Read};
+use std::io::{self, BufReader, Read};
 use std::path::{Path, PathBuf};
 
 use bson::raw::{RawBsonRef, RawDocument};
 use bson::{Bson, Document, doc};
-use flate2::bufread::MultiGzDecoder;
 use quiz_pipeline::ports::SourceError;
 
+use super::collection::{Collection, Positioned};
 use super::error::{Malformed, io_error};
 
 /// Bytes of the smallest document there is.
@@ -28,41 +27,15 @@ pub(super) struct Place {
 /// Reads the documents of a collection's file one after the other.
 pub(super) struct BsonFile {
     path: PathBuf,
-    input: Input,
+    input: BufReader<Positioned>,
     next: Place,
     bytes: Vec<u8>,
 }
 
-enum Input {
-    Plain(BufReader<File>),
-    Gzip(Box<BufReader<MultiGzDecoder<BufReader<File>>>>),
-}
-
-impl Input {
-    fn reader(&mut self) -> &mut dyn BufRead {
-        match self {
-            Self::Plain(input) => input,
-            Self::Gzip(input) => input,
-        }
-    }
-
-    fn skip(&mut self, bytes: u64) -> io::Result<()> {
-        match self {
-            Self::Plain(input) => input.seek_relative(i64::try_from(bytes).map_err(io::Error::other)?),
-            Self::Gzip(input) => io::copy(&mut input.take(bytes), &mut io::sink()).map(drop),
-        }
-    }
-}
-
 impl BsonFile {
-    pub fn open(path: &Path) -> Result<Self, SourceError> {
-        let file = BufReader::new(File::open(path).map_err(|cause| io_error(path, "", cause))?);
-        let input = if path.extension().is_some_and(|it| it == "gz") {
-            Input::Gzip(Box::new(BufReader::new(MultiGzDecoder::new(file))))
-        } else {
-            Input::Plain(file)
-        };
-        Ok(Self { path: path.to_owned(), input, next: Place::default(), bytes: Vec::new() })
+    pub fn open(collection: &Collection) -> Result<Self, SourceError> {
+        let input = BufReader::new(collection.open()?);
+        Ok(Self { path: collection.path().to_owned(), input, next: Place::default(), bytes: Vec::new() })
     }
 
     /// The next document with its place, framed but not decoded; `None` at the end of the file.
@@ -94,7 +67,9 @@ impl BsonFile {
     fn skip_to(&mut self, place: Place) -> Result<(), SourceError> {
         let distance = place.offset.saturating_sub(self.next.offset);
         self.next = place;
-        self.input.skip(distance).map_err(|cause| self.failed(place, cause))
+        let skipped = i64::try_from(distance).map_err(io::Error::other);
+        let skipped = skipped.and_then(|distance| self.input.seek_relative(distance));
+        skipped.map_err(|cause| self.failed(place, cause))
     }
 
     /// Reads the bytes of the next document.
@@ -129,7 +104,7 @@ impl BsonFile {
     }
 
     fn read_more(&mut self, bytes: usize) -> io::Result<usize> {
-        self.input.reader().take(bytes as u64).read_to_end(&mut self.bytes)
+        (&mut self.input).take(bytes as u64).read_to_end(&mut self.bytes)
     }
 }
 

@@ -1,4 +1,4 @@
-use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use bson::Document;
 use futures::Stream;
@@ -6,6 +6,7 @@ use futures::stream;
 use quiz_pipeline::ports::SourceError;
 use tokio::sync::mpsc::{self, Sender};
 
+use super::collection::Collection;
 use super::reader::{BsonFile, Place};
 
 /// Documents that are read ahead of their consumer.
@@ -14,14 +15,14 @@ const AHEAD: usize = 16;
 /// The documents at these places, which are in the order of the file, in one pass over it on a thread
 /// for blocking work. Dropping the stream ends the pass.
 pub(super) fn documents(
-    path: PathBuf,
+    collection: Arc<Collection>,
     places: Vec<Place>,
 ) -> impl Stream<Item = Result<Document, SourceError>> + Send + Unpin + 'static {
-    let what = path.display().to_string();
+    let what = collection.path().display().to_string();
     let (sender, receiver) = mpsc::channel(AHEAD);
     let reader = (!places.is_empty()).then(|| {
         tokio::task::spawn_blocking(move || {
-            if let Err(error) = send_all(&path, &places, &sender) {
+            if let Err(error) = send_all(&collection, &places, &sender) {
                 drop(sender.blocking_send(Err(error)));
             }
         })
@@ -40,11 +41,11 @@ pub(super) fn documents(
 }
 
 fn send_all(
-    path: &Path,
+    collection: &Collection,
     places: &[Place],
     sender: &Sender<Result<Document, SourceError>>,
 ) -> Result<(), SourceError> {
-    let mut file = BsonFile::open(path)?;
+    let mut file = BsonFile::open(collection)?;
     for place in places {
         if sender.blocking_send(Ok(file.read_at(*place)?)).is_err() {
             return Ok(());

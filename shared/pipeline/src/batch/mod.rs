@@ -76,6 +76,8 @@ impl BatchHandler {
         let results = run::run(self, grouped.groups, deadline).await;
         let verdicts = settle::verdicts(messages.len(), grouped.rejected, &results);
         let synced = results.iter().filter(|(_, result)| result.is_ok()).count();
-        settle::settle(self, messages, verdicts, queue, synced, deadline).await
+        let report = settle::settle(self, messages, verdicts, queue, synced, deadline).await;
+        self.listener.batch_ended().await;
+        report
     }
 }

@@ -1,12 +1,14 @@
 //! What the engine needs from the world.
 
 mod clock;
+mod notices;
 mod queue;
 mod source;
 mod store;
 mod warehouse;
 
 pub use clock::{Clock, SystemClock};
+pub use notices::Notices;
 pub use queue::{ParkCause, QueueError, SourceQueue, SourceQueues};
 pub use source::{AnswerSource, DocumentStream, QuizDocuments, SourceError};
 pub use store::{PutOutcome, Refusal, ReportStore, StoreError};

@@ -1,0 +1,209 @@
+use quiz_events::{
+    Alarm, Backfill, MessagesParked, Notice, NoticeKind, NoticeMessage, OtherMessage, SyncFailed,
+};
+
+use crate::card::{Card, Outcome};
+use crate::digest::digest;
+use crate::limits::{EMBEDS, MESSAGE};
+use crate::post::Post;
+use crate::tests_of_batch::{OfTest, by_test};
+use crate::text::{ago, count, counted, plain};
+
+/// So many tests of a batch are told in full; when there are more, those without a problem have a line each.
+const IN_FULL: usize = EMBEDS;
+
+/// Makes of a batch as few messages as Discord's limits allow: what is bad first.
+#[must_use]
+pub fn compose(messages: &[NoticeMessage]) -> Vec<Post> {
+    let notices: Vec<Notice> = messages
+        .iter()
+        .filter_map(|message| match message {
+            NoticeMessage::Notice(notice) => Some((**notice).clone()),
+            _ => None,
+        })
+        .collect();
+    let mut posts = backfills(&notices);
+    let (quiet, mut loud): (Vec<OfTest<'_>>, Vec<OfTest<'_>>) =
+        by_test(&notices).into_iter().partition(OfTest::is_quiet);
+    let mut listed = Vec::new();
+    if quiet.len() + loud.len() > IN_FULL {
+        listed = digest(&quiet);
+    } else {
+        loud.extend(quiet);
+    }
+    let mut cards: Vec<Card> = messages.iter().filter_map(of_message).collect();
+    cards.extend(loud.iter().enumerate().map(|(number, test)| test.card(number)));
+    cards.extend(listed);
+    cards.sort_by_key(|card| match card.outcome {
+        Outcome::Bad => 0,
+        Outcome::Odd => 1,
+        Outcome::News => 2,
+        Outcome::Good => 3,
+    });
+    posts.extend(pack(cards));
+    posts
+}
+
+/// Cards into messages, in their order.
+fn pack(cards: Vec<Card>) -> Vec<Post> {
+    let mut posts: Vec<Post> = Vec::new();
+    let mut used = 0;
+    for card in cards.into_iter().map(Card::fitted) {
+        let size = card.size();
+        let fits = |post: &Post| post.embeds.len() < EMBEDS && used + size <= MESSAGE;
+        if !posts.last().is_some_and(fits) {
+            posts.push(Post {
+                embeds: Vec::new(),
+                pictures: Vec::new(),
+                notices: Vec::new(),
+                backfill_id: None,
+            });
+            used = 0;
+        }
+        used += size;
+        if let Some(post) = posts.last_mut() {
+            post.embeds.push(card.embed());
+            post.pictures.extend(card.picture);
+            post.notices.extend(card.notices);
+        }
+    }
+    posts
+}
+
+/// What has a card of its own.
+fn of_message(message: &NoticeMessage) -> Option<Card> {
+    match message {
+        NoticeMessage::Alarm(alarm) => Some(of_alarm(alarm)),
+        NoticeMessage::Other(other) => Some(of_other(other)),
+        NoticeMessage::Notice(notice) => match &notice.kind {
+            NoticeKind::MessagesParked(parked) => Some(of_parked(notice, parked)),
+            NoticeKind::SyncFailed(failed) if failed.session_ids.len() != 1 => {
+                Some(of_failed(notice, failed))
+            }
+            _ => None,
+        },
+    }
+}
+
+fn of_parked(notice: &Notice, parked: &MessagesParked) -> Card {
+    let messages = counted(parked.messages, "message");
+    Card {
+        outcome: Outcome::Odd,
+        title: format!("{messages} parked by {}", plain(&parked.sink, 40)),
+        description: format!(
+            "{}\nThe dead-letter queue has them, with the cause ({}) {}. They can never succeed as they are: mend \
+             the sender, or publish them anew.",
+            plain(&parked.error, 900),
+            plain(&parked.error_code, 60),
+            ago(notice.at)
+        ),
+        fields: Vec::new(),
+        picture: None,
+        notices: vec![notice.id.clone()],
+    }
+}
+
+fn of_failed(notice: &Notice, failed: &SyncFailed) -> Card {
+    let tests = counted(u64::try_from(failed.session_ids.len()).unwrap_or_default(), "test");
+    let names: Vec<String> = failed.session_ids.iter().take(20).map(|it| plain(it, 80)).collect();
+    Card {
+        outcome: Outcome::Bad,
+        title: format!("{} FAILED for {tests}", plain(&failed.sink, 40)),
+        description: format!(
+            "{}\n{} in the dead-letter queue ({}) {}\nMend the cause, then replay the dead-letter queue.\n{}",
+            plain(&failed.error, 900),
+            counted(failed.messages, "message"),
+            plain(&failed.error_code, 60),
+            ago(notice.at),
+            names.join("\n")
+        ),
+        fields: Vec::new(),
+        picture: None,
+        notices: vec![notice.id.clone()],
+    }
+}
+
+fn of_alarm(alarm: &Alarm) -> Card {
+    let (outcome, what) = match alarm.state.as_str() {
+        "ALARM" => (Outcome::Bad, "alarm"),
+        "OK" => (Outcome::Good, "recovered"),
+        _ => (Outcome::News, "no data"),
+    };
+    let mut lines = Vec::new();
+    lines.extend(alarm.description.as_deref().map(|it| plain(it, 900)));
+    lines.push(plain(&alarm.reason, 900));
+    lines.extend(alarm.region.as_deref().map(|it| plain(it, 80)));
+    lines.extend(alarm.at.map(ago));
+    Card {
+        outcome,
+        title: format!("{}: {what}", plain(&alarm.name, 200)),
+        description: lines.join("\n"),
+        fields: Vec::new(),
+        picture: None,
+        notices: vec![alarm.id.clone()],
+    }
+}
+
+fn of_other(other: &OtherMessage) -> Card {
+    let lines: Vec<String> = other.text.lines().map(|line| plain(line, 400)).collect();
+    Card {
+        outcome: Outcome::News,
+        title: plain(other.subject.as_deref().unwrap_or("A message"), 200),
+        description: lines.join("\n"),
+        fields: Vec::new(),
+        picture: None,
+        notices: vec![other.id.clone()],
+    }
+}
+
+/// A message for each backfill, of its newest notice: it is edited as the backfill goes.
+fn backfills(notices: &[Notice]) -> Vec<Post> {
+    let mut posts: Vec<Post> = Vec::new();
+    for notice in notices {
+        let (backfill, is_over) = match &notice.kind {
+            NoticeKind::BackfillStarted(backfill) => (backfill, false),
+            NoticeKind::BackfillFinished(backfill) => (backfill, true),
+            _ => continue,
+        };
+        let card = of_backfill(notice, backfill, is_over).fitted();
+        let known = posts.iter_mut().find(|it| it.backfill_id.as_deref() == Some(&backfill.backfill_id));
+        match known {
+            Some(post) => {
+                post.embeds = vec![card.embed()];
+                post.notices.push(notice.id.clone());
+            }
+            None => posts.push(Post {
+                embeds: vec![card.embed()],
+                pictures: Vec::new(),
+                notices: card.notices,
+                backfill_id: Some(backfill.backfill_id.clone()),
+            }),
+        }
+    }
+    posts
+}
+
+fn of_backfill(notice: &Notice, backfill: &Backfill, is_over: bool) -> Card {
+    let outcome = match (is_over, backfill.failed) {
+        (false, _) => Outcome::News,
+        (true, 0) => Outcome::Good,
+        (true, _) => Outcome::Bad,
+    };
+    let what = if is_over { "finished" } else { "running" };
+    let mut lines = Vec::new();
+    lines.extend(backfill.reason.as_deref().map(|it| plain(it, 300)));
+    lines.extend(backfill.requested_by.as_deref().map(|it| format!("by {}", plain(it, 100))));
+    lines.extend(backfill.started_at.map(|at| format!("started {}", ago(at))));
+    lines.push(format!("{what} as of {}", ago(notice.at)));
+    Card {
+        outcome,
+        title: format!("Backfill of {} {what}", counted(backfill.tests, "test")),
+        description: lines.join("\n"),
+        fields: vec![
+            ("Done".to_owned(), format!("{} of {}", count(backfill.done), count(backfill.tests)), true),
+            ("Failed".to_owned(), count(backfill.failed), true),
+        ],
+        picture: None,
+        notices: vec![notice.id.clone()],
+    }
+}

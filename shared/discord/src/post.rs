@@ -1,0 +1,43 @@
+use serde_json::{Value, json};
+use serenity::builder::{CreateAllowedMentions, CreateEmbed, ExecuteWebhook};
+
+/// One Discord message.
+#[derive(Clone, Debug)]
+pub struct Post {
+    pub embeds: Vec<CreateEmbed>,
+    /// What the embeds show, by name.
+    pub pictures: Vec<Picture>,
+    /// The ids of the notices that it tells.
+    pub notices: Vec<String>,
+    /// Of a backfill: later posts of it edit the message of the first.
+    pub backfill_id: Option<String>,
+}
+
+/// A PNG.
+#[derive(Clone, PartialEq, Eq)]
+pub struct Picture {
+    pub file_name: String,
+    pub png: Vec<u8>,
+}
+
+impl std::fmt::Debug for Picture {
+    fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(formatter, "Picture({}, {} bytes)", self.file_name, self.png.len())
+    }
+}
+
+impl Post {
+    /// The request's JSON, the same for a webhook and for a bot. The pictures go beside it, as `files[0]`,
+    /// `files[1]`, …
+    #[must_use]
+    pub fn payload(&self) -> Value {
+        let message =
+            ExecuteWebhook::new().embeds(self.embeds.clone()).allowed_mentions(CreateAllowedMentions::new());
+        let Ok(Value::Object(mut payload)) = serde_json::to_value(message) else { return Value::Null };
+        payload.retain(|_, value| !value.is_null());
+        let attachments = self.pictures.iter().enumerate();
+        let attachments = attachments.map(|(id, picture)| json!({"id": id, "filename": picture.file_name}));
+        payload.insert("attachments".to_owned(), attachments.collect());
+        Value::Object(payload)
+    }
+}

@@ -1,0 +1,144 @@
+use std::time::Duration;
+
+use jiff::Timestamp;
+
+/// Characters that Discord's markdown, mentions and links begin with.
+const SPECIAL: &str = "\\*_~`|>#[]()<@-:";
+
+/// How long Discord takes a text to be, at most.
+pub fn length(text: &str) -> usize {
+    text.encode_utf16().count()
+}
+
+/// A text from outside, as it is and no more: no formatting, no link, on one line. What is over `limit` is cut,
+/// and ends in `…`.
+pub fn plain(text: &str, limit: usize) -> String {
+    let mut shown = String::new();
+    let mut used = 0;
+    for char in text.trim().chars().filter_map(visible) {
+        let escaped = SPECIAL.contains(char);
+        let more = char.len_utf16() + usize::from(escaped);
+        if used + more >= limit {
+            shown.push('…');
+            return shown;
+        }
+        if escaped {
+            shown.push('\\');
+        }
+        shown.push(char);
+        used += more;
+    }
+    shown
+}
+
+/// Line breaks become spaces; what hides or reorders text is left out.
+fn visible(char: char) -> Option<char> {
+    match char {
+        '\n' | '\r' | '\t' => Some(' '),
+        '\u{200b}'..='\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2060}'..='\u{2069}' | '\u{feff}' => None,
+        char if char.is_control() => None,
+        char => Some(char),
+    }
+}
+
+/// Our own text, cut where it is too long.
+pub fn shorten(text: &str, limit: usize) -> String {
+    if length(text) <= limit {
+        return text.to_owned();
+    }
+    let mut shown = String::new();
+    let mut used = 1;
+    for char in text.chars() {
+        used += char.len_utf16();
+        if used > limit {
+            break;
+        }
+        shown.push(char);
+    }
+    shown.push('…');
+    shown
+}
+
+/// A moment that each reader's Discord shows in the reader's own words: `3 minutes ago`.
+pub fn ago(at: Timestamp) -> String {
+    format!("<t:{}:R>", at.as_second())
+}
+
+/// `740 ms`, `12 s`, `2 min 5 s`, `3 h 10 min`.
+pub fn lasting(duration: Duration) -> String {
+    let seconds = duration.as_secs();
+    match seconds {
+        0 => format!("{} ms", duration.as_millis()),
+        1..60 => format!("{seconds} s"),
+        60..3600 => format!("{} min {} s", seconds / 60, seconds % 60),
+        _ => format!("{} h {} min", seconds / 3600, seconds % 3600 / 60),
+    }
+}
+
+/// `1,525`.
+pub fn count(number: u64) -> String {
+    let digits = number.to_string();
+    let mut shown = String::new();
+    for (at, digit) in digits.chars().enumerate() {
+        if at > 0 && (digits.len() - at).is_multiple_of(3) {
+            shown.push(',');
+        }
+        shown.push(digit);
+    }
+    shown
+}
+
+/// `1 taker`, `2 takers`.
+pub fn counted(number: u64, what: &str) -> String {
+    let plural = if number == 1 { "" } else { "s" };
+    format!("{} {what}{plural}", count(number))
+}
+
+/// Marks with the decimals that they have, two at most.
+pub fn marks(marks: f64) -> String {
+    let text = format!("{marks:.2}");
+    text.trim_end_matches('0').trim_end_matches('.').to_owned()
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use proptest::prelude::*;
+
+    use super::{count, lasting, length, marks, plain, shorten};
+
+    #[test]
+    fn a_name_cannot_ping_format_or_link() {
+        assert_eq!(plain("@everyone `x` **b**\n<@1>", 99), "\\@everyone \\`x\\` \\*\\*b\\*\\* \\<\\@1\\>");
+        assert_eq!(plain("see https://x.y [a](b)", 99), "see https\\://x.y \\[a\\]\\(b\\)");
+        assert_eq!(plain("a\u{202e}b\u{200b}c", 99), "abc");
+    }
+
+    #[test]
+    fn numbers_are_read_at_a_glance() {
+        assert_eq!(
+            (count(1_525), count(999), count(1_000_000)),
+            ("1,525".into(), "999".into(), "1,000,000".into())
+        );
+        assert_eq!((marks(33.0), marks(-1.25), marks(0.1)), ("33".into(), "-1.25".into(), "0.1".into()));
+        let shown = [740, 12_000, 125_000, 11_400_000].map(|ms| lasting(Duration::from_millis(ms)));
+        assert_eq!(shown, ["740 ms", "12 s", "2 min 5 s", "3 h 10 min"]);
+    }
+
+    proptest! {
+        #[test]
+        fn no_text_is_over_its_limit(text in any::<String>(), limit in 2..60_usize) {
+            prop_assert!(length(&plain(&text, limit)) <= limit);
+            prop_assert!(length(&shorten(&text, limit)) <= limit);
+        }
+
+        #[test]
+        fn an_escape_is_never_cut_in_half(text in "[`*@a]{0,40}", limit in 2..40_usize) {
+            let shown = plain(&text, limit);
+            let escapes = shown.chars().filter(|it| *it == '\\').count();
+            let special = shown.chars().filter(|it| "`*@".contains(*it)).count();
+            prop_assert_eq!(escapes, special);
+        }
+    }
+}

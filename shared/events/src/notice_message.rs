@@ -1,0 +1,166 @@
+use std::collections::HashMap;
+
+use jiff::Timestamp;
+use serde::Deserialize;
+use serde_json::Value;
+
+use crate::envelope::{Notification, QueueMessage};
+use crate::notice::Notice;
+
+/// What arrives on the notices' queue.
+#[derive(Clone, Debug, PartialEq)]
+pub enum NoticeMessage {
+    Notice(Box<Notice>),
+    Alarm(Alarm),
+    /// Whatever else someone published.
+    Other(OtherMessage),
+}
+
+impl NoticeMessage {
+    /// Names the notice: one that comes again has the same.
+    #[must_use]
+    pub fn id(&self) -> &str {
+        match self {
+            Self::Notice(notice) => &notice.id,
+            Self::Alarm(alarm) => &alarm.id,
+            Self::Other(other) => &other.id,
+        }
+    }
+}
+
+/// A CloudWatch alarm that has changed its state.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Alarm {
+    pub id: String,
+    pub name: String,
+    pub description: Option<String>,
+    /// `ALARM`, `OK` or `INSUFFICIENT_DATA`.
+    pub state: String,
+    pub reason: String,
+    pub region: Option<String>,
+    pub at: Option<Timestamp>,
+}
+
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct OtherMessage {
+    pub id: String,
+    pub subject: Option<String>,
+    pub text: String,
+    pub at: Option<Timestamp>,
+}
+
+/// CloudWatch's own JSON, the part that is read.
+#[derive(Deserialize)]
+struct CloudWatchAlarm {
+    #[serde(rename = "AlarmName")]
+    name: String,
+    #[serde(rename = "AlarmDescription", default)]
+    description: Option<String>,
+    #[serde(rename = "NewStateValue")]
+    state: String,
+    #[serde(rename = "NewStateReason", default)]
+    reason: String,
+    #[serde(rename = "Region", default)]
+    region: Option<String>,
+    #[serde(rename = "StateChangeTime", default)]
+    at: Option<String>,
+}
+
+impl QueueMessage {
+    /// The notice within: the body is the raw message or SNS's notification around it. What is no notice and no
+    /// alarm is shown as it is.
+    #[must_use]
+    pub fn notice(&self) -> NoticeMessage {
+        let notification = serde_json::from_str::<Notification>(&self.body).ok();
+        let notification = notification.filter(|it| it.kind == "Notification");
+        let (text, id, subject) = match notification {
+            Some(it) => (it.message, it.message_id.unwrap_or_else(|| self.message_id.clone()), it.subject),
+            None => (self.body.clone(), self.message_id.clone(), None),
+        };
+        if let Ok(notice) = serde_json::from_str::<Notice>(&text) {
+            return NoticeMessage::Notice(Box::new(notice));
+        }
+        if let Ok(alarm) = serde_json::from_str::<CloudWatchAlarm>(&text) {
+            return NoticeMessage::Alarm(Alarm {
+                id,
+                name: alarm.name,
+                description: alarm.description.filter(|it| !it.trim().is_empty()),
+                state: alarm.state,
+                reason: alarm.reason,
+                region: alarm.region,
+                at: alarm.at.and_then(|at| cloudwatch_time(&at)).or(self.sent_at),
+            });
+        }
+        NoticeMessage::Other(OtherMessage { id, subject, text: readable(text), at: self.sent_at })
+    }
+}
+
+/// `2026-11-21T08:36:04.123+0000`: an offset without its colon.
+fn cloudwatch_time(text: &str) -> Option<Timestamp> {
+    text.parse().ok().or_else(|| text.strip_suffix("+0000").and_then(|utc| format!("{utc}Z").parse().ok()))
+}
+
+/// A JSON object as lines of `name: value`; all else as it is.
+fn readable(text: String) -> String {
+    match serde_json::from_str::<HashMap<String, Value>>(&text) {
+        Ok(fields) => {
+            let shown = |(name, value): (&String, &Value)| match value {
+                Value::String(text) => format!("{name}: {text}"),
+                other => format!("{name}: {other}"),
+            };
+            let mut lines: Vec<String> = fields.iter().map(shown).collect();
+            lines.sort();
+            lines.join("\n")
+        }
+        Err(_) => text,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use jiff::Timestamp;
+
+    use super::NoticeMessage;
+    use crate::{MessagesParked, Notice, NoticeKind, QueueMessage};
+
+    fn message(body: &str) -> QueueMessage {
+        QueueMessage { message_id: "m".into(), body: body.to_owned(), ..QueueMessage::default() }
+    }
+
+    fn enveloped(text: &str, subject: &str) -> QueueMessage {
+        let body = serde_json::json!({
+            "Type": "Notification", "TopicArn": "t", "MessageId": "sns-1", "Subject": subject, "Message": text,
+        });
+        message(&body.to_string())
+    }
+
+    #[test]
+    fn a_notice_comes_back_as_it_was_sent_raw_and_enveloped() {
+        let parked =
+            MessagesParked { error_code: "not_an_event".into(), messages: 2, ..MessagesParked::default() };
+        let kind = NoticeKind::MessagesParked(parked);
+        let notice = Notice { id: "n".into(), at: Timestamp::UNIX_EPOCH, kind };
+        let text = serde_json::to_string(&notice).unwrap();
+        assert!(text.contains(r#""type":"messages.parked""#), "{text}");
+        for read in [message(&text).notice(), enveloped(&text, "").notice()] {
+            assert_eq!(read, NoticeMessage::Notice(Box::new(notice.clone())));
+        }
+    }
+
+    #[test]
+    fn an_alarm_is_cloudwatch_s_own_json() {
+        let text = r#"{"AlarmName":"dlq-not-empty","AlarmDescription":"look","NewStateValue":"ALARM",
+            "NewStateReason":"1 > 0","Region":"Asia Pacific (Mumbai)","StateChangeTime":"2026-11-21T08:36:04.123+0000"}"#;
+        let NoticeMessage::Alarm(alarm) = enveloped(text, "ALARM").notice() else { panic!("no alarm") };
+        assert_eq!((&*alarm.id, &*alarm.name, &*alarm.state), ("sns-1", "dlq-not-empty", "ALARM"));
+        assert_eq!(alarm.at.map(|at| at.to_string()), Some("2026-11-21T08:36:04.123Z".into()));
+    }
+
+    #[test]
+    fn anything_else_is_shown_as_it_is() {
+        let NoticeMessage::Other(other) = enveloped("hello", "Budget").notice() else { panic!("not other") };
+        assert_eq!((other.subject.as_deref(), &*other.text), (Some("Budget"), "hello"));
+        let NoticeMessage::Other(other) = message(r#"{"b":1,"a":"x"}"#).notice() else { panic!("not other") };
+        assert_eq!((&*other.id, &*other.text), ("m", "a: x\nb: 1"));
+    }
+}

@@ -1,0 +1,163 @@
+use std::collections::BTreeMap;
+use std::sync::{Arc, Mutex, PoisonError};
+
+use async_trait::async_trait;
+use quiz_domain::{Histogram, Problem};
+use quiz_events::{
+    HistogramBin, MessagesParked, Notice, NoticeKind, NoticeProblem, QueueMessage, SessionTarget, SyncFailed,
+    SyncFinished,
+};
+
+use crate::listener::{Failure, Listener};
+use crate::outcome::SyncOutcome;
+use crate::ports::{Clock, Notices, ParkCause};
+
+/// Longer texts are cut: a notice must fit a message of SNS.
+const LONGEST_TEXT: usize = 2_000;
+/// How many tests a failure names.
+const SESSIONS: usize = 100;
+
+/// Tells what became of a batch, to whoever listens and as notices. They are sent when the batch is settled:
+/// were the function killed before, its messages would come back, and with them the notices.
+pub struct NoticeListener {
+    sink: &'static str,
+    inner: Arc<dyn Listener>,
+    notices: Arc<dyn Notices>,
+    clock: Arc<dyn Clock>,
+    batch: Mutex<Batch>,
+}
+
+#[derive(Default)]
+struct Batch {
+    finished: Vec<Notice>,
+    /// By cause.
+    parked: BTreeMap<(String, String), Parked>,
+}
+
+#[derive(Default)]
+struct Parked {
+    first_message: String,
+    messages: u64,
+    session_ids: Vec<String>,
+}
+
+impl NoticeListener {
+    /// `sink` is `reports` or `warehouse`.
+    #[must_use]
+    pub fn new(
+        sink: &'static str,
+        inner: Arc<dyn Listener>,
+        notices: Arc<dyn Notices>,
+        clock: Arc<dyn Clock>,
+    ) -> Self {
+        Self { sink, inner, notices, clock, batch: Mutex::default() }
+    }
+
+    fn with<T>(&self, change: impl FnOnce(&mut Batch) -> T) -> T {
+        change(&mut self.batch.lock().unwrap_or_else(PoisonError::into_inner))
+    }
+}
+
+#[async_trait]
+impl Listener for NoticeListener {
+    async fn finished(&self, outcome: &SyncOutcome) {
+        self.inner.finished(outcome).await;
+        let started = outcome.started_at.as_millisecond();
+        let id = format!("finished:{}:{}:{started}", outcome.sink, outcome.session_id);
+        let kind = NoticeKind::SyncFinished(finished(outcome));
+        let notice = Notice { id, at: self.clock.now(), kind };
+        self.with(|batch| batch.finished.push(notice));
+    }
+
+    async fn failed(&self, target: &SessionTarget, failure: &Failure) {
+        self.inner.failed(target, failure).await;
+    }
+
+    async fn parked(&self, message: &QueueMessage, cause: &ParkCause) {
+        self.inner.parked(message, cause).await;
+        let event = message.event().ok();
+        let targets = event.as_ref().map_or(&[][..], |event| event.targets());
+        self.with(|batch| {
+            let of_cause = batch.parked.entry((cause.code.clone(), cause.error.clone())).or_default();
+            if of_cause.messages == 0 {
+                of_cause.first_message.clone_from(&message.message_id);
+            }
+            of_cause.messages += 1;
+            for target in targets {
+                if of_cause.session_ids.len() < SESSIONS && !of_cause.session_ids.contains(&target.session_id)
+                {
+                    of_cause.session_ids.push(target.session_id.clone());
+                }
+            }
+        });
+    }
+
+    async fn batch_ended(&self) {
+        self.inner.batch_ended().await;
+        let Batch { finished, parked } = self.with(std::mem::take);
+        let parked = parked.into_iter().map(|((code, error), parked)| {
+            let id = format!("parked:{}:{}", self.sink, parked.first_message);
+            Notice { id, at: self.clock.now(), kind: of_parked(self.sink, code, &error, parked) }
+        });
+        let notices: Vec<Notice> = finished.into_iter().chain(parked).collect();
+        if !notices.is_empty() {
+            self.notices.send(notices).await;
+        }
+    }
+}
+
+/// A message that names tests has failed; one that names none can never succeed.
+fn of_parked(sink: &str, error_code: String, error: &str, parked: Parked) -> NoticeKind {
+    let (sink, error, messages) = (sink.to_owned(), cut(error), parked.messages);
+    if parked.session_ids.is_empty() {
+        NoticeKind::MessagesParked(MessagesParked { sink, error_code, error, messages })
+    } else {
+        let session_ids = parked.session_ids;
+        NoticeKind::SyncFailed(SyncFailed { sink, session_ids, error_code, error, messages })
+    }
+}
+
+fn finished(outcome: &SyncOutcome) -> SyncFinished {
+    let millis = |duration: std::time::Duration| u64::try_from(duration.as_millis()).unwrap_or(u64::MAX);
+    let number = |count: usize| u64::try_from(count).unwrap_or(u64::MAX);
+    SyncFinished {
+        sink: outcome.sink.to_owned(),
+        session_id: outcome.session_id.clone(),
+        quiz_id: outcome.quiz_id.clone(),
+        test_name: cut(&outcome.test_name),
+        takers: number(outcome.takers),
+        ranked: u64::from(outcome.ranked),
+        rows_written: outcome.written,
+        messages_coalesced: number(outcome.messages),
+        started_at: outcome.started_at,
+        duration_ms: millis(outcome.duration),
+        lag_ms: outcome.lag.map(millis),
+        highest: outcome.figures.highest,
+        average: outcome.figures.average,
+        median: outcome.figures.median,
+        histogram: outcome.histogram.as_ref().map(bins).unwrap_or_default(),
+        problems: outcome.problems.iter().map(|it| problem(&it)).collect(),
+    }
+}
+
+fn bins(histogram: &Histogram) -> Vec<HistogramBin> {
+    let bin = |(at, takers): (u32, &u32)| HistogramBin {
+        from: histogram.start + histogram.width * f64::from(at),
+        to: histogram.start + histogram.width * f64::from(at + 1),
+        takers: u64::from(*takers),
+    };
+    (0..).zip(&histogram.counts).map(bin).collect()
+}
+
+fn problem(problem: &Problem) -> NoticeProblem {
+    NoticeProblem {
+        kind: problem.kind.code().to_owned(),
+        count: problem.count,
+        example: cut(&problem.example),
+        advice: problem.kind.advice().to_owned(),
+    }
+}
+
+fn cut(text: &str) -> String {
+    text.chars().take(LONGEST_TEXT).collect()
+}

@@ -1,0 +1,28 @@
+//! Writes a mongodump folder of one large test:
+//! `cargo run --release -p quiz-sample --example large_dump -- --students 50000 --out DIR`
+#![expect(clippy::print_stdout, reason = "it tells what it wrote")]
+
+use std::path::PathBuf;
+
+use clap::Parser;
+use quiz_sample::large::Large;
+
+#[derive(Parser)]
+struct Options {
+    #[arg(long)]
+    students: u32,
+    #[arg(long, default_value_t = 105)]
+    questions: u32,
+    #[arg(long, default_value_t = 1)]
+    seed: u64,
+    #[arg(long)]
+    out: PathBuf,
+}
+
+fn main() -> anyhow::Result<()> {
+    let Options { students, questions, seed, out } = Options::parse();
+    let written = Large { students, questions, seed }.write(&out)?;
+    let (sessions, bytes) = (written.sessions, written.bytes);
+    println!("{sessions} session documents, {bytes} bytes, {} bytes each", bytes / sessions.max(1));
+    Ok(())
+}

@@ -1,0 +1,147 @@
+use bson::{Bson, Document, bson, doc};
+
+use super::{Large, id};
+
+const SUBJECTS: [&str; 3] = ["Physics", "Chemistry", "Mathematics"];
+/// Of seven questions of a subject so many are to choose among options.
+const CHOICE: u32 = 5;
+/// How many questions of a set the quiz document holds in full.
+const IN_FULL: usize = 10;
+
+/// One question: enough to store it, and to answer it.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Asked {
+    pub number: u32,
+    pub kind: Kind,
+    subject: usize,
+    place: u32,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Kind {
+    Single,
+    Multi,
+    Integer,
+    Float,
+}
+
+impl Asked {
+    /// All questions in the order of the quiz.
+    pub fn all(questions: u32) -> Vec<Self> {
+        let mut all = Vec::new();
+        for (subject, _) in SUBJECTS.iter().enumerate() {
+            let of_subject = size(questions, subject);
+            for place in 0..of_subject {
+                let kind = match (place < of_subject * CHOICE / 7, place % 5, place % 2) {
+                    (true, 4, _) => Kind::Multi,
+                    (true, _, _) => Kind::Single,
+                    (false, _, 0) => Kind::Integer,
+                    (false, _, _) => Kind::Float,
+                };
+                let number = u32::try_from(all.len()).unwrap_or(u32::MAX);
+                all.push(Self { number, kind, subject, place });
+            }
+        }
+        all
+    }
+
+    pub fn id(&self) -> String {
+        id(2, u64::from(self.number) + 1)
+    }
+
+    pub fn key(&self) -> Bson {
+        let option = i32::try_from(self.number % 4).unwrap_or_default();
+        match self.kind {
+            Kind::Single => bson!([option]),
+            Kind::Multi => bson!([option, (option + 2) % 4]),
+            Kind::Integer => bson!(option + 3),
+            Kind::Float => bson!(f64::from(option) + 0.25),
+        }
+    }
+
+    fn kind_name(&self) -> &'static str {
+        match self.kind {
+            Kind::Single => "single-choice",
+            Kind::Multi => "multi-choice",
+            Kind::Integer => "numerical-integer",
+            Kind::Float => "numerical-float",
+        }
+    }
+
+    fn is_choice(&self) -> bool {
+        matches!(self.kind, Kind::Single | Kind::Multi)
+    }
+
+    fn set(&self) -> u64 {
+        2 * self.subject as u64 + u64::from(!self.is_choice()) + 1
+    }
+
+    /// What the quiz document holds of every question.
+    fn stub(&self) -> Document {
+        doc! {
+            "_id": self.id(), "type": self.kind_name(), "graded": true, "force_correct": false,
+            "correct_answer": self.key(), "question_set_id": id(1, self.set()), "matrix_rows": Bson::Null,
+            "marking_scheme": Bson::Null,
+        }
+    }
+
+    fn full(&self) -> Document {
+        let subject = SUBJECTS.get(self.subject).copied().unwrap_or_default();
+        let chapter = self.place / 5;
+        let mut full = self.stub();
+        full.insert("text", format!("Question {} of {subject}: which of these holds?", self.place + 1));
+        let option = |at: i32| bson!({"text": format!("option {at}"), "image": Bson::Null});
+        full.insert(
+            "options",
+            if self.is_choice() { (0..4).map(option).collect() } else { Vec::<Bson>::new() },
+        );
+        full.insert(
+            "metadata",
+            doc! {
+                "subject": subject, "chapter": format!("{subject} {chapter}"), "chapter_id": format!("{chapter:03}"),
+                "topic": format!("topic {}", self.place % 7), "difficulty": "medium", "priority": "high",
+            },
+        );
+        full
+    }
+}
+
+fn size(questions: u32, subject: usize) -> u32 {
+    let rest = questions % 3;
+    questions / 3 + u32::from(u32::try_from(subject).is_ok_and(|subject| subject < rest))
+}
+
+pub(super) fn questions(count: u32) -> Vec<Document> {
+    Asked::all(count).iter().map(Asked::full).collect()
+}
+
+pub(super) fn document(count: u32) -> Document {
+    let all = Asked::all(count);
+    let mut sets = Vec::new();
+    for (subject, name) in SUBJECTS.iter().enumerate() {
+        for (section, choice) in [("A", true), ("B", false)] {
+            let of_set: Vec<&Asked> =
+                all.iter().filter(|it| it.subject == subject && it.is_choice() == choice).collect();
+            let Some(first) = of_set.first() else { continue };
+            // the last subject lets its students choose 5 of 10 numerical questions
+            let limit = if subject == 2 && !choice { of_set.len() / 2 } else { of_set.len() };
+            let stored = of_set.iter().enumerate();
+            let stored = stored.map(|(at, it)| if at < IN_FULL { it.full() } else { it.stub() });
+            let partial = bson!([{"conditions": [{"num_correct_selected": 1}], "marks": 1}]);
+            sets.push(bson!({
+                "_id": id(1, first.set()), "title": format!("{name} - Section {section}"),
+                "description": Bson::Null,
+                "max_questions_allowed_to_attempt": i32::try_from(limit).unwrap_or(i32::MAX),
+                "marking_scheme": {"correct": 4, "wrong": -1, "skipped": 0,
+                    "partial": if choice { partial } else { Bson::Null }},
+                "questions": stored.map(Bson::from).collect::<Vec<_>>(),
+            }));
+        }
+    }
+    doc! {
+        "_id": Large::QUIZ_ID, "title": "A large mock test", "question_sets": sets,
+        "num_graded_questions": i32::try_from(count).unwrap_or(i32::MAX), "shuffle": false,
+        "time_limit": {"min": 0, "max": 10_800},
+        "metadata": {"quiz_type": "assessment", "test_format": "full_syllabus_test", "grade": "12", "source_id": "mock-1"},
+    }
+}
