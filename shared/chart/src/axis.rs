@@ -85,7 +85,8 @@ pub fn students(most: u32) -> Vec<Tick> {
     ticks(0.0, f64::from(most), 1.0, 6, |_| true)
 }
 
-/// The closest ticks at 1, 2 or 5 times a power of ten, `closest` or more apart, that are at most `most` and `fit`.
+/// The closest ticks at 1, 2 or 5 times a power of ten that are at most `most`, `closest` or more apart,
+/// and `fit`.
 fn ticks(low: f64, high: f64, closest: f64, most: usize, fit: impl Fn(&[Tick]) -> bool) -> Vec<Tick> {
     (-7..=10)
         .flat_map(|power| [1.0, 2.0, 5.0].map(|digit| (digit, power)))

@@ -15,8 +15,8 @@ struct Value {
     area: Area,
 }
 
-/// Draws the numbers between the `ends` of the plot, as large as all fit. Where a quarter would not fit even when
-/// small, only the highest bar has its number.
+/// Draws the numbers between the `ends` of the plot, as large as all fit. Where more than a quarter would be
+/// missing even when small, only the highest bar has its number.
 pub fn draw(canvas: &Canvas, mut columns: Vec<(Area, u32)>, ends: (i32, i32)) -> Result<(), ChartError> {
     columns.sort_by_key(|(_, takers)| Reverse(*takers));
     let mut values = Vec::new();

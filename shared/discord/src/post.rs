@@ -34,7 +34,8 @@ impl Post {
         let message =
             ExecuteWebhook::new().embeds(self.embeds.clone()).allowed_mentions(CreateAllowedMentions::new());
         let Ok(Value::Object(mut payload)) = serde_json::to_value(message) else { return Value::Null };
-        payload.retain(|_, value| !value.is_null());
+        // what an edit takes too
+        payload.retain(|name, _| name == "embeds" || name == "allowed_mentions");
         let attachments = self.pictures.iter().enumerate();
         let attachments = attachments.map(|(id, picture)| json!({"id": id, "filename": picture.file_name}));
         payload.insert("attachments".to_owned(), attachments.collect());

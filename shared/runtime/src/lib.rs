@@ -8,4 +8,4 @@ pub mod sqs;
 pub mod telemetry;
 
 pub use env::{ConfigError, Environment};
-pub use secrets::{Secret, SecretSource};
+pub use secrets::{Secret, SecretError, SecretSource};

@@ -1,7 +1,7 @@
 //! What a parked message carries beside its body.
 
 use quiz_events::QueueMessage;
-use quiz_pipeline::ports::ParkCause;
+use quiz_messaging::ParkCause;
 
 const TYPE: &str = "type";
 const CODE: &str = "error_code";
@@ -69,12 +69,13 @@ fn shortened(text: &str, characters: usize, bytes: usize) -> String {
 mod tests {
     use super::{STRING, of};
     use quiz_events::QueueMessage;
-    use quiz_pipeline::ports::{Clock, ParkCause, SystemClock};
+    use quiz_messaging::ParkCause;
 
     fn parked(body: usize, error: &str, limit: usize) -> Vec<(&'static str, String)> {
         let message =
             QueueMessage { body: "b".repeat(body), event_type: Some("t".into()), ..QueueMessage::default() };
-        let cause = ParkCause { code: "c".into(), error: error.into(), parked_at: SystemClock.now() };
+        let cause =
+            ParkCause { code: "c".into(), error: error.into(), parked_at: jiff::Timestamp::UNIX_EPOCH };
         let attributes = of(&message, &cause, limit);
         let sizes = attributes.iter().map(|(name, value)| name.len() + value.len() + STRING.len());
         assert!(body >= limit || body + sizes.sum::<usize>() <= limit);

@@ -3,7 +3,7 @@ use std::error::Error;
 use aws_sdk_sqs::config::http::HttpResponse;
 use aws_sdk_sqs::error::{ProvideErrorMetadata, SdkError};
 use quiz_events::QueueMessage;
-use quiz_pipeline::ports::{QueueError, with_causes};
+use quiz_messaging::{QueueError, with_causes};
 use thiserror::Error as ThisError;
 
 /// What is wrong with a queue or the way to it: the cause within a [`QueueError`]. No text holds a

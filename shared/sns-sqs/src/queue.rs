@@ -5,7 +5,7 @@ use aws_sdk_sqs::Client;
 use aws_sdk_sqs::error::BuildError;
 use aws_sdk_sqs::types::{MessageAttributeValue, QueueAttributeName};
 use quiz_events::QueueMessage;
-use quiz_pipeline::ports::{ParkCause, QueueError, SourceQueue};
+use quiz_messaging::{ParkCause, QueueError, SourceQueue};
 use serde_json::Value;
 use tokio::sync::OnceCell;
 

@@ -5,9 +5,9 @@ use aws_lambda_events::sqs::SqsEvent;
 use lambda_runtime::{Error, LambdaEvent, service_fn};
 use quiz_pipeline::batch::{BatchHandler, BatchLimits};
 use quiz_pipeline::ports::SystemClock;
-use quiz_pipeline::{Engine, LogListener, ResultSink};
+use quiz_pipeline::{Engine, Listener, LogListener, NoticeListener, ResultSink};
 use quiz_runtime::sqs;
-use quiz_sns_sqs::SqsQueues;
+use quiz_sns_sqs::{SnsNotices, SqsQueues};
 use tokio::sync::OnceCell;
 
 use crate::mongo::LazyMongo;
@@ -23,15 +23,27 @@ pub fn connect(
     limits: BatchLimits,
 ) -> Handler {
     let queues = SqsQueues::new(aws_sdk_sqs::Client::new(&aws));
+    let clock = Arc::new(SystemClock);
+    let listener: Arc<dyn Listener> = match settings.notices_topic {
+        Some(topic) => {
+            let notices = SnsNotices::new(aws_sdk_sns::Client::new(&aws), topic);
+            Arc::new(NoticeListener::new(
+                sink.name(),
+                Arc::new(LogListener),
+                Arc::new(notices),
+                clock.clone(),
+            ))
+        }
+        None => Arc::new(LogListener),
+    };
     let source = LazyMongo {
         uri: settings.mongodb_uri,
         database: settings.mongodb_database,
         aws,
         connected: OnceCell::new(),
     };
-    let clock = Arc::new(SystemClock);
     let engine = Engine::new(Arc::new(source), sink, clock.clone(), settings.excluded_users);
-    let batches = BatchHandler { sync: Arc::new(engine), listener: Arc::new(LogListener), clock, limits };
+    let batches = BatchHandler { sync: Arc::new(engine), listener, clock, limits };
     Handler::new(batches, Arc::new(queues))
 }
 

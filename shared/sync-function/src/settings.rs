@@ -2,12 +2,14 @@ use std::collections::HashSet;
 
 use quiz_runtime::{Environment, SecretSource};
 
-/// Where the answers are, and whose are left out.
+/// Where the answers are, whose are left out, and who is told.
 #[derive(Debug)]
 pub struct SourceSettings {
     pub mongodb_uri: SecretSource,
     pub mongodb_database: String,
     pub excluded_users: HashSet<String>,
+    /// The topic that notices go to; without it they are only logged.
+    pub notices_topic: Option<String>,
 }
 
 impl SourceSettings {
@@ -16,6 +18,7 @@ impl SourceSettings {
             mongodb_uri: env.secret("MONGODB_URI"),
             mongodb_database: env.or("MONGODB_DATABASE", "quiz"),
             excluded_users: excluded_users(env),
+            notices_topic: env.optional("NOTICES_TOPIC_ARN"),
         }
     }
 }

@@ -1,6 +1,7 @@
 //! The pipeline on the stack: what the deployment makes, made by hand.
 #![allow(dead_code, clippy::unwrap_used, clippy::panic, reason = "each test uses its part, and may panic")]
 
+pub mod notices;
 pub mod quizzes;
 pub mod warehouse;
 
@@ -119,6 +120,15 @@ pub struct Pipeline {
 impl Pipeline {
     /// Puts the documents into a database of their own and deploys the real binary of sync-reports.
     pub async fn deploy(documents: &SampleDocuments, delivery: Delivery) -> Self {
+        Self::deploy_telling(documents, delivery, None).await
+    }
+
+    /// The same, its notices sent to that topic.
+    pub async fn deploy_telling(
+        documents: &SampleDocuments,
+        delivery: Delivery,
+        notices: Option<&str>,
+    ) -> Self {
         let stack = Stack::get().await.unwrap();
         let name = unique("reports");
         let (v1, v2, forms) = (format!("{name}-v1"), format!("{name}-v2"), format!("{name}-forms"));
@@ -130,6 +140,7 @@ impl Pipeline {
             ("REPORTS_TABLE", v1.as_str()),
             ("REPORTS_V2_TABLE", &v2),
             ("FORM_RESPONSES_TABLE", &forms),
+            ("NOTICES_TOPIC_ARN", notices.unwrap_or_default()),
         ];
         let visibility = Duration::from_mins(10);
         let deployed =

@@ -27,6 +27,16 @@ pub struct WarehousePipeline {
 impl WarehousePipeline {
     /// Deploys the real binary of sync-warehouse on these documents; `endpoint` leads to BigQuery, else the stack's own.
     pub async fn deploy(documents: &SampleDocuments, endpoint: Option<&str>, visibility: Duration) -> Self {
+        Self::deploy_telling(documents, endpoint, visibility, None).await
+    }
+
+    /// The same, its notices sent to that topic.
+    pub async fn deploy_telling(
+        documents: &SampleDocuments,
+        endpoint: Option<&str>,
+        visibility: Duration,
+        notices: Option<&str>,
+    ) -> Self {
         let stack = Stack::get().await.unwrap();
         let name = unique("warehouse");
         let dataset = name.replace('-', "_");
@@ -39,6 +49,7 @@ impl WarehousePipeline {
         secrets.create_secret().name(&secret).secret_string(key).send().await.unwrap();
         let environment = [
             ("BIGQUERY_CREDENTIALS_SECRET_ID", secret.as_str()),
+            ("NOTICES_TOPIC_ARN", notices.unwrap_or_default()),
             ("BIGQUERY_PROJECT", BIGQUERY_PROJECT),
             ("BIGQUERY_DATASET", dataset.as_str()),
             ("BIGQUERY_ENDPOINT", endpoint.unwrap_or(stack.bigquery_endpoint())),

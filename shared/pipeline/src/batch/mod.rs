@@ -1,7 +1,6 @@
 //! A batch of queue messages: parsed one by one, coalesced by test, synced with bounded concurrency
 //! within the function's time, and settled message by message.
 
-mod backoff;
 mod groups;
 mod run;
 mod settle;
@@ -12,7 +11,7 @@ use std::time::Duration;
 use quiz_events::QueueMessage;
 use tokio::time::Instant;
 
-pub use backoff::Backoff;
+pub use quiz_messaging::Backoff;
 
 use crate::listener::Listener;
 use crate::ports::{Clock, SourceQueue};

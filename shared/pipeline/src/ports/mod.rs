@@ -1,31 +1,12 @@
 //! What the engine needs from the world.
 
 mod clock;
-mod notices;
-mod queue;
 mod source;
 mod store;
 mod warehouse;
 
 pub use clock::{Clock, SystemClock};
-pub use notices::Notices;
-pub use queue::{ParkCause, QueueError, SourceQueue, SourceQueues};
+pub use quiz_messaging::{Cause, Notices, ParkCause, QueueError, SourceQueue, SourceQueues, with_causes};
 pub use source::{AnswerSource, DocumentStream, QuizDocuments, SourceError};
 pub use store::{PutOutcome, Refusal, ReportStore, StoreError};
 pub use warehouse::{SharedCause, StagedTest, Warehouse, WarehouseBatch, WarehouseError};
-
-/// An adapter's own error, as the cause of a port's.
-pub type Cause = Box<dyn std::error::Error + Send + Sync>;
-
-/// An error and its causes, by what they say of themselves: the debug texts of some hold whole responses.
-#[must_use]
-pub fn with_causes(error: &dyn std::error::Error) -> String {
-    let mut texts = vec![error.to_string()];
-    let mut cause = error.source();
-    while let Some(error) = cause {
-        texts.push(error.to_string());
-        cause = error.source();
-    }
-    texts.dedup();
-    texts.join(": ")
-}

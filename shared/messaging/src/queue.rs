@@ -6,7 +6,7 @@ use jiff::Timestamp;
 use quiz_events::QueueMessage;
 use thiserror::Error;
 
-use super::Cause;
+use crate::cause::Cause;
 
 /// Why the queue could not be asked or told; a retry may help. A message then stays in its queue.
 #[derive(Debug, Error)]

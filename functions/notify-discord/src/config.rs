@@ -1,0 +1,81 @@
+use quiz_runtime::{ConfigError, Environment, SecretSource};
+
+/// What the function is told by its environment.
+#[derive(Debug)]
+pub struct Config {
+    pub discord: DiscordSource,
+    /// Of a stub.
+    pub endpoint: Option<String>,
+    /// The table that remembers what was posted.
+    pub memory_table: String,
+}
+
+/// Where messages are posted, and by whom.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum DiscordSource {
+    /// The secret is the webhook's URL.
+    Webhook(SecretSource),
+    /// The secret is the bot's token.
+    Bot { token: SecretSource, channel_id: String },
+}
+
+impl Config {
+    /// # Errors
+    /// [`ConfigError`] with everything that is missing or wrong.
+    pub fn read(mut env: Environment) -> Result<Self, ConfigError> {
+        let discord = discord(&mut env);
+        let config = Self {
+            discord,
+            endpoint: env.optional("DISCORD_ENDPOINT"),
+            memory_table: env.or("NOTICE_MEMORY_TABLE", "quiz_notice_memory"),
+        };
+        env.finish(config)
+    }
+}
+
+fn discord(env: &mut Environment) -> DiscordSource {
+    let webhook = env.optional("DISCORD_WEBHOOK_URL_SECRET_ID");
+    let token = env.optional("DISCORD_TOKEN_SECRET_ID");
+    let channel = env.optional("DISCORD_CHANNEL_ID");
+    match (webhook, token, channel) {
+        (Some(id), None, _) => return DiscordSource::Webhook(SecretSource::ById(id)),
+        (None, Some(id), Some(channel_id)) => {
+            return DiscordSource::Bot { token: SecretSource::ById(id), channel_id };
+        }
+        (None, Some(_), None) => {
+            env.problem("DISCORD_CHANNEL_ID must be set beside DISCORD_TOKEN_SECRET_ID".to_owned());
+        }
+        (Some(_), Some(_), _) => env.problem(
+            "DISCORD_WEBHOOK_URL_SECRET_ID and DISCORD_TOKEN_SECRET_ID are both set: set one of them"
+                .to_owned(),
+        ),
+        (None, None, _) => env.problem(
+            "DISCORD_WEBHOOK_URL_SECRET_ID, or DISCORD_TOKEN_SECRET_ID with DISCORD_CHANNEL_ID, must be set"
+                .to_owned(),
+        ),
+    }
+    DiscordSource::Webhook(SecretSource::ById(String::new()))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{Config, DiscordSource};
+    use quiz_runtime::{Environment, SecretSource};
+
+    #[test]
+    fn a_webhook_or_a_bot_with_its_channel() {
+        let of = |env| Config::read(env).map(|it| it.discord).map_err(|error| error.problems.join("; "));
+        let webhook = of(Environment::of([("DISCORD_WEBHOOK_URL_SECRET_ID", "w")])).unwrap();
+        assert_eq!(webhook, DiscordSource::Webhook(SecretSource::ById("w".into())));
+        let token = ("DISCORD_TOKEN_SECRET_ID", "t");
+        let bot = of(Environment::of([token, ("DISCORD_CHANNEL_ID", "1")])).unwrap();
+        assert_eq!(bot, DiscordSource::Bot { token: SecretSource::ById("t".into()), channel_id: "1".into() });
+        assert!(of(Environment::of([token])).unwrap_err().contains("DISCORD_CHANNEL_ID must be set"));
+        assert!(
+            of(Environment::of([token, ("DISCORD_WEBHOOK_URL_SECRET_ID", "w")]))
+                .unwrap_err()
+                .contains("both")
+        );
+        assert!(of(Environment::of([])).unwrap_err().contains("must be set"));
+    }
+}

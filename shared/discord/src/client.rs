@@ -1,0 +1,174 @@
+use std::time::Duration;
+
+use reqwest::header::{HeaderMap, RETRY_AFTER, USER_AGENT};
+use reqwest::multipart::{Form, Part};
+use reqwest::{Method, RequestBuilder, Response, StatusCode, Url};
+use serde_json::Value;
+use serenity::http::Route;
+use serenity::model::channel::Message;
+use serenity::model::id::{ChannelId, MessageId, WebhookId};
+use tokio::time::{Instant, sleep_until};
+
+use crate::error::DiscordError;
+use crate::post::Post;
+
+const DISCORD: &str = "https://discord.com";
+const CONNECT: Duration = Duration::from_secs(5);
+const REQUEST: Duration = Duration::from_secs(15);
+/// Discord wants a client to say who it is so.
+const AGENT: &str = concat!("DiscordBot (https://github.com/quiz-etl, ", env!("CARGO_PKG_VERSION"), ")");
+
+/// Where messages are posted, and by whom.
+#[derive(Clone)]
+pub enum Target {
+    /// The URL of a webhook, which holds its token.
+    Webhook(String),
+    Bot {
+        token: String,
+        channel_id: String,
+    },
+}
+
+/// Posts to Discord. It waits as long as Discord tells it to; serenity's own client would forget how long, or wait
+/// without end, so requests are sent here with serenity's routes and models.
+pub struct DiscordClient {
+    http: reqwest::Client,
+    /// Of a stub; Discord's where it is none.
+    endpoint: String,
+    target: Parsed,
+    /// Before this the next request would be refused.
+    free_at: tokio::sync::Mutex<Option<Instant>>,
+}
+
+enum Parsed {
+    Webhook { id: WebhookId, token: String },
+    Bot { authorization: String, channel: ChannelId },
+}
+
+impl DiscordClient {
+    /// # Errors
+    /// [`DiscordError::Target`] where the webhook's URL or the channel's id is none; it tells neither.
+    pub fn new(target: &Target, endpoint: Option<&str>) -> Result<Self, DiscordError> {
+        // reqwest is built without a TLS provider of its own: this one
+        let _ = rustls::crypto::aws_lc_rs::default_provider().install_default();
+        let http = reqwest::Client::builder().connect_timeout(CONNECT).timeout(REQUEST).build();
+        let http = http.map_err(|error| DiscordError::unreachable(&error))?;
+        let target = match target {
+            Target::Webhook(url) => webhook(url).ok_or(DiscordError::Target("the webhook's URL"))?,
+            Target::Bot { token, channel_id } => Parsed::Bot {
+                authorization: format!("Bot {}", token.trim().trim_start_matches("Bot ")),
+                channel: ChannelId::new(number(channel_id).ok_or(DiscordError::Target("the channel's id"))?),
+            },
+        };
+        let endpoint = endpoint.unwrap_or(DISCORD).trim_end_matches('/').to_owned();
+        Ok(Self { http, endpoint, target, free_at: tokio::sync::Mutex::new(None) })
+    }
+
+    /// Posts a message, or edits the one of that id; gives the message's id. Waits for rate limits as told, where
+    /// that ends before `deadline`.
+    ///
+    /// # Errors
+    /// [`DiscordError`] says whether a retry may help, and when.
+    pub async fn post(
+        &self,
+        post: &Post,
+        edits: Option<&str>,
+        deadline: Instant,
+    ) -> Result<String, DiscordError> {
+        let edits = edits.and_then(number).map(MessageId::new);
+        let mut free_at = self.free_at.lock().await;
+        loop {
+            if let Some(at) = *free_at {
+                if at >= deadline {
+                    return Err(DiscordError::Busy {
+                        retry_after: at.saturating_duration_since(Instant::now()),
+                    });
+                }
+                sleep_until(at).await;
+                *free_at = None;
+            }
+            let sent = self.request(post, edits)?.send().await;
+            let answer = sent.map_err(|error| DiscordError::unreachable(&error))?;
+            let status = answer.status();
+            if let Some(wait) = wait(status, answer.headers()) {
+                *free_at = Some(Instant::now() + wait);
+            }
+            if status == StatusCode::TOO_MANY_REQUESTS {
+                tracing::info!(wait = ?*free_at, "discord asks to wait");
+                continue;
+            }
+            return read(status, answer).await;
+        }
+    }
+
+    fn request(&self, post: &Post, edits: Option<MessageId>) -> Result<RequestBuilder, DiscordError> {
+        let route = match (&self.target, edits) {
+            (Parsed::Webhook { id, token }, None) => Route::WebhookWithToken { webhook_id: *id, token },
+            (Parsed::Webhook { id, token }, Some(message_id)) => {
+                Route::WebhookMessage { webhook_id: *id, token, message_id }
+            }
+            (Parsed::Bot { channel, .. }, None) => Route::ChannelMessages { channel_id: *channel },
+            (Parsed::Bot { channel, .. }, Some(message_id)) => {
+                Route::ChannelMessage { channel_id: *channel, message_id }
+            }
+        };
+        let url = route.path().replace(DISCORD, &self.endpoint);
+        let url = Url::parse(&url).map_err(|_| DiscordError::Target("DISCORD_ENDPOINT"))?;
+        let method = if edits.is_some() { Method::PATCH } else { Method::POST };
+        let mut request = self.http.request(method, url).header(USER_AGENT, AGENT);
+        if let Parsed::Bot { authorization, .. } = &self.target {
+            request = request.header("Authorization", authorization);
+        } else if edits.is_none() {
+            request = request.query(&[("wait", "true")]);
+        }
+        if post.pictures.is_empty() {
+            return Ok(request.json(&post.payload()));
+        }
+        let mut form = Form::new().text("payload_json", post.payload().to_string());
+        for (number, picture) in post.pictures.iter().enumerate() {
+            let part = Part::bytes(picture.png.clone()).file_name(picture.file_name.clone());
+            let part = part.mime_str("image/png").map_err(|error| DiscordError::unreachable(&error))?;
+            form = form.part(format!("files[{number}]"), part);
+        }
+        Ok(request.multipart(form))
+    }
+}
+
+/// How long to wait before the next request: told by a refusal, or by the last answer that the bucket allows.
+fn wait(status: StatusCode, headers: &HeaderMap) -> Option<Duration> {
+    let seconds = |name: &str| headers.get(name)?.to_str().ok()?.parse::<f64>().ok();
+    let told = if status == StatusCode::TOO_MANY_REQUESTS {
+        Some(seconds(RETRY_AFTER.as_str()).or_else(|| seconds("x-ratelimit-reset-after")).unwrap_or(1.0))
+    } else {
+        seconds("x-ratelimit-remaining")
+            .filter(|left| *left < 1.0)
+            .and_then(|_| seconds("x-ratelimit-reset-after"))
+    };
+    told.and_then(|seconds| Duration::try_from_secs_f64(seconds.max(0.0)).ok())
+}
+
+async fn read(status: StatusCode, answer: Response) -> Result<String, DiscordError> {
+    let body = answer.bytes().await.map_err(|error| DiscordError::unreachable(&error))?;
+    if status.is_success() {
+        let message: Message =
+            serde_json::from_slice(&body).map_err(|_| DiscordError::NotDiscord(status.as_u16()))?;
+        return Ok(message.id.to_string());
+    }
+    let said = serde_json::from_slice::<Value>(&body).ok();
+    let said =
+        said.as_ref().and_then(|it| it.get("message")?.as_str()).unwrap_or("nothing that Discord says");
+    Err(DiscordError::answered(status.as_u16(), said))
+}
+
+fn webhook(url: &str) -> Option<Parsed> {
+    let url = Url::parse(url.trim()).ok()?;
+    let mut parts = url.path_segments()?.skip_while(|part| *part != "webhooks").skip(1);
+    let id = WebhookId::new(number(parts.next()?)?);
+    let token = parts.next().filter(|token| !token.is_empty())?.to_owned();
+    Some(Parsed::Webhook { id, token })
+}
+
+/// An id of Discord's, which is never 0.
+fn number(text: &str) -> Option<u64> {
+    text.trim().parse().ok().filter(|id| *id != 0)
+}

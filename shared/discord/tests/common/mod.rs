@@ -1,0 +1,118 @@
+//! Notices of every kind.
+#![allow(clippy::unwrap_used, dead_code, reason = "helpers of several test files, which may panic")]
+
+use jiff::Timestamp;
+use quiz_events::{
+    Alarm, Backfill, HistogramBin, MessagesParked, Notice, NoticeKind, NoticeMessage, NoticeProblem,
+    OtherMessage, SyncFailed, SyncFinished,
+};
+
+pub const EVIL: &str = "@everyone `rm -rf` **bold** [link](https://evil.example) <@&1> ~~x~~ || # \\";
+
+pub fn at() -> Timestamp {
+    "2026-11-21T08:36:04Z".parse().unwrap()
+}
+
+pub fn told(id: &str, kind: NoticeKind) -> NoticeMessage {
+    NoticeMessage::Notice(Box::new(Notice { id: id.to_owned(), at: at(), kind }))
+}
+
+/// A finished test of ten takers, one of them not final.
+pub fn finished(sink: &str, session: &str) -> SyncFinished {
+    let bin = |at: u32| {
+        let from = f64::from(at) * 10.0 - 20.0;
+        HistogramBin { from, to: from + 10.0, takers: u64::from(at % 4) }
+    };
+    SyncFinished {
+        sink: sink.to_owned(),
+        session_id: session.to_owned(),
+        quiz_id: "6715f621e1eb083bfa9b56cc".into(),
+        test_name: format!("Physics mock {session}"),
+        takers: 10,
+        ranked: 9,
+        rows_written: 1_234,
+        messages_coalesced: 10,
+        started_at: at(),
+        duration_ms: 2_345,
+        lag_ms: Some(125_000),
+        highest: Some(64.0),
+        average: Some(23.877),
+        median: Some(24.5),
+        histogram: (0..8).map(bin).collect(),
+        problems: Vec::new(),
+    }
+}
+
+pub fn problem(kind: &str, text: &str) -> NoticeProblem {
+    let text = text.to_owned();
+    NoticeProblem { kind: kind.to_owned(), count: 3, example: text.clone(), advice: text }
+}
+
+pub fn failed(sink: &str, sessions: &[&str], error: &str) -> NoticeKind {
+    NoticeKind::SyncFailed(SyncFailed {
+        sink: sink.to_owned(),
+        session_ids: sessions.iter().map(ToString::to_string).collect(),
+        error_code: "sink_failed".into(),
+        error: error.to_owned(),
+        messages: 12,
+    })
+}
+
+pub fn parked(error: &str) -> NoticeKind {
+    let error = error.to_owned();
+    NoticeKind::MessagesParked(MessagesParked {
+        sink: "reports".into(),
+        error_code: "not_an_event".into(),
+        error,
+        messages: 5,
+    })
+}
+
+pub fn backfill(done: u64, failed: u64) -> Backfill {
+    Backfill {
+        backfill_id: "b1".into(),
+        tests: 300,
+        done,
+        failed,
+        requested_by: Some("asha".into()),
+        reason: Some("the marking scheme was mended".into()),
+        started_at: Some(at()),
+    }
+}
+
+pub fn alarm(state: &str) -> NoticeMessage {
+    NoticeMessage::Alarm(Alarm {
+        id: format!("alarm-{state}"),
+        name: "quiz-reports-dlq-not-empty".into(),
+        description: Some("Messages lie in the dead-letter queue: see the runbook.".into()),
+        state: state.to_owned(),
+        reason: "Threshold Crossed: 1 datapoint [3.0] was greater than the threshold (0.0).".into(),
+        region: Some("Asia Pacific (Mumbai)".into()),
+        at: Some(at()),
+    })
+}
+
+pub fn other(text: &str) -> NoticeMessage {
+    let (id, subject) = ("other".to_owned(), Some("AWS Budgets".to_owned()));
+    NoticeMessage::Other(OtherMessage { id, subject, text: text.to_owned(), at: Some(at()) })
+}
+
+/// One of each kind, with names that are up to no good and texts beyond every limit.
+pub fn all_kinds() -> Vec<NoticeMessage> {
+    let long = EVIL.repeat(70);
+    let mut odd = finished("reports", "odd");
+    odd.test_name.clone_from(&long);
+    odd.problems = (0..15).map(|at| problem(&format!("kind_{at}"), &long)).collect();
+    vec![
+        told("1", NoticeKind::SyncFinished(finished("reports", "plain"))),
+        told("2", NoticeKind::SyncFinished(odd)),
+        told("3", failed("warehouse", &["lost"], &long)),
+        told("4", failed("warehouse", &["a", "b", &long], &long)),
+        told("5", parked(&long)),
+        told("6", NoticeKind::BackfillStarted(backfill(20, 0))),
+        alarm("ALARM"),
+        alarm("OK"),
+        other(&long),
+        other(""),
+    ]
+}

@@ -1,0 +1,126 @@
+//! What the messages say.
+#![allow(clippy::unwrap_used, clippy::panic, clippy::indexing_slicing, reason = "a test may panic")]
+
+mod common;
+
+use common::{EVIL, alarm, all_kinds, at, backfill, failed, finished, parked, problem, told};
+use quiz_discord::compose;
+use quiz_events::{HistogramBin, NoticeKind, NoticeMessage, SyncFinished};
+use serde_json::Value;
+
+fn payloads(messages: &[NoticeMessage]) -> Vec<Value> {
+    compose(messages).iter().map(quiz_discord::Post::payload).collect()
+}
+
+fn sync(sink: &str, session: &str) -> NoticeMessage {
+    told(&format!("{sink}-{session}"), NoticeKind::SyncFinished(finished(sink, session)))
+}
+
+#[test]
+fn both_sinks_of_a_test_are_one_card_with_a_picture() {
+    let posts = compose(&[sync("warehouse", "s"), sync("reports", "s")]);
+    assert_eq!(posts.len(), 1);
+    assert_eq!((posts[0].pictures.len(), posts[0].notices.len()), (1, 2));
+    assert!(posts[0].pictures[0].png.starts_with(b"\x89PNG"));
+    insta::assert_json_snapshot!(posts[0].payload());
+}
+
+#[test]
+fn a_failed_sink_beside_a_written_one_says_what_to_do() {
+    let mut reports = finished("reports", "s");
+    reports.problems = vec![problem("question_without_key", "give the question a key, then sync again")];
+    let written = told("1", NoticeKind::SyncFinished(reports));
+    insta::assert_json_snapshot!(payloads(&[
+        written,
+        told("2", failed("warehouse", &["s"], "no permission"))
+    ]));
+}
+
+#[test]
+fn each_other_kind() {
+    let messages = [
+        told("1", parked("`session_id` must be a text, but is a number")),
+        told("2", failed("reports", &["a", "b"], "could not read quiz: no answer")),
+        alarm("ALARM"),
+        alarm("OK"),
+        common::other("Your budget has exceeded\nits limit"),
+    ];
+    insta::assert_json_snapshot!(payloads(&messages));
+}
+
+#[test]
+fn a_backfill_is_one_message_of_its_newest_notice() {
+    let started = told("1", NoticeKind::BackfillStarted(backfill(0, 0)));
+    let over = told("2", NoticeKind::BackfillFinished(backfill(297, 3)));
+    let posts = compose(&[started, over]);
+    assert_eq!(posts.len(), 1);
+    assert_eq!(posts[0].backfill_id.as_deref(), Some("b1"));
+    assert_eq!(posts[0].notices, ["1", "2"]);
+    insta::assert_json_snapshot!(posts[0].payload());
+}
+
+#[test]
+fn names_from_outside_can_neither_format_nor_link_nor_ping() {
+    let mut named = finished("reports", "s");
+    named.test_name = EVIL.to_owned();
+    let payload = &payloads(&[told("1", NoticeKind::SyncFinished(named))])[0];
+    let title = payload["embeds"][0]["title"].as_str().unwrap();
+    assert!(title.contains("\\@everyone \\`rm \\-rf\\` \\*\\*bold\\*\\*"), "{title}");
+    assert!(title.contains("\\[link\\]\\(https\\://evil.example\\)"), "{title}");
+    assert_eq!(payload["allowed_mentions"]["parse"], Value::Array(vec![]));
+}
+
+#[test]
+fn the_newest_outcome_of_a_sink_is_told_and_all_its_notices_are_done() {
+    let mut newer = finished("reports", "s");
+    newer.takers = 11;
+    let posts = compose(&[sync("reports", "s"), told("newer", NoticeKind::SyncFinished(newer))]);
+    assert_eq!(posts[0].notices, ["reports-s", "newer"]);
+    assert!(posts[0].payload().to_string().contains("11, of them 2 not final"));
+}
+
+#[test]
+fn many_tests_are_a_line_each_and_those_that_need_a_look_are_told_in_full() {
+    let mut messages: Vec<NoticeMessage> = Vec::new();
+    for test in 0..250 {
+        messages.push(sync("reports", &format!("s{test}")));
+        messages.push(sync("warehouse", &format!("s{test}")));
+    }
+    messages.push(told("bad", failed("reports", &["s7"], "no answer")));
+    let posts = compose(&messages);
+    assert!(posts.len() <= 6, "{} messages", posts.len());
+    assert_eq!(posts.iter().map(|it| it.notices.len()).sum::<usize>(), 501, "all are told");
+    let first = posts[0].payload();
+    assert!(first["embeds"][0]["title"].as_str().unwrap().contains("FAILED"), "{first}");
+    let text: String = posts.iter().map(|it| it.payload().to_string()).collect();
+    assert!((0..250).all(|test| text.contains(&format!("Physics mock s{test}"))));
+}
+
+#[test]
+fn a_picture_for_one_taker_for_equal_marks_and_for_negative_ones() {
+    let of = |bins: &[(f64, f64, u64)]| SyncFinished {
+        histogram: bins
+            .iter()
+            .map(|(from, to, takers)| HistogramBin { from: *from, to: *to, takers: *takers })
+            .collect(),
+        ..finished("reports", "s")
+    };
+    for bins in [&[(12.0, 13.0, 1)][..], &[(5.0, 6.0, 400)], &[(-30.0, -20.0, 3), (-20.0, -10.0, 9)]] {
+        let posts = compose(&[told("1", NoticeKind::SyncFinished(of(bins)))]);
+        assert_eq!(posts[0].pictures.len(), 1, "{bins:?}");
+    }
+    let posts = compose(&[told("1", NoticeKind::SyncFinished(of(&[])))]);
+    assert!(posts[0].pictures.is_empty(), "a form has none");
+}
+
+#[test]
+fn every_kind_is_told_whatever_its_texts() {
+    let messages = all_kinds();
+    let posts = compose(&messages);
+    let mut told: Vec<&str> = posts.iter().flat_map(|post| &post.notices).map(String::as_str).collect();
+    let mut ids: Vec<&str> = messages.iter().map(NoticeMessage::id).collect();
+    told.sort_unstable();
+    ids.sort_unstable();
+    assert_eq!(told, ids);
+    assert_eq!(at().as_second(), 1_795_250_164);
+}

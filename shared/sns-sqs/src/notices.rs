@@ -1,0 +1,109 @@
+use std::time::Duration;
+
+use async_trait::async_trait;
+use aws_sdk_sns::Client;
+use aws_sdk_sns::error::DisplayErrorContext;
+use aws_sdk_sns::types::{MessageAttributeValue, PublishBatchRequestEntry};
+use futures::future::join_all;
+use quiz_events::Notice;
+use quiz_messaging::Notices;
+use tokio::time::timeout;
+
+/// What PublishBatch takes at once.
+const AT_ONCE: usize = 10;
+/// What it takes in bytes, with room for the envelope.
+const BYTES: usize = 200_000;
+/// No sync waits longer for its notices to be taken.
+const PATIENCE: Duration = Duration::from_secs(3);
+
+/// The topic `sync-notices`. Each notice has its type as the message attribute `type`.
+#[derive(Clone, Debug)]
+pub struct SnsNotices {
+    client: Client,
+    topic_arn: String,
+}
+
+impl SnsNotices {
+    #[must_use]
+    pub fn new(client: Client, topic_arn: String) -> Self {
+        Self { client, topic_arn }
+    }
+
+    async fn publish(&self, entries: Vec<PublishBatchRequestEntry>) {
+        let count = entries.len();
+        let request = self.client.publish_batch().topic_arn(&self.topic_arn);
+        match timeout(PATIENCE, request.set_publish_batch_request_entries(Some(entries)).send()).await {
+            Ok(Ok(answer)) => {
+                for failed in answer.failed() {
+                    tracing::warn!(notice = failed.id(), error = failed.message(), "notice not sent");
+                }
+            }
+            Ok(Err(error)) => {
+                let error = DisplayErrorContext(error).to_string();
+                tracing::warn!(notices = count, error, "notices not sent");
+            }
+            Err(_) => tracing::warn!(notices = count, "notices not sent: the topic did not answer in time"),
+        }
+    }
+}
+
+#[async_trait]
+impl Notices for SnsNotices {
+    async fn send(&self, notices: Vec<Notice>) {
+        join_all(batches(&notices).into_iter().map(|batch| self.publish(batch))).await;
+    }
+}
+
+fn batches(notices: &[Notice]) -> Vec<Vec<PublishBatchRequestEntry>> {
+    let mut batches: Vec<Vec<PublishBatchRequestEntry>> = Vec::new();
+    let mut bytes = 0;
+    for (number, notice) in notices.iter().enumerate() {
+        let Some((size, entry)) = entry(number, notice) else { continue };
+        let fits = |batch: &Vec<_>| batch.len() < AT_ONCE && bytes + size <= BYTES;
+        if batches.last().is_some_and(fits) {
+            bytes += size;
+        } else {
+            batches.push(Vec::new());
+            bytes = size;
+        }
+        if let Some(batch) = batches.last_mut() {
+            batch.push(entry);
+        }
+    }
+    batches
+}
+
+fn entry(number: usize, notice: &Notice) -> Option<(usize, PublishBatchRequestEntry)> {
+    let text = serde_json::to_string(notice).ok()?;
+    let kind = MessageAttributeValue::builder().data_type("String").string_value(notice.kind.name());
+    let size = text.len();
+    let entry = PublishBatchRequestEntry::builder()
+        .id(number.to_string())
+        .message(text)
+        .message_attributes("type", kind.build().ok()?)
+        .build()
+        .ok()?;
+    Some((size, entry))
+}
+
+#[cfg(test)]
+mod tests {
+    use jiff::Timestamp;
+    use quiz_events::{MessagesParked, Notice, NoticeKind};
+
+    use super::batches;
+
+    #[test]
+    fn notices_go_ten_at_a_time_and_no_batch_is_too_large() {
+        let notice = |length: usize| {
+            let parked = MessagesParked { error: "x".repeat(length), ..MessagesParked::default() };
+            let kind = NoticeKind::MessagesParked(parked);
+            Notice { id: "n".into(), at: Timestamp::UNIX_EPOCH, kind }
+        };
+        let small: Vec<Notice> = (0..23).map(|_| notice(10)).collect();
+        let sizes: Vec<usize> = batches(&small).iter().map(Vec::len).collect();
+        assert_eq!(sizes, [10, 10, 3]);
+        let large: Vec<Notice> = (0..4).map(|_| notice(90_000)).collect();
+        assert_eq!(batches(&large).iter().map(Vec::len).collect::<Vec<_>>(), [2, 2]);
+    }
+}
