@@ -66,6 +66,8 @@ fn demo_ends_with_something_to_look_at() {
         "1525 takers, 1525 ranked; 7625 items written",
         "1525 messages",
         "warehouse: 32025 rows",
+        "on Discord:",
+        "✅ SAPA Ability Test, August 2012: reports and warehouse written",
         "Rank",
         "=1",
         "highest marks",
@@ -178,6 +180,21 @@ fn wrong_use_has_its_own_exit_code() {
 }
 
 #[test]
+fn the_notices_of_a_run_are_written_as_discord_would_get_them() {
+    let folder = dumped(&small(&["a", "b"]));
+    for _ in 0..2 {
+        assert!(local(folder.path()).status.success());
+        let lines = std::fs::read_to_string(folder.path().join("out/notices.jsonl")).unwrap();
+        let lines: Vec<Value> = lines.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
+        assert_eq!(lines.len(), 1, "one message tells both sinks");
+        assert_eq!(lines[0]["notices"].as_array().unwrap().len(), 2);
+        assert_eq!(lines[0]["message"]["embeds"][0]["title"], "✅ Sums: reports and warehouse written");
+        let picture = folder.path().join("out").join(lines[0]["pictures"][0].as_str().unwrap());
+        assert!(std::fs::read(picture).unwrap().starts_with(b"\x89PNG"));
+    }
+}
+
+#[test]
 fn a_date_that_the_warehouse_cannot_hold_costs_its_own_test_only() {
     let folder = dumped(&small(&["a"]));
     let event = |session: &str, start: &str| {
@@ -206,10 +223,12 @@ fn problems_are_shown_with_what_to_do() {
     let folder = dumped(&documents);
     let run = local(folder.path());
     assert!(run.status.success());
-    let without_time =
-        |line: &str| match line.split_once(" messages in ").or_else(|| line.split_once(" message in ")) {
-            Some((before, _)) => format!("{before} messages in [time]"),
+    let without_time = |line: &str| {
+        let ends = [" messages in ", " message in ", " items, in ", " rows, in "];
+        match ends.iter().find_map(|end| Some((line.split_once(end)?.0, end))) {
+            Some((before, end)) => format!("{before}{end}[time]"),
             None => line.to_owned(),
-        };
+        }
+    };
     insta::assert_snapshot!(stdout(&run).lines().map(without_time).collect::<Vec<_>>().join("\n"));
 }

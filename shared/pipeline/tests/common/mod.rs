@@ -13,7 +13,7 @@ use quiz_pipeline::ports::{
     Cause, ParkCause, QueueError, SourceError, SourceQueue, SystemClock, WarehouseError,
 };
 use quiz_pipeline::{
-    LogListener, SessionRequest, SessionSync, SinkError, SyncBatch, SyncError, SyncOutcome, Synced,
+    Listener, LogListener, SessionRequest, SessionSync, SinkError, SyncBatch, SyncError, SyncOutcome, Synced,
 };
 use tokio::time::Instant;
 
@@ -147,10 +147,21 @@ pub async fn run(
     queue: &Notes,
     seconds: u64,
 ) -> (BatchReport, Arc<Scripted>) {
+    run_telling(script, limits, Arc::new(LogListener), messages, queue, seconds).await
+}
+
+pub async fn run_telling(
+    script: Scripted,
+    limits: BatchLimits,
+    listener: Arc<dyn Listener>,
+    messages: &[QueueMessage],
+    queue: &Notes,
+    seconds: u64,
+) -> (BatchReport, Arc<Scripted>) {
     let script = Arc::new(script);
     let handler = BatchHandler {
         sync: Arc::new(Scripting(script.clone())),
-        listener: Arc::new(LogListener),
+        listener,
         clock: Arc::new(SystemClock),
         limits,
     };

@@ -1,0 +1,95 @@
+//! What the ops team is told of a batch.
+#![allow(clippy::unwrap_used, clippy::panic, clippy::indexing_slicing, reason = "a test may panic")]
+
+mod common;
+
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+use async_trait::async_trait;
+use common::{Notes, Scripted, message, of, run_telling};
+use quiz_events::{Notice, NoticeKind, QueueMessage};
+use quiz_pipeline::NoticeListener;
+use quiz_pipeline::batch::BatchLimits;
+use quiz_pipeline::ports::{Notices, SystemClock};
+use quiz_pipeline::{Listener, LogListener};
+
+#[derive(Default)]
+struct Kept(Mutex<Vec<Vec<Notice>>>);
+
+#[async_trait]
+impl Notices for Kept {
+    async fn send(&self, notices: Vec<Notice>) {
+        self.0.lock().unwrap().push(notices);
+    }
+}
+
+async fn told(messages: &[QueueMessage]) -> Vec<Vec<Notice>> {
+    let kept = Arc::new(Kept::default());
+    let (inner, clock) = (Arc::new(LogListener), Arc::new(SystemClock));
+    let listener: Arc<dyn Listener> = Arc::new(NoticeListener::new("reports", inner, kept.clone(), clock));
+    let script = Scripted::default();
+    run_telling(script, BatchLimits::default(), listener, messages, &Notes::default(), 900).await;
+    Arc::into_inner(kept).map_or_else(Vec::new, |kept| kept.0.into_inner().unwrap())
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_batch_s_notices_go_together_each_cause_once() {
+    let mut messages = vec![of("1", "A"), of("2", "A"), of("3", "B")];
+    messages.extend((0..40).map(|at| message(&format!("bad{at}"), "{oops")));
+    messages.extend([of("u1", "unknown"), of("u2", "unknown")]);
+    let sent = told(&messages).await;
+    assert_eq!(sent.len(), 1, "sent once, when the batch is settled");
+    let mut kinds: Vec<String> = sent[0]
+        .iter()
+        .map(|notice| match &notice.kind {
+            NoticeKind::SyncFinished(it) => format!("{} finished for {}", it.session_id, it.messages_coalesced),
+            NoticeKind::SyncFailed(it) => format!("{:?} failed for {}: {}", it.session_ids, it.messages, it.error_code),
+            NoticeKind::MessagesParked(it) => format!("{} parked: {}", it.messages, it.error_code),
+            other => panic!("{other:?}"),
+        })
+        .collect();
+    kinds.sort();
+    assert_eq!(
+        kinds,
+        [
+            "40 parked: not_an_event",
+            "A finished for 2",
+            "B finished for 1",
+            "[\"unknown\"] failed for 2: unknown_quiz",
+        ]
+    );
+    let mut ids: Vec<&str> = sent[0].iter().map(|notice| notice.id.as_str()).collect();
+    ids.sort_unstable();
+    ids.dedup();
+    assert_eq!(ids.len(), 4, "each has its own name");
+}
+
+#[tokio::test(start_paused = true)]
+async fn only_the_last_try_is_told_as_a_failure() {
+    assert!(told(&[of("1", "bad")]).await.is_empty(), "it comes again");
+    let last = QueueMessage { receive_count: 5, ..of("1", "bad") };
+    let sent = told(&[last]).await;
+    let NoticeKind::SyncFailed(failed) = &sent[0][0].kind else { panic!("{sent:?}") };
+    assert_eq!((&*failed.session_ids[0], &*failed.error_code), ("bad", "source_unavailable"));
+    assert_eq!(failed.error, "could not read quiz: connection refused");
+}
+
+/// Never answers.
+struct Deaf;
+
+#[async_trait]
+impl Notices for Deaf {
+    async fn send(&self, _notices: Vec<Notice>) {
+        tokio::time::sleep(Duration::from_secs(3)).await;
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_topic_that_takes_no_notices_fails_no_sync() {
+    let (inner, clock) = (Arc::new(LogListener), Arc::new(SystemClock));
+    let listener: Arc<dyn Listener> = Arc::new(NoticeListener::new("reports", inner, Arc::new(Deaf), clock));
+    let (script, limits) = (Scripted::default(), BatchLimits::default());
+    let (report, _) = run_telling(script, limits, listener, &[of("1", "A")], &Notes::default(), 900).await;
+    assert_eq!((report.synced, report.failed.len()), (1, 0));
+}
