@@ -4,29 +4,16 @@
 
 mod support;
 
-use std::process::Command;
-
 use quiz_domain::reports::ReportTable;
 use quiz_local::SqliteStore;
-use quiz_sample::write_dump;
 use quiz_stack::Delivery;
-use support::{Pipeline, binary, comparable, quizzes};
+use support::{Pipeline, comparable, quizzes, run_local};
 
 #[tokio::test]
 async fn the_embedded_pipeline_and_the_deployed_one_write_the_same_items() {
     let documents = quizzes::documents();
-    let folder = tempfile::tempdir().unwrap();
-    write_dump(&folder.path().join("dump"), &documents, true).unwrap();
+    let folder = run_local(&documents, true);
     let out = folder.path().join("out");
-    let local = Command::new(binary("quiz-etl"))
-        .args(["local", "--source"])
-        .arg(folder.path().join("dump"))
-        .arg("--out")
-        .arg(&out)
-        .env("REPORT_FORMATS", "v1,v2")
-        .output()
-        .unwrap();
-    assert!(local.status.success(), "{}", String::from_utf8_lossy(&local.stderr));
 
     let pipeline = Pipeline::deploy(&documents, Delivery::Envelope).await;
     let ids: Vec<String> = documents.quizzes.iter().map(|it| it.get_str("_id").unwrap().to_owned()).collect();

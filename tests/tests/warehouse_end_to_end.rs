@@ -4,15 +4,14 @@
 mod support;
 
 use std::collections::HashMap;
-use std::process::Command;
 use std::time::Duration;
 
 use mongodb::bson::{bson, doc};
 use quiz_domain::rows::WarehouseTable;
-use quiz_sample::{SampleDocuments, sapa, write_dump};
+use quiz_sample::{SampleDocuments, sapa};
 use quiz_suites::parquet::read_parquet;
 use support::warehouse::{Row, WarehousePipeline, comparable, read_by_duckdb};
-use support::{binary, quizzes};
+use support::{quizzes, run_local};
 
 const VISIBILITY: Duration = Duration::from_mins(10);
 
@@ -164,17 +163,8 @@ const POSITION: &str = "question_position_index";
 #[tokio::test]
 async fn the_parquet_files_of_local_hold_the_same_rows_as_bigquery() {
     let documents = quizzes::documents();
-    let folder = tempfile::tempdir().unwrap();
-    write_dump(&folder.path().join("dump"), &documents, false).unwrap();
+    let folder = run_local(&documents, false);
     let out = folder.path().join("out");
-    let local = Command::new(binary("quiz-etl"))
-        .args(["local", "--source"])
-        .arg(folder.path().join("dump"))
-        .arg("--out")
-        .arg(&out)
-        .output()
-        .unwrap();
-    assert!(local.status.success(), "{}", String::from_utf8_lossy(&local.stderr));
 
     let pipeline = WarehousePipeline::deploy(&documents, None, VISIBILITY).await;
     let ids: Vec<String> = documents.quizzes.iter().map(|it| it.get_str("_id").unwrap().to_owned()).collect();

@@ -69,6 +69,32 @@ async fn chunks_of_any_dump_give_each_document_once() {
     }
 }
 
+#[tokio::test]
+async fn a_gzip_is_unpacked_once() {
+    let folder = dump(&documents());
+    replace_sessions(folder.path(), "sessions.bson.gz", &gzip(&bytes(&documents().sessions)));
+    let source = DumpSource::open(folder.path()).unwrap();
+    let heads: Vec<Document> = source.attempt_heads(TEXT_QUIZ).await.unwrap().try_collect().await.unwrap();
+    fs::remove_file(folder.path().join("sessions.bson.gz")).unwrap();
+    let keys: Vec<Bson> = heads.iter().map(|head| head["_id"].clone()).collect();
+    let mut read = 0;
+    for chunk in keys.chunks(100) {
+        let documents = source.attempts(TEXT_QUIZ, chunk.to_vec()).await.unwrap();
+        read += documents.try_collect::<Vec<_>>().await.unwrap().len();
+    }
+    assert_eq!(read, heads.len());
+}
+
+#[tokio::test]
+async fn documents_of_the_same_id_are_all_read_in_the_order_of_the_file() {
+    let with = |id: &str, user: &str| doc! {"_id": id, "quiz_id": TEXT_QUIZ, "user_id": user};
+    let stored = [with("b", "1"), with("a", "2"), with("b", "3"), doc! {"quiz_id": TEXT_QUIZ}];
+    let folder = dump(&Collections::default());
+    replace_sessions(folder.path(), "sessions.bson", &bytes(&stored));
+    let source = DumpSource::open(folder.path()).unwrap();
+    assert_eq!(attempts(&source, &["a", "b", "b"]).await.unwrap(), stored[..3]);
+}
+
 #[test]
 fn quizzes_are_listed_in_the_order_of_the_file_each_once() {
     let mut collections = documents();
@@ -165,7 +191,13 @@ async fn a_corrupt_gzip_is_an_error_that_names_the_file() {
         replace_sessions(folder.path(), "sessions.bson.gz", &content);
         let error = heads_error(folder.path()).await;
         assert!(matches!(error, SourceError::Corrupt { .. }), "{error}");
+        assert!(error.to_string().contains("(at byte "), "{error}");
         assert!(error.to_string().contains("sessions.bson.gz"), "{error}");
+        let source = DumpSource::open(folder.path()).unwrap();
+        for _ in 0..2 {
+            let error = attempts(&source, &["x"]).await.unwrap_err();
+            assert!(error.to_string().contains("sessions.bson.gz"), "{error}");
+        }
     }
 }
 

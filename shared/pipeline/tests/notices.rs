@@ -43,8 +43,12 @@ async fn a_batch_s_notices_go_together_each_cause_once() {
     let mut kinds: Vec<String> = sent[0]
         .iter()
         .map(|notice| match &notice.kind {
-            NoticeKind::SyncFinished(it) => format!("{} finished for {}", it.session_id, it.messages_coalesced),
-            NoticeKind::SyncFailed(it) => format!("{:?} failed for {}: {}", it.session_ids, it.messages, it.error_code),
+            NoticeKind::SyncFinished(it) => {
+                format!("{} finished for {}", it.session_id, it.messages_coalesced)
+            }
+            NoticeKind::SyncFailed(it) => {
+                format!("{:?} failed for {}: {}", it.session_ids, it.messages, it.error_code)
+            }
             NoticeKind::MessagesParked(it) => format!("{} parked: {}", it.messages, it.error_code),
             other => panic!("{other:?}"),
         })

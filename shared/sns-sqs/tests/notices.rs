@@ -39,7 +39,7 @@ async fn notices_arrive_as_they_were_sent() {
             }
         })
         .collect();
-    read.sort_by_key(|notice| notice.id[1..].parse::<u32>().unwrap());
+    read.sort_by_key(|notice| notice.id.trim_start_matches('n').parse::<u32>().unwrap());
     assert_eq!(read, sent);
 }
 

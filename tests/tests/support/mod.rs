@@ -7,12 +7,14 @@ pub mod warehouse;
 
 use std::collections::HashMap;
 use std::path::PathBuf;
+use std::process::Command;
 use std::time::Duration;
 
 use aws_sdk_dynamodb::types::AttributeValue;
-use quiz_sample::SampleDocuments;
+use quiz_sample::{SampleDocuments, write_dump};
 use quiz_stack::{Delivery, FunctionSpec, MappingSpec, QueuePair, Stack, insert, unique};
 use serde_json::{Map, Number, Value};
+use tempfile::TempDir;
 use tokio::sync::OnceCell;
 
 pub type Item = HashMap<String, AttributeValue>;
@@ -26,6 +28,22 @@ pub fn binary(name: &str) -> PathBuf {
     let path = test.parent().and_then(|deps| deps.parent()).unwrap().join(name);
     assert!(path.is_file(), "{} is missing: run `cargo test --workspace`, which builds it", path.display());
     path
+}
+
+/// Runs `quiz-etl local` on a dump of the documents; what it wrote is under `out` in the folder.
+pub fn run_local(documents: &SampleDocuments, gzip: bool) -> TempDir {
+    let folder = tempfile::tempdir().unwrap();
+    write_dump(&folder.path().join("dump"), documents, gzip).unwrap();
+    let local = Command::new(binary("quiz-etl"))
+        .args(["local", "--source"])
+        .arg(folder.path().join("dump"))
+        .arg("--out")
+        .arg(folder.path().join("out"))
+        .env("REPORT_FORMATS", "v1,v2")
+        .output()
+        .unwrap();
+    assert!(local.status.success(), "{}", String::from_utf8_lossy(&local.stderr));
+    folder
 }
 
 /// A function of the pipeline with the topic and queue that feed it.

@@ -2,7 +2,7 @@ use std::borrow::Cow;
 
 use super::RowBatch;
 use super::cell::{Cell, CellType};
-use super::schema::{ColumnSpec, WarehouseTable};
+use super::schema::{ColumnSpec, WarehouseTable, text};
 use crate::attempt::{AnswerRecord, Attempt};
 use crate::question::Question;
 use crate::quiz::Quiz;
@@ -26,10 +26,6 @@ impl<'a> Row<'a> {
 }
 
 pub(super) type Column = (ColumnSpec, for<'a> fn(&Row<'a>) -> Cell<'a>);
-
-const fn text(name: &'static str, description: &'static str) -> ColumnSpec {
-    ColumnSpec::new(name, CellType::Text, description)
-}
 
 pub(super) static COLUMNS: [Column; 14] = [
     (text("session_id", "id of the test session").required(), |row| Cell::text(row.session_id)),

@@ -1,6 +1,6 @@
 use super::RowBatch;
-use super::cell::{self, Cell, CellType};
-use super::schema::{ColumnSpec, WarehouseTable};
+use super::cell::{self, Cell};
+use super::schema::{ColumnSpec, WarehouseTable, flag, float, int, text};
 use crate::attempt::AnswerRecord;
 use crate::builder::TakenAttempt;
 use crate::question::Question;
@@ -44,22 +44,6 @@ impl Row<'_> {
 }
 
 pub(super) type Column = (ColumnSpec, for<'a> fn(&Row<'a>) -> Cell<'a>);
-
-const fn text(name: &'static str, description: &'static str) -> ColumnSpec {
-    ColumnSpec::new(name, CellType::Text, description)
-}
-
-const fn flag(name: &'static str, description: &'static str) -> ColumnSpec {
-    ColumnSpec::new(name, CellType::Bool, description)
-}
-
-const fn float(name: &'static str, description: &'static str) -> ColumnSpec {
-    ColumnSpec::new(name, CellType::Float, description)
-}
-
-const fn int(name: &'static str, description: &'static str) -> ColumnSpec {
-    ColumnSpec::new(name, CellType::Int, description)
-}
 
 pub(super) static COLUMNS: [Column; 25] = [
     (text("session_id", "id of the test session").required(), |row| Cell::text(row.session_id)),

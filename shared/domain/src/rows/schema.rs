@@ -22,6 +22,22 @@ impl ColumnSpec {
     }
 }
 
+pub(super) const fn text(name: &'static str, description: &'static str) -> ColumnSpec {
+    ColumnSpec::new(name, CellType::Text, description)
+}
+
+pub(super) const fn int(name: &'static str, description: &'static str) -> ColumnSpec {
+    ColumnSpec::new(name, CellType::Int, description)
+}
+
+pub(super) const fn float(name: &'static str, description: &'static str) -> ColumnSpec {
+    ColumnSpec::new(name, CellType::Float, description)
+}
+
+pub(super) const fn flag(name: &'static str, description: &'static str) -> ColumnSpec {
+    ColumnSpec::new(name, CellType::Bool, description)
+}
+
 /// When the test began. A row does not know it: where the session has no start it is that of the
 /// earliest attempt, which is known when all have been read.
 pub const START_DATE: ColumnSpec = ColumnSpec::new(

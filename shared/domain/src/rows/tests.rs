@@ -1,6 +1,6 @@
 use super::RowBatch;
 use super::cell::{Cell, CellType};
-use super::schema::{ColumnSpec, WarehouseTable};
+use super::schema::{ColumnSpec, WarehouseTable, float, int, text};
 use crate::rank::{CohortFigures, Standing};
 use crate::reports::{SectionReport, SectionResult, Stamp, section_results};
 use crate::round::round2;
@@ -19,18 +19,6 @@ pub struct TestRow<'a> {
 }
 
 pub(super) type Column = (ColumnSpec, for<'a> fn(&'a TestRow<'a>) -> Cell<'a>);
-
-const fn text(name: &'static str, description: &'static str) -> ColumnSpec {
-    ColumnSpec::new(name, CellType::Text, description)
-}
-
-const fn int(name: &'static str, description: &'static str) -> ColumnSpec {
-    ColumnSpec::new(name, CellType::Int, description)
-}
-
-const fn float(name: &'static str, description: &'static str) -> ColumnSpec {
-    ColumnSpec::new(name, CellType::Float, description)
-}
 
 pub(super) static COLUMNS: [Column; 38] = [
     (text("session_id", "id of the test session").required(), |row| Cell::text(&row.report.session_id)),

@@ -1,5 +1,6 @@
+use std::env;
 use std::fs::File;
-use std::io::{self, BufReader, Read, Seek, SeekFrom};
+use std::io::{self, BufReader, Read, Seek, SeekFrom, Write};
 use std::os::unix::fs::FileExt;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
@@ -30,23 +31,35 @@ impl Collection {
     pub fn open(&self) -> Result<Positioned, SourceError> {
         let open = || File::open(&self.path).map_err(|cause| io_error(&self.path, "", cause));
         if self.path.extension().is_none_or(|it| it != "gz") {
-            return Ok(Positioned { file: Arc::new(open()?), offset: 0 });
+            return Ok(Positioned { file: Arc::new(open()?), offset: 0, broken: None });
         }
         let mut unpacked = self.unpacked.lock().unwrap_or_else(PoisonError::into_inner);
-        let file = if let Some(file) = &*unpacked {
-            Arc::clone(file)
-        } else {
-            let file = unpack(open()?).map_err(|cause| io_error(&self.path, "", cause))?;
-            Arc::clone(unpacked.insert(Arc::new(file)))
-        };
-        Ok(Positioned { file, offset: 0 })
+        if let Some(file) = &*unpacked {
+            return Ok(Positioned { file: Arc::clone(file), offset: 0, broken: None });
+        }
+        let copy = || format!("a copy, unpacked in {}, of ", env::temp_dir().display());
+        let (file, broken) = unpack(open()?).map_err(|cause| io_error(&self.path, &copy(), cause))?;
+        let file = Arc::new(file);
+        if broken.is_none() {
+            *unpacked = Some(Arc::clone(&file));
+        }
+        Ok(Positioned { file, offset: 0, broken })
     }
 }
 
-fn unpack(packed: File) -> io::Result<File> {
+/// Unpacks as far as it goes, and says why it goes no further. The error is of the temporary file.
+fn unpack(packed: File) -> io::Result<(File, Option<io::Error>)> {
     let mut file = tempfile::tempfile()?;
-    io::copy(&mut MultiGzDecoder::new(BufReader::new(packed)), &mut file)?;
-    Ok(file)
+    let mut packed = MultiGzDecoder::new(BufReader::new(packed));
+    let mut bytes = vec![0; 64 * 1024];
+    loop {
+        match packed.read(&mut bytes) {
+            Ok(0) => return Ok((file, None)),
+            Ok(read) => file.write_all(bytes.get(..read).unwrap_or_default())?,
+            Err(cause) if cause.kind() == io::ErrorKind::Interrupted => {}
+            Err(cause) => return Ok((file, Some(cause))),
+        }
+    }
 }
 
 /// A place in a file that others read too.
@@ -54,11 +67,16 @@ fn unpack(packed: File) -> io::Result<File> {
 pub(super) struct Positioned {
     file: Arc<File>,
     offset: u64,
+    /// Why the file's gzip could not be unpacked beyond its end.
+    broken: Option<io::Error>,
 }
 
 impl Read for Positioned {
     fn read(&mut self, bytes: &mut [u8]) -> io::Result<usize> {
         let read = self.file.read_at(bytes, self.offset)?;
+        if read == 0 && !bytes.is_empty() {
+            self.broken.take().map_or(Ok(()), Err)?;
+        }
         self.offset += read as u64;
         Ok(read)
     }

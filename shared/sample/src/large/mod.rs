@@ -1,6 +1,7 @@
 //! One large assessment, as many students as asked for: to measure with. Its documents are a pure function
 //! of [`Large`], and are written one by one.
 
+mod answers;
 mod quiz;
 mod sessions;
 

@@ -7,6 +7,7 @@ const SUBJECTS: [&str; 3] = ["Physics", "Chemistry", "Mathematics"];
 const CHOICE: u32 = 5;
 /// How many questions of a set the quiz document holds in full.
 const IN_FULL: usize = 10;
+const DIFFICULTIES: [&str; 3] = ["easy", "medium", "hard"];
 
 /// One question: enough to store it, and to answer it.
 #[derive(Clone, Copy, Debug)]
@@ -76,6 +77,16 @@ impl Asked {
         2 * self.subject as u64 + u64::from(!self.is_choice()) + 1
     }
 
+    /// The last subject lets its students choose half of its numerical questions.
+    pub fn is_optional(&self) -> bool {
+        self.subject == SUBJECTS.len() - 1 && !self.is_choice()
+    }
+
+    /// An index into [`DIFFICULTIES`].
+    pub fn difficulty(&self) -> u8 {
+        [0, 1, 1, 2, 1].get(self.place as usize % 5).copied().unwrap_or_default()
+    }
+
     /// What the quiz document holds of every question.
     fn stub(&self) -> Document {
         doc! {
@@ -88,6 +99,7 @@ impl Asked {
     fn full(&self) -> Document {
         let subject = SUBJECTS.get(self.subject).copied().unwrap_or_default();
         let chapter = self.place / 5;
+        let difficulty = DIFFICULTIES.get(usize::from(self.difficulty())).copied().unwrap_or_default();
         let mut full = self.stub();
         full.insert("text", format!("Question {} of {subject}: which of these holds?", self.place + 1));
         let option = |at: i32| bson!({"text": format!("option {at}"), "image": Bson::Null});
@@ -99,11 +111,16 @@ impl Asked {
             "metadata",
             doc! {
                 "subject": subject, "chapter": format!("{subject} {chapter}"), "chapter_id": format!("{chapter:03}"),
-                "topic": format!("topic {}", self.place % 7), "difficulty": "medium", "priority": "high",
+                "topic": format!("topic {}", self.place % 7), "difficulty": difficulty, "priority": "high",
             },
         );
         full
     }
+}
+
+/// How many of a set's optional questions may be answered.
+pub(super) fn allowed(optional: usize) -> usize {
+    optional.div_ceil(2)
 }
 
 fn size(questions: u32, subject: usize) -> u32 {
@@ -123,8 +140,7 @@ pub(super) fn document(count: u32) -> Document {
             let of_set: Vec<&Asked> =
                 all.iter().filter(|it| it.subject == subject && it.is_choice() == choice).collect();
             let Some(first) = of_set.first() else { continue };
-            // the last subject lets its students choose 5 of 10 numerical questions
-            let limit = if subject == 2 && !choice { of_set.len() / 2 } else { of_set.len() };
+            let limit = if first.is_optional() { allowed(of_set.len()) } else { of_set.len() };
             let stored = of_set.iter().enumerate();
             let stored = stored.map(|(at, it)| if at < IN_FULL { it.full() } else { it.stub() });
             let partial = bson!([{"conditions": [{"num_correct_selected": 1}], "marks": 1}]);
