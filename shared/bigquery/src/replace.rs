@@ -129,9 +129,13 @@ impl Run<'_> {
     ) -> BoxFuture<'_, Results> {
         Box::pin(async move {
             let script = sql::replace(|table| self.api.full_name(table), staging.as_deref());
+            let mut parameters = vec![sql::session_ids(&tests)];
+            if staging.is_some() {
+                parameters.push(sql::tests(&tests));
+            }
             let job = self
                 .job(&format!("{name}_commit"), |job_id| {
-                    let job = jobs::query(self.api, &job_id, script.clone(), vec![sql::tests(&tests)]);
+                    let job = jobs::query(self.api, &job_id, script.clone(), parameters.clone());
                     async move { self.api.start(&job_id, &job).await }
                 })
                 .await;

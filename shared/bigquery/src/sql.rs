@@ -16,9 +16,8 @@ pub(crate) fn replace(name: impl Fn(&str) -> String, staging: Option<&str>) -> S
     let mut script = vec!["BEGIN TRANSACTION".to_owned()];
     for table in WarehouseTable::ALL {
         let target = name(table.name());
-        script.push(format!(
-            "DELETE FROM `{target}` WHERE session_id IN (SELECT test.session_id FROM UNNEST(@tests) AS test)"
-        ));
+        // a constant list, so that BigQuery reads only the clustered blocks that hold these sessions
+        script.push(format!("DELETE FROM `{target}` WHERE session_id IN UNNEST(@session_ids)"));
         let Some(staging) = staging else { continue };
         let staged = name(staging);
         let own: Vec<String> = table.row_columns().map(|it| format!("`{}`", it.name)).collect();
@@ -38,6 +37,13 @@ pub(crate) fn replace(name: impl Fn(&str) -> String, staging: Option<&str>) -> S
     script.join(";\n") + ";"
 }
 
+/// `@session_ids`.
+pub(crate) fn session_ids(tests: &[StagedTest]) -> QueryParameter {
+    let text = QueryParameterType { r#type: "STRING".to_owned(), ..QueryParameterType::default() };
+    let values = tests.iter().map(|test| text_value(test.session_id.clone()));
+    array("session_ids", text, values.collect())
+}
+
 /// `@tests`: the session ids, with the values that all rows of a test share.
 pub(crate) fn tests(tests: &[StagedTest]) -> QueryParameter {
     let scalar = |kind: &str| QueryParameterType { r#type: kind.to_owned(), ..QueryParameterType::default() };
@@ -55,24 +61,31 @@ pub(crate) fn tests(tests: &[StagedTest]) -> QueryParameter {
         ]),
         array_type: None,
     };
-    let value = |text: String| QueryParameterValue { value: Some(text), ..QueryParameterValue::default() };
     let values = tests.iter().map(|test| QueryParameterValue {
         struct_values: Some(HashMap::from([
-            ("session_id".to_owned(), value(test.session_id.clone())),
-            (START_DATE.name.to_owned(), value(test.start_date.to_string())),
-            (INSERTED_AT.name.to_owned(), value(format!("{:.6}", test.inserted_at))),
+            ("session_id".to_owned(), text_value(test.session_id.clone())),
+            (START_DATE.name.to_owned(), text_value(test.start_date.to_string())),
+            (INSERTED_AT.name.to_owned(), text_value(format!("{:.6}", test.inserted_at))),
         ])),
         ..QueryParameterValue::default()
     });
+    array("tests", of_test, values.collect())
+}
+
+fn text_value(text: String) -> QueryParameterValue {
+    QueryParameterValue { value: Some(text), ..QueryParameterValue::default() }
+}
+
+fn array(name: &str, of: QueryParameterType, values: Vec<QueryParameterValue>) -> QueryParameter {
     QueryParameter {
-        name: Some("tests".to_owned()),
+        name: Some(name.to_owned()),
         parameter_type: Some(QueryParameterType {
             r#type: "ARRAY".to_owned(),
-            array_type: Some(Box::new(of_test)),
+            array_type: Some(Box::new(of)),
             struct_types: None,
         }),
         parameter_value: Some(QueryParameterValue {
-            array_values: Some(values.collect()),
+            array_values: Some(values),
             ..QueryParameterValue::default()
         }),
     }
