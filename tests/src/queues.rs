@@ -30,11 +30,13 @@ pub enum Delivery {
 }
 
 /// How many messages a queue holds.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct QueueDepth {
     pub visible: u64,
     /// Received, neither deleted nor visible again.
     pub in_flight: u64,
+    /// Sent, and not to be received yet.
+    pub delayed: u64,
 }
 
 impl Stack {
@@ -201,20 +203,30 @@ impl Stack {
         Ok(taken)
     }
 
-    /// How many messages a queue holds now.
+    /// How many messages a queue holds now, all counted in one moment.
     ///
     /// # Errors
     /// What SQS refuses.
     pub async fn queue_depth(&self, queue_url: &str) -> Result<QueueDepth> {
-        let sqs = self.sqs();
-        let visible = attribute(&sqs, queue_url, QueueAttributeName::ApproximateNumberOfMessages).await?;
-        let in_flight =
-            attribute(&sqs, queue_url, QueueAttributeName::ApproximateNumberOfMessagesNotVisible).await?;
-        Ok(QueueDepth { visible: visible.parse()?, in_flight: in_flight.parse()? })
+        const NAMES: [QueueAttributeName; 3] = [
+            QueueAttributeName::ApproximateNumberOfMessages,
+            QueueAttributeName::ApproximateNumberOfMessagesNotVisible,
+            QueueAttributeName::ApproximateNumberOfMessagesDelayed,
+        ];
+        let request = self.sqs().get_queue_attributes().queue_url(queue_url);
+        let request = request.set_attribute_names(Some(NAMES.to_vec()));
+        let answer = request.send().await.with_context(|| format!("cannot read the depth of {queue_url}"))?;
+        let attributes = answer.attributes.unwrap_or_default();
+        let count = |name: &QueueAttributeName| -> Result<u64> {
+            let count = attributes.get(name).with_context(|| format!("{queue_url} has no {name}"))?;
+            Ok(count.parse()?)
+        };
+        let [visible, in_flight, delayed] = &NAMES;
+        Ok(QueueDepth { visible: count(visible)?, in_flight: count(in_flight)?, delayed: count(delayed)? })
     }
 
-    /// Waits until a queue holds nothing, neither visible nor in flight: all was handled or moved to the dead-letter
-    /// queue.
+    /// Waits until a queue holds nothing, be it visible, in flight or delayed: all was handled or moved to the
+    /// dead-letter queue.
     ///
     /// # Errors
     /// What the queue still holds when `timeout` has passed.
@@ -222,7 +234,7 @@ impl Stack {
         let what = format!("{queue_url} to be empty");
         eventually(&what, timeout, async || {
             let depth = self.queue_depth(queue_url).await?;
-            if (depth.visible, depth.in_flight) == (0, 0) { Ok(Some(())) } else { Err(anyhow!("{depth:?}")) }
+            if depth == QueueDepth::default() { Ok(Some(())) } else { Err(anyhow!("{depth:?}")) }
         })
         .await
     }

@@ -2,11 +2,8 @@ use std::sync::Arc;
 
 use async_trait::async_trait;
 use aws_config::SdkConfig;
-use aws_lambda_events::sqs::SqsEvent;
-use lambda_runtime::{Error, LambdaEvent, service_fn};
 use quiz_discord::{DiscordClient, DiscordError, Post, Target};
 use quiz_messaging::Backoff;
-use quiz_runtime::sqs;
 use quiz_sns_sqs::SqsQueues;
 use tokio::sync::OnceCell;
 use tokio::time::Instant;
@@ -46,18 +43,6 @@ pub async fn connect(config: Config) -> Handler {
     let notifier =
         Notifier { channel: Arc::new(channel), memory: Arc::new(memory), backoff: Backoff::default() };
     Handler::new(notifier, Arc::new(queues))
-}
-
-/// Answers Lambda's events until the process ends.
-///
-/// # Errors
-/// Where the Lambda runtime cannot be reached.
-pub async fn serve(handler: &Handler) -> Result<(), Error> {
-    let answer = |event: LambdaEvent<SqsEvent>| async move {
-        let deadline = sqs::deadline(event.context.deadline());
-        Ok::<_, Error>(handler.handle(event.payload, deadline).await)
-    };
-    lambda_runtime::run(service_fn(answer)).await
 }
 
 /// The channel, its secret read when it is first needed: a secret that cannot be read fails messages, with its

@@ -8,6 +8,6 @@ mod memory;
 
 pub use batch::Notifier;
 pub use config::{Config, DiscordSource};
-pub use connect::{Channel, connect, serve};
+pub use connect::{Channel, connect};
 pub use handler::Handler;
 pub use memory::{DynamoMemory, Memory, MemoryError};

@@ -1,11 +1,12 @@
 use anyhow::anyhow;
-use notify_discord::{Config, connect, serve};
-use quiz_runtime::{Environment, telemetry};
+use notify_discord::{Config, connect};
+use quiz_runtime::{Environment, sqs, telemetry};
 
 #[tokio::main]
 async fn main() -> anyhow::Result<()> {
     telemetry::init();
     let config = Config::read(Environment::of_process())?;
     let handler = connect(config).await;
-    serve(&handler).await.map_err(|error| anyhow!(error))
+    let served = sqs::serve(|event, deadline| handler.handle(event, deadline)).await;
+    served.map_err(|error| anyhow!(error))
 }

@@ -1,5 +1,5 @@
 use anyhow::anyhow;
-use quiz_runtime::{Environment, telemetry};
+use quiz_runtime::{Environment, sqs, telemetry};
 use sync_reports::{Config, connect};
 
 #[tokio::main]
@@ -7,5 +7,6 @@ async fn main() -> anyhow::Result<()> {
     telemetry::init();
     let config = Config::read(Environment::of_process())?;
     let handler = connect(config).await;
-    quiz_sync_function::serve(&handler).await.map_err(|error| anyhow!(error))
+    let served = sqs::serve(|event, deadline| handler.handle(event, deadline)).await;
+    served.map_err(|error| anyhow!(error))
 }

@@ -103,10 +103,7 @@ impl Api {
 
     pub async fn table(&self, table: &str) -> Result<Option<Table>, BigQueryError> {
         let (project, dataset) = (&self.place.project, &self.place.dataset);
-        let get = || async {
-            self.bearer.token().await?;
-            Ok(self.client.table().get(project, dataset, table, None).await?)
-        };
+        let get = || async { Ok(self.client.table().get(project, dataset, table, None).await?) };
         match self.retries.run("read a table's schema", get).await {
             Ok(table) => Ok(Some(table)),
             Err(error) if error.kind == ErrorKind::NotFound => Ok(None),
@@ -125,10 +122,7 @@ impl Api {
         let (project, dataset) = (&self.place.project, &self.place.dataset);
         let mut new = Table::new(project, dataset, table, schema);
         new.expiration_time = Some(expires.as_millisecond().to_string());
-        let create = || async {
-            self.bearer.token().await?;
-            Ok(self.client.table().create(new.clone()).await?)
-        };
+        let create = || async { Ok(self.client.table().create(new.clone()).await?) };
         match self.retries.run("make a staging table", create).await {
             Err(error) if error.kind != ErrorKind::Exists => Err(error),
             _ => Ok(()),
@@ -147,10 +141,7 @@ impl Api {
     /// Starts a job, whose name must be given. One of that name that runs already is it.
     pub async fn start(&self, job_id: &str, job: &Job) -> Result<Job, BigQueryError> {
         let project = &self.place.project;
-        let insert = || async {
-            self.bearer.token().await?;
-            Ok(self.client.job().insert(project, job.clone()).await?)
-        };
+        let insert = || async { Ok(self.client.job().insert(project, job.clone()).await?) };
         match self.retries.run("start a job", insert).await {
             Err(error) if error.kind == ErrorKind::Exists => self.job(job_id).await,
             other => other,
@@ -159,10 +150,7 @@ impl Api {
 
     pub async fn job(&self, job_id: &str) -> Result<Job, BigQueryError> {
         let (project, location) = (&self.place.project, Some(self.place.location.as_str()));
-        let get = || async {
-            self.bearer.token().await?;
-            Ok(self.client.job().get_job(project, job_id, location).await?)
-        };
+        let get = || async { Ok(self.client.job().get_job(project, job_id, location).await?) };
         self.retries.run("ask for a job", get).await
     }
 }

@@ -71,14 +71,11 @@ impl Bearer {
 
     /// A token, or why there is none.
     pub async fn token(&self) -> Result<String, BigQueryError> {
-        self.access_token().await.map_err(|error| match error {
-            BQError::YupAuthError(error) => no_token(&error),
-            other => other.into(),
-        })
+        Ok(self.access_token().await?)
     }
 }
 
-fn no_token(error: &yup::Error) -> BigQueryError {
+pub(crate) fn no_token(error: &yup::Error) -> BigQueryError {
     let kind = match error {
         yup::Error::HttpError(_) | yup::Error::HttpClientError(_) => ErrorKind::Transient,
         _ => ErrorKind::Refused,

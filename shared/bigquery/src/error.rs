@@ -1,6 +1,8 @@
 use gcp_bigquery_client::error::BQError;
 use thiserror::Error;
 
+use crate::credentials::no_token;
+
 /// Why BigQuery did not do what it was asked to.
 #[derive(Clone, Debug, Error, PartialEq, Eq)]
 #[error("{message}")]
@@ -70,6 +72,7 @@ impl From<BQError> for BigQueryError {
                 Self::answered(error.code, reason, &error.message)
             }
             BQError::RequestError(error) => error.into(),
+            BQError::YupAuthError(error) => no_token(&error),
             other => Self::new(ErrorKind::Refused, other.to_string()),
         }
     }

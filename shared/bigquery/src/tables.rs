@@ -4,7 +4,7 @@ use quiz_domain::rows::WarehouseTable;
 use crate::api::Api;
 use crate::error::{BigQueryError, ErrorKind};
 use crate::jobs;
-use crate::schema::{add_column, ddl, differences};
+use crate::schema::{Differences, add_column, ddl, differences};
 
 /// Makes the tables what is written to them, as far as that is safe: absent tables are made, absent nullable
 /// columns added. `name` begins the name of the job that does it.
@@ -38,12 +38,12 @@ pub(crate) async fn ensure(api: &Api, name: &str) -> Result<(), BigQueryError> {
     jobs::ended(api, &job_id, started).await.map(|_| ())
 }
 
-fn check(table: WarehouseTable, actual: &Table) -> crate::schema::Differences {
+fn check(table: WarehouseTable, actual: &Table) -> Differences {
     match actual.r#type.as_deref() {
         None | Some("TABLE") => differences(table, actual),
         Some(other) => {
             let wrong = vec![format!("it is a {other}, not a table")];
-            crate::schema::Differences { missing: Vec::new(), wrong }
+            Differences { missing: Vec::new(), wrong }
         }
     }
 }

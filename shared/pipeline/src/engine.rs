@@ -73,7 +73,7 @@ impl SyncBatch for Batch {
         Ok(if self.sink.commits_together() {
             Synced::Staged(outcome)
         } else {
-            Synced::Done(ended(outcome, request.newest_completion, clock.now()))
+            Synced::Done(ended(outcome, clock.now()))
         })
     }
 
@@ -81,14 +81,10 @@ impl SyncBatch for Batch {
         let session_ids: Vec<String> = staged.iter().map(|it| it.session_id.clone()).collect();
         let results = self.sink.commit(&session_ids).await;
         let now = self.reader.clock.now();
-        let ended = |outcome: SyncOutcome| {
-            let completed = outcome.newest_completion;
-            ended(outcome, completed, now)
-        };
         staged
             .into_iter()
             .zip(results)
-            .map(|(outcome, result)| Ok(result.map(|()| ended(outcome))?))
+            .map(|(outcome, result)| Ok(result.map(|()| ended(outcome, now))?))
             .collect()
     }
 }
@@ -125,10 +121,10 @@ impl Batch {
 }
 
 /// The outcome with the times that are known when all is written.
-fn ended(outcome: SyncOutcome, completed: Option<Timestamp>, now: Timestamp) -> SyncOutcome {
+fn ended(outcome: SyncOutcome, now: Timestamp) -> SyncOutcome {
     SyncOutcome {
         duration: between(outcome.started_at, now),
-        lag: completed.map(|completed| between(completed, now)),
+        lag: outcome.newest_completion.map(|completed| between(completed, now)),
         ..outcome
     }
 }

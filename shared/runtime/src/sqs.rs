@@ -1,15 +1,33 @@
-//! From Lambda's SQS event to messages, and back.
+//! The SQS entry of a Lambda: its events served, and read as messages.
 
 use std::time::{Duration, SystemTime};
 
 use aws_lambda_events::sqs::{BatchItemFailure, SqsBatchResponse, SqsEvent, SqsMessage, SqsMessageAttribute};
 use jiff::Timestamp;
+use lambda_runtime::{Error, LambdaEvent, service_fn};
 use quiz_events::QueueMessage;
 use tokio::time::Instant;
 
 const SENT: &str = "SentTimestamp";
 const RECEIVES: &str = "ApproximateReceiveCount";
 const TYPE: &str = "type";
+
+/// Answers Lambda's events until the process ends: each is handled before the deadline that comes with it.
+///
+/// # Errors
+/// Where the Lambda runtime cannot be reached.
+pub async fn serve<H, F>(handle: H) -> Result<(), Error>
+where
+    H: Fn(SqsEvent, Instant) -> F,
+    F: Future<Output = SqsBatchResponse>,
+{
+    let handle = &handle;
+    let answer = |event: LambdaEvent<SqsEvent>| async move {
+        let deadline = deadline(event.context.deadline());
+        Ok::<_, Error>(handle(event.payload, deadline).await)
+    };
+    lambda_runtime::run(service_fn(answer)).await
+}
 
 /// The event's messages by the ARN of the queue that they came from, in order.
 #[must_use]

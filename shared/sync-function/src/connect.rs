@@ -1,12 +1,9 @@
 use std::sync::Arc;
 
 use aws_config::SdkConfig;
-use aws_lambda_events::sqs::SqsEvent;
-use lambda_runtime::{Error, LambdaEvent, service_fn};
 use quiz_pipeline::batch::{BatchHandler, BatchLimits};
 use quiz_pipeline::ports::SystemClock;
 use quiz_pipeline::{Engine, Listener, LogListener, NoticeListener, ResultSink};
-use quiz_runtime::sqs;
 use quiz_sns_sqs::{SnsNotices, SqsQueues};
 use tokio::sync::OnceCell;
 
@@ -45,16 +42,4 @@ pub fn connect(
     let engine = Engine::new(Arc::new(source), sink, clock.clone(), settings.excluded_users);
     let batches = BatchHandler { sync: Arc::new(engine), listener, clock, limits };
     Handler::new(batches, Arc::new(queues))
-}
-
-/// Answers Lambda's events until the process ends.
-///
-/// # Errors
-/// Where the Lambda runtime cannot be reached.
-pub async fn serve(handler: &Handler) -> Result<(), Error> {
-    let answer = |event: LambdaEvent<SqsEvent>| async move {
-        let deadline = sqs::deadline(event.context.deadline());
-        Ok::<_, Error>(handler.handle(event.payload, deadline).await)
-    };
-    lambda_runtime::run(service_fn(answer)).await
 }

@@ -5,6 +5,6 @@ mod handler;
 mod mongo;
 mod settings;
 
-pub use connect::{connect, serve};
+pub use connect::connect;
 pub use handler::Handler;
 pub use settings::{SourceSettings, excluded_users};

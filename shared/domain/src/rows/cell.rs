@@ -1,7 +1,6 @@
 use std::borrow::Cow;
 
 use jiff::civil::Date;
-use serde::Serialize;
 
 use crate::value::Value;
 
@@ -62,9 +61,5 @@ impl<'a> Cell<'a> {
 }
 
 pub(super) fn json(value: &Value) -> Option<String> {
-    if value.is_unknown() { None } else { to_json(value) }
-}
-
-fn to_json(value: &impl Serialize) -> Option<String> {
-    serde_json::to_string(value).ok()
+    if value.is_unknown() { None } else { serde_json::to_string(value).ok() }
 }

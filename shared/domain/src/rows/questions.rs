@@ -6,7 +6,6 @@ use crate::builder::TakenAttempt;
 use crate::question::Question;
 use crate::quiz::{QuestionSet, Quiz};
 use crate::scoring::{Judgement, Outcome};
-use crate::value::Value;
 
 /// One user's answer to one question.
 pub(super) struct Row<'a> {
@@ -137,7 +136,7 @@ pub struct QuestionRows {
 impl QuestionRows {
     #[must_use]
     pub fn new(quiz: &Quiz, session_id: &str) -> Self {
-        let keys = quiz.questions.iter().map(|question| key(&question.key)).collect();
+        let keys = quiz.questions.iter().map(|question| cell::json(&question.key)).collect();
         Self { session_id: session_id.to_owned(), keys }
     }
 
@@ -161,8 +160,4 @@ impl QuestionRows {
             rows.push(COLUMNS.iter().map(|(_, value)| value(&row)));
         }
     }
-}
-
-fn key(key: &Value) -> Option<String> {
-    cell::json(key)
 }

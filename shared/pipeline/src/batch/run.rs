@@ -25,6 +25,9 @@ enum Step {
 /// Syncs the groups' tests, a few at a time, then commits what they have staged. One that fails, panics or
 /// runs out of time fails alone.
 pub(super) async fn run(handler: &BatchHandler, groups: Vec<Group>, deadline: Instant) -> Results {
+    if groups.is_empty() {
+        return Results::new();
+    }
     let limits = &handler.limits;
     let batch = match handler.sync.begin() {
         Ok(batch) => batch,

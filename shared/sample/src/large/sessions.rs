@@ -51,8 +51,8 @@ impl Sitting {
             Rng::with_seed(self.large.seed.wrapping_mul(1_000_003).wrapping_add(u64::from(student)));
         let started = START + rng.i64(0..ARRIVALS);
         let given = given(&self.asked, &mut rng);
-        let spent = |questions: &[Given]| questions.iter().map(|it| i64::from(it.time)).sum::<i64>();
-        let end = started + spent(&given);
+        let spent = |questions: usize| given.iter().take(questions).map(|it| i64::from(it.time)).sum::<i64>();
+        let end = started + spent(given.len());
         let ended = student % OPEN != 11;
         let whole = |created, updated, events| Attempt {
             number: 1,
@@ -69,7 +69,7 @@ impl Sitting {
             return vec![self.document(student, &whole(started, end, events), started, &given)];
         }
         let half = given.len() / 2;
-        let stopped = started + given.iter().take(half).map(|it| i64::from(it.time)).sum::<i64>();
+        let stopped = started + spent(half);
         let (resumed, end) = (stopped + PAUSE, end + PAUSE);
         let mut events = vec![event("start-quiz", started)];
         events.extend(heartbeats(started, stopped));
