@@ -1,5 +1,6 @@
 use jiff::Timestamp;
 use jiff::civil::DateTime;
+use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
 use crate::error::EventError;
@@ -35,7 +36,8 @@ pub struct SyncRequest {
 }
 
 /// What the sender knows of a test beside its quiz.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(default)]
 pub struct SessionDescription {
     pub test_name: Option<String>,
     pub group: Option<String>,

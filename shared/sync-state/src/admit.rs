@@ -1,0 +1,116 @@
+use quiz_events::SessionDescription;
+
+use crate::rules::{Rules, millis};
+use crate::state::{FollowUp, Lease, SyncState};
+
+/// What some messages of one batch ask for, of one test.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Ask {
+    pub quiz_id: String,
+    /// When the newest of them was sent.
+    pub through: i64,
+    pub message_ids: Vec<String>,
+    /// The one of them that stays in the queue while a run is under way.
+    pub anchor: String,
+    /// Sync, whatever was synced before, and now.
+    pub force: bool,
+    /// The newest description, with the time when it was sent.
+    pub description: Option<(i64, SessionDescription)>,
+    /// A name that no other run has.
+    pub owner: String,
+    /// Where there is too little time left to sync: when to do it instead.
+    pub not_before: Option<i64>,
+}
+
+/// What becomes of the messages.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Admission {
+    /// A complete sync has seen it all.
+    Covered,
+    /// A run, or a follow-up, that is on its way does it. `next` is to be stored first, where there is one. `keep`
+    /// is the message that the run stands on: it must stay in the queue.
+    Joined { next: Option<SyncState>, keep: Option<String> },
+    /// To be done at `due`, by a follow-up that is to be sent first. See [`SyncState::deferred`].
+    Defer { due: i64 },
+    /// To be done by the asker, once `next` is stored. `progress` is what a paused run has left.
+    Run { next: SyncState, progress: Option<String> },
+    /// The newest request says that the session is of another quiz. `now` says whether a run is under way, after
+    /// which this one may be right.
+    Contradicts { quiz_id: String, now: bool },
+}
+
+impl SyncState {
+    /// Decides about a request.
+    #[must_use]
+    pub fn admit(&self, ask: &Ask, now: i64, rules: &Rules) -> Admission {
+        let held = self.held(now);
+        if held.is_some_and(|lease| lease.owner == ask.owner) {
+            // the answer to storing it was lost
+            return Admission::Run { next: self.clone(), progress: None };
+        }
+        let is_known = self.revision > 0 && !self.quiz_id.is_empty();
+        if is_known && self.quiz_id != ask.quiz_id && (held.is_some() || ask.through < self.requested_through)
+        {
+            return Admission::Contradicts { quiz_id: self.quiz_id.clone(), now: held.is_some() };
+        }
+        if let Some(lease) = held {
+            let keep = Some(&lease.message_id).filter(|id| ask.message_ids.contains(id)).cloned();
+            return Admission::Joined { next: self.joined(ask), keep };
+        }
+        let knows_it = ask.description.as_ref().is_none_or(|(at, _)| *at <= self.described_at);
+        if !ask.force && knows_it && self.quiz_id == ask.quiz_id && self.has_synced(ask.through, rules) {
+            return Admission::Covered;
+        }
+        let follow_up = self.follow_up.as_ref();
+        let is_follow_up = follow_up.is_some_and(|it| ask.message_ids.contains(&it.message_id));
+        let awaited = follow_up.is_some_and(|it| now < it.due) && !is_follow_up;
+        if awaited && !ask.force && self.quiz_id == ask.quiz_id {
+            return Admission::Joined { next: self.joined(ask), keep: None };
+        }
+        if let Some(due) = ask.not_before {
+            return Admission::Defer { due };
+        }
+        let next_read = self.synced_through.saturating_add(millis(rules.interval));
+        if self.synced_through > 0 && now < next_read && !ask.force && !is_follow_up {
+            return Admission::Defer { due: next_read };
+        }
+        let mut next = self.asked(ask);
+        next.quiz_id.clone_from(&ask.quiz_id);
+        next.generation = self.generation.saturating_add(1).max(now);
+        next.lease = Some(Lease {
+            owner: ask.owner.clone(),
+            message_id: ask.anchor.clone(),
+            until: now.saturating_add(millis(rules.lease)),
+        });
+        next.follow_up = None;
+        let progress = next.progress.take();
+        Admission::Run { next, progress }
+    }
+
+    /// The state after [`Admission::Defer`], once the follow-up is in the queue.
+    #[must_use]
+    pub fn deferred(&self, ask: &Ask, follow_up: FollowUp) -> Self {
+        let mut next = self.asked(ask);
+        next.quiz_id.clone_from(&ask.quiz_id);
+        next.follow_up = Some(follow_up);
+        next
+    }
+
+    /// `None` where the request adds nothing.
+    fn joined(&self, ask: &Ask) -> Option<Self> {
+        let next = self.asked(ask);
+        (next != *self).then_some(next)
+    }
+
+    fn asked(&self, ask: &Ask) -> Self {
+        let mut next = self.clone();
+        next.requested_through = next.requested_through.max(ask.through);
+        if let Some((at, description)) = &ask.description
+            && (next.session.is_none() || *at > next.described_at)
+        {
+            next.session = Some(description.clone());
+            next.described_at = *at;
+        }
+        next
+    }
+}

@@ -1,0 +1,90 @@
+use crate::rules::{Rules, millis};
+use crate::state::{FollowUp, LastRun, RunResult, SyncState};
+
+/// A run's hold on a test.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub struct Hold {
+    pub owner: String,
+    pub generation: i64,
+}
+
+/// How a run's end is stored.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Ending {
+    /// Store `next`. Where `due` is given, more was asked for since the read began: a follow-up is to be sent
+    /// first, due then, and noted by [`SyncState::followed_up`].
+    Store { next: SyncState, due: Option<i64> },
+    /// It is stored: the answer to storing it was lost.
+    Stored,
+    /// Another run has taken the test over.
+    Lost,
+}
+
+impl SyncState {
+    /// Whether the run may still say how it ended. A lease that ran out, and that nobody took, is still its own.
+    #[must_use]
+    pub fn is_of(&self, hold: &Hold) -> bool {
+        self.generation == hold.generation && self.lease.as_ref().is_some_and(|it| it.owner == hold.owner)
+    }
+
+    /// The lease, extended; `None` where it is another's.
+    #[must_use]
+    pub fn heartbeat(&self, hold: &Hold, now: i64, rules: &Rules) -> Option<Self> {
+        let mut next = self.clone();
+        let lease = next.lease.as_mut().filter(|_| self.is_of(hold))?;
+        lease.until = lease.until.max(now.saturating_add(millis(rules.lease)));
+        Some(next)
+    }
+
+    /// All is written of a read that began at `last.read_started_at`.
+    #[must_use]
+    pub fn finished(&self, hold: &Hold, last: LastRun, rules: &Rules) -> Ending {
+        let read_started_at = last.read_started_at;
+        let last = LastRun { result: Some(RunResult::Finished), error: None, ..last };
+        self.ended(hold, last, |next| {
+            next.synced_through = next.synced_through.max(read_started_at.saturating_sub(1));
+            next.progress = None;
+            let is_covered = rules.covers(read_started_at, next.requested_through);
+            (!is_covered).then(|| read_started_at.saturating_add(millis(rules.interval)))
+        })
+    }
+
+    /// Nothing, or not all, is written; the run's own messages come again, or are parked.
+    #[must_use]
+    pub fn failed(&self, hold: &Hold, error: String, now: i64) -> Ending {
+        let last = LastRun {
+            result: Some(RunResult::Failed),
+            error: Some(error),
+            finished_at: now,
+            ..self.last.clone()
+        };
+        self.ended(hold, last, |_| None)
+    }
+
+    /// A part is written; `progress` says which. A follow-up goes on.
+    #[must_use]
+    pub fn paused(&self, hold: &Hold, progress: String, now: i64) -> Ending {
+        let last = LastRun { result: Some(RunResult::Paused), finished_at: now, ..self.last.clone() };
+        self.ended(hold, last, |next| {
+            next.progress = Some(progress);
+            Some(now)
+        })
+    }
+
+    /// The state with a follow-up that is in the queue.
+    #[must_use]
+    pub fn followed_up(mut self, follow_up: FollowUp) -> Self {
+        self.follow_up = Some(follow_up);
+        self
+    }
+
+    fn ended(&self, hold: &Hold, last: LastRun, change: impl FnOnce(&mut Self) -> Option<i64>) -> Ending {
+        if !self.is_of(hold) {
+            let is_stored = self.generation == hold.generation && self.lease.is_none();
+            return if is_stored { Ending::Stored } else { Ending::Lost };
+        }
+        let mut next = Self { last, lease: None, ..self.clone() };
+        let due = change(&mut next);
+        Ending::Store { next, due }
+    }
+}

@@ -1,0 +1,19 @@
+//! What is known of a test's sync into one sink, and how it may change: who holds the lease, what was asked for,
+//! what is done. The rules are pure functions of the stored state and the time; a store keeps the state and swaps
+//! it for another only where nobody else did ([`SyncStates`]). `docs/decisions/0008-sync-state.md` has the protocol.
+//!
+//! All times are milliseconds since 1970, UTC.
+
+mod admit;
+mod ending;
+mod port;
+mod record;
+mod rules;
+mod state;
+
+pub use admit::{Admission, Ask};
+pub use ending::{Ending, Hold};
+pub use port::{StateError, StateKey, SyncStates};
+pub use record::Record;
+pub use rules::Rules;
+pub use state::{FollowUp, LastRun, Lease, RunResult, SyncState};

@@ -1,0 +1,34 @@
+use async_trait::async_trait;
+use quiz_messaging::Cause;
+use thiserror::Error;
+
+use crate::state::SyncState;
+
+/// Names a state: a test session, and a sink (`reports` or `warehouse`).
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub struct StateKey {
+    pub session_id: String,
+    pub sink: String,
+}
+
+/// Why a state could not be read or stored.
+#[derive(Debug, Error)]
+pub enum StateError {
+    /// The store or the network failed, or throttles; a retry may help. A change may have been stored.
+    #[error("could not {action} the sync state of session {session_id}: {cause}")]
+    Unavailable { action: &'static str, session_id: String, cause: Cause },
+    /// The table is missing, its keys are others, or access is denied; a retry cannot help until that is mended.
+    #[error("cannot {action} the sync state of session {session_id}: {cause}")]
+    Refused { action: &'static str, session_id: String, cause: Cause },
+}
+
+/// Where the states lie.
+#[async_trait]
+pub trait SyncStates: Send + Sync {
+    /// The state as it is now; the default where there is none.
+    async fn get(&self, key: &StateKey) -> Result<SyncState, StateError>;
+
+    /// Stores `next`, with the revision after `seen`'s, on condition that what is stored still has the revision of
+    /// `seen`. Tells whether it did.
+    async fn swap(&self, key: &StateKey, seen: &SyncState, next: &SyncState) -> Result<bool, StateError>;
+}

@@ -1,0 +1,121 @@
+use quiz_events::SessionDescription;
+use serde::{Deserialize, Serialize};
+
+use crate::port::StateKey;
+use crate::state::{FollowUp, LastRun, Lease, RunResult, SyncState};
+
+/// A state as it is stored: one flat item, whose keys are `session_id` and `sink`.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct Record {
+    pub session_id: String,
+    pub sink: String,
+    pub revision: u64,
+    pub quiz_id: String,
+    pub requested_through: i64,
+    pub synced_through: i64,
+    pub generation: i64,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub lease_owner: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub lease_message_id: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub lease_until: Option<i64>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub follow_up_message_id: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub follow_up_due: Option<i64>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub session: Option<SessionDescription>,
+    pub described_at: i64,
+    /// `finished`, `failed` or `paused`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub last_outcome: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub last_error: Option<String>,
+    pub takers: u64,
+    pub rows_written: u64,
+    pub read_started_at: i64,
+    pub finished_at: i64,
+    pub duration_ms: u64,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub progress: Option<String>,
+}
+
+impl Record {
+    #[must_use]
+    pub fn new(key: &StateKey, state: SyncState) -> Self {
+        let (owner, lease_message, until) = match state.lease {
+            Some(lease) => (Some(lease.owner), Some(lease.message_id), Some(lease.until)),
+            None => (None, None, None),
+        };
+        let (follow_up_message_id, follow_up_due) = state.follow_up.map(|it| (it.message_id, it.due)).unzip();
+        Self {
+            session_id: key.session_id.clone(),
+            sink: key.sink.clone(),
+            revision: state.revision,
+            quiz_id: state.quiz_id,
+            requested_through: state.requested_through,
+            synced_through: state.synced_through,
+            generation: state.generation,
+            lease_owner: owner,
+            lease_message_id: lease_message,
+            lease_until: until,
+            follow_up_message_id,
+            follow_up_due,
+            session: state.session,
+            described_at: state.described_at,
+            last_outcome: state.last.result.map(|it| name(it).to_owned()),
+            last_error: state.last.error,
+            takers: state.last.takers,
+            rows_written: state.last.rows_written,
+            read_started_at: state.last.read_started_at,
+            finished_at: state.last.finished_at,
+            duration_ms: state.last.duration_ms,
+            progress: state.progress,
+        }
+    }
+
+    #[must_use]
+    pub fn into_state(self) -> SyncState {
+        let lease = self.lease_owner.zip(self.lease_until).map(|(owner, until)| Lease {
+            owner,
+            message_id: self.lease_message_id.unwrap_or_default(),
+            until,
+        });
+        let follow_up = self.follow_up_message_id.zip(self.follow_up_due);
+        SyncState {
+            revision: self.revision,
+            quiz_id: self.quiz_id,
+            requested_through: self.requested_through,
+            synced_through: self.synced_through,
+            generation: self.generation,
+            lease,
+            follow_up: follow_up.map(|(message_id, due)| FollowUp { message_id, due }),
+            session: self.session,
+            described_at: self.described_at,
+            last: LastRun {
+                result: self.last_outcome.as_deref().and_then(result),
+                error: self.last_error,
+                takers: self.takers,
+                rows_written: self.rows_written,
+                read_started_at: self.read_started_at,
+                finished_at: self.finished_at,
+                duration_ms: self.duration_ms,
+            },
+            progress: self.progress,
+        }
+    }
+}
+
+fn name(result: RunResult) -> &'static str {
+    match result {
+        RunResult::Finished => "finished",
+        RunResult::Failed => "failed",
+        RunResult::Paused => "paused",
+    }
+}
+
+fn result(name: &str) -> Option<RunResult> {
+    [RunResult::Finished, RunResult::Failed, RunResult::Paused].into_iter().find(|it| self::name(*it) == name)
+}

@@ -1,0 +1,83 @@
+use quiz_events::SessionDescription;
+
+use crate::rules::Rules;
+
+/// One test's sync into one sink. Its default is a test that was never asked for.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Hash)]
+pub struct SyncState {
+    /// One more with each change; 0 where nothing is stored.
+    pub revision: u64,
+    pub quiz_id: String,
+    /// The newest request that a holder, or a follow-up, has taken on.
+    pub requested_through: i64,
+    /// Just before the read of the newest complete sync began: it has seen all that was there then.
+    pub synced_through: i64,
+    /// Of the newest run; greater than any before it.
+    pub generation: i64,
+    pub lease: Option<Lease>,
+    /// A message in the sink's queue that stands for what was asked for since the last read.
+    pub follow_up: Option<FollowUp>,
+    /// The newest description of the test, and when it was sent.
+    pub session: Option<SessionDescription>,
+    pub described_at: i64,
+    pub last: LastRun,
+    /// What a run that had to stop has written so far, as its sink notes it.
+    pub progress: Option<String>,
+}
+
+/// The right to sync the test. It is over when its time is, or its holder ends it.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub struct Lease {
+    pub owner: String,
+    /// The holder's message that stays in the queue while it works: where the holder dies, it comes back.
+    pub message_id: String,
+    pub until: i64,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub struct FollowUp {
+    pub message_id: String,
+    /// It is received no sooner.
+    pub due: i64,
+}
+
+/// What people are told of the newest run that ended.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Hash)]
+pub struct LastRun {
+    pub result: Option<RunResult>,
+    /// Why it failed; kept until one succeeds.
+    pub error: Option<String>,
+    pub takers: u64,
+    pub rows_written: u64,
+    pub read_started_at: i64,
+    pub finished_at: i64,
+    pub duration_ms: u64,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum RunResult {
+    Finished,
+    Failed,
+    /// Stopped at the function's deadline, to go on in another.
+    Paused,
+}
+
+impl SyncState {
+    /// The lease that holds now.
+    #[must_use]
+    pub fn held(&self, now: i64) -> Option<&Lease> {
+        self.lease.as_ref().filter(|lease| now < lease.until)
+    }
+
+    /// Whether a complete sync has seen what was asked for at `through`.
+    #[must_use]
+    pub fn has_synced(&self, through: i64, rules: &Rules) -> bool {
+        self.synced_through > 0 && rules.covers(self.synced_through.saturating_add(1), through)
+    }
+
+    /// Whether something was asked for that no complete sync has seen.
+    #[must_use]
+    pub fn is_behind(&self, rules: &Rules) -> bool {
+        self.requested_through > 0 && !self.has_synced(self.requested_through, rules)
+    }
+}
