@@ -9,8 +9,8 @@ use anyhow::Context;
 use quiz_events::QueueMessage;
 use quiz_local::{DumpSource, MemoryQueue, ParquetWarehouse, QueueSettings, SoleQueue, SqliteStore, drive};
 use quiz_pipeline::batch::{BatchHandler, BatchLimits};
-use quiz_pipeline::ports::SystemClock;
-use quiz_pipeline::{Engine, NoticeListener, ReportSink, WarehouseSink};
+use quiz_pipeline::ports::{SyncStates, SystemClock};
+use quiz_pipeline::{Coordinator, Engine, NoticeListener, ReportSink, Rules, WarehouseSink};
 use quiz_runtime::{Environment, sqs};
 use quiz_sync_function::{Handler, excluded_users};
 use serde_json::{Value, json};
@@ -97,8 +97,10 @@ pub async fn run(
     std::fs::create_dir_all(out).with_context(|| format!("cannot make the folder {}", out.display()))?;
     let (database, rows) = (out.join("reports.db"), out.join("warehouse"));
     let store = SqliteStore::open(&database)?;
+    store.release_leases().await?;
     let progress = Progress::new(terminal);
     let source = Arc::new(CountedSource { source: Arc::new(source), progress: progress.clone() });
+    let states: Arc<dyn SyncStates> = Arc::new(store.clone());
     let store = CountedStore { store: Arc::new(store), progress: progress.clone() };
     let warehouse = Arc::new(ParquetWarehouse::new(&rows));
     let warehouse = CountedWarehouse { warehouse, progress: progress.clone() };
@@ -110,10 +112,10 @@ pub async fn run(
     let tables = presenting.tables.clone();
     let reports = Engine::new(source.clone(), Arc::new(presenting), Arc::new(SystemClock), excluded.clone());
     let kept = Arc::new(KeptNotices::default());
-    let reports = drain("reports", reports, &events, kept.clone()).await;
+    let reports = drain("reports", reports, states.clone(), &events, kept.clone()).await;
     let sink = Arc::new(WarehouseSink::new(Arc::new(warehouse)));
     let warehouse = Engine::new(source, sink, Arc::new(SystemClock), excluded);
-    let warehouse = drain("warehouse", warehouse, &events, kept.clone()).await;
+    let warehouse = drain("warehouse", warehouse, states, &events, kept.clone()).await;
     progress.finish();
     let top_ranks = tables.lock().unwrap_or_else(PoisonError::into_inner).clone();
     let messages = kept.messages();
@@ -122,11 +124,19 @@ pub async fn run(
 }
 
 /// As a Lambda's event source mapping does, until the sink's queue is empty.
-async fn drain(sink: &'static str, engine: Engine, events: &[String], kept: Arc<KeptNotices>) -> SinkRan {
+async fn drain(
+    sink: &'static str,
+    engine: Engine,
+    states: Arc<dyn SyncStates>,
+    events: &[String],
+    kept: Arc<KeptNotices>,
+) -> SinkRan {
     let collector = Arc::new(Collector::default());
     let clock = Arc::new(SystemClock);
+    let coordinator = Coordinator::new(states, clock.clone(), sink, Rules::embedded());
     let batches = BatchHandler {
         sync: Arc::new(engine),
+        coordinator,
         listener: Arc::new(NoticeListener::new(sink, collector.clone(), kept, clock.clone())),
         clock: clock.clone(),
         limits: BatchLimits::default(),

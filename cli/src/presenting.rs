@@ -5,7 +5,7 @@ use async_trait::async_trait;
 use quiz_domain::reports::Stamp;
 use quiz_domain::{Quiz, TakenAttempt, Test, TestResults, TestSession};
 use quiz_local::file_name;
-use quiz_pipeline::{ReportSink, ResultSink, SinkBatch, SinkCounts, SinkError, TestWriter};
+use quiz_pipeline::{ReportSink, ResultSink, RunScope, SinkBatch, SinkCounts, SinkError, TestWriter};
 
 use crate::{overview, view};
 
@@ -62,8 +62,13 @@ impl TestWriter for Presenting {
         self.sink.take(quiz, attempt).await
     }
 
-    async fn finish(self: Box<Self>, test: &Test, stamp: Stamp) -> Result<SinkCounts, SinkError> {
-        let counts = Box::new(self.sink.clone()).finish(test, stamp).await?;
+    async fn finish(
+        self: Box<Self>,
+        test: &Test,
+        stamp: Stamp,
+        scope: &RunScope,
+    ) -> Result<SinkCounts, SinkError> {
+        let counts = Box::new(self.sink.clone()).finish(test, stamp, scope).await?;
         let page = self.overviews.join(format!("{}.html", file_name(&test.session.session_id)));
         let failed = |cause: std::io::Error| SinkError::Output {
             what: page.display().to_string(),

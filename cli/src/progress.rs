@@ -5,13 +5,13 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use async_trait::async_trait;
-use bson::Bson;
+use bson::{Bson, Document};
 use futures::StreamExt;
 use indicatif::{MultiProgress, ProgressBar, ProgressDrawTarget, ProgressStyle};
 use quiz_domain::reports::{ReportItem, ReportTable};
 use quiz_domain::rows::RowBatch;
 use quiz_pipeline::ports::{
-    AnswerSource, DocumentStream, PutOutcome, QuizDocuments, ReportStore, SourceError, StagedTest,
+    AnswerSource, DocumentStream, Fence, PutOutcome, QuizDocuments, ReportStore, SourceError, StagedTest,
     StoreError, Warehouse, WarehouseBatch, WarehouseError,
 };
 
@@ -71,6 +71,10 @@ impl AnswerSource for CountedSource {
         self.source.attempt_heads(quiz_id).await
     }
 
+    async fn heads_of(&self, quiz_id: &str, user_ids: &[String]) -> Result<Vec<Document>, SourceError> {
+        self.source.heads_of(quiz_id, user_ids).await
+    }
+
     async fn attempts<'a>(
         &'a self,
         quiz_id: &'a str,
@@ -89,8 +93,13 @@ pub struct CountedStore {
 
 #[async_trait]
 impl ReportStore for CountedStore {
-    async fn put(&self, table: ReportTable, items: Vec<ReportItem>) -> Result<PutOutcome, StoreError> {
-        let outcome = self.store.put(table, items).await?;
+    async fn put(
+        &self,
+        table: ReportTable,
+        items: Vec<ReportItem>,
+        fence: &Fence,
+    ) -> Result<PutOutcome, StoreError> {
+        let outcome = self.store.put(table, items, fence).await?;
         self.progress.written.inc(outcome.written);
         Ok(outcome)
     }
@@ -101,8 +110,9 @@ impl ReportStore for CountedStore {
         session_id: &str,
         keep: &HashSet<String>,
         generation: i64,
+        fence: &Fence,
     ) -> Result<u64, StoreError> {
-        self.store.retain(table, session_id, keep, generation).await
+        self.store.retain(table, session_id, keep, generation, fence).await
     }
 
     async fn user_items(
@@ -134,9 +144,10 @@ struct CountedBatch {
 
 #[async_trait]
 impl WarehouseBatch for CountedBatch {
-    fn stage(&self, session_id: &str, rows: &RowBatch) -> Result<(), WarehouseError> {
-        self.batch.stage(session_id, rows)?;
-        self.rows.inc(u64::try_from(rows.len()).unwrap_or(u64::MAX));
+    async fn stage(&self, session_id: &str, rows: RowBatch) -> Result<(), WarehouseError> {
+        let count = u64::try_from(rows.len()).unwrap_or(u64::MAX);
+        self.batch.stage(session_id, rows).await?;
+        self.rows.inc(count);
         Ok(())
     }
 

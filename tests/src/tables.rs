@@ -47,6 +47,14 @@ impl Stack {
         self.create_table(name, ("session_id", Some("user_id-question_position_index")), &[]).await
     }
 
+    /// Creates a table with the keys of `quiz_sync_state`: one item per session and sink.
+    ///
+    /// # Errors
+    /// As for [`Stack::create_reports_table`].
+    pub async fn create_sync_state_table(&self, name: &str) -> Result<()> {
+        self.create_table(name, ("session_id", Some("sink")), &[]).await
+    }
+
     /// Creates an on-demand table with string keys and indexes that project everything, and waits until it is active.
     async fn create_table(&self, name: &str, key: Key<'_>, indexes: &[(&str, Key<'_>)]) -> Result<()> {
         let dynamodb = self.dynamodb();

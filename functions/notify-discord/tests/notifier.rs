@@ -31,6 +31,10 @@ impl SourceQueue for Notes {
         Ok(())
     }
 
+    async fn send(&self, _body: &str, _event_type: &str, _delay: Duration) -> Result<String, QueueError> {
+        panic!("a notice has no follow-up")
+    }
+
     async fn delay(&self, message: &QueueMessage, delay: Duration) -> Result<(), QueueError> {
         self.delayed.lock().unwrap().push((message.message_id.clone(), delay));
         Ok(())

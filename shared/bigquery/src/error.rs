@@ -24,6 +24,8 @@ pub enum ErrorKind {
     Refused,
     /// The rows: a retry cannot help until they change.
     Rows,
+    /// A run's lease is over: nothing was asked of BigQuery.
+    LeaseOver,
 }
 
 impl BigQueryError {

@@ -128,6 +128,9 @@ impl Run<'_> {
         tests: Vec<StagedTest>,
     ) -> BoxFuture<'_, Results> {
         Box::pin(async move {
+            if !tests.iter().all(|test| test.fence.holds()) {
+                return self.commit_held(name, staging, tests).await;
+            }
             let script = sql::replace(|table| self.api.full_name(table), staging.as_deref());
             let mut parameters = vec![sql::session_ids(&tests)];
             if staging.is_some() {
@@ -136,10 +139,14 @@ impl Run<'_> {
             let job = self
                 .job(&format!("{name}_commit"), |job_id| {
                     let job = jobs::query(self.api, &job_id, script.clone(), parameters.clone());
-                    async move { self.api.start(&job_id, &job).await }
+                    let held = tests.iter().all(|test| test.fence.holds());
+                    async move { if held { self.api.start(&job_id, &job).await } else { Err(lease_over()) } }
                 })
                 .await;
             match job {
+                Err(error) if error.kind == ErrorKind::LeaseOver => {
+                    self.commit_held(format!("{name}h"), staging, tests).await
+                }
                 Ok(_) => {
                     tracing::info!(tests = tests.len(), "rows replaced");
                     tests.iter().map(|_| Ok(())).collect()
@@ -157,6 +164,20 @@ impl Run<'_> {
                 }
             }
         })
+    }
+
+    /// Commits those tests only whose runs may still write.
+    async fn commit_held(&self, name: String, staging: Option<String>, tests: Vec<StagedTest>) -> Results {
+        let sessions: Vec<String> = tests.iter().map(|test| test.session_id.clone()).collect();
+        let held: Vec<StagedTest> = tests.into_iter().filter(|test| test.fence.holds()).collect();
+        let held_sessions: HashSet<String> = held.iter().map(|test| test.session_id.clone()).collect();
+        let mut committed =
+            if held.is_empty() { Vec::new() } else { self.commit(name, staging, held).await }.into_iter();
+        let of_session = |session_id: String| {
+            let result = if held_sessions.contains(&session_id) { committed.next() } else { None };
+            result.unwrap_or(Err(WarehouseError::LeaseOver { session_id }))
+        };
+        sessions.into_iter().map(of_session).collect()
     }
 
     /// Runs a job to its end. One that failed for no fault of its own runs again, under the next name: a name
@@ -186,6 +207,10 @@ impl Run<'_> {
             }
         }
     }
+}
+
+fn lease_over() -> BigQueryError {
+    BigQueryError::new(ErrorKind::LeaseOver, "the lease of a test is over".to_owned())
 }
 
 fn halves(mut tests: Vec<StagedTest>) -> (Vec<StagedTest>, Vec<StagedTest>) {

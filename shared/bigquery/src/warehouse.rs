@@ -5,7 +5,7 @@ use async_trait::async_trait;
 use jiff::{SignedDuration, Timestamp};
 use quiz_domain::rows::RowBatch;
 use quiz_pipeline::batch::Backoff;
-use quiz_pipeline::ports::{StagedTest, Warehouse, WarehouseBatch, WarehouseError};
+use quiz_pipeline::ports::{Cause, StagedTest, Warehouse, WarehouseBatch, WarehouseError};
 use tokio::sync::{Mutex, OnceCell};
 
 use crate::api::{Api, Place, Retries};
@@ -66,7 +66,7 @@ impl BigQueryWarehouse {
 impl Warehouse for BigQueryWarehouse {
     fn begin(&self) -> Result<Arc<dyn WarehouseBatch>, WarehouseError> {
         let staging = OpenStaging::new().map_err(|cause| WarehouseError::unavailable(STAGE, cause))?;
-        Ok(Arc::new(Batch { shared: Arc::clone(&self.0), staging }))
+        Ok(Arc::new(Batch { shared: Arc::clone(&self.0), staging: Arc::new(staging) }))
     }
 }
 
@@ -74,13 +74,16 @@ const STAGE: &str = "stage rows on this machine's disk";
 
 struct Batch {
     shared: Arc<Shared>,
-    staging: OpenStaging,
+    staging: Arc<OpenStaging>,
 }
 
 #[async_trait]
 impl WarehouseBatch for Batch {
-    fn stage(&self, session_id: &str, rows: &RowBatch) -> Result<(), WarehouseError> {
-        self.staging.write(session_id, rows).map_err(|cause| WarehouseError::unavailable(STAGE, cause))
+    async fn stage(&self, session_id: &str, rows: RowBatch) -> Result<(), WarehouseError> {
+        let (staging, session_id) = (Arc::clone(&self.staging), session_id.to_owned());
+        let written = tokio::task::spawn_blocking(move || staging.write(&session_id, &rows)).await;
+        let written = written.map_err(Cause::from).and_then(|it| it);
+        written.map_err(|cause| WarehouseError::unavailable(STAGE, cause))
     }
 
     async fn replace(&self, tests: &[StagedTest]) -> Vec<Result<(), WarehouseError>> {

@@ -26,7 +26,7 @@ async fn warehouse(dataset: &Dataset, credentials: Credentials) -> BigQueryWareh
 async fn error(credentials: Credentials) -> WarehouseError {
     let dataset = Dataset::new().await;
     let batch = warehouse(&dataset, credentials).await.begin().unwrap();
-    let test = Sample::scored("s", 0..1).stage(&*batch);
+    let test = Sample::scored("s", 0..1).stage(&*batch).await;
     let error = batch.replace(&[test]).await.remove(0).unwrap_err();
     assert_eq!(dataset.bigquery.tables().await.unwrap(), Vec::<String>::new(), "nothing is written");
     error

@@ -43,8 +43,10 @@ fn text(request: &GateRequest) -> String {
 /// Writes three tests and tells how each ended.
 async fn results(warehouse: &BigQueryWarehouse, sessions: &[&str]) -> Vec<Result<(), WarehouseError>> {
     let batch = warehouse.begin().unwrap();
-    let tests: Vec<StagedTest> =
-        sessions.iter().map(|session| Sample::scored(session, 0..3).stage(&*batch)).collect();
+    let mut tests: Vec<StagedTest> = Vec::new();
+    for session in sessions {
+        tests.push(Sample::scored(session, 0..3).stage(&*batch).await);
+    }
     batch.replace(&tests).await
 }
 

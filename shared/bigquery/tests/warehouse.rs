@@ -65,7 +65,8 @@ async fn a_table_of_another_schema_is_described_and_nothing_is_written() {
     dataset.bigquery.execute(create).await.unwrap();
     let warehouse = dataset.warehouse().await;
     let batch = warehouse.begin().unwrap();
-    let tests = [Sample::scored("a", 0..1).stage(&*batch), Sample::scored("b", 0..1).stage(&*batch)];
+    let tests =
+        [Sample::scored("a", 0..1).stage(&*batch).await, Sample::scored("b", 0..1).stage(&*batch).await];
     for result in batch.replace(&tests).await {
         let error = result.unwrap_err();
         assert!(matches!(error, WarehouseError::Refused { .. }) && !error.is_retryable(), "{error}");
@@ -89,7 +90,7 @@ async fn a_missing_dataset_is_named() {
     let dataset = Dataset::new().await;
     let other = Dataset { name: "nowhere".to_owned(), ..dataset };
     let batch = other.warehouse().await.begin().unwrap();
-    let test: StagedTest = Sample::scored("a", 0..1).stage(&*batch);
+    let test: StagedTest = Sample::scored("a", 0..1).stage(&*batch).await;
     let error = batch.replace(&[test]).await.remove(0).unwrap_err();
     assert!(matches!(error, WarehouseError::Refused { .. }), "{error}");
     assert!(error.to_string().contains("nowhere"), "{error}");

@@ -9,7 +9,8 @@ use crate::quiz::Quiz;
 use crate::time;
 use crate::value::Value;
 
-/// What the choice of one attempt per user needs of a session document: its ids and whether it ended.
+/// What the choice of one attempt per user needs of a session document: its ids and whether it ended; and when it
+/// was last written.
 #[derive(Clone, Debug)]
 pub struct AttemptHead {
     pub id: String,
@@ -17,11 +18,13 @@ pub struct AttemptHead {
     pub stored_id: Bson,
     pub user_id: String,
     pub ended: bool,
+    /// By the backend's clock.
+    pub updated_at: Option<Timestamp>,
 }
 
 impl AttemptHead {
     /// The fields of a session document that [`AttemptHead::read`] looks at.
-    pub const FIELDS: [&'static str; 3] = ["_id", "user_id", "has_quiz_ended"];
+    pub const FIELDS: [&'static str; 4] = ["_id", "user_id", "has_quiz_ended", "updated_at"];
 
     /// `None`, with a problem, where the document does not say whose it is.
     pub fn read(document: &Document, problems: &mut Problems) -> Option<Self> {
@@ -38,12 +41,20 @@ impl AttemptHead {
             return None;
         };
         let stored_id = document.get("_id").cloned()?;
-        Some(Self { id, stored_id, user_id, ended: fields::flag(document, "has_quiz_ended", false) })
+        let ended = fields::flag(document, "has_quiz_ended", false);
+        Some(Self {
+            id,
+            stored_id,
+            user_id,
+            ended,
+            updated_at: document.get("updated_at").and_then(time::from_utc),
+        })
     }
 }
 
-/// A user id is a text, or a whole number.
-fn user_id(document: &Document) -> Option<String> {
+/// Whose a session document is. A user id is a text, an `ObjectId`, or a whole number.
+#[must_use]
+pub fn user_id(document: &Document) -> Option<String> {
     match document.get("user_id")? {
         Bson::String(_) | Bson::ObjectId(_) => fields::id(document, "user_id"),
         _ => fields::text(document, "user_id"),

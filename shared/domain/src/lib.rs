@@ -27,7 +27,7 @@ mod test_session;
 mod time;
 mod value;
 
-pub use attempt::{AnswerRecord, Attempt, AttemptHead, AttemptSelection};
+pub use attempt::{AnswerRecord, Attempt, AttemptHead, AttemptSelection, user_id};
 pub use builder::{Taken, TakenAttempt, TestBuilder};
 pub use histogram::Histogram;
 pub use marking::{MarkingScheme, PartialRule};

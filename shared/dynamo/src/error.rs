@@ -15,6 +15,9 @@ pub enum DynamoError {
     /// A retry may help.
     #[error("{0}")]
     Unavailable(String),
+    /// A retry under a new lease may help.
+    #[error("the lease was over before all was written")]
+    LeaseOver,
     /// Until it is created, no retry helps.
     #[error(
         "there is no such table in this account and region: create it, or correct its name in the configuration"
@@ -34,11 +37,14 @@ pub enum DynamoError {
 impl DynamoError {
     #[must_use]
     pub fn is_retryable(&self) -> bool {
-        matches!(self, Self::GaveUp { .. } | Self::Unavailable(_))
+        matches!(self, Self::GaveUp { .. } | Self::Unavailable(_) | Self::LeaseOver)
     }
 
     pub(crate) fn of(self, action: &'static str, table: &str) -> StoreError {
         let (table, retryable) = (table.to_owned(), self.is_retryable());
+        if self == Self::LeaseOver {
+            return StoreError::LeaseOver { table };
+        }
         let cause = Box::new(self);
         if retryable {
             StoreError::Unavailable { action, table, cause }

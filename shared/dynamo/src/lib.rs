@@ -1,4 +1,5 @@
-//! Reports in DynamoDB: [`ReportStore`](quiz_pipeline::ports::ReportStore) by BatchWriteItem and Query.
+//! Reports in DynamoDB: [`ReportStore`](quiz_pipeline::ports::ReportStore) by BatchWriteItem and Query; and the sync
+//! states, by conditional PutItem.
 //!
 //! **Who retries what**: writes are sent once by the AWS SDK (its retries are off) and retried by this
 //! crate alone, whole requests and unprocessed items by the same backoff; reads are retried by the SDK
@@ -10,10 +11,12 @@ mod item;
 mod limits;
 mod measure;
 mod names;
+mod states;
 mod store;
 mod writer;
 
 pub use error::DynamoError;
 pub use limits::WriteLimits;
 pub use names::TableNames;
+pub use states::DynamoStates;
 pub use store::DynamoStore;

@@ -7,7 +7,7 @@ use aws_sdk_dynamodb::config::timeout::TimeoutConfig;
 use aws_sdk_dynamodb::operation::query::builders::QueryFluentBuilder;
 use aws_sdk_dynamodb::types::AttributeValue;
 use quiz_domain::reports::{ReportItem, ReportTable};
-use quiz_pipeline::ports::{PutOutcome, ReportStore, StoreError};
+use quiz_pipeline::ports::{Fence, PutOutcome, ReportStore, StoreError};
 use serde_dynamo::aws_sdk_dynamodb_1::from_item;
 use serde_json::Value;
 
@@ -79,6 +79,7 @@ impl DynamoStore {
         session_id: &str,
         keep: &HashSet<String>,
         generation: i64,
+        fence: &Fence,
     ) -> Result<u64, DynamoError> {
         let name = self.tables.of(table);
         let query = self.query(table, session_id).projection_expression("#sort, #generation");
@@ -94,7 +95,7 @@ impl DynamoStore {
             let deletes: Result<Vec<_>, _> =
                 keys.map(|key| item::delete(table, session_id, key).map(Ok)).collect();
             let deletes = deletes.map_err(|error| DynamoError::Rejected(error.to_string()))?;
-            let outcome = self.writer.write(table, name, deletes.into_iter()).await?;
+            let outcome = self.writer.write(table, name, deletes.into_iter(), fence).await?;
             removed += outcome.written;
             if let Some(refusal) = outcome.refused.into_iter().next() {
                 return Err(DynamoError::Rejected(refusal.reason));
@@ -150,10 +151,15 @@ fn is_of(item: &HashMap<String, AttributeValue>, user_id: &str) -> bool {
 
 #[async_trait]
 impl ReportStore for DynamoStore {
-    async fn put(&self, table: ReportTable, items: Vec<ReportItem>) -> Result<PutOutcome, StoreError> {
+    async fn put(
+        &self,
+        table: ReportTable,
+        items: Vec<ReportItem>,
+        fence: &Fence,
+    ) -> Result<PutOutcome, StoreError> {
         let name = self.tables.of(table);
         let writes = items.into_iter().map(|item| item::put(&item));
-        self.writer.write(table, name, writes).await.map_err(|error| error.of(WRITE, name))
+        self.writer.write(table, name, writes, fence).await.map_err(|error| error.of(WRITE, name))
     }
 
     async fn retain(
@@ -162,12 +168,13 @@ impl ReportStore for DynamoStore {
         session_id: &str,
         keep: &HashSet<String>,
         generation: i64,
+        fence: &Fence,
     ) -> Result<u64, StoreError> {
         if !is_partition_key(session_id) {
             return Ok(0);
         }
         let name = self.tables.of(table);
-        self.clean(table, session_id, keep, generation).await.map_err(|error| error.of(CLEAN, name))
+        self.clean(table, session_id, keep, generation, fence).await.map_err(|error| error.of(CLEAN, name))
     }
 
     async fn user_items(

@@ -4,7 +4,7 @@ use aws_sdk_dynamodb::Client;
 use aws_sdk_dynamodb::types::WriteRequest;
 use futures::{StreamExt, stream};
 use quiz_domain::reports::ReportTable;
-use quiz_pipeline::ports::{PutOutcome, Refusal};
+use quiz_pipeline::ports::{Fence, PutOutcome, Refusal};
 use tokio::sync::Semaphore;
 use tokio::time::{Instant, sleep};
 
@@ -27,6 +27,7 @@ struct Target<'a> {
     table: ReportTable,
     name: &'a str,
     stopped: &'a AtomicBool,
+    fence: &'a Fence,
 }
 
 /// What has become of a batch, or of several.
@@ -68,9 +69,10 @@ impl Writer {
         table: ReportTable,
         name: &str,
         writes: impl Iterator<Item = Result<Write, Refusal>> + Send,
+        fence: &Fence,
     ) -> Result<PutOutcome, DynamoError> {
         let stopped = AtomicBool::new(false);
-        let target = Target { table, name, stopped: &stopped };
+        let target = Target { table, name, stopped: &stopped, fence };
         let batches = stream::iter(Batches::new(writes)).map(|step| self.step(target, step));
         let mut tally = Tally::default();
         let mut batches = std::pin::pin!(batches.buffer_unordered(self.limits.requests.max(1)));
@@ -133,6 +135,10 @@ impl Writer {
         loop {
             if requests.is_empty() || target.stopped.load(Ordering::Relaxed) {
                 return Sent { written, left: requests, end: End::Done };
+            }
+            if !target.fence.holds() {
+                let failure = Failure::Permanent(DynamoError::LeaseOver);
+                return Sent { written, left: requests, end: End::Failed(failure) };
             }
             let reason = match self.once(target, &requests).await {
                 Ok(unprocessed) => {

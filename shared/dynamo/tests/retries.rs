@@ -9,7 +9,7 @@ use common::{item, items, nested, quick, store_at};
 use quiz_domain::Value;
 use quiz_domain::reports::ReportTable::FormResponses;
 use quiz_dynamo::WriteLimits;
-use quiz_pipeline::ports::{ReportStore, StoreError};
+use quiz_pipeline::ports::{Fence, ReportStore, StoreError};
 
 const THROTTLED: Reply = Reply::Error(400, "ProvisionedThroughputExceededException", "too fast");
 
@@ -27,7 +27,8 @@ async fn everything_is_written_in_the_end_whatever_fails_for_a_while() {
         _ => Reply::Take,
     })
     .await;
-    let outcome = store_at(&stub.endpoint, quick()).put(FormResponses, items(60)).await.unwrap();
+    let outcome =
+        store_at(&stub.endpoint, quick()).put(FormResponses, items(60), &Fence::open()).await.unwrap();
     assert_eq!((outcome.written, outcome.refused.len()), (60, 0));
     assert_eq!(stub.written().len(), 60);
     // nothing was sent twice that was taken, and no layer below retried by itself
@@ -38,7 +39,8 @@ async fn everything_is_written_in_the_end_whatever_fails_for_a_while() {
 #[tokio::test]
 async fn a_table_that_stays_throttled_is_unavailable_and_says_what_is_left() {
     let stub = Stub::start(|number, _| if number == 0 { Reply::Take } else { THROTTLED }).await;
-    let error = store_at(&stub.endpoint, quick()).put(FormResponses, items(60)).await.unwrap_err();
+    let error =
+        store_at(&stub.endpoint, quick()).put(FormResponses, items(60), &Fence::open()).await.unwrap_err();
     assert!(error.is_retryable());
     assert_eq!(
         error.to_string(),
@@ -51,7 +53,8 @@ async fn a_table_that_stays_throttled_is_unavailable_and_says_what_is_left() {
 #[tokio::test]
 async fn unprocessed_items_that_stay_so_are_given_up() {
     let stub = Stub::start(|_, keys| Reply::Leave(keys.len())).await;
-    let error = store_at(&stub.endpoint, quick()).put(FormResponses, items(3)).await.unwrap_err();
+    let error =
+        store_at(&stub.endpoint, quick()).put(FormResponses, items(3), &Fence::open()).await.unwrap_err();
     assert!(error.is_retryable() && error.to_string().contains("3 items are left"), "{error}");
     assert_eq!(stub.requests().len(), 6);
 }
@@ -61,7 +64,8 @@ async fn retries_end_with_their_time() {
     let stub = Stub::start(|_, _| THROTTLED).await;
     let limits = WriteLimits { attempts: u32::MAX, total: Duration::from_millis(100), ..quick() };
     let started = Instant::now();
-    let error = store_at(&stub.endpoint, limits).put(FormResponses, items(1)).await.unwrap_err();
+    let error =
+        store_at(&stub.endpoint, limits).put(FormResponses, items(1), &Fence::open()).await.unwrap_err();
     assert!(error.is_retryable(), "{error}");
     assert!(started.elapsed() < Duration::from_secs(20));
     assert!(stub.requests().len() > 1);
@@ -73,7 +77,7 @@ async fn a_server_that_is_not_there_is_unavailable() {
     let endpoint = format!("http://{}", listener.local_addr().unwrap());
     drop(listener);
     let store = store_at(&endpoint, quick());
-    let error = store.put(FormResponses, items(1)).await.unwrap_err();
+    let error = store.put(FormResponses, items(1), &Fence::open()).await.unwrap_err();
     assert!(matches!(&error, StoreError::Unavailable { .. }), "{error}");
 }
 
@@ -83,7 +87,7 @@ async fn a_server_that_does_not_answer_is_given_up() {
     let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
     let endpoint = format!("http://{}", listener.local_addr().unwrap());
     let limits = WriteLimits { request: Duration::from_millis(100), attempts: 2, ..quick() };
-    let error = store_at(&endpoint, limits).put(FormResponses, items(1)).await.unwrap_err();
+    let error = store_at(&endpoint, limits).put(FormResponses, items(1), &Fence::open()).await.unwrap_err();
     assert!(error.is_retryable() && error.to_string().contains("1 items are left"), "{error}");
 }
 
@@ -94,7 +98,8 @@ async fn an_item_that_dynamodb_finds_invalid_costs_no_other() {
         if culprit { Reply::Error(400, "ValidationException", "bad item") } else { Reply::Take }
     })
     .await;
-    let outcome = store_at(&stub.endpoint, quick()).put(FormResponses, items(40)).await.unwrap();
+    let outcome =
+        store_at(&stub.endpoint, quick()).put(FormResponses, items(40), &Fence::open()).await.unwrap();
     let refused: Vec<_> =
         outcome.refused.iter().map(|it| (it.sort_key.as_str(), it.reason.as_str())).collect();
     assert_eq!(refused, [("u007#0", "bad item"), ("u031#0", "bad item")]);
@@ -115,7 +120,7 @@ async fn an_item_that_cannot_be_held_is_not_sent() {
         item(&"s".repeat(2_049), "long session", Value::Null),
         item("session", "fits too", Value::Text("x".repeat(409_000))),
     ];
-    let outcome = store_at(&stub.endpoint, quick()).put(FormResponses, items).await.unwrap();
+    let outcome = store_at(&stub.endpoint, quick()).put(FormResponses, items, &Fence::open()).await.unwrap();
     assert_eq!(stub.written().into_iter().collect::<Vec<_>>(), ["fits too#0", "fits#0"]);
     assert_eq!(outcome.written, 2);
     let reasons: Vec<_> = outcome.refused.iter().map(|it| it.reason.as_str()).collect();
@@ -141,7 +146,10 @@ async fn what_no_retry_mends_is_refused_at_once() {
     ];
     for (code, message, said) in cases {
         let stub = Stub::start(move |_, _| Reply::Error(400, code, message)).await;
-        let error = store_at(&stub.endpoint, quick()).put(FormResponses, items(60)).await.unwrap_err();
+        let error = store_at(&stub.endpoint, quick())
+            .put(FormResponses, items(60), &Fence::open())
+            .await
+            .unwrap_err();
         assert!(matches!(&error, StoreError::Refused { .. }), "{error}");
         let text = error.to_string();
         assert!(text.contains("table form_question_responses") && text.contains(said), "{text}");
@@ -153,8 +161,11 @@ async fn what_no_retry_mends_is_refused_at_once() {
 async fn sessions_that_run_together_share_the_requests_in_flight() {
     let stub = Stub::start(|_, _| Reply::Take).await;
     let store = store_at(&stub.endpoint, WriteLimits { requests: 3, ..quick() });
-    let (one, other) =
-        tokio::join!(store.put(FormResponses, items(300)), store.put(FormResponses, items(300)));
+    let fence = Fence::open();
+    let (one, other) = tokio::join!(
+        store.put(FormResponses, items(300), &fence),
+        store.put(FormResponses, items(300), &fence)
+    );
     assert_eq!((one.unwrap().written, other.unwrap().written), (300, 300));
     assert!((2..=3).contains(&stub.peak()), "{} at once", stub.peak());
 }

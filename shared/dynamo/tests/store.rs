@@ -9,7 +9,7 @@ use common::{item, nested, quick};
 use quiz_domain::Value;
 use quiz_domain::reports::ReportTable;
 use quiz_dynamo::{DynamoStore, TableNames, WriteLimits};
-use quiz_pipeline::ports::{ReportStore, StoreError};
+use quiz_pipeline::ports::{Fence, ReportStore, StoreError};
 use quiz_stack::{Stack, unique};
 use quiz_suites::store::{LargeItems, report_store};
 
@@ -42,8 +42,8 @@ async fn a_missing_table_is_named() {
     let names = TableNames { form_responses: unique("missing"), ..TableNames::default() };
     let store = DynamoStore::new(stack.dynamodb(), names.clone(), quick());
     let (table, missing) = (ReportTable::FormResponses, names.form_responses.as_str());
-    let put = store.put(table, vec![item("s", "u", Value::Null)]).await.unwrap_err();
-    let retain = store.retain(table, "s", &HashSet::new(), i64::MAX).await.unwrap_err();
+    let put = store.put(table, vec![item("s", "u", Value::Null)], &Fence::open()).await.unwrap_err();
+    let retain = store.retain(table, "s", &HashSet::new(), i64::MAX, &Fence::open()).await.unwrap_err();
     let read = store.user_items(table, "s", "u").await.unwrap_err();
     for (error, action) in [(put, "write"), (retain, "remove old items of"), (read, "read")] {
         assert!(matches!(&error, StoreError::Refused { .. }), "{error}");
@@ -59,8 +59,8 @@ async fn a_table_with_other_keys_is_refused_as_such() {
     let swapped = TableNames { form_responses: names.sections.clone(), ..names };
     let store = DynamoStore::new(stack.dynamodb(), swapped, quick());
     let table = ReportTable::FormResponses;
-    let put = store.put(table, vec![item("s", "u", Value::Null)]).await.unwrap_err();
-    let retain = store.retain(table, "s", &HashSet::new(), i64::MAX).await;
+    let put = store.put(table, vec![item("s", "u", Value::Null)], &Fence::open()).await.unwrap_err();
+    let retain = store.retain(table, "s", &HashSet::new(), i64::MAX, &Fence::open()).await;
     let read = store.user_items(table, "s", "u").await.unwrap_err();
     for error in [put, read] {
         assert!(matches!(&error, StoreError::Refused { .. }), "{error}");
@@ -76,9 +76,9 @@ async fn a_session_of_many_pages_is_cleaned_and_read() {
     let (table, session) = (ReportTable::FormResponses, unique("session"));
     let text = Value::Text("x".repeat(100_000));
     let items: Vec<_> = (0..30).map(|user| item(&session, &format!("u{user}"), text.clone())).collect();
-    assert_eq!(store.put(table, items).await.unwrap().written, 30);
+    assert_eq!(store.put(table, items, &Fence::open()).await.unwrap().written, 30);
     let keep = HashSet::from(["u3#0".to_owned(), "u29#0".to_owned()]);
-    assert_eq!(store.retain(table, &session, &keep, i64::MAX).await.unwrap(), 28);
+    assert_eq!(store.retain(table, &session, &keep, i64::MAX, &Fence::open()).await.unwrap(), 28);
     for (user, count) in [("u3", 1), ("u29", 1), ("u2", 0), ("u0", 0)] {
         assert_eq!(store.user_items(table, &session, user).await.unwrap().len(), count, "{user}");
     }
@@ -96,10 +96,10 @@ async fn items_that_cannot_be_held_cost_the_others_nothing() {
         item(&session, &long, Value::Null),
         item(&session, "after", Value::Null),
     ];
-    let outcome = store.put(table, items).await.unwrap();
+    let outcome = store.put(table, items, &Fence::open()).await.unwrap();
     let refused: Vec<_> = outcome.refused.iter().map(|it| it.sort_key.as_str()).collect();
     assert_eq!((outcome.written, refused), (3, vec!["deep#0", &format!("{long}#0")]));
-    assert_eq!(store.retain(table, &session, &HashSet::new(), i64::MAX).await.unwrap(), 3);
+    assert_eq!(store.retain(table, &session, &HashSet::new(), i64::MAX, &Fence::open()).await.unwrap(), 3);
 }
 
 #[tokio::test]
@@ -107,7 +107,7 @@ async fn a_user_whose_id_goes_on_after_a_separator_is_another() {
     let store = store(quick()).await;
     let (table, session) = (ReportTable::FormResponses, unique("session"));
     let items = vec![item(&session, "a", Value::Null), item(&session, "a#b", Value::Null)];
-    store.put(table, items).await.unwrap();
+    store.put(table, items, &Fence::open()).await.unwrap();
     let found = store.user_items(table, &session, "a").await.unwrap();
     assert_eq!(found.len(), 1);
     assert_eq!(found[0]["user_id"], "a");

@@ -13,7 +13,9 @@ use std::sync::Arc;
 
 use async_trait::async_trait;
 use bson::{Bson, Document};
+use futures::future::ready;
 use futures::{StreamExt, TryStreamExt, stream as streams};
+use quiz_domain::user_id;
 use quiz_pipeline::ports::{AnswerSource, DocumentStream, QuizDocuments, SourceError};
 use tokio::sync::OnceCell;
 
@@ -95,6 +97,12 @@ impl AnswerSource for DumpSource {
         let path = self.files.sessions.path();
         let heads = heads.map(|head| head.document().map_err(|cause| malformed(path, head.place, cause)));
         Ok(streams::iter(heads).boxed())
+    }
+
+    async fn heads_of(&self, quiz_id: &str, user_ids: &[String]) -> Result<Vec<Document>, SourceError> {
+        let users: HashSet<&str> = user_ids.iter().map(String::as_str).collect();
+        let is_theirs = |head: &Document| user_id(head).is_some_and(|user| users.contains(user.as_str()));
+        self.attempt_heads(quiz_id).await?.try_filter(|head| ready(is_theirs(head))).try_collect().await
     }
 
     async fn attempts<'a>(

@@ -70,8 +70,14 @@ impl MemoryQueue {
 
     /// Takes a message in; returns its id. `event_type` is the message attribute `type`.
     pub fn send(&self, body: impl Into<String>, event_type: Option<&str>) -> String {
+        self.send_later(body, event_type, Duration::ZERO)
+    }
+
+    /// As [`MemoryQueue::send`], to be received no sooner than after `delay`.
+    pub fn send_later(&self, body: impl Into<String>, event_type: Option<&str>, delay: Duration) -> String {
         let now = self.clock.now();
-        let id = self.messages().send(body.into(), event_type.map(str::to_owned), now);
+        let visible_at = after(now, delay);
+        let id = self.messages().send(body.into(), event_type.map(str::to_owned), now, visible_at);
         self.changed.notify_one();
         id
     }
@@ -137,6 +143,14 @@ impl MemoryQueue {
         self.messages().dead_letters.clone()
     }
 
+    /// Takes those out of the dead-letter queue that `which` picks, the oldest first.
+    pub fn take_dead_letters(&self, which: impl Fn(&DeadLetter) -> bool) -> Vec<DeadLetter> {
+        let mut messages = self.messages();
+        let (taken, left) = std::mem::take(&mut messages.dead_letters).into_iter().partition(which);
+        messages.dead_letters = left;
+        taken
+    }
+
     #[must_use]
     pub fn dead_letter_count(&self) -> usize {
         self.messages().dead_letters.len()
@@ -163,6 +177,10 @@ fn after(now: Timestamp, duration: Duration) -> Timestamp {
 
 #[async_trait]
 impl SourceQueue for MemoryQueue {
+    async fn send(&self, body: &str, event_type: &str, delay: Duration) -> Result<String, QueueError> {
+        Ok(self.send_later(body, Some(event_type), delay))
+    }
+
     async fn park(&self, message: &QueueMessage, cause: &ParkCause) -> Result<(), QueueError> {
         let now = self.clock.now();
         self.messages().park(message, cause, now);

@@ -2,6 +2,7 @@
 
 mod error;
 mod schema;
+mod states;
 
 use std::collections::HashSet;
 use std::fs;
@@ -11,7 +12,7 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use quiz_domain::reports::{ReportItem, ReportTable};
-use quiz_pipeline::ports::{PutOutcome, Refusal, ReportStore, StoreError};
+use quiz_pipeline::ports::{Cause, Fence, PutOutcome, Refusal, ReportStore, StoreError};
 use rusqlite::{Connection, ErrorCode, OpenFlags, Transaction, TransactionBehavior, params};
 use serde_json::Value;
 
@@ -44,6 +45,7 @@ impl SqliteStore {
         let connection = connect(path, OpenFlags::SQLITE_OPEN_CREATE).map_err(failed)?;
         connection.pragma_update(None, "journal_mode", "WAL").map_err(failed)?;
         schema::create(&connection).map_err(failed)?;
+        states::create(&connection).map_err(failed)?;
         Ok(Self { connection: Arc::new(Mutex::new(connection)) })
     }
 
@@ -99,23 +101,50 @@ impl SqliteStore {
         table: ReportTable,
         work: impl FnOnce(&mut Connection) -> rusqlite::Result<T> + Send + 'static,
     ) -> Result<T, StoreError> {
+        let table = table.default_name();
+        self.blocking(work).await.map_err(|cause| match cause.downcast() {
+            Ok(cause) => store_error(action, table, *cause),
+            Err(cause) => StoreError::Unavailable { action, table: table.to_owned(), cause },
+        })
+    }
+
+    async fn blocking<T: Send + 'static>(
+        &self,
+        work: impl FnOnce(&mut Connection) -> rusqlite::Result<T> + Send + 'static,
+    ) -> Result<T, Cause> {
         let connection = Arc::clone(&self.connection);
         let work = move || work(&mut connection.lock().unwrap_or_else(PoisonError::into_inner));
-        let table = table.default_name();
-        match tokio::task::spawn_blocking(work).await {
-            Ok(result) => result.map_err(|cause| store_error(action, table, cause)),
-            Err(cause) => {
-                Err(StoreError::Unavailable { action, table: table.to_owned(), cause: Box::new(cause) })
-            }
-        }
+        Ok(tokio::task::spawn_blocking(work).await??)
+    }
+}
+
+impl SqliteStore {
+    /// Work that is `None` where the lease is over.
+    async fn write<T: Send + 'static>(
+        &self,
+        action: &'static str,
+        table: ReportTable,
+        work: impl FnOnce(&mut Connection) -> rusqlite::Result<Option<T>> + Send + 'static,
+    ) -> Result<T, StoreError> {
+        let written = self.run(action, table, work).await?;
+        written.ok_or_else(|| StoreError::LeaseOver { table: table.default_name().to_owned() })
     }
 }
 
 #[async_trait]
 impl ReportStore for SqliteStore {
-    async fn put(&self, table: ReportTable, items: Vec<ReportItem>) -> Result<PutOutcome, StoreError> {
-        self.run("write to", table, move |connection| {
+    async fn put(
+        &self,
+        table: ReportTable,
+        items: Vec<ReportItem>,
+        fence: &Fence,
+    ) -> Result<PutOutcome, StoreError> {
+        let fence = fence.clone();
+        self.write("write to", table, move |connection| {
             let transaction = connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
+            if !fence.holds() {
+                return Ok(None);
+            }
             let mut outcome = PutOutcome::default();
             for item in &items {
                 match put(&transaction, table, item)? {
@@ -126,7 +155,7 @@ impl ReportStore for SqliteStore {
                 }
             }
             transaction.commit()?;
-            Ok(outcome)
+            Ok(Some(outcome))
         })
         .await
     }
@@ -137,13 +166,17 @@ impl ReportStore for SqliteStore {
         session_id: &str,
         keep: &HashSet<String>,
         generation: i64,
+        fence: &Fence,
     ) -> Result<u64, StoreError> {
-        let (session_id, keep) = (session_id.to_owned(), keep.clone());
-        self.run("delete from", table, move |connection| {
+        let (session_id, keep, fence) = (session_id.to_owned(), keep.clone(), fence.clone());
+        self.write("delete from", table, move |connection| {
             let transaction = connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
+            if !fence.holds() {
+                return Ok(None);
+            }
             let deleted = retain(&transaction, table, &session_id, &keep, generation)?;
             transaction.commit()?;
-            Ok(deleted)
+            Ok(Some(deleted))
         })
         .await
     }

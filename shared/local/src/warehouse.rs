@@ -70,13 +70,15 @@ impl Batch {
 
 #[async_trait]
 impl WarehouseBatch for Batch {
-    fn stage(&self, session_id: &str, rows: &RowBatch) -> Result<(), WarehouseError> {
-        let write = || -> Result<(), Cause> {
-            let staging = self.staging(session_id)?;
+    async fn stage(&self, session_id: &str, rows: RowBatch) -> Result<(), WarehouseError> {
+        let staging = self.staging(session_id).map_err(|cause| failed(session_id, cause))?;
+        let of_session = session_id.to_owned();
+        let written = tokio::task::spawn_blocking(move || -> Result<(), Cause> {
             let mut staging = staging.lock().unwrap_or_else(PoisonError::into_inner);
-            Ok(staging.writer.write(session_id, rows)?)
-        };
-        write().map_err(|cause| failed(session_id, cause))
+            Ok(staging.writer.write(&of_session, &rows)?)
+        });
+        let written = written.await.map_err(Cause::from).and_then(|it| it);
+        written.map_err(|cause| failed(session_id, cause))
     }
 
     async fn replace(&self, tests: &[StagedTest]) -> Vec<Result<(), WarehouseError>> {
@@ -86,14 +88,19 @@ impl WarehouseBatch for Batch {
                 (self.warehouse.clone(), self.take(&test.session_id), test.clone());
             let replaced = tokio::task::spawn_blocking(move || warehouse.replace(staging, &of_test)).await;
             let replaced = replaced.map_err(Cause::from).and_then(|it| it);
-            results.push(replaced.map_err(|cause| failed(&test.session_id, cause)));
+            results.push(match replaced {
+                Ok(true) => Ok(()),
+                Ok(false) => Err(WarehouseError::LeaseOver { session_id: test.session_id.clone() }),
+                Err(cause) => Err(failed(&test.session_id, cause)),
+            });
         }
         results
     }
 }
 
 impl ParquetWarehouse {
-    fn replace(&self, staging: Option<Staging>, test: &StagedTest) -> Result<(), Cause> {
+    /// False where the lease is over, and nothing is replaced.
+    fn replace(&self, staging: Option<Staging>, test: &StagedTest) -> Result<bool, Cause> {
         let (file, groups) = match staging {
             Some(Staging { file, writer }) => (Some(file), writer.finish()?.groups),
             None => (None, Vec::new()),
@@ -108,6 +115,9 @@ impl ParquetWarehouse {
             };
             finished.push((path, written));
         }
+        if !test.fence.holds() {
+            return Ok(false);
+        }
         for (path, written) in finished {
             match written {
                 Some(file) => drop(file.persist(&path)?),
@@ -115,7 +125,7 @@ impl ParquetWarehouse {
                 None => {}
             }
         }
-        Ok(())
+        Ok(true)
     }
 }
 

@@ -12,9 +12,11 @@ use std::path::Path;
 
 use quiz_domain::reports::ReportTable;
 use quiz_local::{OpenError, SqliteStore};
-use quiz_pipeline::ports::{ReportStore, StoreError};
+use quiz_pipeline::ports::{Fence, ReportStore, StateKey, StoreError, SyncStates};
 use quiz_suites::reports::items;
+use quiz_suites::state::sync_states;
 use quiz_suites::store::{LargeItems, report_store};
+use quiz_sync_state::{FollowUp, Lease, SyncState};
 use rusqlite::Connection;
 use tempfile::TempDir;
 
@@ -27,13 +29,46 @@ async fn a_file_is_a_report_store() {
 }
 
 #[tokio::test]
+async fn a_file_holds_sync_states() {
+    let folder = TempDir::new().unwrap();
+    let store = SqliteStore::open(folder.path().join("reports.db")).unwrap();
+    sync_states(&store, "suite").await;
+}
+
+#[tokio::test]
+async fn a_new_process_takes_back_what_an_earlier_one_held() {
+    let folder = TempDir::new().unwrap();
+    let store = SqliteStore::open(folder.path().join("reports.db")).unwrap();
+    let key = StateKey { session_id: "s".into(), sink: "reports".into() };
+    let lease = Lease { owner: "dead".into(), message_id: "m".into(), until: i64::MAX };
+    let follow_up = FollowUp { message_id: "n".into(), due: i64::MAX };
+    let held = SyncState {
+        synced_through: 5,
+        lease: Some(lease),
+        follow_up: Some(follow_up),
+        ..SyncState::default()
+    };
+    assert!(store.swap(&key, &SyncState::default(), &held).await.unwrap());
+    store.release_leases().await.unwrap();
+    let released = SyncState { revision: 2, lease: None, follow_up: None, ..held };
+    assert_eq!(store.get(&key).await.unwrap(), released);
+    assert!(store.swap(&key, &released, &released).await.unwrap());
+}
+
+#[tokio::test]
 async fn what_is_written_is_there_when_the_file_is_opened_again() {
     let folder = TempDir::new().unwrap();
     let path = folder.path().join("new/folder/reports.db");
     {
         let store = SqliteStore::open(&path).unwrap();
-        store.put(ReportTable::Sections, items(ReportTable::Sections, "b/1", 9, 1)).await.unwrap();
-        store.put(ReportTable::Students, items(ReportTable::Students, "a", 3, 1)).await.unwrap();
+        store
+            .put(ReportTable::Sections, items(ReportTable::Sections, "b/1", 9, 1), &Fence::open())
+            .await
+            .unwrap();
+        store
+            .put(ReportTable::Students, items(ReportTable::Students, "a", 3, 1), &Fence::open())
+            .await
+            .unwrap();
     }
     let store = SqliteStore::open_existing(&path).unwrap();
     assert_eq!(store.sessions().await.unwrap(), ["a", "b/1"]);
@@ -50,7 +85,7 @@ async fn tables_have_the_keys_of_dynamodb_as_columns() {
     let path = folder.path().join("reports.db");
     let store = SqliteStore::open(&path).unwrap();
     for table in ReportTable::ALL {
-        store.put(table, items(table, "s", 6, 1)).await.unwrap();
+        store.put(table, items(table, "s", 6, 1), &Fence::open()).await.unwrap();
     }
     let connection = Connection::open(&path).unwrap();
     let text = |query: &str| connection.query_row(query, [], |row| row.get::<_, String>(0)).unwrap();
@@ -66,7 +101,10 @@ async fn tables_have_the_keys_of_dynamodb_as_columns() {
 async fn an_item_of_another_table_is_refused() {
     let folder = TempDir::new().unwrap();
     let store = SqliteStore::open(folder.path().join("reports.db")).unwrap();
-    let outcome = store.put(ReportTable::Students, items(ReportTable::Sections, "s", 2, 1)).await.unwrap();
+    let outcome = store
+        .put(ReportTable::Students, items(ReportTable::Sections, "s", 2, 1), &Fence::open())
+        .await
+        .unwrap();
     assert_eq!((outcome.written, outcome.refused.len()), (0, 2));
 }
 
@@ -99,7 +137,10 @@ async fn a_table_that_is_gone_is_refused_and_a_retry_cannot_help() {
     let path = folder.path().join("reports.db");
     let store = SqliteStore::open(&path).unwrap();
     Connection::open(&path).unwrap().execute_batch("DROP TABLE student_quiz_reports").unwrap();
-    let error = store.put(ReportTable::Sections, items(ReportTable::Sections, "s", 1, 1)).await.unwrap_err();
+    let error = store
+        .put(ReportTable::Sections, items(ReportTable::Sections, "s", 1, 1), &Fence::open())
+        .await
+        .unwrap_err();
     assert!(matches!(error, StoreError::Refused { .. }), "{error}");
     assert!(error.to_string().starts_with("cannot write to table student_quiz_reports: "), "{error}");
 }

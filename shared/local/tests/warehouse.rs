@@ -55,7 +55,7 @@ async fn a_folder_that_cannot_be_written_to_is_told_with_the_session() {
     let file = folder.path().join("a file");
     std::fs::write(&file, "").unwrap();
     let batch = ParquetWarehouse::new(&file).begin().unwrap();
-    let test = Sample::scored("s", 0..1).stage(&*batch);
+    let test = Sample::scored("s", 0..1).stage(&*batch).await;
     let error = batch.replace(&[test]).await.remove(0).unwrap_err();
     assert!(matches!(error, WarehouseError::Unavailable { .. }));
     let told = error.to_string();

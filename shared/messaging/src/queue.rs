@@ -13,6 +13,8 @@ use crate::cause::Cause;
 pub enum QueueError {
     #[error("could not {action} message {message_id}: {cause}")]
     Message { action: &'static str, message_id: String, cause: Cause },
+    #[error("could not send a follow-up to queue {queue}: {cause}")]
+    Send { queue: String, cause: Cause },
     #[error("could not read the redrive policy: {cause}")]
     RedrivePolicy { cause: Cause },
 }
@@ -34,6 +36,10 @@ pub trait SourceQueue: Send + Sync {
     /// Sends a copy of the message, its body and `type` attribute untouched, to the queue's dead-letter
     /// queue with its cause. The message itself is left to be acknowledged.
     async fn park(&self, message: &QueueMessage, cause: &ParkCause) -> Result<(), QueueError>;
+
+    /// Sends a new message to the queue itself, with this `type` attribute, to be received no sooner than after
+    /// `delay`, or 15 minutes where that is longer; returns its id.
+    async fn send(&self, body: &str, event_type: &str, delay: Duration) -> Result<String, QueueError>;
 
     /// Lets the message be received again no sooner than after `delay`.
     async fn delay(&self, message: &QueueMessage, delay: Duration) -> Result<(), QueueError>;

@@ -8,6 +8,13 @@ pub(crate) fn stored_forms(id: &str) -> Vec<Bson> {
     std::iter::once(Bson::String(id.to_owned())).chain(as_object_id).collect()
 }
 
+/// A user's id given as text, in each form that a session document may have it in. MongoDB compares numbers of all
+/// types by value.
+pub(crate) fn user_forms(id: &str) -> Vec<Bson> {
+    let number = id.parse().ok().map(Bson::Int64);
+    stored_forms(id).into_iter().chain(number).collect()
+}
+
 /// Reads what the server sent. MongoDB takes texts that are no UTF-8; their broken characters become
 /// U+FFFD rather than costing the document.
 pub(crate) fn decode(raw: &RawDocument) -> Result<Document, MongoError> {

@@ -8,7 +8,7 @@ use quiz_domain::AttemptHead;
 use quiz_pipeline::ports::{AnswerSource, DocumentStream, QuizDocuments, SourceError};
 
 use crate::connect;
-use crate::documents::{decode, decode_or_id, stored_forms};
+use crate::documents::{decode, decode_or_id, stored_forms, user_forms};
 use crate::error::{MongoError, read_error};
 
 /// Heads are about 120 bytes each.
@@ -17,6 +17,8 @@ const HEADS_BATCH: u32 = 2_000;
 const ATTEMPTS_CHUNK: usize = 200;
 const ATTEMPTS_BATCH: u32 = 100;
 const QUESTIONS_BATCH: u32 = 500;
+/// Users asked for in one query.
+const USERS_CHUNK: usize = 1_000;
 
 /// The Quiz Engine's database. Its connections are pooled: make one and share it.
 #[derive(Clone, Debug)]
@@ -93,13 +95,28 @@ impl AnswerSource for MongoSource {
 
     async fn attempt_heads<'a>(&'a self, quiz_id: &'a str) -> Result<DocumentStream<'a>, SourceError> {
         let what = format!("the session documents of quiz {quiz_id}");
-        let fields: Document =
-            AttemptHead::FIELDS.into_iter().map(|field| (field.to_owned(), Bson::Int32(1))).collect();
         let find = self.sessions.find(doc! { "quiz_id": { "$in": stored_forms(quiz_id) } });
-        let found = find.projection(fields).batch_size(HEADS_BATCH).await;
+        let found = find.projection(head_fields()).batch_size(HEADS_BATCH).await;
         let cursor = found.map_err(|error| read_error(what.clone(), &error))?;
         let reader = Reader { source: self, what, keys: VecDeque::new(), cursor: Some(cursor) };
         Ok(reader.into_stream())
+    }
+
+    async fn heads_of(&self, quiz_id: &str, user_ids: &[String]) -> Result<Vec<Document>, SourceError> {
+        let what = format!("the session documents of {} users of quiz {quiz_id}", user_ids.len());
+        let failed = |error| read_error(what.clone(), &error);
+        let mut heads = Vec::new();
+        for users in user_ids.chunks(USERS_CHUNK) {
+            let users: Vec<Bson> = users.iter().flat_map(|id| user_forms(id)).collect();
+            let quiz = stored_forms(quiz_id);
+            let find = self.sessions.find(doc! { "quiz_id": { "$in": quiz }, "user_id": { "$in": users } });
+            let found = find.projection(head_fields()).batch_size(HEADS_BATCH).await;
+            let mut cursor = found.map_err(&failed)?;
+            while cursor.advance().await.map_err(&failed)? {
+                heads.push(decode_or_id(cursor.current(), &what));
+            }
+        }
+        Ok(heads)
     }
 
     async fn attempts<'a>(
@@ -111,6 +128,10 @@ impl AnswerSource for MongoSource {
         let reader = Reader { source: self, what, keys: keys.into(), cursor: None };
         Ok(reader.into_stream())
     }
+}
+
+fn head_fields() -> Document {
+    AttemptHead::FIELDS.into_iter().map(|field| (field.to_owned(), Bson::Int32(1))).collect()
 }
 
 /// Reads a cursor to its end, then the next chunk of `keys`, until none is left.

@@ -1,4 +1,4 @@
-use std::collections::HashSet;
+use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -14,7 +14,9 @@ use crate::error::SyncError;
 use crate::outcome::SyncOutcome;
 use crate::ports::{AnswerSource, Clock};
 use crate::request::SessionRequest;
+use crate::scope::RunScope;
 use crate::sink::{ResultSink, SinkBatch, SinkCounts, TestWriter};
+use crate::stopwatch::Stopwatch;
 use crate::sync::{SessionSync, SyncBatch, Synced};
 
 /// Attempts are read so many at a time, by user id: that is how a sink gets them in order though the
@@ -60,16 +62,21 @@ struct Batch {
 
 #[async_trait]
 impl SyncBatch for Batch {
-    async fn sync(&self, request: &SessionRequest) -> Result<Synced, SyncError> {
+    async fn sync(&self, request: &SessionRequest, scope: &RunScope) -> Result<Synced, SyncError> {
         let clock = &self.reader.clock;
-        let started_at = clock.now();
-        let (quiz, session, problems) = self.reader.quiz(request).await?;
+        let (mut reading, mut writing) = (Stopwatch::default(), Stopwatch::default());
+        let (quiz, session, problems) = reading.time(self.reader.quiz(request)).await?;
         let mut writer = self.sink.test(&quiz, &session);
-        let builder = TestBuilder::new(quiz, session, started_at, problems);
-        let test = self.reader.read(request, builder, &mut *writer).await?;
-        let stamp = Stamp { written_at: clock.now(), generation: started_at.as_millisecond() };
-        let counts = writer.finish(&test, stamp).await?;
-        let outcome = self.outcome(request, &test, counts, started_at);
+        let builder = TestBuilder::new(quiz, session, scope.read_started_at, problems);
+        let times = (&mut reading, &mut writing);
+        let test = self.reader.read(request, builder, &mut *writer, times).await?;
+        let stamp = Stamp { written_at: clock.now(), generation: scope.generation };
+        let counts = writing.time(writer.finish(&test, stamp, scope)).await?;
+        let outcome = SyncOutcome {
+            source_time: reading.total,
+            sink_time: writing.total,
+            ..self.outcome(request, &test, counts, scope)
+        };
         Ok(if self.sink.commits_together() {
             Synced::Staged(outcome)
         } else {
@@ -77,14 +84,34 @@ impl SyncBatch for Batch {
         })
     }
 
+    async fn ended(
+        &self,
+        quiz_id: &str,
+        user_ids: &[String],
+    ) -> Result<HashMap<String, Option<Timestamp>>, SyncError> {
+        let mut ended: HashMap<String, Option<Timestamp>> = HashMap::new();
+        for document in self.reader.source.heads_of(quiz_id, user_ids).await? {
+            // what is wrong with a document is told by the sync
+            let head = AttemptHead::read(&document, &mut Problems::default());
+            if let Some(head) = head.filter(|head| head.ended) {
+                let newest = ended.entry(head.user_id).or_default();
+                *newest = head.updated_at.max(*newest);
+            }
+        }
+        Ok(ended)
+    }
+
     async fn commit(&self, staged: Vec<SyncOutcome>) -> Vec<Result<SyncOutcome, SyncError>> {
         let session_ids: Vec<String> = staged.iter().map(|it| it.session_id.clone()).collect();
-        let results = self.sink.commit(&session_ids).await;
+        let mut writing = Stopwatch::default();
+        let results = writing.time(self.sink.commit(&session_ids)).await;
         let now = self.reader.clock.now();
-        staged
-            .into_iter()
-            .zip(results)
-            .map(|(outcome, result)| Ok(result.map(|()| ended(outcome, now))?))
+        let tests = staged.into_iter().zip(results);
+        tests
+            .map(|(outcome, result)| {
+                let sink_time = outcome.sink_time + writing.total;
+                Ok(result.map(|()| ended(SyncOutcome { sink_time, ..outcome }, now))?)
+            })
             .collect()
     }
 }
@@ -95,7 +122,7 @@ impl Batch {
         request: &SessionRequest,
         test: &Test,
         counts: SinkCounts,
-        started_at: Timestamp,
+        scope: &RunScope,
     ) -> SyncOutcome {
         let mut problems = counts.problems;
         problems.merge(test.problems.clone());
@@ -109,8 +136,11 @@ impl Batch {
             written: counts.written,
             deleted: counts.deleted,
             messages: request.messages,
-            started_at,
+            generation: scope.generation,
+            started_at: scope.read_started_at,
             duration: Duration::ZERO,
+            source_time: Duration::ZERO,
+            sink_time: Duration::ZERO,
             newest_completion: request.newest_completion,
             lag: None,
             figures: test.figures(),
@@ -147,9 +177,10 @@ impl Reader {
         request: &SessionRequest,
         mut builder: TestBuilder,
         writer: &mut dyn TestWriter,
+        (reading, writing): (&mut Stopwatch, &mut Stopwatch),
     ) -> Result<Test, SyncError> {
         let quiz_id = &request.target.quiz_id;
-        let mut selection = self.selection(quiz_id, builder.problems()).await?;
+        let mut selection = reading.time(self.selection(quiz_id, builder.problems())).await?;
         loop {
             let keys = selection.take_best();
             if keys.is_empty() {
@@ -158,8 +189,8 @@ impl Reader {
             let mut without_attempt = HashSet::new();
             for chunk in keys.chunks(ATTEMPTS) {
                 let mut taken: Vec<Box<TakenAttempt>> = Vec::with_capacity(chunk.len());
-                let mut documents = self.source.attempts(quiz_id, chunk.to_vec()).await?;
-                while let Some(document) = documents.try_next().await? {
+                let mut documents = reading.time(self.source.attempts(quiz_id, chunk.to_vec())).await?;
+                while let Some(document) = reading.time(documents.try_next()).await? {
                     match builder.take(&document) {
                         Taken::Attempt(attempt) => taken.push(attempt),
                         Taken::NoAttempt { user_id } => drop(without_attempt.insert(user_id)),
@@ -168,7 +199,7 @@ impl Reader {
                 }
                 taken.sort_by(|a, b| a.attempt.user_id.cmp(&b.attempt.user_id));
                 for attempt in taken {
-                    writer.take(builder.quiz(), &attempt).await?;
+                    writing.time(writer.take(builder.quiz(), &attempt)).await?;
                 }
             }
             selection.keep(&without_attempt);

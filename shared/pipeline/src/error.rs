@@ -1,13 +1,15 @@
 use quiz_domain::{QuizError, RankError};
 use thiserror::Error;
 
-use crate::ports::{SourceError, WarehouseError};
+use crate::ports::{QueueError, SourceError, StateError, WarehouseError};
 use crate::sink::SinkError;
+
+pub(crate) const LEASE_LOST: &str = "lease_lost";
 
 /// Why a test was not synced.
 #[derive(Debug, Error)]
 pub enum SyncError {
-    /// No retry can help: the messages are parked.
+    /// Retried, as a quiz may not be there yet; parked with this cause after the last try.
     #[error("there is no quiz {quiz_id} (asked for by session {session_id})")]
     UnknownQuiz { session_id: String, quiz_id: String },
     /// No retry can help until the quiz is mended: the messages are parked.
@@ -22,6 +24,26 @@ pub enum SyncError {
     /// Retried; parked with this cause after the last try.
     #[error(transparent)]
     Rank(#[from] RankError),
+    /// Retried; parked with this cause after the last try.
+    #[error(transparent)]
+    State(#[from] StateError),
+    /// A follow-up could not be sent. Retried; parked with this cause after the last try.
+    #[error(transparent)]
+    Queue(#[from] QueueError),
+    /// A lease may have been stored whose answer was lost. Retried once it is over; until then the message stays in
+    /// its queue.
+    #[error("{cause} (a lease may be stored)")]
+    LeaseUnsure { cause: StateError },
+    /// Others changed the state each time. Retried; parked with this cause after the last try.
+    #[error("the sync state of session {session_id} was changed by others {attempts} times in a row")]
+    Contended { session_id: String, attempts: u32 },
+    /// Retried; parked with this cause after the last try.
+    #[error("another run has taken over the sync of session {session_id}")]
+    TakenOver { session_id: String },
+    /// An older message says another quiz than a newer one: parked, but where a run is under way, after which it may
+    /// be right.
+    #[error("session {session_id} is said to be of quiz {quiz_id}, but a newer message says quiz {newest}")]
+    Contradiction { session_id: String, quiz_id: String, newest: String, permanent: bool },
 }
 
 impl SyncError {
@@ -29,9 +51,17 @@ impl SyncError {
     #[must_use]
     pub fn is_permanent(&self) -> bool {
         match self {
-            Self::UnknownQuiz { .. } | Self::Quiz(_) => true,
+            Self::Quiz(_) => true,
             Self::Sink(error) => error.is_permanent(),
-            Self::Source(_) | Self::Rank(_) => false,
+            Self::Contradiction { permanent, .. } => *permanent,
+            Self::UnknownQuiz { .. }
+            | Self::Source(_)
+            | Self::Rank(_)
+            | Self::State(_)
+            | Self::LeaseUnsure { .. }
+            | Self::Queue(_)
+            | Self::Contended { .. }
+            | Self::TakenOver { .. } => false,
         }
     }
 
@@ -47,8 +77,13 @@ impl SyncError {
             Self::Sink(SinkError::Warehouse(WarehouseError::Rows { .. } | WarehouseError::Date(_))) => {
                 "rows_refused"
             }
+            Self::Sink(error) if error.is_lease_over() => LEASE_LOST,
             Self::Sink(_) => "sink_failed",
             Self::Rank(_) => "ranking_failed",
+            Self::State(_) | Self::LeaseUnsure { .. } | Self::Contended { .. } => "state_unavailable",
+            Self::Queue(_) => "follow_up_not_sent",
+            Self::TakenOver { .. } => LEASE_LOST,
+            Self::Contradiction { .. } => "contradicting_quiz",
         }
     }
 }

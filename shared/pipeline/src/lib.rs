@@ -3,25 +3,35 @@
 //! technology.
 
 pub mod batch;
+mod coordinator;
 mod engine;
 mod error;
 mod listener;
+mod metrics;
 mod notices;
 mod outcome;
+mod parts;
 pub mod ports;
 mod report_sink;
 mod request;
+mod scope;
 mod sink;
+mod stopwatch;
 mod sync;
 mod warehouse_sink;
 
+pub use coordinator::Coordinator;
 pub use engine::Engine;
 pub use error::SyncError;
-pub use listener::{Failure, Listener, LogListener};
+pub use listener::{Absorbed, Failure, Listener, LogListener};
+pub use metrics::{METRICS, Meter, Metric, MetricsListener, Unit, metrics_page};
 pub use notices::NoticeListener;
 pub use outcome::SyncOutcome;
+pub use parts::{PartKey, WrittenParts};
+pub use quiz_sync_state::Rules;
 pub use report_sink::ReportSink;
 pub use request::SessionRequest;
+pub use scope::RunScope;
 pub use sink::{ResultSink, SinkBatch, SinkCounts, SinkError, TestWriter};
 pub use sync::{SessionSync, SyncBatch, Synced};
 pub use warehouse_sink::WarehouseSink;

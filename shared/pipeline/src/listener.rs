@@ -1,3 +1,5 @@
+use std::time::Duration;
+
 use async_trait::async_trait;
 use quiz_events::{QueueMessage, SessionTarget};
 
@@ -11,6 +13,40 @@ pub struct Failure {
     pub error: String,
     /// The same messages can never succeed.
     pub permanent: bool,
+    /// The message must stay in the queue for as long, whatever its count of receives: a run stands on it.
+    pub held: Option<Duration>,
+}
+
+impl Failure {
+    pub(crate) fn permanent(code: &'static str, error: String) -> Self {
+        Self { code, error, permanent: true, held: None }
+    }
+
+    pub(crate) fn temporary(code: &'static str, error: String) -> Self {
+        Self { code, error, permanent: false, held: None }
+    }
+}
+
+/// How a test's messages are done without a sync of their own.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Absorbed {
+    /// A complete sync has seen what they tell.
+    Covered,
+    /// A run that is under way, or a follow-up that is on its way, does it.
+    Joined,
+    /// A follow-up was sent that does it later.
+    Deferred,
+}
+
+impl Absorbed {
+    #[must_use]
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Covered => "covered",
+            Self::Joined => "joined",
+            Self::Deferred => "deferred",
+        }
+    }
 }
 
 /// Is told what becomes of a batch, after it happened.
@@ -19,6 +55,12 @@ pub trait Listener: Send + Sync {
     async fn finished(&self, outcome: &SyncOutcome);
     async fn failed(&self, target: &SessionTarget, failure: &Failure);
     async fn parked(&self, message: &QueueMessage, cause: &ParkCause);
+
+    /// So many messages of a test are done without a sync of their own.
+    async fn absorbed(&self, _target: &SessionTarget, _how: Absorbed, _messages: usize) {}
+
+    /// A run had to stop near the deadline, and a follow-up goes on with it.
+    async fn paused(&self, _target: &SessionTarget) {}
 
     /// All of the batch is settled.
     async fn batch_ended(&self) {}
@@ -40,7 +82,10 @@ impl Listener for LogListener {
             written = outcome.written,
             deleted = outcome.deleted,
             messages = outcome.messages,
+            generation = outcome.generation,
             duration_ms = millis(outcome.duration),
+            source_ms = millis(outcome.source_time),
+            sink_ms = millis(outcome.sink_time),
             lag_ms = outcome.lag.map(millis),
             "sync finished"
         );
@@ -53,6 +98,15 @@ impl Listener for LogListener {
                 "problem in the documents"
             );
         }
+    }
+
+    async fn absorbed(&self, target: &SessionTarget, how: Absorbed, messages: usize) {
+        let (session_id, how) = (&target.session_id, how.name());
+        tracing::info!(session_id, how, messages, "messages done without a sync of their own");
+    }
+
+    async fn paused(&self, target: &SessionTarget) {
+        tracing::info!(session_id = target.session_id, "sync paused near the deadline, a follow-up goes on");
     }
 
     async fn failed(&self, target: &SessionTarget, failure: &Failure) {
@@ -77,6 +131,6 @@ impl Listener for LogListener {
     }
 }
 
-fn millis(duration: std::time::Duration) -> u64 {
+fn millis(duration: Duration) -> u64 {
     u64::try_from(duration.as_millis()).unwrap_or(u64::MAX)
 }

@@ -8,7 +8,7 @@ use quiz_events::{
     SyncFinished,
 };
 
-use crate::listener::{Failure, Listener};
+use crate::listener::{Absorbed, Failure, Listener};
 use crate::outcome::SyncOutcome;
 use crate::ports::{Clock, Notices, ParkCause};
 
@@ -71,6 +71,14 @@ impl Listener for NoticeListener {
 
     async fn failed(&self, target: &SessionTarget, failure: &Failure) {
         self.inner.failed(target, failure).await;
+    }
+
+    async fn absorbed(&self, target: &SessionTarget, how: Absorbed, messages: usize) {
+        self.inner.absorbed(target, how, messages).await;
+    }
+
+    async fn paused(&self, target: &SessionTarget) {
+        self.inner.paused(target).await;
     }
 
     async fn parked(&self, message: &QueueMessage, cause: &ParkCause) {

@@ -18,8 +18,13 @@ pub struct SyncOutcome {
     /// Of an earlier sync, and no longer in the result.
     pub deleted: u64,
     pub messages: usize,
+    pub generation: i64,
     pub started_at: Timestamp,
     pub duration: Duration,
+    /// Of it, waited for the source's documents.
+    pub source_time: Duration,
+    /// Of it, waited for the sink.
+    pub sink_time: Duration,
     /// By its sender's clock.
     pub newest_completion: Option<Timestamp>,
     /// From the newest completion, by its sender's clock, to the end of the sync.

@@ -8,9 +8,13 @@ pub struct SessionRequest {
     pub target: SessionTarget,
     /// The newest description that a message brought.
     pub description: Option<SessionDescription>,
+    /// When the newest message that brought one was sent.
+    pub described_at: Option<Timestamp>,
     pub force: bool,
     /// How many messages ask for this test.
     pub messages: usize,
+    /// When the newest of them was sent, by the queue's clock, or an attempt that they name was written, if later.
+    pub asked_at: Option<Timestamp>,
     /// The newest `completed_at` among them, by the senders' clocks: it measures lag.
     pub newest_completion: Option<Timestamp>,
 }
@@ -18,7 +22,15 @@ pub struct SessionRequest {
 impl SessionRequest {
     #[must_use]
     pub fn new(target: SessionTarget) -> Self {
-        Self { target, description: None, force: false, messages: 0, newest_completion: None }
+        Self {
+            target,
+            description: None,
+            described_at: None,
+            force: false,
+            messages: 0,
+            asked_at: None,
+            newest_completion: None,
+        }
     }
 
     pub(crate) fn session(&self, quiz: &Quiz) -> TestSession {

@@ -6,6 +6,7 @@ use quiz_domain::{Problems, Quiz, TakenAttempt, Test, TestSession};
 use thiserror::Error;
 
 use crate::ports::{Cause, StoreError, WarehouseError};
+use crate::scope::RunScope;
 
 /// Why a result could not be written. A retry may help, now or once the cause is mended.
 #[derive(Debug, Error)]
@@ -23,6 +24,15 @@ impl SinkError {
     #[must_use]
     pub fn is_permanent(&self) -> bool {
         matches!(self, Self::Warehouse(error) if error.is_of_one_test())
+    }
+
+    /// Whether the run's lease was over before all was written.
+    #[must_use]
+    pub fn is_lease_over(&self) -> bool {
+        matches!(
+            self,
+            Self::Store(StoreError::LeaseOver { .. }) | Self::Warehouse(WarehouseError::LeaseOver { .. })
+        )
     }
 }
 
@@ -66,6 +76,11 @@ pub trait TestWriter: Send {
     /// Takes an attempt as it is read and scored.
     async fn take(&mut self, quiz: &Quiz, attempt: &TakenAttempt) -> Result<(), SinkError>;
 
-    /// Takes the ranked result: writes it, or stages it.
-    async fn finish(self: Box<Self>, test: &Test, stamp: Stamp) -> Result<SinkCounts, SinkError>;
+    /// Takes the ranked result: writes it, or stages it, as far as `scope` allows.
+    async fn finish(
+        self: Box<Self>,
+        test: &Test,
+        stamp: Stamp,
+        scope: &RunScope,
+    ) -> Result<SinkCounts, SinkError>;
 }

@@ -7,6 +7,7 @@ use quiz_domain::rows::{self, QuestionRows, RowBatch, WarehouseTable};
 use quiz_domain::{Quiz, QuizKind, TakenAttempt, Test, TestSession};
 
 use crate::ports::{StagedTest, Warehouse, WarehouseBatch, WarehouseError};
+use crate::scope::RunScope;
 use crate::sink::{ResultSink, SinkBatch, SinkCounts, SinkError, TestWriter};
 
 /// How many rows are encoded at once: what lies in memory of one test beside its results.
@@ -98,7 +99,12 @@ impl TestWriter for Writer {
         self.stage.flush_if_full().await
     }
 
-    async fn finish(mut self: Box<Self>, test: &Test, stamp: Stamp) -> Result<SinkCounts, SinkError> {
+    async fn finish(
+        mut self: Box<Self>,
+        test: &Test,
+        stamp: Stamp,
+        scope: &RunScope,
+    ) -> Result<SinkCounts, SinkError> {
         let start_date = rows::start_date(test, stamp).map_err(WarehouseError::from)?;
         self.stage.turn_to(WarehouseTable::TestResponses).await?;
         for row in rows::test_rows(test, stamp) {
@@ -107,7 +113,12 @@ impl TestWriter for Writer {
         }
         self.stage.flush().await?;
         let session_id = self.stage.session_id;
-        let staged = StagedTest { session_id: session_id.clone(), start_date, inserted_at: stamp.written_at };
+        let staged = StagedTest {
+            session_id: session_id.clone(),
+            start_date,
+            inserted_at: stamp.written_at,
+            fence: scope.fence.clone(),
+        };
         self.staged.lock().unwrap_or_else(PoisonError::into_inner).insert(session_id, staged);
         Ok(SinkCounts { written: self.stage.written, ..SinkCounts::default() })
     }
@@ -139,9 +150,6 @@ impl Stage {
         let table = self.rows.table();
         let rows = std::mem::replace(&mut self.rows, RowBatch::new(table));
         self.written += u64::try_from(rows.len()).unwrap_or(u64::MAX);
-        let (batch, session_id) = (Arc::clone(&self.batch), self.session_id.clone());
-        let staged = tokio::task::spawn_blocking(move || batch.stage(&session_id, &rows)).await;
-        staged.map_err(|crash| WarehouseError::unavailable("encode rows", crash))??;
-        Ok(())
+        Ok(self.batch.stage(&self.session_id, rows).await?)
     }
 }

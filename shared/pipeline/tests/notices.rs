@@ -37,7 +37,7 @@ async fn told(messages: &[QueueMessage]) -> Vec<Vec<Notice>> {
 async fn a_batch_s_notices_go_together_each_cause_once() {
     let mut messages = vec![of("1", "A"), of("2", "A"), of("3", "B")];
     messages.extend((0..40).map(|at| message(&format!("bad{at}"), "{oops")));
-    messages.extend([of("u1", "unknown"), of("u2", "unknown")]);
+    messages.extend([of("u1", "refused"), of("u2", "refused")]);
     let sent = told(&messages).await;
     assert_eq!(sent.len(), 1, "sent once, when the batch is settled");
     let mut kinds: Vec<String> = sent[0]
@@ -60,7 +60,7 @@ async fn a_batch_s_notices_go_together_each_cause_once() {
             "40 parked: not_an_event",
             "A finished for 2",
             "B finished for 1",
-            "[\"unknown\"] failed for 2: unknown_quiz",
+            "[\"refused\"] failed for 2: rows_refused",
         ]
     );
     let mut ids: Vec<&str> = sent[0].iter().map(|notice| notice.id.as_str()).collect();

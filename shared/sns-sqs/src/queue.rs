@@ -21,6 +21,8 @@ const MESSAGE_SIZE: usize = 256 * 1024;
 /// SQS hides a message for at most 12 hours from its receipt on, and a function runs for up to 15
 /// minutes of them.
 const LONGEST_DELAY: u64 = 12 * 3600 - 15 * 60;
+/// `DelaySeconds` of a message that is sent.
+const LONGEST_SEND_DELAY: i32 = 15 * 60;
 
 /// A queue that a function is fed from. Where it and its dead-letter queue are is asked once, when it
 /// is first needed.
@@ -131,6 +133,24 @@ impl SqsQueue {
         Ok(())
     }
 
+    async fn send_to_itself(
+        &self,
+        body: &str,
+        event_type: &str,
+        delay: Duration,
+    ) -> Result<String, SqsError> {
+        let url = self.url().await?;
+        let attribute = text(event_type.to_owned()).map_err(|error| self.unbuilt(&error))?;
+        let delay = seconds(delay).min(LONGEST_SEND_DELAY);
+        let request = self.client.send_message().queue_url(url).message_body(body).delay_seconds(delay);
+        let answer = request.message_attributes("type", attribute).send().await;
+        let answer = answer.map_err(|error| SqsError::failed(url, &error))?;
+        answer
+            .message_id
+            .filter(|id| !id.is_empty())
+            .ok_or_else(|| SqsError::Unreadable { queue: self.arn.clone(), what: "message id" })
+    }
+
     fn unbuilt(&self, error: &BuildError) -> SqsError {
         SqsError::Failed { queue: self.arn.clone(), answer: error.to_string() }
     }
@@ -161,6 +181,11 @@ fn redrive_policy(policy: &str) -> Option<Redrive> {
 impl SourceQueue for SqsQueue {
     async fn park(&self, message: &QueueMessage, cause: &ParkCause) -> Result<(), QueueError> {
         self.send_to_dead_letters(message, cause).await.map_err(|error| error.of(PARK, message))
+    }
+
+    async fn send(&self, body: &str, event_type: &str, delay: Duration) -> Result<String, QueueError> {
+        let sent = self.send_to_itself(body, event_type, delay).await;
+        sent.map_err(|error| QueueError::Send { queue: self.arn.clone(), cause: error.into() })
     }
 
     async fn delay(&self, message: &QueueMessage, delay: Duration) -> Result<(), QueueError> {

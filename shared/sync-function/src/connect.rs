@@ -1,14 +1,17 @@
 use std::sync::Arc;
 
 use aws_config::SdkConfig;
+use quiz_dynamo::DynamoStates;
 use quiz_pipeline::batch::{BatchHandler, BatchLimits};
 use quiz_pipeline::ports::SystemClock;
-use quiz_pipeline::{Engine, Listener, LogListener, NoticeListener, ResultSink};
+use quiz_pipeline::{
+    Coordinator, Engine, Listener, LogListener, MetricsListener, NoticeListener, ResultSink,
+};
 use quiz_sns_sqs::{SnsNotices, SqsQueues};
 use tokio::sync::OnceCell;
 
 use crate::mongo::LazyMongo;
-use crate::{Handler, SourceSettings};
+use crate::{EmbeddedMetrics, Handler, SourceSettings};
 
 /// The handler on MongoDB, SQS and a sink. Each is connected to when it is first used: one that does not
 /// answer fails the messages that need it, with its cause.
@@ -21,18 +24,18 @@ pub fn connect(
 ) -> Handler {
     let queues = SqsQueues::new(aws_sdk_sqs::Client::new(&aws));
     let clock = Arc::new(SystemClock);
-    let listener: Arc<dyn Listener> = match settings.notices_topic {
+    let measured = MetricsListener::new(sink.name(), Arc::new(LogListener), Arc::new(EmbeddedMetrics));
+    let measured: Arc<dyn Listener> = Arc::new(measured);
+    let listener = match settings.notices_topic {
         Some(topic) => {
             let notices = SnsNotices::new(aws_sdk_sns::Client::new(&aws), topic);
-            Arc::new(NoticeListener::new(
-                sink.name(),
-                Arc::new(LogListener),
-                Arc::new(notices),
-                clock.clone(),
-            ))
+            let listener = NoticeListener::new(sink.name(), measured, Arc::new(notices), clock.clone());
+            Arc::new(listener)
         }
-        None => Arc::new(LogListener),
+        None => measured,
     };
+    let states = DynamoStates::new(aws_sdk_dynamodb::Client::new(&aws), settings.state_table);
+    let coordinator = Coordinator::new(Arc::new(states), clock.clone(), sink.name(), settings.rules);
     let source = LazyMongo {
         uri: settings.mongodb_uri,
         database: settings.mongodb_database,
@@ -40,6 +43,6 @@ pub fn connect(
         connected: OnceCell::new(),
     };
     let engine = Engine::new(Arc::new(source), sink, clock.clone(), settings.excluded_users);
-    let batches = BatchHandler { sync: Arc::new(engine), listener, clock, limits };
+    let batches = BatchHandler { sync: Arc::new(engine), coordinator, listener, clock, limits };
     Handler::new(batches, Arc::new(queues))
 }

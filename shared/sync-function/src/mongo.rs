@@ -1,6 +1,6 @@
 use async_trait::async_trait;
 use aws_config::SdkConfig;
-use bson::Bson;
+use bson::{Bson, Document};
 use quiz_mongo::MongoSource;
 use quiz_pipeline::ports::{AnswerSource, Cause, DocumentStream, QuizDocuments, SourceError};
 use quiz_runtime::SecretSource;
@@ -37,6 +37,10 @@ impl AnswerSource for LazyMongo {
 
     async fn attempt_heads<'a>(&'a self, quiz_id: &'a str) -> Result<DocumentStream<'a>, SourceError> {
         self.source().await?.attempt_heads(quiz_id).await
+    }
+
+    async fn heads_of(&self, quiz_id: &str, user_ids: &[String]) -> Result<Vec<Document>, SourceError> {
+        self.source().await?.heads_of(quiz_id, user_ids).await
     }
 
     async fn attempts<'a>(

@@ -57,7 +57,8 @@ impl SyncState {
             let keep = Some(&lease.message_id).filter(|id| ask.message_ids.contains(id)).cloned();
             return Admission::Joined { next: self.joined(ask), keep };
         }
-        let knows_it = ask.description.as_ref().is_none_or(|(at, _)| *at <= self.described_at);
+        // a run that took it up and failed has not used it
+        let knows_it = ask.description.as_ref().is_none_or(|(at, _)| *at <= self.last.read_described_at);
         if !ask.force && knows_it && self.quiz_id == ask.quiz_id && self.has_synced(ask.through, rules) {
             return Admission::Covered;
         }
@@ -96,10 +97,11 @@ impl SyncState {
         next
     }
 
-    /// `None` where the request adds nothing.
+    /// `None` where the request adds nothing. To a lease it adds at least a revision: the holder may be about to end
+    /// the run for a follow-up that this very request is, and then must look again.
     fn joined(&self, ask: &Ask) -> Option<Self> {
         let next = self.asked(ask);
-        (next != *self).then_some(next)
+        (next != *self || self.lease.is_some()).then_some(next)
     }
 
     fn asked(&self, ask: &Ask) -> Self {

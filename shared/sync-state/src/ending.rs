@@ -13,7 +13,7 @@ pub struct Hold {
 pub enum Ending {
     /// Store `next`. Where `due` is given, more was asked for since the read began: a follow-up is to be sent
     /// first, due then, and noted by [`SyncState::followed_up`].
-    Store { next: SyncState, due: Option<i64> },
+    Store { next: Box<SyncState>, due: Option<i64> },
     /// It is stored: the answer to storing it was lost.
     Stored,
     /// Another run has taken the test over.
@@ -38,13 +38,15 @@ impl SyncState {
 
     /// All is written of a read that began at `last.read_started_at`.
     #[must_use]
-    pub fn finished(&self, hold: &Hold, last: LastRun, rules: &Rules) -> Ending {
-        let read_started_at = last.read_started_at;
-        let last = LastRun { result: Some(RunResult::Finished), error: None, ..last };
+    pub fn finished(&self, hold: &Hold, last: &LastRun, rules: &Rules) -> Ending {
+        let (read_started_at, described_at) = (last.read_started_at, last.read_described_at);
+        let last = LastRun { result: Some(RunResult::Finished), error: None, ..last.clone() };
         self.ended(hold, last, |next| {
             next.synced_through = next.synced_through.max(read_started_at.saturating_sub(1));
             next.progress = None;
-            let is_covered = rules.covers(read_started_at, next.requested_through);
+            // a request that is older than the read may have brought its description after it
+            let is_described = next.described_at <= described_at;
+            let is_covered = is_described && rules.covers(read_started_at, next.requested_through);
             (!is_covered).then(|| read_started_at.saturating_add(millis(rules.interval)))
         })
     }
@@ -85,6 +87,6 @@ impl SyncState {
         }
         let mut next = Self { last, lease: None, ..self.clone() };
         let due = change(&mut next);
-        Ending::Store { next, due }
+        Ending::Store { next: Box::new(next), due }
     }
 }

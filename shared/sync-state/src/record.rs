@@ -36,6 +36,7 @@ pub struct Record {
     pub takers: u64,
     pub rows_written: u64,
     pub read_started_at: i64,
+    pub read_described_at: i64,
     pub finished_at: i64,
     pub duration_ms: u64,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -70,6 +71,7 @@ impl Record {
             takers: state.last.takers,
             rows_written: state.last.rows_written,
             read_started_at: state.last.read_started_at,
+            read_described_at: state.last.read_described_at,
             finished_at: state.last.finished_at,
             duration_ms: state.last.duration_ms,
             progress: state.progress,
@@ -100,6 +102,7 @@ impl Record {
                 takers: self.takers,
                 rows_written: self.rows_written,
                 read_started_at: self.read_started_at,
+                read_described_at: self.read_described_at,
                 finished_at: self.finished_at,
                 duration_ms: self.duration_ms,
             },

@@ -50,6 +50,8 @@ pub struct LastRun {
     pub takers: u64,
     pub rows_written: u64,
     pub read_started_at: i64,
+    /// When the description was sent that it used.
+    pub read_described_at: i64,
     pub finished_at: i64,
     pub duration_ms: u64,
 }

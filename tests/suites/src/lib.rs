@@ -14,5 +14,6 @@ pub mod parquet;
 pub mod queue;
 pub mod reports;
 pub mod source;
+pub mod state;
 pub mod store;
 pub mod warehouse;

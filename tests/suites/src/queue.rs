@@ -53,6 +53,7 @@ pub async fn source_queue(queue: &dyn SourceQueue, harness: &dyn QueueHarness) {
     a_message_without_type_is_parked_without(queue, harness).await;
     a_delay_of_nothing_brings_a_message_back_at_once(queue, harness).await;
     a_delayed_message_stays_hidden(queue, harness).await;
+    a_follow_up_comes_when_it_is_due(queue, harness).await;
 }
 
 async fn it_tells_its_limit_of_receives(queue: &dyn SourceQueue, harness: &dyn QueueHarness) {
@@ -151,6 +152,19 @@ async fn receive_one(harness: &dyn QueueHarness, visibility_timeout: Duration, w
         harness.pass(LOOK).await;
     }
     panic!("{what} was not received in {LOOKS} looks");
+}
+
+async fn a_follow_up_comes_when_it_is_due(queue: &dyn SourceQueue, harness: &dyn QueueHarness) {
+    let now = queue.send("{\"now\": 1}", "session.sync", Duration::ZERO).await.unwrap();
+    let message = receive_one(harness, LONG, "a follow-up without delay").await;
+    assert_eq!((message.message_id, message.body.as_str(), message.receive_count), (now, "{\"now\": 1}", 1));
+    assert_eq!(message.event_type.as_deref(), Some("session.sync"));
+    harness.delete(&message.receipt_handle).await;
+    let later = queue.send("{\"later\": 1}", "session.sync", SHORT).await.unwrap();
+    assert!(harness.receive(LONG).await.is_empty(), "the follow-up is not due yet");
+    let message = receive_one(harness, LONG, "a follow-up that is due").await;
+    assert_eq!((message.message_id, message.receive_count), (later, 1));
+    harness.delete(&message.receipt_handle).await;
 }
 
 /// The last dead letter, once there are so many.

@@ -7,7 +7,7 @@ use std::collections::BTreeMap;
 use bson::oid::ObjectId;
 use bson::{Bson, Document};
 use futures::{StreamExt, TryStreamExt};
-use quiz_domain::AttemptHead;
+use quiz_domain::{AttemptHead, user_id};
 use quiz_pipeline::ports::{AnswerSource, DocumentStream};
 
 pub use documents::{Collections, documents};
@@ -19,6 +19,7 @@ pub async fn answer_source(source: &dyn AnswerSource) {
     a_quiz_is_found_whatever_its_id_is_stored_as(source, &stored).await;
     an_unknown_quiz_is_none(source).await;
     heads_are_of_all_sessions_of_the_quiz(source, &stored).await;
+    heads_of_some_users_are_found(source, &stored).await;
     attempts_are_the_documents_asked_for(source, &stored).await;
     a_document_that_is_gone_is_left_out(source, &stored).await;
     a_stream_can_be_left_half_way(source, &stored).await;
@@ -49,6 +50,19 @@ async fn heads_are_of_all_sessions_of_the_quiz(source: &dyn AnswerSource, stored
             head.collect::<Document>()
         });
         assert_same(heads(source, quiz_id).await, expected.collect(), "heads");
+    }
+}
+
+async fn heads_of_some_users_are_found(source: &dyn AnswerSource, stored: &Collections) {
+    for quiz_id in [TEXT_QUIZ, OBJECT_ID_QUIZ] {
+        let all = heads(source, quiz_id).await;
+        let mut users: Vec<String> = all.iter().filter_map(user_id).step_by(3).collect();
+        let expected = all.into_iter().filter(|head| user_id(head).is_some_and(|it| users.contains(&it)));
+        let expected: Vec<Document> = expected.collect();
+        assert!(!expected.is_empty() && expected.len() < stored.sessions_of(quiz_id).len());
+        users.push("nobody".to_owned());
+        assert_same(source.heads_of(quiz_id, &users).await.unwrap(), expected, "heads of users");
+        assert!(source.heads_of(quiz_id, &[]).await.unwrap().is_empty());
     }
 }
 

@@ -5,7 +5,8 @@ use std::collections::{BTreeMap, HashSet};
 use futures::future::join_all;
 use futures::{StreamExt, stream};
 use quiz_domain::reports::{ReportItem, ReportTable};
-use quiz_pipeline::ports::ReportStore;
+use quiz_pipeline::ports::Fence;
+use quiz_pipeline::ports::{ReportStore, StoreError};
 use serde_json::Value;
 
 use crate::reports::{items, large_item};
@@ -26,6 +27,7 @@ pub async fn report_store(store: &dyn ReportStore, session: &str, large: LargeIt
         a_user_gets_only_the_own_items(store, session, table).await;
         what_is_not_kept_is_deleted(store, session, table).await;
         puts_go_on_side_by_side(store, session, table).await;
+        nothing_is_written_once_the_lease_is_over(store, session, table).await;
     }
     a_large_item_costs_its_neighbours_nothing(store, session, large).await;
 }
@@ -75,12 +77,19 @@ async fn what_is_not_kept_is_deleted(store: &dyn ReportStore, session: &str, tab
     put(store, table, of_other.clone()).await;
     let mut keep: HashSet<String> = of_session.iter().map(|it| it.sort_key().to_owned()).collect();
     keep.insert("not stored".into());
-    assert_eq!(store.retain(table, &session, &keep, i64::MAX).await.unwrap(), 0, "all were to be kept");
+    assert_eq!(
+        store.retain(table, &session, &keep, i64::MAX, &Fence::open()).await.unwrap(),
+        0,
+        "all were to be kept"
+    );
     let (kept, stale): (Vec<_>, Vec<_>) = of_session.into_iter().enumerate().partition(|(at, _)| at % 3 == 0);
     for (_, item) in &stale {
         keep.remove(item.sort_key());
     }
-    assert_eq!(store.retain(table, &session, &keep, i64::MAX).await.unwrap(), stale.len() as u64);
+    assert_eq!(
+        store.retain(table, &session, &keep, i64::MAX, &Fence::open()).await.unwrap(),
+        stale.len() as u64
+    );
     let kept: Vec<ReportItem> = kept.into_iter().map(|(_, item)| item).collect();
     assert_holds(store, table, &session, &kept).await;
     for (_, item) in stale {
@@ -88,9 +97,15 @@ async fn what_is_not_kept_is_deleted(store: &dyn ReportStore, session: &str, tab
     }
     let newer = items(table, &session, 1, 9);
     put(store, table, newer.clone()).await;
-    assert_eq!(store.retain(table, &session, &HashSet::new(), 8).await.unwrap(), kept.len() as u64 - 1);
+    assert_eq!(
+        store.retain(table, &session, &HashSet::new(), 8, &Fence::open()).await.unwrap(),
+        kept.len() as u64 - 1
+    );
     assert_holds(store, table, &session, &newer).await;
-    assert_eq!(store.retain(table, "no such session", &HashSet::new(), i64::MAX).await.unwrap(), 0);
+    assert_eq!(
+        store.retain(table, "no such session", &HashSet::new(), i64::MAX, &Fence::open()).await.unwrap(),
+        0
+    );
     clear(store, table, &session, newer.len()).await;
     assert_holds(store, table, &other, &of_other).await;
     clear(store, table, &other, of_other.len()).await;
@@ -104,6 +119,25 @@ async fn puts_go_on_side_by_side(store: &dyn ReportStore, session: &str, table: 
     clear(store, table, &session, all.len()).await;
 }
 
+async fn nothing_is_written_once_the_lease_is_over(
+    store: &dyn ReportStore,
+    session: &str,
+    table: ReportTable,
+) {
+    let session = format!("{session}-fenced");
+    let all = items(table, &session, 30, 1);
+    put(store, table, all.clone()).await;
+    let over = Fence::open();
+    over.revoke();
+    let newer = store.put(table, items(table, &session, 30, 2), &over).await.unwrap_err();
+    let deleted = store.retain(table, &session, &HashSet::new(), i64::MAX, &over).await.unwrap_err();
+    for error in [newer, deleted] {
+        assert!(matches!(error, StoreError::LeaseOver { .. }) && error.is_retryable(), "{error}");
+    }
+    assert_holds(store, table, &session, &all).await;
+    clear(store, table, &session, all.len()).await;
+}
+
 async fn a_large_item_costs_its_neighbours_nothing(
     store: &dyn ReportStore,
     session: &str,
@@ -113,7 +147,7 @@ async fn a_large_item_costs_its_neighbours_nothing(
     let neighbours = items(table, &session, 30, 1);
     let mut all = neighbours.clone();
     all.insert(12, large_item(&session));
-    let outcome = store.put(table, all).await.unwrap();
+    let outcome = store.put(table, all, &Fence::open()).await.unwrap();
     let found = stored(store, &large_item(&session)).await;
     match large {
         LargeItems::Written => {
@@ -128,19 +162,19 @@ async fn a_large_item_costs_its_neighbours_nothing(
         }
     }
     assert_holds(store, table, &session, &neighbours).await;
-    store.retain(table, &session, &HashSet::new(), i64::MAX).await.unwrap();
+    store.retain(table, &session, &HashSet::new(), i64::MAX, &Fence::open()).await.unwrap();
 }
 
 async fn put(store: &dyn ReportStore, table: ReportTable, items: Vec<ReportItem>) {
     let count = items.len() as u64;
-    let outcome = store.put(table, items).await.unwrap();
+    let outcome = store.put(table, items, &Fence::open()).await.unwrap();
     assert_eq!(outcome.refused, [], "items refused by {}", table.default_name());
     assert_eq!(outcome.written, count, "items written to {}", table.default_name());
 }
 
 /// Deletes all of a session's items, and with that counts them.
 async fn clear(store: &dyn ReportStore, table: ReportTable, session: &str, count: usize) {
-    let deleted = store.retain(table, session, &HashSet::new(), i64::MAX).await.unwrap();
+    let deleted = store.retain(table, session, &HashSet::new(), i64::MAX, &Fence::open()).await.unwrap();
     assert_eq!(deleted, count as u64, "items of {session} in {}", table.default_name());
 }
 

@@ -4,11 +4,12 @@ use std::sync::Arc;
 
 use async_trait::async_trait;
 use bson::Document;
+use futures::future::join_all;
 use jiff::Timestamp;
 use quiz_domain::reports::Stamp;
 use quiz_domain::rows::{self, QuestionRows, RowBatch, WarehouseTable};
 use quiz_domain::{Quiz, QuizKind, Taken, TestBuilder, TestSession};
-use quiz_pipeline::ports::{StagedTest, Warehouse, WarehouseBatch};
+use quiz_pipeline::ports::{Fence, StagedTest, Warehouse, WarehouseBatch, WarehouseError};
 use serde_json::{Map, Value};
 
 use crate::reports::{attempt, quiz};
@@ -27,6 +28,7 @@ pub async fn warehouse(warehouse: &dyn Warehouse, rows: &dyn Rows, session: &str
     rows_come_back_as_they_were_staged(warehouse, rows, session).await;
     a_test_is_replaced_and_its_neighbours_are_not(warehouse, rows, session).await;
     what_is_staged_and_not_replaced_leaves_nothing(warehouse, rows, session).await;
+    a_test_whose_lease_is_over_keeps_its_rows(warehouse, rows, session).await;
     a_test_without_rows_has_none(warehouse, rows, session).await;
     a_quiz_that_became_a_form_moves_to_its_table(warehouse, rows, session).await;
 }
@@ -92,15 +94,35 @@ async fn what_is_staged_and_not_replaced_leaves_nothing(
     let (session, other) = (format!("{session} kept"), format!("{session} never"));
     write(warehouse, &[Sample::scored(&session, 0..3)]).await;
     let batch = warehouse.begin().unwrap();
-    Sample::scored(&session, 0..1).stage(&*batch);
+    Sample::scored(&session, 0..1).stage(&*batch).await;
     drop(batch);
     let batch = warehouse.begin().unwrap();
-    Sample::scored(&other, 0..5).stage(&*batch);
-    let committed = Sample::scored(&session, 1..3).stage(&*batch);
+    Sample::scored(&other, 0..5).stage(&*batch).await;
+    let committed = Sample::scored(&session, 1..3).stage(&*batch).await;
     replace(&*batch, &[committed]).await;
     assert_eq!(rows.rows(WarehouseTable::QuestionResponses, &session).await.len(), 6);
     for table in WarehouseTable::ALL {
         assert_eq!(rows.rows(table, &other).await, []);
+    }
+}
+
+async fn a_test_whose_lease_is_over_keeps_its_rows(
+    warehouse: &dyn Warehouse,
+    rows: &dyn Rows,
+    session: &str,
+) {
+    let (session, other) = (format!("{session} fenced"), format!("{session} held"));
+    write(warehouse, &[Sample::scored(&session, 0..3), Sample::scored(&other, 0..3)]).await;
+    let batch = warehouse.begin().unwrap();
+    let mut tests = Vec::new();
+    for session in [&session, &other] {
+        tests.push(Sample::scored(session, 0..5).stage(&*batch).await);
+    }
+    tests[0].fence.revoke();
+    let results = batch.replace(&tests).await;
+    assert!(matches!(&results[..], [Err(WarehouseError::LeaseOver { .. }), Ok(())]), "{results:?}");
+    for (session, takers) in [(&session, 3), (&other, 5)] {
+        assert_eq!(rows.rows(WarehouseTable::QuestionResponses, session).await.len(), takers * 3);
     }
 }
 
@@ -157,7 +179,7 @@ impl Sample {
     }
 
     /// Stages all rows of the test.
-    pub fn stage(&self, batch: &dyn WarehouseBatch) -> StagedTest {
+    pub async fn stage(&self, batch: &dyn WarehouseBatch) -> StagedTest {
         let (quiz, problems) = Quiz::read(&quiz(self.kind), &[]).unwrap();
         let session = TestSession {
             session_id: self.session_id.clone(),
@@ -185,18 +207,18 @@ impl Sample {
         rows::test_rows(&test, stamp).for_each(|row| row.append(&mut results));
         for rows in [answers, results] {
             if !rows.is_empty() {
-                batch.stage(&self.session_id, &rows).unwrap();
+                batch.stage(&self.session_id, rows).await.unwrap();
             }
         }
         let start_date = rows::start_date(&test, stamp).unwrap();
-        StagedTest { session_id: self.session_id.clone(), start_date, inserted_at: now }
+        StagedTest { session_id: self.session_id.clone(), start_date, inserted_at: now, fence: Fence::open() }
     }
 }
 
 /// Writes the tests as one batch.
 pub async fn write(warehouse: &dyn Warehouse, samples: &[Sample]) {
     let batch: Arc<dyn WarehouseBatch> = warehouse.begin().unwrap();
-    let tests: Vec<StagedTest> = samples.iter().map(|sample| sample.stage(&*batch)).collect();
+    let tests: Vec<StagedTest> = join_all(samples.iter().map(|sample| sample.stage(&*batch))).await;
     replace(&*batch, &tests).await;
 }
 

@@ -82,7 +82,11 @@ impl Deployed {
         let secrets = aws_sdk_secretsmanager::Client::new(&stack.aws_config());
         let secret = format!("{name}-mongodb-uri");
         secrets.create_secret().name(&secret).secret_string(stack.mongodb_uri()).send().await.unwrap();
+        let states = format!("{name}-states");
+        stack.create_sync_state_table(&states).await.unwrap();
         let mut all = vec![
+            ("SYNC_STATE_TABLE", states.as_str()),
+            ("SYNC_INTERVAL_SECONDS", "0"),
             ("MONGODB_URI_SECRET_ID", secret.as_str()),
             ("MONGODB_DATABASE", &name),
             ("AWS_ENDPOINT_URL", stack.aws_endpoint()),

@@ -35,11 +35,21 @@ impl Stored {
 }
 
 impl Messages {
-    pub fn send(&mut self, body: String, event_type: Option<String>, sent_at: Timestamp) -> String {
+    pub fn send(
+        &mut self,
+        body: String,
+        event_type: Option<String>,
+        sent_at: Timestamp,
+        visible_at: Timestamp,
+    ) -> String {
         let number = self.take_number();
-        let message = Stored { body, event_type, sent_at, receive_count: 0, hidden_until: None };
+        let hidden_until = (visible_at > sent_at).then_some(visible_at);
+        match hidden_until {
+            Some(until) => drop(self.hidden.insert((until, number))),
+            None => drop(self.visible.insert(number)),
+        }
+        let message = Stored { body, event_type, sent_at, receive_count: 0, hidden_until };
         self.all.insert(number, message);
-        self.visible.insert(number);
         message_id(number)
     }
 

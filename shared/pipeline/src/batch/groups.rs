@@ -10,8 +10,17 @@ use crate::request::SessionRequest;
 #[derive(Debug)]
 pub(super) struct Group {
     pub request: SessionRequest,
-    pub members: Vec<usize>,
-    described_at: Option<Timestamp>,
+    pub members: Vec<Member>,
+}
+
+/// A message, by its place in the batch.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct Member {
+    pub place: usize,
+    /// Whose completion it tells.
+    pub user_id: Option<String>,
+    pub sent_at: Option<Timestamp>,
+    pub completed_at: Option<Timestamp>,
 }
 
 #[derive(Debug, Default)]
@@ -35,7 +44,7 @@ pub(super) fn group(messages: &[QueueMessage]) -> Grouped {
         match message.event() {
             Ok(event) => parsed.push(Parsed { place, message, event }),
             Err(error) => {
-                let failure = Failure { code: error.code(), error: error.to_string(), permanent: true };
+                let failure = Failure::permanent(error.code(), error.to_string());
                 grouped.rejected.push((place, failure));
             }
         }
@@ -50,7 +59,7 @@ pub(super) fn group(messages: &[QueueMessage]) -> Grouped {
         for target in event.targets() {
             let index = *by_session.entry(target.session_id.clone()).or_insert_with(|| {
                 let request = SessionRequest::new(target.clone());
-                grouped.groups.push(Group { request, members: Vec::new(), described_at: None });
+                grouped.groups.push(Group { request, members: Vec::new() });
                 grouped.groups.len() - 1
             });
             if let Some(group) = grouped.groups.get_mut(index) {
@@ -79,41 +88,52 @@ fn newest_quizzes(parsed: &[Parsed]) -> HashMap<String, String> {
 /// or parked where it was the mistake.
 fn contradiction(target: &SessionTarget, quizzes: &HashMap<String, String>) -> Option<Failure> {
     let newest = quizzes.get(&target.session_id)?;
-    (*newest != target.quiz_id).then(|| Failure {
-        code: "contradicting_quiz",
-        error: format!(
+    (*newest != target.quiz_id).then(|| {
+        let error = format!(
             "session {} is said to be of quiz {}, but a newer message says quiz {newest}",
             target.session_id, target.quiz_id
-        ),
-        permanent: false,
+        );
+        Failure::temporary("contradicting_quiz", error)
     })
 }
 
 impl Group {
     fn join(&mut self, place: usize, message: &QueueMessage, event: &Event) {
-        if self.members.last() == Some(&place) {
+        if self.members.last().is_some_and(|member| member.place == place) {
             return;
         }
-        self.members.push(place);
-        let request = &mut self.request;
-        request.messages += 1;
+        let mut member = Member { place, user_id: None, sent_at: message.sent_at, completed_at: None };
         match event {
             Event::QuizCompleted(completion) => {
-                request.newest_completion = request.newest_completion.max(Some(completion.completed_at));
+                member.user_id.clone_from(&completion.user_id);
+                member.completed_at = Some(completion.completed_at);
             }
-            Event::SessionSync(sync) => request.force |= sync.force,
+            Event::SessionSync(sync) => self.request.force |= sync.force,
         }
-        let is_newest = request.description.is_none() || self.described_at <= message.sent_at;
+        let request = &mut self.request;
+        request.messages += 1;
+        request.asked_at = request.asked_at.max(member.sent_at);
+        request.newest_completion = request.newest_completion.max(member.completed_at);
+        self.members.push(member);
+        let is_newest = request.description.is_none() || request.described_at <= message.sent_at;
         if let Some(description) = event.session().filter(|_| is_newest) {
             request.description = Some(description.clone());
-            self.described_at = message.sent_at;
+            request.described_at = message.sent_at;
         }
+    }
+
+    /// Takes out the members that `keep` does not keep.
+    pub fn retain(&mut self, keep: impl FnMut(&Member) -> bool) {
+        self.members.retain(keep);
+        self.request.messages = self.members.len();
+        self.request.asked_at = self.members.iter().filter_map(|member| member.sent_at).max();
+        self.request.newest_completion = self.members.iter().filter_map(|member| member.completed_at).max();
     }
 }
 
 #[cfg(test)]
 mod tests {
-    use super::group;
+    use super::{Group, group};
     use jiff::Timestamp;
     use quiz_events::QueueMessage;
 
@@ -130,6 +150,10 @@ mod tests {
             r#"{{"type":"quiz.completed","session_id":"{session}_{QUIZ}","user_id":"u","completed_at":"{at}"}}"#
         );
         message(body, second)
+    }
+
+    fn places(group: &Group) -> Vec<usize> {
+        group.members.iter().map(|member| member.place).collect()
     }
 
     #[test]
@@ -163,7 +187,7 @@ mod tests {
         let body = |quiz: &str| format!(r#"{{"session_id":"free-name","quiz_id":"{quiz}"}}"#);
         let grouped = group(&[message(body(QUIZ), 2), message(body(other), 1), message(body(QUIZ), 1)]);
         assert_eq!(grouped.groups.len(), 1);
-        assert_eq!(grouped.groups[0].members, [0, 2]);
+        assert_eq!(places(&grouped.groups[0]), [0, 2]);
         assert_eq!(grouped.rejected[0].0, 1);
         let waits = &grouped.rejected[0].1;
         assert_eq!((waits.code, waits.permanent), ("contradicting_quiz", false));
@@ -172,8 +196,8 @@ mod tests {
     #[test]
     fn what_is_no_event_is_rejected_with_its_place() {
         let grouped = group(&[message("not json {".into(), 1), completed("A", 1), message("[]".into(), 1)]);
-        let places: Vec<_> = grouped.rejected.iter().map(|(place, _)| *place).collect();
-        assert_eq!(places, [0, 2]);
-        assert_eq!(grouped.groups[0].members, [1]);
+        let rejected: Vec<_> = grouped.rejected.iter().map(|(place, _)| *place).collect();
+        assert_eq!(rejected, [0, 2]);
+        assert_eq!(places(&grouped.groups[0]), [1]);
     }
 }

@@ -2,6 +2,7 @@
 //! within the function's time, and settled message by message.
 
 mod groups;
+mod named;
 mod run;
 mod settle;
 
@@ -13,6 +14,7 @@ use tokio::time::Instant;
 
 pub use quiz_messaging::Backoff;
 
+use crate::coordinator::Coordinator;
 use crate::listener::Listener;
 use crate::ports::{Clock, SourceQueue};
 use crate::sync::SessionSync;
@@ -52,11 +54,14 @@ pub struct BatchReport {
     pub parked: usize,
     /// Tests synced.
     pub synced: usize,
+    /// Messages done without a sync of their own.
+    pub absorbed: usize,
 }
 
 /// Handles batches: everything but the batch itself and its deadline.
 pub struct BatchHandler {
     pub sync: Arc<dyn SessionSync>,
+    pub coordinator: Coordinator,
     pub listener: Arc<dyn Listener>,
     pub clock: Arc<dyn Clock>,
     pub limits: BatchLimits,
@@ -72,11 +77,13 @@ impl BatchHandler {
         deadline: Instant,
     ) -> BatchReport {
         let grouped = groups::group(messages);
-        let results = run::run(self, grouped.groups, deadline).await;
-        let verdicts = settle::verdicts(messages.len(), grouped.rejected, &results);
-        let synced = results.iter().filter(|(_, result)| result.is_ok()).count();
-        let report = settle::settle(self, messages, verdicts, queue, synced, deadline).await;
+        let results = run::run(self, grouped.groups, messages, queue, deadline).await;
+        let synced = results.iter().filter(|it| it.synced).count();
+        let absorbed = results.iter().map(|it| it.absorbed).sum();
+        let failures = results.into_iter().flat_map(|it| it.failures).chain(grouped.rejected);
+        let verdicts = settle::verdicts(messages.len(), failures);
+        let settled = settle::settle(self, messages, verdicts, queue, deadline).await;
         self.listener.batch_ended().await;
-        report
+        BatchReport { synced, absorbed, ..settled }
     }
 }

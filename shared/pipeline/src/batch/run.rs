@@ -1,156 +1,334 @@
+mod task;
+
 use std::sync::Arc;
+use std::time::Duration;
 
 use futures::{StreamExt, stream};
-use tokio::task::AbortHandle;
+use quiz_events::QueueMessage;
 use tokio::time::{Instant, timeout_at};
+use tracing::field::Empty;
+use tracing::{Instrument, Span, info_span};
 
-use super::BatchHandler;
 use super::groups::Group;
-use crate::error::SyncError;
-use crate::listener::Failure;
+use super::{BatchHandler, named};
+use crate::coordinator::{Admitted, Room, Run};
+use crate::error::{LEASE_LOST, SyncError};
+use crate::listener::{Absorbed, Failure};
 use crate::outcome::SyncOutcome;
+use crate::ports::SourceQueue;
 use crate::sync::{SyncBatch, Synced};
+use task::{Ended, within};
 
 const NOT_STARTED: &str = "not_started";
+const OUT_OF_TIME: &str = "out_of_time";
+/// A batch is as good as new for so long: no other invocation would have more time.
+const FRESH: Duration = Duration::from_secs(5);
 
-/// Each group with how its test's sync ended.
-pub(super) type Results = Vec<(Group, Result<(), Failure>)>;
+/// What became of a group's messages.
+#[derive(Debug, Default)]
+pub(super) struct GroupResult {
+    /// By the message's place in the batch.
+    pub failures: Vec<(usize, Failure)>,
+    pub synced: bool,
+    pub absorbed: usize,
+}
 
-/// How far a group has come.
+/// A test that is read, scored and staged, and still held.
+struct Staged {
+    group: Group,
+    failures: Vec<(usize, Failure)>,
+    run: Box<Run>,
+    outcome: SyncOutcome,
+}
+
 enum Step {
-    Ended(Result<(), Failure>),
-    Staged(Box<SyncOutcome>),
+    Ended(GroupResult),
+    Staged(Box<Staged>),
 }
 
 /// Syncs the groups' tests, a few at a time, then commits what they have staged. One that fails, panics or
 /// runs out of time fails alone.
-pub(super) async fn run(handler: &BatchHandler, groups: Vec<Group>, deadline: Instant) -> Results {
+pub(super) async fn run(
+    handler: &BatchHandler,
+    groups: Vec<Group>,
+    messages: &[QueueMessage],
+    queue: &dyn SourceQueue,
+    deadline: Instant,
+) -> Vec<GroupResult> {
     if groups.is_empty() {
-        return Results::new();
+        return Vec::new();
     }
-    let limits = &handler.limits;
     let batch = match handler.sync.begin() {
         Ok(batch) => batch,
-        Err(error) => return groups.into_iter().map(|group| (group, Err(failure(&error)))).collect(),
+        Err(error) => {
+            let failed = |group: Group| GroupResult::failed(&group, Vec::new(), &failure(&error));
+            return groups.into_iter().map(failed).collect();
+        }
     };
-    let stop = before(deadline, limits.stop_reserve + limits.commit_reserve);
-    let last_start = before(deadline, limits.start_reserve + limits.commit_reserve);
-    let steps: Vec<(Group, Step)> = stream::iter(groups)
+    let limits = &handler.limits;
+    let turn = Turn {
+        handler,
+        batch,
+        messages,
+        queue,
+        began: Instant::now(),
+        stop: before(deadline, limits.stop_reserve + limits.commit_reserve),
+        last_stop: before(deadline, limits.stop_reserve),
+        // an end that is not stored by then leaves its lease to run out
+        end: before(deadline, limits.stop_reserve / 4),
+    };
+    let steps: Vec<Step> = stream::iter(groups)
         .map(|group| {
-            let batch = Arc::clone(&batch);
-            async move {
-                let step = if Instant::now() > last_start {
-                    let late = "too little of the function's time was left to begin".to_owned();
-                    Step::Ended(Err(temporary(NOT_STARTED, late)))
-                } else {
-                    one(handler, batch, &group, stop).await
-                };
-                (group, step)
-            }
+            let session_id = group.request.target.session_id.clone();
+            let span = info_span!("test", session_id, sink = handler.coordinator.sink(), generation = Empty);
+            turn.one(group).instrument(span)
         })
         .buffer_unordered(limits.concurrency.max(1))
         .collect()
         .await;
-    let results = commit(handler, batch, steps, before(deadline, limits.stop_reserve)).await;
-    let late = results.iter().filter(|(_, it)| it.as_ref().is_err_and(|it| it.code == NOT_STARTED)).count();
-    if late > 0 {
-        tracing::warn!(tests = late, "tests not begun: too little of the function's time was left");
-    }
-    results
+    turn.commit(steps).await
 }
 
-async fn one(handler: &BatchHandler, batch: Arc<dyn SyncBatch>, group: &Group, stop: Instant) -> Step {
-    let request = group.request.clone();
-    let step = match within(stop, async move { batch.sync(&request).await }).await {
-        Ok(Ok(Synced::Staged(outcome))) => return Step::Staged(Box::new(outcome)),
-        Ok(Ok(Synced::Done(outcome))) => Ok(outcome),
-        Ok(Err(error)) => Err(failure(&error)),
-        Err(failure) => Err(failure),
-    };
-    Step::Ended(tell(handler, group, step).await)
-}
-
-async fn commit(
-    handler: &BatchHandler,
+/// One batch's way through the function's time.
+struct Turn<'a> {
+    handler: &'a BatchHandler,
     batch: Arc<dyn SyncBatch>,
-    steps: Vec<(Group, Step)>,
+    messages: &'a [QueueMessage],
+    queue: &'a dyn SourceQueue,
+    began: Instant,
+    /// When what runs is stopped, …
     stop: Instant,
-) -> Results {
-    let mut results = Results::with_capacity(steps.len());
-    let (mut groups, mut staged) = (Vec::new(), Vec::new());
-    for (group, step) in steps {
-        match step {
-            Step::Ended(result) => results.push((group, result)),
-            Step::Staged(outcome) => {
-                groups.push(group);
-                staged.push(*outcome);
+    /// … when the commit is, …
+    last_stop: Instant,
+    /// … and when nothing is begun any more.
+    end: Instant,
+}
+
+impl Turn<'_> {
+    async fn one(&self, mut group: Group) -> Step {
+        let checked = self.in_time(named::check(&*self.batch, &mut group, self.handler.clock.now())).await;
+        let failures = match checked {
+            Ok(failures) => failures,
+            Err(failure) => return Step::Ended(self.failed(group, Vec::new(), failure).await),
+        };
+        if group.members.is_empty() {
+            return Step::Ended(GroupResult { failures, ..GroupResult::default() });
+        }
+        let room = Room {
+            left: self.stop.saturating_duration_since(Instant::now()),
+            is_all: self.began.elapsed() < FRESH,
+            least: self.handler.limits.start_reserve.saturating_sub(self.handler.limits.stop_reserve),
+        };
+        let of_group = |place: usize| self.messages.get(place);
+        let messages: Vec<&QueueMessage> = group.members.iter().filter_map(|it| of_group(it.place)).collect();
+        let admitted = self.handler.coordinator.admit(&group.request, &messages, room, self.queue);
+        match self.in_time(admitted).await {
+            Err(failure) => {
+                let unsure = failure.code == OUT_OF_TIME || failure.held.is_some();
+                let failure = if unsure { self.held(failure) } else { failure };
+                Step::Ended(self.failed(group, failures, failure).await)
+            }
+            Ok(Admitted::Run(run)) => self.sync(group, failures, run).await,
+            Ok(Admitted::Covered) => self.absorbed(&group, failures, Absorbed::Covered).await,
+            Ok(Admitted::Deferred) => self.absorbed(&group, failures, Absorbed::Deferred).await,
+            Ok(Admitted::Joined { keep: None }) => self.absorbed(&group, failures, Absorbed::Joined).await,
+            Ok(Admitted::Joined { keep: Some((id, left)) }) => {
+                let kept = messages.iter().position(|message| message.message_id == id);
+                let kept = kept.and_then(|at| group.members.get(at)).map(|member| member.place);
+                let mut failures = failures;
+                failures.extend(kept.map(|place| (place, under_way(left))));
+                group.retain(|member| Some(member.place) != kept);
+                self.absorbed(&group, failures, Absorbed::Joined).await
             }
         }
     }
-    if staged.is_empty() {
-        return results;
-    }
-    let committed = within(stop, async move { batch.commit(staged).await }).await;
-    let (mut committed, missing) = match committed {
-        Ok(committed) => (committed.into_iter(), None),
-        Err(failure) => (Vec::new().into_iter(), Some(failure)),
-    };
-    for group in groups {
-        let result = match committed.next() {
-            Some(result) => result.map_err(|error| failure(&error)),
-            None => Err(missing.clone().unwrap_or_else(|| {
-                temporary("sync_panicked", "the commit said nothing of this test".to_owned())
-            })),
+
+    async fn sync(&self, group: Group, failures: Vec<(usize, Failure)>, mut run: Box<Run>) -> Step {
+        Span::current().record("generation", run.hold.generation);
+        let coordinator = &self.handler.coordinator;
+        if let Err(failure) = self.in_time(coordinator.ready(&mut run)).await {
+            let failure = self.let_go(&run, failure).await;
+            return Step::Ended(self.failed(group, failures, failure).await);
+        }
+        let mut request = group.request.clone();
+        request.description = run.description();
+        let scope = run.scope(self.handler.clock.now());
+        let (batch, fence) = (Arc::clone(&self.batch), run.fence.clone());
+        let task = async move { batch.sync(&request, &scope).await };
+        let ended = within(self.stop, &[fence], task).await;
+        let result = match ended {
+            Ended::Done(Ok(Synced::Staged(outcome))) => {
+                return Step::Staged(Box::new(Staged { group, failures, run, outcome }));
+            }
+            Ended::Done(Ok(Synced::Done(outcome))) | Ended::Stopped(Some(Ok(Synced::Done(outcome)))) => {
+                return self.finish(group, failures, &run, outcome).await;
+            }
+            Ended::Done(Err(error)) => Err(failure(&error)),
+            // what was begun has ended, so the test can be let go, with what is written
+            Ended::Stopped(Some(_)) => match run.written.progress() {
+                Some(progress) => self.in_time_to_end(coordinator.pause(&run, &progress, self.queue)).await,
+                None => Err(out_of_time()),
+            },
+            Ended::Stopped(None) => {
+                let failure = self.held(out_of_time());
+                return Step::Ended(self.failed(group, failures, failure).await);
+            }
+            Ended::Panicked(error) => Err(Failure::temporary("sync_panicked", error)),
         };
-        let result = tell(handler, &group, result).await;
-        results.push((group, result));
+        match result {
+            Ok(()) => {
+                self.handler.listener.paused(&group.request.target).await;
+                Step::Ended(GroupResult { failures, ..GroupResult::default() })
+            }
+            Err(failure) => {
+                let failure = self.let_go(&run, failure).await;
+                Step::Ended(self.failed(group, failures, failure).await)
+            }
+        }
     }
-    results
+
+    /// Ends the run of messages that come again, or are parked.
+    async fn let_go(&self, run: &Run, failure: Failure) -> Failure {
+        let ended = self.handler.coordinator.fail(run, &failure.error, self.queue);
+        let untold = match timeout_at(self.end, ended).await {
+            Ok(Ok(()) | Err(SyncError::TakenOver { .. })) => return failure,
+            Ok(Err(error)) => error.to_string(),
+            Err(_) => "no answer in time".to_owned(),
+        };
+        tracing::warn!(
+            session_id = run.key.session_id,
+            generation = run.hold.generation,
+            error = untold,
+            "the failed run's lease is left to run out"
+        );
+        self.held(failure)
+    }
+
+    /// While a lease may be held, others join it, counting on its message to be in the queue.
+    fn held(&self, failure: Failure) -> Failure {
+        Failure { held: Some(self.handler.coordinator.lease()), ..failure }
+    }
+
+    async fn finish(
+        &self,
+        group: Group,
+        failures: Vec<(usize, Failure)>,
+        run: &Run,
+        outcome: SyncOutcome,
+    ) -> Step {
+        let finished = self.handler.coordinator.finish(run, &outcome, self.queue);
+        match self.in_time_to_end(finished).await {
+            Ok(()) => {
+                self.handler.listener.finished(&outcome).await;
+                Step::Ended(GroupResult { failures, synced: true, absorbed: 0 })
+            }
+            Err(failure) if failure.code == LEASE_LOST => {
+                Step::Ended(self.failed(group, failures, failure).await)
+            }
+            Err(failure) => {
+                let failure = self.held(failure);
+                Step::Ended(self.failed(group, failures, failure).await)
+            }
+        }
+    }
+
+    async fn commit(&self, steps: Vec<Step>) -> Vec<GroupResult> {
+        let mut results = Vec::with_capacity(steps.len());
+        let mut staged = Vec::new();
+        for step in steps {
+            match step {
+                Step::Ended(result) => results.push(result),
+                Step::Staged(it) => staged.push(*it),
+            }
+        }
+        if staged.is_empty() {
+            return results;
+        }
+        let fences: Vec<_> = staged.iter().map(|it| it.run.fence.clone()).collect();
+        let outcomes = staged.iter().map(|it| it.outcome.clone()).collect();
+        let batch = Arc::clone(&self.batch);
+        let committed = within(self.last_stop, &fences, async move { batch.commit(outcomes).await }).await;
+        let (committed, missing, is_over) = match committed {
+            Ended::Done(committed) | Ended::Stopped(Some(committed)) => {
+                let silent = "the commit said nothing of this test".to_owned();
+                (committed, Failure::temporary("sync_panicked", silent), true)
+            }
+            Ended::Panicked(error) => (Vec::new(), Failure::temporary("sync_panicked", error), true),
+            Ended::Stopped(None) => (Vec::new(), out_of_time(), false),
+        };
+        let mut committed = committed.into_iter();
+        for Staged { group, failures, run, .. } in staged {
+            let result = match committed.next() {
+                Some(Ok(outcome)) => {
+                    if let Step::Ended(result) = self.finish(group, failures, &run, outcome).await {
+                        results.push(result);
+                    }
+                    continue;
+                }
+                Some(Err(error)) => failure(&error),
+                None => missing.clone(),
+            };
+            let result = if is_over { self.let_go(&run, result).await } else { self.held(result) };
+            results.push(self.failed(group, failures, result).await);
+        }
+        results
+    }
+
+    async fn absorbed(&self, group: &Group, failures: Vec<(usize, Failure)>, how: Absorbed) -> Step {
+        let absorbed = group.members.len();
+        if absorbed > 0 {
+            self.handler.listener.absorbed(&group.request.target, how, absorbed).await;
+        }
+        Step::Ended(GroupResult { failures, synced: false, absorbed })
+    }
+
+    async fn failed(&self, group: Group, failures: Vec<(usize, Failure)>, failure: Failure) -> GroupResult {
+        self.handler.listener.failed(&group.request.target, &failure).await;
+        GroupResult::failed(&group, failures, &failure)
+    }
+
+    async fn in_time<T>(&self, work: impl Future<Output = Result<T, SyncError>>) -> Result<T, Failure> {
+        if Instant::now() >= self.last_stop {
+            let late = "too little of the function's time was left to begin".to_owned();
+            return Err(Failure::temporary(NOT_STARTED, late));
+        }
+        match timeout_at(self.last_stop, work).await {
+            Ok(done) => done.map_err(|error| failure(&error)),
+            Err(_) => Err(out_of_time()),
+        }
+    }
+
+    async fn in_time_to_end(&self, work: impl Future<Output = Result<(), SyncError>>) -> Result<(), Failure> {
+        match timeout_at(self.end, work).await {
+            Ok(done) => done.map_err(|error| failure(&error)),
+            Err(_) => Err(out_of_time()),
+        }
+    }
 }
 
-async fn tell(
-    handler: &BatchHandler,
-    group: &Group,
-    result: Result<SyncOutcome, Failure>,
-) -> Result<(), Failure> {
-    match &result {
-        Ok(outcome) => handler.listener.finished(outcome).await,
-        Err(failure) => handler.listener.failed(&group.request.target, failure).await,
-    }
-    result.map(|_| ())
-}
-
-/// What a task of its own comes to, unless it panics or is stopped.
-async fn within<T: Send + 'static>(
-    stop: Instant,
-    task: impl Future<Output = T> + Send + 'static,
-) -> Result<T, Failure> {
-    let task = tokio::spawn(task);
-    let _stop_with_the_batch = AbortOnDrop(task.abort_handle());
-    match timeout_at(stop, task).await {
-        Ok(Ok(done)) => Ok(done),
-        Ok(Err(crash)) => Err(temporary("sync_panicked", format!("the sync broke down: {crash}"))),
-        Err(_) => Err(temporary("out_of_time", "the sync was stopped near the function's deadline".into())),
+impl GroupResult {
+    fn failed(group: &Group, mut failures: Vec<(usize, Failure)>, failure: &Failure) -> Self {
+        failures.extend(group.members.iter().map(|member| (member.place, failure.clone())));
+        Self { failures, ..Self::default() }
     }
 }
 
 fn failure(error: &SyncError) -> Failure {
-    Failure { code: error.code(), error: error.to_string(), permanent: error.is_permanent() }
+    let (code, text) = (error.code(), error.to_string());
+    let held = matches!(error, SyncError::LeaseUnsure { .. }).then_some(Duration::ZERO);
+    Failure { code, error: text, permanent: error.is_permanent(), held }
 }
 
-/// A task whose batch is gone must not go on writing.
-struct AbortOnDrop(AbortHandle);
-
-impl Drop for AbortOnDrop {
-    fn drop(&mut self) {
-        self.0.abort();
-    }
+fn out_of_time() -> Failure {
+    Failure::temporary(OUT_OF_TIME, "the sync was stopped near the function's deadline".into())
 }
 
-fn temporary(code: &'static str, error: String) -> Failure {
-    Failure { code, error, permanent: false }
+/// The message that another run stands on comes back when that run's lease is over, unless it is done by then.
+fn under_way(left: Duration) -> Failure {
+    let error = "another invocation is still at the sync that this message asks for".to_owned();
+    Failure { held: Some(left), ..Failure::temporary(LEASE_LOST, error) }
 }
 
-fn before(deadline: Instant, reserve: std::time::Duration) -> Instant {
+fn before(deadline: Instant, reserve: Duration) -> Instant {
     deadline.checked_sub(reserve).unwrap_or_else(Instant::now)
 }

@@ -4,7 +4,6 @@ use futures::{StreamExt, stream};
 use quiz_events::QueueMessage;
 use tokio::time::{Instant, timeout_at};
 
-use super::groups::Group;
 use super::{BatchHandler, BatchReport};
 use crate::listener::Failure;
 use crate::ports::{ParkCause, SourceQueue};
@@ -19,14 +18,10 @@ const TOLD: usize = 3;
 /// What each message of the batch comes to, by its place: `None` is done.
 pub(super) fn verdicts(
     messages: usize,
-    rejected: Vec<(usize, Failure)>,
-    results: &[(Group, Result<(), Failure>)],
+    failed: impl Iterator<Item = (usize, Failure)>,
 ) -> Vec<Option<Failure>> {
     let mut failures: Vec<Vec<Failure>> = vec![Vec::new(); messages];
-    let of_groups = results.iter().filter_map(|(group, result)| Some((group, result.as_ref().err()?)));
-    let of_groups =
-        of_groups.flat_map(|(group, failure)| group.members.iter().map(move |it| (*it, failure.clone())));
-    for (place, failure) in rejected.into_iter().chain(of_groups) {
+    for (place, failure) in failed {
         if let Some(failures) = failures.get_mut(place) {
             failures.push(failure);
         }
@@ -36,6 +31,9 @@ pub(super) fn verdicts(
 
 /// Of a message's failures: one that a retry may mend keeps the message in its queue.
 fn verdict(failures: &[Failure]) -> Option<Failure> {
+    if let Some(held) = failures.iter().filter(|it| it.held.is_some()).max_by_key(|it| it.held) {
+        return Some(held.clone());
+    }
     if let Some(temporary) = failures.iter().find(|it| !it.permanent) {
         return Some(temporary.clone());
     }
@@ -56,7 +54,6 @@ pub(super) async fn settle(
     messages: &[QueueMessage],
     verdicts: Vec<Option<Failure>>,
     queue: &dyn SourceQueue,
-    synced: usize,
     deadline: Instant,
 ) -> BatchReport {
     let end = deadline.checked_sub(ANSWER).unwrap_or_else(Instant::now);
@@ -66,12 +63,13 @@ pub(super) async fn settle(
         if failures.iter().any(|(_, failure)| !failure.permanent) { last_try(queue).await } else { None };
     let settled: Vec<Settled> = stream::iter(failures)
         .map(|(message, failure)| async move {
-            let park_it = failure.permanent || last_try.is_some_and(|last| message.receive_count >= last);
+            let is_last = last_try.is_some_and(|last| message.receive_count >= last);
+            let park_it = failure.permanent || (is_last && failure.held.is_none());
             let settled = async {
                 if park_it {
                     park(handler, message, failure, queue).await
                 } else {
-                    retry(handler, message, queue).await
+                    retry(handler, message, failure.held, queue).await
                 }
             };
             let in_time = timeout_at(end, settled).await;
@@ -80,7 +78,7 @@ pub(super) async fn settle(
         .buffered(CALLS)
         .collect()
         .await;
-    let mut report = BatchReport { synced, ..BatchReport::default() };
+    let mut report = BatchReport::default();
     for settled in settled {
         match settled {
             Settled::Parked => report.parked += 1,
@@ -117,13 +115,18 @@ async fn park(
         }
         Err(error) => {
             tracing::error!(message_id = message.message_id, error = %error, "message not parked, kept");
-            retry(handler, message, queue).await
+            retry(handler, message, None, queue).await
         }
     }
 }
 
-async fn retry(handler: &BatchHandler, message: &QueueMessage, queue: &dyn SourceQueue) -> Settled {
-    let wait = handler.limits.backoff.wait(message.receive_count);
+async fn retry(
+    handler: &BatchHandler,
+    message: &QueueMessage,
+    held: Option<Duration>,
+    queue: &dyn SourceQueue,
+) -> Settled {
+    let wait = held.unwrap_or_else(|| handler.limits.backoff.wait(message.receive_count));
     if let Err(error) = queue.delay(message, wait).await {
         tracing::warn!(message_id = message.message_id, error = %error, "visibility not changed");
     }

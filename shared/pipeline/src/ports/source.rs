@@ -44,6 +44,10 @@ pub trait AnswerSource: Send + Sync {
     /// Of every session document of the quiz only the fields of [`quiz_domain::AttemptHead::FIELDS`].
     async fn attempt_heads<'a>(&'a self, quiz_id: &'a str) -> Result<DocumentStream<'a>, SourceError>;
 
+    /// The same of these users' session documents of the quiz; a user id is given as text, and matches a stored text,
+    /// number or `ObjectId`.
+    async fn heads_of(&self, quiz_id: &str, user_ids: &[String]) -> Result<Vec<Document>, SourceError>;
+
     /// The full session documents with these `_id`s (in stored form), in any order; one that is gone is
     /// left out.
     async fn attempts<'a>(

@@ -5,7 +5,7 @@ use quiz_domain::reports::{ReportItem, ReportTable};
 use serde_json::Value;
 use thiserror::Error;
 
-use super::Cause;
+use super::{Cause, Fence};
 
 /// Why items could not be written or read.
 #[derive(Debug, Error)]
@@ -17,12 +17,15 @@ pub enum StoreError {
     /// is mended.
     #[error("cannot {action} table {table}: {cause}")]
     Refused { action: &'static str, table: String, cause: Cause },
+    /// The run's lease is over; a retry under a new one may help.
+    #[error("the lease was over before all was written to table {table}")]
+    LeaseOver { table: String },
 }
 
 impl StoreError {
     #[must_use]
     pub fn is_retryable(&self) -> bool {
-        matches!(self, Self::Unavailable { .. })
+        matches!(self, Self::Unavailable { .. } | Self::LeaseOver { .. })
     }
 }
 
@@ -41,11 +44,17 @@ pub struct PutOutcome {
 }
 
 /// Where reports are written. Every table's partition key is `session_id`; an item replaces the one
-/// with its keys.
+/// with its keys. Nothing is written, nor deleted, once the fence is over: that is
+/// [`StoreError::LeaseOver`].
 #[async_trait]
 pub trait ReportStore: Send + Sync {
     /// Writes items of one table, any number of them, whose keys differ.
-    async fn put(&self, table: ReportTable, items: Vec<ReportItem>) -> Result<PutOutcome, StoreError>;
+    async fn put(
+        &self,
+        table: ReportTable,
+        items: Vec<ReportItem>,
+        fence: &Fence,
+    ) -> Result<PutOutcome, StoreError>;
 
     /// Deletes the session's items whose sort key is not in `keep`, but none that a later run has written
     /// (whose `sync_generation` is above `generation`); tells how many.
@@ -55,6 +64,7 @@ pub trait ReportStore: Send + Sync {
         session_id: &str,
         keep: &HashSet<String>,
         generation: i64,
+        fence: &Fence,
     ) -> Result<u64, StoreError>;
 
     /// A user's items of a session, by sort key.

@@ -5,7 +5,7 @@ use quiz_domain::rows::{DateOutOfRange, RowBatch};
 use std::sync::Arc;
 use thiserror::Error;
 
-use super::Cause;
+use super::{Cause, Fence};
 
 /// Why rows could not be written. Whatever it is, the rows that were there are whole.
 #[derive(Clone, Debug, Error)]
@@ -20,6 +20,9 @@ pub enum WarehouseError {
     /// The test's own data; a retry cannot help until it changes.
     #[error("the warehouse refuses rows of session {session_id}: {cause}")]
     Rows { session_id: String, cause: SharedCause },
+    /// The lease of the test's run is over; a retry under a new one may help.
+    #[error("the lease was over before the rows of session {session_id} were written")]
+    LeaseOver { session_id: String },
     /// A test's date; a retry cannot help until it changes.
     #[error(transparent)]
     Date(#[from] DateOutOfRange),
@@ -40,7 +43,7 @@ impl WarehouseError {
     /// Whether a retry may help without anyone mending anything.
     #[must_use]
     pub fn is_retryable(&self) -> bool {
-        matches!(self, Self::Unavailable { .. })
+        matches!(self, Self::Unavailable { .. } | Self::LeaseOver { .. })
     }
 
     /// Whether only one test's data is at fault, so that the others can be written without it.
@@ -51,11 +54,13 @@ impl WarehouseError {
 }
 
 /// What all rows of a staged test share.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug)]
 pub struct StagedTest {
     pub session_id: String,
     pub start_date: Date,
     pub inserted_at: Timestamp,
+    /// The test is written only while this holds.
+    pub fence: Fence,
 }
 
 /// Where result rows are written for analysts.
@@ -70,11 +75,11 @@ pub trait Warehouse: Send + Sync {
 /// The tests of one batch on their way into the warehouse. What is not replaced leaves nothing behind.
 #[async_trait]
 pub trait WarehouseBatch: Send + Sync {
-    /// Takes some rows of a test. It encodes and may write to disk: call it where blocking is allowed.
+    /// Takes some rows of a test: encodes them, and may write them to disk.
     ///
     /// # Errors
     /// [`WarehouseError`] where they cannot be staged; the batch's other tests may still be.
-    fn stage(&self, session_id: &str, rows: &RowBatch) -> Result<(), WarehouseError>;
+    async fn stage(&self, session_id: &str, rows: RowBatch) -> Result<(), WarehouseError>;
 
     /// Makes the rows of these tests, in all tables, exactly those that were staged for them; no reader
     /// sees half of it. All of them land together, or where that fails for the data of some, the others do.

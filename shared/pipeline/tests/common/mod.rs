@@ -7,18 +7,22 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use async_trait::async_trait;
+use jiff::Timestamp;
 use quiz_events::QueueMessage;
 use quiz_pipeline::batch::{BatchHandler, BatchLimits, BatchReport};
 use quiz_pipeline::ports::{
-    Cause, ParkCause, QueueError, SourceError, SourceQueue, SystemClock, WarehouseError,
+    Cause, ParkCause, QueueError, SourceError, SourceQueue, StateError, StateKey, SyncStates, SystemClock,
+    WarehouseError,
 };
 use quiz_pipeline::{
-    Listener, LogListener, SessionRequest, SessionSync, SinkError, SyncBatch, SyncError, SyncOutcome, Synced,
+    Coordinator, Listener, LogListener, Rules, RunScope, SessionRequest, SessionSync, SinkError, SyncBatch,
+    SyncError, SyncOutcome, Synced,
 };
+use quiz_sync_state::SyncState;
 use tokio::time::Instant;
 
-/// Syncs by the name of the session: `bad` fails, `panics`, `hangs`, `unknown`; the rest succeed after
-/// a second.
+/// Syncs by the name of the session: `bad` fails, `panics`, `hangs`, `unknown`, `refused`; the rest succeed
+/// after a second.
 #[derive(Default)]
 pub struct Scripted {
     pub synced: Mutex<Vec<String>>,
@@ -41,7 +45,16 @@ impl SessionSync for Scripting {
 
 #[async_trait]
 impl SyncBatch for Scripted {
-    async fn sync(&self, request: &SessionRequest) -> Result<Synced, SyncError> {
+    async fn ended(
+        &self,
+        _quiz_id: &str,
+        user_ids: &[String],
+    ) -> Result<HashMap<String, Option<Timestamp>>, SyncError> {
+        let there = user_ids.iter().filter(|user| !user.starts_with("absent"));
+        Ok(there.map(|user| (user.clone(), None)).collect())
+    }
+
+    async fn sync(&self, request: &SessionRequest, scope: &RunScope) -> Result<Synced, SyncError> {
         let session = request.target.session_id.clone();
         let running = self.running.fetch_add(1, Ordering::SeqCst) + 1;
         self.most_running.fetch_max(running, Ordering::SeqCst);
@@ -57,6 +70,9 @@ impl SyncBatch for Scripted {
             let quiz_id = request.target.quiz_id.clone();
             return Err(SyncError::UnknownQuiz { session_id: session, quiz_id });
         }
+        if session.starts_with("refused") && !self.commits {
+            return Err(refused(session).into());
+        }
         self.synced.lock().unwrap().push(session.clone());
         let outcome = SyncOutcome {
             sink: "reports",
@@ -68,8 +84,11 @@ impl SyncBatch for Scripted {
             written: 0,
             deleted: 0,
             messages: request.messages,
-            started_at: jiff::Timestamp::UNIX_EPOCH,
+            generation: scope.generation,
+            started_at: scope.read_started_at,
             duration: Duration::ZERO,
+            source_time: Duration::ZERO,
+            sink_time: Duration::ZERO,
             newest_completion: None,
             lag: None,
             figures: quiz_domain::CohortFigures::default(),
@@ -86,12 +105,36 @@ impl SyncBatch for Scripted {
         }
         let refuses = |outcome: SyncOutcome| {
             if outcome.session_id.starts_with("refused") {
-                let (session_id, cause) = (outcome.session_id, Cause::from("row 3, field rank: no number"));
-                return Err(SinkError::from(WarehouseError::Rows { session_id, cause: cause.into() }).into());
+                return Err(refused(outcome.session_id).into());
             }
             Ok(outcome)
         };
         staged.into_iter().map(refuses).collect()
+    }
+}
+
+fn refused(session_id: String) -> SinkError {
+    let cause = Cause::from("row 3, field rank: no number");
+    WarehouseError::Rows { session_id, cause: cause.into() }.into()
+}
+
+/// Sync states in memory.
+#[derive(Default)]
+pub struct States(pub Mutex<HashMap<StateKey, SyncState>>);
+
+#[async_trait]
+impl SyncStates for States {
+    async fn get(&self, key: &StateKey) -> Result<SyncState, StateError> {
+        Ok(self.0.lock().unwrap().get(key).cloned().unwrap_or_default())
+    }
+
+    async fn swap(&self, key: &StateKey, seen: &SyncState, next: &SyncState) -> Result<bool, StateError> {
+        let mut states = self.0.lock().unwrap();
+        let is_seen = states.get(key).map_or(0, |it| it.revision) == seen.revision;
+        if is_seen {
+            states.insert(key.clone(), SyncState { revision: seen.revision + 1, ..next.clone() });
+        }
+        Ok(is_seen)
     }
 }
 
@@ -100,6 +143,8 @@ impl SyncBatch for Scripted {
 pub struct Notes {
     pub parked: Mutex<HashMap<String, ParkCause>>,
     pub delayed: Mutex<HashMap<String, Duration>>,
+    /// Follow-ups, each with its delay.
+    pub sent: Mutex<Vec<(String, Duration)>>,
     pub parking_fails: bool,
 }
 
@@ -116,6 +161,12 @@ impl SourceQueue for Notes {
         }
         self.parked.lock().unwrap().insert(message.message_id.clone(), cause.clone());
         Ok(())
+    }
+
+    async fn send(&self, body: &str, _event_type: &str, delay: Duration) -> Result<String, QueueError> {
+        let mut sent = self.sent.lock().unwrap();
+        sent.push((body.to_owned(), delay));
+        Ok(format!("follow-up-{}", sent.len()))
     }
 
     async fn delay(&self, message: &QueueMessage, delay: Duration) -> Result<(), QueueError> {
@@ -159,10 +210,17 @@ pub async fn run_telling(
     seconds: u64,
 ) -> (BatchReport, Arc<Scripted>) {
     let script = Arc::new(script);
+    let clock = Arc::new(SystemClock);
     let handler = BatchHandler {
         sync: Arc::new(Scripting(script.clone())),
+        coordinator: Coordinator::new(
+            Arc::new(States::default()),
+            clock.clone(),
+            "reports",
+            Rules::embedded(),
+        ),
         listener,
-        clock: Arc::new(SystemClock),
+        clock,
         limits,
     };
     let report = handler.handle(messages, queue, Instant::now() + Duration::from_secs(seconds)).await;

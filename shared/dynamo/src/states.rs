@@ -1,0 +1,103 @@
+use std::collections::HashMap;
+use std::time::Duration;
+
+use async_trait::async_trait;
+use aws_sdk_dynamodb::Client;
+use aws_sdk_dynamodb::config::timeout::TimeoutConfig;
+use aws_sdk_dynamodb::error::{ProvideErrorMetadata, SdkError};
+use aws_sdk_dynamodb::operation::put_item::PutItemError;
+use aws_sdk_dynamodb::types::AttributeValue;
+use quiz_pipeline::ports::{Cause, StateError, StateKey, SyncStates, with_causes};
+use quiz_sync_state::{Record, SyncState};
+use serde_dynamo::aws_sdk_dynamodb_1::{from_item, to_item};
+
+const READ: &str = "read";
+const STORE: &str = "store";
+/// For one attempt of a request; the SDK tries three times.
+const PATIENCE: Duration = Duration::from_secs(3);
+
+/// Codes after which nothing helps until someone mends the table, its name or the role.
+const REFUSED: [&str; 4] = [
+    "ResourceNotFoundException",
+    "AccessDeniedException",
+    "UnrecognizedClientException",
+    "ValidationException",
+];
+
+/// The sync states in a DynamoDB table: partition key `session_id` (S), sort key `sink` (S).
+#[derive(Clone, Debug)]
+pub struct DynamoStates {
+    client: Client,
+    table: String,
+}
+
+impl DynamoStates {
+    /// Uses the client's credentials, region, endpoint and retries.
+    #[must_use]
+    #[expect(clippy::needless_pass_by_value, reason = "a client is a handle, and the store keeps it")]
+    pub fn new(client: Client, table: String) -> Self {
+        let mut timeouts = TimeoutConfig::builder().operation_attempt_timeout(PATIENCE).build();
+        if let Some(given) = client.config().timeout_config() {
+            timeouts.take_defaults_from(given);
+        }
+        let config = client.config().to_builder().timeout_config(timeouts).build();
+        Self { client: Client::from_conf(config), table }
+    }
+
+    fn failed<E, R>(&self, action: &'static str, key: &StateKey, error: &SdkError<E, R>) -> StateError
+    where
+        E: ProvideErrorMetadata + std::error::Error + 'static,
+        R: std::fmt::Debug,
+    {
+        let code = error.as_service_error().and_then(ProvideErrorMetadata::code).unwrap_or_default();
+        let text = format!("table {}: {}", self.table, with_causes(error));
+        told(action, key, text, REFUSED.contains(&code))
+    }
+}
+
+fn told(action: &'static str, key: &StateKey, text: String, refused: bool) -> StateError {
+    let (session_id, cause) = (key.session_id.clone(), Cause::from(text));
+    if refused {
+        StateError::Refused { action, session_id, cause }
+    } else {
+        StateError::Unavailable { action, session_id, cause }
+    }
+}
+
+#[async_trait]
+impl SyncStates for DynamoStates {
+    async fn get(&self, key: &StateKey) -> Result<SyncState, StateError> {
+        let text = |value: &str| AttributeValue::S(value.to_owned());
+        let keys =
+            HashMap::from([("session_id".into(), text(&key.session_id)), ("sink".into(), text(&key.sink))]);
+        let get = self.client.get_item().table_name(&self.table).set_key(Some(keys)).consistent_read(true);
+        let answer = get.send().await.map_err(|error| self.failed(READ, key, &error))?;
+        let Some(item) = answer.item else { return Ok(SyncState::default()) };
+        let record: Record = from_item(item)
+            .map_err(|error| told(READ, key, format!("what is stored is no state: {error}"), true))?;
+        Ok(record.into_state())
+    }
+
+    async fn swap(&self, key: &StateKey, seen: &SyncState, next: &SyncState) -> Result<bool, StateError> {
+        let next = SyncState { revision: seen.revision.saturating_add(1), ..next.clone() };
+        let item = to_item(Record::new(key, next))
+            .map_err(|error| told(STORE, key, format!("no item can be made of it: {error}"), true))?;
+        let put = self.client.put_item().table_name(&self.table).set_item(Some(item));
+        let put = if seen.revision == 0 {
+            put.condition_expression("attribute_not_exists(session_id)")
+        } else {
+            let revision = AttributeValue::N(seen.revision.to_string());
+            put.condition_expression("revision = :seen").expression_attribute_values(":seen", revision)
+        };
+        match put.send().await {
+            Ok(_) => Ok(true),
+            Err(error) => {
+                let refused = error.as_service_error();
+                if refused.is_some_and(PutItemError::is_conditional_check_failed_exception) {
+                    return Ok(false);
+                }
+                Err(self.failed(STORE, key, &error))
+            }
+        }
+    }
+}

@@ -1,0 +1,124 @@
+//! What the sinks hold at the end, beside what a single quiet run over the final documents gives.
+
+use std::collections::{BTreeMap, HashSet};
+use std::sync::Arc;
+
+use quiz_domain::reports::{ReportFormats, ReportTable};
+use quiz_domain::rows::WarehouseTable;
+use quiz_events::{SessionDescription, SessionTarget};
+use quiz_local::{MemoryQueue, ParquetWarehouse, SqliteStore};
+use quiz_pipeline::ports::{Clock, Fence, Warehouse};
+use quiz_pipeline::{
+    Engine, ReportSink, ResultSink, RunScope, SessionRequest, SessionSync, Synced, WarehouseSink,
+    WrittenParts,
+};
+use quiz_suites::parquet::read_parquet;
+use serde_json::{Map, Value};
+
+use crate::documents::quiz_id;
+use crate::history::session_id;
+use crate::world::{Sink, World};
+
+/// All of a test in one sink, without what says when and by which run it was written.
+type Held = BTreeMap<String, Vec<String>>;
+
+/// What a sink holds of a test that it should not, or lacks; `None` where all is as it should be, or the dead-letter
+/// queue says why it is not.
+pub async fn fault(
+    world: &World,
+    sink: Sink,
+    test: usize,
+    description: Option<&SessionDescription>,
+) -> Option<String> {
+    let queue = &world.lane(sink).queue;
+    if is_parked(queue, test) {
+        return None;
+    }
+    let session = session_id(test);
+    let (held, expected) = match sink {
+        Sink::Reports => {
+            let quiet = Arc::new(SqliteStore::open(":memory:").unwrap());
+            let formats = ReportFormats { v1: true, v2: true };
+            quiet_run(world, Arc::new(ReportSink::new(quiet.clone(), formats)), test, description).await;
+            (items(&world.store, &session).await, items(&quiet, &session).await)
+        }
+        Sink::Warehouse => {
+            let folder = tempfile::tempdir().unwrap();
+            let quiet = ParquetWarehouse::new(folder.path());
+            let warehouse: Arc<dyn Warehouse> = Arc::new(quiet.clone());
+            quiet_run(world, Arc::new(WarehouseSink::new(warehouse)), test, description).await;
+            (rows(&world.rows, &session), rows(&quiet, &session))
+        }
+    };
+    (held != expected).then(|| {
+        let (wrong, missing) = (without(&held, &expected), without(&expected, &held));
+        format!("{sink:?} of {session} hold {wrong:#?}\nand not {missing:#?}")
+    })
+}
+
+fn without<'a>(all: &'a Held, others: &Held) -> Vec<&'a String> {
+    let others: HashSet<&String> = others.values().flatten().collect();
+    all.values().flatten().filter(|it| !others.contains(it)).collect()
+}
+
+/// Whether a message of this test lies in the dead-letter queue.
+fn is_parked(queue: &MemoryQueue, test: usize) -> bool {
+    let session = session_id(test);
+    queue.dead_letters().iter().any(|letter| letter.body.contains(&session))
+}
+
+async fn quiet_run(
+    world: &World,
+    sink: Arc<dyn ResultSink>,
+    test: usize,
+    description: Option<&SessionDescription>,
+) {
+    let target = SessionTarget { session_id: session_id(test), quiz_id: quiz_id(test) };
+    let engine = Engine::new(world.documents.clone(), sink, world.time.clone(), HashSet::new());
+    let mut request = SessionRequest::new(target);
+    request.description = description.cloned();
+    let scope = RunScope {
+        generation: 1,
+        read_started_at: world.time.now(),
+        fence: Fence::open(),
+        written: WrittenParts::default(),
+    };
+    let batch = engine.begin().unwrap();
+    if let Synced::Staged(outcome) = batch.sync(&request, &scope).await.unwrap() {
+        for committed in batch.commit(vec![outcome]).await {
+            committed.unwrap();
+        }
+    }
+}
+
+async fn items(store: &SqliteStore, session: &str) -> Held {
+    let mut held = Held::new();
+    for table in ReportTable::ALL {
+        let items = store.session_items(table, session).await.unwrap();
+        let items = items.into_iter().map(|item| match item {
+            Value::Object(item) => unstamped(item),
+            other => panic!("no item: {other}"),
+        });
+        held.insert(table.default_name().to_owned(), items.collect());
+    }
+    held
+}
+
+fn rows(warehouse: &ParquetWarehouse, session: &str) -> Held {
+    let mut held = Held::new();
+    for table in WarehouseTable::ALL {
+        let path = warehouse.file(table, session);
+        let rows = if path.exists() { read_parquet(&path) } else { Vec::new() };
+        let mut rows: Vec<String> = rows.into_iter().map(unstamped).collect();
+        rows.sort();
+        held.insert(table.name().to_owned(), rows);
+    }
+    held
+}
+
+fn unstamped(mut item: Map<String, Value>) -> String {
+    for stamp in ["inserted_at_timestamp", "inserted_at", "sync_generation"] {
+        item.remove(stamp);
+    }
+    Value::Object(item).to_string()
+}

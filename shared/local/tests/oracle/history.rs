@@ -1,0 +1,342 @@
+//! One history: what students, operators, faults and the scheduler do, all of it by one seed.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use fastrand::Rng;
+use jiff::Timestamp;
+use quiz_events::SessionDescription;
+use quiz_pipeline::Rules;
+use quiz_pipeline::ports::Clock;
+use serde_json::json;
+use tokio::task::{JoinHandle, LocalSet};
+
+use crate::bugs::Bug;
+use crate::check;
+use crate::documents::{CHOICES, Written, quiz_id, user};
+use crate::sim::{Party, Sim, Verdict};
+use crate::world::{Sink, World};
+
+const TESTS: usize = 2;
+const USERS: usize = 4;
+/// A history that is not at rest by then never is.
+const MOST_STEPS: usize = 60_000;
+
+pub fn session_id(test: usize) -> String {
+    format!("Session{test}_{}", quiz_id(test))
+}
+
+struct Worker {
+    sink: Sink,
+    task: Option<JoinHandle<()>>,
+    stalled_until: Timestamp,
+}
+
+pub struct History {
+    rng: Rng,
+    sim: Sim,
+    world: Arc<World>,
+    workers: Vec<Worker>,
+    /// Attempts by user, the newest of each last.
+    attempts: Vec<Written>,
+    descriptions: Vec<Option<(Timestamp, SessionDescription)>>,
+    /// Documents of completions that were published before them.
+    late: Vec<Written>,
+    /// Tests with a completion that never reached SNS.
+    lost: [bool; TESTS],
+    actions: usize,
+    crashes: usize,
+    faults: usize,
+    trace: Vec<String>,
+}
+
+/// Runs a history to its end; says what is wrong then.
+pub fn run(seed: u64, with_warehouse: bool, bug: Option<Bug>) -> Result<(), String> {
+    fastrand::seed(seed);
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_time().start_paused(true).build();
+    LocalSet::new().block_on(&runtime.unwrap(), async {
+        let mut history = History::new(seed, with_warehouse, bug);
+        let fault = history.play().await;
+        fault.map_err(|fault| {
+            let trace = history.trace.join("\n");
+            format!("history {seed} (ORACLE_SEED={seed} runs it alone):\n{trace}\n{fault}")
+        })
+    })
+}
+
+impl History {
+    fn new(seed: u64, with_warehouse: bool, bug: Option<Bug>) -> Self {
+        let mut rng = Rng::with_seed(seed);
+        let interval = Duration::from_secs([0, 0, 10, 90][rng.usize(..4)]);
+        let margin = Duration::from_millis([0, 0, 1, 1_000][rng.usize(..4)]);
+        let rules = Rules { margin, lease: Duration::from_secs(20), interval };
+        let world = Arc::new(World::new(rules, with_warehouse, bug));
+        let sinks = std::iter::repeat_n(Sink::Reports, rng.usize(2..4))
+            .chain(std::iter::repeat_n(Sink::Warehouse, if with_warehouse { 2 } else { 0 }));
+        let worker = |sink| Worker { sink, task: None, stalled_until: Timestamp::UNIX_EPOCH };
+        Self {
+            workers: sinks.map(worker).collect(),
+            sim: Sim::default(),
+            world,
+            attempts: Vec::new(),
+            descriptions: vec![None; TESTS],
+            late: Vec::new(),
+            lost: [false; TESTS],
+            actions: rng.usize(4..24),
+            crashes: rng.usize(0..4),
+            faults: rng.usize(0..12),
+            trace: Vec::new(),
+            rng,
+        }
+    }
+
+    fn note(&mut self, what: &str) {
+        let at = self.world.now().as_millisecond() % 100_000_000;
+        self.trace.push(format!("{at} {what}"));
+    }
+
+    async fn play(&mut self) -> Result<(), String> {
+        for _ in 0..MOST_STEPS {
+            self.sim.settle().await;
+            self.reap().await?;
+            if self.is_at_rest() {
+                if self.actions == 0 && !self.go_on_after_rest() {
+                    return self.check().await;
+                }
+                if self.actions == 0 {
+                    continue;
+                }
+            }
+            self.step().await;
+        }
+        Err("it does not come to rest".to_owned())
+    }
+
+    fn is_at_rest(&self) -> bool {
+        self.workers.iter().all(|worker| worker.task.is_none())
+            && self.world.lanes().all(|(_, lane)| lane.queue.is_empty())
+    }
+
+    /// What is done once all is quiet: documents that came late, the reconcile schedule for what was lost, and
+    /// perhaps a replay of what was parked. False where nothing is left to do.
+    fn go_on_after_rest(&mut self) -> bool {
+        (self.crashes, self.faults) = (0, 0);
+        let mut did = false;
+        while self.write_late() {
+            did = true;
+        }
+        for test in 0..TESTS {
+            if std::mem::take(&mut self.lost[test]) {
+                self.note(&format!("reconcile {test}"));
+                self.world.publish(&session_id(test), None);
+                did = true;
+            }
+        }
+        if self.rng.bool() {
+            did |= self.replay();
+        }
+        did
+    }
+
+    fn replay(&mut self) -> bool {
+        let world = Arc::clone(&self.world);
+        let mut did = false;
+        for (sink, lane) in world.lanes() {
+            for letter in lane.queue.take_dead_letters(|letter| letter.body.contains("session_id")) {
+                self.note(&format!("replay {sink:?} {}", letter.body));
+                lane.queue.send(letter.body, letter.attributes.get("type").map(String::as_str));
+                did = true;
+            }
+        }
+        did
+    }
+
+    async fn reap(&mut self) -> Result<(), String> {
+        for worker in &mut self.workers {
+            if worker.task.as_ref().is_some_and(JoinHandle::is_finished)
+                && let Some(task) = worker.task.take()
+                && let Err(crash) = task.await
+                && !crash.is_cancelled()
+            {
+                return Err(format!("a worker broke down: {crash}"));
+            }
+        }
+        Ok(())
+    }
+
+    async fn step(&mut self) {
+        let now = self.world.now();
+        let waiting = self.sim.waiting();
+        let workers = &self.workers;
+        let waiting: Vec<_> =
+            waiting.into_iter().filter(|(point, _)| workers[point.worker].stalled_until <= now).collect();
+        match self.rng.u32(..100) {
+            0..12 if self.actions > 0 => {
+                self.actions -= 1;
+                self.act();
+            }
+            12..22 => self.start_worker(),
+            22..24 if self.crashes > 0 => self.crash().await,
+            24..26 if self.actions > 0 => {
+                let worker = self.rng.usize(..self.workers.len());
+                let seconds = self.rng.i64(1..40);
+                self.workers[worker].stalled_until = now + jiff::SignedDuration::from_secs(seconds);
+                self.note(&format!("stall {worker} for {seconds} s"));
+            }
+            26..32 => {
+                let millis = self.rng.u64(1..400);
+                tokio::time::advance(Duration::from_millis(millis)).await;
+            }
+            _ if waiting.is_empty() => {
+                self.start_worker();
+                let is_idle = self.workers.iter().all(|worker| worker.task.is_none());
+                let longest = if is_idle { 20_000 } else { 2_000 };
+                tokio::time::advance(Duration::from_millis(self.rng.u64(1..longest))).await;
+            }
+            _ => {
+                let (point, what) = waiting[self.rng.usize(..waiting.len())];
+                let fails = self.faults > 0 && self.rng.u32(..20) == 0;
+                self.faults -= usize::from(fails);
+                self.note(&format!("{point:?} {what}{}", if fails { " fails" } else { "" }));
+                self.sim.grant(point, if fails { Verdict::Fail } else { Verdict::Go });
+            }
+        }
+    }
+
+    fn start_worker(&mut self) {
+        let number = self.rng.usize(..self.workers.len());
+        let worker = &mut self.workers[number];
+        if worker.task.is_some() || self.world.lane(worker.sink).queue.visible() == 0 {
+            return;
+        }
+        let party = Party { sim: self.sim.clone(), worker: number };
+        worker.task = Some(tokio::task::spawn_local(Arc::clone(&self.world).invocation(worker.sink, party)));
+    }
+
+    async fn crash(&mut self) {
+        let number = self.rng.usize(..self.workers.len());
+        if let Some(task) = self.workers[number].task.take() {
+            self.crashes -= 1;
+            task.abort();
+            let _ = task.await;
+            self.note(&format!("crash {number}"));
+        }
+    }
+
+    fn act(&mut self) {
+        let (test, user) = (self.rng.usize(..TESTS), self.rng.usize(..USERS));
+        let action = self.rng.u32(..20);
+        self.note(&format!("action {action} on test {test} by user {user}"));
+        match action {
+            0..12 => self.complete(test, user),
+            12..14 => {
+                self.write(test, user, false);
+            }
+            14 => self.world.documents.remove(test, user),
+            15..17 => self.sync(test, None),
+            17 => self.describe(test),
+            18 => self.world.publish("{\"type\":\"quiz.completed\",\"user\":", None),
+            _ => drop(self.replay()),
+        }
+        // a document that was removed is a change that only a sync tells of
+        if action == 14 {
+            self.sync(test, None);
+            self.late.retain(|late| (late.test, late.user) != (test, user));
+        }
+    }
+
+    /// A student goes on with an attempt, or resumes it, which makes a new document.
+    fn write(&mut self, test: usize, user: usize, ended: bool) -> Written {
+        let rng = &mut self.rng;
+        let answers = [rng.i32(0..CHOICES), rng.i32(0..CHOICES)];
+        let newest = self.attempts.iter().rev().find(|it| (it.test, it.user) == (test, user));
+        let number = newest.filter(|it| !it.ended).map_or(self.attempts.len(), |open| open.number);
+        let written = Written { test, user, number, answers, ended };
+        self.attempts.push(written);
+        if !ended {
+            self.world.documents.write(written, self.world.time.now());
+            // an attempt that is not ended is told to nobody
+            self.lost[test] = true;
+        }
+        written
+    }
+
+    fn complete(&mut self, test: usize, of: usize) {
+        let written = self.write(test, of, true);
+        let event = json!({
+            "type": "quiz.completed", "session_id": session_id(test), "quiz_id": quiz_id(test), "user_id": user(of),
+            "completed_at": self.world.now().to_string(),
+        });
+        let event = event.to_string();
+        let how = self.rng.u32(..12);
+        if how == 0 {
+            self.note("published before its document");
+            self.late.push(written);
+        } else {
+            self.world.documents.write(written, self.world.now());
+        }
+        match how {
+            1 => self.lost[test] = true,
+            2 | 3 => (0..2).for_each(|_| self.world.publish(&event, Some("quiz.completed"))),
+            _ => self.world.publish(&event, Some("quiz.completed")),
+        }
+        if self.rng.bool() {
+            self.write_late();
+        }
+    }
+
+    /// A document comes whose event came before it. The event names the user only: where another ended attempt of
+    /// theirs was there, nothing told that this one was missing.
+    fn write_late(&mut self) -> bool {
+        let Some(late) = self.late.pop() else { return false };
+        let ended =
+            self.attempts.iter().filter(|it| (it.test, it.user, it.ended) == (late.test, late.user, true));
+        self.lost[late.test] |= ended.count() > 1;
+        self.note(&format!("the late document of {} of test {}", late.user, late.test));
+        self.world.documents.write(late, self.world.now());
+        true
+    }
+
+    fn sync(&mut self, test: usize, session: Option<&SessionDescription>) {
+        let event = json!({
+            "session_id": session_id(test), "force": self.rng.bool(),
+            "session": session.map(|it| json!({"test_name": it.test_name})),
+        });
+        self.world.publish(&event.to_string(), None);
+    }
+
+    fn describe(&mut self, test: usize) {
+        let now = self.world.now();
+        // of two that are sent in one millisecond neither is the newer
+        if self.descriptions[test].as_ref().is_some_and(|(at, _)| *at == now) {
+            return;
+        }
+        let test_name = Some(format!("Test {}", self.rng.u32(..1_000)));
+        let description = SessionDescription { test_name, ..SessionDescription::default() };
+        self.sync(test, Some(&description));
+        self.descriptions[test] = Some((now, description));
+    }
+
+    async fn check(&mut self) -> Result<(), String> {
+        let world = Arc::clone(&self.world);
+        for (sink, lane) in world.lanes() {
+            for letter in lane.queue.dead_letters() {
+                let is_event = letter.body.contains("session_id") || letter.body.starts_with("Session");
+                if !is_event && !letter.attributes.contains_key("error_code") {
+                    return Err(format!("{} lies in the dead-letter queue without a cause", letter.body));
+                }
+            }
+            for test in 0..TESTS {
+                let is_asked = self.attempts.iter().any(|it| it.test == test);
+                let description = self.descriptions[test].as_ref().map(|(_, it)| it);
+                if !is_asked && description.is_none() {
+                    continue;
+                }
+                if let Some(fault) = check::fault(&world, sink, test, description).await {
+                    return Err(fault);
+                }
+            }
+        }
+        Ok(())
+    }
+}

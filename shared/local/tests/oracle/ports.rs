@@ -1,0 +1,212 @@
+//! The embedded adapters, each call of theirs under the scheduler's control.
+
+use std::collections::HashSet;
+use std::sync::Arc;
+use std::time::Duration;
+
+use async_trait::async_trait;
+use bson::{Bson, Document};
+use futures::{StreamExt, TryStreamExt, stream};
+use quiz_domain::reports::{ReportItem, ReportTable};
+use quiz_domain::rows::RowBatch;
+use quiz_events::QueueMessage;
+use quiz_local::MemoryQueue;
+use quiz_pipeline::ports::{
+    AnswerSource, DocumentStream, Fence, ParkCause, PutOutcome, QueueError, QuizDocuments, ReportStore,
+    SourceError, SourceQueue, StagedTest, StateError, StateKey, StoreError, SyncStates, Warehouse,
+    WarehouseBatch, WarehouseError,
+};
+use quiz_sync_state::SyncState;
+use serde_json::Value;
+
+use crate::bugs::Bug;
+use crate::sim::Party;
+
+/// A port of one worker.
+pub struct Simulated<T: ?Sized> {
+    pub party: Party,
+    pub bug: Option<Bug>,
+    pub inner: Arc<T>,
+}
+
+fn source_failed() -> SourceError {
+    SourceError::Unavailable { what: "documents".into(), cause: "simulated".into() }
+}
+
+#[async_trait]
+impl AnswerSource for Simulated<dyn AnswerSource> {
+    async fn quiz(&self, quiz_id: &str) -> Result<Option<QuizDocuments>, SourceError> {
+        self.party.call("read quiz", source_failed, self.inner.quiz(quiz_id)).await
+    }
+
+    async fn attempt_heads<'a>(&'a self, quiz_id: &'a str) -> Result<DocumentStream<'a>, SourceError> {
+        let read = async { self.inner.attempt_heads(quiz_id).await?.try_collect::<Vec<Document>>().await };
+        let heads = self.party.call("read heads", source_failed, read).await?;
+        Ok(stream::iter(heads.into_iter().map(Ok)).boxed())
+    }
+
+    async fn heads_of(&self, quiz_id: &str, user_ids: &[String]) -> Result<Vec<Document>, SourceError> {
+        self.party.call("check users", source_failed, self.inner.heads_of(quiz_id, user_ids)).await
+    }
+
+    async fn attempts<'a>(
+        &'a self,
+        quiz_id: &'a str,
+        keys: Vec<Bson>,
+    ) -> Result<DocumentStream<'a>, SourceError> {
+        let read = async { self.inner.attempts(quiz_id, keys).await?.try_collect::<Vec<Document>>().await };
+        let documents = self.party.call("read attempts", source_failed, read).await?;
+        Ok(stream::iter(documents.into_iter().map(Ok)).boxed())
+    }
+}
+
+fn store_failed() -> StoreError {
+    StoreError::Unavailable { action: "write", table: "t".into(), cause: "simulated".into() }
+}
+
+impl<T: ?Sized> Simulated<T> {
+    /// What is asked before each write, unless the bug is planted that nothing is.
+    fn fence(&self, fence: &Fence) -> Fence {
+        if self.bug == Some(Bug::NoFence) { Fence::open() } else { fence.clone() }
+    }
+}
+
+#[async_trait]
+impl ReportStore for Simulated<dyn ReportStore> {
+    async fn put(
+        &self,
+        table: ReportTable,
+        items: Vec<ReportItem>,
+        fence: &Fence,
+    ) -> Result<PutOutcome, StoreError> {
+        // a few at a time, so that a run can be half through
+        let (fence, mut all) = (self.fence(fence), PutOutcome::default());
+        for part in items.chunks(4) {
+            let put = self.inner.put(table, part.to_vec(), &fence);
+            let outcome = self.party.call("write items", store_failed, put).await?;
+            all.written += outcome.written;
+            all.refused.extend(outcome.refused);
+        }
+        Ok(all)
+    }
+
+    async fn retain(
+        &self,
+        table: ReportTable,
+        session_id: &str,
+        keep: &HashSet<String>,
+        generation: i64,
+        fence: &Fence,
+    ) -> Result<u64, StoreError> {
+        let fence = self.fence(fence);
+        let retain = self.inner.retain(table, session_id, keep, generation, &fence);
+        self.party.call("delete items", store_failed, retain).await
+    }
+
+    async fn user_items(
+        &self,
+        table: ReportTable,
+        session_id: &str,
+        user_id: &str,
+    ) -> Result<Vec<Value>, StoreError> {
+        self.inner.user_items(table, session_id, user_id).await
+    }
+}
+
+impl Warehouse for Simulated<dyn Warehouse> {
+    fn begin(&self) -> Result<Arc<dyn WarehouseBatch>, WarehouseError> {
+        let inner = self.inner.begin()?;
+        Ok(Arc::new(Simulated { party: self.party.clone(), bug: self.bug, inner }))
+    }
+}
+
+fn warehouse_failed() -> WarehouseError {
+    WarehouseError::unavailable("write rows", "simulated")
+}
+
+#[async_trait]
+impl WarehouseBatch for Simulated<dyn WarehouseBatch> {
+    async fn stage(&self, session_id: &str, rows: RowBatch) -> Result<(), WarehouseError> {
+        self.party.call("stage rows", warehouse_failed, self.inner.stage(session_id, rows)).await
+    }
+
+    async fn replace(&self, tests: &[StagedTest]) -> Vec<Result<(), WarehouseError>> {
+        let fenced = |test: &StagedTest| StagedTest { fence: self.fence(&test.fence), ..test.clone() };
+        let tests: Vec<StagedTest> = tests.iter().map(fenced).collect();
+        let replace = async { Ok(self.inner.replace(&tests).await) };
+        let replaced = self.party.call("replace rows", warehouse_failed, replace).await;
+        replaced.unwrap_or_else(|error| tests.iter().map(|_| Err(error.clone())).collect())
+    }
+}
+
+fn state_failed() -> StateError {
+    StateError::Unavailable { action: "store", session_id: "s".into(), cause: "simulated".into() }
+}
+
+#[async_trait]
+impl SyncStates for Simulated<dyn SyncStates> {
+    async fn get(&self, key: &StateKey) -> Result<SyncState, StateError> {
+        self.party.call("read state", state_failed, self.inner.get(key)).await
+    }
+
+    async fn swap(&self, key: &StateKey, seen: &SyncState, next: &SyncState) -> Result<bool, StateError> {
+        let is_join = seen.lease.is_some() && next.lease == seen.lease;
+        let is_finish = next.synced_through > seen.synced_through;
+        let swap = async {
+            match self.bug {
+                Some(Bug::BlindJoin) if is_join => self.blind_join(key, next).await,
+                Some(Bug::ReadCoversItsOwnTime) if is_finish => {
+                    let next = SyncState { synced_through: next.synced_through + 1, ..next.clone() };
+                    self.inner.swap(key, seen, &next).await
+                }
+                _ => self.inner.swap(key, seen, next).await,
+            }
+        };
+        self.party.call("store state", state_failed, swap).await
+    }
+}
+
+impl Simulated<dyn SyncStates> {
+    /// Raises what is asked for, whoever holds the lease by now.
+    async fn blind_join(&self, key: &StateKey, next: &SyncState) -> Result<bool, StateError> {
+        let stored = self.inner.get(key).await?;
+        let requested_through = stored.requested_through.max(next.requested_through);
+        self.inner.swap(key, &stored, &SyncState { requested_through, ..stored.clone() }).await
+    }
+}
+
+#[async_trait]
+impl SourceQueue for Simulated<MemoryQueue> {
+    async fn park(&self, message: &QueueMessage, cause: &ParkCause) -> Result<(), QueueError> {
+        let failed = || message_failed("park", message);
+        self.party.call("park", failed, self.inner.park(message, cause)).await
+    }
+
+    async fn send(&self, body: &str, event_type: &str, delay: Duration) -> Result<String, QueueError> {
+        let failed = || QueueError::Send { queue: "q".into(), cause: "simulated".into() };
+        self.party
+            .call("send follow-up", failed, SourceQueue::send(&*self.inner, body, event_type, delay))
+            .await
+    }
+
+    async fn delay(&self, message: &QueueMessage, delay: Duration) -> Result<(), QueueError> {
+        let failed = || message_failed("delay", message);
+        self.party.call("delay", failed, self.inner.delay(message, delay)).await
+    }
+
+    async fn max_receive_count(&self) -> Result<Option<u32>, QueueError> {
+        SourceQueue::max_receive_count(&*self.inner).await
+    }
+}
+
+impl Simulated<MemoryQueue> {
+    pub async fn acknowledge(&self, message: &QueueMessage) {
+        let delete = async { Ok::<_, ()>(self.inner.delete(&message.receipt_handle)) };
+        let _ = self.party.call("acknowledge", || (), delete).await;
+    }
+}
+
+fn message_failed(action: &'static str, message: &QueueMessage) -> QueueError {
+    let message_id = message.message_id.clone();
+    QueueError::Message { action, message_id, cause: "simulated".into() }
+}

@@ -1,0 +1,40 @@
+use std::collections::HashSet;
+
+use jiff::Timestamp;
+
+use super::groups::Group;
+use crate::error::SyncError;
+use crate::listener::Failure;
+use crate::sync::SyncBatch;
+
+/// Takes those messages out of a group that name a user whose ended attempt is not there: no read would cover them
+/// yet. Where an attempt was written after its message was sent, the message counts as sent then.
+pub(super) async fn check(
+    batch: &dyn SyncBatch,
+    group: &mut Group,
+    now: Timestamp,
+) -> Result<Vec<(usize, Failure)>, SyncError> {
+    let users: HashSet<&String> = group.members.iter().filter_map(|it| it.user_id.as_ref()).collect();
+    if users.is_empty() {
+        return Ok(Vec::new());
+    }
+    let users: Vec<String> = users.into_iter().cloned().collect();
+    let quiz_id = group.request.target.quiz_id.clone();
+    let ended = batch.ended(&quiz_id, &users).await?;
+    let mut failures = Vec::new();
+    for member in &mut group.members {
+        let Some(user_id) = &member.user_id else { continue };
+        match ended.get(user_id) {
+            Some(written_at) => member.sent_at = member.sent_at.max(written_at.map(|at| at.min(now))),
+            None => failures.push((member.place, not_found(user_id, &quiz_id))),
+        }
+    }
+    let missing: HashSet<usize> = failures.iter().map(|(place, _)| *place).collect();
+    group.retain(|member| !missing.contains(&member.place));
+    Ok(failures)
+}
+
+fn not_found(user_id: &str, quiz_id: &str) -> Failure {
+    let error = format!("user {user_id} has no ended attempt at quiz {quiz_id}");
+    Failure::temporary("attempt_not_found", error)
+}

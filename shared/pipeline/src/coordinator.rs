@@ -1,0 +1,289 @@
+mod follow_up;
+mod run;
+
+use std::cmp::Reverse;
+use std::sync::Arc;
+use std::time::Duration;
+
+use quiz_events::QueueMessage;
+use quiz_sync_state::{Admission, Ask, Ending, LastRun, Rules, StateKey, SyncState, SyncStates};
+
+use crate::error::SyncError;
+use crate::outcome::SyncOutcome;
+use crate::parts::WrittenParts;
+use crate::ports::{Clock, SourceQueue};
+use crate::request::SessionRequest;
+
+pub(crate) use run::Run;
+
+/// After so many swaps that others won, a change is given up for now.
+const SWAPS: u32 = 100;
+/// After so many swaps whose answer was lost, the store is down.
+const ANSWERS: u32 = 3;
+/// The pause after a lost swap grows by this, with jitter.
+const PAUSE: Duration = Duration::from_millis(5);
+const LONGEST_PAUSE: Duration = Duration::from_millis(300);
+/// What is deferred for want of time is done by another invocation, as soon as the queue can hand it on.
+const SOON_MS: i64 = 1_000;
+
+/// Decides, by the sync state, who syncs which test, and keeps the state of it.
+pub struct Coordinator {
+    states: Arc<dyn SyncStates>,
+    clock: Arc<dyn Clock>,
+    sink: &'static str,
+    rules: Rules,
+}
+
+/// The time that is left to sync a test in.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Room {
+    pub left: Duration,
+    /// No other invocation would have more.
+    pub is_all: bool,
+    /// Less than this is too little for any test.
+    pub least: Duration,
+}
+
+impl Room {
+    /// Whether a sync that last took so long can be begun.
+    fn fits(self, last: Duration) -> bool {
+        self.left >= self.least && (self.is_all || self.left >= last.mul_f64(1.25))
+    }
+}
+
+/// What becomes of a test's messages.
+pub(crate) enum Admitted {
+    Run(Box<Run>),
+    /// Synced already.
+    Covered,
+    /// Another run does it. `keep` is a message that it stands on, which must stay in the queue until then.
+    Joined {
+        keep: Option<(String, Duration)>,
+    },
+    /// A follow-up does it.
+    Deferred,
+}
+
+/// What is left to do once a state is stored.
+enum Then {
+    Say(Admitted),
+    Run { progress: Option<String> },
+}
+
+impl Coordinator {
+    /// `sink` is `reports` or `warehouse`.
+    #[must_use]
+    pub fn new(states: Arc<dyn SyncStates>, clock: Arc<dyn Clock>, sink: &'static str, rules: Rules) -> Self {
+        Self { states, clock, sink, rules }
+    }
+
+    pub(crate) fn sink(&self) -> &'static str {
+        self.sink
+    }
+
+    fn key(&self, session_id: &str) -> StateKey {
+        StateKey { session_id: session_id.to_owned(), sink: self.sink.to_owned() }
+    }
+
+    fn now(&self) -> i64 {
+        self.clock.now().as_millisecond()
+    }
+
+    /// Takes the test on, for the messages that ask for it, or says who does.
+    pub(crate) async fn admit(
+        &self,
+        request: &SessionRequest,
+        messages: &[&QueueMessage],
+        room: Room,
+        queue: &dyn SourceQueue,
+    ) -> Result<Admitted, SyncError> {
+        let session_id = &request.target.session_id;
+        let key = self.key(session_id);
+        let mut ask = self.ask(request, messages);
+        let mut lost_answers = 0;
+        for attempt in 0..SWAPS {
+            let seen = match self.states.get(&key).await {
+                Ok(seen) => seen,
+                Err(cause) if lost_answers > 0 => return Err(SyncError::LeaseUnsure { cause }),
+                Err(error) => return Err(error.into()),
+            };
+            let now = self.now();
+            let last = Duration::from_millis(seen.last.duration_ms);
+            ask.not_before = (!room.fits(last)).then_some(now + SOON_MS);
+            let (next, then) = match seen.admit(&ask, now, &self.rules) {
+                Admission::Covered => return Ok(Admitted::Covered),
+                Admission::Contradicts { quiz_id: newest, now: running } => {
+                    return Err(SyncError::Contradiction {
+                        session_id: session_id.clone(),
+                        quiz_id: ask.quiz_id,
+                        newest,
+                        permanent: !running,
+                    });
+                }
+                Admission::Joined { next, keep } => {
+                    let left = seen.lease.as_ref().map_or(0, |lease| lease.until.saturating_sub(now));
+                    let left = Duration::from_millis(u64::try_from(left).unwrap_or_default());
+                    let joined = Admitted::Joined { keep: keep.map(|id| (id, left)) };
+                    let Some(next) = next else { return Ok(joined) };
+                    (next, Then::Say(joined))
+                }
+                Admission::Defer { due } => {
+                    // anew each time: whoever took an earlier one may have counted on the state as it was
+                    let follow_up = follow_up::send(&request.target, due, now, queue).await?;
+                    (seen.deferred(&ask, follow_up), Then::Say(Admitted::Deferred))
+                }
+                Admission::Run { next, progress } => (next, Then::Run { progress }),
+            };
+            let swapped = match self.states.swap(&key, &seen, &next).await {
+                Ok(swapped) => swapped,
+                // it may be stored all the same: what is read next tells
+                Err(cause) if matches!(then, Then::Run { .. }) => {
+                    lost_answers += 1;
+                    if lost_answers == ANSWERS {
+                        return Err(SyncError::LeaseUnsure { cause });
+                    }
+                    false
+                }
+                Err(error) => return Err(error.into()),
+            };
+            if swapped {
+                return Ok(match then {
+                    Then::Say(admitted) => admitted,
+                    Then::Run { progress } => {
+                        let parts = WrittenParts::from_progress(progress.as_deref());
+                        Admitted::Run(Box::new(Run::begin(
+                            self,
+                            request.target.clone(),
+                            &ask.owner,
+                            next,
+                            parts,
+                        )))
+                    }
+                });
+            }
+            pause(attempt).await;
+        }
+        Err(SyncError::Contended { session_id: session_id.clone(), attempts: SWAPS })
+    }
+
+    fn ask(&self, request: &SessionRequest, messages: &[&QueueMessage]) -> Ask {
+        // the newest, which is surely not covered, and of several whichever can come back the most often
+        let anchor = messages.iter().max_by_key(|it| (it.sent_at, Reverse(it.receive_count)));
+        let now = self.now();
+        let description = request.description.as_ref();
+        let described_at = request.described_at.map_or(now, |at| at.as_millisecond().min(now));
+        Ask {
+            quiz_id: request.target.quiz_id.clone(),
+            through: request.asked_at.map_or(now, |at| at.as_millisecond().min(now)),
+            message_ids: messages.iter().map(|message| message.message_id.clone()).collect(),
+            anchor: anchor.map(|message| message.message_id.clone()).unwrap_or_default(),
+            force: request.force,
+            description: description.map(|it| (described_at, it.clone())),
+            owner: format!("{:016x}{:016x}", fastrand::u64(..), fastrand::u64(..)),
+            not_before: None,
+        }
+    }
+
+    /// Waits until a read covers all that is asked for by now, and a little that still comes: events of one
+    /// burst are done together.
+    pub(crate) async fn ready(&self, run: &mut Run) -> Result<(), SyncError> {
+        for _ in 0..2 {
+            let readable_at = self.rules.readable_at(run.state.requested_through);
+            while self.now() < readable_at {
+                let wait = u64::try_from(readable_at - self.now()).unwrap_or_default();
+                tokio::time::sleep(Duration::from_millis(wait)).await;
+            }
+            let state = self.states.get(&run.key).await?;
+            if !state.is_of(&run.hold) {
+                return Err(SyncError::TakenOver { session_id: run.key.session_id.clone() });
+            }
+            run.state = state;
+        }
+        Ok(())
+    }
+
+    /// All is written. What was asked for since is left to a follow-up.
+    pub(crate) async fn finish(
+        &self,
+        run: &Run,
+        outcome: &SyncOutcome,
+        queue: &dyn SourceQueue,
+    ) -> Result<(), SyncError> {
+        let last = LastRun {
+            takers: u64::try_from(outcome.takers).unwrap_or(u64::MAX),
+            rows_written: outcome.written,
+            read_started_at: outcome.started_at.as_millisecond(),
+            read_described_at: run.state.described_at,
+            finished_at: self.now(),
+            duration_ms: u64::try_from(outcome.duration.as_millis()).unwrap_or(u64::MAX),
+            ..LastRun::default()
+        };
+        self.end(run, queue, |state, _| state.finished(&run.hold, &last, &self.rules)).await
+    }
+
+    /// The run had to stop, and a follow-up goes on with what it has left to do.
+    pub(crate) async fn pause(
+        &self,
+        run: &Run,
+        progress: &str,
+        queue: &dyn SourceQueue,
+    ) -> Result<(), SyncError> {
+        self.end(run, queue, |state, now| state.paused(&run.hold, progress.to_owned(), now)).await
+    }
+
+    /// The run's messages come again, or are parked.
+    pub(crate) async fn fail(
+        &self,
+        run: &Run,
+        error: &str,
+        queue: &dyn SourceQueue,
+    ) -> Result<(), SyncError> {
+        self.end(run, queue, |state, now| state.failed(&run.hold, error.to_owned(), now)).await
+    }
+
+    /// How long a lease holds that nobody ends.
+    pub(crate) fn lease(&self) -> Duration {
+        self.rules.lease
+    }
+
+    async fn end(
+        &self,
+        run: &Run,
+        queue: &dyn SourceQueue,
+        ending: impl Fn(&SyncState, i64) -> Ending,
+    ) -> Result<(), SyncError> {
+        let session_id = &run.key.session_id;
+        let mut lost_answers = 0;
+        for attempt in 0..SWAPS {
+            let seen = self.states.get(&run.key).await?;
+            let now = self.now();
+            let next = match ending(&seen, now) {
+                Ending::Stored => return Ok(()),
+                Ending::Lost => return Err(SyncError::TakenOver { session_id: session_id.clone() }),
+                Ending::Store { next, due: None } => *next,
+                Ending::Store { next, due: Some(due) } => {
+                    // anew each time: whoever took an earlier one may have counted on the state as it was
+                    let follow_up = follow_up::send(&run.target, due, now, queue).await?;
+                    next.followed_up(follow_up)
+                }
+            };
+            match self.states.swap(&run.key, &seen, &next).await {
+                Ok(true) => return Ok(()),
+                Ok(false) => {}
+                Err(error) => {
+                    lost_answers += 1;
+                    if lost_answers == ANSWERS {
+                        return Err(error.into());
+                    }
+                }
+            }
+            pause(attempt).await;
+        }
+        Err(SyncError::Contended { session_id: session_id.clone(), attempts: SWAPS })
+    }
+}
+
+async fn pause(attempt: u32) {
+    let longest = PAUSE.saturating_mul(attempt.saturating_add(1)).min(LONGEST_PAUSE);
+    tokio::time::sleep(longest.mul_f64(fastrand::f64())).await;
+}

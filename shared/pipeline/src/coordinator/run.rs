@@ -1,0 +1,131 @@
+use std::sync::Arc;
+use std::time::Duration;
+
+use quiz_events::{SessionDescription, SessionTarget};
+use quiz_sync_state::{Hold, Rules, StateError, StateKey, SyncState, SyncStates};
+use tokio::task::AbortHandle;
+use tracing::Instrument;
+
+use super::Coordinator;
+use crate::parts::WrittenParts;
+use crate::ports::{Clock, Fence};
+use crate::scope::RunScope;
+
+/// The fence ends by this part of the lease before the lease does, and a heartbeat comes as often.
+const PARTS: u32 = 4;
+
+/// A test that this process syncs: its lease, kept by a heartbeat until the run is dropped.
+pub(crate) struct Run {
+    pub key: StateKey,
+    pub target: SessionTarget,
+    pub hold: Hold,
+    pub state: SyncState,
+    pub written: WrittenParts,
+    pub fence: Fence,
+    heartbeat: AbortHandle,
+}
+
+impl Run {
+    /// The lease is stored: keeps it from now on.
+    pub fn begin(
+        by: &Coordinator,
+        target: SessionTarget,
+        owner: &str,
+        state: SyncState,
+        written: WrittenParts,
+    ) -> Self {
+        let key = by.key(&target.session_id);
+        let hold = Hold { owner: owner.to_owned(), generation: state.generation };
+        let slack = by.rules.lease / PARTS;
+        let until = state.lease.as_ref().map_or(i64::MIN, |lease| lease.until);
+        let fence = Fence::new(Arc::clone(&by.clock), until.saturating_sub(millis(slack)));
+        let heartbeat = Heartbeat {
+            states: Arc::clone(&by.states),
+            clock: Arc::clone(&by.clock),
+            rules: by.rules,
+            slack,
+            key: key.clone(),
+            hold: hold.clone(),
+            fence: fence.clone(),
+        };
+        let heartbeat = tokio::spawn(heartbeat.run().in_current_span()).abort_handle();
+        Self { key, target, hold, state, written, fence, heartbeat }
+    }
+
+    /// The newest description of the test that any message brought.
+    pub fn description(&self) -> Option<SessionDescription> {
+        self.state.session.clone()
+    }
+
+    pub fn scope(&self, read_started_at: jiff::Timestamp) -> RunScope {
+        RunScope {
+            generation: self.hold.generation,
+            read_started_at,
+            fence: self.fence.clone(),
+            written: self.written.clone(),
+        }
+    }
+}
+
+impl Drop for Run {
+    fn drop(&mut self) {
+        self.heartbeat.abort();
+        self.fence.revoke();
+    }
+}
+
+struct Heartbeat {
+    states: Arc<dyn SyncStates>,
+    clock: Arc<dyn Clock>,
+    rules: Rules,
+    slack: Duration,
+    key: StateKey,
+    hold: Hold,
+    fence: Fence,
+}
+
+impl Heartbeat {
+    async fn run(self) {
+        loop {
+            tokio::time::sleep(self.slack).await;
+            match self.beat().await {
+                Ok(true) => {}
+                Ok(false) => {
+                    tracing::warn!(
+                        session_id = self.key.session_id,
+                        sink = self.key.sink,
+                        generation = self.hold.generation,
+                        "the lease was taken over"
+                    );
+                    return self.fence.revoke();
+                }
+                // the fence ends by itself, unless the next beat comes through
+                Err(error) => tracing::warn!(
+                    session_id = self.key.session_id,
+                    sink = self.key.sink,
+                    error = %error,
+                    "heartbeat not stored"
+                ),
+            }
+        }
+    }
+
+    /// Tells whether the lease is still held.
+    async fn beat(&self) -> Result<bool, StateError> {
+        loop {
+            let seen = self.states.get(&self.key).await?;
+            let now = self.clock.now().as_millisecond();
+            let Some(next) = seen.heartbeat(&self.hold, now, &self.rules) else { return Ok(false) };
+            if self.states.swap(&self.key, &seen, &next).await? {
+                let until = next.lease.as_ref().map_or(i64::MIN, |lease| lease.until);
+                self.fence.extend(until.saturating_sub(millis(self.slack)));
+                return Ok(true);
+            }
+            super::pause(0).await;
+        }
+    }
+}
+
+fn millis(duration: Duration) -> i64 {
+    i64::try_from(duration.as_millis()).unwrap_or(i64::MAX)
+}

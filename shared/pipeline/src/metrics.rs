@@ -1,0 +1,174 @@
+//! What is measured: the names, units and meanings of all metrics, in one place.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use async_trait::async_trait;
+use quiz_events::{QueueMessage, SessionTarget};
+
+use crate::listener::{Absorbed, Failure, Listener};
+use crate::outcome::SyncOutcome;
+use crate::ports::ParkCause;
+
+/// A unit as CloudWatch names it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Unit {
+    Count,
+    Milliseconds,
+}
+
+impl Unit {
+    #[must_use]
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Count => "Count",
+            Self::Milliseconds => "Milliseconds",
+        }
+    }
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Metric {
+    pub name: &'static str,
+    pub unit: Unit,
+    pub meaning: &'static str,
+}
+
+impl Metric {
+    const fn new(name: &'static str, unit: Unit, meaning: &'static str) -> Self {
+        Self { name, unit, meaning }
+    }
+}
+
+const SYNCS_FINISHED: Metric = Metric::new("SyncsFinished", Unit::Count, "syncs of a test that wrote all");
+const SYNCS_FAILED: Metric = Metric::new(
+    "SyncsFailed",
+    Unit::Count,
+    "tests whose sync failed: their messages come again, or are parked",
+);
+const SYNCS_PAUSED: Metric =
+    Metric::new("SyncsPaused", Unit::Count, "syncs stopped near the deadline that a follow-up goes on with");
+const TAKERS: Metric = Metric::new("Takers", Unit::Count, "students with an attempt, of one finished sync");
+const ROWS_WRITTEN: Metric =
+    Metric::new("RowsWritten", Unit::Count, "report items or warehouse rows that one finished sync wrote");
+const LAG: Metric = Metric::new(
+    "Lag",
+    Unit::Milliseconds,
+    "from the newest completion, by its sender's clock, to all written",
+);
+const SYNC_DURATION: Metric =
+    Metric::new("SyncDuration", Unit::Milliseconds, "from the start of the read to all written");
+const SOURCE_TIME: Metric = Metric::new("SourceTime", Unit::Milliseconds, "of it, waited for MongoDB");
+const SINK_TIME: Metric =
+    Metric::new("SinkTime", Unit::Milliseconds, "of it, waited for DynamoDB or BigQuery");
+const MESSAGES_COALESCED: Metric =
+    Metric::new("MessagesCoalesced", Unit::Count, "messages done without a sync of their own");
+const MESSAGES_PARKED: Metric =
+    Metric::new("MessagesParked", Unit::Count, "messages sent to the dead-letter queue with their cause");
+
+/// Every metric there is.
+pub const METRICS: [Metric; 11] = [
+    SYNCS_FINISHED,
+    SYNCS_FAILED,
+    SYNCS_PAUSED,
+    TAKERS,
+    ROWS_WRITTEN,
+    LAG,
+    SYNC_DURATION,
+    SOURCE_TIME,
+    SINK_TIME,
+    MESSAGES_COALESCED,
+    MESSAGES_PARKED,
+];
+
+/// Takes measurements that belong together.
+pub trait Meter: Send + Sync {
+    fn record(&self, sink: &'static str, measured: &[(Metric, u64)]);
+}
+
+/// Measures what becomes of batches.
+pub struct MetricsListener {
+    sink: &'static str,
+    inner: Arc<dyn Listener>,
+    meter: Arc<dyn Meter>,
+}
+
+impl MetricsListener {
+    /// `sink` is `reports` or `warehouse`.
+    #[must_use]
+    pub fn new(sink: &'static str, inner: Arc<dyn Listener>, meter: Arc<dyn Meter>) -> Self {
+        Self { sink, inner, meter }
+    }
+}
+
+#[async_trait]
+impl Listener for MetricsListener {
+    async fn finished(&self, outcome: &SyncOutcome) {
+        let mut measured = vec![
+            (SYNCS_FINISHED, 1),
+            (TAKERS, count(outcome.takers)),
+            (ROWS_WRITTEN, outcome.written),
+            (SYNC_DURATION, millis(outcome.duration)),
+            (SOURCE_TIME, millis(outcome.source_time)),
+            (SINK_TIME, millis(outcome.sink_time)),
+            (MESSAGES_COALESCED, count(outcome.messages.saturating_sub(1))),
+        ];
+        measured.extend(outcome.lag.map(|lag| (LAG, millis(lag))));
+        self.meter.record(self.sink, &measured);
+        self.inner.finished(outcome).await;
+    }
+
+    async fn failed(&self, target: &SessionTarget, failure: &Failure) {
+        self.meter.record(self.sink, &[(SYNCS_FAILED, 1)]);
+        self.inner.failed(target, failure).await;
+    }
+
+    async fn parked(&self, message: &QueueMessage, cause: &ParkCause) {
+        self.meter.record(self.sink, &[(MESSAGES_PARKED, 1)]);
+        self.inner.parked(message, cause).await;
+    }
+
+    async fn absorbed(&self, target: &SessionTarget, how: Absorbed, messages: usize) {
+        self.meter.record(self.sink, &[(MESSAGES_COALESCED, count(messages))]);
+        self.inner.absorbed(target, how, messages).await;
+    }
+
+    async fn paused(&self, target: &SessionTarget) {
+        self.meter.record(self.sink, &[(SYNCS_PAUSED, 1)]);
+        self.inner.paused(target).await;
+    }
+
+    async fn batch_ended(&self) {
+        self.inner.batch_ended().await;
+    }
+}
+
+fn count(count: usize) -> u64 {
+    u64::try_from(count).unwrap_or(u64::MAX)
+}
+
+fn millis(duration: Duration) -> u64 {
+    u64::try_from(duration.as_millis()).unwrap_or(u64::MAX)
+}
+
+/// `docs/METRICS.md`.
+#[must_use]
+pub fn metrics_page() -> String {
+    let mut page = String::from(
+        "# Metrics\n\nMade from `shared/pipeline/src/metrics.rs` by `cargo run -p quiz-pipeline --example metrics_page > \
+         docs/METRICS.md`; a test holds it to it.\n\n\
+         Each function writes them as lines of its log in CloudWatch's embedded metric format, from which CloudWatch \
+         makes metrics: namespace `QuizEtl`, dimension `Sink` (`reports` or `warehouse`). No call is made for them.\n\n\
+         | metric | unit | what it is |\n|---|---|---|\n",
+    );
+    for Metric { name, unit, meaning } in METRICS {
+        page.extend(["| `", name, "` | ", unit.name(), " | ", meaning, " |\n"]);
+    }
+    page.push_str(
+        "\nThe sum of a count over a time is how often it happened; `Lag` is best read as its maximum or a high \
+         percentile. Each line of the log names the request (`requestId`), and the lines of a test's sync its \
+         `session_id`, `sink` and `generation`; `sync finished` has `duration_ms`, `source_ms`, `sink_ms` and \
+         `lag_ms`, too.\n",
+    );
+    page
+}

@@ -1,0 +1,89 @@
+use std::sync::Arc;
+use std::sync::atomic::{AtomicI64, Ordering};
+
+use jiff::Timestamp;
+
+use super::Clock;
+
+/// A run's leave to write, by its lease: a store asks before each request, and writes nothing once it is over. It
+/// ends before the lease does, by more than a request takes, so that what was begun in time has arrived when
+/// another run begins.
+#[derive(Clone)]
+pub struct Fence {
+    clock: Arc<dyn Clock>,
+    /// Milliseconds since 1970.
+    until: Arc<AtomicI64>,
+}
+
+impl Fence {
+    #[must_use]
+    pub fn new(clock: Arc<dyn Clock>, until: i64) -> Self {
+        Self { clock, until: Arc::new(AtomicI64::new(until)) }
+    }
+
+    /// Never ends: for what needs no lease, because no other run can be.
+    #[must_use]
+    pub fn open() -> Self {
+        struct Epoch;
+        impl Clock for Epoch {
+            fn now(&self) -> Timestamp {
+                Timestamp::UNIX_EPOCH
+            }
+        }
+        Self::new(Arc::new(Epoch), i64::MAX)
+    }
+
+    #[must_use]
+    pub fn holds(&self) -> bool {
+        self.clock.now().as_millisecond() < self.until.load(Ordering::SeqCst)
+    }
+
+    /// Moves the end further; one that was revoked stays so.
+    pub fn extend(&self, until: i64) {
+        let extended = |now: i64| (now != i64::MIN).then_some(now.max(until));
+        let _ = self.until.fetch_update(Ordering::SeqCst, Ordering::SeqCst, extended);
+    }
+
+    /// Ends it for good.
+    pub fn revoke(&self) {
+        self.until.store(i64::MIN, Ordering::SeqCst);
+    }
+}
+
+impl std::fmt::Debug for Fence {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Fence").field("until", &self.until).finish_non_exhaustive()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::Fence;
+    use crate::ports::Clock;
+    use jiff::Timestamp;
+    use std::sync::Arc;
+    use std::sync::atomic::{AtomicI64, Ordering};
+
+    struct Hand(AtomicI64);
+    impl Clock for Hand {
+        fn now(&self) -> Timestamp {
+            Timestamp::from_millisecond(self.0.load(Ordering::SeqCst)).unwrap()
+        }
+    }
+
+    #[test]
+    fn it_holds_until_its_time_and_never_again_once_revoked() {
+        let clock = Arc::new(Hand(AtomicI64::new(10)));
+        let fence = Fence::new(clock.clone(), 12);
+        assert!(fence.holds() && fence.clone().holds());
+        clock.0.store(12, Ordering::SeqCst);
+        assert!(!fence.holds());
+        fence.extend(20);
+        fence.extend(15);
+        assert!(fence.holds());
+        fence.revoke();
+        fence.extend(30);
+        assert!(!fence.holds());
+        assert!(Fence::open().holds());
+    }
+}

@@ -1,0 +1,18 @@
+use std::time::Duration;
+
+use tokio::time::Instant;
+
+/// How long several pieces of work took together.
+#[derive(Debug, Default)]
+pub(crate) struct Stopwatch {
+    pub total: Duration,
+}
+
+impl Stopwatch {
+    pub async fn time<T>(&mut self, work: impl Future<Output = T>) -> T {
+        let began = Instant::now();
+        let done = work.await;
+        self.total += began.elapsed();
+        done
+    }
+}

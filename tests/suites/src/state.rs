@@ -1,0 +1,94 @@
+//! The suite of [`SyncStates`].
+
+use futures::future::join_all;
+use quiz_events::SessionDescription;
+use quiz_pipeline::ports::{StateKey, SyncStates};
+use quiz_sync_state::{FollowUp, LastRun, Lease, RunResult, SyncState};
+
+/// Asserts that a store of sync states does what the port promises. The sessions whose ids begin with `session`
+/// are the suite's.
+pub async fn sync_states(states: &dyn SyncStates, session: &str) {
+    a_state_comes_back_whole(states, session).await;
+    a_state_is_of_one_session_and_sink(states, session).await;
+    a_swap_is_refused_where_another_was_first(states, session).await;
+    of_many_swaps_at_once_one_wins(states, session).await;
+}
+
+fn key(session_id: &str, sink: &str) -> StateKey {
+    StateKey { session_id: session_id.to_owned(), sink: sink.to_owned() }
+}
+
+fn full() -> SyncState {
+    SyncState {
+        revision: 1,
+        quiz_id: "6715f621e1eb083bfa9b56cc".into(),
+        requested_through: 1_714_500_000_123,
+        synced_through: 1_714_499_999_999,
+        generation: 1_714_500_000_001,
+        lease: Some(Lease { owner: "a".into(), message_id: "m-1".into(), until: 1_714_500_060_000 }),
+        follow_up: Some(FollowUp { message_id: "m-2".into(), due: 1_714_500_090_000 }),
+        session: Some(SessionDescription {
+            test_name: Some("परीक्षा \u{1f642}".into()),
+            start_time: "2024-04-30T18:15:00Z".parse().ok(),
+            ..SessionDescription::default()
+        }),
+        described_at: 7,
+        last: LastRun {
+            result: Some(RunResult::Failed),
+            error: Some("could not read quiz q: no route".into()),
+            takers: 1_525,
+            rows_written: u64::from(u32::MAX) + 1,
+            read_started_at: 5,
+            read_described_at: 4,
+            finished_at: 6,
+            duration_ms: 8,
+        },
+        progress: Some("{\"parts\": []}".repeat(10_000)),
+    }
+}
+
+async fn a_state_comes_back_whole(states: &dyn SyncStates, session: &str) {
+    let key = key(&format!("{session} whole"), "reports");
+    assert_eq!(states.get(&key).await.unwrap(), SyncState::default(), "nobody asked for it yet");
+    assert!(states.swap(&key, &SyncState::default(), &full()).await.unwrap());
+    assert_eq!(states.get(&key).await.unwrap(), full());
+    let emptied = SyncState { lease: None, follow_up: None, session: None, progress: None, ..full() };
+    assert!(states.swap(&key, &full(), &emptied).await.unwrap());
+    assert_eq!(states.get(&key).await.unwrap(), SyncState { revision: 2, ..emptied });
+}
+
+async fn a_state_is_of_one_session_and_sink(states: &dyn SyncStates, session: &str) {
+    let (one, other) = (format!("{session} one"), format!("{session} other"));
+    assert!(states.swap(&key(&one, "reports"), &SyncState::default(), &full()).await.unwrap());
+    for key in [key(&one, "warehouse"), key(&other, "reports")] {
+        assert_eq!(states.get(&key).await.unwrap(), SyncState::default());
+    }
+}
+
+async fn a_swap_is_refused_where_another_was_first(states: &dyn SyncStates, session: &str) {
+    let key = key(&format!("{session} raced"), "reports");
+    let absent = SyncState::default();
+    let none = SyncState { revision: 3, ..full() };
+    assert!(!states.swap(&key, &none, &full()).await.unwrap(), "there was none to be seen");
+    assert!(states.swap(&key, &absent, &full()).await.unwrap());
+    assert!(!states.swap(&key, &absent, &full()).await.unwrap(), "there is one by now");
+    let mine = SyncState { requested_through: 1, ..full() };
+    assert!(states.swap(&key, &full(), &mine).await.unwrap());
+    let theirs = SyncState { requested_through: 2, ..full() };
+    assert!(!states.swap(&key, &full(), &theirs).await.unwrap());
+    assert_eq!(states.get(&key).await.unwrap().requested_through, 1);
+}
+
+async fn of_many_swaps_at_once_one_wins(states: &dyn SyncStates, session: &str) {
+    let key = &key(&format!("{session} crowd"), "reports");
+    for _ in 0..5 {
+        let seen = &states.get(key).await.unwrap();
+        let swaps = join_all((0..10).map(async |at| {
+            let next = SyncState { requested_through: at, ..full() };
+            states.swap(key, seen, &next).await.unwrap().then_some(at)
+        }));
+        let won: Vec<i64> = swaps.await.into_iter().flatten().collect();
+        assert_eq!(won.len(), 1, "{won:?}");
+        assert_eq!(states.get(key).await.unwrap().requested_through, won[0]);
+    }
+}
