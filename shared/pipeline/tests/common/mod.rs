@@ -35,7 +35,7 @@ pub struct Scripted {
 }
 
 /// Begins batches that are one and the same script.
-struct Scripting(Arc<Scripted>);
+pub struct Scripting(pub Arc<Scripted>);
 
 impl SessionSync for Scripting {
     fn begin(&self) -> Result<Arc<dyn SyncBatch>, SyncError> {
