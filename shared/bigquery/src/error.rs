@@ -24,6 +24,8 @@ pub enum ErrorKind {
     Refused,
     /// The rows: a retry cannot help until they change.
     Rows,
+    /// A later run has written rows of a test: nothing was replaced.
+    Overtaken,
     /// A run's lease is over: nothing was asked of BigQuery.
     LeaseOver,
 }

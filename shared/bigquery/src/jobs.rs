@@ -10,6 +10,7 @@ use quiz_pipeline::batch::Backoff;
 
 use crate::api::Api;
 use crate::error::{BigQueryError, ErrorKind};
+use crate::sql::OVERTAKEN;
 
 /// How often a running job is asked for.
 const POLL: Backoff = Backoff { first: Duration::from_millis(200), longest: Duration::from_secs(2) };
@@ -77,6 +78,7 @@ fn failure(job_id: &str, first: &ErrorProto, errors: &[ErrorProto]) -> BigQueryE
     let lower = message.to_lowercase();
     let reason = first.reason.as_deref().unwrap_or_default();
     let kind = match reason {
+        _ if lower.contains(OVERTAKEN) => ErrorKind::Overtaken,
         _ if COLLISIONS.iter().any(|text| lower.contains(text)) => ErrorKind::Collision,
         "backendError"
         | "internalError"

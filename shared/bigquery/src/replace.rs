@@ -132,10 +132,7 @@ impl Run<'_> {
                 return self.commit_held(name, staging, tests).await;
             }
             let script = sql::replace(|table| self.api.full_name(table), staging.as_deref());
-            let mut parameters = vec![sql::session_ids(&tests)];
-            if staging.is_some() {
-                parameters.push(sql::tests(&tests));
-            }
+            let parameters = vec![sql::session_ids(&tests), sql::tests(&tests)];
             let job = self
                 .job(&format!("{name}_commit"), |job_id| {
                     let job = jobs::query(self.api, &job_id, script.clone(), parameters.clone());
@@ -151,7 +148,15 @@ impl Run<'_> {
                     tracing::info!(tests = tests.len(), "rows replaced");
                     tests.iter().map(|_| Ok(())).collect()
                 }
-                Err(error) if error.kind == ErrorKind::Refused && tests.len() > 1 => {
+                Err(error) if error.kind == ErrorKind::Overtaken && tests.len() == 1 => {
+                    tracing::warn!(error = %error, "rows not replaced: a later run has written them");
+                    let over =
+                        |test: StagedTest| Err(WarehouseError::LeaseOver { session_id: test.session_id });
+                    tests.into_iter().map(over).collect()
+                }
+                Err(error)
+                    if matches!(error.kind, ErrorKind::Refused | ErrorKind::Overtaken) && tests.len() > 1 =>
+                {
                     tracing::warn!(tests = tests.len(), error = %error, "transaction refused, tests halved");
                     let (first, second) = halves(tests);
                     let mut results = self.commit(format!("{name}a"), staging.clone(), first).await;

@@ -10,10 +10,21 @@ use quiz_domain::rows::{INSERTED_AT, START_DATE, WarehouseTable};
 use quiz_parquet::ROW_TABLE;
 use quiz_pipeline::ports::StagedTest;
 
+/// What the transaction says where a later run has written rows of one of its tests.
+pub(crate) const OVERTAKEN: &str = "a later run has written these sessions";
+
 /// Deletes the tests' rows from every table and inserts those that lie in `staging`, all or nothing.
 /// `name` makes a table's full name.
 pub(crate) fn replace(name: impl Fn(&str) -> String, staging: Option<&str>) -> String {
+    let results = name(WarehouseTable::TestResponses.name());
+    let moment = INSERTED_AT.name;
     let mut script = vec!["BEGIN TRANSACTION".to_owned()];
+    // a job that waited while its run lost the lease must not undo what a later run has written
+    script.push(format!(
+        "SELECT IF(EXISTS(SELECT 1 FROM `{results}` AS held JOIN UNNEST(@tests) AS test\n\
+         ON held.session_id = test.session_id WHERE held.{moment} > test.{moment}),\n\
+         ERROR('{OVERTAKEN}'), 'nothing newer') AS found"
+    ));
     for table in WarehouseTable::ALL {
         let target = name(table.name());
         // a constant list, so that BigQuery reads only the clustered blocks that hold these sessions
@@ -23,7 +34,7 @@ pub(crate) fn replace(name: impl Fn(&str) -> String, staging: Option<&str>) -> S
         let own: Vec<String> = table.row_columns().map(|it| format!("`{}`", it.name)).collect();
         let from: Vec<String> = own.iter().map(|column| format!("staged.{column}")).collect();
         let (own, from) = (own.join(", "), from.join(", "));
-        let (day, moment) = (START_DATE.name, INSERTED_AT.name);
+        let day = START_DATE.name;
         script.push(format!(
             "INSERT INTO `{target}` ({own}, `{day}`, `{moment}`)\n\
              SELECT {from}, test.{day}, test.{moment}\n\

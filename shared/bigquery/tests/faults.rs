@@ -199,3 +199,22 @@ async fn a_transaction_that_is_refused_is_halved_and_one_that_lost_a_race_is_not
     let loads = gate.requests().iter().filter(|it| it.path_and_query.starts_with("/upload")).count();
     assert_eq!(loads, 1, "the rows are loaded once for all tries");
 }
+
+#[tokio::test]
+async fn a_commit_that_comes_after_a_later_run_s_undoes_nothing_and_its_neighbours_land() {
+    let dataset = Dataset::new().await;
+    let warehouse = dataset.warehouse().await;
+    let later = warehouse.begin().unwrap();
+    let mut test = Sample::scored("overtaken", 0..5).stage(&*later).await;
+    test.inserted_at += jiff::SignedDuration::from_millis(1);
+    assert!(later.replace(&[test]).await.remove(0).is_ok());
+
+    let results = results(&warehouse, &["a", "overtaken", "b"]).await;
+    assert!(
+        matches!(&results[..], [Ok(()), Err(WarehouseError::LeaseOver { session_id }), Ok(())] if session_id == "overtaken"),
+        "{results:?}"
+    );
+    for (session, takers) in [("a", 3), ("overtaken", 5), ("b", 3)] {
+        assert_eq!(dataset.rows(WarehouseTable::QuestionResponses, session).await.len(), takers * 3);
+    }
+}
