@@ -135,6 +135,21 @@ mod tests {
     }
 
     #[test]
+    fn the_parts_of_300_000_students_in_five_sections_fit_into_a_state() {
+        let parts = WrittenParts::default();
+        for section in ["overall", "Mathematics", "Physics", "Chemistry", "Logical Reasoning"] {
+            let group = format!("student_quiz_reports#{section}");
+            for part in 0..300 {
+                let key = |at: u32| format!("{:024x}-0123456789#{section}", part * 1_000 + at);
+                let (first, last) = (key(0), key(999));
+                parts.end(PartKey { group: &group, first: &first, last: &last }, u64::MAX);
+            }
+        }
+        let bytes = parts.progress().map(|text| text.len());
+        assert!(bytes.is_some_and(|bytes| bytes > 150_000), "{bytes:?}");
+    }
+
+    #[test]
     fn what_cannot_be_read_is_nothing() {
         let parts = WrittenParts::from_progress(Some("{]"));
         assert!(!parts.has(key("a", "c"), 1));
