@@ -5,6 +5,7 @@ use std::cmp::Reverse;
 use std::sync::Arc;
 use std::time::Duration;
 
+use jiff::Timestamp;
 use quiz_events::QueueMessage;
 use quiz_sync_state::{Admission, Ask, Ending, LastRun, Rules, StateKey, SyncState, SyncStates};
 
@@ -178,6 +179,7 @@ impl Coordinator {
             message_ids: messages.iter().map(|message| message.message_id.clone()).collect(),
             anchor: anchor.map(|message| message.message_id.clone()).unwrap_or_default(),
             force: request.force,
+            newest_completion: request.newest_completion.map(Timestamp::as_millisecond),
             description: description.map(|it| (described_at, it.clone())),
             owner: format!("{:016x}{:016x}", fastrand::u64(..), fastrand::u64(..)),
             not_before: None,
@@ -210,6 +212,7 @@ impl Coordinator {
         queue: &dyn SourceQueue,
     ) -> Result<(), SyncError> {
         let last = LastRun {
+            joined: run.state.joined,
             takers: u64::try_from(outcome.takers).unwrap_or(u64::MAX),
             rows_written: outcome.written,
             read_started_at: outcome.started_at.as_millisecond(),

@@ -129,7 +129,10 @@ impl Listener for MetricsListener {
     }
 
     async fn absorbed(&self, target: &SessionTarget, how: Absorbed, messages: usize) {
-        self.meter.record(self.sink, &[(MESSAGES_COALESCED, count(messages))]);
+        // what joins is counted with the sync that it joins
+        if how == Absorbed::Covered {
+            self.meter.record(self.sink, &[(MESSAGES_COALESCED, count(messages))]);
+        }
         self.inner.absorbed(target, how, messages).await;
     }
 

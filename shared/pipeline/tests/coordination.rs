@@ -149,10 +149,10 @@ async fn soon_after_a_sync_the_next_waits_for_one_follow_up_that_others_join() {
     let due = NOW + 60_000;
     assert_eq!(state.follow_up, Some(FollowUp { message_id: "follow-up-1".into(), due }));
     assert_eq!(function.handle(&[sent("2", 0), sent("3", 0)]).await.absorbed, 2);
-    assert_eq!((function.follow_ups().len(), function.syncs()), (1, 0));
+    assert_eq!((function.follow_ups().len(), function.syncs(), function.state().joined), (1, 0, 3));
     let follow_up = sent("follow-up-1", 0);
     assert_eq!(function.handle(&[follow_up]).await.synced, 1, "it is no request that could join itself");
-    assert_eq!(function.state().follow_up, None);
+    assert_eq!((function.state().follow_up, function.state().joined), (None, 0));
 }
 
 #[tokio::test(start_paused = true)]

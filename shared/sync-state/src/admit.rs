@@ -16,6 +16,8 @@ pub struct Ask {
     pub force: bool,
     /// The newest description, with the time when it was sent.
     pub description: Option<(i64, SessionDescription)>,
+    /// The newest completion that they tell of, by its sender's clock.
+    pub newest_completion: Option<i64>,
     /// A name that no other run has.
     pub owner: String,
     /// Where there is too little time left to sync: when to do it instead.
@@ -91,7 +93,7 @@ impl SyncState {
     /// The state after [`Admission::Defer`], once the follow-up is in the queue.
     #[must_use]
     pub fn deferred(&self, ask: &Ask, follow_up: FollowUp) -> Self {
-        let mut next = self.asked(ask);
+        let mut next = self.asked(ask).joined_by(ask);
         next.quiz_id.clone_from(&ask.quiz_id);
         next.follow_up = Some(follow_up);
         next
@@ -100,13 +102,22 @@ impl SyncState {
     /// `None` where the request adds nothing. To a lease it adds at least a revision: the holder may be about to end
     /// the run for a follow-up that this very request is, and then must look again.
     fn joined(&self, ask: &Ask) -> Option<Self> {
-        let next = self.asked(ask);
+        let next = self.asked(ask).joined_by(ask);
         (next != *self || self.lease.is_some()).then_some(next)
+    }
+
+    /// With the messages that are acknowledged for it.
+    fn joined_by(mut self, ask: &Ask) -> Self {
+        let kept = self.lease.as_ref().filter(|lease| ask.message_ids.contains(&lease.message_id));
+        let messages = ask.message_ids.len() - usize::from(kept.is_some());
+        self.joined = self.joined.saturating_add(u64::try_from(messages).unwrap_or(u64::MAX));
+        self
     }
 
     fn asked(&self, ask: &Ask) -> Self {
         let mut next = self.clone();
         next.requested_through = next.requested_through.max(ask.through);
+        next.newest_completion = next.newest_completion.max(ask.newest_completion);
         if let Some((at, description)) = &ask.description
             && (next.session.is_none() || *at > next.described_at)
         {

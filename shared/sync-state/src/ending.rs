@@ -40,13 +40,18 @@ impl SyncState {
     #[must_use]
     pub fn finished(&self, hold: &Hold, last: &LastRun, rules: &Rules) -> Ending {
         let (read_started_at, described_at) = (last.read_started_at, last.read_described_at);
+        let last_joined = last.joined;
         let last = LastRun { result: Some(RunResult::Finished), error: None, ..last.clone() };
         self.ended(hold, last, |next| {
             next.synced_through = next.synced_through.max(read_started_at.saturating_sub(1));
             next.progress = None;
+            next.joined = next.joined.saturating_sub(last_joined);
             // a request that is older than the read may have brought its description after it
             let is_described = next.described_at <= described_at;
             let is_covered = is_described && rules.covers(read_started_at, next.requested_through);
+            if is_covered {
+                next.newest_completion = None;
+            }
             (!is_covered).then(|| read_started_at.saturating_add(millis(rules.interval)))
         })
     }

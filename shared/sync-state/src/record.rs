@@ -28,11 +28,15 @@ pub struct Record {
     #[serde(skip_serializing_if = "Option::is_none")]
     pub session: Option<SessionDescription>,
     pub described_at: i64,
+    pub joined: u64,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub newest_completion: Option<i64>,
     /// `finished`, `failed` or `paused`.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub last_outcome: Option<String>,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub last_error: Option<String>,
+    pub last_joined: u64,
     pub takers: u64,
     pub rows_written: u64,
     pub read_started_at: i64,
@@ -66,8 +70,11 @@ impl Record {
             follow_up_due,
             session: state.session,
             described_at: state.described_at,
+            joined: state.joined,
+            newest_completion: state.newest_completion,
             last_outcome: state.last.result.map(|it| name(it).to_owned()),
             last_error: state.last.error,
+            last_joined: state.last.joined,
             takers: state.last.takers,
             rows_written: state.last.rows_written,
             read_started_at: state.last.read_started_at,
@@ -96,9 +103,12 @@ impl Record {
             follow_up: follow_up.map(|(message_id, due)| FollowUp { message_id, due }),
             session: self.session,
             described_at: self.described_at,
+            joined: self.joined,
+            newest_completion: self.newest_completion,
             last: LastRun {
                 result: self.last_outcome.as_deref().and_then(result),
                 error: self.last_error,
+                joined: self.last_joined,
                 takers: self.takers,
                 rows_written: self.rows_written,
                 read_started_at: self.read_started_at,

@@ -20,6 +20,10 @@ pub struct SyncState {
     /// The newest description of the test, and when it was sent.
     pub session: Option<SessionDescription>,
     pub described_at: i64,
+    /// Messages that joined since the newest complete sync's read, and were acknowledged.
+    pub joined: u64,
+    /// The newest completion that they, or a run that did not finish, told of, by its sender's clock.
+    pub newest_completion: Option<i64>,
     pub last: LastRun,
     /// What a run that had to stop has written so far, as its sink notes it.
     pub progress: Option<String>,
@@ -47,6 +51,8 @@ pub struct LastRun {
     pub result: Option<RunResult>,
     /// Why it failed; kept until one succeeds.
     pub error: Option<String>,
+    /// How many had joined when its read began.
+    pub joined: u64,
     pub takers: u64,
     pub rows_written: u64,
     pub read_started_at: i64,

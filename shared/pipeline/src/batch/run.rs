@@ -150,8 +150,7 @@ impl Turn<'_> {
             let failure = self.let_go(&run, failure).await;
             return Step::Ended(self.failed(group, failures, failure).await);
         }
-        let mut request = group.request.clone();
-        request.description = run.description();
+        let request = run.request(&group.request);
         let scope = run.scope(self.handler.clock.now());
         let (batch, fence) = (Arc::clone(&self.batch), run.fence.clone());
         let task = async move { batch.sync(&request, &scope).await };

@@ -1,7 +1,8 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use quiz_events::{SessionDescription, SessionTarget};
+use jiff::Timestamp;
+use quiz_events::SessionTarget;
 use quiz_sync_state::{Hold, Rules, StateError, StateKey, SyncState, SyncStates};
 use tokio::task::AbortHandle;
 use tracing::Instrument;
@@ -9,6 +10,7 @@ use tracing::Instrument;
 use super::Coordinator;
 use crate::parts::WrittenParts;
 use crate::ports::{Clock, Fence};
+use crate::request::SessionRequest;
 use crate::scope::RunScope;
 
 /// The fence ends by this part of the lease before the lease does, and a heartbeat comes as often.
@@ -52,12 +54,19 @@ impl Run {
         Self { key, target, hold, state, written, fence, heartbeat }
     }
 
-    /// The newest description of the test that any message brought.
-    pub fn description(&self) -> Option<SessionDescription> {
-        self.state.session.clone()
+    /// The request, on behalf of all that have joined by now: with the newest description that any message brought.
+    pub fn request(&self, own: &SessionRequest) -> SessionRequest {
+        let joined = usize::try_from(self.state.joined).unwrap_or(usize::MAX);
+        let completion = self.state.newest_completion.and_then(|at| Timestamp::from_millisecond(at).ok());
+        SessionRequest {
+            description: self.state.session.clone(),
+            messages: own.messages.saturating_add(joined),
+            newest_completion: own.newest_completion.max(completion),
+            ..own.clone()
+        }
     }
 
-    pub fn scope(&self, read_started_at: jiff::Timestamp) -> RunScope {
+    pub fn scope(&self, read_started_at: Timestamp) -> RunScope {
         RunScope {
             generation: self.hold.generation,
             read_started_at,

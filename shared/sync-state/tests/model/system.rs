@@ -110,10 +110,10 @@ impl World {
         FollowUp { message_id: self.send(self.now, due).to_string(), due }
     }
 
-    /// What a successful swap does. The protocol never reads `last`.
+    /// What a successful swap does. What is only told to people is left out: it would make the same world many.
     pub fn store(&mut self, next: SyncState) {
         let last = quiz_sync_state::LastRun::default();
-        self.stored = Arc::new(SyncState { revision: 1, last, ..next });
+        self.stored = Arc::new(SyncState { revision: 1, joined: 0, last, ..next });
         self.tasks.values_mut().for_each(|task| task.is_stale = true);
     }
 

@@ -107,6 +107,7 @@ impl Task {
             force: false,
             description: None,
             owner: owner.to_string(),
+            newest_completion: None,
             not_before,
         }
     }
