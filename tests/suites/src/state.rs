@@ -33,9 +33,12 @@ fn full() -> SyncState {
             ..SessionDescription::default()
         }),
         described_at: 7,
+        joined: 12,
+        newest_completion: Some(1_714_499_999_000),
         last: LastRun {
             result: Some(RunResult::Failed),
             error: Some("could not read quiz q: no route".into()),
+            joined: 3,
             takers: 1_525,
             rows_written: u64::from(u32::MAX) + 1,
             read_started_at: 5,

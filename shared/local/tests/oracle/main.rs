@@ -26,7 +26,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use bugs::Bug;
 
 /// One in so many histories has the warehouse, too: its files cost more time than all else.
-const WITH_WAREHOUSE: u64 = 8;
+const WITH_WAREHOUSE: u64 = 16;
 
 fn number(variable: &str) -> Option<u64> {
     std::env::var(variable).ok()?.parse().ok()
