@@ -22,6 +22,7 @@ mod queues;
 mod run;
 mod stack;
 mod tables;
+mod tcp_gate;
 mod venv;
 mod wait;
 
@@ -34,4 +35,5 @@ pub use mongo::insert;
 pub use names::unique;
 pub use queues::{Delivery, QueueDepth, QueuePair};
 pub use stack::{REGION, Stack};
+pub use tcp_gate::TcpGate;
 pub use wait::eventually;

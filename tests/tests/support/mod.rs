@@ -11,6 +11,7 @@ use std::process::Command;
 use std::time::Duration;
 
 use aws_sdk_dynamodb::types::AttributeValue;
+use aws_sdk_lambda::types::Environment;
 use quiz_sample::{SampleDocuments, write_dump};
 use quiz_stack::{Delivery, FunctionSpec, MappingSpec, QueuePair, Stack, insert, unique};
 use serde_json::{Map, Number, Value};
@@ -120,6 +121,40 @@ impl Deployed {
         self.stack.enable_mapping(mapping, true).await.unwrap();
     }
 
+    /// Lets the function have the messages as they come, up to `batch_size` at a time, to so many of its instances.
+    pub async fn consume(&self, batch_size: u16, instances: u16) {
+        let spec = MappingSpec {
+            function: &self.name,
+            queue_arn: &self.queue.arn,
+            batch_size,
+            maximum_concurrency: Some(instances),
+            enabled: true,
+        };
+        self.mapping.get_or_init(async || self.stack.map_queue(&spec).await.unwrap()).await;
+    }
+
+    /// Changes variables of the function's environment before it first runs.
+    pub async fn set_environment(&self, variables: &[(&str, &str)]) {
+        let lambda = self.stack.lambda();
+        let configured = lambda.get_function_configuration().function_name(&self.name).send().await.unwrap();
+        let mut all = configured.environment.and_then(|it| it.variables).unwrap();
+        all.extend(variables.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())));
+        let environment = Environment::builder().set_variables(Some(all)).build();
+        let update = lambda.update_function_configuration().function_name(&self.name);
+        update.environment(environment).send().await.unwrap();
+    }
+
+    /// What the function has logged, without Lambda's own lines.
+    pub async fn logged(&self) -> Vec<Value> {
+        let logs = self.stack.function_logs(&self.name).await.unwrap();
+        logs.lines().filter_map(|line| serde_json::from_str(line).ok()).collect()
+    }
+
+    /// How many messages lie in the dead-letter queue.
+    pub async fn dead_letters(&self) -> u64 {
+        self.stack.queue_depth(&self.queue.dlq_url).await.unwrap().visible
+    }
+
     /// Until no message is left.
     pub async fn wait(&self) {
         if let Err(error) = self.stack.wait_until_empty(&self.queue.url, PATIENCE).await {
@@ -151,6 +186,16 @@ impl Pipeline {
         delivery: Delivery,
         notices: Option<&str>,
     ) -> Self {
+        Self::deploy_within(documents, delivery, Duration::from_mins(10), notices).await
+    }
+
+    /// The same, with that visibility timeout of the queue.
+    pub async fn deploy_within(
+        documents: &SampleDocuments,
+        delivery: Delivery,
+        visibility: Duration,
+        notices: Option<&str>,
+    ) -> Self {
         let stack = Stack::get().await.unwrap();
         let name = unique("reports");
         let (v1, v2, forms) = (format!("{name}-v1"), format!("{name}-v2"), format!("{name}-forms"));
@@ -164,7 +209,6 @@ impl Pipeline {
             ("FORM_RESPONSES_TABLE", &forms),
             ("NOTICES_TOPIC_ARN", notices.unwrap_or_default()),
         ];
-        let visibility = Duration::from_mins(10);
         let deployed =
             Deployed::new("sync-reports", name, documents, delivery, visibility, &environment).await;
         let queue = deployed.queue.clone();
