@@ -16,15 +16,18 @@ pub(crate) const OVERTAKEN: &str = "a later run has written these sessions";
 /// Deletes the tests' rows from every table and inserts those that lie in `staging`, all or nothing.
 /// `name` makes a table's full name.
 pub(crate) fn replace(name: impl Fn(&str) -> String, staging: Option<&str>) -> String {
-    let results = name(WarehouseTable::TestResponses.name());
     let moment = INSERTED_AT.name;
     let mut script = vec!["BEGIN TRANSACTION".to_owned()];
     // a job that waited while its run lost the lease must not undo what a later run has written
-    script.push(format!(
-        "SELECT IF(EXISTS(SELECT 1 FROM `{results}` AS held JOIN UNNEST(@tests) AS test\n\
-         ON held.session_id = test.session_id WHERE held.{moment} > test.{moment}),\n\
-         ERROR('{OVERTAKEN}'), 'nothing newer') AS found"
-    ));
+    let newer = WarehouseTable::ALL.map(|table| {
+        format!(
+            "EXISTS(SELECT 1 FROM `{}` AS held JOIN UNNEST(@tests) AS test\n\
+             ON held.session_id = test.session_id WHERE held.{moment} > test.{moment})",
+            name(table.name())
+        )
+    });
+    script
+        .push(format!("SELECT IF({}, ERROR('{OVERTAKEN}'), 'nothing newer') AS found", newer.join("\nOR ")));
     for table in WarehouseTable::ALL {
         let target = name(table.name());
         // a constant list, so that BigQuery reads only the clustered blocks that hold these sessions

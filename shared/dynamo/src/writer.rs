@@ -1,4 +1,5 @@
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
 
 use aws_sdk_dynamodb::Client;
 use aws_sdk_dynamodb::types::WriteRequest;
@@ -6,12 +7,15 @@ use futures::{StreamExt, stream};
 use quiz_domain::reports::ReportTable;
 use quiz_pipeline::ports::{Fence, PutOutcome, Refusal};
 use tokio::sync::Semaphore;
-use tokio::time::{Instant, sleep};
+use tokio::time::{Instant, sleep_until};
 
 use crate::batches::{Batches, Step};
 use crate::error::{DynamoError, Fault, fault};
 use crate::item::{Write, sort_key_of};
 use crate::limits::WriteLimits;
+
+/// How often a wait looks whether the lease is over.
+const LOOK: Duration = Duration::from_millis(200);
 
 /// Sends batches, several at a time, and retries what DynamoDB did not take.
 pub(crate) struct Writer {
@@ -136,10 +140,6 @@ impl Writer {
             if requests.is_empty() || target.stopped.load(Ordering::Relaxed) {
                 return Sent { written, left: requests, end: End::Done };
             }
-            if !target.fence.holds() {
-                let failure = Failure::Permanent(DynamoError::LeaseOver);
-                return Sent { written, left: requests, end: End::Failed(failure) };
-            }
             let reason = match self.once(target, &requests).await {
                 Ok(unprocessed) => {
                     let taken = requests.len().saturating_sub(unprocessed.len());
@@ -175,7 +175,7 @@ impl Writer {
                 reason,
                 "items are written again"
             );
-            sleep(wait).await;
+            sleep_while(target.fence, wait).await;
         }
     }
 
@@ -183,9 +183,21 @@ impl Writer {
     async fn once(&self, target: Target<'_>, requests: &[WriteRequest]) -> Result<Vec<WriteRequest>, Fault> {
         // never closed, and without a permit a request would do no harm
         let _permit = self.in_flight.acquire().await.ok();
+        // asked last: a permit can take longer to come than the lease holds
+        if !target.fence.holds() {
+            return Err(Fault::Permanent(DynamoError::LeaseOver));
+        }
         let request = self.client.batch_write_item().request_items(target.name, requests.to_vec());
         let answer = request.send().await.map_err(|error| fault(&error, target.table))?;
         Ok(answer.unprocessed_items.unwrap_or_default().into_values().flatten().collect())
+    }
+}
+
+/// Sleeps, but not on when the lease is over: what is written by then is to be told at once.
+async fn sleep_while(fence: &Fence, wait: Duration) {
+    let until = Instant::now() + wait;
+    while fence.holds() && Instant::now() < until {
+        sleep_until(until.min(Instant::now() + LOOK)).await;
     }
 }
 

@@ -50,7 +50,7 @@ async fn a_new_process_takes_back_what_an_earlier_one_held() {
     };
     assert!(store.swap(&key, &SyncState::default(), &held).await.unwrap());
     store.release_leases().await.unwrap();
-    let released = SyncState { revision: 2, lease: None, follow_up: None, ..held };
+    let released = SyncState { revision: 2, generation: 1, lease: None, follow_up: None, ..held };
     assert_eq!(store.get(&key).await.unwrap(), released);
     assert!(store.swap(&key, &released, &released).await.unwrap());
 }

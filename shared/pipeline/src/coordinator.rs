@@ -12,7 +12,7 @@ use quiz_sync_state::{Admission, Ask, Ending, LastRun, Rules, StateKey, SyncStat
 use crate::error::SyncError;
 use crate::outcome::SyncOutcome;
 use crate::parts::WrittenParts;
-use crate::ports::{Clock, SourceQueue};
+use crate::ports::{Clock, SourceQueue, StateError};
 use crate::request::SessionRequest;
 
 pub(crate) use run::Run;
@@ -110,6 +110,9 @@ impl Coordinator {
             };
             let now = self.now();
             let last = Duration::from_millis(seen.last.duration_ms);
+            if room.is_all && room.left < room.least {
+                return Err(SyncError::NoTime { left: room.left });
+            }
             ask.not_before = (!room.fits(last)).then_some(now + SOON_MS);
             let (next, then) = match seen.admit(&ask, now, &self.rules) {
                 Admission::Covered => return Ok(Admitted::Covered),
@@ -138,7 +141,7 @@ impl Coordinator {
             let swapped = match self.states.swap(&key, &seen, &next).await {
                 Ok(swapped) => swapped,
                 // it may be stored all the same: what is read next tells
-                Err(cause) if matches!(then, Then::Run { .. }) => {
+                Err(cause @ StateError::Unavailable { .. }) if matches!(then, Then::Run { .. }) => {
                     lost_answers += 1;
                     if lost_answers == ANSWERS {
                         return Err(SyncError::LeaseUnsure { cause });
@@ -168,7 +171,7 @@ impl Coordinator {
     }
 
     fn ask(&self, request: &SessionRequest, messages: &[&QueueMessage]) -> Ask {
-        // the newest, which is surely not covered, and of several whichever can come back the most often
+        // the newest, which is the least likely to be covered by then; of several whichever can come back the most often
         let anchor = messages.iter().max_by_key(|it| (it.sent_at, Reverse(it.receive_count)));
         let now = self.now();
         let description = request.description.as_ref();
@@ -241,7 +244,9 @@ impl Coordinator {
         error: &str,
         queue: &dyn SourceQueue,
     ) -> Result<(), SyncError> {
-        self.end(run, queue, |state, now| state.failed(&run.hold, error.to_owned(), now)).await
+        // what it has written need not be written again
+        let notes = run.written.notes();
+        self.end(run, queue, |state, now| state.failed(&run.hold, error.to_owned(), notes.clone(), now)).await
     }
 
     /// How long a lease holds that nobody ends.

@@ -1,3 +1,5 @@
+use std::time::Duration;
+
 use quiz_domain::{QuizError, RankError};
 use thiserror::Error;
 
@@ -34,6 +36,9 @@ pub enum SyncError {
     /// its queue.
     #[error("{cause} (a lease may be stored)")]
     LeaseUnsure { cause: StateError },
+    /// Retried; parked with this cause after the last try.
+    #[error("{left:?} are left of the function's time, too little to begin a sync in")]
+    NoTime { left: Duration },
     /// Others changed the state each time. Retried; parked with this cause after the last try.
     #[error("the sync state of session {session_id} was changed by others {attempts} times in a row")]
     Contended { session_id: String, attempts: u32 },
@@ -59,6 +64,7 @@ impl SyncError {
             | Self::Rank(_)
             | Self::State(_)
             | Self::LeaseUnsure { .. }
+            | Self::NoTime { .. }
             | Self::Queue(_)
             | Self::Contended { .. }
             | Self::TakenOver { .. } => false,
@@ -81,6 +87,7 @@ impl SyncError {
             Self::Sink(_) => "sink_failed",
             Self::Rank(_) => "ranking_failed",
             Self::State(_) | Self::LeaseUnsure { .. } | Self::Contended { .. } => "state_unavailable",
+            Self::NoTime { .. } => "not_started",
             Self::Queue(_) => "follow_up_not_sent",
             Self::TakenOver { .. } => LEASE_LOST,
             Self::Contradiction { .. } => "contradicting_quiz",

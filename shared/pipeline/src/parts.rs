@@ -1,4 +1,4 @@
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use jiff::Timestamp;
@@ -22,6 +22,8 @@ struct Parts {
     noted: Noted,
     /// How many this run has written.
     written: usize,
+    /// By group and first key, what this run has written or found written.
+    seen: BTreeSet<(String, String)>,
 }
 
 #[derive(Debug, Default, Serialize, Deserialize)]
@@ -46,20 +48,44 @@ pub struct PartKey<'a> {
     pub last: &'a str,
 }
 
+impl PartKey<'_> {
+    fn name(self) -> (String, String) {
+        (self.group.to_owned(), self.first.to_owned())
+    }
+}
+
 impl WrittenParts {
     /// What an earlier run has noted; nothing where that cannot be read.
     #[must_use]
     pub fn from_progress(progress: Option<&str>) -> Self {
         let noted = progress.and_then(|text| serde_json::from_str(text).ok()).unwrap_or_default();
-        Self(Arc::new(Mutex::new(Parts { noted, written: 0 })))
+        Self(Arc::new(Mutex::new(Parts { noted, ..Parts::default() })))
     }
 
     /// For the next run; `None` where this one has got nowhere, or it is too much to keep.
     #[must_use]
     pub fn progress(&self) -> Option<String> {
+        let has_got_on = self.0.lock().unwrap_or_else(PoisonError::into_inner).written > 0;
+        self.notes().filter(|_| has_got_on)
+    }
+
+    /// All that is noted, be it by an earlier run; `None` where that is nothing, or too much to keep.
+    #[must_use]
+    pub fn notes(&self) -> Option<String> {
         let parts = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         let text = serde_json::to_string(&parts.noted).ok()?;
-        (parts.written > 0 && text.len() <= LONGEST).then_some(text)
+        (!parts.noted.groups.is_empty() && text.len() <= LONGEST).then_some(text)
+    }
+
+    /// Forgets what this run has neither written nor found written, of the groups whose names begin so: what the
+    /// result no longer has is about to be deleted.
+    pub fn forget_others(&self, prefix: &str) {
+        let mut guard = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let Parts { noted, seen, .. } = &mut *guard;
+        for (group, parts) in noted.groups.iter_mut().filter(|(group, _)| group.starts_with(prefix)) {
+            parts.retain(|first, _| seen.contains(&(group.clone(), first.clone())));
+        }
+        noted.groups.retain(|_, parts| !parts.is_empty());
     }
 
     /// The stamp of all items of this result.
@@ -76,9 +102,13 @@ impl WrittenParts {
     /// Whether the store has exactly this.
     #[must_use]
     pub fn has(&self, key: PartKey, digest: u64) -> bool {
-        let parts = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut parts = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         let part = parts.noted.groups.get(key.group).and_then(|parts| parts.get(key.first));
-        part.is_some_and(|part| part.last == key.last && part.digest == digest)
+        let has = part.is_some_and(|part| part.last == key.last && part.digest == digest);
+        if has {
+            parts.seen.insert(key.name());
+        }
+        has
     }
 
     /// The range is about to be written.
@@ -94,6 +124,7 @@ impl WrittenParts {
         let mut parts = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         let part = Part { last: key.last.to_owned(), digest };
         parts.noted.groups.entry(key.group.to_owned()).or_default().insert(key.first.to_owned(), part);
+        parts.seen.insert(key.name());
         parts.written += 1;
     }
 }
@@ -147,6 +178,22 @@ mod tests {
         }
         let bytes = parts.progress().map(|text| text.len());
         assert!(bytes.is_some_and(|bytes| bytes > 150_000), "{bytes:?}");
+    }
+
+    #[test]
+    fn what_the_result_no_longer_has_is_forgotten_before_it_is_deleted() {
+        let earlier = WrittenParts::default();
+        for (first, last) in [("a", "c"), ("d", "f"), ("g", "i")] {
+            earlier.end(key(first, last), 1);
+        }
+        earlier.end(PartKey { group: "u", ..key("d", "f") }, 1);
+        let run = WrittenParts::from_progress(earlier.progress().as_deref());
+        assert!(run.has(key("a", "c"), 1));
+        run.end(key("g", "i"), 2);
+        run.forget_others("t");
+        let next = WrittenParts::from_progress(run.notes().as_deref());
+        assert!(next.has(key("a", "c"), 1) && next.has(key("g", "i"), 2) && !next.has(key("d", "f"), 1));
+        assert!(next.has(PartKey { group: "u", ..key("d", "f") }, 1), "of another table");
     }
 
     #[test]

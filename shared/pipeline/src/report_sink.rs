@@ -118,6 +118,7 @@ impl TestWriter for ReportSink {
                     self.put(table, chunk, scope, &mut keep, &mut counts).await?;
                 }
             }
+            scope.written.forget_others(&format!("{}#", table.default_name()));
             let session_id = &test.session.session_id;
             counts.deleted +=
                 self.store.retain(table, session_id, &keep, stamp.generation, &scope.fence).await?;

@@ -46,6 +46,9 @@ impl SyncState {
     #[must_use]
     pub fn admit(&self, ask: &Ask, now: i64, rules: &Rules) -> Admission {
         let held = self.held(now);
+        let is_follow_up = self.follow_up.as_ref().is_some_and(|it| ask.message_ids.contains(&it.message_id));
+        // a follow-up asks for all that has joined it
+        let through = if is_follow_up { ask.through.max(self.requested_through) } else { ask.through };
         if held.is_some_and(|lease| lease.owner == ask.owner) {
             // the answer to storing it was lost
             return Admission::Run { next: self.clone(), progress: None };
@@ -61,12 +64,10 @@ impl SyncState {
         }
         // a run that took it up and failed has not used it
         let knows_it = ask.description.as_ref().is_none_or(|(at, _)| *at <= self.last.read_described_at);
-        if !ask.force && knows_it && self.quiz_id == ask.quiz_id && self.has_synced(ask.through, rules) {
+        if !ask.force && knows_it && self.quiz_id == ask.quiz_id && self.has_synced(through, rules) {
             return Admission::Covered;
         }
-        let follow_up = self.follow_up.as_ref();
-        let is_follow_up = follow_up.is_some_and(|it| ask.message_ids.contains(&it.message_id));
-        let awaited = follow_up.is_some_and(|it| now < it.due) && !is_follow_up;
+        let awaited = self.follow_up.as_ref().is_some_and(|it| now < it.due) && !is_follow_up;
         if awaited && !ask.force && self.quiz_id == ask.quiz_id {
             return Admission::Joined { next: self.joined(ask), keep: None };
         }
@@ -96,6 +97,8 @@ impl SyncState {
         let mut next = self.asked(ask).joined_by(ask);
         next.quiz_id.clone_from(&ask.quiz_id);
         next.follow_up = Some(follow_up);
+        // a holder whose lease ran out, and who comes back, must find that it lost it
+        next.generation += i64::from(next.lease.take().is_some());
         next
     }
 

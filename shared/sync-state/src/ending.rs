@@ -56,22 +56,32 @@ impl SyncState {
         })
     }
 
-    /// Nothing, or not all, is written; the run's own messages come again, or are parked.
+    /// Nothing, or not all, is written; the run's own messages come again, or are parked. `progress` is what an
+    /// earlier run, or this one, has written.
     #[must_use]
-    pub fn failed(&self, hold: &Hold, error: String, now: i64) -> Ending {
+    pub fn failed(&self, hold: &Hold, error: String, progress: Option<String>, now: i64) -> Ending {
         let last = LastRun {
             result: Some(RunResult::Failed),
             error: Some(error),
             finished_at: now,
             ..self.last.clone()
         };
-        self.ended(hold, last, |_| None)
+        self.ended(hold, last, |next| {
+            next.progress = progress;
+            None
+        })
     }
 
     /// A part is written; `progress` says which. A follow-up goes on.
     #[must_use]
     pub fn paused(&self, hold: &Hold, progress: String, now: i64) -> Ending {
-        let last = LastRun { result: Some(RunResult::Paused), finished_at: now, ..self.last.clone() };
+        let last = LastRun {
+            result: Some(RunResult::Paused),
+            finished_at: now,
+            // since the lease was taken: the next run has no less to do
+            duration_ms: u64::try_from(now.saturating_sub(hold.generation)).unwrap_or_default(),
+            ..self.last.clone()
+        };
         self.ended(hold, last, |next| {
             next.progress = Some(progress);
             Some(now)

@@ -82,10 +82,4 @@ impl SyncState {
     pub fn has_synced(&self, through: i64, rules: &Rules) -> bool {
         self.synced_through > 0 && rules.covers(self.synced_through.saturating_add(1), through)
     }
-
-    /// Whether something was asked for that no complete sync has seen.
-    #[must_use]
-    pub fn is_behind(&self, rules: &Rules) -> bool {
-        self.requested_through > 0 && !self.has_synced(self.requested_through, rules)
-    }
 }

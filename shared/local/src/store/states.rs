@@ -20,7 +20,8 @@ pub(super) fn create(connection: &Connection) -> rusqlite::Result<()> {
 /// No lease is held, and no message is on its way.
 const RELEASE: &str = r#"UPDATE "quiz_sync_state" SET "revision" = "revision" + 1, "item" = json_set(
     json_remove("item", '$.lease_owner', '$.lease_message_id', '$.lease_until', '$.follow_up_message_id',
-        '$.follow_up_due'), '$.revision', "revision" + 1)"#;
+        '$.follow_up_due'), '$.revision', "revision" + 1,
+    '$.generation', json_extract("item", '$.generation') + 1)"#;
 
 impl SqliteStore {
     /// Takes back all leases and follow-ups: for a process whose queues are in memory, and begin empty. The messages

@@ -42,6 +42,9 @@ pub struct History {
     descriptions: Vec<Option<(Timestamp, SessionDescription)>>,
     /// Documents of completions that were published before them.
     late: Vec<Written>,
+    /// Whether every change is told of at once: nothing that is lost on the way is then mended by the reconcile schedule.
+    tells_all: bool,
+    replays: bool,
     /// Tests with a completion that never reached SNS.
     lost: [bool; TESTS],
     actions: usize,
@@ -81,6 +84,8 @@ impl History {
             attempts: Vec::new(),
             descriptions: vec![None; TESTS],
             late: Vec::new(),
+            tells_all: rng.u32(..4) > 0,
+            replays: rng.u32(..8) > 0,
             lost: [false; TESTS],
             actions: rng.usize(4..24),
             crashes: rng.usize(0..4),
@@ -132,7 +137,7 @@ impl History {
                 did = true;
             }
         }
-        if self.rng.bool() {
+        if self.replays {
             did |= self.replay();
         }
         did
@@ -229,6 +234,7 @@ impl History {
         self.note(&format!("action {action} on test {test} by user {user}"));
         match action {
             0..12 => self.complete(test, user),
+            12..14 if self.tells_all => self.complete(test, user),
             12..14 => {
                 self.write(test, user, false);
             }
@@ -268,7 +274,7 @@ impl History {
             "completed_at": self.world.now().to_string(),
         });
         let event = event.to_string();
-        let how = self.rng.u32(..12);
+        let how = self.rng.u32(u32::from(self.tells_all) * 2..12);
         if how == 0 {
             self.note("published before its document");
             self.late.push(written);

@@ -29,6 +29,10 @@ pub(super) async fn check(
             None => failures.push((member.place, not_found(user_id, &quiz_id))),
         }
     }
+    if !failures.is_empty() {
+        let messages = failures.len();
+        tracing::warn!(messages, quiz_id, "completions whose ended attempt is not there yet");
+    }
     let missing: HashSet<usize> = failures.iter().map(|(place, _)| *place).collect();
     group.retain(|member| !missing.contains(&member.place));
     Ok(failures)

@@ -21,6 +21,8 @@ use task::{Ended, within};
 
 const NOT_STARTED: &str = "not_started";
 const OUT_OF_TIME: &str = "out_of_time";
+/// After the time for syncs, what is decided about a test takes no longer.
+const DECISION: Duration = Duration::from_secs(5);
 /// A batch is as good as new for so long: no other invocation would have more time.
 const FRESH: Duration = Duration::from_secs(5);
 
@@ -106,6 +108,7 @@ struct Turn<'a> {
 
 impl Turn<'_> {
     async fn one(&self, mut group: Group) -> Step {
+        let is_all = self.began.elapsed() < FRESH;
         let checked = self.in_time(named::check(&*self.batch, &mut group, self.handler.clock.now())).await;
         let failures = match checked {
             Ok(failures) => failures,
@@ -116,7 +119,7 @@ impl Turn<'_> {
         }
         let room = Room {
             left: self.stop.saturating_duration_since(Instant::now()),
-            is_all: self.began.elapsed() < FRESH,
+            is_all,
             least: self.handler.limits.start_reserve.saturating_sub(self.handler.limits.stop_reserve),
         };
         let of_group = |place: usize| self.messages.get(place);
@@ -160,7 +163,7 @@ impl Turn<'_> {
                 return Step::Staged(Box::new(Staged { group, failures, run, outcome }));
             }
             Ended::Done(Ok(Synced::Done(outcome))) | Ended::Stopped(Some(Ok(Synced::Done(outcome)))) => {
-                return self.finish(group, failures, &run, outcome).await;
+                return Step::Ended(self.finish(group, failures, &run, outcome).await);
             }
             Ended::Done(Err(error)) => Err(failure(&error)),
             // what was begun has ended, so the test can be let go, with what is written
@@ -214,19 +217,17 @@ impl Turn<'_> {
         failures: Vec<(usize, Failure)>,
         run: &Run,
         outcome: SyncOutcome,
-    ) -> Step {
+    ) -> GroupResult {
         let finished = self.handler.coordinator.finish(run, &outcome, self.queue);
         match self.in_time_to_end(finished).await {
             Ok(()) => {
                 self.handler.listener.finished(&outcome).await;
-                Step::Ended(GroupResult { failures, synced: true, absorbed: 0 })
+                GroupResult { failures, synced: true, absorbed: 0 }
             }
-            Err(failure) if failure.code == LEASE_LOST => {
-                Step::Ended(self.failed(group, failures, failure).await)
-            }
+            Err(failure) if failure.code == LEASE_LOST => self.failed(group, failures, failure).await,
             Err(failure) => {
                 let failure = self.held(failure);
-                Step::Ended(self.failed(group, failures, failure).await)
+                self.failed(group, failures, failure).await
             }
         }
     }
@@ -259,9 +260,7 @@ impl Turn<'_> {
         for Staged { group, failures, run, .. } in staged {
             let result = match committed.next() {
                 Some(Ok(outcome)) => {
-                    if let Step::Ended(result) = self.finish(group, failures, &run, outcome).await {
-                        results.push(result);
-                    }
+                    results.push(self.finish(group, failures, &run, outcome).await);
                     continue;
                 }
                 Some(Err(error)) => failure(&error),
@@ -287,11 +286,14 @@ impl Turn<'_> {
     }
 
     async fn in_time<T>(&self, work: impl Future<Output = Result<T, SyncError>>) -> Result<T, Failure> {
-        if Instant::now() >= self.last_stop {
+        let now = Instant::now();
+        if now >= self.last_stop {
             let late = "too little of the function's time was left to begin".to_owned();
             return Err(Failure::temporary(NOT_STARTED, late));
         }
-        match timeout_at(self.last_stop, work).await {
+        // a call that hangs must not eat what is kept for the commit
+        let until = self.stop.max(now + DECISION).min(self.last_stop);
+        match timeout_at(until, work).await {
             Ok(done) => done.map_err(|error| failure(&error)),
             Err(_) => Err(out_of_time()),
         }
@@ -325,7 +327,7 @@ fn out_of_time() -> Failure {
 /// The message that another run stands on comes back when that run's lease is over, unless it is done by then.
 fn under_way(left: Duration) -> Failure {
     let error = "another invocation is still at the sync that this message asks for".to_owned();
-    Failure { held: Some(left), ..Failure::temporary(LEASE_LOST, error) }
+    Failure { held: Some(left), ..Failure::temporary("sync_under_way", error) }
 }
 
 fn before(deadline: Instant, reserve: Duration) -> Instant {

@@ -59,8 +59,11 @@ pub(super) async fn settle(
     let end = deadline.checked_sub(ANSWER).unwrap_or_else(Instant::now);
     let failures: Vec<_> =
         messages.iter().zip(verdicts).filter_map(|(message, verdict)| Some((message, verdict?))).collect();
-    let last_try =
-        if failures.iter().any(|(_, failure)| !failure.permanent) { last_try(queue).await } else { None };
+    let last_try = if failures.iter().any(|(_, failure)| !failure.permanent) {
+        timeout_at(end, last_try(queue)).await.ok().flatten()
+    } else {
+        None
+    };
     let settled: Vec<Settled> = stream::iter(failures)
         .map(|(message, failure)| async move {
             let is_last = last_try.is_some_and(|last| message.receive_count >= last);
@@ -126,7 +129,7 @@ async fn retry(
     held: Option<Duration>,
     queue: &dyn SourceQueue,
 ) -> Settled {
-    let wait = held.unwrap_or_else(|| handler.limits.backoff.wait(message.receive_count));
+    let wait = handler.limits.backoff.wait(message.receive_count).max(held.unwrap_or_default());
     if let Err(error) = queue.delay(message, wait).await {
         tracing::warn!(message_id = message.message_id, error = %error, "visibility not changed");
     }

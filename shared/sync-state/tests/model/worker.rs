@@ -152,7 +152,7 @@ impl Run {
         let last = LastRun { read_started_at, ..LastRun::default() };
         match end {
             End::Finished => state.finished(&hold, &last, &protocol.rules),
-            End::Failed => state.failed(&hold, String::new(), world.now),
+            End::Failed => state.failed(&hold, String::new(), None, world.now),
             End::Paused => {
                 let version = self.read.map(|read| read.version).unwrap_or_default();
                 state.paused(&hold, version.to_string(), world.now)
