@@ -23,7 +23,7 @@ mod warehouse_sink;
 pub use coordinator::Coordinator;
 pub use engine::Engine;
 pub use error::SyncError;
-pub use listener::{Absorbed, Failure, Listener, LogListener};
+pub use listener::{Absorbed, Failure, Held, Listener, LogListener};
 pub use metrics::{METRICS, Meter, Metric, MetricsListener, Unit, metrics_page};
 pub use notices::NoticeListener;
 pub use outcome::SyncOutcome;

@@ -13,8 +13,17 @@ pub struct Failure {
     pub error: String,
     /// The same messages can never succeed.
     pub permanent: bool,
-    /// The message must stay in the queue for as long, whatever its count of receives: a run stands on it.
-    pub held: Option<Duration>,
+    /// The message must stay in the queue, whatever its count of receives.
+    pub held: Option<Held>,
+}
+
+/// Why a message stays in its queue, and for how long.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Held {
+    /// A run stands on it, whose lease is over by then.
+    UnderWay(Duration),
+    /// A lease may be stored that nobody keeps; it is over by then. The message backs off besides.
+    LeaseLeft(Duration),
 }
 
 impl Failure {

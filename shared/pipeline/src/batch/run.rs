@@ -13,7 +13,7 @@ use super::groups::Group;
 use super::{BatchHandler, named};
 use crate::coordinator::{Admitted, Room, Run};
 use crate::error::{LEASE_LOST, SyncError};
-use crate::listener::{Absorbed, Failure};
+use crate::listener::{Absorbed, Failure, Held};
 use crate::outcome::SyncOutcome;
 use crate::ports::SourceQueue;
 use crate::sync::{SyncBatch, Synced};
@@ -208,7 +208,7 @@ impl Turn<'_> {
 
     /// While a lease may be held, others join it, counting on its message to be in the queue.
     fn held(&self, failure: Failure) -> Failure {
-        Failure { held: Some(self.handler.coordinator.lease()), ..failure }
+        Failure { held: Some(Held::LeaseLeft(self.handler.coordinator.lease())), ..failure }
     }
 
     async fn finish(
@@ -316,7 +316,7 @@ impl GroupResult {
 
 fn failure(error: &SyncError) -> Failure {
     let (code, text) = (error.code(), error.to_string());
-    let held = matches!(error, SyncError::LeaseUnsure { .. }).then_some(Duration::ZERO);
+    let held = matches!(error, SyncError::LeaseUnsure { .. }).then_some(Held::LeaseLeft(Duration::ZERO));
     Failure { code, error: text, permanent: error.is_permanent(), held }
 }
 
@@ -327,7 +327,7 @@ fn out_of_time() -> Failure {
 /// The message that another run stands on comes back when that run's lease is over, unless it is done by then.
 fn under_way(left: Duration) -> Failure {
     let error = "another invocation is still at the sync that this message asks for".to_owned();
-    Failure { held: Some(left), ..Failure::temporary("sync_under_way", error) }
+    Failure { held: Some(Held::UnderWay(left)), ..Failure::temporary("sync_under_way", error) }
 }
 
 fn before(deadline: Instant, reserve: Duration) -> Instant {

@@ -5,7 +5,7 @@ use quiz_events::QueueMessage;
 use tokio::time::{Instant, timeout_at};
 
 use super::{BatchHandler, BatchReport};
-use crate::listener::Failure;
+use crate::listener::{Failure, Held};
 use crate::ports::{ParkCause, SourceQueue};
 
 /// Calls to the queue in flight.
@@ -126,10 +126,15 @@ async fn park(
 async fn retry(
     handler: &BatchHandler,
     message: &QueueMessage,
-    held: Option<Duration>,
+    held: Option<Held>,
     queue: &dyn SourceQueue,
 ) -> Settled {
-    let wait = handler.limits.backoff.wait(message.receive_count).max(held.unwrap_or_default());
+    let backoff = handler.limits.backoff.wait(message.receive_count);
+    let wait = match held {
+        Some(Held::UnderWay(left)) => left,
+        Some(Held::LeaseLeft(left)) => backoff.max(left),
+        None => backoff,
+    };
     if let Err(error) = queue.delay(message, wait).await {
         tracing::warn!(message_id = message.message_id, error = %error, "visibility not changed");
     }
