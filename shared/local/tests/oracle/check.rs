@@ -29,9 +29,10 @@ pub async fn fault(
     sink: Sink,
     test: usize,
     description: Option<&SessionDescription>,
+    is_replayed: bool,
 ) -> Option<String> {
     let queue = &world.lane(sink).queue;
-    if is_parked(queue, test) {
+    if is_parked(queue, test, is_replayed) {
         return None;
     }
     let session = session_id(test);
@@ -61,10 +62,15 @@ fn without<'a>(all: &'a Held, others: &Held) -> Vec<&'a String> {
     all.values().flatten().filter(|it| !others.contains(it)).collect()
 }
 
-/// Whether a message of this test lies in the dead-letter queue.
-fn is_parked(queue: &MemoryQueue, test: usize) -> bool {
+/// Whether a message of this test lies in the dead-letter queue that says why the test is not as it should be. One
+/// whose attempt is gone for good says nothing of the others.
+fn is_parked(queue: &MemoryQueue, test: usize, is_replayed: bool) -> bool {
     let session = session_id(test);
-    queue.dead_letters().iter().any(|letter| letter.body.contains(&session))
+    let is_gone = |code: &String| code == "attempt_not_found";
+    queue.dead_letters().iter().any(|letter| {
+        letter.body.contains(&session)
+            && !(is_replayed && letter.attributes.get("error_code").is_some_and(is_gone))
+    })
 }
 
 async fn quiet_run(

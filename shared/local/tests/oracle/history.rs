@@ -44,7 +44,9 @@ pub struct History {
     late: Vec<Written>,
     /// Whether every change is told of at once: nothing that is lost on the way is then mended by the reconcile schedule.
     tells_all: bool,
-    replays: bool,
+    replays_at_end: bool,
+    /// How often all that is parked is replayed at the end.
+    replays: u32,
     /// Tests with a completion that never reached SNS.
     lost: [bool; TESTS],
     actions: usize,
@@ -70,6 +72,7 @@ pub fn run(seed: u64, with_warehouse: bool, bug: Option<Bug>) -> Result<(), Stri
 impl History {
     fn new(seed: u64, with_warehouse: bool, bug: Option<Bug>) -> Self {
         let mut rng = Rng::with_seed(seed);
+        let replays_at_end = rng.u32(..8) > 0;
         let interval = Duration::from_secs([0, 0, 10, 90][rng.usize(..4)]);
         let margin = Duration::from_millis([0, 0, 1, 1_000][rng.usize(..4)]);
         let rules = Rules { margin, lease: Duration::from_secs(20), interval };
@@ -85,7 +88,8 @@ impl History {
             descriptions: vec![None; TESTS],
             late: Vec::new(),
             tells_all: rng.u32(..4) > 0,
-            replays: rng.u32(..8) > 0,
+            replays_at_end,
+            replays: if replays_at_end { 3 } else { 0 },
             lost: [false; TESTS],
             actions: rng.usize(4..24),
             crashes: rng.usize(0..4),
@@ -137,8 +141,9 @@ impl History {
                 did = true;
             }
         }
-        if self.replays {
-            did |= self.replay();
+        if !did && self.replays > 0 {
+            self.replays -= 1;
+            did = self.replay();
         }
         did
     }
@@ -338,7 +343,8 @@ impl History {
                 if !is_asked && description.is_none() {
                     continue;
                 }
-                if let Some(fault) = check::fault(&world, sink, test, description).await {
+                if let Some(fault) = check::fault(&world, sink, test, description, self.replays_at_end).await
+                {
                     return Err(fault);
                 }
             }

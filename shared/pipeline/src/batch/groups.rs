@@ -122,12 +122,9 @@ impl Group {
         }
     }
 
-    /// Takes out the members that `keep` does not keep.
-    pub fn retain(&mut self, keep: impl FnMut(&Member) -> bool) {
-        self.members.retain(keep);
-        self.request.messages = self.members.len();
+    /// Says again what the members, whose times have changed, ask for.
+    pub fn recount(&mut self) {
         self.request.asked_at = self.members.iter().filter_map(|member| member.sent_at).max();
-        self.request.newest_completion = self.members.iter().filter_map(|member| member.completed_at).max();
     }
 }
 

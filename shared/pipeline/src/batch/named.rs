@@ -7,8 +7,9 @@ use crate::error::SyncError;
 use crate::listener::Failure;
 use crate::sync::SyncBatch;
 
-/// Takes those messages out of a group that name a user whose ended attempt is not there: no read would cover them
-/// yet. Where an attempt was written after its message was sent, the message counts as sent then.
+/// Which messages of a group name a user whose ended attempt is not there: no sync covers them yet, so they come
+/// again. They ask for one all the same, as others may have joined them. Where an attempt was written after its
+/// message was sent, the message counts as sent then.
 pub(super) async fn check(
     batch: &dyn SyncBatch,
     group: &mut Group,
@@ -33,8 +34,7 @@ pub(super) async fn check(
         let messages = failures.len();
         tracing::warn!(messages, quiz_id, "completions whose ended attempt is not there yet");
     }
-    let missing: HashSet<usize> = failures.iter().map(|(place, _)| *place).collect();
-    group.retain(|member| !missing.contains(&member.place));
+    group.recount();
     Ok(failures)
 }
 

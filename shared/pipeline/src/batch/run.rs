@@ -1,5 +1,6 @@
 mod task;
 
+use std::collections::HashSet;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -114,9 +115,6 @@ impl Turn<'_> {
             Ok(failures) => failures,
             Err(failure) => return Step::Ended(self.failed(group, Vec::new(), failure).await),
         };
-        if group.members.is_empty() {
-            return Step::Ended(GroupResult { failures, ..GroupResult::default() });
-        }
         let room = Room {
             left: self.stop.saturating_duration_since(Instant::now()),
             is_all,
@@ -140,7 +138,6 @@ impl Turn<'_> {
                 let kept = kept.and_then(|at| group.members.get(at)).map(|member| member.place);
                 let mut failures = failures;
                 failures.extend(kept.map(|place| (place, under_way(left))));
-                group.retain(|member| Some(member.place) != kept);
                 self.absorbed(&group, failures, Absorbed::Joined).await
             }
         }
@@ -273,7 +270,8 @@ impl Turn<'_> {
     }
 
     async fn absorbed(&self, group: &Group, failures: Vec<(usize, Failure)>, how: Absorbed) -> Step {
-        let absorbed = group.members.len();
+        let come_again: HashSet<usize> = failures.iter().map(|(place, _)| *place).collect();
+        let absorbed = group.members.len() - come_again.len();
         if absorbed > 0 {
             self.handler.listener.absorbed(&group.request.target, how, absorbed).await;
         }
@@ -308,9 +306,10 @@ impl Turn<'_> {
 }
 
 impl GroupResult {
-    fn failed(group: &Group, mut failures: Vec<(usize, Failure)>, failure: &Failure) -> Self {
-        failures.extend(group.members.iter().map(|member| (member.place, failure.clone())));
-        Self { failures, ..Self::default() }
+    /// Whatever else is wrong with a message, that its test failed is told first: others may have joined it.
+    fn failed(group: &Group, failures: Vec<(usize, Failure)>, failure: &Failure) -> Self {
+        let of_test = group.members.iter().map(|member| (member.place, failure.clone()));
+        Self { failures: of_test.chain(failures).collect(), ..Self::default() }
     }
 }
 
