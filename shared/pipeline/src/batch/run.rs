@@ -42,6 +42,8 @@ struct Staged {
     failures: Vec<(usize, Failure)>,
     run: Box<Run>,
     outcome: SyncOutcome,
+    /// Names the test in the log.
+    span: Span,
 }
 
 enum Step {
@@ -157,7 +159,8 @@ impl Turn<'_> {
         let ended = within(self.stop, &[fence], task).await;
         let result = match ended {
             Ended::Done(Ok(Synced::Staged(outcome))) => {
-                return Step::Staged(Box::new(Staged { group, failures, run, outcome }));
+                let span = Span::current();
+                return Step::Staged(Box::new(Staged { group, failures, run, outcome, span }));
             }
             Ended::Done(Ok(Synced::Done(outcome))) | Ended::Stopped(Some(Ok(Synced::Done(outcome)))) => {
                 return Step::Ended(self.finish(group, failures, &run, outcome).await);
@@ -254,17 +257,23 @@ impl Turn<'_> {
             Ended::Stopped(None) => (Vec::new(), out_of_time(), false),
         };
         let mut committed = committed.into_iter();
-        for Staged { group, failures, run, .. } in staged {
+        for Staged { group, failures, run, span, .. } in staged {
             let result = match committed.next() {
-                Some(Ok(outcome)) => {
-                    results.push(self.finish(group, failures, &run, outcome).await);
-                    continue;
-                }
-                Some(Err(error)) => failure(&error),
-                None => missing.clone(),
+                Some(Ok(outcome)) => Ok(outcome),
+                Some(Err(error)) => Err(failure(&error)),
+                None => Err(missing.clone()),
             };
-            let result = if is_over { self.let_go(&run, result).await } else { self.held(result) };
-            results.push(self.failed(group, failures, result).await);
+            let ended = async {
+                match result {
+                    Ok(outcome) => self.finish(group, failures, &run, outcome).await,
+                    Err(failure) => {
+                        let failure =
+                            if is_over { self.let_go(&run, failure).await } else { self.held(failure) };
+                        self.failed(group, failures, failure).await
+                    }
+                }
+            };
+            results.push(ended.instrument(span).await);
         }
         results
     }
