@@ -21,7 +21,7 @@ use crate::notices::{self, KeptNotices, Told};
 use crate::presenting::{Presenting, TopRanks};
 use crate::progress::{CountedSource, CountedStore, CountedWarehouse, Progress};
 use crate::summary::{Collector, Summary};
-use crate::{Done, Terminal};
+use quiz_terminal::{Done, Terminal};
 
 const QUEUE_ARN: &str = "arn:aws:sqs:embedded:000000000000:events";
 const A_DAY: Duration = Duration::from_hours(24);

@@ -5,18 +5,16 @@ mod embedded;
 mod presenting;
 mod progress;
 mod summary;
-mod terminal;
 
 pub mod notices;
 mod overview;
 pub mod view;
 
 use std::path::PathBuf;
-use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
 
-pub use terminal::Terminal;
+use quiz_terminal::{Done, Terminal};
 
 /// Syncs quiz results: every student's report, right to the last mark.
 ///
@@ -69,24 +67,6 @@ pub enum Command {
         #[arg(long)]
         from: Option<PathBuf>,
     },
-}
-
-/// How a command ended that did not break off.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Done {
-    Well,
-    /// What was asked for was not all done; the output says what.
-    WithFailures,
-}
-
-impl Done {
-    #[must_use]
-    pub fn exit_code(self) -> ExitCode {
-        match self {
-            Self::Well => ExitCode::SUCCESS,
-            Self::WithFailures => ExitCode::FAILURE,
-        }
-    }
 }
 
 /// Runs one command.

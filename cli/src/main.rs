@@ -1,7 +1,8 @@
 use std::process::ExitCode;
 
 use clap::Parser;
-use quiz_etl::{Cli, Terminal};
+use quiz_etl::Cli;
+use quiz_terminal::{Terminal, WrongUse};
 
 #[tokio::main]
 async fn main() -> ExitCode {
@@ -12,7 +13,8 @@ async fn main() -> ExitCode {
         Ok(done) => done.exit_code(),
         Err(error) => {
             terminal.error(&error);
-            ExitCode::FAILURE
+            let wrong_use = error.downcast_ref::<WrongUse>().map(|_| WrongUse::EXIT_CODE.into());
+            wrong_use.unwrap_or(ExitCode::FAILURE)
         }
     }
 }

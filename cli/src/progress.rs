@@ -15,7 +15,7 @@ use quiz_pipeline::ports::{
     StoreError, Warehouse, WarehouseBatch, WarehouseError,
 };
 
-use crate::Terminal;
+use quiz_terminal::Terminal;
 
 /// Three counters: session documents read, report items written, warehouse rows encoded.
 #[derive(Clone)]

@@ -6,7 +6,8 @@ use quiz_sample::{sapa, write_dump};
 
 use super::local::tell;
 use super::report::items_of;
-use crate::{Done, Terminal, embedded, view};
+use crate::{embedded, view};
+use quiz_terminal::{Done, Terminal};
 
 /// Runs the pipeline on the SAPA items.
 pub async fn demo(out: &Path, terminal: Terminal) -> anyhow::Result<Done> {

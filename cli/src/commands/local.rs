@@ -7,7 +7,7 @@ use serde_json::json;
 
 use crate::embedded::{self, Ran};
 use crate::view::{self, OutcomeLine};
-use crate::{Done, Terminal};
+use quiz_terminal::{Done, Terminal};
 
 /// Runs the pipeline on a mongodump folder.
 pub async fn local(

@@ -9,7 +9,8 @@ use quiz_runtime::Environment;
 use serde_json::{Value, json};
 use sync_reports::{formats, table_names};
 
-use crate::{Done, Terminal, view};
+use crate::view;
+use quiz_terminal::{Done, Terminal};
 
 /// Prints one student's report, from the folder of an embedded run or from DynamoDB.
 pub async fn report(

@@ -1,9 +1,10 @@
 use serde_json::Value;
 
-use super::ink::Ink;
 use super::report::heading;
-use super::text::{clean, stored_text, table};
+use super::text::stored_text;
 use crate::overview::plain;
+use quiz_terminal::Ink;
+use quiz_terminal::{clean, table};
 
 const QUESTION_LIMIT: usize = 200;
 

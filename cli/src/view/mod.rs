@@ -1,7 +1,6 @@
 //! What the command shows on a terminal, as text: nothing here prints.
 
 mod form;
-mod ink;
 mod notice;
 mod outcome;
 mod report;
@@ -17,5 +16,4 @@ pub use outcome::{OutcomeLine, outcome};
 pub use report::report;
 pub use top::top_ranks;
 
-pub(crate) use text::is_hidden;
 pub(crate) use top::{Ranked, by_rank, same_rank};

@@ -1,7 +1,7 @@
 use serde_json::Value;
 
-use super::ink::Ink;
-use super::text::clean;
+use quiz_terminal::Ink;
+use quiz_terminal::clean;
 
 /// A Discord message as it looks there, but for its picture.
 #[must_use]

@@ -2,8 +2,8 @@ use std::time::Duration;
 
 use quiz_domain::Problem;
 
-use super::ink::Ink;
-use super::text::clean;
+use quiz_terminal::Ink;
+use quiz_terminal::{clean, counted, seconds};
 
 /// A finished sync of one test.
 #[derive(Clone, Debug)]
@@ -34,11 +34,11 @@ pub fn outcome(line: &OutcomeLine, colour: bool) -> String {
         ),
         format!(
             "  {}, {} ranked; {} written, {} removed; {} in {}",
-            counted(&line.takers, "taker"),
+            counted(line.takers, "taker"),
             line.ranked,
-            counted(&line.written, "item"),
+            counted(line.written, "item"),
             line.removed,
-            counted(&line.messages, "message"),
+            counted(line.messages, "message"),
             seconds(line.duration)
         ),
     ];
@@ -48,18 +48,4 @@ pub fn outcome(line: &OutcomeLine, colour: bool) -> String {
         lines.push(format!("    {}", ink.quiet(&format!("for example: {}", clean(&problem.example)))));
     }
     lines.join("\n")
-}
-
-fn counted(count: &impl ToString, what: &str) -> String {
-    let count = count.to_string();
-    let plural = if count == "1" { "" } else { "s" };
-    format!("{count} {what}{plural}")
-}
-
-fn seconds(duration: Duration) -> String {
-    if duration < Duration::from_secs(1) {
-        format!("{} ms", duration.as_millis())
-    } else {
-        format!("{:.1} s", duration.as_secs_f64())
-    }
 }

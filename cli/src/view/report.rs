@@ -1,8 +1,8 @@
 use serde_json::Value;
 
-use super::ink::Ink;
 use super::text::stored_text;
 use super::{form, section_items, student_document};
+use quiz_terminal::Ink;
 
 /// One student's report, from its stored items: those of `student_quiz_reports` (v1), the document of
 /// `student_quiz_reports_v2`, or the items of `form_question_responses`. Of a scored test v1 is shown

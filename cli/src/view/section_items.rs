@@ -1,9 +1,10 @@
 use quiz_domain::OVERALL;
 use serde_json::Value;
 
-use super::ink::Ink;
 use super::report::{INCOMPLETE, heading};
-use super::text::{stored_marks, stored_number, stored_text, table};
+use super::text::{stored_marks, stored_number, stored_text};
+use quiz_terminal::Ink;
+use quiz_terminal::table;
 
 /// What the Reporting Engine's page prints, in its order. Marks are shown with their maximum.
 const FIELDS: [(&str, &str); 10] = [

@@ -1,8 +1,9 @@
 use serde_json::Value;
 
-use super::ink::Ink;
 use super::report::{INCOMPLETE, heading};
-use super::text::{stored_marks, stored_number, stored_text, table};
+use super::text::{stored_marks, stored_number, stored_text};
+use quiz_terminal::Ink;
+use quiz_terminal::table;
 
 const FIELDS: [(&str, &str); 8] = [
     ("num_skipped", "skipped"),

@@ -1,6 +1,7 @@
 use quiz_domain::{Ranking, Score, ScoredAttempt, Standing, Test, TestResults};
 
-use super::text::{clean, number, optional, table};
+use super::text::{number, optional};
+use quiz_terminal::{clean, table};
 
 /// How many takers of a shared rank are named.
 const NAMED: usize = 3;

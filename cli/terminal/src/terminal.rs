@@ -1,6 +1,9 @@
-use std::io::{IsTerminal, Write};
+use std::io::{BufRead, IsTerminal, Write};
 
+use serde_json::Value;
 use tracing_subscriber::EnvFilter;
+
+use crate::{Ink, WrongUse};
 
 /// Where a person or a program reads what a command has to say.
 #[derive(Clone, Copy, Debug)]
@@ -24,6 +27,11 @@ impl Terminal {
         }
     }
 
+    #[must_use]
+    pub fn ink(self) -> Ink {
+        Ink { colour: self.colour }
+    }
+
     /// Starts the log, on standard error: warnings and worse, or what `RUST_LOG` chooses.
     pub fn start_log(self) {
         let filter = EnvFilter::try_from_default_env().unwrap_or_else(|_| EnvFilter::new("warn"));
@@ -38,6 +46,11 @@ impl Terminal {
         let _ = writeln!(std::io::stdout().lock(), "{}", text.trim_end_matches('\n'));
     }
 
+    /// Prints a result for a program to read: one line of JSON.
+    pub fn print_json(self, value: &Value) {
+        self.print(&value.to_string());
+    }
+
     /// Says what is being done, while it is done.
     pub fn step(self, text: &str) {
         if !self.json {
@@ -50,10 +63,30 @@ impl Terminal {
         let _ = writeln!(std::io::stderr().lock(), "error: {text}");
     }
 
+    /// Says what a person should know, though all goes on.
+    pub fn warn(self, text: &str) {
+        let _ = writeln!(std::io::stderr().lock(), "warning: {text}");
+    }
+
+    /// Asks before something is done that cannot be undone. Only a plain yes is one.
+    ///
+    /// # Errors
+    /// [`WrongUse`] where nobody is there to answer: then `--yes` has to say it.
+    pub fn confirm(self, question: &str) -> Result<bool, WrongUse> {
+        if self.json || !std::io::stdin().is_terminal() || !std::io::stderr().is_terminal() {
+            return Err(WrongUse(format!("{question} Nobody is there to answer: say --yes to do it")));
+        }
+        let mut error = std::io::stderr().lock();
+        let asked = write!(error, "{question} [y/N] ").and_then(|()| error.flush());
+        let mut answer = String::new();
+        let answered = asked.and_then(|()| std::io::stdin().lock().read_line(&mut answer));
+        Ok(answered.is_ok() && matches!(answer.trim().to_ascii_lowercase().as_str(), "y" | "yes"))
+    }
+
     /// Says what broke a command off.
     pub fn error(self, error: &anyhow::Error) {
         if self.json {
-            self.print(&serde_json::json!({"error": format!("{error:#}")}).to_string());
+            self.print_json(&serde_json::json!({"error": format!("{error:#}")}));
         }
         self.complain(&format!("{error:#}"));
     }

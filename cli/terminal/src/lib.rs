@@ -1,0 +1,13 @@
+//! What the verbs of the command share: how they speak to a person or a program, and how they are stopped.
+
+mod done;
+mod ink;
+mod interrupt;
+mod terminal;
+mod text;
+
+pub use done::{Done, WrongUse};
+pub use ink::Ink;
+pub use interrupt::Interrupt;
+pub use terminal::Terminal;
+pub use text::{age, clean, count, counted, is_hidden, seconds, table};
