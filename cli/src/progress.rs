@@ -114,15 +114,6 @@ impl ReportStore for CountedStore {
     ) -> Result<u64, StoreError> {
         self.store.retain(table, session_id, keep, generation, fence).await
     }
-
-    async fn user_items(
-        &self,
-        table: ReportTable,
-        session_id: &str,
-        user_id: &str,
-    ) -> Result<Vec<serde_json::Value>, StoreError> {
-        self.store.user_items(table, session_id, user_id).await
-    }
 }
 
 pub struct CountedWarehouse {

@@ -7,6 +7,7 @@ mod support;
 use quiz_domain::reports::ReportTable;
 use quiz_local::SqliteStore;
 use quiz_stack::Delivery;
+use quiz_suites::store::session_items;
 use support::{Pipeline, comparable, quizzes, run_local};
 
 #[tokio::test]
@@ -27,7 +28,7 @@ async fn the_embedded_pipeline_and_the_deployed_one_write_the_same_items() {
             (ReportTable::Students, &pipeline.v2),
             (ReportTable::FormResponses, &pipeline.forms),
         ] {
-            let local = store.session_items(table, id).await.unwrap();
+            let local = session_items(&store, table, id).await;
             let lambda = pipeline.session_items(name, id).await;
             let [local, lambda] =
                 [local, lambda].map(|items| items.into_iter().map(comparable).collect::<Vec<_>>());

@@ -17,6 +17,7 @@ use quiz_local::SqliteStore;
 use quiz_sample::{SampleDocuments, sapa};
 use quiz_stack::{Action, Delivery, Gate, GateRequest, Stack, TcpGate, eventually, insert};
 use quiz_suites::parquet::read_parquet;
+use quiz_suites::store::session_items;
 use serde_json::{Value, json};
 use support::warehouse::{self, WarehousePipeline};
 use support::{Deployed, PATIENCE, Pipeline, comparable, run_local};
@@ -176,7 +177,7 @@ impl World {
             (ReportTable::Students, &self.reports.v2),
             (ReportTable::FormResponses, &self.reports.forms),
         ] {
-            let expected = store.session_items(table, SESSION).await.unwrap();
+            let expected = session_items(&store, table, SESSION).await;
             let written = self.reports.session_items(name, SESSION).await;
             let [expected, written] =
                 [expected, written].map(|items| items.into_iter().map(comparable).collect::<Vec<_>>());

@@ -4,7 +4,7 @@ use anyhow::bail;
 use quiz_domain::reports::ReportTable;
 use quiz_dynamo::{DynamoStore, WriteLimits};
 use quiz_local::SqliteStore;
-use quiz_pipeline::ports::ReportStore;
+use quiz_pipeline::ports::ReportReader;
 use quiz_runtime::Environment;
 use serde_json::{Value, json};
 use sync_reports::{formats, table_names};
@@ -65,12 +65,12 @@ async fn from_dynamo(session: &str, user: &str) -> anyhow::Result<Vec<Value>> {
 }
 
 /// The student's items, of the first table that has any: v1, then v2, then a form's responses.
-pub async fn items_of(store: &dyn ReportStore, session: &str, user: &str) -> anyhow::Result<Vec<Value>> {
+pub async fn items_of(store: &dyn ReportReader, session: &str, user: &str) -> anyhow::Result<Vec<Value>> {
     first_found(store, &ReportTable::ALL, session, user).await
 }
 
 async fn first_found(
-    store: &dyn ReportStore,
+    store: &dyn ReportReader,
     tables: &[ReportTable],
     session: &str,
     user: &str,

@@ -6,8 +6,8 @@ use aws_sdk_dynamodb::Client;
 use aws_sdk_dynamodb::config::timeout::TimeoutConfig;
 use aws_sdk_dynamodb::error::{ProvideErrorMetadata, SdkError};
 use aws_sdk_dynamodb::operation::put_item::PutItemError;
-use aws_sdk_dynamodb::types::AttributeValue;
-use quiz_pipeline::ports::{Cause, StateError, StateKey, SyncStates, with_causes};
+use aws_sdk_dynamodb::types::{AttributeValue, KeysAndAttributes};
+use quiz_pipeline::ports::{Cause, StateError, StateKey, StateReader, SyncStates, with_causes};
 use quiz_sync_state::{Record, SyncState};
 use serde_dynamo::aws_sdk_dynamodb_1::{from_item, to_item};
 
@@ -15,6 +15,14 @@ const READ: &str = "read";
 const STORE: &str = "store";
 /// For one attempt of a request; the SDK tries three times.
 const PATIENCE: Duration = Duration::from_secs(3);
+/// What BatchGetItem takes at once.
+const KEYS: usize = 100;
+/// For keys that a request left unprocessed, …
+const ATTEMPTS: u32 = 8;
+/// … with this pause, doubled each time.
+const PAUSE: Duration = Duration::from_millis(50);
+
+type Item = HashMap<String, AttributeValue>;
 
 /// Codes after which nothing helps until someone mends the table, its name or the role.
 const REFUSED: [&str; 4] = [
@@ -64,18 +72,70 @@ fn told(action: &'static str, key: &StateKey, text: String, refused: bool) -> St
     }
 }
 
+fn keys(key: &StateKey) -> Item {
+    let text = |value: &str| AttributeValue::S(value.to_owned());
+    HashMap::from([("session_id".into(), text(&key.session_id)), ("sink".into(), text(&key.sink))])
+}
+
+fn record(item: Item, key: &StateKey) -> Result<Record, StateError> {
+    from_item(item).map_err(|error| told(READ, key, format!("what is stored is no state: {error}"), true))
+}
+
+/// Names a request for many states in its error.
+fn several(what: &str) -> StateKey {
+    StateKey { session_id: what.to_owned(), sink: String::new() }
+}
+
+#[async_trait]
+impl StateReader for DynamoStates {
+    async fn get_many(&self, wanted: &[StateKey]) -> Result<Vec<SyncState>, StateError> {
+        let mut found: HashMap<StateKey, SyncState> = HashMap::new();
+        for chunk in wanted.chunks(KEYS) {
+            let of_request = several(chunk.first().map_or("", |key| &key.session_id));
+            let mut left: Vec<Item> = chunk.iter().map(keys).collect();
+            for attempt in 0..ATTEMPTS {
+                let request = KeysAndAttributes::builder().set_keys(Some(left)).consistent_read(true).build();
+                let request = request.map_err(|error| told(READ, &of_request, error.to_string(), true))?;
+                let answer = self.client.batch_get_item().request_items(&self.table, request).send().await;
+                let answer = answer.map_err(|error| self.failed(READ, &of_request, &error))?;
+                for item in answer.responses.into_iter().flatten().flat_map(|(_, items)| items) {
+                    found.extend([record(item, &of_request)?.into_keyed()]);
+                }
+                left = answer.unprocessed_keys.into_iter().flatten().flat_map(|(_, it)| it.keys).collect();
+                if left.is_empty() {
+                    break;
+                }
+                tokio::time::sleep(PAUSE.saturating_mul(1 << attempt)).await;
+            }
+            if !left.is_empty() {
+                let text = format!("table {} did not give {} of them", self.table, left.len());
+                return Err(told(READ, &of_request, text, false));
+            }
+        }
+        Ok(wanted.iter().map(|key| found.get(key).cloned().unwrap_or_default()).collect())
+    }
+
+    async fn all(&self) -> Result<Vec<(StateKey, SyncState)>, StateError> {
+        let scan = self.client.scan().table_name(&self.table).into_paginator().items().send();
+        let items: Vec<Item> = scan.collect::<Result<_, _>>().await.map_err(|error| {
+            let all = several("(all)");
+            self.failed(READ, &all, &error)
+        })?;
+        let records = items.into_iter().map(|item| record(item, &several("(all)")).map(Record::into_keyed));
+        let mut states: Vec<_> = records.collect::<Result<_, _>>()?;
+        states.sort_by(|(a, _), (b, _)| a.cmp(b));
+        Ok(states)
+    }
+}
+
 #[async_trait]
 impl SyncStates for DynamoStates {
     async fn get(&self, key: &StateKey) -> Result<SyncState, StateError> {
-        let text = |value: &str| AttributeValue::S(value.to_owned());
-        let keys =
-            HashMap::from([("session_id".into(), text(&key.session_id)), ("sink".into(), text(&key.sink))]);
+        let keys = keys(key);
         let get = self.client.get_item().table_name(&self.table).set_key(Some(keys)).consistent_read(true);
         let answer = get.send().await.map_err(|error| self.failed(READ, key, &error))?;
         let Some(item) = answer.item else { return Ok(SyncState::default()) };
-        let record: Record = from_item(item)
-            .map_err(|error| told(READ, key, format!("what is stored is no state: {error}"), true))?;
-        Ok(record.into_state())
+        Ok(record(item, key)?.into_state())
     }
 
     async fn swap(&self, key: &StateKey, seen: &SyncState, next: &SyncState) -> Result<bool, StateError> {

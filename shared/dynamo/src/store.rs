@@ -6,8 +6,9 @@ use aws_sdk_dynamodb::config::retry::RetryConfig;
 use aws_sdk_dynamodb::config::timeout::TimeoutConfig;
 use aws_sdk_dynamodb::operation::query::builders::QueryFluentBuilder;
 use aws_sdk_dynamodb::types::AttributeValue;
+use futures::{StreamExt, TryStreamExt, stream};
 use quiz_domain::reports::{ReportItem, ReportTable};
-use quiz_pipeline::ports::{Fence, PutOutcome, ReportStore, StoreError};
+use quiz_pipeline::ports::{Fence, ItemStream, PutOutcome, ReportReader, ReportStore, StoreError};
 use serde_dynamo::aws_sdk_dynamodb_1::from_item;
 use serde_json::Value;
 
@@ -53,7 +54,6 @@ impl DynamoStore {
             .consistent_read(true)
             .key_condition_expression("#partition = :session")
             .expression_attribute_names("#partition", ReportTable::PARTITION_KEY)
-            .expression_attribute_names("#sort", table.sort_key())
             .expression_attribute_values(":session", AttributeValue::S(session_id.to_owned()))
     }
 
@@ -83,7 +83,9 @@ impl DynamoStore {
     ) -> Result<u64, DynamoError> {
         let name = self.tables.of(table);
         let query = self.query(table, session_id).projection_expression("#sort, #generation");
-        let query = query.expression_attribute_names("#generation", GENERATION);
+        let query = query
+            .expression_attribute_names("#sort", table.sort_key())
+            .expression_attribute_names("#generation", GENERATION);
         let (mut removed, mut from) = (0, None);
         loop {
             let (keys, more) = self.page(table, query.clone(), from).await?;
@@ -123,15 +125,13 @@ impl DynamoStore {
         let query = self
             .query(table, session_id)
             .key_condition_expression(condition)
+            .expression_attribute_names("#sort", table.sort_key())
             .expression_attribute_values(":user", prefix);
         let (mut items, mut from) = (Vec::new(), None);
         loop {
             let (page, more) = self.page(table, query.clone(), from).await?;
             for item in page.into_iter().filter(|item| is_of(item, user_id)) {
-                let value = from_item(item);
-                items.push(value.map_err(|error| {
-                    DynamoError::Rejected(format!("an item of it cannot be read: {error}"))
-                })?);
+                items.push(value(item)?);
             }
             match more {
                 Some(key) => from = Some(key),
@@ -176,7 +176,10 @@ impl ReportStore for DynamoStore {
         let name = self.tables.of(table);
         self.clean(table, session_id, keep, generation, fence).await.map_err(|error| error.of(CLEAN, name))
     }
+}
 
+#[async_trait]
+impl ReportReader for DynamoStore {
     async fn user_items(
         &self,
         table: ReportTable,
@@ -189,6 +192,27 @@ impl ReportStore for DynamoStore {
         let name = self.tables.of(table);
         self.items(table, session_id, user_id).await.map_err(|error| error.of(READ, name))
     }
+
+    fn session_items<'a>(&'a self, table: ReportTable, session_id: &'a str) -> ItemStream<'a> {
+        if !is_partition_key(session_id) {
+            return stream::empty().boxed();
+        }
+        let query = self.query(table, session_id);
+        let pages = stream::try_unfold(Some(None), move |from| {
+            let query = query.clone();
+            async move {
+                let Some(from) = from else { return Ok::<_, DynamoError>(None) };
+                let (page, more) = self.page(table, query, from).await?;
+                Ok(Some((page, more.map(Some))))
+            }
+        });
+        let items = pages.map_ok(|page| stream::iter(page.into_iter().map(value))).try_flatten();
+        items.map_err(move |error| error.of(READ, self.tables.of(table))).boxed()
+    }
+}
+
+fn value(item: Item) -> Result<Value, DynamoError> {
+    from_item(item).map_err(|error| DynamoError::Rejected(format!("an item of it cannot be read: {error}")))
 }
 
 /// Whether a later run has written the item.

@@ -9,7 +9,7 @@ use common::{item, nested, quick};
 use quiz_domain::Value;
 use quiz_domain::reports::ReportTable;
 use quiz_dynamo::{DynamoStore, TableNames, WriteLimits};
-use quiz_pipeline::ports::{Fence, ReportStore, StoreError};
+use quiz_pipeline::ports::{Fence, ReportReader, ReportStore, StoreError};
 use quiz_stack::{Stack, unique};
 use quiz_suites::store::{LargeItems, report_store};
 

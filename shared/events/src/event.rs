@@ -32,7 +32,36 @@ pub struct SyncRequest {
     pub force: bool,
     pub reason: Option<String>,
     pub requested_by: Option<String>,
+    /// The backfill that it is of: that one tells people how its tests went.
+    pub backfill_id: Option<String>,
     pub session: Option<Box<SessionDescription>>,
+}
+
+impl SyncRequest {
+    pub const TYPE: &str = "session.sync";
+
+    /// The request as it is published; [`parse`] reads it.
+    #[must_use]
+    pub fn to_json(&self) -> Value {
+        let mut fields = Map::from_iter([("type".to_owned(), Value::from(Self::TYPE))]);
+        let mut add = |name: &str, value: Option<Value>| {
+            fields.extend(value.map(|value| (name.to_owned(), value)));
+        };
+        match &self.targets[..] {
+            [target] => add("session_id", Some(target.session_id.clone().into())),
+            targets => add("session_ids", Some(targets.iter().map(|it| it.session_id.as_str()).collect())),
+        }
+        // those of different quizzes name them in their ids
+        let quiz_id = self.targets.first().map(|first| &first.quiz_id);
+        let shared = quiz_id.filter(|quiz_id| self.targets.iter().all(|it| it.quiz_id == **quiz_id));
+        add("quiz_id", shared.cloned().map(Value::from));
+        add("force", self.force.then_some(true.into()));
+        add("reason", self.reason.clone().map(Value::from));
+        add("requested_by", self.requested_by.clone().map(Value::from));
+        add("backfill_id", self.backfill_id.clone().map(Value::from));
+        add("session", self.session.as_deref().and_then(|session| serde_json::to_value(session).ok()));
+        Value::Object(fields)
+    }
 }
 
 /// What the sender knows of a test beside its quiz.
@@ -57,6 +86,14 @@ impl Event {
         match self {
             Self::QuizCompleted(completion) => std::slice::from_ref(&completion.target),
             Self::SessionSync(request) => &request.targets,
+        }
+    }
+
+    #[must_use]
+    pub fn backfill_id(&self) -> Option<&str> {
+        match self {
+            Self::QuizCompleted(_) => None,
+            Self::SessionSync(request) => request.backfill_id.as_deref(),
         }
     }
 
@@ -136,6 +173,7 @@ impl Fields {
             force: self.flag("force")?,
             reason: self.text("reason")?.map(str::to_owned),
             requested_by: self.text("requested_by")?.map(str::to_owned),
+            backfill_id: self.text("backfill_id")?.map(str::to_owned),
             session,
         })
     }

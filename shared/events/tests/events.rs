@@ -2,7 +2,9 @@
 #![allow(clippy::unwrap_used, clippy::panic, clippy::indexing_slicing, reason = "a test may panic")]
 
 use proptest::prelude::*;
-use quiz_events::{Event, EventError, QueueMessage, SyncRequest, parse, quiz_id_of};
+use quiz_events::{
+    Event, EventError, QueueMessage, SessionDescription, SessionTarget, SyncRequest, parse, quiz_id_of,
+};
 
 const ID: &str = "EnableStudents_6715f621e1eb083bfa9b56cc";
 const QUIZ: &str = "6715f621e1eb083bfa9b56cc";
@@ -140,5 +142,32 @@ proptest! {
     fn nothing_makes_it_panic(body in ".{0,200}", attribute in prop::option::of(".{0,20}")) {
         let message = QueueMessage { body, event_type: attribute, ..QueueMessage::default() };
         let _ = message.event();
+    }
+}
+
+#[test]
+fn a_request_to_sync_is_read_as_it_was_written() {
+    let target = SessionTarget { session_id: "Free name".into(), quiz_id: QUIZ.into() };
+    let small = SyncRequest { targets: vec![target.clone()], ..SyncRequest::default() };
+    let description = SessionDescription {
+        test_name: Some("Weekly \u{1f642}".into()),
+        start_time: "2024-04-30T04:30:00Z".parse().ok(),
+        ..SessionDescription::default()
+    };
+    let full = SyncRequest {
+        force: true,
+        reason: Some("marks were corrected".into()),
+        requested_by: Some("ops".into()),
+        backfill_id: Some("b1".into()),
+        session: Some(Box::new(description)),
+        ..small.clone()
+    };
+    let several = ["A", "B"].map(|group| SessionTarget {
+        session_id: format!("{group}_{QUIZ}"),
+        quiz_id: QUIZ.into(),
+    });
+    for request in [small, full, SyncRequest { targets: several.into(), ..SyncRequest::default() }] {
+        let read = parse(&request.to_json().to_string(), None).unwrap();
+        assert_eq!(read, Event::SessionSync(request));
     }
 }

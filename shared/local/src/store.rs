@@ -11,8 +11,11 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use async_trait::async_trait;
+use futures::{StreamExt, TryStreamExt, stream};
 use quiz_domain::reports::{ReportItem, ReportTable};
-use quiz_pipeline::ports::{Cause, Fence, PutOutcome, Refusal, ReportStore, StoreError};
+use quiz_pipeline::ports::{
+    Cause, Fence, ItemStream, PutOutcome, Refusal, ReportReader, ReportStore, StoreError,
+};
 use rusqlite::{Connection, ErrorCode, OpenFlags, Transaction, TransactionBehavior, params};
 use serde_json::Value;
 
@@ -20,6 +23,8 @@ pub use error::OpenError;
 
 use error::store_error;
 
+/// How many items are read at once.
+const PAGE: usize = 1_000;
 /// How long another process' lock is waited for.
 const LOCK_WAIT: Duration = Duration::from_secs(10);
 
@@ -64,21 +69,6 @@ impl SqliteStore {
             return Err(OpenError::NotAStore { path: path.to_owned(), table });
         }
         Ok(Self { connection: Arc::new(Mutex::new(connection)) })
-    }
-
-    /// All items of a session, by sort key.
-    ///
-    /// # Errors
-    /// [`StoreError`] where the file cannot be read.
-    pub async fn session_items(
-        &self,
-        table: ReportTable,
-        session_id: &str,
-    ) -> Result<Vec<Value>, StoreError> {
-        let session_id = session_id.to_owned();
-        let (name, sort_key) = (table.default_name(), table.sort_key());
-        let query = format!(r#"SELECT "item" FROM "{name}" WHERE "session_id" = ?1 ORDER BY "{sort_key}""#);
-        self.run("read", table, move |connection| items(connection, &query, [session_id])).await
     }
 
     /// The ids of all sessions that have an item in any table, in alphabetical order.
@@ -180,7 +170,10 @@ impl ReportStore for SqliteStore {
         })
         .await
     }
+}
 
+#[async_trait]
+impl ReportReader for SqliteStore {
     async fn user_items(
         &self,
         table: ReportTable,
@@ -199,6 +192,26 @@ impl ReportStore for SqliteStore {
         );
         let keys = [session_id.to_owned(), first, last];
         self.run("read", table, move |connection| items(connection, &query, keys)).await
+    }
+
+    fn session_items<'a>(&'a self, table: ReportTable, session_id: &'a str) -> ItemStream<'a> {
+        let (name, sort_key) = (table.default_name(), table.sort_key());
+        let query = format!(
+            r#"SELECT "item" FROM "{name}" WHERE "session_id" = ?1 AND "{sort_key}" > ?2
+               ORDER BY "{sort_key}" LIMIT {PAGE}"#
+        );
+        let pages = stream::try_unfold(Some(String::new()), move |after| {
+            let query = query.clone();
+            async move {
+                let Some(after) = after else { return Ok::<_, StoreError>(None) };
+                let keys = [session_id.to_owned(), after];
+                let page = self.run("read", table, move |connection| items(connection, &query, keys)).await?;
+                let last = page.get(PAGE - 1).and_then(|item| item.get(sort_key)?.as_str());
+                let next = last.map(str::to_owned);
+                Ok(Some((stream::iter(page.into_iter().map(Ok)), next)))
+            }
+        });
+        pages.try_flatten().boxed()
     }
 }
 

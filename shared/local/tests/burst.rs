@@ -13,6 +13,7 @@ use quiz_pipeline::batch::{BatchHandler, BatchLimits};
 use quiz_pipeline::ports::Clock;
 use quiz_pipeline::{Coordinator, Engine, LogListener, ReportSink, Rules};
 use quiz_sample::{sapa, write_dump};
+use quiz_suites::store::session_items;
 use tokio::time::{Instant, sleep};
 
 const EVENTS: usize = 50_000;
@@ -113,6 +114,6 @@ async fn fifty_thousand_completions_in_ten_minutes_cost_a_handful_of_syncs() {
     assert!((1..=8).contains(&syncs), "{syncs} syncs");
     assert!(clock.0.elapsed() < TEN_MINUTES + Duration::from_mins(2), "minutes after the last completion");
     assert_eq!(queue.dead_letter_count(), 0);
-    let items = store.session_items(ReportTable::Sections, sapa::SESSION_ID).await.unwrap();
+    let items = session_items(&*store, ReportTable::Sections, sapa::SESSION_ID).await;
     assert_eq!(items.len(), sapa::TAKERS * 5);
 }

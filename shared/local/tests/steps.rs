@@ -17,6 +17,7 @@ use quiz_pipeline::ports::{
 };
 use quiz_pipeline::{Coordinator, Engine, Failure, Listener, ReportSink, Rules, SyncOutcome};
 use quiz_sample::{SampleDocuments, sapa, write_dump};
+use quiz_suites::store::session_items;
 use quiz_sync_state::RunResult;
 use serde_json::Value;
 use tokio::time::Instant;
@@ -59,15 +60,6 @@ impl ReportStore for Slow {
         fence: &Fence,
     ) -> Result<u64, StoreError> {
         self.store.retain(table, session_id, keep, generation, fence).await
-    }
-
-    async fn user_items(
-        &self,
-        table: ReportTable,
-        session_id: &str,
-        user_id: &str,
-    ) -> Result<Vec<Value>, StoreError> {
-        self.store.user_items(table, session_id, user_id).await
     }
 }
 
@@ -131,7 +123,7 @@ impl Pipeline {
     }
 
     async fn items(&self) -> Vec<Value> {
-        let items = self.store.session_items(ReportTable::Sections, sapa::SESSION_ID).await.unwrap();
+        let items = session_items(&*self.store, ReportTable::Sections, sapa::SESSION_ID).await;
         items
             .into_iter()
             .map(|mut item| {

@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use jiff::Timestamp;
 use quiz_events::QueueMessage;
-use quiz_sync_state::{Admission, Ask, Ending, LastRun, Rules, StateKey, SyncState, SyncStates};
+use quiz_sync_state::{Admission, Ask, Ending, LastRun, Rules, RunFailure, StateKey, SyncState, SyncStates};
 
 use crate::error::SyncError;
 use crate::outcome::SyncOutcome;
@@ -241,12 +241,12 @@ impl Coordinator {
     pub(crate) async fn fail(
         &self,
         run: &Run,
-        error: &str,
+        failure: RunFailure,
         queue: &dyn SourceQueue,
     ) -> Result<(), SyncError> {
         // what it has written need not be written again
         let notes = run.written.notes();
-        self.end(run, queue, |state, now| state.failed(&run.hold, error.to_owned(), notes.clone(), now)).await
+        self.end(run, queue, |state, now| state.failed(&run.hold, failure.clone(), notes.clone(), now)).await
     }
 
     /// How long a lease holds that nobody ends.

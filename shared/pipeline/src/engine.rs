@@ -136,6 +136,7 @@ impl Batch {
             written: counts.written,
             deleted: counts.deleted,
             messages: request.messages,
+            backfill_id: request.backfill_id.clone(),
             generation: scope.generation,
             started_at: scope.read_started_at,
             duration: Duration::ZERO,

@@ -62,6 +62,10 @@ impl NoticeListener {
 impl Listener for NoticeListener {
     async fn finished(&self, outcome: &SyncOutcome) {
         self.inner.finished(outcome).await;
+        // a backfill tells of all its tests in one message
+        if outcome.backfill_id.is_some() {
+            return;
+        }
         let started = outcome.started_at.as_millisecond();
         let id = format!("finished:{}:{}:{started}", outcome.sink, outcome.session_id);
         let kind = NoticeKind::SyncFinished(finished(outcome));

@@ -18,6 +18,8 @@ pub struct SyncOutcome {
     /// Of an earlier sync, and no longer in the result.
     pub deleted: u64,
     pub messages: usize,
+    /// The backfill that alone asked for it.
+    pub backfill_id: Option<String>,
     pub generation: i64,
     pub started_at: Timestamp,
     pub duration: Duration,

@@ -6,6 +6,8 @@ use async_trait::async_trait;
 use quiz_domain::reports::{self, ReportFormats, ReportItem, ReportTable, Stamp};
 use quiz_domain::{ProblemKind, Quiz, TakenAttempt, Test, TestSession};
 
+use quiz_sync_state::REPORTS;
+
 use crate::parts::PartKey;
 use crate::ports::ReportStore;
 use crate::scope::RunScope;
@@ -67,7 +69,7 @@ impl ReportSink {
 
 impl ResultSink for ReportSink {
     fn name(&self) -> &'static str {
-        "reports"
+        REPORTS
     }
 
     fn begin(&self) -> Result<Arc<dyn SinkBatch>, SinkError> {

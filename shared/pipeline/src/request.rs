@@ -11,6 +11,8 @@ pub struct SessionRequest {
     /// When the newest message that brought one was sent.
     pub described_at: Option<Timestamp>,
     pub force: bool,
+    /// The one backfill that all of the messages are of.
+    pub backfill_id: Option<String>,
     /// How many messages ask for this test.
     pub messages: usize,
     /// When the newest of them was sent, by the queue's clock, or an attempt that they name was written, if later.
@@ -27,6 +29,7 @@ impl SessionRequest {
             description: None,
             described_at: None,
             force: false,
+            backfill_id: None,
             messages: 0,
             asked_at: None,
             newest_completion: None,

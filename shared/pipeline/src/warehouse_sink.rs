@@ -6,6 +6,8 @@ use quiz_domain::reports::Stamp;
 use quiz_domain::rows::{self, QuestionRows, RowBatch, WarehouseTable};
 use quiz_domain::{Quiz, QuizKind, TakenAttempt, Test, TestSession};
 
+use quiz_sync_state::WAREHOUSE;
+
 use crate::ports::{StagedTest, Warehouse, WarehouseBatch, WarehouseError};
 use crate::scope::RunScope;
 use crate::sink::{ResultSink, SinkBatch, SinkCounts, SinkError, TestWriter};
@@ -28,7 +30,7 @@ impl WarehouseSink {
 
 impl ResultSink for WarehouseSink {
     fn name(&self) -> &'static str {
-        "warehouse"
+        WAREHOUSE
     }
 
     fn begin(&self) -> Result<Arc<dyn SinkBatch>, SinkError> {

@@ -76,6 +76,31 @@ fn sent(id: &str, before_now_ms: i64) -> QueueMessage {
     QueueMessage { sent_at: Timestamp::from_millisecond(NOW - before_now_ms).ok(), ..of(id, "A") }
 }
 
+fn failing() -> (Function, StateKey) {
+    let function = Function::new(SyncState::default(), BatchLimits::default());
+    (function, StateKey { session_id: "bad".into(), sink: "reports".into() })
+}
+
+#[tokio::test(start_paused = true)]
+async fn the_state_of_a_failed_test_says_whether_its_messages_come_again() {
+    let receives = |counts: [u32; 2]| {
+        let received = |(id, receive_count)| QueueMessage { receive_count, ..of(id, "bad") };
+        ["1", "2"].into_iter().zip(counts).map(received).collect::<Vec<_>>()
+    };
+    for (counts, expected) in [([5, 1], RunResult::Failed), ([5, 5], RunResult::Parked)] {
+        let (function, key) = failing();
+        function.handle(&receives(counts)).await;
+        let state = function.states.0.lock().unwrap()[&key].clone();
+        assert_eq!((state.last.result, state.lease), (Some(expected), None), "{counts:?}");
+        assert_eq!(state.last.error.as_deref(), Some("could not read quiz: connection refused"));
+    }
+    let function = Function::new(SyncState::default(), BatchLimits::default());
+    function.handle(&[of("1", "refused")]).await;
+    let key = StateKey { session_id: "refused".into(), sink: "reports".into() };
+    let result = function.states.0.lock().unwrap()[&key].last.result;
+    assert_eq!(result, Some(RunResult::Parked), "it can never succeed");
+}
+
 fn held(message_id: &str) -> SyncState {
     let lease = Lease { owner: "another".into(), message_id: message_id.into(), until: NOW + 40_000 };
     SyncState { requested_through: NOW - 5_000, lease: Some(lease), generation: 7, ..SyncState::default() }

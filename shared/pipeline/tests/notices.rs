@@ -97,3 +97,32 @@ async fn a_topic_that_takes_no_notices_fails_no_sync() {
     let (report, _) = run_telling(script, limits, listener, &[of("1", "A")], &Notes::default(), 900).await;
     assert_eq!((report.synced, report.failed.len()), (1, 0));
 }
+
+#[tokio::test(start_paused = true)]
+async fn a_backfill_tells_of_its_tests_itself_but_not_of_those_that_others_asked_for_too() {
+    let of_backfill = |id: &str, session: &str, backfill: &str| {
+        message(id, &format!(r#"{{"session_id":"{session}","quiz_id":"q","backfill_id":"{backfill}"}}"#))
+    };
+    let messages = [
+        of_backfill("1", "quiet", "b1"),
+        of_backfill("2", "quiet", "b1"),
+        of_backfill("3", "asked for by two", "b1"),
+        of_backfill("4", "asked for by two", "b2"),
+        of_backfill("5", "completed meanwhile", "b1"),
+        of("6", "completed meanwhile"),
+        of("7", "completed before"),
+        of_backfill("8", "completed before", "b1"),
+        of_backfill("9", "refused", "b1"),
+    ];
+    let sent = told(&messages).await;
+    let mut told: Vec<&str> = sent[0]
+        .iter()
+        .map(|notice| match &notice.kind {
+            NoticeKind::SyncFinished(it) => &*it.session_id,
+            NoticeKind::SyncFailed(it) => &*it.session_ids[0],
+            other => panic!("{other:?}"),
+        })
+        .collect();
+    told.sort_unstable();
+    assert_eq!(told, ["asked for by two", "completed before", "completed meanwhile", "refused"]);
+}

@@ -8,6 +8,14 @@ pub struct Hold {
     pub generation: i64,
 }
 
+/// Why a run failed.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct RunFailure {
+    pub error: String,
+    /// Its messages go to the dead-letter queue: they can never succeed, or have had their last try.
+    pub parked: bool,
+}
+
 /// How a run's end is stored.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Ending {
@@ -59,10 +67,10 @@ impl SyncState {
     /// Nothing, or not all, is written; the run's own messages come again, or are parked. `progress` is what an
     /// earlier run, or this one, has written.
     #[must_use]
-    pub fn failed(&self, hold: &Hold, error: String, progress: Option<String>, now: i64) -> Ending {
+    pub fn failed(&self, hold: &Hold, failure: RunFailure, progress: Option<String>, now: i64) -> Ending {
         let last = LastRun {
-            result: Some(RunResult::Failed),
-            error: Some(error),
+            result: Some(if failure.parked { RunResult::Parked } else { RunResult::Failed }),
+            error: Some(failure.error),
             finished_at: now,
             ..self.last.clone()
         };

@@ -9,11 +9,18 @@ mod ending;
 mod port;
 mod record;
 mod rules;
+mod standing;
 mod state;
 
 pub use admit::{Admission, Ask};
-pub use ending::{Ending, Hold};
-pub use port::{StateError, StateKey, SyncStates};
+pub use ending::{Ending, Hold, RunFailure};
+pub use port::{StateError, StateKey, StateReader, SyncStates};
 pub use record::Record;
 pub use rules::Rules;
+pub use standing::Standing;
 pub use state::{FollowUp, LastRun, Lease, RunResult, SyncState};
+
+/// The sink that writes reports to DynamoDB.
+pub const REPORTS: &str = "reports";
+/// The sink that writes result rows to BigQuery.
+pub const WAREHOUSE: &str = "warehouse";

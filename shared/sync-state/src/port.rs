@@ -5,7 +5,7 @@ use thiserror::Error;
 use crate::state::SyncState;
 
 /// Names a state: a test session, and a sink (`reports` or `warehouse`).
-#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct StateKey {
     pub session_id: String,
     pub sink: String,
@@ -20,6 +20,16 @@ pub enum StateError {
     /// The table is missing, its keys are others, or access is denied; a retry cannot help until that is mended.
     #[error("cannot {action} the sync state of session {session_id}: {cause}")]
     Refused { action: &'static str, session_id: String, cause: Cause },
+}
+
+/// Reads many states, for people to see.
+#[async_trait]
+pub trait StateReader: Send + Sync {
+    /// The states of these keys, in their order; the default where there is none.
+    async fn get_many(&self, keys: &[StateKey]) -> Result<Vec<SyncState>, StateError>;
+
+    /// All states that are stored, by session and sink.
+    async fn all(&self) -> Result<Vec<(StateKey, SyncState)>, StateError>;
 }
 
 /// Where the states lie.

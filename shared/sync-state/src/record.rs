@@ -31,7 +31,7 @@ pub struct Record {
     pub joined: u64,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub newest_completion: Option<i64>,
-    /// `finished`, `failed` or `paused`.
+    /// As of [`RunResult::name`].
     #[serde(skip_serializing_if = "Option::is_none")]
     pub last_outcome: Option<String>,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -72,7 +72,7 @@ impl Record {
             described_at: state.described_at,
             joined: state.joined,
             newest_completion: state.newest_completion,
-            last_outcome: state.last.result.map(|it| name(it).to_owned()),
+            last_outcome: state.last.result.map(|it| it.name().to_owned()),
             last_error: state.last.error,
             last_joined: state.last.joined,
             takers: state.last.takers,
@@ -83,6 +83,12 @@ impl Record {
             duration_ms: state.last.duration_ms,
             progress: state.progress,
         }
+    }
+
+    #[must_use]
+    pub fn into_keyed(self) -> (StateKey, SyncState) {
+        let key = StateKey { session_id: self.session_id.clone(), sink: self.sink.clone() };
+        (key, self.into_state())
     }
 
     #[must_use]
@@ -106,7 +112,7 @@ impl Record {
             joined: self.joined,
             newest_completion: self.newest_completion,
             last: LastRun {
-                result: self.last_outcome.as_deref().and_then(result),
+                result: self.last_outcome.as_deref().and_then(RunResult::of_name),
                 error: self.last_error,
                 joined: self.last_joined,
                 takers: self.takers,
@@ -119,16 +125,4 @@ impl Record {
             progress: self.progress,
         }
     }
-}
-
-fn name(result: RunResult) -> &'static str {
-    match result {
-        RunResult::Finished => "finished",
-        RunResult::Failed => "failed",
-        RunResult::Paused => "paused",
-    }
-}
-
-fn result(name: &str) -> Option<RunResult> {
-    [RunResult::Finished, RunResult::Failed, RunResult::Paused].into_iter().find(|it| self::name(*it) == name)
 }

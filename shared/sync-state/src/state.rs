@@ -65,9 +65,32 @@ pub struct LastRun {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum RunResult {
     Finished,
+    /// Its messages come again.
     Failed,
+    /// Failed, and its messages go to the dead-letter queue.
+    Parked,
     /// Stopped at the function's deadline, to go on in another.
     Paused,
+}
+
+impl RunResult {
+    const ALL: [Self; 4] = [Self::Finished, Self::Failed, Self::Parked, Self::Paused];
+
+    /// As it is stored and shown.
+    #[must_use]
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Finished => "finished",
+            Self::Failed => "failed",
+            Self::Parked => "parked",
+            Self::Paused => "paused",
+        }
+    }
+
+    #[must_use]
+    pub fn of_name(name: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|it| it.name() == name)
+    }
 }
 
 impl SyncState {

@@ -1,17 +1,46 @@
-//! The suite of [`SyncStates`].
+//! The suite of [`SyncStates`] and [`StateReader`].
 
 use futures::future::join_all;
 use quiz_events::SessionDescription;
-use quiz_pipeline::ports::{StateKey, SyncStates};
+use quiz_pipeline::ports::{StateKey, StateReader, SyncStates};
 use quiz_sync_state::{FollowUp, LastRun, Lease, RunResult, SyncState};
+
+/// What is stored can be listed.
+pub trait States: SyncStates + StateReader {}
+
+impl<S: SyncStates + StateReader> States for S {}
 
 /// Asserts that a store of sync states does what the port promises. The sessions whose ids begin with `session`
 /// are the suite's.
-pub async fn sync_states(states: &dyn SyncStates, session: &str) {
+pub async fn sync_states(states: &dyn States, session: &str) {
     a_state_comes_back_whole(states, session).await;
     a_state_is_of_one_session_and_sink(states, session).await;
     a_swap_is_refused_where_another_was_first(states, session).await;
     of_many_swaps_at_once_one_wins(states, session).await;
+    many_are_read_at_once(states, session).await;
+}
+
+async fn many_are_read_at_once(states: &dyn States, session: &str) {
+    let keys: Vec<StateKey> = (0..130).map(|at| key(&format!("{session} many {at:03}"), "reports")).collect();
+    for (at, key) in keys.iter().enumerate().filter(|(at, _)| at % 2 == 0) {
+        let state = SyncState { generation: i64::try_from(at).unwrap(), ..full_without_progress() };
+        assert!(states.swap(key, &SyncState::default(), &state).await.unwrap());
+    }
+    let found = states.get_many(&keys).await.unwrap();
+    for (at, state) in found.iter().enumerate() {
+        let expected = SyncState { generation: i64::try_from(at).unwrap(), ..full_without_progress() };
+        assert_eq!(*state, if at % 2 == 0 { expected } else { SyncState::default() });
+    }
+    assert!(states.get_many(&[]).await.unwrap().is_empty());
+    let all = states.all().await.unwrap();
+    assert!(all.is_sorted_by_key(|(key, _)| key.clone()));
+    let of_suite: Vec<_> = all.into_iter().filter(|(key, _)| keys.contains(key)).collect();
+    assert_eq!(of_suite.len(), 65);
+    assert!(of_suite.iter().all(|(_, state)| state.last == full().last));
+}
+
+fn full_without_progress() -> SyncState {
+    SyncState { progress: None, ..full() }
 }
 
 fn key(session_id: &str, sink: &str) -> StateKey {
@@ -50,7 +79,7 @@ fn full() -> SyncState {
     }
 }
 
-async fn a_state_comes_back_whole(states: &dyn SyncStates, session: &str) {
+async fn a_state_comes_back_whole(states: &dyn States, session: &str) {
     let key = key(&format!("{session} whole"), "reports");
     assert_eq!(states.get(&key).await.unwrap(), SyncState::default(), "nobody asked for it yet");
     assert!(states.swap(&key, &SyncState::default(), &full()).await.unwrap());
@@ -60,7 +89,7 @@ async fn a_state_comes_back_whole(states: &dyn SyncStates, session: &str) {
     assert_eq!(states.get(&key).await.unwrap(), SyncState { revision: 2, ..emptied });
 }
 
-async fn a_state_is_of_one_session_and_sink(states: &dyn SyncStates, session: &str) {
+async fn a_state_is_of_one_session_and_sink(states: &dyn States, session: &str) {
     let (one, other) = (format!("{session} one"), format!("{session} other"));
     assert!(states.swap(&key(&one, "reports"), &SyncState::default(), &full()).await.unwrap());
     for key in [key(&one, "warehouse"), key(&other, "reports")] {
@@ -68,7 +97,7 @@ async fn a_state_is_of_one_session_and_sink(states: &dyn SyncStates, session: &s
     }
 }
 
-async fn a_swap_is_refused_where_another_was_first(states: &dyn SyncStates, session: &str) {
+async fn a_swap_is_refused_where_another_was_first(states: &dyn States, session: &str) {
     let key = key(&format!("{session} raced"), "reports");
     let absent = SyncState::default();
     let none = SyncState { revision: 3, ..full() };
@@ -82,7 +111,7 @@ async fn a_swap_is_refused_where_another_was_first(states: &dyn SyncStates, sess
     assert_eq!(states.get(&key).await.unwrap().requested_through, 1);
 }
 
-async fn of_many_swaps_at_once_one_wins(states: &dyn SyncStates, session: &str) {
+async fn of_many_swaps_at_once_one_wins(states: &dyn States, session: &str) {
     let key = &key(&format!("{session} crowd"), "reports");
     for _ in 0..5 {
         let seen = &states.get(key).await.unwrap();

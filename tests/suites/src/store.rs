@@ -1,12 +1,12 @@
-//! The suite of [`ReportStore`].
+//! The suite of [`ReportStore`] and [`ReportReader`].
 
 use std::collections::{BTreeMap, HashSet};
 
 use futures::future::join_all;
-use futures::{StreamExt, stream};
+use futures::{StreamExt, TryStreamExt, stream};
 use quiz_domain::reports::{ReportItem, ReportTable};
 use quiz_pipeline::ports::Fence;
-use quiz_pipeline::ports::{ReportStore, StoreError};
+use quiz_pipeline::ports::{ReportReader, ReportStore, StoreError};
 use serde_json::Value;
 
 use crate::reports::{items, large_item};
@@ -18,13 +18,19 @@ pub enum LargeItems {
     Refused,
 }
 
+/// What is written can be read back.
+pub trait Reports: ReportStore + ReportReader {}
+
+impl<S: ReportStore + ReportReader> Reports for S {}
+
 /// Asserts that a store does what the port promises. Its tables may hold other sessions' items; those
 /// of the sessions whose ids begin with `session` are the suite's, and are gone when it ends.
-pub async fn report_store(store: &dyn ReportStore, session: &str, large: LargeItems) {
+pub async fn report_store(store: &dyn Reports, session: &str, large: LargeItems) {
     for table in ReportTable::ALL {
         any_number_of_items_is_written(store, session, table).await;
         an_item_replaces_the_one_with_its_keys(store, session, table).await;
         a_user_gets_only_the_own_items(store, session, table).await;
+        a_session_is_read_whole_and_in_order(store, session, table).await;
         what_is_not_kept_is_deleted(store, session, table).await;
         puts_go_on_side_by_side(store, session, table).await;
         nothing_is_written_once_the_lease_is_over(store, session, table).await;
@@ -32,7 +38,7 @@ pub async fn report_store(store: &dyn ReportStore, session: &str, large: LargeIt
     a_large_item_costs_its_neighbours_nothing(store, session, large).await;
 }
 
-async fn any_number_of_items_is_written(store: &dyn ReportStore, session: &str, table: ReportTable) {
+async fn any_number_of_items_is_written(store: &dyn Reports, session: &str, table: ReportTable) {
     for count in [0, 1, 25, 26, 130] {
         let session = format!("{session}-{count}-items");
         put(store, table, items(table, &session, count, 1)).await;
@@ -41,7 +47,7 @@ async fn any_number_of_items_is_written(store: &dyn ReportStore, session: &str, 
     }
 }
 
-async fn an_item_replaces_the_one_with_its_keys(store: &dyn ReportStore, session: &str, table: ReportTable) {
+async fn an_item_replaces_the_one_with_its_keys(store: &dyn Reports, session: &str, table: ReportTable) {
     let session = format!("{session}-replaced");
     put(store, table, items(table, &session, 30, 1)).await;
     put(store, table, items(table, &session, 30, 2)).await;
@@ -49,7 +55,7 @@ async fn an_item_replaces_the_one_with_its_keys(store: &dyn ReportStore, session
     clear(store, table, &session, 30).await;
 }
 
-async fn a_user_gets_only_the_own_items(store: &dyn ReportStore, session: &str, table: ReportTable) {
+async fn a_user_gets_only_the_own_items(store: &dyn Reports, session: &str, table: ReportTable) {
     let (session, other) = (format!("{session}-users"), format!("{session}-users-other"));
     put(store, table, items(table, &session, 36, 1)).await;
     put(store, table, items(table, &other, 36, 1)).await;
@@ -70,7 +76,31 @@ async fn a_user_gets_only_the_own_items(store: &dyn ReportStore, session: &str, 
     clear(store, table, &other, 36).await;
 }
 
-async fn what_is_not_kept_is_deleted(store: &dyn ReportStore, session: &str, table: ReportTable) {
+/// All items of a session, by sort key.
+pub async fn session_items(store: &dyn ReportReader, table: ReportTable, session_id: &str) -> Vec<Value> {
+    store.session_items(table, session_id).try_collect().await.unwrap()
+}
+
+async fn a_session_is_read_whole_and_in_order(store: &dyn Reports, session: &str, table: ReportTable) {
+    const COUNT: usize = 1_030;
+    let (session, other) = (format!("{session}-whole"), format!("{session}-whole-other"));
+    put(store, table, items(table, &session, COUNT, 1)).await;
+    put(store, table, items(table, &other, 3, 1)).await;
+    let found = session_items(store, table, &session).await;
+    let mut expected: Vec<String> =
+        items(table, &session, COUNT, 1).iter().map(|it| it.sort_key().to_owned()).collect();
+    expected.sort();
+    let keys: Vec<String> = found.iter().map(|item| sort_key(table, item)).collect();
+    assert_eq!(keys, expected);
+    assert!(found.iter().all(|item| item["session_id"] == *session));
+    for nobody in ["no such session", ""] {
+        assert!(session_items(store, table, nobody).await.is_empty());
+    }
+    clear(store, table, &session, COUNT).await;
+    clear(store, table, &other, 3).await;
+}
+
+async fn what_is_not_kept_is_deleted(store: &dyn Reports, session: &str, table: ReportTable) {
     let (session, other) = (format!("{session}-kept"), format!("{session}-kept-other"));
     let (of_session, of_other) = (items(table, &session, 90, 1), items(table, &other, 5, 1));
     put(store, table, of_session.clone()).await;
@@ -111,7 +141,7 @@ async fn what_is_not_kept_is_deleted(store: &dyn ReportStore, session: &str, tab
     clear(store, table, &other, of_other.len()).await;
 }
 
-async fn puts_go_on_side_by_side(store: &dyn ReportStore, session: &str, table: ReportTable) {
+async fn puts_go_on_side_by_side(store: &dyn Reports, session: &str, table: ReportTable) {
     let session = format!("{session}-concurrent");
     let all = items(table, &session, 120, 1);
     join_all(all.chunks(15).map(|chunk| put(store, table, chunk.to_vec()))).await;
@@ -119,11 +149,7 @@ async fn puts_go_on_side_by_side(store: &dyn ReportStore, session: &str, table: 
     clear(store, table, &session, all.len()).await;
 }
 
-async fn nothing_is_written_once_the_lease_is_over(
-    store: &dyn ReportStore,
-    session: &str,
-    table: ReportTable,
-) {
+async fn nothing_is_written_once_the_lease_is_over(store: &dyn Reports, session: &str, table: ReportTable) {
     let session = format!("{session}-fenced");
     let all = items(table, &session, 30, 1);
     put(store, table, all.clone()).await;
@@ -138,11 +164,7 @@ async fn nothing_is_written_once_the_lease_is_over(
     clear(store, table, &session, all.len()).await;
 }
 
-async fn a_large_item_costs_its_neighbours_nothing(
-    store: &dyn ReportStore,
-    session: &str,
-    large: LargeItems,
-) {
+async fn a_large_item_costs_its_neighbours_nothing(store: &dyn Reports, session: &str, large: LargeItems) {
     let (table, session) = (ReportTable::FormResponses, format!("{session}-large"));
     let neighbours = items(table, &session, 30, 1);
     let mut all = neighbours.clone();
@@ -165,7 +187,7 @@ async fn a_large_item_costs_its_neighbours_nothing(
     store.retain(table, &session, &HashSet::new(), i64::MAX, &Fence::open()).await.unwrap();
 }
 
-async fn put(store: &dyn ReportStore, table: ReportTable, items: Vec<ReportItem>) {
+async fn put(store: &dyn Reports, table: ReportTable, items: Vec<ReportItem>) {
     let count = items.len() as u64;
     let outcome = store.put(table, items, &Fence::open()).await.unwrap();
     assert_eq!(outcome.refused, [], "items refused by {}", table.default_name());
@@ -173,13 +195,13 @@ async fn put(store: &dyn ReportStore, table: ReportTable, items: Vec<ReportItem>
 }
 
 /// Deletes all of a session's items, and with that counts them.
-async fn clear(store: &dyn ReportStore, table: ReportTable, session: &str, count: usize) {
+async fn clear(store: &dyn Reports, table: ReportTable, session: &str, count: usize) {
     let deleted = store.retain(table, session, &HashSet::new(), i64::MAX, &Fence::open()).await.unwrap();
     assert_eq!(deleted, count as u64, "items of {session} in {}", table.default_name());
 }
 
 /// Asserts that each item is stored as it is, and that their users have no others.
-async fn assert_holds(store: &dyn ReportStore, table: ReportTable, session: &str, expected: &[ReportItem]) {
+async fn assert_holds(store: &dyn Reports, table: ReportTable, session: &str, expected: &[ReportItem]) {
     let mut of_users: BTreeMap<String, BTreeMap<String, Value>> = BTreeMap::new();
     for item in expected {
         let json = serde_json::to_value(item).unwrap();
@@ -199,7 +221,7 @@ async fn assert_holds(store: &dyn ReportStore, table: ReportTable, session: &str
     }
 }
 
-async fn stored(store: &dyn ReportStore, item: &ReportItem) -> Option<Value> {
+async fn stored(store: &dyn Reports, item: &ReportItem) -> Option<Value> {
     let json = serde_json::to_value(item).unwrap();
     let user = json["user_id"].as_str().unwrap();
     let found = store.user_items(item.table(), item.session_id(), user).await.unwrap();

@@ -1,5 +1,5 @@
 use async_trait::async_trait;
-use quiz_pipeline::ports::{Cause, StateError, StateKey, SyncStates};
+use quiz_pipeline::ports::{Cause, StateError, StateKey, StateReader, SyncStates};
 use quiz_sync_state::{Record, SyncState};
 use rusqlite::{Connection, OptionalExtension, TransactionBehavior};
 
@@ -47,12 +47,7 @@ impl SyncStates for SqliteStore {
         let Some(item) = item.await.map_err(|cause| unavailable("read", key, cause))? else {
             return Ok(SyncState::default());
         };
-        let record: Record = serde_json::from_str(&item).map_err(|error| StateError::Refused {
-            action: "read",
-            session_id: key.session_id.clone(),
-            cause: error.into(),
-        })?;
-        Ok(record.into_state())
+        Ok(record(&item, key)?.into_state())
     }
 
     async fn swap(&self, key: &StateKey, seen: &SyncState, next: &SyncState) -> Result<bool, StateError> {
@@ -81,6 +76,37 @@ impl SyncStates for SqliteStore {
         });
         swapped.await.map_err(|cause| unavailable("store", key, cause))
     }
+}
+
+const ALL: &str = r#"SELECT "item" FROM "quiz_sync_state" ORDER BY "session_id", "sink""#;
+
+#[async_trait]
+impl StateReader for SqliteStore {
+    async fn get_many(&self, keys: &[StateKey]) -> Result<Vec<SyncState>, StateError> {
+        let mut states = Vec::with_capacity(keys.len());
+        for key in keys {
+            states.push(self.get(key).await?);
+        }
+        Ok(states)
+    }
+
+    async fn all(&self) -> Result<Vec<(StateKey, SyncState)>, StateError> {
+        let items = self.blocking(|connection| {
+            let mut read = connection.prepare_cached(ALL)?;
+            read.query_map([], |row| row.get::<_, String>(0))?.collect::<rusqlite::Result<Vec<_>>>()
+        });
+        let every = StateKey { session_id: "(all)".to_owned(), sink: String::new() };
+        let items = items.await.map_err(|cause| unavailable("read", &every, cause))?;
+        items.iter().map(|item| record(item, &every).map(Record::into_keyed)).collect()
+    }
+}
+
+fn record(item: &str, key: &StateKey) -> Result<Record, StateError> {
+    serde_json::from_str(item).map_err(|error| StateError::Refused {
+        action: "read",
+        session_id: key.session_id.clone(),
+        cause: error.into(),
+    })
 }
 
 fn unavailable(action: &'static str, key: &StateKey, cause: Cause) -> StateError {

@@ -13,6 +13,7 @@ use quiz_pipeline::{
     WrittenParts,
 };
 use quiz_suites::parquet::read_parquet;
+use quiz_suites::store::session_items;
 use serde_json::{Map, Value};
 
 use crate::documents::quiz_id;
@@ -100,7 +101,7 @@ async fn quiet_run(
 async fn items(store: &SqliteStore, session: &str) -> Held {
     let mut held = Held::new();
     for table in ReportTable::ALL {
-        let items = store.session_items(table, session).await.unwrap();
+        let items = session_items(store, table, session).await;
         let items = items.into_iter().map(|item| match item {
             Value::Object(item) => unstamped(item),
             other => panic!("no item: {other}"),

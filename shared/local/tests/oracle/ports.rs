@@ -17,7 +17,6 @@ use quiz_pipeline::ports::{
     WarehouseBatch, WarehouseError,
 };
 use quiz_sync_state::SyncState;
-use serde_json::Value;
 
 use crate::bugs::Bug;
 use crate::sim::Party;
@@ -101,15 +100,6 @@ impl ReportStore for Simulated<dyn ReportStore> {
         let fence = self.fence(fence);
         let retain = self.inner.retain(table, session_id, keep, generation, &fence);
         self.party.call("delete items", store_failed, retain).await
-    }
-
-    async fn user_items(
-        &self,
-        table: ReportTable,
-        session_id: &str,
-        user_id: &str,
-    ) -> Result<Vec<Value>, StoreError> {
-        self.inner.user_items(table, session_id, user_id).await
     }
 }
 

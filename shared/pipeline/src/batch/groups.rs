@@ -111,6 +111,11 @@ impl Group {
             Event::SessionSync(sync) => self.request.force |= sync.force,
         }
         let request = &mut self.request;
+        let backfill_id = event.backfill_id().filter(|id| match &request.backfill_id {
+            Some(known) => known == id,
+            None => request.messages == 0,
+        });
+        request.backfill_id = backfill_id.map(str::to_owned);
         request.messages += 1;
         request.asked_at = request.asked_at.max(member.sent_at);
         request.newest_completion = request.newest_completion.max(member.completed_at);

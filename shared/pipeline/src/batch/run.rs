@@ -6,11 +6,13 @@ use std::time::Duration;
 
 use futures::{StreamExt, stream};
 use quiz_events::QueueMessage;
+use quiz_sync_state::RunFailure;
 use tokio::time::{Instant, timeout_at};
 use tracing::field::Empty;
 use tracing::{Instrument, Span, info_span};
 
 use super::groups::Group;
+use super::settle::last_try;
 use super::{BatchHandler, named};
 use crate::coordinator::{Admitted, Room, Run};
 use crate::error::{LEASE_LOST, SyncError};
@@ -149,7 +151,7 @@ impl Turn<'_> {
         Span::current().record("generation", run.hold.generation);
         let coordinator = &self.handler.coordinator;
         if let Err(failure) = self.in_time(coordinator.ready(&mut run)).await {
-            let failure = self.let_go(&run, failure).await;
+            let failure = self.let_go(&group, &run, failure).await;
             return Step::Ended(self.failed(group, failures, failure).await);
         }
         let request = run.request(&group.request);
@@ -183,15 +185,19 @@ impl Turn<'_> {
                 Step::Ended(GroupResult { failures, ..GroupResult::default() })
             }
             Err(failure) => {
-                let failure = self.let_go(&run, failure).await;
+                let failure = self.let_go(&group, &run, failure).await;
                 Step::Ended(self.failed(group, failures, failure).await)
             }
         }
     }
 
     /// Ends the run of messages that come again, or are parked.
-    async fn let_go(&self, run: &Run, failure: Failure) -> Failure {
-        let ended = self.handler.coordinator.fail(run, &failure.error, self.queue);
+    async fn let_go(&self, group: &Group, run: &Run, failure: Failure) -> Failure {
+        let ended = async {
+            let parked = failure.permanent || self.was_last_try(group).await;
+            let why = RunFailure { error: failure.error.clone(), parked };
+            self.handler.coordinator.fail(run, why, self.queue).await
+        };
         let untold = match timeout_at(self.end, ended).await {
             Ok(Ok(()) | Err(SyncError::TakenOver { .. })) => return failure,
             Ok(Err(error)) => error.to_string(),
@@ -204,6 +210,13 @@ impl Turn<'_> {
             "the failed run's lease is left to run out"
         );
         self.held(failure)
+    }
+
+    /// Whether none of the group's messages comes again.
+    async fn was_last_try(&self, group: &Group) -> bool {
+        let Some(last) = last_try(self.queue).await else { return false };
+        let mut messages = group.members.iter().filter_map(|member| self.messages.get(member.place));
+        messages.all(|message| message.receive_count >= last)
     }
 
     /// While a lease may be held, others join it, counting on its message to be in the queue.
@@ -267,8 +280,11 @@ impl Turn<'_> {
                 match result {
                     Ok(outcome) => self.finish(group, failures, &run, outcome).await,
                     Err(failure) => {
-                        let failure =
-                            if is_over { self.let_go(&run, failure).await } else { self.held(failure) };
+                        let failure = if is_over {
+                            self.let_go(&group, &run, failure).await
+                        } else {
+                            self.held(failure)
+                        };
                         self.failed(group, failures, failure).await
                     }
                 }

@@ -96,7 +96,8 @@ enum Settled {
     Kept(String),
 }
 
-async fn last_try(queue: &dyn SourceQueue) -> Option<u32> {
+/// The count of receives after which the queue gives a message up.
+pub(super) async fn last_try(queue: &dyn SourceQueue) -> Option<u32> {
     queue.max_receive_count().await.unwrap_or_else(|error| {
         tracing::warn!(error = %error, "the queue does not tell its redrive policy");
         None

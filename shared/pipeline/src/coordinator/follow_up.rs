@@ -1,8 +1,7 @@
 use std::time::Duration;
 
-use quiz_events::SessionTarget;
+use quiz_events::{SessionTarget, SyncRequest};
 use quiz_sync_state::FollowUp;
-use serde_json::json;
 
 use crate::ports::{QueueError, SourceQueue};
 
@@ -13,14 +12,12 @@ pub(super) async fn send(
     now: i64,
     queue: &dyn SourceQueue,
 ) -> Result<FollowUp, QueueError> {
-    let event_type = "session.sync";
-    let body = json!({
-        "type": event_type,
-        "session_id": target.session_id,
-        "quiz_id": target.quiz_id,
-        "reason": "follow-up of the sync",
-    });
+    let request = SyncRequest {
+        targets: vec![target.clone()],
+        reason: Some("follow-up of the sync".to_owned()),
+        ..SyncRequest::default()
+    };
     let delay = Duration::from_millis(u64::try_from(due.saturating_sub(now)).unwrap_or_default());
-    let message_id = queue.send(&body.to_string(), event_type, delay).await?;
+    let message_id = queue.send(&request.to_json().to_string(), SyncRequest::TYPE, delay).await?;
     Ok(FollowUp { message_id, due })
 }

@@ -62,6 +62,7 @@ impl Run {
             description: self.state.session.clone(),
             messages: own.messages.saturating_add(joined),
             newest_completion: own.newest_completion.max(completion),
+            backfill_id: own.backfill_id.clone().filter(|_| joined == 0),
             ..own.clone()
         }
     }

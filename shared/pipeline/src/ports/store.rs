@@ -1,6 +1,7 @@
 use std::collections::HashSet;
 
 use async_trait::async_trait;
+use futures::stream::BoxStream;
 use quiz_domain::reports::{ReportItem, ReportTable};
 use serde_json::Value;
 use thiserror::Error;
@@ -66,7 +67,14 @@ pub trait ReportStore: Send + Sync {
         generation: i64,
         fence: &Fence,
     ) -> Result<u64, StoreError>;
+}
 
+/// A store's items one by one, as they are read.
+pub type ItemStream<'a> = BoxStream<'a, Result<Value, StoreError>>;
+
+/// Where written reports are read.
+#[async_trait]
+pub trait ReportReader: Send + Sync {
     /// A user's items of a session, by sort key.
     async fn user_items(
         &self,
@@ -74,4 +82,7 @@ pub trait ReportStore: Send + Sync {
         session_id: &str,
         user_id: &str,
     ) -> Result<Vec<Value>, StoreError>;
+
+    /// All items of a session, by sort key.
+    fn session_items<'a>(&'a self, table: ReportTable, session_id: &'a str) -> ItemStream<'a>;
 }

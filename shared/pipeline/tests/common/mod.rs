@@ -84,6 +84,7 @@ impl SyncBatch for Scripted {
             written: 0,
             deleted: 0,
             messages: request.messages,
+            backfill_id: request.backfill_id.clone(),
             generation: scope.generation,
             started_at: scope.read_started_at,
             duration: Duration::ZERO,

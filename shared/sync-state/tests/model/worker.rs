@@ -3,7 +3,7 @@
 
 use std::collections::BTreeSet;
 
-use quiz_sync_state::{Admission, Ask, Ending, FollowUp, Hold, LastRun, SyncState};
+use quiz_sync_state::{Admission, Ask, Ending, FollowUp, Hold, LastRun, RunFailure, SyncState};
 
 use crate::system::{Bug, Protocol, World};
 
@@ -152,7 +152,10 @@ impl Run {
         let last = LastRun { read_started_at, ..LastRun::default() };
         match end {
             End::Finished => state.finished(&hold, &last, &protocol.rules),
-            End::Failed => state.failed(&hold, String::new(), None, world.now),
+            End::Failed => {
+                let failure = RunFailure { error: String::new(), parked: false };
+                state.failed(&hold, failure, None, world.now)
+            }
             End::Paused => {
                 let version = self.read.map(|read| read.version).unwrap_or_default();
                 state.paused(&hold, version.to_string(), world.now)
