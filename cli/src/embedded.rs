@@ -1,5 +1,5 @@
-//! The pipeline on embedded adapters: a dump folder, SQLite, Parquet files, in-memory queues, and the very
-//! same handlers as the Lambdas'.
+//! The pipeline on embedded adapters: SQLite, Parquet files, in-memory queues, and the very same handlers as the
+//! Lambdas'. The answers come from wherever they are: a dump folder, or the real MongoDB.
 
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, PoisonError};
@@ -7,9 +7,9 @@ use std::time::Duration;
 
 use anyhow::Context;
 use quiz_events::QueueMessage;
-use quiz_local::{DumpSource, MemoryQueue, ParquetWarehouse, QueueSettings, SoleQueue, SqliteStore, drive};
+use quiz_local::{MemoryQueue, ParquetWarehouse, QueueSettings, SoleQueue, SqliteStore, drive};
 use quiz_pipeline::batch::{BatchHandler, BatchLimits};
-use quiz_pipeline::ports::{SyncStates, SystemClock};
+use quiz_pipeline::ports::{AnswerSource, SyncStates, SystemClock};
 use quiz_pipeline::{Coordinator, Engine, NoticeListener, ReportSink, Rules, WarehouseSink};
 use quiz_runtime::{Environment, sqs};
 use quiz_sync_function::{Handler, excluded_users};
@@ -86,7 +86,7 @@ impl Ran {
 /// # Errors
 /// Where the output cannot be written, or the environment is wrong.
 pub async fn run(
-    source: DumpSource,
+    source: Arc<dyn AnswerSource>,
     events: Vec<String>,
     out: &Path,
     terminal: Terminal,
@@ -99,7 +99,7 @@ pub async fn run(
     let store = SqliteStore::open(&database)?;
     store.release_leases().await?;
     let progress = Progress::new(terminal);
-    let source = Arc::new(CountedSource { source: Arc::new(source), progress: progress.clone() });
+    let source = Arc::new(CountedSource { source, progress: progress.clone() });
     let states: Arc<dyn SyncStates> = Arc::new(store.clone());
     let store = CountedStore { store: Arc::new(store), progress: progress.clone() };
     let warehouse = Arc::new(ParquetWarehouse::new(&rows));
@@ -141,7 +141,7 @@ async fn drain(
         clock: clock.clone(),
         limits: BatchLimits::default(),
     };
-    // one try: what fails on a folder fails again
+    // one try: what fails is told, and running again tries it again
     let settings = QueueSettings { visibility_timeout: Duration::from_secs(30), max_receive_count: Some(1) };
     let queue = Arc::new(MemoryQueue::new(settings, clock));
     for event in events {

@@ -13,6 +13,7 @@ pub mod view;
 use std::path::PathBuf;
 
 use clap::{Parser, Subcommand};
+use clap_complete::Shell;
 
 use quiz_terminal::{Done, Terminal};
 
@@ -35,14 +36,14 @@ pub enum Command {
     ///
     /// Takes the answers of 1,525 people to the 16 SAPA ability items as the Quiz Engine would store
     /// them, sends one completion event for each person, and writes every report.
+    #[command(after_help = commands::DEMO_EXAMPLES)]
     Demo {
         /// The folder to write to; running again brings it up to date.
         #[arg(long, default_value = "demo")]
         out: PathBuf,
     },
     /// Run the same pipeline, embedded, on a mongodump folder.
-    ///
-    /// Example: quiz-etl local --source dump/quiz --out out
+    #[command(after_help = commands::LOCAL_EXAMPLES)]
     Local {
         /// The folder with quizzes.bson, questions.bson and sessions.bson (or each with .gz).
         #[arg(long)]
@@ -56,8 +57,7 @@ pub enum Command {
         out: PathBuf,
     },
     /// Print one student's report.
-    ///
-    /// Example: quiz-etl report EnableStudents_6715f621e1eb083bfa9b56cc 20231234 --from out
+    #[command(after_help = commands::REPORT_EXAMPLES)]
     Report {
         /// The test session's id.
         session: String,
@@ -66,6 +66,24 @@ pub enum Command {
         /// The folder that `local` or `demo` wrote; without it, DynamoDB is read.
         #[arg(long)]
         from: Option<PathBuf>,
+    },
+    Sync(quiz_backfill::SyncArgs),
+    Backfill(quiz_backfill::BackfillArgs),
+    Status(quiz_status::StatusArgs),
+    Dlq(quiz_dead_letters::DlqArgs),
+    Doctor(quiz_doctor::DoctorArgs),
+    /// Print the completions of a shell.
+    #[command(after_help = commands::COMPLETIONS_EXAMPLES)]
+    Completions {
+        /// The shell that is to complete.
+        shell: Shell,
+    },
+    /// Print the manual page, or write a page for each command.
+    #[command(after_help = commands::MAN_EXAMPLES)]
+    Man {
+        /// The folder to write a page for each command to, such as one of `manpath` with `/man1`.
+        #[arg(long, value_name = "DIR")]
+        out: Option<PathBuf>,
     },
 }
 
@@ -82,5 +100,12 @@ pub async fn run(cli: Cli, terminal: Terminal) -> anyhow::Result<Done> {
         Command::Report { session, user, from } => {
             commands::report(&session, &user, from.as_deref(), terminal).await
         }
+        Command::Sync(args) => commands::sync(&args, terminal).await,
+        Command::Backfill(args) => commands::backfill(&args, terminal).await,
+        Command::Status(args) => quiz_status::run(&args, terminal).await,
+        Command::Dlq(args) => quiz_dead_letters::run(args, terminal).await,
+        Command::Doctor(args) => quiz_doctor::run(&args, terminal).await,
+        Command::Completions { shell } => commands::completions(shell, terminal),
+        Command::Man { out } => commands::man(out.as_deref(), terminal),
     }
 }

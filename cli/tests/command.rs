@@ -63,8 +63,8 @@ fn demo_ends_with_something_to_look_at() {
     assert!(demo.status.success(), "{demo:?}");
     let shown = stdout(&demo);
     for part in [
-        "1525 takers, 1525 ranked; 7625 items written",
-        "1525 messages",
+        "1,525 takers, 1,525 ranked; 7,625 items written",
+        "1,525 messages",
         "warehouse: 32025 rows",
         "on Discord:",
         "✅ SAPA Ability Test, August 2012: reports and warehouse written",

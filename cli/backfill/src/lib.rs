@@ -1,1 +1,20 @@
-//! Many tests synced at an operator's wish: chosen, planned, published at a pace, followed until all are done.
+//! Tests synced at an operator's wish: chosen, planned, published at a pace, followed until all are done.
+
+mod args;
+mod backfill;
+mod choose;
+mod journal;
+mod plan;
+mod screen;
+mod settings;
+mod sync;
+mod tell;
+mod track;
+mod trial;
+mod view;
+mod work;
+
+pub use args::{Against, BackfillArgs, SyncArgs, TrialArgs};
+pub use backfill::backfill;
+pub use sync::sync;
+pub use trial::Trial;

@@ -1,4 +1,5 @@
 use std::path::Path;
+use std::sync::Arc;
 
 use anyhow::Context;
 use quiz_local::{DumpSource, SqliteStore};
@@ -9,6 +10,11 @@ use super::report::items_of;
 use crate::{embedded, view};
 use quiz_terminal::{Done, Terminal};
 
+pub const EXAMPLES: &str = "\
+Examples:
+  quiz-etl demo                     writes to demo/
+  quiz-etl demo --out /tmp/sapa     elsewhere";
+
 /// Runs the pipeline on the SAPA items.
 pub async fn demo(out: &Path, terminal: Terminal) -> anyhow::Result<Done> {
     terminal.step("making Quiz Engine documents of the SAPA ability items (1,525 people, 16 questions)");
@@ -18,7 +24,7 @@ pub async fn demo(out: &Path, terminal: Terminal) -> anyhow::Result<Done> {
     write_dump(&source, &sapa::documents()?, false)?;
     let events: Vec<String> = sapa::completion_events()?.iter().map(ToString::to_string).collect();
     terminal.step(&format!("sending {} completion events to the embedded queue", events.len()));
-    let ran = embedded::run(DumpSource::open(&source)?, events, out, terminal).await?;
+    let ran = embedded::run(Arc::new(DumpSource::open(&source)?), events, out, terminal).await?;
     if terminal.json {
         terminal.print(&ran.json().to_string());
         return Ok(ran.done());

@@ -1,13 +1,21 @@
 use std::path::Path;
+use std::sync::Arc;
 
 use anyhow::Context;
 use quiz_local::DumpSource;
 use quiz_pipeline::SyncOutcome;
+use quiz_pipeline::ports::AnswerSource;
 use serde_json::json;
 
 use crate::embedded::{self, Ran};
 use crate::view::{self, OutcomeLine};
-use quiz_terminal::{Done, Terminal};
+use quiz_terminal::{Done, Terminal, counted};
+
+pub const EXAMPLES: &str = "\
+Examples:
+  quiz-etl local --source dump/quiz --out out
+  quiz-etl local --source dump/quiz --events events.jsonl --out out
+  REPORT_FORMATS=v1,v2 quiz-etl local --source dump/quiz --out out --json | jq .parked";
 
 /// Runs the pipeline on a mongodump folder.
 pub async fn local(
@@ -25,11 +33,20 @@ pub async fn local(
         Some(file) => read_events(file)?,
         None => every_quiz(&dump, source)?,
     };
-    let plural = if events.len() == 1 { "" } else { "s" };
-    terminal.step(&format!("{} event{plural} on the embedded queue", events.len()));
-    let ran = embedded::run(dump, events, out, terminal).await?;
+    locally(Arc::new(dump), events, out, terminal).await
+}
+
+/// Runs the pipeline, embedded, on these answers and events, and tells what it wrote under `out`.
+pub async fn locally(
+    source: Arc<dyn AnswerSource>,
+    events: Vec<String>,
+    out: &Path,
+    terminal: Terminal,
+) -> anyhow::Result<Done> {
+    terminal.step(&format!("{} on the embedded queue", counted(events.len(), "event")));
+    let ran = embedded::run(source, events, out, terminal).await?;
     if terminal.json {
-        terminal.print(&ran.json().to_string());
+        terminal.print_json(&ran.json());
     } else {
         tell(&ran, terminal);
     }

@@ -1,7 +1,13 @@
+mod backfill;
+mod completions;
 mod demo;
 mod local;
+mod man;
 mod report;
 
-pub use demo::demo;
-pub use local::local;
-pub use report::report;
+pub use backfill::{backfill, sync};
+pub use completions::{EXAMPLES as COMPLETIONS_EXAMPLES, completions};
+pub use demo::{EXAMPLES as DEMO_EXAMPLES, demo};
+pub use local::{EXAMPLES as LOCAL_EXAMPLES, local};
+pub use man::{EXAMPLES as MAN_EXAMPLES, man};
+pub use report::{EXAMPLES as REPORT_EXAMPLES, report};

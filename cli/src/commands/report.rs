@@ -12,6 +12,11 @@ use sync_reports::{formats, table_names};
 use crate::view;
 use quiz_terminal::{Done, Terminal};
 
+pub const EXAMPLES: &str = "\
+Examples:
+  quiz-etl report EnableStudents_6715f621e1eb083bfa9b56cc 20231234
+  quiz-etl report EnableStudents_6715f621e1eb083bfa9b56cc 20231234 --from out --json";
+
 /// Prints one student's report, from the folder of an embedded run or from DynamoDB.
 pub async fn report(
     session: &str,

@@ -3,7 +3,7 @@ use std::time::Duration;
 use quiz_domain::Problem;
 
 use quiz_terminal::Ink;
-use quiz_terminal::{clean, counted, seconds};
+use quiz_terminal::{clean, count, counted, seconds};
 
 /// A finished sync of one test.
 #[derive(Clone, Debug)]
@@ -35,9 +35,9 @@ pub fn outcome(line: &OutcomeLine, colour: bool) -> String {
         format!(
             "  {}, {} ranked; {} written, {} removed; {} in {}",
             counted(line.takers, "taker"),
-            line.ranked,
+            count(line.ranked),
             counted(line.written, "item"),
-            line.removed,
+            count(line.removed),
             counted(line.messages, "message"),
             seconds(line.duration)
         ),

@@ -76,7 +76,8 @@ impl Terminal {
         if self.json || !std::io::stdin().is_terminal() || !std::io::stderr().is_terminal() {
             return Err(WrongUse(format!("{question} Nobody is there to answer: say --yes to do it")));
         }
-        let mut error = std::io::stderr().lock();
+        // not locked: what else is to be said is said while a person thinks
+        let mut error = std::io::stderr();
         let asked = write!(error, "{question} [y/N] ").and_then(|()| error.flush());
         let mut answer = String::new();
         let answered = asked.and_then(|()| std::io::stdin().lock().read_line(&mut answer));

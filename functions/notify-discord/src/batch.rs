@@ -4,12 +4,12 @@ use std::time::Duration;
 
 use jiff::Timestamp;
 use quiz_discord::{DiscordError, Post, compose};
-use quiz_events::{NoticeKind, NoticeMessage, QueueMessage};
+use quiz_events::{NoticeMessage, QueueMessage};
 use quiz_messaging::{Backoff, ParkCause, SourceQueue};
 use tokio::time::Instant;
 
 use crate::connect::Channel;
-use crate::memory::{Memory, backfill_name};
+use crate::memory::{Memory, Recalled};
 
 /// What the function needs to answer once all is posted.
 const RESERVE: Duration = Duration::from_secs(5);
@@ -35,18 +35,16 @@ impl Notifier {
         let mut told = HashSet::new();
         let fresh: Vec<NoticeMessage> = notices
             .iter()
-            .filter(|notice| !known.contains_key(notice.id()) && told.insert(notice.id().to_owned()))
+            .filter(|notice| !known.notices.contains(notice.id()) && told.insert(notice.id().to_owned()))
             .cloned()
             .collect();
         let mut failures: HashMap<String, DiscordError> = HashMap::new();
         let posts = compose(&fresh);
         let count = posts.len();
         for post in posts {
-            let edits = post.backfill_id.as_deref().and_then(|id| known.get(&backfill_name(id)));
-            match self.post(&post, edits.map(String::as_str), stop).await {
-                Ok(message_id) => {
-                    let backfill = post.backfill_id.as_deref().map(|id| (id, message_id.as_str()));
-                    if let Err(error) = self.memory.remember(&post.notices, backfill).await {
+            match self.post(&post, &known, stop).await {
+                Ok(()) => {
+                    if let Err(error) = self.memory.remember(&post.notices).await {
                         tracing::warn!(error = error.0, "notices not remembered: they could be posted twice");
                     }
                 }
@@ -68,35 +66,29 @@ impl Notifier {
     }
 
     /// What is remembered of the notices, and of the backfills that they are of.
-    async fn known(&self, notices: &[NoticeMessage]) -> HashMap<String, String> {
-        let backfills = notices.iter().filter_map(|notice| match notice {
-            NoticeMessage::Notice(notice) => match &notice.kind {
-                NoticeKind::BackfillStarted(it) | NoticeKind::BackfillFinished(it) => {
-                    Some(backfill_name(&it.backfill_id))
-                }
-                _ => None,
-            },
+    async fn known(&self, notices: &[NoticeMessage]) -> Recalled {
+        let backfill = |notice: &NoticeMessage| match notice {
+            NoticeMessage::Notice(notice) => Some(notice.backfill()?.0.backfill_id.clone()),
             _ => None,
-        });
-        let names: Vec<String> = notices.iter().map(|it| it.id().to_owned()).chain(backfills).collect();
-        match self.memory.recall(&names).await {
+        };
+        let backfills: Vec<String> = notices.iter().filter_map(backfill).collect();
+        let ids: Vec<String> = notices.iter().map(|it| it.id().to_owned()).collect();
+        match self.memory.recall(&ids, &backfills).await {
             Ok(known) => known,
             Err(error) => {
                 tracing::warn!(error = error.0, "memory not asked: notices could be posted twice");
-                HashMap::new()
+                Recalled::default()
             }
         }
     }
 
-    /// Edits the message where there is one; one that was deleted is posted anew.
-    async fn post(&self, post: &Post, edits: Option<&str>, stop: Instant) -> Result<String, DiscordError> {
-        if edits.is_some() {
-            match self.channel.post(post, edits, stop).await {
-                Err(DiscordError::Dead { status: 404, .. }) => {}
-                other => return other,
-            }
-        }
-        self.channel.post(post, None, stop).await
+    async fn post(&self, post: &Post, known: &Recalled, stop: Instant) -> Result<(), DiscordError> {
+        let Some(notice) = &post.backfill else {
+            return self.channel.post(post, None, stop).await.map(drop);
+        };
+        let id = notice.backfill().map(|(backfill, _)| backfill.backfill_id.as_str());
+        let remembered = id.and_then(|id| known.backfills.get(id));
+        self.show_backfill(post, notice, remembered, stop).await
     }
 
     /// Parks what can never be posted, delays what may yet be.

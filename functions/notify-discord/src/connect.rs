@@ -10,8 +10,8 @@ use tokio::time::Instant;
 
 use crate::batch::Notifier;
 use crate::config::{Config, DiscordSource};
+use crate::dynamo_memory::DynamoMemory;
 use crate::handler::Handler;
-use crate::memory::DynamoMemory;
 
 /// A Discord channel.
 #[async_trait]

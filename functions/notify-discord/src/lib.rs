@@ -1,13 +1,16 @@
 //! The Lambda notify-discord: SQS batches of notices become messages in a Discord channel.
 
+mod backfill_message;
 mod batch;
 mod config;
 mod connect;
+mod dynamo_memory;
 mod handler;
 mod memory;
 
 pub use batch::Notifier;
 pub use config::{Config, DiscordSource};
 pub use connect::{Channel, connect};
+pub use dynamo_memory::DynamoMemory;
 pub use handler::Handler;
-pub use memory::{DynamoMemory, Memory, MemoryError};
+pub use memory::{Memory, MemoryError, Recalled, Shown};

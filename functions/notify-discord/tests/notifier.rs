@@ -1,115 +1,14 @@
 //! Batches of notices, to a stub of Discord.
 #![allow(clippy::unwrap_used, clippy::panic, clippy::indexing_slicing, reason = "a test may panic")]
 
-use std::collections::HashMap;
-use std::sync::{Arc, Mutex};
+mod common;
+
+use std::sync::Arc;
 use std::time::Duration;
 
-use async_trait::async_trait;
-use aws_sdk_dynamodb::types::{
-    AttributeDefinition, BillingMode, KeySchemaElement, KeyType, ScalarAttributeType,
-};
-use notify_discord::{DynamoMemory, Memory, MemoryError, Notifier};
-use quiz_discord::{DiscordClient, Target};
-use quiz_events::QueueMessage;
-use quiz_messaging::{Backoff, ParkCause, QueueError, SourceQueue};
-use quiz_stack::{Discord, DiscordRules, Fault, Stack, eventually, unique};
-use serde_json::json;
+use common::{InMind, Notes, finished, handle, message, notifier};
+use quiz_stack::{Discord, DiscordRules, Fault, eventually};
 use tokio::time::Instant;
-
-/// A queue that notes what it is told.
-#[derive(Default)]
-struct Notes {
-    parked: Mutex<Vec<(String, ParkCause)>>,
-    delayed: Mutex<Vec<(String, Duration)>>,
-}
-
-#[async_trait]
-impl SourceQueue for Notes {
-    async fn park(&self, message: &QueueMessage, cause: &ParkCause) -> Result<(), QueueError> {
-        self.parked.lock().unwrap().push((message.message_id.clone(), cause.clone()));
-        Ok(())
-    }
-
-    async fn send(&self, _body: &str, _event_type: &str, _delay: Duration) -> Result<String, QueueError> {
-        panic!("a notice has no follow-up")
-    }
-
-    async fn delay(&self, message: &QueueMessage, delay: Duration) -> Result<(), QueueError> {
-        self.delayed.lock().unwrap().push((message.message_id.clone(), delay));
-        Ok(())
-    }
-
-    async fn max_receive_count(&self) -> Result<Option<u32>, QueueError> {
-        Ok(Some(5))
-    }
-}
-
-/// A memory that can be lost.
-#[derive(Default)]
-struct InMind {
-    known: Mutex<HashMap<String, String>>,
-    is_lost: bool,
-}
-
-#[async_trait]
-impl Memory for InMind {
-    async fn recall(&self, names: &[String]) -> Result<HashMap<String, String>, MemoryError> {
-        if self.is_lost {
-            return Err(MemoryError("no table".into()));
-        }
-        let known = self.known.lock().unwrap();
-        Ok(names.iter().filter_map(|it| Some((it.clone(), known.get(it)?.clone()))).collect())
-    }
-
-    async fn remember(&self, notices: &[String], backfill: Option<(&str, &str)>) -> Result<(), MemoryError> {
-        if self.is_lost {
-            return Err(MemoryError("no table".into()));
-        }
-        let mut known = self.known.lock().unwrap();
-        known.extend(notices.iter().map(|it| (it.clone(), "posted".to_owned())));
-        known.extend(backfill.map(|(id, message)| (format!("backfill:{id}"), message.to_owned())));
-        Ok(())
-    }
-}
-
-fn notifier(discord: &Discord, memory: Arc<dyn Memory>) -> Notifier {
-    let target = Target::Webhook(discord.webhook_url());
-    let client = DiscordClient::new(&target, Some(discord.url())).unwrap();
-    let backoff = Backoff { first: Duration::from_secs(10), longest: Duration::from_mins(1) };
-    Notifier { channel: Arc::new(client), memory, backoff }
-}
-
-fn finished(id: &str, session: &str) -> QueueMessage {
-    let body = json!({
-        "type": "sync.finished", "id": id, "at": "2026-11-21T08:36:04Z", "sink": "reports", "session_id": session,
-        "quiz_id": "q", "test_name": session, "takers": 3, "ranked": 3, "rows_written": 15, "messages_coalesced": 3,
-        "started_at": "2026-11-21T08:36:00Z", "duration_ms": 4000,
-        "histogram": [{"from": 0.0, "to": 4.0, "takers": 3}],
-    });
-    message(id, &body.to_string())
-}
-
-fn message(id: &str, body: &str) -> QueueMessage {
-    QueueMessage {
-        message_id: format!("m-{id}"),
-        body: body.to_owned(),
-        receive_count: 1,
-        ..QueueMessage::default()
-    }
-}
-
-fn backfill(id: &str, kind: &str, done: u32) -> QueueMessage {
-    let body = json!({
-        "type": kind, "id": id, "at": "2026-11-21T08:36:04Z", "backfill_id": "b1", "tests": 300, "done": done,
-        "failed": 0,
-    });
-    message(id, &body.to_string())
-}
-
-async fn handle(notifier: &Notifier, messages: &[QueueMessage], queue: &Notes) -> Vec<String> {
-    notifier.handle(messages, queue, Instant::now() + Duration::from_mins(1)).await
-}
 
 #[tokio::test]
 async fn a_notice_that_comes_again_is_not_posted_again() {
@@ -164,62 +63,4 @@ async fn a_dead_token_parks_with_its_cause() {
     assert_eq!(parked.len(), 2);
     assert!(parked.iter().all(|(_, cause)| cause.code == "discord_token_dead"));
     assert!(parked[0].1.error.contains("make a new webhook or token"), "{}", parked[0].1.error);
-}
-
-#[tokio::test]
-async fn a_backfill_is_one_message_that_is_edited_across_batches() {
-    let discord = Discord::start(DiscordRules::default()).unwrap();
-    let memory = Arc::new(InMind::default());
-    let notifier = notifier(&discord, memory.clone());
-    let queue = Notes::default();
-    for message in [backfill("1", "backfill.started", 0), backfill("2", "backfill.started", 120)] {
-        assert!(handle(&notifier, &[message], &queue).await.is_empty());
-    }
-    assert!(handle(&notifier, &[backfill("3", "backfill.finished", 300)], &queue).await.is_empty());
-    let messages = discord.messages();
-    assert_eq!((messages.len(), messages[0].edits), (1, 2));
-    memory.known.lock().unwrap().insert("backfill:b1".into(), "999".into());
-    assert!(handle(&notifier, &[backfill("4", "backfill.finished", 300)], &queue).await.is_empty());
-    assert_eq!(discord.messages().len(), 2, "a message that someone deleted is posted anew");
-    assert_eq!(discord.violations(), Vec::<String>::new());
-}
-
-#[tokio::test]
-async fn the_table_remembers_until_the_time_is_over() {
-    let stack = Stack::get().await.unwrap();
-    let (client, table) = (stack.dynamodb(), unique("notice-memory"));
-    client
-        .create_table()
-        .table_name(&table)
-        .billing_mode(BillingMode::PayPerRequest)
-        .attribute_definitions(
-            AttributeDefinition::builder()
-                .attribute_name("name")
-                .attribute_type(ScalarAttributeType::S)
-                .build()
-                .unwrap(),
-        )
-        .key_schema(
-            KeySchemaElement::builder().attribute_name("name").key_type(KeyType::Hash).build().unwrap(),
-        )
-        .send()
-        .await
-        .unwrap();
-    let memory = DynamoMemory::new(client.clone(), table.clone());
-    let names: Vec<String> = (0..130).map(|at| format!("n{at}")).collect();
-    memory.remember(&names[..120], Some(("b1", "77"))).await.unwrap();
-    let known = memory.recall(&[names.clone(), vec!["backfill:b1".into()]].concat()).await.unwrap();
-    assert_eq!((known.len(), known["backfill:b1"].as_str()), (121, "77"));
-    client
-        .update_item()
-        .table_name(&table)
-        .key("name", aws_sdk_dynamodb::types::AttributeValue::S("n7".into()))
-        .update_expression("SET expires_at = :past")
-        .expression_attribute_values(":past", aws_sdk_dynamodb::types::AttributeValue::N("1".into()))
-        .send()
-        .await
-        .unwrap();
-    assert!(!memory.recall(&names).await.unwrap().contains_key("n7"), "its time is over");
-    let missing = DynamoMemory::new(client, "no-such-table".into());
-    assert!(missing.recall(&names[..1]).await.is_err());
 }

@@ -21,6 +21,7 @@ use quiz_pipeline::ports::{ParkCause, SystemClock};
 use quiz_pipeline::{Coordinator, Engine, Failure, Listener, ReportSink, Rules, SyncOutcome};
 use quiz_runtime::sqs;
 use quiz_sample::{SampleDocuments, sapa, write_dump};
+use quiz_suites::store::session_items;
 use quiz_sync_function::Handler;
 use tokio::time::Instant;
 
@@ -86,7 +87,7 @@ impl Embedded {
     }
 
     async fn items(&self, table: ReportTable) -> Vec<serde_json::Value> {
-        self.store.session_items(table, sapa::SESSION_ID).await.unwrap()
+        session_items(&*self.store, table, sapa::SESSION_ID).await
     }
 }
 

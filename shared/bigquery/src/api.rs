@@ -3,6 +3,7 @@ use std::time::Duration;
 
 use gcp_bigquery_client::Client;
 use gcp_bigquery_client::client_builder::ClientBuilder;
+use gcp_bigquery_client::model::dataset::Dataset;
 use gcp_bigquery_client::model::job::Job;
 use gcp_bigquery_client::model::table::Table;
 use gcp_bigquery_client::model::table_schema::TableSchema;
@@ -99,6 +100,21 @@ impl Api {
     /// `project.dataset.table`, as a query has it.
     pub fn full_name(&self, table: &str) -> String {
         format!("{}.{}.{table}", self.place.project, self.place.dataset)
+    }
+
+    /// Where it is asked what may be done with a table.
+    pub fn permissions_url(&self, table: &str) -> String {
+        let Place { project, dataset, .. } = &self.place;
+        let endpoint = endpoint(&self.place);
+        format!(
+            "{endpoint}/bigquery/v2/projects/{project}/datasets/{dataset}/tables/{table}:testIamPermissions"
+        )
+    }
+
+    pub async fn dataset(&self) -> Result<Dataset, BigQueryError> {
+        let (project, dataset) = (&self.place.project, &self.place.dataset);
+        let get = || async { Ok(self.client.dataset().get(project, dataset).await?) };
+        self.retries.run("read the dataset", get).await
     }
 
     pub async fn table(&self, table: &str) -> Result<Option<Table>, BigQueryError> {

@@ -4,6 +4,7 @@
 mod api;
 mod credentials;
 mod error;
+mod inspect;
 mod jobs;
 mod replace;
 mod schema;
@@ -16,6 +17,7 @@ mod warehouse;
 pub use api::{Place, Retries};
 pub use credentials::{Credentials, CredentialsSource};
 pub use error::{BigQueryError, ErrorKind};
+pub use inspect::{BigQueryInspector, TableFacts};
 pub use schema::{ddl, page};
 pub use upload::UploadSizes;
 pub use warehouse::{BigQueryWarehouse, Settings};

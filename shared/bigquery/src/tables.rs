@@ -38,7 +38,7 @@ pub(crate) async fn ensure(api: &Api, name: &str) -> Result<(), BigQueryError> {
     jobs::ended(api, &job_id, started).await.map(|_| ())
 }
 
-fn check(table: WarehouseTable, actual: &Table) -> Differences {
+pub(crate) fn check(table: WarehouseTable, actual: &Table) -> Differences {
     match actual.r#type.as_deref() {
         None | Some("TABLE") => differences(table, actual),
         Some(other) => {

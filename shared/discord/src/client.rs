@@ -1,3 +1,5 @@
+mod inspect;
+
 use std::time::Duration;
 
 use reqwest::header::{HeaderMap, RETRY_AFTER, USER_AGENT};
@@ -11,6 +13,8 @@ use tokio::time::{Instant, sleep_until};
 
 use crate::error::DiscordError;
 use crate::post::Post;
+
+pub use inspect::{ChannelFacts, PosterFacts};
 
 const DISCORD: &str = "https://discord.com";
 const CONNECT: Duration = Duration::from_secs(5);

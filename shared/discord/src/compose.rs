@@ -1,14 +1,17 @@
 use quiz_events::{
-    Alarm, Backfill, MessagesParked, Notice, NoticeKind, NoticeMessage, OtherMessage, SyncFailed,
+    Alarm, MessagesDropped, MessagesParked, Notice, NoticeKind, NoticeMessage, OtherMessage, SyncFailed,
 };
 
+use crate::backfill::backfills;
 use crate::card::{Card, Outcome};
 use crate::digest::digest;
 use crate::limits::{EMBEDS, MESSAGE};
 use crate::post::Post;
 use crate::tests_of_batch::{OfTest, by_test};
-use crate::text::{ago, count, counted, plain};
+use crate::text::{ago, counted, plain};
 
+/// So many causes of dropped messages are told.
+const CODES: usize = 10;
 /// So many tests of a batch are told in full; when there are more, those without a problem have a line each.
 const IN_FULL: usize = EMBEDS;
 
@@ -56,7 +59,7 @@ fn pack(cards: Vec<Card>) -> Vec<Post> {
                 embeds: Vec::new(),
                 pictures: Vec::new(),
                 notices: Vec::new(),
-                backfill_id: None,
+                backfill: None,
             });
             used = 0;
         }
@@ -77,6 +80,7 @@ fn of_message(message: &NoticeMessage) -> Option<Card> {
         NoticeMessage::Other(other) => Some(of_other(other)),
         NoticeMessage::Notice(notice) => match &notice.kind {
             NoticeKind::MessagesParked(parked) => Some(of_parked(notice, parked)),
+            NoticeKind::MessagesDropped(dropped) => Some(of_dropped(notice, dropped)),
             NoticeKind::SyncFailed(failed) if failed.session_ids.len() != 1 => {
                 Some(of_failed(notice, failed))
             }
@@ -97,6 +101,32 @@ fn of_parked(notice: &Notice, parked: &MessagesParked) -> Card {
             plain(&parked.error_code, 60),
             ago(notice.at)
         ),
+        fields: Vec::new(),
+        picture: None,
+        notices: vec![notice.id.clone()],
+    }
+}
+
+fn of_dropped(notice: &Notice, dropped: &MessagesDropped) -> Card {
+    let mut codes: Vec<String> = dropped.error_codes.iter().take(CODES).map(|it| plain(it, 60)).collect();
+    let more = u64::try_from(dropped.error_codes.len().saturating_sub(CODES)).unwrap_or_default();
+    codes.extend((more > 0).then(|| format!("and {}", counted(more, "more cause"))));
+    let by = dropped.requested_by.as_deref().map(|it| format!(" by {}", plain(it, 100)));
+    let mut lines = vec![
+        format!("because: {}", plain(&dropped.reason, 900)),
+        format!("dropped{} {}", by.unwrap_or_default(), ago(notice.at)),
+    ];
+    lines.extend((!codes.is_empty()).then(|| format!("they lay there with: {}", codes.join(", "))));
+    lines
+        .push("They are gone. Where a test waits for them, `quiz-etl sync SESSION` does it anew.".to_owned());
+    Card {
+        outcome: Outcome::Odd,
+        title: format!(
+            "{} dropped from {}",
+            counted(dropped.messages, "message"),
+            plain(&dropped.queue, 100)
+        ),
+        description: lines.join("\n"),
         fields: Vec::new(),
         picture: None,
         notices: vec![notice.id.clone()],
@@ -153,57 +183,5 @@ fn of_other(other: &OtherMessage) -> Card {
         fields: Vec::new(),
         picture: None,
         notices: vec![other.id.clone()],
-    }
-}
-
-/// A message for each backfill, of its newest notice: it is edited as the backfill goes.
-fn backfills(notices: &[Notice]) -> Vec<Post> {
-    let mut posts: Vec<Post> = Vec::new();
-    for notice in notices {
-        let (backfill, is_over) = match &notice.kind {
-            NoticeKind::BackfillStarted(backfill) => (backfill, false),
-            NoticeKind::BackfillFinished(backfill) => (backfill, true),
-            _ => continue,
-        };
-        let card = of_backfill(notice, backfill, is_over).fitted();
-        let known = posts.iter_mut().find(|it| it.backfill_id.as_deref() == Some(&backfill.backfill_id));
-        match known {
-            Some(post) => {
-                post.embeds = vec![card.embed()];
-                post.notices.push(notice.id.clone());
-            }
-            None => posts.push(Post {
-                embeds: vec![card.embed()],
-                pictures: Vec::new(),
-                notices: card.notices,
-                backfill_id: Some(backfill.backfill_id.clone()),
-            }),
-        }
-    }
-    posts
-}
-
-fn of_backfill(notice: &Notice, backfill: &Backfill, is_over: bool) -> Card {
-    let outcome = match (is_over, backfill.failed) {
-        (false, _) => Outcome::News,
-        (true, 0) => Outcome::Good,
-        (true, _) => Outcome::Bad,
-    };
-    let what = if is_over { "finished" } else { "running" };
-    let mut lines = Vec::new();
-    lines.extend(backfill.reason.as_deref().map(|it| plain(it, 300)));
-    lines.extend(backfill.requested_by.as_deref().map(|it| format!("by {}", plain(it, 100))));
-    lines.extend(backfill.started_at.map(|at| format!("started {}", ago(at))));
-    lines.push(format!("{what} as of {}", ago(notice.at)));
-    Card {
-        outcome,
-        title: format!("Backfill of {} {what}", counted(backfill.tests, "test")),
-        description: lines.join("\n"),
-        fields: vec![
-            ("Done".to_owned(), format!("{} of {}", count(backfill.done), count(backfill.tests)), true),
-            ("Failed".to_owned(), count(backfill.failed), true),
-        ],
-        picture: None,
-        notices: vec![notice.id.clone()],
     }
 }

@@ -5,6 +5,7 @@
 //! out of it; a message's `allowed_mentions` is empty, so that none can ping anyone. Every limit of Discord is
 //! kept, counted in UTF-16 units, which are never fewer than the characters that Discord counts.
 
+mod backfill;
 mod card;
 mod client;
 mod compose;
@@ -15,7 +16,7 @@ mod post;
 mod tests_of_batch;
 mod text;
 
-pub use client::{DiscordClient, Target};
+pub use client::{ChannelFacts, DiscordClient, PosterFacts, Target};
 pub use compose::compose;
 pub use error::DiscordError;
 pub use post::{Picture, Post};

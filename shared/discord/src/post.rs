@@ -1,3 +1,4 @@
+use quiz_events::Notice;
 use serde_json::{Value, json};
 use serenity::builder::{CreateAllowedMentions, CreateEmbed, ExecuteWebhook};
 
@@ -9,8 +10,8 @@ pub struct Post {
     pub pictures: Vec<Picture>,
     /// The ids of the notices that it tells.
     pub notices: Vec<String>,
-    /// Of a backfill: later posts of it edit the message of the first.
-    pub backfill_id: Option<String>,
+    /// The notice of a backfill that it shows: later posts of that backfill edit the message of the first.
+    pub backfill: Option<Notice>,
 }
 
 /// A PNG.

@@ -3,7 +3,7 @@
 
 mod common;
 
-use common::{EVIL, alarm, all_kinds, at, backfill, failed, finished, parked, problem, told};
+use common::{EVIL, alarm, all_kinds, at, dropped, failed, finished, parked, problem, told};
 use quiz_discord::compose;
 use quiz_events::{HistogramBin, NoticeKind, NoticeMessage, SyncFinished};
 use serde_json::Value;
@@ -43,20 +43,10 @@ fn each_other_kind() {
         told("2", failed("reports", &["a", "b"], "could not read quiz: no answer")),
         alarm("ALARM"),
         alarm("OK"),
+        told("3", dropped("events of a test run", &["not_an_event", "quiz_not_found"])),
         common::other("Your budget has exceeded\nits limit"),
     ];
     insta::assert_json_snapshot!(payloads(&messages));
-}
-
-#[test]
-fn a_backfill_is_one_message_of_its_newest_notice() {
-    let started = told("1", NoticeKind::BackfillStarted(backfill(0, 0)));
-    let over = told("2", NoticeKind::BackfillFinished(backfill(297, 3)));
-    let posts = compose(&[started, over]);
-    assert_eq!(posts.len(), 1);
-    assert_eq!(posts[0].backfill_id.as_deref(), Some("b1"));
-    assert_eq!(posts[0].notices, ["1", "2"]);
-    insta::assert_json_snapshot!(posts[0].payload());
 }
 
 #[test]

@@ -32,6 +32,14 @@ pub(crate) fn is_sort_key(sort_key: &str) -> bool {
     !sort_key.is_empty() && sort_key.len() <= MAX_SORT_KEY
 }
 
+/// Whether DynamoDB can hold the item, as far as that can be told without asking it.
+///
+/// # Errors
+/// [`Refusal`] says why not.
+pub fn can_hold(item: &ReportItem) -> Result<(), Refusal> {
+    put(item).map(drop)
+}
+
 /// The request that writes the item; a refusal where DynamoDB cannot hold it.
 pub(crate) fn put(item: &ReportItem) -> Result<Write, Refusal> {
     let refuse = |reason: String| Refusal { sort_key: item.sort_key().to_owned(), reason };

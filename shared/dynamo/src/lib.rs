@@ -7,6 +7,7 @@
 
 mod batches;
 mod error;
+mod inspect;
 mod item;
 mod limits;
 mod measure;
@@ -16,6 +17,8 @@ mod store;
 mod writer;
 
 pub use error::DynamoError;
+pub use inspect::{IndexFacts, InspectError, KeyAttribute, KeyFacts, TableFacts, TableInspector};
+pub use item::can_hold;
 pub use limits::WriteLimits;
 pub use names::TableNames;
 pub use states::DynamoStates;

@@ -116,13 +116,13 @@ impl StateReader for DynamoStates {
     }
 
     async fn all(&self) -> Result<Vec<(StateKey, SyncState)>, StateError> {
-        let scan = self.client.scan().table_name(&self.table).into_paginator().items().send();
-        let items: Vec<Item> = scan.collect::<Result<_, _>>().await.map_err(|error| {
-            let all = several("(all)");
-            self.failed(READ, &all, &error)
-        })?;
-        let records = items.into_iter().map(|item| record(item, &several("(all)")).map(Record::into_keyed));
-        let mut states: Vec<_> = records.collect::<Result<_, _>>()?;
+        let every = several("(all)");
+        let mut items = self.client.scan().table_name(&self.table).into_paginator().items().send();
+        let mut states = Vec::new();
+        while let Some(item) = items.next().await {
+            let item = item.map_err(|error| self.failed(READ, &every, &error))?;
+            states.push(record(item, &every)?.into_keyed());
+        }
         states.sort_by(|(a, _), (b, _)| a.cmp(b));
         Ok(states)
     }

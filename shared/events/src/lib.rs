@@ -12,7 +12,8 @@ pub use envelope::QueueMessage;
 pub use error::EventError;
 pub use event::{Completion, Event, SessionDescription, SyncRequest, parse};
 pub use notice::{
-    Backfill, HistogramBin, MessagesParked, Notice, NoticeKind, NoticeProblem, SyncFailed, SyncFinished,
+    Backfill, BackfillFailure, BackfillMoment, HistogramBin, MessagesDropped, MessagesParked, Notice,
+    NoticeKind, NoticeProblem, SyncFailed, SyncFinished,
 };
 pub use notice_message::{Alarm, NoticeMessage, OtherMessage};
 pub use session_id::{SessionTarget, quiz_id_of};

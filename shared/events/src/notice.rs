@@ -12,6 +12,27 @@ pub struct Notice {
     pub kind: NoticeKind,
 }
 
+impl Notice {
+    /// The backfill that it tells of, and at which moment of it.
+    #[must_use]
+    pub fn backfill(&self) -> Option<(&Backfill, BackfillMoment)> {
+        let (backfill, is_over) = match &self.kind {
+            NoticeKind::BackfillStarted(backfill) => (backfill, false),
+            NoticeKind::BackfillFinished(backfill) => (backfill, true),
+            _ => return None,
+        };
+        Some((backfill, BackfillMoment { is_over, at: self.at }))
+    }
+}
+
+/// Orders the notices of one backfill, which may arrive in any order: the newest counts, and one that it is over
+/// is newer than all that it runs.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct BackfillMoment {
+    pub is_over: bool,
+    pub at: Timestamp,
+}
+
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(tag = "type")]
 pub enum NoticeKind {
@@ -23,6 +44,10 @@ pub enum NoticeKind {
     /// Messages that can never succeed lie in the dead-letter queue.
     #[serde(rename = "messages.parked")]
     MessagesParked(MessagesParked),
+    /// An operator has deleted messages of a dead-letter queue.
+    #[serde(rename = "messages.dropped")]
+    MessagesDropped(MessagesDropped),
+    /// It runs: sent at its start, and again under a new id as it goes on, with the counts of that moment.
     #[serde(rename = "backfill.started")]
     BackfillStarted(Backfill),
     #[serde(rename = "backfill.finished")]
@@ -37,6 +62,7 @@ impl NoticeKind {
             Self::SyncFinished(_) => "sync.finished",
             Self::SyncFailed(_) => "sync.failed",
             Self::MessagesParked(_) => "messages.parked",
+            Self::MessagesDropped(_) => "messages.dropped",
             Self::BackfillStarted(_) => "backfill.started",
             Self::BackfillFinished(_) => "backfill.finished",
         }
@@ -115,17 +141,95 @@ pub struct MessagesParked {
     pub messages: u64,
 }
 
+/// What an operator deleted, never to be done.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct MessagesDropped {
+    /// The dead-letter queue's name.
+    pub queue: String,
+    pub messages: u64,
+    /// The operator's.
+    pub reason: String,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub requested_by: Option<String>,
+    /// Why the messages were parked, each cause once.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub error_codes: Vec<String>,
+}
+
 /// Many tests synced at an operator's wish. All notices of one backfill are one Discord message.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Backfill {
     pub backfill_id: String,
     pub tests: u64,
     pub done: u64,
+    /// Tests that are given up.
     pub failed: u64,
+    /// Tests whose last try failed, and which will be tried again.
+    #[serde(default)]
+    pub retrying: u64,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub requested_by: Option<String>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub reason: Option<String>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub started_at: Option<Timestamp>,
+    /// Those that are given up, with their causes, as far as the sender lists them.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub failures: Vec<BackfillFailure>,
+}
+
+/// A test of a backfill that one sink gave up.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct BackfillFailure {
+    pub session_id: String,
+    /// `reports` or `warehouse`.
+    pub sink: String,
+    pub error: String,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{Backfill, BackfillFailure, BackfillMoment, MessagesDropped, Notice, NoticeKind};
+
+    #[test]
+    fn a_backfill_of_few_fields_is_read_and_one_of_all_comes_back() {
+        let few = r#"{"id":"1","at":"2026-11-21T08:36:04Z","type":"backfill.started","backfill_id":"b","tests":3,
+            "done":1,"failed":0}"#;
+        let mut notice: Notice = serde_json::from_str(few).unwrap();
+        let backfill = Backfill { backfill_id: "b".into(), tests: 3, done: 1, ..Backfill::default() };
+        assert_eq!(notice.kind, NoticeKind::BackfillStarted(backfill.clone()));
+        let failure =
+            BackfillFailure { session_id: "s".into(), sink: "reports".into(), error: "no answer".into() };
+        notice.kind =
+            NoticeKind::BackfillFinished(Backfill { retrying: 2, failures: vec![failure], ..backfill });
+        let text = serde_json::to_string(&notice).unwrap();
+        assert_eq!(serde_json::from_str::<Notice>(&text).unwrap(), notice);
+    }
+
+    #[test]
+    fn dropped_messages_are_told_by_their_type() {
+        let text = r#"{"id":"1","at":"2026-11-21T08:36:04Z","type":"messages.dropped","queue":"reports-dlq",
+            "messages":12,"reason":"a test run"}"#;
+        let notice: Notice = serde_json::from_str(text).unwrap();
+        assert_eq!(notice.kind.name(), "messages.dropped");
+        let dropped = MessagesDropped {
+            queue: "reports-dlq".into(),
+            messages: 12,
+            reason: "a test run".into(),
+            ..MessagesDropped::default()
+        };
+        assert_eq!(notice.kind, NoticeKind::MessagesDropped(dropped));
+        assert_eq!(notice.backfill(), None);
+    }
+
+    #[test]
+    fn that_it_is_over_is_newer_than_all_that_it_runs() {
+        let moment = |is_over, second| {
+            let at = jiff::Timestamp::from_second(second).unwrap();
+            BackfillMoment { is_over, at }
+        };
+        let mut moments = [moment(true, 5), moment(false, 9), moment(true, 7), moment(false, 1)];
+        moments.sort();
+        assert_eq!(moments, [moment(false, 1), moment(false, 9), moment(true, 5), moment(true, 7)]);
+    }
 }

@@ -162,10 +162,8 @@ fn a_request_to_sync_is_read_as_it_was_written() {
         session: Some(Box::new(description)),
         ..small.clone()
     };
-    let several = ["A", "B"].map(|group| SessionTarget {
-        session_id: format!("{group}_{QUIZ}"),
-        quiz_id: QUIZ.into(),
-    });
+    let several =
+        ["A", "B"].map(|group| SessionTarget { session_id: format!("{group}_{QUIZ}"), quiz_id: QUIZ.into() });
     for request in [small, full, SyncRequest { targets: several.into(), ..SyncRequest::default() }] {
         let read = parse(&request.to_json().to_string(), None).unwrap();
         assert_eq!(read, Event::SessionSync(request));

@@ -14,6 +14,13 @@ const MAX_IDLE: Duration = Duration::from_mins(5);
 
 /// The database, not yet connected to: the first read does that. Only an SRV URI is resolved here.
 pub(crate) async fn database(uri: &str, name: &str) -> Result<Database, MongoError> {
+    let client =
+        Client::with_options(options(uri, name).await?).map_err(|error| MongoError::of_uri(&error))?;
+    Ok(client.database(name))
+}
+
+/// How the database is connected to.
+pub(crate) async fn options(uri: &str, name: &str) -> Result<ClientOptions, MongoError> {
     if password_is_taken_for_a_path(uri) {
         return Err(MongoError::Uri(MALFORMED));
     }
@@ -29,8 +36,7 @@ pub(crate) async fn database(uri: &str, name: &str) -> Result<Database, MongoErr
     // local on the primary shows every write that was acknowledged, also one with w: 1; majority may
     // not show that yet, and would miss the answers whose event is being handled
     options.read_concern = Some(ReadConcern::local());
-    let client = Client::with_options(options).map_err(|error| MongoError::of_uri(&error))?;
-    Ok(client.database(name))
+    Ok(options)
 }
 
 /// A `/` in a password that was not percent-encoded ends the part that the driver takes for hosts: it

@@ -3,10 +3,10 @@
 use quiz_events::QueueMessage;
 use quiz_messaging::ParkCause;
 
-const TYPE: &str = "type";
-const CODE: &str = "error_code";
-const ERROR: &str = "error";
-const PARKED_AT: &str = "parked_at";
+pub(crate) const TYPE: &str = "type";
+pub(crate) const CODE: &str = "error_code";
+pub(crate) const ERROR: &str = "error";
+pub(crate) const PARKED_AT: &str = "parked_at";
 pub(crate) const STRING: &str = "String";
 
 const LONGEST_ERROR: usize = 1_000;

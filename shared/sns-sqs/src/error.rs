@@ -36,12 +36,19 @@ impl SqsError {
     where
         E: ProvideErrorMetadata + Error + 'static,
     {
-        let metadata = error.as_service_error().map(|it| (it.code(), it.message()));
-        let answer = match metadata {
-            Some((Some(code), Some(message))) => format!("{code}: {message}"),
-            Some((Some(code), None)) => code.to_owned(),
-            _ => with_causes(error),
-        };
-        Self::Failed { queue: queue.to_owned(), answer }
+        Self::Failed { queue: queue.to_owned(), answer: answer_of(error) }
+    }
+}
+
+/// What the service answered, or what happened on the way to it.
+pub(crate) fn answer_of<E>(error: &SdkError<E, HttpResponse>) -> String
+where
+    E: ProvideErrorMetadata + Error + 'static,
+{
+    let metadata = error.as_service_error().map(|it| (it.code(), it.message()));
+    match metadata {
+        Some((Some(code), Some(message))) => format!("{code}: {message}"),
+        Some((Some(code), None)) => code.to_owned(),
+        _ => with_causes(error),
     }
 }

@@ -2,18 +2,24 @@
 //! [`SourceQueue`](quiz_messaging::SourceQueue)s: messages are parked in the queue's dead-letter
 //! queue with their cause, or delayed. The AWS SDK's own retries are the only ones here.
 //!
-//! And the SNS topic that notices are sent to.
+//! And the SNS topics that events and notices are sent to.
+//!
+//! And what lies in the dead-letter queues behind topics, for an operator to look at and act on.
 //!
 //! FIFO queues are out of scope: parking in one is an error that says so.
 
 mod arn;
 mod attributes;
+pub mod dead_letters;
 mod error;
+mod events;
+mod lookup;
 mod notices;
 mod queue;
 mod queues;
 
 pub use error::SqsError;
+pub use events::{EVENTS_AT_ONCE, EventTopic, PublishError};
 pub use notices::SnsNotices;
 pub use queue::SqsQueue;
 pub use queues::SqsQueues;

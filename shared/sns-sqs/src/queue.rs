@@ -6,12 +6,12 @@ use aws_sdk_sqs::error::BuildError;
 use aws_sdk_sqs::types::{MessageAttributeValue, QueueAttributeName};
 use quiz_events::QueueMessage;
 use quiz_messaging::{ParkCause, QueueError, SourceQueue};
-use serde_json::Value;
 use tokio::sync::OnceCell;
 
 use crate::arn::QueueArn;
 use crate::attributes::{self, STRING};
 use crate::error::SqsError;
+use crate::lookup::{self, Redrive, redrive_policy};
 
 const PARK: &str = "park";
 const DELAY: &str = "delay";
@@ -36,12 +36,6 @@ pub struct SqsQueue {
 }
 
 #[derive(Clone, Debug)]
-struct Redrive {
-    dead_letter_arn: String,
-    max_receive_count: u32,
-}
-
-#[derive(Clone, Debug)]
 struct DeadLetters {
     url: String,
     message_size: usize,
@@ -56,24 +50,10 @@ impl SqsQueue {
     }
 
     async fn url(&self) -> Result<&str, SqsError> {
-        let url = self.url.get_or_try_init(|| async { self.url_of(&QueueArn::parse(&self.arn)?).await });
+        let url = self
+            .url
+            .get_or_try_init(|| async { lookup::url_of(&self.client, &QueueArn::parse(&self.arn)?).await });
         Ok(url.await?)
-    }
-
-    async fn url_of(&self, arn: &QueueArn) -> Result<String, SqsError> {
-        let request =
-            self.client.get_queue_url().queue_name(&arn.name).queue_owner_aws_account_id(&arn.account);
-        let answer = request.send().await.map_err(|error| SqsError::failed(&arn.name, &error))?;
-        answer
-            .queue_url
-            .filter(|url| !url.is_empty())
-            .ok_or_else(|| SqsError::Unreadable { queue: arn.name.clone(), what: "url" })
-    }
-
-    async fn attribute(&self, url: &str, name: QueueAttributeName) -> Result<Option<String>, SqsError> {
-        let request = self.client.get_queue_attributes().queue_url(url).attribute_names(name.clone());
-        let answer = request.send().await.map_err(|error| SqsError::failed(url, &error))?;
-        Ok(answer.attributes.and_then(|mut it| it.remove(&name)).filter(|it| !it.is_empty()))
     }
 
     /// `None` is asked again the next time: someone may have given the queue a policy meanwhile.
@@ -82,7 +62,8 @@ impl SqsQueue {
             return Ok(Some(known));
         }
         let url = self.url().await?;
-        let Some(policy) = self.attribute(url, QueueAttributeName::RedrivePolicy).await? else {
+        let Some(policy) = lookup::attribute(&self.client, url, QueueAttributeName::RedrivePolicy).await?
+        else {
             return Ok(None);
         };
         let read = || async {
@@ -102,8 +83,8 @@ impl SqsQueue {
         if arn.is_fifo() {
             return Err(SqsError::Fifo(arn.name));
         }
-        let url = self.url_of(&arn).await?;
-        let size = self.attribute(&url, QueueAttributeName::MaximumMessageSize).await;
+        let url = lookup::url_of(&self.client, &arn).await?;
+        let size = lookup::attribute(&self.client, &url, QueueAttributeName::MaximumMessageSize).await;
         let message_size = match size {
             Ok(size) => size.and_then(|it| it.parse().ok()).unwrap_or(MESSAGE_SIZE),
             Err(error) => {
@@ -166,17 +147,6 @@ fn text(value: String) -> Result<MessageAttributeValue, BuildError> {
     MessageAttributeValue::builder().data_type(STRING).string_value(value).build()
 }
 
-/// SQS writes the count as a number or as text, whichever way it was set.
-fn redrive_policy(policy: &str) -> Option<Redrive> {
-    let policy: Value = serde_json::from_str(policy).ok()?;
-    let count = policy.get("maxReceiveCount")?;
-    let count = count.as_u64().or_else(|| count.as_str()?.parse().ok())?;
-    Some(Redrive {
-        dead_letter_arn: policy.get("deadLetterTargetArn")?.as_str()?.to_owned(),
-        max_receive_count: u32::try_from(count).ok()?,
-    })
-}
-
 #[async_trait]
 impl SourceQueue for SqsQueue {
     async fn park(&self, message: &QueueMessage, cause: &ParkCause) -> Result<(), QueueError> {
@@ -201,7 +171,7 @@ impl SourceQueue for SqsQueue {
 
 #[cfg(test)]
 mod tests {
-    use super::{LONGEST_DELAY, redrive_policy, seconds};
+    use super::{LONGEST_DELAY, seconds};
     use std::time::Duration;
 
     #[test]
@@ -210,19 +180,5 @@ mod tests {
         assert_eq!(seconds(Duration::from_millis(1)), 1);
         assert_eq!(seconds(Duration::from_mins(1)), 60);
         assert_eq!(seconds(Duration::MAX), i32::try_from(LONGEST_DELAY).unwrap());
-    }
-
-    #[test]
-    fn a_policy_is_read_with_its_count_as_number_or_text() {
-        for count in ["5", "\"5\""] {
-            let policy =
-                format!(r#"{{"deadLetterTargetArn":"arn:aws:sqs:r:1:d","maxReceiveCount":{count}}}"#);
-            let redrive = redrive_policy(&policy).unwrap();
-            assert_eq!(
-                (redrive.dead_letter_arn.as_str(), redrive.max_receive_count),
-                ("arn:aws:sqs:r:1:d", 5)
-            );
-        }
-        assert!(redrive_policy("{}").is_none());
     }
 }

@@ -3,10 +3,9 @@ use serde_json::{Map, Value, json};
 
 use super::body::{File, Sent};
 use super::problem::Problem;
-use super::routes::{CHANNEL_ID, WEBHOOK_ID};
+use super::routes::{BOT_ID, CHANNEL_ID, WEBHOOK_ID};
 use super::{DiscordAttachment, DiscordMessage};
 
-const BOT_ID: &str = "111111111111111111";
 const FIRST_ID: u64 = 1_300_000_000_000_000_000;
 
 /// The one channel there is.

@@ -3,6 +3,7 @@ use std::time::Instant;
 use hyper::header::{AUTHORIZATION, USER_AGENT};
 use hyper::http::request::Parts;
 use hyper::{HeaderMap, Method};
+use serde_json::json;
 
 use super::SeenRequest;
 use super::body::Sent;
@@ -12,6 +13,7 @@ use super::reply::Reply;
 pub const WEBHOOK_ID: &str = "123456789012345678";
 pub const WEBHOOK_TOKEN: &str = "stub-token-of-a-webhook-that-is-as-long-as-those-of-discord-itself-0";
 pub const BOT_TOKEN: &str = "stub.token.of-a-bot";
+pub const BOT_ID: &str = "111111111111111111";
 pub const CHANNEL_ID: &str = "876543210987654321";
 
 /// A request that has been read.
@@ -31,6 +33,9 @@ impl Asked {
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Operation {
+    GetWebhook,
+    GetBot,
+    GetChannel,
     ExecuteWebhook,
     EditWebhookMessage,
     CreateMessage,
@@ -63,6 +68,9 @@ impl<'a> Target<'a> {
             Some(Self { operation, id, webhook_token, message, wait })
         };
         match (&head.method, segments.as_slice()) {
+            (&Method::GET, &["webhooks", id, token]) => target(Operation::GetWebhook, id, token, None),
+            (&Method::GET, &["users", "@me"]) if versioned => target(Operation::GetBot, CHANNEL_ID, "", None),
+            (&Method::GET, &["channels", id]) if versioned => target(Operation::GetChannel, id, "", None),
             (&Method::POST, &["webhooks", id, token]) => target(Operation::ExecuteWebhook, id, token, None),
             (&Method::PATCH, &["webhooks", id, token, "messages", message]) => {
                 target(Operation::EditWebhookMessage, id, token, Some(message))
@@ -79,8 +87,12 @@ impl<'a> Target<'a> {
 
     pub fn author(&self) -> Author {
         match self.operation {
-            Operation::ExecuteWebhook | Operation::EditWebhookMessage => Author::Webhook,
-            Operation::CreateMessage | Operation::EditMessage => Author::Bot,
+            Operation::GetWebhook | Operation::ExecuteWebhook | Operation::EditWebhookMessage => {
+                Author::Webhook
+            }
+            Operation::GetBot | Operation::GetChannel | Operation::CreateMessage | Operation::EditMessage => {
+                Author::Bot
+            }
         }
     }
 
@@ -109,6 +121,23 @@ impl<'a> Target<'a> {
         }
     }
 
+    /// What a request that changes nothing is told.
+    pub fn read(&self) -> Option<Reply> {
+        let told = match self.operation {
+            Operation::GetWebhook => json!({
+                "id": WEBHOOK_ID, "type": 1, "name": "stub", "avatar": null, "channel_id": CHANNEL_ID,
+                "guild_id": null, "application_id": null, "token": WEBHOOK_TOKEN,
+            }),
+            Operation::GetBot => json!({
+                "id": BOT_ID, "username": "stub", "discriminator": "0000", "avatar": null, "global_name": null,
+                "bot": true, "public_flags": 0, "flags": 0,
+            }),
+            Operation::GetChannel => json!({ "id": CHANNEL_ID, "type": 0, "name": "ops" }),
+            _ => return None,
+        };
+        Some(Reply::json(200, &told))
+    }
+
     /// What is wrong with the request apart from its body.
     pub fn problems(&self, head: &Parts) -> Vec<String> {
         let mut problems = Vec::new();
@@ -120,7 +149,7 @@ impl<'a> Target<'a> {
             let known = match self.operation {
                 Operation::ExecuteWebhook => ["wait", "thread_id", "with_components"].contains(&name),
                 Operation::EditWebhookMessage => ["thread_id", "with_components"].contains(&name),
-                Operation::CreateMessage | Operation::EditMessage => false,
+                _ => false,
             };
             let typed = name == "thread_id" || ["true", "false"].contains(&value);
             if !known || !typed {

@@ -46,8 +46,8 @@ impl State {
             Ok(headers) => headers,
             Err(limited) => return Some(limited),
         };
-        let refusal = target.refuse(&head.headers);
-        let reply = refusal.unwrap_or_else(|| self.post(schemas, &target, sent, problems));
+        let answer = target.refuse(&head.headers).or_else(|| target.read());
+        let reply = answer.unwrap_or_else(|| self.post(schemas, &target, sent, problems));
         (fault != Some(Fault::CutAfterAccepting)).then(|| reply.with(headers))
     }
 

@@ -2,9 +2,6 @@
 
 use std::time::Duration;
 
-use aws_sdk_dynamodb::types::{
-    AttributeDefinition, BillingMode, KeySchemaElement, KeyType, ScalarAttributeType,
-};
 use quiz_stack::{Delivery, Discord, DiscordRules, FunctionSpec, MappingSpec, QueuePair, Stack, unique};
 
 use super::binary;
@@ -30,7 +27,7 @@ impl NoticesPipeline {
         let secret = format!("{name}-webhook");
         secrets.create_secret().name(&secret).secret_string(discord.webhook_url()).send().await.unwrap();
         let memory = format!("{name}-memory");
-        create_memory(stack, &memory).await;
+        stack.create_notice_memory_table(&memory).await.unwrap();
         let environment = [
             ("DISCORD_WEBHOOK_URL_SECRET_ID", secret.as_str()),
             ("DISCORD_ENDPOINT", discord.url()),
@@ -55,12 +52,4 @@ impl NoticesPipeline {
         let mapping = stack.map_queue(&mapping).await.unwrap();
         Self { stack, discord, topic, queue, mapping }
     }
-}
-
-async fn create_memory(stack: &Stack, table: &str) {
-    let name = AttributeDefinition::builder().attribute_name("name").attribute_type(ScalarAttributeType::S);
-    let key = KeySchemaElement::builder().attribute_name("name").key_type(KeyType::Hash);
-    let create = stack.dynamodb().create_table().table_name(table).billing_mode(BillingMode::PayPerRequest);
-    let create = create.attribute_definitions(name.build().unwrap()).key_schema(key.build().unwrap());
-    create.send().await.unwrap();
 }

@@ -3,8 +3,8 @@
 
 use jiff::Timestamp;
 use quiz_events::{
-    Alarm, Backfill, HistogramBin, MessagesParked, Notice, NoticeKind, NoticeMessage, NoticeProblem,
-    OtherMessage, SyncFailed, SyncFinished,
+    Alarm, Backfill, BackfillFailure, HistogramBin, MessagesDropped, MessagesParked, Notice, NoticeKind,
+    NoticeMessage, NoticeProblem, OtherMessage, SyncFailed, SyncFinished,
 };
 
 pub const EVIL: &str = "@everyone `rm -rf` **bold** [link](https://evil.example) <@&1> ~~x~~ || # \\";
@@ -77,7 +77,34 @@ pub fn backfill(done: u64, failed: u64) -> Backfill {
         requested_by: Some("asha".into()),
         reason: Some("the marking scheme was mended".into()),
         started_at: Some(at()),
+        ..Backfill::default()
     }
+}
+
+/// Failures of tests of their own, by turns in the sinks.
+pub fn failures(number: u64, error: &str) -> Vec<BackfillFailure> {
+    let failure = |at: u64| BackfillFailure {
+        session_id: format!("session_{at}"),
+        sink: if at.is_multiple_of(2) { "reports" } else { "warehouse" }.to_owned(),
+        error: error.to_owned(),
+    };
+    (0..number).map(failure).collect()
+}
+
+pub fn dropped(reason: &str, error_codes: &[&str]) -> NoticeKind {
+    NoticeKind::MessagesDropped(MessagesDropped {
+        queue: "quiz-reports-dlq".into(),
+        messages: 1_200,
+        reason: reason.to_owned(),
+        requested_by: Some("asha".into()),
+        error_codes: error_codes.iter().map(ToString::to_string).collect(),
+    })
+}
+
+/// A notice, so many seconds after [`at`].
+pub fn told_after(seconds: i64, id: &str, kind: NoticeKind) -> NoticeMessage {
+    let at = Timestamp::from_second(at().as_second() + seconds).unwrap();
+    NoticeMessage::Notice(Box::new(Notice { id: id.to_owned(), at, kind }))
 }
 
 pub fn alarm(state: &str) -> NoticeMessage {
@@ -103,6 +130,25 @@ pub fn all_kinds() -> Vec<NoticeMessage> {
     let mut odd = finished("reports", "odd");
     odd.test_name.clone_from(&long);
     odd.problems = (0..15).map(|at| problem(&format!("kind_{at}"), &long)).collect();
+    let ended = Backfill {
+        backfill_id: "b2".into(),
+        requested_by: Some(long.clone()),
+        reason: Some(long.clone()),
+        retrying: 7,
+        failures: failures(500, &long)
+            .into_iter()
+            .map(|it| BackfillFailure { session_id: long.clone(), ..it })
+            .collect(),
+        ..backfill(20, 280)
+    };
+    let mut lost = MessagesDropped {
+        queue: long.clone(),
+        messages: 1,
+        reason: long.clone(),
+        ..MessagesDropped::default()
+    };
+    lost.requested_by = Some(long.clone());
+    lost.error_codes = vec![long.clone(); 30];
     vec![
         told("1", NoticeKind::SyncFinished(finished("reports", "plain"))),
         told("2", NoticeKind::SyncFinished(odd)),
@@ -110,6 +156,8 @@ pub fn all_kinds() -> Vec<NoticeMessage> {
         told("4", failed("warehouse", &["a", "b", &long], &long)),
         told("5", parked(&long)),
         told("6", NoticeKind::BackfillStarted(backfill(20, 0))),
+        told("7", NoticeKind::BackfillFinished(ended)),
+        told("8", NoticeKind::MessagesDropped(lost)),
         alarm("ALARM"),
         alarm("OK"),
         other(&long),

@@ -1,0 +1,76 @@
+use anyhow::Context;
+use aws_config::SdkConfig;
+use quiz_domain::reports::ReportFormats;
+use quiz_dynamo::{DynamoStates, DynamoStore, TableNames, WriteLimits};
+use quiz_mongo::{MongoCatalog, MongoSource};
+use quiz_runtime::Environment;
+use quiz_sns_sqs::{EventTopic, SnsNotices};
+use quiz_sync_function::SourceSettings;
+
+/// What the environment says of topics and states: enough to publish and to follow.
+pub struct Settings {
+    pub aws: SdkConfig,
+    pub events_topic: String,
+    pub notices_topic: Option<String>,
+    pub state_table: String,
+}
+
+impl Settings {
+    /// `publishes` says whether the topic is needed.
+    ///
+    /// # Errors
+    /// Where something is missing or wrong, all of it at once.
+    pub async fn read(publishes: bool) -> anyhow::Result<Self> {
+        let mut env = Environment::of_process();
+        let events_topic = env.optional("EVENTS_TOPIC_ARN").unwrap_or_default();
+        if publishes && events_topic.is_empty() {
+            env.problem("EVENTS_TOPIC_ARN must be set".to_owned());
+        }
+        let notices_topic = env.optional("NOTICES_TOPIC_ARN");
+        let state_table = env.or("SYNC_STATE_TABLE", "quiz_sync_state");
+        let aws = quiz_runtime::aws::config().await;
+        Ok(env.finish(Self { aws, events_topic, notices_topic, state_table })?)
+    }
+
+    #[must_use]
+    pub fn topic(&self) -> EventTopic {
+        EventTopic::new(aws_sdk_sns::Client::new(&self.aws), self.events_topic.clone())
+    }
+
+    #[must_use]
+    pub fn notices(&self) -> Option<SnsNotices> {
+        let topic = self.notices_topic.clone()?;
+        Some(SnsNotices::new(aws_sdk_sns::Client::new(&self.aws), topic))
+    }
+
+    #[must_use]
+    pub fn states(&self) -> DynamoStates {
+        DynamoStates::new(aws_sdk_dynamodb::Client::new(&self.aws), self.state_table.clone())
+    }
+}
+
+/// What it says of the documents and the reports: enough to plan and to try.
+pub struct Documents {
+    pub source: MongoSource,
+    pub catalog: MongoCatalog,
+    pub reports: DynamoStore,
+    pub formats: ReportFormats,
+    pub settings: SourceSettings,
+}
+
+impl Documents {
+    /// # Errors
+    /// Where something is missing or wrong, or the secret of MongoDB's URI cannot be read.
+    pub async fn connect(aws: &SdkConfig) -> anyhow::Result<Self> {
+        let mut env = Environment::of_process();
+        let settings = SourceSettings::read(&mut env);
+        let formats = sync_reports::formats(&mut env);
+        let tables: TableNames = sync_reports::table_names(&env);
+        let settings = env.finish(settings)?;
+        let uri = settings.mongodb_uri.resolve(aws).await.context("the MongoDB URI cannot be had")?;
+        let source = MongoSource::connect(uri.expose(), &settings.mongodb_database).await?;
+        let catalog = MongoCatalog::connect(uri.expose(), &settings.mongodb_database).await?;
+        let reports = DynamoStore::new(aws_sdk_dynamodb::Client::new(aws), tables, WriteLimits::default());
+        Ok(Self { source, catalog, reports, formats, settings })
+    }
+}

@@ -1,0 +1,111 @@
+use notify_discord::DiscordSource;
+use quiz_discord::{ChannelFacts, DiscordClient, DiscordError, Target};
+use quiz_runtime::Secret;
+
+use crate::check::{Check, Finding, Group};
+use crate::patience::Patience;
+
+pub async fn check(config: &notify_discord::Config, secret: &Secret, patience: Patience) -> Vec<Check> {
+    let of = |name: &str, finding| Group::Discord.check(name, finding);
+    let text = secret.expose().to_owned();
+    let (name, target) = match &config.discord {
+        DiscordSource::Webhook(_) => ("webhook", Target::Webhook(text)),
+        DiscordSource::Bot { channel_id, .. } => {
+            ("bot", Target::Bot { token: text, channel_id: channel_id.clone() })
+        }
+    };
+    let client = match DiscordClient::new(&target, config.endpoint.as_deref()) {
+        Ok(client) => client,
+        Err(error) => return vec![of(name, judge_refusal(name, &error))],
+    };
+    let poster = patience.hold(client.poster(), DiscordError::Unreachable).await;
+    let mut checks = match &poster {
+        Ok(facts) => {
+            let channel = facts.channel_id.as_ref();
+            let posts = channel.map_or_else(String::new, |id| format!(", which posts to the channel {id}"));
+            vec![of(name, Finding::good(format!("{}{posts}", facts.name)))]
+        }
+        Err(error) => vec![of(name, judge_refusal(name, error))],
+    };
+    if name == "bot" {
+        let finding = if poster.is_ok() {
+            judge_channel(&patience.hold(client.channel(), DiscordError::Unreachable).await)
+        } else {
+            Finding::skipped("the bot's token is not accepted")
+        };
+        checks.push(of("channel", finding));
+    }
+    checks
+}
+
+fn judge_refusal(name: &str, error: &DiscordError) -> Finding {
+    match error {
+        DiscordError::Dead { status, said } => Finding::bad(
+            format!("Discord answered {status}: {said}"),
+            match name {
+                "webhook" => {
+                    "make a new webhook (channel settings, Integrations), and put its URL into the secret of \
+                     DISCORD_WEBHOOK_URL_SECRET_ID"
+                }
+                _ => {
+                    "make a new token (discord.com/developers, Bot), and put it into the secret of \
+                     DISCORD_TOKEN_SECRET_ID"
+                }
+            },
+        ),
+        DiscordError::Target(what) => Finding::bad(
+            format!("{what} is none"),
+            "put a webhook's URL (https://discord.com/api/webhooks/…) into the secret, or correct DISCORD_CHANNEL_ID",
+        ),
+        DiscordError::Busy { retry_after } => {
+            let found = format!("Discord answers, and asks to wait for {} s", retry_after.as_secs());
+            Finding::warning(found, "run this again then")
+        }
+        other => Finding::bad(
+            other.to_string(),
+            "check the network and DISCORD_ENDPOINT, and https://discordstatus.com",
+        ),
+    }
+}
+
+fn judge_channel(channel: &Result<Option<ChannelFacts>, DiscordError>) -> Finding {
+    match channel {
+        Ok(Some(facts)) if !facts.takes_messages => Finding::bad(
+            format!("{} is a category or a forum, which takes no messages", facts.name),
+            "set DISCORD_CHANNEL_ID to a text channel's id",
+        ),
+        Ok(facts) => Finding::good(facts.as_ref().map_or_else(String::new, |it| format!("#{}", it.name))),
+        Err(DiscordError::Dead { status, said }) => Finding::bad(
+            format!("Discord answered {status}: {said}"),
+            "correct DISCORD_CHANNEL_ID, and let the bot view the channel, send messages, embed links and attach files",
+        ),
+        Err(error) => judge_refusal("channel", error),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use quiz_discord::{ChannelFacts, DiscordError};
+
+    use super::{judge_channel, judge_refusal};
+    use crate::check::Status;
+
+    #[test]
+    fn a_dead_webhook_is_made_anew_and_a_busy_discord_waited_for() {
+        let dead = DiscordError::Dead { status: 401, said: "Invalid Webhook Token".into() };
+        let found = judge_refusal("webhook", &dead);
+        assert_eq!(found.found, "Discord answered 401: Invalid Webhook Token");
+        assert!(found.mend.unwrap().contains("DISCORD_WEBHOOK_URL_SECRET_ID"));
+        let busy = DiscordError::Busy { retry_after: std::time::Duration::from_secs(2) };
+        assert_eq!(judge_refusal("webhook", &busy).status, Status::Warning);
+    }
+
+    #[test]
+    fn a_channel_takes_messages_and_lets_the_bot_in() {
+        let channel = |takes_messages| Ok(Some(ChannelFacts { name: "ops".into(), takes_messages }));
+        assert_eq!(judge_channel(&channel(true)).found, "#ops");
+        assert_eq!(judge_channel(&channel(false)).status, Status::Bad);
+        let hidden = DiscordError::Dead { status: 403, said: "Missing Access".into() };
+        assert!(judge_channel(&Err(hidden)).mend.unwrap().contains("let the bot view the channel"));
+    }
+}

@@ -1,0 +1,108 @@
+use std::cmp::Ordering;
+
+use quiz_domain::OVERALL;
+use quiz_domain::reports::ReportTable;
+use serde_json::{Value, json};
+
+/// One student's result over the whole test, as an item says it.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Overall {
+    pub marks: f64,
+    pub rank: Option<u32>,
+}
+
+impl Overall {
+    /// `None` where the item does not tell: of another section, of a form, of an unknown shape.
+    pub(crate) fn of(table: ReportTable, item: &Value) -> Option<Self> {
+        let result = match table {
+            ReportTable::Sections if item.get("section")?.as_str()? == OVERALL => item,
+            ReportTable::Students => item.get("overall_performance")?,
+            ReportTable::Sections | ReportTable::FormResponses => return None,
+        };
+        let rank = || result.get("rank")?.as_f64();
+        #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "within the range")]
+        let rank = rank().filter(|it| (0.0..=f64::from(u32::MAX)).contains(it)).map(|it| it as u32);
+        Some(Self { marks: result.get("marks_scored")?.as_f64()?, rank })
+    }
+}
+
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct OldAndNew<T> {
+    pub old: T,
+    pub new: T,
+}
+
+/// What becomes of one student's result over the whole test.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Change {
+    pub user_id: String,
+    pub marks: OldAndNew<f64>,
+    /// `None` where the attempt is not ranked.
+    pub rank: OldAndNew<Option<u32>>,
+}
+
+impl Change {
+    pub(crate) fn of(user_id: &str, old: Overall, new: Overall) -> Self {
+        Self {
+            user_id: user_id.to_owned(),
+            marks: OldAndNew { old: old.marks, new: new.marks },
+            rank: OldAndNew { old: old.rank, new: new.rank },
+        }
+    }
+
+    /// Above 0 where the student gains.
+    #[must_use]
+    pub fn marks_gained(&self) -> f64 {
+        self.marks.new - self.marks.old
+    }
+
+    /// Above 0 where the student comes further up; 0 where there is no rank before or after.
+    #[must_use]
+    pub fn ranks_gained(&self) -> i64 {
+        let gained = |old, new| i64::from(old) - i64::from(new);
+        self.rank.old.zip(self.rank.new).map_or(0, |(old, new)| gained(old, new))
+    }
+
+    fn json(&self) -> Value {
+        json!({
+            "user_id": self.user_id,
+            "marks": {"old": self.marks.old, "new": self.marks.new},
+            "rank": {"old": self.rank.old, "new": self.rank.new},
+        })
+    }
+}
+
+/// Of the students who have a result before and after, those for whom most changes: the largest change first,
+/// equal ones by user id.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct LargestChanges {
+    pub marks: Vec<Change>,
+    pub ranks: Vec<Change>,
+}
+
+impl LargestChanges {
+    /// At most so many of either.
+    pub(crate) fn of(changes: &[Change], most: usize) -> Self {
+        let by_marks = |a: &Change, b: &Change| b.marks_gained().abs().total_cmp(&a.marks_gained().abs());
+        let by_rank = |a: &Change, b: &Change| b.ranks_gained().abs().cmp(&a.ranks_gained().abs());
+        Self {
+            marks: first(most, changes.iter().filter(|it| it.marks_gained() != 0.0), by_marks),
+            ranks: first(most, changes.iter().filter(|it| it.ranks_gained() != 0), by_rank),
+        }
+    }
+
+    pub(crate) fn json(&self) -> Value {
+        let all = |changes: &[Change]| changes.iter().map(Change::json).collect::<Vec<_>>();
+        json!({"marks": all(&self.marks), "ranks": all(&self.ranks)})
+    }
+}
+
+fn first<'a>(
+    most: usize,
+    changes: impl Iterator<Item = &'a Change>,
+    order: impl Fn(&Change, &Change) -> Ordering,
+) -> Vec<Change> {
+    let mut changes: Vec<&Change> = changes.collect();
+    changes.sort_by(|a, b| order(a, b).then_with(|| a.user_id.cmp(&b.user_id)));
+    changes.into_iter().take(most).cloned().collect()
+}

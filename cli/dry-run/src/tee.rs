@@ -1,0 +1,106 @@
+use std::sync::{Arc, Mutex, PoisonError};
+
+use async_trait::async_trait;
+use indicatif::ProgressBar;
+use quiz_domain::reports::Stamp;
+use quiz_domain::{Quiz, TakenAttempt, Test, TestSession};
+use quiz_pipeline::{ResultSink, RunScope, SinkBatch, SinkCounts, SinkError, TestWriter};
+
+/// The reports' sink, and perhaps the warehouse's besides, fed by one read. What the warehouse refuses costs the
+/// reports nothing.
+#[derive(Clone)]
+pub struct Tee {
+    pub reports: Arc<dyn ResultSink>,
+    pub rows: Option<RowsSink>,
+    /// Counts the attempts.
+    pub taken: ProgressBar,
+}
+
+#[derive(Clone)]
+pub struct RowsSink {
+    pub sink: Arc<dyn ResultSink>,
+    pub failure: RowsFailure,
+}
+
+/// Why there can be no rows.
+#[derive(Clone, Debug, Default)]
+pub struct RowsFailure(Arc<Mutex<Option<SinkError>>>);
+
+impl RowsFailure {
+    pub fn take(&self) -> Option<SinkError> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).take()
+    }
+
+    fn keep<T>(&self, result: Result<T, SinkError>) -> Option<T> {
+        let mut kept = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        result.map_err(|error| kept.get_or_insert(error)).ok()
+    }
+}
+
+impl ResultSink for Tee {
+    fn name(&self) -> &'static str {
+        self.reports.name()
+    }
+
+    fn begin(&self) -> Result<Arc<dyn SinkBatch>, SinkError> {
+        let rows = match &self.rows {
+            Some(rows) => Some((rows.sink.begin()?, rows.failure.clone())),
+            None => None,
+        };
+        Ok(Arc::new(Batch { reports: self.reports.begin()?, rows, taken: self.taken.clone() }))
+    }
+}
+
+struct Batch {
+    reports: Arc<dyn SinkBatch>,
+    rows: Option<(Arc<dyn SinkBatch>, RowsFailure)>,
+    taken: ProgressBar,
+}
+
+#[async_trait]
+impl SinkBatch for Batch {
+    fn test(&self, quiz: &Quiz, session: &TestSession) -> Box<dyn TestWriter> {
+        let rows = self.rows.as_ref().map(|(rows, failure)| (rows.test(quiz, session), failure.clone()));
+        Box::new(Writer { reports: self.reports.test(quiz, session), rows, taken: self.taken.clone() })
+    }
+
+    /// Rows are counted as they are staged: there is nothing to commit.
+    fn commits_together(&self) -> bool {
+        false
+    }
+
+    async fn commit(&self, session_ids: &[String]) -> Vec<Result<(), SinkError>> {
+        session_ids.iter().map(|_| Ok(())).collect()
+    }
+}
+
+struct Writer {
+    reports: Box<dyn TestWriter>,
+    /// Gone once they have failed.
+    rows: Option<(Box<dyn TestWriter>, RowsFailure)>,
+    taken: ProgressBar,
+}
+
+#[async_trait]
+impl TestWriter for Writer {
+    async fn take(&mut self, quiz: &Quiz, attempt: &TakenAttempt) -> Result<(), SinkError> {
+        self.taken.inc(1);
+        if let Some((mut rows, failure)) = self.rows.take() {
+            let taken = failure.keep(rows.take(quiz, attempt).await);
+            self.rows = taken.map(|()| (rows, failure));
+        }
+        self.reports.take(quiz, attempt).await
+    }
+
+    async fn finish(
+        self: Box<Self>,
+        test: &Test,
+        stamp: Stamp,
+        scope: &RunScope,
+    ) -> Result<SinkCounts, SinkError> {
+        if let Some((rows, failure)) = self.rows {
+            failure.keep(rows.finish(test, stamp, scope).await);
+        }
+        self.reports.finish(test, stamp, scope).await
+    }
+}

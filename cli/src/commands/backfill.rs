@@ -1,0 +1,41 @@
+use std::sync::Arc;
+
+use anyhow::bail;
+use quiz_backfill::{Against, BackfillArgs, SyncArgs, Trial, TrialArgs};
+use quiz_terminal::{Done, Interrupt, Terminal};
+
+use super::local::locally;
+
+pub async fn sync(args: &SyncArgs, terminal: Terminal) -> anyhow::Result<Done> {
+    let interrupt = Interrupt::listen();
+    if args.trial.dry_run {
+        return tried(Trial::of_sync(args).await?, &args.trial, terminal, &interrupt).await;
+    }
+    quiz_backfill::sync(args, terminal, &interrupt).await
+}
+
+pub async fn backfill(args: &BackfillArgs, terminal: Terminal) -> anyhow::Result<Done> {
+    let interrupt = Interrupt::listen();
+    if args.trial.dry_run {
+        return tried(Trial::of_backfill(args).await?, &args.trial, terminal, &interrupt).await;
+    }
+    quiz_backfill::backfill(args, terminal, &interrupt).await
+}
+
+async fn tried(
+    trial: Trial,
+    args: &TrialArgs,
+    terminal: Terminal,
+    interrupt: &Interrupt,
+) -> anyhow::Result<Done> {
+    match args.against {
+        None => Ok(trial.run(terminal, interrupt).await),
+        Some(Against::Local) => {
+            let (source, events) = trial.into_events();
+            tokio::select! {
+                done = locally(Arc::new(source), events, &args.out, terminal) => done,
+                () = interrupt.raised() => bail!("interrupted: {} is not complete", args.out.display()),
+            }
+        }
+    }
+}

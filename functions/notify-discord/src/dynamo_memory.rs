@@ -1,0 +1,155 @@
+use std::collections::{HashMap, HashSet};
+use std::time::Duration;
+
+use async_trait::async_trait;
+use aws_sdk_dynamodb::Client;
+use aws_sdk_dynamodb::error::{DisplayErrorContext, SdkError};
+use aws_sdk_dynamodb::operation::put_item::builders::PutItemFluentBuilder;
+use aws_sdk_dynamodb::operation::put_item::{PutItemError, PutItemOutput};
+use aws_sdk_dynamodb::types::{
+    AttributeValue, KeysAndAttributes, ReturnValue, ReturnValuesOnConditionCheckFailure,
+};
+use jiff::{SignedDuration, Timestamp};
+use quiz_messaging::with_causes;
+
+use crate::memory::{Memory, MemoryError, Recalled, Shown};
+
+/// How long a notice is remembered.
+const NOTICE: SignedDuration = SignedDuration::from_hours(1);
+/// How long a backfill's message is.
+const MESSAGE: SignedDuration = SignedDuration::from_hours(24 * 14);
+/// What BatchGetItem takes at once.
+const KEYS: usize = 100;
+const PATIENCE: Duration = Duration::from_secs(5);
+
+/// A DynamoDB table: partition key `name` (S), `expires_at` (N, seconds, its time to live), and
+///
+/// - of a notice: its id as the name;
+/// - of a backfill: `backfill:<id>` as the name, the Discord message's id in `value` (S), what it shows in `notice`
+///   (S, the notice's JSON), and of that `shown_at` (N, ms) and `is_over` (BOOL). Older entries have the `value` only.
+#[derive(Clone, Debug)]
+pub struct DynamoMemory {
+    client: Client,
+    table: String,
+}
+
+type Item = HashMap<String, AttributeValue>;
+
+impl DynamoMemory {
+    #[must_use]
+    pub fn new(client: Client, table: String) -> Self {
+        Self { client, table }
+    }
+
+    fn put(&self, name: &str, value: &str, life: SignedDuration) -> PutItemFluentBuilder {
+        let expires = Timestamp::now().saturating_add(life).unwrap_or(Timestamp::MAX);
+        let put = self.client.put_item().table_name(&self.table);
+        put.item("name", AttributeValue::S(name.to_owned()))
+            .item("value", AttributeValue::S(value.to_owned()))
+            .item("expires_at", AttributeValue::N(expires.as_second().to_string()))
+    }
+
+    async fn get(&self, names: &[String]) -> Result<Vec<Item>, MemoryError> {
+        let keys =
+            names.iter().map(|name| HashMap::from([("name".to_owned(), AttributeValue::S(name.clone()))]));
+        let keys = KeysAndAttributes::builder().set_keys(Some(keys.collect())).consistent_read(true).build();
+        let keys = keys.map_err(|error| MemoryError(error.to_string()))?;
+        let answer = self.client.batch_get_item().request_items(&self.table, keys).send().await;
+        let answer = answer.map_err(|error| MemoryError(DisplayErrorContext(error).to_string()))?;
+        Ok(answer.responses.into_iter().flatten().flat_map(|(_, items)| items).collect())
+    }
+}
+
+#[async_trait]
+impl Memory for DynamoMemory {
+    async fn recall(&self, notices: &[String], backfills: &[String]) -> Result<Recalled, MemoryError> {
+        let names: HashSet<String> =
+            notices.iter().cloned().chain(backfills.iter().map(|id| backfill_name(id))).collect();
+        let names: Vec<String> = names.into_iter().collect();
+        let mut known: HashMap<String, Item> = HashMap::new();
+        for chunk in names.chunks(KEYS) {
+            let items = self.get(chunk).await?.into_iter().filter(is_alive);
+            known.extend(items.filter_map(|item| Some((text(&item, "name")?, item))));
+        }
+        let shown = |id: &String| Some((id.clone(), shown(known.get(&backfill_name(id))?)?));
+        Ok(Recalled {
+            backfills: backfills.iter().filter_map(shown).collect(),
+            notices: notices.iter().filter(|id| known.contains_key(*id)).cloned().collect(),
+        })
+    }
+
+    async fn remember(&self, notices: &[String]) -> Result<(), MemoryError> {
+        let puts = notices.iter().map(|id| async move {
+            let put = answer(self.put(id, "posted", NOTICE)).await?;
+            put.map_err(|error| MemoryError(with_causes(&error)))
+        });
+        futures::future::try_join_all(puts).await.map(drop)
+    }
+
+    async fn remember_backfill(
+        &self,
+        backfill_id: &str,
+        shown_now: &Shown,
+    ) -> Result<Option<Shown>, MemoryError> {
+        let mut put = self.put(&backfill_name(backfill_id), &shown_now.message_id, MESSAGE);
+        if let (Some(notice), Some(moment)) = (&shown_now.notice, shown_now.moment()) {
+            let json = serde_json::to_string(notice).map_err(|error| MemoryError(error.to_string()))?;
+            let shown_at = AttributeValue::N(moment.at.as_millisecond().to_string());
+            // that it is over is newer than all that it runs
+            let not_newer = if moment.is_over {
+                "is_over = :running OR shown_at <= :at"
+            } else {
+                "is_over = :running AND shown_at <= :at"
+            };
+            put = put
+                .item("notice", AttributeValue::S(json))
+                .item("shown_at", shown_at.clone())
+                .item("is_over", AttributeValue::Bool(moment.is_over))
+                .condition_expression(format!(
+                    "attribute_not_exists(shown_at) OR expires_at <= :now OR ({not_newer})"
+                ))
+                .expression_attribute_values(":running", AttributeValue::Bool(false))
+                .expression_attribute_values(":at", shown_at)
+                .expression_attribute_values(":now", AttributeValue::N(now().to_string()))
+                .return_values_on_condition_check_failure(ReturnValuesOnConditionCheckFailure::AllOld);
+        }
+        let before = match answer(put.return_values(ReturnValue::AllOld)).await? {
+            Ok(put) => put.attributes,
+            Err(error) => match error.as_service_error() {
+                Some(PutItemError::ConditionalCheckFailedException(newer)) => newer.item.clone(),
+                _ => return Err(MemoryError(with_causes(&error))),
+            },
+        };
+        Ok(before.filter(is_alive).as_ref().and_then(shown))
+    }
+}
+
+async fn answer(
+    put: PutItemFluentBuilder,
+) -> Result<Result<PutItemOutput, SdkError<PutItemError>>, MemoryError> {
+    let answer = tokio::time::timeout(PATIENCE, put.send()).await;
+    answer.map_err(|_| MemoryError("no answer in time".to_owned()))
+}
+
+fn backfill_name(backfill_id: &str) -> String {
+    format!("backfill:{backfill_id}")
+}
+
+fn now() -> i64 {
+    Timestamp::now().as_second()
+}
+
+/// A table's time to live is kept within days only.
+fn is_alive(item: &Item) -> bool {
+    let expires = item.get("expires_at").and_then(|it| it.as_n().ok()?.parse::<i64>().ok());
+    expires.is_some_and(|at| at > now())
+}
+
+fn shown(item: &Item) -> Option<Shown> {
+    let notice = text(item, "notice").and_then(|json| serde_json::from_str(&json).ok());
+    Some(Shown { message_id: text(item, "value")?, notice })
+}
+
+fn text(item: &Item, field: &str) -> Option<String> {
+    item.get(field).and_then(|it| it.as_s().ok()).cloned()
+}

@@ -1,0 +1,170 @@
+//! A backfill's message, whose notices come in any order and to two instances at once.
+#![allow(clippy::unwrap_used, clippy::panic, clippy::indexing_slicing, reason = "a test may panic")]
+
+mod common;
+
+use std::sync::{Arc, Mutex};
+
+use async_trait::async_trait;
+use common::{InMind, Notes, backfill, handle, notifier};
+use notify_discord::{Channel, Notifier, Shown};
+use quiz_discord::{DiscordError, Post};
+use quiz_events::QueueMessage;
+use quiz_stack::{Discord, DiscordRules};
+use tokio::time::Instant;
+
+const STARTED: &str = "backfill.started";
+const FINISHED: &str = "backfill.finished";
+
+fn discord() -> Discord {
+    Discord::start(DiscordRules::default()).unwrap()
+}
+
+/// Each message in a batch of its own.
+async fn handle_each(notifier: &Notifier, messages: &[QueueMessage]) {
+    for message in messages {
+        let failed = handle(notifier, std::slice::from_ref(message), &Notes::default()).await;
+        assert_eq!(failed, Vec::<String>::new());
+    }
+}
+
+/// What the only message shows: its title and how many are done, and how often it was edited.
+fn shown(discord: &Discord) -> (String, String, usize) {
+    assert_eq!(discord.violations(), Vec::<String>::new());
+    let messages = discord.messages();
+    assert_eq!(messages.len(), 1);
+    let embed = &messages[0].payload["embeds"][0];
+    let text = |value: &serde_json::Value| value.as_str().unwrap().to_owned();
+    (text(&embed["title"]), text(&embed["fields"][0]["value"]), messages[0].edits)
+}
+
+fn as_told(title: &str, done: &str, edits: usize) -> (String, String, usize) {
+    (
+        format!("{title} Backfill of 300 tests {}", if title == "✅" { "finished" } else { "running" }),
+        done.into(),
+        edits,
+    )
+}
+
+#[tokio::test]
+async fn it_is_one_message_that_is_edited_across_batches() {
+    let discord = discord();
+    let notifier = notifier(&discord, Arc::new(InMind::default()));
+    let progress = [backfill("1", STARTED, 0, 0), backfill("2", STARTED, 5, 120)];
+    handle_each(&notifier, &progress).await;
+    assert_eq!(shown(&discord), as_told("ℹ️", "120 of 300", 1));
+    handle_each(&notifier, &[backfill("3", FINISHED, 9, 300)]).await;
+    assert_eq!(shown(&discord), as_told("✅", "300 of 300", 2));
+}
+
+#[tokio::test]
+async fn a_notice_older_than_the_one_shown_changes_nothing() {
+    let discord = discord();
+    let notifier = notifier(&discord, Arc::new(InMind::default()));
+    let late = [backfill("2", STARTED, 5, 120), backfill("1", STARTED, 0, 0)];
+    handle_each(&notifier, &late).await;
+    assert_eq!(shown(&discord), as_told("ℹ️", "120 of 300", 0));
+}
+
+#[tokio::test]
+async fn nothing_comes_after_that_it_is_over() {
+    let discord = discord();
+    let notifier = notifier(&discord, Arc::new(InMind::default()));
+    // the clock of the one that says so was behind
+    handle_each(&notifier, &[backfill("3", FINISHED, 4, 300), backfill("2", STARTED, 5, 120)]).await;
+    assert_eq!(shown(&discord), as_told("✅", "300 of 300", 0));
+}
+
+#[tokio::test]
+async fn that_it_is_over_arrives_twice_and_changes_nothing() {
+    let discord = discord();
+    let memory = Arc::new(InMind::default());
+    let notifier = notifier(&discord, memory.clone());
+    let over = backfill("3", FINISHED, 9, 300);
+    handle_each(&notifier, &[over.clone(), over.clone()]).await;
+    // hours later, when the notice's own entry is gone
+    memory.known.lock().unwrap().notices.clear();
+    handle_each(&notifier, &[over]).await;
+    assert_eq!(shown(&discord), as_told("✅", "300 of 300", 0));
+}
+
+#[tokio::test]
+async fn what_an_earlier_version_remembered_is_edited_by_any_notice() {
+    let discord = discord();
+    let memory = Arc::new(InMind::default());
+    let notifier = notifier(&discord, memory.clone());
+    handle_each(&notifier, &[backfill("1", STARTED, 9, 5)]).await;
+    let without_notice = |it: &mut Shown| it.notice = None;
+    memory.known.lock().unwrap().backfills.values_mut().for_each(without_notice);
+    handle_each(&notifier, &[backfill("2", STARTED, 0, 120)]).await;
+    assert_eq!(shown(&discord), as_told("ℹ️", "120 of 300", 1));
+}
+
+#[tokio::test]
+async fn a_message_that_someone_deleted_is_posted_anew() {
+    let discord = discord();
+    let memory = Arc::new(InMind::default());
+    let notifier = notifier(&discord, memory.clone());
+    let gone = Shown { message_id: "999".into(), notice: None };
+    memory.known.lock().unwrap().backfills.insert("b1".into(), gone);
+    handle_each(&notifier, &[backfill("1", STARTED, 0, 0), backfill("2", FINISHED, 9, 300)]).await;
+    assert_eq!(shown(&discord), as_told("✅", "300 of 300", 1));
+}
+
+/// A channel whose first message meets another instance at work: it handles a batch of its own just before the
+/// message is sent, or just after.
+struct Meeting {
+    channel: Arc<dyn Channel>,
+    other: Mutex<Option<(Notifier, QueueMessage)>>,
+    is_before: bool,
+}
+
+impl Meeting {
+    async fn meet(&self) {
+        let other = self.other.lock().unwrap().take();
+        if let Some((other, message)) = other {
+            handle_each(&other, &[message]).await;
+        }
+    }
+}
+
+#[async_trait]
+impl Channel for Meeting {
+    async fn post(
+        &self,
+        post: &Post,
+        edits: Option<&str>,
+        deadline: Instant,
+    ) -> Result<String, DiscordError> {
+        if self.is_before {
+            self.meet().await;
+        }
+        let answer = self.channel.post(post, edits, deadline).await;
+        if !self.is_before {
+            self.meet().await;
+        }
+        answer
+    }
+}
+
+#[tokio::test]
+async fn two_instances_at_once_leave_the_newer_notice_on_show() {
+    let (older, newer) = (backfill("2", STARTED, 5, 120), backfill("3", FINISHED, 9, 300));
+    for (own, others, is_before) in
+        [(&older, &newer, true), (&older, &newer, false), (&newer, &older, true), (&newer, &older, false)]
+    {
+        let discord = discord();
+        let memory = Arc::new(InMind::default());
+        let mut one = notifier(&discord, memory.clone());
+        handle_each(&one, &[backfill("1", STARTED, 0, 0)]).await;
+        let other = notifier(&discord, memory.clone());
+        let other = Mutex::new(Some((other, others.clone())));
+        one.channel = Arc::new(Meeting { channel: one.channel, other, is_before });
+        handle_each(&one, std::slice::from_ref(own)).await;
+        let (title, done, edits) = shown(&discord);
+        assert_eq!((title.as_str(), done.as_str()), ("✅ Backfill of 300 tests finished", "300 of 300"));
+        assert!(edits <= 3, "{edits} edits");
+        let known = memory.known.lock().unwrap();
+        assert!(known.backfills["b1"].moment().unwrap().is_over);
+    }
+}

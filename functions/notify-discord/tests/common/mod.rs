@@ -1,0 +1,126 @@
+//! A notifier on a stub of Discord, and batches for it.
+#![allow(
+    clippy::unwrap_used,
+    clippy::panic,
+    dead_code,
+    reason = "helpers of several test files, which may panic"
+)]
+
+use std::sync::{Arc, Mutex, MutexGuard};
+use std::time::Duration;
+
+use async_trait::async_trait;
+use notify_discord::{Memory, MemoryError, Notifier, Recalled, Shown};
+use quiz_discord::{DiscordClient, Target};
+use quiz_events::QueueMessage;
+use quiz_messaging::{Backoff, ParkCause, QueueError, SourceQueue};
+use quiz_stack::Discord;
+use serde_json::json;
+use tokio::time::Instant;
+
+/// A queue that notes what it is told.
+#[derive(Default)]
+pub struct Notes {
+    pub parked: Mutex<Vec<(String, ParkCause)>>,
+    pub delayed: Mutex<Vec<(String, Duration)>>,
+}
+
+#[async_trait]
+impl SourceQueue for Notes {
+    async fn park(&self, message: &QueueMessage, cause: &ParkCause) -> Result<(), QueueError> {
+        self.parked.lock().unwrap().push((message.message_id.clone(), cause.clone()));
+        Ok(())
+    }
+
+    async fn send(&self, _body: &str, _event_type: &str, _delay: Duration) -> Result<String, QueueError> {
+        panic!("a notice has no follow-up")
+    }
+
+    async fn delay(&self, message: &QueueMessage, delay: Duration) -> Result<(), QueueError> {
+        self.delayed.lock().unwrap().push((message.message_id.clone(), delay));
+        Ok(())
+    }
+
+    async fn max_receive_count(&self) -> Result<Option<u32>, QueueError> {
+        Ok(Some(5))
+    }
+}
+
+/// A memory that can be lost.
+#[derive(Default)]
+pub struct InMind {
+    pub known: Mutex<Recalled>,
+    pub is_lost: bool,
+}
+
+impl InMind {
+    fn known(&self) -> Result<MutexGuard<'_, Recalled>, MemoryError> {
+        if self.is_lost { Err(MemoryError("no table".into())) } else { Ok(self.known.lock().unwrap()) }
+    }
+}
+
+#[async_trait]
+impl Memory for InMind {
+    async fn recall(&self, notices: &[String], backfills: &[String]) -> Result<Recalled, MemoryError> {
+        let known = self.known()?;
+        let backfills =
+            backfills.iter().filter_map(|id| Some((id.clone(), known.backfills.get(id)?.clone())));
+        Ok(Recalled {
+            notices: notices.iter().filter(|id| known.notices.contains(*id)).cloned().collect(),
+            backfills: backfills.collect(),
+        })
+    }
+
+    async fn remember(&self, notices: &[String]) -> Result<(), MemoryError> {
+        self.known()?.notices.extend(notices.iter().cloned());
+        Ok(())
+    }
+
+    async fn remember_backfill(&self, id: &str, shown: &Shown) -> Result<Option<Shown>, MemoryError> {
+        let mut known = self.known()?;
+        let before = known.backfills.get(id).cloned();
+        if before.as_ref().is_none_or(|it| it.moment() <= shown.moment()) {
+            known.backfills.insert(id.to_owned(), shown.clone());
+        }
+        Ok(before)
+    }
+}
+
+pub fn notifier(discord: &Discord, memory: Arc<dyn Memory>) -> Notifier {
+    let target = Target::Webhook(discord.webhook_url());
+    let client = DiscordClient::new(&target, Some(discord.url())).unwrap();
+    let backoff = Backoff { first: Duration::from_secs(10), longest: Duration::from_mins(1) };
+    Notifier { channel: Arc::new(client), memory, backoff }
+}
+
+pub fn finished(id: &str, session: &str) -> QueueMessage {
+    let body = json!({
+        "type": "sync.finished", "id": id, "at": "2026-11-21T08:36:04Z", "sink": "reports", "session_id": session,
+        "quiz_id": "q", "test_name": session, "takers": 3, "ranked": 3, "rows_written": 15, "messages_coalesced": 3,
+        "started_at": "2026-11-21T08:36:00Z", "duration_ms": 4000,
+        "histogram": [{"from": 0.0, "to": 4.0, "takers": 3}],
+    });
+    message(id, &body.to_string())
+}
+
+pub fn message(id: &str, body: &str) -> QueueMessage {
+    QueueMessage {
+        message_id: format!("m-{id}"),
+        body: body.to_owned(),
+        receive_count: 1,
+        ..QueueMessage::default()
+    }
+}
+
+/// A notice of the backfill `b1`, sent at that second.
+pub fn backfill(id: &str, kind: &str, second: u32, done: u32) -> QueueMessage {
+    let body = json!({
+        "type": kind, "id": id, "at": format!("2026-11-21T08:36:{second:02}.5Z"), "backfill_id": "b1", "tests": 300, "done": done,
+        "failed": 0,
+    });
+    message(id, &body.to_string())
+}
+
+pub async fn handle(notifier: &Notifier, messages: &[QueueMessage], queue: &Notes) -> Vec<String> {
+    notifier.handle(messages, queue, Instant::now() + Duration::from_mins(1)).await
+}

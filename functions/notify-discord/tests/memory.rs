@@ -1,0 +1,118 @@
+//! The memory on a DynamoDB table.
+#![allow(clippy::unwrap_used, clippy::panic, clippy::indexing_slicing, reason = "a test may panic")]
+
+use aws_sdk_dynamodb::Client;
+use aws_sdk_dynamodb::types::{
+    AttributeDefinition, AttributeValue, BillingMode, KeySchemaElement, KeyType, ScalarAttributeType,
+};
+use notify_discord::{DynamoMemory, Memory, Recalled, Shown};
+use quiz_events::{Backfill, Notice, NoticeKind};
+use quiz_stack::{Stack, unique};
+
+struct Table {
+    client: Client,
+    name: String,
+}
+
+impl Table {
+    async fn create() -> Self {
+        let client = Stack::get().await.unwrap().dynamodb();
+        let name = unique("notice-memory");
+        let attribute =
+            AttributeDefinition::builder().attribute_name("name").attribute_type(ScalarAttributeType::S);
+        let key = KeySchemaElement::builder().attribute_name("name").key_type(KeyType::Hash);
+        let create = client.create_table().table_name(&name).billing_mode(BillingMode::PayPerRequest);
+        let create =
+            create.attribute_definitions(attribute.build().unwrap()).key_schema(key.build().unwrap());
+        create.send().await.unwrap();
+        Self { client, name }
+    }
+
+    fn memory(&self) -> DynamoMemory {
+        DynamoMemory::new(self.client.clone(), self.name.clone())
+    }
+
+    async fn expire(&self, name: &str) {
+        self.client
+            .update_item()
+            .table_name(&self.name)
+            .key("name", AttributeValue::S(name.into()))
+            .update_expression("SET expires_at = :past")
+            .expression_attribute_values(":past", AttributeValue::N("1".into()))
+            .send()
+            .await
+            .unwrap();
+    }
+}
+
+fn shown(message_id: &str, is_over: bool, ms: i64) -> Shown {
+    let backfill = Backfill { backfill_id: "b1".into(), tests: 3, ..Backfill::default() };
+    let kind =
+        if is_over { NoticeKind::BackfillFinished(backfill) } else { NoticeKind::BackfillStarted(backfill) };
+    let at = jiff::Timestamp::from_millisecond(ms).unwrap();
+    Shown { message_id: message_id.into(), notice: Some(Notice { id: ms.to_string(), at, kind }) }
+}
+
+async fn of_b1(memory: &DynamoMemory) -> Option<Shown> {
+    memory.recall(&[], &["b1".into()]).await.unwrap().backfills.remove("b1")
+}
+
+#[tokio::test]
+async fn notices_are_remembered_until_their_time_is_over() {
+    let table = Table::create().await;
+    let memory = table.memory();
+    let ids: Vec<String> = (0..130).map(|at| format!("n{at}")).collect();
+    memory.remember(&ids[..120]).await.unwrap();
+    memory.remember_backfill("b1", &shown("77", false, 5)).await.unwrap();
+    let known = memory.recall(&ids, &["b1".into(), "b2".into()]).await.unwrap();
+    assert_eq!(known.notices.len(), 120);
+    assert_eq!(known.backfills, [("b1".to_owned(), shown("77", false, 5))].into());
+    table.expire("n7").await;
+    assert!(!memory.recall(&ids, &[]).await.unwrap().notices.contains("n7"));
+    let missing = DynamoMemory::new(table.client.clone(), "no-such-table".into());
+    assert!(missing.recall(&ids[..1], &[]).await.is_err());
+    assert_eq!(memory.recall(&[], &[]).await.unwrap(), Recalled::default());
+}
+
+#[tokio::test]
+async fn what_a_backfill_s_message_shows_only_gets_newer() {
+    let memory = Table::create().await.memory();
+    let mut kept: Option<Shown> = None;
+    for (is_over, ms, is_newer) in [
+        (false, 1_000, true),
+        (false, 999, false),
+        (false, 1_001, true),
+        (true, 500, true),
+        (false, 2_000, false),
+        (true, 499, false),
+        (true, 501, true),
+    ] {
+        let now = shown(&ms.to_string(), is_over, ms);
+        let found = memory.remember_backfill("b1", &now).await.unwrap();
+        assert_eq!(found, kept, "{ms}");
+        kept = if is_newer { Some(now) } else { kept };
+        assert_eq!(of_b1(&memory).await, kept, "{ms}");
+    }
+}
+
+#[tokio::test]
+async fn an_entry_of_an_earlier_version_and_one_whose_time_is_over_give_way() {
+    let table = Table::create().await;
+    let memory = table.memory();
+    let in_an_hour = jiff::Timestamp::now().as_second() + 3_600;
+    let plain = table.client.put_item().table_name(&table.name);
+    let plain = plain
+        .item("name", AttributeValue::S("backfill:b1".into()))
+        .item("value", AttributeValue::S("77".into()))
+        .item("expires_at", AttributeValue::N(in_an_hour.to_string()));
+    plain.send().await.unwrap();
+    let without_notice = Shown { message_id: "77".into(), notice: None };
+    assert_eq!(of_b1(&memory).await, Some(without_notice.clone()));
+    assert_eq!(without_notice.moment(), None);
+    let found = memory.remember_backfill("b1", &shown("77", true, 9)).await.unwrap();
+    assert_eq!(found, Some(without_notice));
+    table.expire("backfill:b1").await;
+    assert_eq!(of_b1(&memory).await, None);
+    assert_eq!(memory.remember_backfill("b1", &shown("78", false, 1)).await.unwrap(), None);
+    assert_eq!(of_b1(&memory).await, Some(shown("78", false, 1)));
+}

@@ -1,0 +1,85 @@
+//! What Discord tells of the webhook, the bot and the channel. Nothing is posted.
+
+use reqwest::header::USER_AGENT;
+use reqwest::{StatusCode, Url};
+use serde_json::Value;
+use serenity::http::Route;
+
+use super::{AGENT, DISCORD, DiscordClient, Parsed};
+use crate::error::DiscordError;
+
+/// Categories, directories, forums and media channels hold other channels, no messages.
+const WITHOUT_MESSAGES: [u64; 4] = [4, 14, 15, 16];
+
+/// Who posts.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct PosterFacts {
+    pub name: String,
+    /// Where a webhook posts to.
+    pub channel_id: Option<String>,
+}
+
+/// Where a bot posts to.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ChannelFacts {
+    pub name: String,
+    /// A category or a forum takes none.
+    pub takes_messages: bool,
+}
+
+impl DiscordClient {
+    /// Asks for the webhook, or for the bot.
+    ///
+    /// # Errors
+    /// [`DiscordError`] where Discord knows it not, or does not answer.
+    pub async fn poster(&self) -> Result<PosterFacts, DiscordError> {
+        let route = match &self.target {
+            Parsed::Webhook { id, token } => Route::WebhookWithToken { webhook_id: *id, token },
+            Parsed::Bot { .. } => Route::UserMe,
+        };
+        let told = self.ask(route).await?;
+        let text = |name: &str| told.get(name).and_then(Value::as_str).map(str::to_owned);
+        Ok(PosterFacts {
+            name: text("name").or_else(|| text("username")).unwrap_or_default(),
+            channel_id: text("channel_id"),
+        })
+    }
+
+    /// Asks for the channel that the bot posts to; `None` of a webhook, which may not ask.
+    ///
+    /// # Errors
+    /// [`DiscordError`] where the bot does not see the channel, or Discord does not answer.
+    pub async fn channel(&self) -> Result<Option<ChannelFacts>, DiscordError> {
+        let Parsed::Bot { channel, .. } = &self.target else { return Ok(None) };
+        let told = self.ask(Route::Channel { channel_id: *channel }).await?;
+        let kind = told.get("type").and_then(Value::as_u64).unwrap_or_default();
+        Ok(Some(ChannelFacts {
+            name: told.get("name").and_then(Value::as_str).unwrap_or_default().to_owned(),
+            takes_messages: !WITHOUT_MESSAGES.contains(&kind),
+        }))
+    }
+
+    async fn ask(&self, route: Route<'_>) -> Result<Value, DiscordError> {
+        let url = route.path().replace(DISCORD, &self.endpoint);
+        let url = Url::parse(&url).map_err(|_| DiscordError::Target("DISCORD_ENDPOINT"))?;
+        let mut request = self.http.get(url).header(USER_AGENT, AGENT);
+        if let Parsed::Bot { authorization, .. } = &self.target {
+            request = request.header("Authorization", authorization);
+        }
+        let answer = request.send().await.map_err(|error| DiscordError::unreachable(&error))?;
+        let status = answer.status();
+        if status == StatusCode::TOO_MANY_REQUESTS {
+            let retry_after = super::wait(status, answer.headers()).unwrap_or_default();
+            return Err(DiscordError::Busy { retry_after });
+        }
+        let body = answer.bytes().await.map_err(|error| DiscordError::unreachable(&error))?;
+        match serde_json::from_slice::<Value>(&body) {
+            Ok(told) if status.is_success() => Ok(told),
+            Ok(refusal) => {
+                let said = refusal.get("message").and_then(Value::as_str);
+                Err(DiscordError::answered(status.as_u16(), said.unwrap_or("without a reason")))
+            }
+            Err(_) => Err(DiscordError::NotDiscord(status.as_u16())),
+        }
+    }
+}

@@ -1,0 +1,131 @@
+use std::collections::{BTreeSet, HashMap};
+
+use bson::{Bson, DateTime, Document, doc};
+use futures::TryStreamExt;
+use jiff::Timestamp;
+use mongodb::{Collection, Database};
+use quiz_domain::from_utc;
+use quiz_pipeline::ports::SourceError;
+
+use crate::connect;
+use crate::documents::stored_forms;
+use crate::error::{MongoError, read_error};
+
+/// Quizzes asked about in one query.
+const QUIZZES_CHUNK: usize = 100;
+
+/// Which quizzes there are, who has taken them, and when: what choosing tests to sync needs. It only reads.
+#[derive(Clone, Debug)]
+pub struct MongoCatalog {
+    quizzes: Collection<Document>,
+    sessions: Collection<Document>,
+}
+
+/// When a quiz's newest session document was written.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct LastAnswer {
+    pub quiz_id: String,
+    pub at: Timestamp,
+}
+
+impl MongoCatalog {
+    /// Prepares the way to `database`; the first read connects.
+    ///
+    /// # Errors
+    /// [`MongoError`] where the URI is none, or an SRV URI's hosts cannot be resolved.
+    pub async fn connect(uri: &str, database: &str) -> Result<Self, MongoError> {
+        let database: Database = connect::database(uri, database).await?;
+        Ok(Self { quizzes: database.collection("quizzes"), sessions: database.collection("sessions") })
+    }
+
+    /// The quizzes whose `metadata.quiz_type` is this.
+    ///
+    /// # Errors
+    /// [`SourceError`] where they cannot be read.
+    pub async fn of_type(&self, quiz_type: &str) -> Result<BTreeSet<String>, SourceError> {
+        let what = format!("the quizzes of type {quiz_type}");
+        let found = self.quizzes.find(doc! { "metadata.quiz_type": quiz_type });
+        let found = found.projection(doc! { "_id": 1 }).await;
+        let ids = found.map_err(|error| read_error(what.clone(), &error))?.try_collect::<Vec<_>>().await;
+        let ids = ids.map_err(|error| read_error(what, &error))?;
+        Ok(ids.iter().filter_map(|quiz| id(quiz.get("_id")?)).collect())
+    }
+
+    /// The quizzes whose newest session document was written from `since` on and before `until`, oldest first.
+    /// An index on `sessions.updated_at` spares reading all of them.
+    ///
+    /// # Errors
+    /// [`SourceError`] where they cannot be read.
+    pub async fn last_answered(
+        &self,
+        since: Option<Timestamp>,
+        until: Option<Timestamp>,
+    ) -> Result<Vec<LastAnswer>, SourceError> {
+        // the newest counts, so documents before `until` do not do alone
+        let written = since.map(written_since).unwrap_or_default();
+        let newest = doc! { "$group": { "_id": "$quiz_id", "at": { "$max": "$updated_at" } } };
+        let found = self.aggregate("the session documents by time", vec![doc! { "$match": written }, newest]);
+        let mut answered: Vec<LastAnswer> = found
+            .await?
+            .iter()
+            .filter_map(|group| {
+                Some(LastAnswer { quiz_id: id(group.get("_id")?)?, at: from_utc(group.get("at")?)? })
+            })
+            .filter(|it| since.is_none_or(|since| since <= it.at) && until.is_none_or(|until| it.at < until))
+            .collect();
+        answered.sort_by(|a, b| (a.at, &a.quiz_id).cmp(&(b.at, &b.quiz_id)));
+        Ok(answered)
+    }
+
+    /// How many users have a session document of each quiz; a quiz that nobody has taken is left out.
+    ///
+    /// # Errors
+    /// [`SourceError`] where they cannot be read.
+    pub async fn students(&self, quiz_ids: &[String]) -> Result<HashMap<String, u64>, SourceError> {
+        let mut students: HashMap<String, u64> = HashMap::new();
+        for chunk in quiz_ids.chunks(QUIZZES_CHUNK) {
+            let ids: Vec<Bson> = chunk.iter().flat_map(|id| stored_forms(id)).collect();
+            let pipeline = vec![
+                doc! { "$match": { "quiz_id": { "$in": ids } } },
+                doc! { "$group": { "_id": { "quiz": "$quiz_id", "user": "$user_id" } } },
+                doc! { "$group": { "_id": "$_id.quiz", "students": { "$sum": 1 } } },
+            ];
+            for group in self.aggregate("the numbers of students", pipeline).await? {
+                let (quiz, count) = (group.get("_id").and_then(id), group.get("students").and_then(number));
+                if let (Some(quiz), Some(count)) = (quiz, count) {
+                    *students.entry(quiz).or_default() += count;
+                }
+            }
+        }
+        Ok(students)
+    }
+
+    async fn aggregate(&self, what: &str, pipeline: Vec<Document>) -> Result<Vec<Document>, SourceError> {
+        let failed = |error| read_error(what.to_owned(), &error);
+        let cursor = self.sessions.aggregate(pipeline).allow_disk_use(true).await.map_err(failed)?;
+        cursor.try_collect().await.map_err(failed)
+    }
+}
+
+/// Session documents written from then on; `updated_at` is a date, or text in UTC.
+fn written_since(since: Timestamp) -> Document {
+    let date = DateTime::from_millis(since.as_millisecond());
+    let text = since.strftime("%Y-%m-%dT%H:%M:%S").to_string();
+    doc! { "$or": [{ "updated_at": { "$gte": date } }, { "updated_at": { "$gte": text } }] }
+}
+
+fn id(value: &Bson) -> Option<String> {
+    match value {
+        Bson::String(id) => Some(id.clone()),
+        Bson::ObjectId(id) => Some(id.to_hex()),
+        _ => None,
+    }
+}
+
+fn number(value: &Bson) -> Option<u64> {
+    match value {
+        Bson::Int32(number) => u64::try_from(*number).ok(),
+        Bson::Int64(number) => u64::try_from(*number).ok(),
+        _ => None,
+    }
+}

@@ -1,0 +1,31 @@
+use std::collections::HashMap;
+use std::time::Duration;
+
+use anyhow::Result;
+use quiz_stack::{Discord, DiscordMessage};
+
+use crate::say;
+
+const PAUSE: Duration = Duration::from_secs(1);
+
+/// Says what appears in the channel, and what is edited there, for ever.
+pub async fn tell(discord: &Discord) -> Result<()> {
+    let mut told: HashMap<String, usize> = HashMap::new();
+    loop {
+        for message in discord.messages() {
+            let verb = match told.insert(message.id.clone(), message.edits) {
+                Some(edits) if edits == message.edits => continue,
+                Some(_) => "edited",
+                None => "posted",
+            };
+            say(&format!("Discord, {verb}: {}", titles(&message)));
+        }
+        tokio::time::sleep(PAUSE).await;
+    }
+}
+
+fn titles(message: &DiscordMessage) -> String {
+    let embeds = message.payload.get("embeds").and_then(serde_json::Value::as_array);
+    let titles = embeds.into_iter().flatten().filter_map(|embed| embed.get("title")?.as_str());
+    titles.collect::<Vec<_>>().join(" · ")
+}

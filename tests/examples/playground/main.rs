@@ -1,0 +1,90 @@
+//! A place to try `quiz-etl` in: the local stack with the whole pipeline deployed and some tests to sync. Nothing of it
+//! leaves this machine, and all of it is gone at Ctrl-C. `docs/PLAYGROUND.md` shows what to do there.
+
+mod build;
+mod discord;
+mod documents;
+mod environment;
+mod typed;
+
+use std::path::PathBuf;
+
+use anyhow::{Context, Result, ensure};
+use clap::Parser;
+use quiz_stack::{Pipeline, Stack, insert, unique};
+use quiz_terminal::{Interrupt, counted};
+use tokio::process::Command;
+
+use documents::Content;
+
+/// Starts the local stack with the pipeline deployed, and stays until Ctrl-C.
+#[derive(Debug, Parser)]
+struct Options {
+    /// How many tests there are to sync.
+    #[arg(long, default_value_t = 40)]
+    tests: u32,
+    /// How many students took each of them.
+    #[arg(long, default_value_t = 20)]
+    students: u32,
+    /// The folder that env.sh and tests.jsonl are written to.
+    #[arg(long, default_value = "target/playground")]
+    out: PathBuf,
+}
+
+#[tokio::main]
+async fn main() -> Result<()> {
+    let options = Options::parse();
+    let interrupt = Interrupt::listen();
+    tokio::select! {
+        () = interrupt.raised() => Ok(()),
+        ended = play(&options) => ended,
+    }
+}
+
+async fn play(options: &Options) -> Result<()> {
+    say("building the functions and the command");
+    let binaries = tokio::task::spawn_blocking(build::binaries).await??;
+    say("starting the local stack (the first time it installs its servers, which takes a minute)");
+    let stack = Stack::get().await?;
+    let name = unique("playground");
+    say(&format!(
+        "storing {} of {} each",
+        counted(options.tests, "test"),
+        counted(options.students, "student")
+    ));
+    let content = Content::of(options.tests, options.students);
+    let database = stack.mongodb().await?.database(&name);
+    documents::index(&database).await?;
+    insert(&database, "quizzes", content.quizzes).await?;
+    insert(&database, "questions", content.questions).await?;
+    for sessions in content.sessions {
+        insert(&database, "sessions", sessions).await?;
+    }
+    say("deploying the pipeline");
+    let deployed = Pipeline::deploy(stack, &name, &binaries).await?;
+    say("syncing the first test, which makes the warehouse's tables");
+    let mut sync = Command::new(binaries.join("quiz-etl"));
+    sync.args(["sync", &documents::session_id(0), "--wait"]).envs(deployed.variables.iter().cloned());
+    ensure!(sync.kill_on_drop(true).status().await?.success(), "the first test was not synced: see above");
+    let folder = &options.out;
+    std::fs::create_dir_all(folder)
+        .with_context(|| format!("cannot make the folder {}", folder.display()))?;
+    let events = content.events.join("\n") + "\n";
+    let tests = environment::write(folder, "tests.jsonl", &events)?;
+    let mut variables = deployed.variables;
+    variables.push(("PLAYGROUND_TESTS", tests.display().to_string()));
+    let exports = environment::exports(&variables, &binaries)?;
+    let script = environment::write(folder, "env.sh", &exports)?;
+    say(&format!(
+        "{exports}\nready: in another terminal, source {}\nhere, `break` spoils two tests, `mend` brings them back, and Ctrl-C ends it",
+        script.display()
+    ));
+    tokio::try_join!(discord::tell(&deployed.discord), typed::obey(&database, options.tests))?;
+    Ok(())
+}
+
+/// To the person who started it.
+#[expect(clippy::print_stdout, reason = "it is what the program is for")]
+fn say(text: &str) {
+    println!("{text}");
+}

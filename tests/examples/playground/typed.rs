@@ -1,0 +1,34 @@
+use anyhow::Result;
+use mongodb::Database;
+use tokio::sync::mpsc;
+
+use crate::documents::set_broken;
+use crate::say;
+
+/// Does what is typed, for ever.
+pub async fn obey(database: &Database, tests: u32) -> Result<()> {
+    let (sender, mut typed) = mpsc::unbounded_channel();
+    // a thread of its own: a read of standard input cannot be broken off
+    std::thread::spawn(move || {
+        for line in std::io::stdin().lines().map_while(Result::ok) {
+            if sender.send(line).is_err() {
+                break;
+            }
+        }
+    });
+    while let Some(line) = typed.recv().await {
+        match line.trim() {
+            "" => {}
+            "break" => {
+                let broken = set_broken(database, tests, true).await?.join(" and ");
+                say(&format!("broken: {broken} can no longer be synced"));
+            }
+            "mend" => {
+                let mended = set_broken(database, tests, false).await?.join(" and ");
+                say(&format!("mended: {mended} can be synced again"));
+            }
+            _ => say("only `break` and `mend` are known, and Ctrl-C"),
+        }
+    }
+    std::future::pending().await
+}
