@@ -6,7 +6,7 @@ use tokio::time::Instant;
 
 use crate::batch::Notifier;
 use crate::connect::Channel;
-use crate::memory::Shown;
+use crate::memory::{CLAIM, Shown};
 
 /// How often a message is edited anew because another instance edited it meanwhile.
 const AGAIN: u32 = 3;
@@ -26,6 +26,20 @@ impl Notifier {
         if remembered.is_some_and(|it| it.moment() >= Some(moment)) {
             tracing::info!(backfill_id, notice = notice.id, "its message shows a newer notice");
             return Ok(());
+        }
+        if remembered.is_none() {
+            match self.memory.claim_backfill(backfill_id, &notice.id).await {
+                Ok(true) => {}
+                // by then the message is there to be edited
+                Ok(false) => return Err(DiscordError::Busy { retry_after: CLAIM }),
+                Err(error) => {
+                    tracing::warn!(
+                        backfill_id,
+                        error = error.0,
+                        "memory not asked: it could have two messages"
+                    );
+                }
+            }
         }
         let edits = remembered.map(|it| it.message_id.as_str());
         let message_id = post_or_edit(&*self.channel, post, edits, stop).await?;

@@ -12,7 +12,7 @@ use aws_sdk_dynamodb::types::{
 use jiff::{SignedDuration, Timestamp};
 use quiz_messaging::with_causes;
 
-use crate::memory::{Memory, MemoryError, Recalled, Shown};
+use crate::memory::{CLAIM, Memory, MemoryError, Recalled, Shown};
 
 /// How long a notice is remembered.
 const NOTICE: SignedDuration = SignedDuration::from_hours(1);
@@ -26,7 +26,8 @@ const PATIENCE: Duration = Duration::from_secs(5);
 ///
 /// - of a notice: its id as the name;
 /// - of a backfill: `backfill:<id>` as the name, the Discord message's id in `value` (S), what it shows in `notice`
-///   (S, the notice's JSON), and of that `shown_at` (N, ms) and `is_over` (BOOL). Older entries have the `value` only.
+///   (S, the notice's JSON), and of that `shown_at` (N, ms) and `is_over` (BOOL). Older entries have the `value` only;
+/// - of a backfill that is about to have its message: `first-of-backfill:<id>`, and the notice's id in `value`.
 #[derive(Clone, Debug)]
 pub struct DynamoMemory {
     client: Client,
@@ -84,6 +85,25 @@ impl Memory for DynamoMemory {
             put.map_err(|error| MemoryError(with_causes(&error)))
         });
         futures::future::try_join_all(puts).await.map(drop)
+    }
+
+    async fn claim_backfill(&self, backfill_id: &str, notice_id: &str) -> Result<bool, MemoryError> {
+        let life = SignedDuration::try_from(CLAIM).unwrap_or_default();
+        let put = self
+            .put(&format!("first-of-{}", backfill_name(backfill_id)), notice_id, life)
+            .condition_expression(
+                "attribute_not_exists(expires_at) OR expires_at <= :now OR #value = :notice",
+            )
+            .expression_attribute_names("#value", "value")
+            .expression_attribute_values(":now", AttributeValue::N(now().to_string()))
+            .expression_attribute_values(":notice", AttributeValue::S(notice_id.to_owned()));
+        match answer(put).await? {
+            Ok(_) => Ok(true),
+            Err(error) => match error.as_service_error() {
+                Some(PutItemError::ConditionalCheckFailedException(_)) => Ok(false),
+                _ => Err(MemoryError(with_causes(&error))),
+            },
+        }
     }
 
     async fn remember_backfill(

@@ -1,7 +1,11 @@
 use std::collections::{HashMap, HashSet};
+use std::time::Duration;
 
 use async_trait::async_trait;
 use quiz_events::{BackfillMoment, Notice};
+
+/// How long the first message of a backfill is left to one notice.
+pub const CLAIM: Duration = Duration::from_secs(10);
 
 /// What was posted, remembered across instances of the function.
 #[async_trait]
@@ -11,6 +15,10 @@ pub trait Memory: Send + Sync {
 
     /// Remembers for an hour that the notices are posted.
     async fn remember(&self, notices: &[String]) -> Result<(), MemoryError>;
+
+    /// Whether this notice may post the backfill's first message: no other notice of it is just about to
+    /// ([`CLAIM`]).
+    async fn claim_backfill(&self, backfill_id: &str, notice_id: &str) -> Result<bool, MemoryError>;
 
     /// Remembers for two weeks what a backfill's message shows, unless a newer notice is remembered with it. Gives
     /// what was remembered until now, or the newer that still is.

@@ -117,13 +117,16 @@ struct Meeting {
     channel: Arc<dyn Channel>,
     other: Mutex<Option<(Notifier, QueueMessage)>>,
     is_before: bool,
+    /// The other's messages that are to come again.
+    again: Arc<Mutex<Vec<String>>>,
 }
 
 impl Meeting {
     async fn meet(&self) {
         let other = self.other.lock().unwrap().take();
         if let Some((other, message)) = other {
-            handle_each(&other, &[message]).await;
+            let failed = handle(&other, &[message], &Notes::default()).await;
+            self.again.lock().unwrap().extend(failed);
         }
     }
 }
@@ -159,12 +162,31 @@ async fn two_instances_at_once_leave_the_newer_notice_on_show() {
         handle_each(&one, &[backfill("1", STARTED, 0, 0)]).await;
         let other = notifier(&discord, memory.clone());
         let other = Mutex::new(Some((other, others.clone())));
-        one.channel = Arc::new(Meeting { channel: one.channel, other, is_before });
+        let again = Arc::default();
+        one.channel = Arc::new(Meeting { channel: one.channel, other, is_before, again: Arc::clone(&again) });
         handle_each(&one, std::slice::from_ref(own)).await;
+        assert!(again.lock().unwrap().is_empty());
         let (title, done, edits) = shown(&discord);
         assert_eq!((title.as_str(), done.as_str()), ("✅ Backfill of 300 tests finished", "300 of 300"));
         assert!(edits <= 3, "{edits} edits");
         let known = memory.known.lock().unwrap();
         assert!(known.backfills["b1"].moment().unwrap().is_over);
+    }
+}
+
+#[tokio::test]
+async fn two_instances_at_the_first_notices_make_one_message_and_the_other_notice_comes_again() {
+    for is_before in [true, false] {
+        let discord = discord();
+        let memory = Arc::new(InMind::default());
+        let mut one = notifier(&discord, memory.clone());
+        let (first, second) = (backfill("1", STARTED, 0, 0), backfill("2", STARTED, 1, 40));
+        let again = Arc::default();
+        let other = Mutex::new(Some((notifier(&discord, memory), second.clone())));
+        one.channel = Arc::new(Meeting { channel: one.channel, other, is_before, again: Arc::clone(&again) });
+        handle_each(&one, &[first]).await;
+        assert_eq!(*again.lock().unwrap(), ["m-2"], "its turn is not yet");
+        handle_each(&one, &[second]).await;
+        assert_eq!(shown(&discord), as_told("ℹ️", "40 of 300", 1));
     }
 }

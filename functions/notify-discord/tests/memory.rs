@@ -116,3 +116,15 @@ async fn an_entry_of_an_earlier_version_and_one_whose_time_is_over_give_way() {
     assert_eq!(memory.remember_backfill("b1", &shown("78", false, 1)).await.unwrap(), None);
     assert_eq!(of_b1(&memory).await, Some(shown("78", false, 1)));
 }
+
+#[tokio::test]
+async fn the_first_message_of_a_backfill_is_left_to_one_notice_for_a_while() {
+    let table = Table::create().await;
+    let memory = table.memory();
+    assert!(memory.claim_backfill("b1", "n1").await.unwrap());
+    assert!(!memory.claim_backfill("b1", "n2").await.unwrap());
+    assert!(memory.claim_backfill("b1", "n1").await.unwrap(), "it comes again");
+    assert!(memory.claim_backfill("b2", "n2").await.unwrap());
+    table.expire("first-of-backfill:b1").await;
+    assert!(memory.claim_backfill("b1", "n2").await.unwrap(), "the first one never came to it");
+}

@@ -6,6 +6,7 @@
     reason = "helpers of several test files, which may panic"
 )]
 
+use std::collections::HashMap;
 use std::sync::{Arc, Mutex, MutexGuard};
 use std::time::Duration;
 
@@ -50,6 +51,8 @@ impl SourceQueue for Notes {
 #[derive(Default)]
 pub struct InMind {
     pub known: Mutex<Recalled>,
+    /// Who posts the first message of each backfill.
+    pub claims: Mutex<HashMap<String, String>>,
     pub is_lost: bool,
 }
 
@@ -74,6 +77,12 @@ impl Memory for InMind {
     async fn remember(&self, notices: &[String]) -> Result<(), MemoryError> {
         self.known()?.notices.extend(notices.iter().cloned());
         Ok(())
+    }
+
+    async fn claim_backfill(&self, id: &str, notice_id: &str) -> Result<bool, MemoryError> {
+        drop(self.known()?);
+        let mut claims = self.claims.lock().unwrap();
+        Ok(claims.entry(id.to_owned()).or_insert_with(|| notice_id.to_owned()) == notice_id)
     }
 
     async fn remember_backfill(&self, id: &str, shown: &Shown) -> Result<Option<Shown>, MemoryError> {
