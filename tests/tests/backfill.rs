@@ -174,7 +174,12 @@ async fn a_backfill_of_300_tests_survives_ctrl_c_and_three_failures() {
     let published = place.published();
     assert!(published.len() < TESTS, "it was to be stopped midway");
     let said = text(&stopped);
-    for part in ["300 tests", "900 students", "about 3,600 report items and 4,500", "600 in the queues"] {
+    for part in [
+        "300 tests",
+        "900 students",
+        "about 3,600 report items and 4,500",
+        "300 messages to SNS, 600 in the queues",
+    ] {
         assert!(said.contains(part), "{part} in\n{said}");
     }
     assert!(said.contains("to go on with it: quiz-etl backfill --resume "), "{said}");

@@ -1,5 +1,6 @@
 //! What a backfill shows, as text and as JSON.
 
+use std::collections::BTreeSet;
 use std::time::Duration;
 
 use quiz_terminal::{Done, Ink, Terminal, clean, count, counted, seconds, table};
@@ -10,6 +11,8 @@ use crate::track::{Counts, FailedTest};
 
 /// How many tests a plan or a list of failures names.
 const NAMED: usize = 10;
+/// How many failed tests the suggested command names.
+const REPLAYED: usize = 2;
 
 /// What a backfill is about to do.
 #[must_use]
@@ -33,7 +36,7 @@ pub fn plan(plan: &Plan, unknown_quizzes: &[String], rate: f64, sinks: usize, in
     }
     let tests = plan.tests.len();
     lines.push(format!(
-        "{}, {}: about {} report items and {} warehouse rows, by {} to SNS ({} in the queues), {} of publishing",
+        "{}, {}: about {} report items and {} warehouse rows\n{} to SNS, {} in the queues; publishing takes {}",
         ink.strong(&counted(tests, "test")),
         counted(plan.students(), "student"),
         count(plan.items()),
@@ -71,6 +74,14 @@ fn impossible(test: &Impossible) -> String {
 
 fn more(all: usize) -> Option<String> {
     (all > NAMED).then(|| format!("  and {} more", count(all - NAMED)))
+}
+
+/// The options that choose the failed tests, as many as a line has room for.
+fn chosen(failures: &[FailedTest]) -> String {
+    let sessions: BTreeSet<&str> = failures.iter().map(|failed| failed.session_id.as_str()).collect();
+    let more = if sessions.len() > REPLAYED { " …" } else { "" };
+    let options = sessions.iter().take(REPLAYED).map(|id| format!(" --session '{}'", clean(id)));
+    options.collect::<String>() + more
 }
 
 /// How publishing and following ended.
@@ -132,11 +143,11 @@ impl Ended<'_> {
 
     fn next_steps(&self) -> Vec<String> {
         let mut steps = Vec::new();
-        if let Some(failed) = self.failures.first() {
+        if !self.failures.is_empty() {
             steps.push(
-                "next: look at the causes with `quiz-etl dlq list`, mend them, then replay:".to_owned(),
+                "next: `quiz-etl dlq list` tells the causes; mend them, then send them again:".to_owned(),
             );
-            steps.push(format!("  quiz-etl dlq replay --session {}", clean(&failed.session_id)));
+            steps.push(format!("  quiz-etl dlq replay{}", chosen(&self.failures)));
         }
         let is_open = self.interrupted || self.counts.failed > 0 || self.counts.published < self.counts.tests;
         if let (Some(id), true) = (self.backfill_id, is_open) {
