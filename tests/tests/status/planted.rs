@@ -151,7 +151,8 @@ pub fn timeless(text: &str) -> String {
             };
             words.push(shown);
         }
-        words.join(" ")
+        // the day of UTC is told only where it is another than India's
+        words.join(" ").replace("(####-##-## ", "(")
     };
     text.lines().map(line).collect::<Vec<_>>().join("\n")
 }
