@@ -62,14 +62,6 @@ pub struct Wish {
     pub requested_by: Option<String>,
 }
 
-impl Wish {
-    #[must_use]
-    pub fn requested_by(&self) -> Option<String> {
-        let user = || std::env::var("USER").ok().filter(|user| !user.is_empty());
-        self.requested_by.clone().or_else(user)
-    }
-}
-
 /// To try it without publishing.
 #[derive(Clone, Debug, Args)]
 #[command(next_help_heading = "To try it first")]

@@ -4,7 +4,7 @@ use std::time::Instant;
 
 use anyhow::{Context, bail};
 use jiff::Timestamp;
-use quiz_terminal::{Done, Interrupt, Terminal, WrongUse, counted, is_wanted};
+use quiz_terminal::{Done, Interrupt, Terminal, WrongUse, asker, counted, is_wanted};
 
 use crate::args::{BackfillArgs, Sink};
 use crate::choose::choose;
@@ -70,7 +70,7 @@ pub async fn backfill(
         sinks,
         force: args.wish.force,
         reason: args.wish.reason.clone(),
-        requested_by: args.wish.requested_by(),
+        requested_by: asker(args.wish.requested_by.as_ref()),
         tests: tests.collect(),
     };
     let journal = Journal::create(&folder, &asked)?;

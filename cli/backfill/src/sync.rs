@@ -4,7 +4,7 @@ use std::time::Instant;
 
 use anyhow::bail;
 use quiz_events::SessionTarget;
-use quiz_terminal::{Done, Interrupt, Terminal, WrongUse};
+use quiz_terminal::{Done, Interrupt, Terminal, WrongUse, asker};
 
 use crate::args::SyncArgs;
 use crate::backfill::sink_names;
@@ -37,7 +37,7 @@ pub async fn sync(args: &SyncArgs, terminal: Terminal, interrupt: &Interrupt) ->
         sinks: sinks.clone(),
         force: args.wish.force,
         reason: args.wish.reason.clone(),
-        requested_by: args.wish.requested_by(),
+        requested_by: asker(args.wish.requested_by.as_ref()),
         backfill_id: None,
         rate: f64::MAX,
         follows: args.wait,

@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 use std::time::Duration;
 
-use quiz_terminal::{Done, Ink, Terminal, clean, count, counted, seconds, table};
+use quiz_terminal::{Done, Ink, Terminal, clean, count, counted, quoted, seconds, table};
 use serde_json::{Value, json};
 
 use crate::plan::{Impossible, Plan};
@@ -80,7 +80,7 @@ fn more(all: usize) -> Option<String> {
 fn chosen(failures: &[FailedTest]) -> String {
     let sessions: BTreeSet<&str> = failures.iter().map(|failed| failed.session_id.as_str()).collect();
     let more = if sessions.len() > REPLAYED { " …" } else { "" };
-    let options = sessions.iter().take(REPLAYED).map(|id| format!(" --session '{}'", clean(id)));
+    let options = sessions.iter().take(REPLAYED).map(|id| format!(" --session {}", quoted(id)));
     options.collect::<String>() + more
 }
 
@@ -130,9 +130,9 @@ impl Ended<'_> {
                 format!("{said}, {} done, {} failed, in {}", count(done), count(failed), seconds(self.took));
         }
         let mut lines = vec![if self.is_well() { ink.good(&said) } else { ink.warning(&said) }];
-        for (what, list) in [("failed", &self.failures), ("tried again", &self.retrying)] {
+        let (failed, again) = (ink.bad("failed"), ink.warning("tried again"));
+        for (what, list) in [(failed, &self.failures), (again, &self.retrying)] {
             lines.extend(list.iter().take(NAMED).map(|it| {
-                let what = if what == "failed" { ink.bad(what) } else { ink.warning(what) };
                 format!("  {what}  {} ({}): {}", clean(&it.session_id), it.sink, clean(&it.error))
             }));
             lines.extend(more(list.len()));

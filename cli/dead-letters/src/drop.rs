@@ -3,7 +3,7 @@ use jiff::Timestamp;
 use quiz_events::{MessagesDropped, Notice, NoticeKind};
 use quiz_messaging::Notices;
 use quiz_sns_sqs::dead_letters::{Act, Pace};
-use quiz_terminal::{Done, Interrupt, Terminal, clean, counted, is_wanted};
+use quiz_terminal::{Done, Interrupt, Terminal, asker, clean, counted, is_wanted};
 
 use crate::args::DropArgs;
 use crate::carry_out::{Outcome, carry_out};
@@ -45,14 +45,14 @@ pub(crate) async fn drop(args: &DropArgs, terminal: Terminal) -> anyhow::Result<
 
 /// One notice for each queue.
 async fn tell_the_team(world: &World, args: &DropArgs, outcome: &Outcome<'_>, terminal: Terminal) {
-    let requested_by = args.requested_by.clone().or_else(|| std::env::var("USER").ok());
+    let requested_by = asker(args.requested_by.as_ref());
     let at = Timestamp::now();
     let notice = |queue: &str, ids: &[String], error_codes: Vec<String>| {
         let dropped = MessagesDropped {
             queue: queue.to_owned(),
             messages: u64::try_from(ids.len()).unwrap_or(u64::MAX),
             reason: args.reason.clone(),
-            requested_by: requested_by.clone().filter(|it| !it.is_empty()),
+            requested_by: requested_by.clone(),
             error_codes,
         };
         let first = ids.first()?;

@@ -1,5 +1,5 @@
 use quiz_sync_state::Standing;
-use quiz_terminal::{Ink, clean, count, counted};
+use quiz_terminal::{Ink, count, counted, quoted};
 
 use crate::overview::Overview;
 
@@ -39,11 +39,4 @@ pub fn closing(overview: &Overview, ink: Ink) -> Vec<String> {
 fn next_step(overview: &Overview, standing: Standing, say: impl FnOnce(&str) -> String) -> Option<String> {
     let row = overview.rows.iter().find(|row| row.standing == standing)?;
     Some(say(&quoted(&row.key.session_id)))
-}
-
-/// As one word of a shell's command line.
-pub fn quoted(word: &str) -> String {
-    let word = clean(word);
-    let quoted = shlex::try_quote(&word).map(std::borrow::Cow::into_owned);
-    quoted.unwrap_or(word)
 }

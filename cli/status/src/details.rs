@@ -2,9 +2,8 @@ use std::time::Duration;
 
 use quiz_events::SessionDescription;
 use quiz_sync_state::{RunResult, Standing};
-use quiz_terminal::{clean, count, counted, seconds};
+use quiz_terminal::{clean, count, counted, quoted, seconds};
 
-use crate::closing::quoted;
 use crate::layout::{Canvas, painted};
 use crate::moments::Moments;
 use crate::overview::{Overview, Row};

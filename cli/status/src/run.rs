@@ -1,8 +1,7 @@
 use jiff::Timestamp;
-use quiz_terminal::{Done, Terminal, clean};
+use quiz_terminal::{Done, Terminal, clean, quoted};
 
 use crate::args::StatusArgs;
-use crate::closing::quoted;
 use crate::details::details;
 use crate::json::Answer;
 use crate::layout::Canvas;

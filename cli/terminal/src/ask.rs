@@ -20,3 +20,9 @@ pub async fn is_wanted(terminal: Terminal, question: String, interrupt: &Interru
         }
     }
 }
+
+/// Who asks: as the command was told, else the user that the environment names.
+#[must_use]
+pub fn asker(told: Option<&String>) -> Option<String> {
+    told.cloned().or_else(|| std::env::var("USER").ok()).filter(|name| !name.is_empty())
+}

@@ -7,9 +7,9 @@ mod interrupt;
 mod terminal;
 mod text;
 
-pub use ask::is_wanted;
+pub use ask::{asker, is_wanted};
 pub use done::{Done, WrongUse};
 pub use ink::Ink;
 pub use interrupt::Interrupt;
 pub use terminal::Terminal;
-pub use text::{age, clean, count, counted, is_hidden, seconds, table};
+pub use text::{age, clean, count, counted, is_hidden, quoted, seconds, table};

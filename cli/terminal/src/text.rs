@@ -27,6 +27,14 @@ pub fn clean(text: &str) -> String {
     text.trim().to_owned()
 }
 
+/// The same, as one word of a shell's command line.
+#[must_use]
+pub fn quoted(word: &str) -> String {
+    let word = clean(word);
+    let quoted = shlex::try_quote(&word).map(std::borrow::Cow::into_owned);
+    quoted.unwrap_or(word)
+}
+
 /// A number with a comma at each thousand.
 #[must_use]
 pub fn count(number: impl TryInto<u64>) -> String {

@@ -1,12 +1,12 @@
 use std::collections::HashMap;
-use std::error::Error;
 use std::time::Duration;
 
 use aws_sdk_sns::Client;
 use aws_sdk_sns::error::{BuildError, ProvideErrorMetadata, SdkError};
 use aws_sdk_sns::types::{MessageAttributeValue, PublishBatchRequestEntry};
-use quiz_messaging::with_causes;
-use thiserror::Error as ThisError;
+use thiserror::Error;
+
+use crate::error::answer_of;
 
 /// What PublishBatch takes at once.
 pub const EVENTS_AT_ONCE: usize = 10;
@@ -18,7 +18,7 @@ const ATTEMPTS: u32 = 5;
 const PAUSE: Duration = Duration::from_millis(200);
 
 /// Why an event was not published.
-#[derive(Clone, Debug, PartialEq, Eq, ThisError)]
+#[derive(Clone, Debug, PartialEq, Eq, Error)]
 pub enum PublishError {
     /// SNS or the network failed, or throttles; a retry may help. It may have been published all the same.
     #[error("topic {topic} did not take the event: {cause}")]
@@ -99,7 +99,7 @@ impl EventTopic {
                 }));
             }
             Err(error) => {
-                let error = self.failed(is_refusal(&error), told(&error));
+                let error = self.failed(is_refusal(&error), answer_of(&error));
                 failed.extend(places.iter().map(|place| (*place, error.clone())));
             }
         }
@@ -137,18 +137,6 @@ fn is_refusal<E: ProvideErrorMetadata, R>(error: &SdkError<E, R>) -> bool {
     ["NotFound", "AuthorizationError", "InvalidParameter", "AccessDenied", "InvalidClientTokenId"]
         .iter()
         .any(|refusal| code.starts_with(refusal))
-}
-
-fn told<E, R>(error: &SdkError<E, R>) -> String
-where
-    E: ProvideErrorMetadata + Error + 'static,
-    R: std::fmt::Debug,
-{
-    match error.as_service_error().map(|it| (it.code(), it.message())) {
-        Some((Some(code), Some(message))) => format!("{code}: {message}"),
-        Some((Some(code), None)) => code.to_owned(),
-        _ => with_causes(error),
-    }
 }
 
 #[cfg(test)]
