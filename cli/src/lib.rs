@@ -11,17 +11,19 @@ mod overview;
 pub mod view;
 
 use std::path::PathBuf;
+use std::sync::LazyLock;
 
 use clap::{Parser, Subcommand};
 use clap_complete::Shell;
 
+use quiz_runtime::Commit;
 use quiz_terminal::{Done, Terminal};
 
 /// Syncs quiz results: every student's report, right to the last mark.
 ///
 /// Exit codes: 0 done, 1 failed, 2 wrong use.
 #[derive(Debug, Parser)]
-#[command(name = "quiz-etl", version)]
+#[command(name = "quiz-etl", version = version())]
 pub struct Cli {
     /// Machine-readable output: one JSON object on standard output.
     #[arg(long, global = true)]
@@ -85,6 +87,16 @@ pub enum Command {
         #[arg(long, value_name = "DIR")]
         out: Option<PathBuf>,
     },
+}
+
+/// The package's version, and the commit where it is known: `0.1.0 (0123456789ab)`.
+fn version() -> &'static str {
+    static VERSION: LazyLock<String> = LazyLock::new(|| {
+        let commit = Commit::of_process();
+        let commit = commit.hash().map(|_| format!(" ({})", commit.short()));
+        env!("CARGO_PKG_VERSION").to_owned() + &commit.unwrap_or_default()
+    });
+    &VERSION
 }
 
 /// Runs one command.

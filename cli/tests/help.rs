@@ -49,6 +49,17 @@ fn the_help_of_each_command() {
 }
 
 #[test]
+fn the_version_names_the_commit_where_it_is_known() {
+    let version = |commit: &str| {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_quiz-etl"));
+        stdout(&command.arg("--version").env("QUIZ_ETL_COMMIT", commit).output().unwrap())
+    };
+    let package = concat!("quiz-etl ", env!("CARGO_PKG_VERSION"));
+    assert_eq!(version("").trim_end(), package);
+    assert_eq!(version("0123456789abcdef").trim_end(), format!("{package} (0123456789ab)"));
+}
+
+#[test]
 fn each_command_that_does_something_shows_examples_of_itself() {
     for (words, command) in every_command().into_iter().filter(|(_, it)| !it.has_subcommands()) {
         let help = help_of(&words);

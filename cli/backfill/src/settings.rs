@@ -3,7 +3,7 @@ use aws_config::SdkConfig;
 use quiz_domain::reports::ReportFormats;
 use quiz_dynamo::{DynamoStates, DynamoStore, TableNames, WriteLimits};
 use quiz_mongo::{MongoCatalog, MongoSource};
-use quiz_runtime::Environment;
+use quiz_runtime::{Commit, Environment};
 use quiz_sns_sqs::{EventTopic, SnsNotices};
 use quiz_sync_function::SourceSettings;
 
@@ -40,7 +40,7 @@ impl Settings {
     #[must_use]
     pub fn notices(&self) -> Option<SnsNotices> {
         let topic = self.notices_topic.clone()?;
-        Some(SnsNotices::new(aws_sdk_sns::Client::new(&self.aws), topic))
+        Some(SnsNotices::new(aws_sdk_sns::Client::new(&self.aws), topic, Commit::of_process().hash()))
     }
 
     #[must_use]

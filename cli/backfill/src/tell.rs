@@ -66,6 +66,6 @@ impl Teller {
         *self.told.lock().unwrap_or_else(PoisonError::into_inner) = Some((Instant::now(), counts));
         let at = Timestamp::now();
         let id = format!("backfill:{}:{}", self.backfill_id, at.as_millisecond());
-        self.notices.send(vec![Notice { id, at, kind }]).await;
+        self.notices.send(vec![Notice::new(id, at, kind)]).await;
     }
 }

@@ -57,7 +57,7 @@ async fn tell_the_team(world: &World, args: &DropArgs, outcome: &Outcome<'_>, te
         };
         let first = ids.first()?;
         let id = format!("dropped:{queue}:{first}");
-        Some(Notice { id, at, kind: NoticeKind::MessagesDropped(dropped) })
+        Some(Notice::new(id, at, NoticeKind::MessagesDropped(dropped)))
     };
     let notices: Vec<Notice> = outcome
         .parts

@@ -1,7 +1,7 @@
 use anyhow::bail;
 use futures::future::join_all;
 use jiff::Timestamp;
-use quiz_runtime::{ConfigError, Environment};
+use quiz_runtime::{Commit, ConfigError, Environment};
 use quiz_sns_sqs::dead_letters::{
     Content, Coverage, DeadLetter, DeadLetterQueue, DeadLetters, DiscoveryProblem,
 };
@@ -75,7 +75,9 @@ impl World {
         Ok(Self {
             dead_letters,
             queues: found.queues,
-            notices: config.notices_topic.map(|topic| SnsNotices::new(sns, topic)),
+            notices: config
+                .notices_topic
+                .map(|topic| SnsNotices::new(sns, topic, Commit::of_process().hash())),
             is_incomplete: !found.problems.iter().all(has_none),
             terminal,
         })

@@ -9,7 +9,7 @@ use aws_sdk_sts::config::{ConfigBag, Intercept, RuntimeComponents};
 use aws_sdk_sts::error::{BoxError, ProvideErrorMetadata, SdkError};
 use jiff::fmt::rfc2822;
 use jiff::{SignedDuration, Timestamp};
-use quiz_messaging::with_causes;
+use quiz_runtime::aws::answer_of;
 
 use crate::check::{Check, Finding, Group};
 use crate::patience::Patience;
@@ -28,15 +28,7 @@ impl AwsFailure {
         E: ProvideErrorMetadata + Error + 'static,
         R: fmt::Debug,
     {
-        let metadata = error.as_service_error();
-        let code = metadata.and_then(|it| it.code()).map(str::to_owned);
-        let message = metadata.and_then(|it| it.message());
-        let text = match (&code, message) {
-            (Some(code), Some(message)) => format!("{code}: {message}"),
-            (Some(code), None) => code.clone(),
-            (None, _) => with_causes(error),
-        };
-        Self { code, text }
+        Self { code: error.code().map(str::to_owned), text: answer_of(error) }
     }
 
     pub fn silent(text: String) -> Self {

@@ -26,9 +26,9 @@ const INDEXES: [Wanted; 3] = [
     },
     Wanted {
         collection: "sessions",
-        fields: &["updated_at"],
+        fields: &["updated_at", "quiz_id"],
         needed: 0,
-        why: "backfill --since and reconcile read all sessions",
+        why: "backfill --since and reconcile read sessions whole, or all of them",
     },
     Wanted {
         collection: "questions",

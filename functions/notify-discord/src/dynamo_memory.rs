@@ -3,19 +3,19 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use aws_sdk_dynamodb::Client;
-use aws_sdk_dynamodb::error::{DisplayErrorContext, SdkError};
+use aws_sdk_dynamodb::error::SdkError;
 use aws_sdk_dynamodb::operation::put_item::builders::PutItemFluentBuilder;
 use aws_sdk_dynamodb::operation::put_item::{PutItemError, PutItemOutput};
 use aws_sdk_dynamodb::types::{
     AttributeValue, KeysAndAttributes, ReturnValue, ReturnValuesOnConditionCheckFailure,
 };
 use jiff::{SignedDuration, Timestamp};
-use quiz_messaging::with_causes;
+use quiz_runtime::aws::answer_of;
 
 use crate::memory::{CLAIM, Memory, MemoryError, Recalled, Shown};
 
-/// How long a notice is remembered.
-const NOTICE: SignedDuration = SignedDuration::from_hours(1);
+/// How long a notice is remembered: one that is told once a day comes with each pass of that day.
+const NOTICE: SignedDuration = SignedDuration::from_hours(26);
 /// How long a backfill's message is.
 const MESSAGE: SignedDuration = SignedDuration::from_hours(24 * 14);
 /// What BatchGetItem takes at once.
@@ -56,7 +56,7 @@ impl DynamoMemory {
         let keys = KeysAndAttributes::builder().set_keys(Some(keys.collect())).consistent_read(true).build();
         let keys = keys.map_err(|error| MemoryError(error.to_string()))?;
         let answer = self.client.batch_get_item().request_items(&self.table, keys).send().await;
-        let answer = answer.map_err(|error| MemoryError(DisplayErrorContext(error).to_string()))?;
+        let answer = answer.map_err(|error| MemoryError(answer_of(&error)))?;
         Ok(answer.responses.into_iter().flatten().flat_map(|(_, items)| items).collect())
     }
 }
@@ -82,7 +82,7 @@ impl Memory for DynamoMemory {
     async fn remember(&self, notices: &[String]) -> Result<(), MemoryError> {
         let puts = notices.iter().map(|id| async move {
             let put = answer(self.put(id, "posted", NOTICE)).await?;
-            put.map_err(|error| MemoryError(with_causes(&error)))
+            put.map_err(|error| MemoryError(answer_of(&error)))
         });
         futures::future::try_join_all(puts).await.map(drop)
     }
@@ -101,7 +101,7 @@ impl Memory for DynamoMemory {
             Ok(_) => Ok(true),
             Err(error) => match error.as_service_error() {
                 Some(PutItemError::ConditionalCheckFailedException(_)) => Ok(false),
-                _ => Err(MemoryError(with_causes(&error))),
+                _ => Err(MemoryError(answer_of(&error))),
             },
         }
     }
@@ -137,7 +137,7 @@ impl Memory for DynamoMemory {
             Ok(put) => put.attributes,
             Err(error) => match error.as_service_error() {
                 Some(PutItemError::ConditionalCheckFailedException(newer)) => newer.item.clone(),
-                _ => return Err(MemoryError(with_causes(&error))),
+                _ => return Err(MemoryError(answer_of(&error))),
             },
         };
         Ok(before.filter(is_alive).as_ref().and_then(shown))

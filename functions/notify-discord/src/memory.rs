@@ -13,7 +13,7 @@ pub trait Memory: Send + Sync {
     /// What is remembered of the notices and of the backfills, by their ids.
     async fn recall(&self, notices: &[String], backfills: &[String]) -> Result<Recalled, MemoryError>;
 
-    /// Remembers for an hour that the notices are posted.
+    /// Remembers for a day, and two hours more, that the notices are posted.
     async fn remember(&self, notices: &[String]) -> Result<(), MemoryError>;
 
     /// Whether this notice may post the backfill's first message: no other notice of it is just about to

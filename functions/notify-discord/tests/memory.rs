@@ -32,6 +32,13 @@ impl Table {
         DynamoMemory::new(self.client.clone(), self.name.clone())
     }
 
+    /// For how many seconds from now on it is remembered.
+    async fn life_of(&self, name: &str) -> i64 {
+        let get = self.client.get_item().table_name(&self.name);
+        let item = get.key("name", AttributeValue::S(name.into())).send().await.unwrap().item.unwrap();
+        item["expires_at"].as_n().unwrap().parse::<i64>().unwrap() - jiff::Timestamp::now().as_second()
+    }
+
     async fn expire(&self, name: &str) {
         self.client
             .update_item()
@@ -50,7 +57,7 @@ fn shown(message_id: &str, is_over: bool, ms: i64) -> Shown {
     let kind =
         if is_over { NoticeKind::BackfillFinished(backfill) } else { NoticeKind::BackfillStarted(backfill) };
     let at = jiff::Timestamp::from_millisecond(ms).unwrap();
-    Shown { message_id: message_id.into(), notice: Some(Notice { id: ms.to_string(), at, kind }) }
+    Shown { message_id: message_id.into(), notice: Some(Notice::new(ms.to_string(), at, kind)) }
 }
 
 async fn of_b1(memory: &DynamoMemory) -> Option<Shown> {
@@ -67,6 +74,8 @@ async fn notices_are_remembered_until_their_time_is_over() {
     let known = memory.recall(&ids, &["b1".into(), "b2".into()]).await.unwrap();
     assert_eq!(known.notices.len(), 120);
     assert_eq!(known.backfills, [("b1".to_owned(), shown("77", false, 5))].into());
+    let (life, day) = (table.life_of("n7").await, 24 * 3_600);
+    assert!(life > day, "what is told once a day is remembered for longer: {life} s");
     table.expire("n7").await;
     assert!(!memory.recall(&ids, &[]).await.unwrap().notices.contains("n7"));
     let missing = DynamoMemory::new(table.client.clone(), "no-such-table".into());

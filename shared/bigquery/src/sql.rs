@@ -18,11 +18,13 @@ pub(crate) const OVERTAKEN: &str = "a later run has written these sessions";
 pub(crate) fn replace(name: impl Fn(&str) -> String, staging: Option<&str>) -> String {
     let moment = INSERTED_AT.name;
     let mut script = vec!["BEGIN TRANSACTION".to_owned()];
-    // a job that waited while its run lost the lease must not undo what a later run has written
+    // a job that waited while its run lost the lease must not undo what a later run has written; the sessions are listed
+    // beside the join, as only a constant list has BigQuery leave out the blocks that hold none of them
     let newer = WarehouseTable::ALL.map(|table| {
         format!(
             "EXISTS(SELECT 1 FROM `{}` AS held JOIN UNNEST(@tests) AS test\n\
-             ON held.session_id = test.session_id WHERE held.{moment} > test.{moment})",
+             ON held.session_id = test.session_id\n\
+             WHERE held.session_id IN UNNEST(@session_ids) AND held.{moment} > test.{moment})",
             name(table.name())
         )
     });
@@ -30,7 +32,6 @@ pub(crate) fn replace(name: impl Fn(&str) -> String, staging: Option<&str>) -> S
         .push(format!("SELECT IF({}, ERROR('{OVERTAKEN}'), 'nothing newer') AS found", newer.join("\nOR ")));
     for table in WarehouseTable::ALL {
         let target = name(table.name());
-        // a constant list, so that BigQuery reads only the clustered blocks that hold these sessions
         script.push(format!("DELETE FROM `{target}` WHERE session_id IN UNNEST(@session_ids)"));
         let Some(staging) = staging else { continue };
         let staged = name(staging);

@@ -6,6 +6,7 @@ use quiz_events::{Backfill, BackfillFailure, BackfillMoment, Notice};
 
 use crate::card::{Card, Outcome};
 use crate::post::Post;
+use crate::senders::Senders;
 use crate::text::{ago, count, counted, plain};
 
 /// How many failures are told; the rest are counted.
@@ -70,7 +71,15 @@ fn of_backfill(notice: &Notice, backfill: &Backfill, moment: BackfillMoment) -> 
     }
     fields.extend(backfill.failures.iter().take(FAILURES).map(failure));
     fields.extend(next_step(backfill, has_failures, moment.is_over && !is_whole));
-    Card { outcome, title, description: lines.join("\n"), fields, picture: None, notices: Vec::new() }
+    Card {
+        outcome,
+        title,
+        description: lines.join("\n"),
+        fields,
+        picture: None,
+        notices: Vec::new(),
+        senders: Senders::of([notice]),
+    }
 }
 
 /// How much of it is settled, done or failed: `▰▰▰▰▰▱▱▱▱▱ 50 %`. It is full only when all of it is.

@@ -1,7 +1,8 @@
-use serenity::builder::CreateEmbed;
+use serenity::builder::{CreateEmbed, CreateEmbedFooter};
 
 use crate::limits::{DESCRIPTION, FIELD_NAME, FIELD_VALUE, FIELDS, MESSAGE, TITLE};
 use crate::post::Picture;
+use crate::senders::Senders;
 use crate::text::{length, shorten};
 
 /// Colours of outcomes, as Discord's own palette has them.
@@ -46,6 +47,7 @@ pub struct Card {
     pub picture: Option<Picture>,
     /// The notices that it tells.
     pub notices: Vec<String>,
+    pub senders: Senders,
 }
 
 impl Card {
@@ -54,7 +56,7 @@ impl Card {
         self.title = shorten(&format!("{} {}", self.outcome.sign(), self.title), TITLE);
         self.description = shorten(&self.description, DESCRIPTION.min(MESSAGE / 2));
         self.fields.truncate(FIELDS);
-        let mut left = MESSAGE - length(&self.title) - length(&self.description);
+        let mut left = MESSAGE - self.size_without_fields();
         let mut kept = Vec::new();
         for (name, value, inline) in self.fields {
             let name = shorten(&name, FIELD_NAME);
@@ -73,7 +75,12 @@ impl Card {
     /// What it counts of a message's limit.
     pub fn size(&self) -> usize {
         let fields = self.fields.iter().map(|(name, value, _)| length(name) + length(value));
-        length(&self.title) + length(&self.description) + fields.sum::<usize>()
+        self.size_without_fields() + fields.sum::<usize>()
+    }
+
+    fn size_without_fields(&self) -> usize {
+        let footer = self.senders.footer().map_or(0, |it| length(&it));
+        length(&self.title) + length(&self.description) + footer
     }
 
     pub fn embed(&self) -> CreateEmbed {
@@ -83,6 +90,9 @@ impl Card {
         }
         for (name, value, inline) in &self.fields {
             embed = embed.field(name, value, *inline);
+        }
+        if let Some(footer) = self.senders.footer() {
+            embed = embed.footer(CreateEmbedFooter::new(footer));
         }
         match &self.picture {
             Some(picture) => embed.attachment(&picture.file_name),

@@ -7,6 +7,8 @@ use crate::card::{Card, Outcome};
 use crate::digest::digest;
 use crate::limits::{EMBEDS, MESSAGE};
 use crate::post::Post;
+use crate::reconciled::{of_requested, of_unknown};
+use crate::senders::Senders;
 use crate::tests_of_batch::{OfTest, by_test};
 use crate::text::{ago, counted, plain};
 
@@ -37,6 +39,7 @@ pub fn compose(messages: &[NoticeMessage]) -> Vec<Post> {
     let mut cards: Vec<Card> = messages.iter().filter_map(of_message).collect();
     cards.extend(loud.iter().enumerate().map(|(number, test)| test.card(number)));
     cards.extend(listed);
+    cards.extend(of_unknown(&notices));
     cards.sort_by_key(|card| match card.outcome {
         Outcome::Bad => 0,
         Outcome::Odd => 1,
@@ -81,6 +84,7 @@ fn of_message(message: &NoticeMessage) -> Option<Card> {
         NoticeMessage::Notice(notice) => match &notice.kind {
             NoticeKind::MessagesParked(parked) => Some(of_parked(notice, parked)),
             NoticeKind::MessagesDropped(dropped) => Some(of_dropped(notice, dropped)),
+            NoticeKind::SyncsRequested(requested) => Some(of_requested(notice, requested)),
             NoticeKind::SyncFailed(failed) if failed.session_ids.len() != 1 => {
                 Some(of_failed(notice, failed))
             }
@@ -104,6 +108,7 @@ fn of_parked(notice: &Notice, parked: &MessagesParked) -> Card {
         fields: Vec::new(),
         picture: None,
         notices: vec![notice.id.clone()],
+        senders: Senders::of([notice]),
     }
 }
 
@@ -130,6 +135,7 @@ fn of_dropped(notice: &Notice, dropped: &MessagesDropped) -> Card {
         fields: Vec::new(),
         picture: None,
         notices: vec![notice.id.clone()],
+        senders: Senders::of([notice]),
     }
 }
 
@@ -150,6 +156,7 @@ fn of_failed(notice: &Notice, failed: &SyncFailed) -> Card {
         fields: Vec::new(),
         picture: None,
         notices: vec![notice.id.clone()],
+        senders: Senders::of([notice]),
     }
 }
 
@@ -171,6 +178,7 @@ fn of_alarm(alarm: &Alarm) -> Card {
         fields: Vec::new(),
         picture: None,
         notices: vec![alarm.id.clone()],
+        senders: Senders::default(),
     }
 }
 
@@ -183,5 +191,6 @@ fn of_other(other: &OtherMessage) -> Card {
         fields: Vec::new(),
         picture: None,
         notices: vec![other.id.clone()],
+        senders: Senders::default(),
     }
 }

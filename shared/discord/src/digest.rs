@@ -16,6 +16,7 @@ pub fn digest(tests: &[OfTest<'_>]) -> Vec<Card> {
                 card.description.push('\n');
                 card.description.push_str(&line);
                 card.notices.extend_from_slice(test.notices());
+                card.senders.add(test.senders());
             }
             None => cards.push(Card {
                 outcome: Outcome::Good,
@@ -24,6 +25,7 @@ pub fn digest(tests: &[OfTest<'_>]) -> Vec<Card> {
                 fields: Vec::new(),
                 picture: None,
                 notices: test.notices().to_vec(),
+                senders: test.senders(),
             }),
         }
     }

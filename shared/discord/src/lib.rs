@@ -13,6 +13,8 @@ mod digest;
 mod error;
 mod limits;
 mod post;
+mod reconciled;
+mod senders;
 mod tests_of_batch;
 mod text;
 

@@ -7,6 +7,7 @@ use quiz_events::{Notice, NoticeKind, SyncFailed, SyncFinished};
 
 use crate::card::{Card, Outcome};
 use crate::post::Picture;
+use crate::senders::Senders;
 use crate::text::{ago, count, counted, lasting, marks, plain};
 
 const NAME: usize = 180;
@@ -74,6 +75,11 @@ impl<'a> OfTest<'a> {
         &self.notices
     }
 
+    pub fn senders(&self) -> Senders {
+        let finished = self.finished.iter().map(|(notice, _)| *notice);
+        Senders::of(finished.chain(self.failed.iter().map(|(notice, _)| *notice)))
+    }
+
     fn name(&self) -> &'a str {
         self.finished.first().map_or(self.session_id, |(_, finished)| finished.test_name.as_str())
     }
@@ -121,6 +127,7 @@ impl<'a> OfTest<'a> {
             fields,
             picture: self.picture(number),
             notices: self.notices.clone(),
+            senders: self.senders(),
         }
     }
 

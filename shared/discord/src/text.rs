@@ -32,7 +32,7 @@ pub fn plain(text: &str, limit: usize) -> String {
 }
 
 /// Line breaks become spaces; what hides or reorders text is left out.
-fn visible(char: char) -> Option<char> {
+pub fn visible(char: char) -> Option<char> {
     match char {
         '\n' | '\r' | '\t' => Some(' '),
         '\u{200b}'..='\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2060}'..='\u{2069}' | '\u{feff}' => None,

@@ -26,6 +26,38 @@ fn both_sinks_of_a_test_are_one_card_with_a_picture() {
 }
 
 #[test]
+fn a_footer_tells_the_commits_that_sent_what_is_told() {
+    let of = |message: NoticeMessage, commit: &str| match message {
+        NoticeMessage::Notice(mut notice) => {
+            notice.commit = Some(commit.to_owned());
+            NoticeMessage::Notice(notice)
+        }
+        other => other,
+    };
+    let (old, new) = ("0123456789abcdef", "fedcba9876543210");
+    let footer = |messages: &[NoticeMessage]| payloads(messages)[0]["embeds"][0]["footer"]["text"].clone();
+    let written = |sink, commit| of(sync(sink, "s"), commit);
+    let lost = of(told("lost", failed("warehouse", &["s"], "no answer")), new);
+    assert_eq!(
+        footer(&[written("reports", old), written("warehouse", old)]),
+        "reports and warehouse, commit 0123456789ab"
+    );
+    assert_eq!(
+        footer(&[written("reports", old), lost]),
+        "reports, commit 0123456789ab · warehouse, commit fedcba987654"
+    );
+    let dropped = of(told("1", dropped("a test run", &[])), old);
+    assert_eq!(footer(&[dropped]), "quiz-etl, commit 0123456789ab");
+    let running = of(told("1", NoticeKind::BackfillStarted(common::backfill(1, 0))), old);
+    assert_eq!(footer(&[running]), "quiz-etl, commit 0123456789ab");
+    let many: Vec<NoticeMessage> = (0..30)
+        .map(|test| of(sync("reports", &format!("s{test}")), if test < 29 { old } else { new }))
+        .collect();
+    assert_eq!(footer(&many), "reports, commit 0123456789ab · reports, commit fedcba987654");
+    assert_eq!(footer(&[alarm("ALARM")]), Value::Null);
+}
+
+#[test]
 fn a_failed_sink_beside_a_written_one_says_what_to_do() {
     let mut reports = finished("reports", "s");
     reports.problems = vec![problem("question_without_key", "give the question a key, then sync again")];

@@ -6,6 +6,7 @@ mod error;
 mod event;
 mod notice;
 mod notice_message;
+mod reconciled;
 mod session_id;
 
 pub use envelope::QueueMessage;
@@ -16,4 +17,5 @@ pub use notice::{
     NoticeKind, NoticeProblem, SyncFailed, SyncFinished,
 };
 pub use notice_message::{Alarm, NoticeMessage, OtherMessage};
+pub use reconciled::{BehindBecause, BehindSink, RequestedTest, SyncsRequested, UnknownTest};
 pub use session_id::{SessionTarget, quiz_id_of};

@@ -1,6 +1,8 @@
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
+use crate::reconciled::{SyncsRequested, UnknownTest};
+
 /// What the ops team is told, as it goes over the topic `sync-notices`.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Notice {
@@ -8,11 +10,20 @@ pub struct Notice {
     pub id: String,
     /// When it was made.
     pub at: Timestamp,
+    /// The full hash of the commit that its sender was built from, where that is known.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub commit: Option<String>,
     #[serde(flatten)]
     pub kind: NoticeKind,
 }
 
 impl Notice {
+    /// One of no commit: whoever sends it knows that.
+    #[must_use]
+    pub fn new(id: impl Into<String>, at: Timestamp, kind: NoticeKind) -> Self {
+        Self { id: id.into(), at, commit: None, kind }
+    }
+
     /// The backfill that it tells of, and at which moment of it.
     #[must_use]
     pub fn backfill(&self) -> Option<(&Backfill, BackfillMoment)> {
@@ -52,6 +63,12 @@ pub enum NoticeKind {
     BackfillStarted(Backfill),
     #[serde(rename = "backfill.finished")]
     BackfillFinished(Backfill),
+    /// Tests that nobody was syncing were asked for again.
+    #[serde(rename = "syncs.requested")]
+    SyncsRequested(SyncsRequested),
+    /// Students have completed a quiz that no sync has ever named. One notice for each quiz and day.
+    #[serde(rename = "tests.unknown")]
+    TestUnknown(UnknownTest),
 }
 
 impl NoticeKind {
@@ -65,6 +82,20 @@ impl NoticeKind {
             Self::MessagesDropped(_) => "messages.dropped",
             Self::BackfillStarted(_) => "backfill.started",
             Self::BackfillFinished(_) => "backfill.finished",
+            Self::SyncsRequested(_) => "syncs.requested",
+            Self::TestUnknown(_) => "tests.unknown",
+        }
+    }
+
+    /// Who sends it: a sink's function goes by the sink.
+    #[must_use]
+    pub fn sender(&self) -> &str {
+        match self {
+            Self::SyncFinished(it) => &it.sink,
+            Self::SyncFailed(it) => &it.sink,
+            Self::MessagesParked(it) => &it.sink,
+            Self::MessagesDropped(_) | Self::BackfillStarted(_) | Self::BackfillFinished(_) => "quiz-etl",
+            Self::SyncsRequested(_) | Self::TestUnknown(_) => "reconcile",
         }
     }
 }

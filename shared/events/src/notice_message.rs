@@ -139,7 +139,7 @@ mod tests {
         let parked =
             MessagesParked { error_code: "not_an_event".into(), messages: 2, ..MessagesParked::default() };
         let kind = NoticeKind::MessagesParked(parked);
-        let notice = Notice { id: "n".into(), at: Timestamp::UNIX_EPOCH, kind };
+        let notice = Notice::new("n", Timestamp::UNIX_EPOCH, kind);
         let text = serde_json::to_string(&notice).unwrap();
         assert!(text.contains(r#""type":"messages.parked""#), "{text}");
         for read in [message(&text).notice(), enveloped(&text, "").notice()] {

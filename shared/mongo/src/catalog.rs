@@ -1,4 +1,5 @@
-use std::collections::{BTreeSet, HashMap};
+use std::collections::{BTreeSet, HashMap, HashSet};
+use std::time::Duration;
 
 use bson::{Bson, DateTime, Document, doc};
 use futures::TryStreamExt;
@@ -8,7 +9,7 @@ use quiz_domain::from_utc;
 use quiz_pipeline::ports::SourceError;
 
 use crate::connect;
-use crate::documents::stored_forms;
+use crate::documents::{stored_forms, user_forms};
 use crate::error::{MongoError, read_error};
 
 /// Quizzes asked about in one query.
@@ -26,6 +27,15 @@ pub struct MongoCatalog {
 pub struct LastAnswer {
     pub quiz_id: String,
     pub at: Timestamp,
+}
+
+/// A quiz that users have completed within a time.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct CompletedQuiz {
+    pub quiz_id: String,
+    pub students: u64,
+    /// When the newest of their ended session documents was written.
+    pub newest: Timestamp,
 }
 
 impl MongoCatalog {
@@ -100,6 +110,111 @@ impl MongoCatalog {
         Ok(students)
     }
 
+    /// Of each quiz the newest session document that was written from `since` on and before `until`: one that was
+    /// written later than that hides no other. Each of the two reads is of a range of an index that begins with
+    /// `sessions.updated_at`, and of nothing else where `quiz_id` comes next in it; the server gives it up after
+    /// `patience`.
+    ///
+    /// # Errors
+    /// [`SourceError`] where they cannot be read, or not in time.
+    pub async fn answered_within(
+        &self,
+        since: Timestamp,
+        until: Timestamp,
+        patience: Duration,
+    ) -> Result<Vec<LastAnswer>, SourceError> {
+        let newest = doc! { "$group": { "_id": "$quiz_id", "at": { "$max": "$updated_at" } } };
+        // dates and texts are never in one range
+        let (dates, texts) = forms_between(since, until);
+        let read = |range: Document| {
+            let pipeline = vec![doc! { "$match": { "updated_at": range } }, newest.clone()];
+            self.aggregate_within("the session documents by time", pipeline, patience)
+        };
+        let (dates, texts) = futures::try_join!(read(dates), read(texts))?;
+        let mut newest: HashMap<String, Timestamp> = HashMap::new();
+        for group in dates.iter().chain(&texts) {
+            let (quiz, at) = (group.get("_id").and_then(id), group.get("at").and_then(from_utc));
+            if let (Some(quiz), Some(at)) = (quiz, at) {
+                newest.entry(quiz).and_modify(|known| *known = at.max(*known)).or_insert(at);
+            }
+        }
+        let mut answered: Vec<LastAnswer> =
+            newest.into_iter().map(|(quiz_id, at)| LastAnswer { quiz_id, at }).collect();
+        answered.sort_by(|a, b| (a.at, &a.quiz_id).cmp(&(b.at, &b.quiz_id)));
+        Ok(answered)
+    }
+
+    /// Of these quizzes those that have ended session documents, written from `since` on and before `until`, of users
+    /// other than the excluded.
+    ///
+    /// # Errors
+    /// [`SourceError`] where they cannot be read, or not in time.
+    pub async fn completed_within(
+        &self,
+        quiz_ids: &[String],
+        (since, until): (Timestamp, Timestamp),
+        excluded: &HashSet<String>,
+        patience: Duration,
+    ) -> Result<Vec<CompletedQuiz>, SourceError> {
+        let excluded: Vec<Bson> = excluded.iter().flat_map(|id| user_forms(id)).collect();
+        let (dates, texts) = forms_between(since, until);
+        let mut completed = Vec::new();
+        for chunk in quiz_ids.chunks(QUIZZES_CHUNK) {
+            let ids: Vec<Bson> = chunk.iter().flat_map(|id| stored_forms(id)).collect();
+            let pipeline = vec![
+                doc! { "$match": {
+                    "quiz_id": { "$in": ids }, "user_id": { "$nin": &excluded }, "has_quiz_ended": true,
+                    "$or": [{ "updated_at": &dates }, { "updated_at": &texts }],
+                } },
+                doc! { "$group": {
+                    "_id": { "quiz": "$quiz_id", "user": "$user_id" }, "at": { "$max": "$updated_at" },
+                } },
+                doc! { "$group": {
+                    "_id": "$_id.quiz", "students": { "$sum": 1 }, "at": { "$max": "$at" },
+                } },
+            ];
+            let found = self.aggregate_within("the completions of quizzes", pipeline, patience).await?;
+            completed.extend(found.iter().filter_map(|group| {
+                Some(CompletedQuiz {
+                    quiz_id: id(group.get("_id")?)?,
+                    students: number(group.get("students")?)?,
+                    newest: from_utc(group.get("at")?)?,
+                })
+            }));
+        }
+        Ok(completed)
+    }
+
+    /// Those of these quizzes that there are, with their titles.
+    ///
+    /// # Errors
+    /// [`SourceError`] where they cannot be read.
+    pub async fn titles(&self, quiz_ids: &[String]) -> Result<HashMap<String, Option<String>>, SourceError> {
+        let failed = |error| read_error("the titles of quizzes".to_owned(), &error);
+        let mut titles = HashMap::new();
+        for chunk in quiz_ids.chunks(QUIZZES_CHUNK) {
+            let ids: Vec<Bson> = chunk.iter().flat_map(|id| stored_forms(id)).collect();
+            let found = self.quizzes.find(doc! { "_id": { "$in": ids } }).projection(doc! { "title": 1 });
+            let quizzes: Vec<Document> = found.await.map_err(failed)?.try_collect().await.map_err(failed)?;
+            titles.extend(quizzes.iter().filter_map(|quiz| {
+                let title = quiz.get_str("title").ok().map(str::trim).filter(|title| !title.is_empty());
+                Some((id(quiz.get("_id")?)?, title.map(str::to_owned)))
+            }));
+        }
+        Ok(titles)
+    }
+
+    async fn aggregate_within(
+        &self,
+        what: &str,
+        pipeline: Vec<Document>,
+        patience: Duration,
+    ) -> Result<Vec<Document>, SourceError> {
+        let failed = |error| read_error(what.to_owned(), &error);
+        let asked = self.sessions.aggregate(pipeline).allow_disk_use(true).max_time(patience);
+        asked.await.map_err(failed)?.try_collect().await.map_err(failed)
+    }
+
     async fn aggregate(&self, what: &str, pipeline: Vec<Document>) -> Result<Vec<Document>, SourceError> {
         let failed = |error| read_error(what.to_owned(), &error);
         let cursor = self.sessions.aggregate(pipeline).allow_disk_use(true).await.map_err(failed)?;
@@ -109,9 +224,19 @@ impl MongoCatalog {
 
 /// Session documents written from then on; `updated_at` is a date, or text in UTC.
 fn written_since(since: Timestamp) -> Document {
-    let date = DateTime::from_millis(since.as_millisecond());
-    let text = since.strftime("%Y-%m-%dT%H:%M:%S").to_string();
+    let (date, text) = forms(since);
     doc! { "$or": [{ "updated_at": { "$gte": date } }, { "updated_at": { "$gte": text } }] }
+}
+
+/// Ranges of `updated_at`: of the dates, and of the texts.
+fn forms_between(since: Timestamp, until: Timestamp) -> (Document, Document) {
+    let ((since, since_text), (until, until_text)) = (forms(since), forms(until));
+    (doc! { "$gte": since, "$lt": until }, doc! { "$gte": since_text, "$lt": until_text })
+}
+
+/// A time as a session document may have it: a date, or text in UTC.
+fn forms(at: Timestamp) -> (DateTime, String) {
+    (DateTime::from_millis(at.as_millisecond()), at.strftime("%Y-%m-%dT%H:%M:%S").to_string())
 }
 
 fn id(value: &Bson) -> Option<String> {

@@ -14,6 +14,7 @@ use crate::outcome::SyncOutcome;
 use crate::parts::WrittenParts;
 use crate::ports::{Clock, SourceQueue, StateError};
 use crate::request::SessionRequest;
+use crate::stopwatch::millis;
 
 pub(crate) use run::Run;
 
@@ -221,7 +222,7 @@ impl Coordinator {
             read_started_at: outcome.started_at.as_millisecond(),
             read_described_at: run.state.described_at,
             finished_at: self.now(),
-            duration_ms: u64::try_from(outcome.duration.as_millis()).unwrap_or(u64::MAX),
+            duration_ms: millis(outcome.duration),
             ..LastRun::default()
         };
         self.end(run, queue, |state, _| state.finished(&run.hold, &last, &self.rules)).await

@@ -24,7 +24,10 @@ pub use coordinator::Coordinator;
 pub use engine::Engine;
 pub use error::SyncError;
 pub use listener::{Absorbed, Failure, Held, Listener, LogListener};
-pub use metrics::{METRICS, Meter, Metric, MetricsListener, Unit, metrics_page};
+pub use metrics::{
+    METRICS, Meter, Metric, MetricsListener, OLDEST_BEHIND, RECONCILE_METRICS, SYNCS_REQUESTED, TESTS_BEHIND,
+    UNKNOWN_TESTS, Unit, metrics_page,
+};
 pub use notices::NoticeListener;
 pub use outcome::SyncOutcome;
 pub use parts::{PartKey, WrittenParts};

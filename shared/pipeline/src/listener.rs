@@ -5,6 +5,7 @@ use quiz_events::{QueueMessage, SessionTarget};
 
 use crate::outcome::SyncOutcome;
 use crate::ports::ParkCause;
+use crate::stopwatch::millis;
 
 /// Why a test's messages did not succeed.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -138,8 +139,4 @@ impl Listener for LogListener {
             "message parked in the dead-letter queue"
         );
     }
-}
-
-fn millis(duration: Duration) -> u64 {
-    u64::try_from(duration.as_millis()).unwrap_or(u64::MAX)
 }

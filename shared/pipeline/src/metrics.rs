@@ -1,7 +1,6 @@
 //! What is measured: the names, units and meanings of all metrics, in one place.
 
 use std::sync::Arc;
-use std::time::Duration;
 
 use async_trait::async_trait;
 use quiz_events::{QueueMessage, SessionTarget};
@@ -9,6 +8,7 @@ use quiz_events::{QueueMessage, SessionTarget};
 use crate::listener::{Absorbed, Failure, Listener};
 use crate::outcome::SyncOutcome;
 use crate::ports::ParkCause;
+use crate::stopwatch::millis;
 
 /// A unit as CloudWatch names it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -66,7 +66,28 @@ const MESSAGES_COALESCED: Metric =
 const MESSAGES_PARKED: Metric =
     Metric::new("MessagesParked", Unit::Count, "messages sent to the dead-letter queue with their cause");
 
-/// Every metric there is.
+pub const TESTS_BEHIND: Metric = Metric::new(
+    "TestsBehind",
+    Unit::Count,
+    "tests, counted in each sink, that need a sync and that nobody is at: also those that wait to be asked for again",
+);
+pub const OLDEST_BEHIND: Metric = Metric::new(
+    "OldestBehind",
+    Unit::Milliseconds,
+    "for how long the oldest of them has been behind; 0 where there is none",
+);
+pub const SYNCS_REQUESTED: Metric =
+    Metric::new("SyncsRequested", Unit::Count, "tests that were asked for again");
+pub const UNKNOWN_TESTS: Metric = Metric::new(
+    "UnknownTests",
+    Unit::Count,
+    "quizzes that students have completed within two days, and that no sync has ever named",
+);
+
+/// Those of each pass of reconcile.
+pub const RECONCILE_METRICS: [Metric; 4] = [TESTS_BEHIND, OLDEST_BEHIND, SYNCS_REQUESTED, UNKNOWN_TESTS];
+
+/// Those of the syncs.
 pub const METRICS: [Metric; 11] = [
     SYNCS_FINISHED,
     SYNCS_FAILED,
@@ -150,10 +171,6 @@ fn count(count: usize) -> u64 {
     u64::try_from(count).unwrap_or(u64::MAX)
 }
 
-fn millis(duration: Duration) -> u64 {
-    u64::try_from(duration.as_millis()).unwrap_or(u64::MAX)
-}
-
 /// `docs/METRICS.md`.
 #[must_use]
 pub fn metrics_page() -> String {
@@ -161,17 +178,30 @@ pub fn metrics_page() -> String {
         "# Metrics\n\nMade from `shared/pipeline/src/metrics.rs` by `cargo run -p quiz-pipeline --example metrics_page > \
          docs/METRICS.md`; a test holds it to it.\n\n\
          Each function writes them as lines of its log in CloudWatch's embedded metric format, from which CloudWatch \
-         makes metrics: namespace `QuizEtl`, dimension `Sink` (`reports` or `warehouse`). No call is made for them.\n\n\
-         | metric | unit | what it is |\n|---|---|---|\n",
+         makes metrics: namespace `QuizEtl` \
+         (of a deployment: `QuizEtl/` and its stack's name, by `METRICS_NAMESPACE`), dimension `Sink` (`reports` or `warehouse`). No call is made for them.\n\n",
     );
-    for Metric { name, unit, meaning } in METRICS {
-        page.extend(["| `", name, "` | ", unit.name(), " | ", meaning, " |\n"]);
-    }
+    table(&mut page, &METRICS);
+    page.push_str("\nEach pass of reconcile writes these, with the dimension `Function` (`reconcile`):\n\n");
+    table(&mut page, &RECONCILE_METRICS);
     page.push_str(
         "\nThe sum of a count over a time is how often it happened; `Lag` is best read as its maximum or a high \
-         percentile. Each line of the log names the request (`requestId`), and the lines of a test's sync its \
-         `session_id`, `sink` and `generation`; `sync finished` has `duration_ms`, `source_ms`, `sink_ms` and \
-         `lag_ms`, too.\n",
+         percentile. Each line of the log names the request (`requestId`) and the commit \
+         that runs (`commit`), and the lines of a test's sync its `session_id`, `sink` and `generation`; `sync \
+         finished` has `duration_ms`, `source_ms`, `sink_ms` and `lag_ms`, too.\n\n\
+         The lines of metrics name the commit as well. It is a property and no dimension, so that a deployment makes \
+         no new metrics; CloudWatch Logs Insights compares one commit with another:\n\n\
+         ```\n\
+         filter ispresent(SyncDuration)\n\
+         | stats sum(SyncsFinished), pct(SyncDuration, 95), max(Lag) by commit, Sink\n\
+         ```\n",
     );
     page
+}
+
+fn table(page: &mut String, metrics: &[Metric]) {
+    page.push_str("| metric | unit | what it is |\n|---|---|---|\n");
+    for Metric { name, unit, meaning } in metrics {
+        page.extend(["| `", *name, "` | ", unit.name(), " | ", *meaning, " |\n"]);
+    }
 }

@@ -11,6 +11,7 @@ use quiz_events::{
 use crate::listener::{Absorbed, Failure, Listener};
 use crate::outcome::SyncOutcome;
 use crate::ports::{Clock, Notices, ParkCause};
+use crate::stopwatch::millis;
 
 /// Longer texts are cut: a notice must fit a message of SNS.
 const LONGEST_TEXT: usize = 2_000;
@@ -69,7 +70,7 @@ impl Listener for NoticeListener {
         let started = outcome.started_at.as_millisecond();
         let id = format!("finished:{}:{}:{started}", outcome.sink, outcome.session_id);
         let kind = NoticeKind::SyncFinished(finished(outcome));
-        let notice = Notice { id, at: self.clock.now(), kind };
+        let notice = Notice::new(id, self.clock.now(), kind);
         self.with(|batch| batch.finished.push(notice));
     }
 
@@ -109,7 +110,7 @@ impl Listener for NoticeListener {
         let Batch { finished, parked } = self.with(std::mem::take);
         let parked = parked.into_iter().map(|((code, error), parked)| {
             let id = format!("parked:{}:{}", self.sink, parked.first_message);
-            Notice { id, at: self.clock.now(), kind: of_parked(self.sink, code, &error, parked) }
+            Notice::new(id, self.clock.now(), of_parked(self.sink, code, &error, parked))
         });
         let notices: Vec<Notice> = finished.into_iter().chain(parked).collect();
         if !notices.is_empty() {
@@ -130,7 +131,6 @@ fn of_parked(sink: &str, error_code: String, error: &str, parked: Parked) -> Not
 }
 
 fn finished(outcome: &SyncOutcome) -> SyncFinished {
-    let millis = |duration: std::time::Duration| u64::try_from(duration.as_millis()).unwrap_or(u64::MAX);
     let number = |count: usize| u64::try_from(count).unwrap_or(u64::MAX);
     SyncFinished {
         sink: outcome.sink.to_owned(),

@@ -16,3 +16,8 @@ impl Stopwatch {
         done
     }
 }
+
+/// Whole milliseconds, as they are told in logs, metrics and notices.
+pub(crate) fn millis(duration: Duration) -> u64 {
+    u64::try_from(duration.as_millis()).unwrap_or(u64::MAX)
+}

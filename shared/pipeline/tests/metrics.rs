@@ -8,7 +8,7 @@ use std::sync::{Arc, Mutex};
 
 use common::{Notes, Scripted, message, of, run_telling};
 use quiz_pipeline::batch::BatchLimits;
-use quiz_pipeline::{LogListener, METRICS, Meter, Metric, MetricsListener, metrics_page};
+use quiz_pipeline::{LogListener, METRICS, Meter, Metric, MetricsListener, RECONCILE_METRICS, metrics_page};
 
 #[derive(Default)]
 struct Sums(Mutex<BTreeMap<&'static str, u64>>);
@@ -47,7 +47,7 @@ fn the_page_is_what_the_code_says() {
     let written = std::fs::read_to_string(page).unwrap_or_default();
     let how = "run `cargo run -p quiz-pipeline --example metrics_page > docs/METRICS.md`";
     assert!(written == metrics_page(), "{how}");
-    assert!(METRICS.iter().all(|metric| page_names(&written, metric.name)));
+    assert!(METRICS.iter().chain(&RECONCILE_METRICS).all(|metric| page_names(&written, metric.name)));
 }
 
 fn page_names(page: &str, name: &str) -> bool {

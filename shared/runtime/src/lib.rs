@@ -2,10 +2,13 @@
 //! way from Lambda's SQS event to messages and back.
 
 pub mod aws;
+mod commit;
 mod env;
+pub mod schedule;
 pub mod secrets;
 pub mod sqs;
 pub mod telemetry;
 
+pub use commit::Commit;
 pub use env::{ConfigError, Environment};
 pub use secrets::{Secret, SecretError, SecretSource};

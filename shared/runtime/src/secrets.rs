@@ -3,8 +3,11 @@
 use std::fmt;
 
 use aws_config::SdkConfig;
-use aws_sdk_secretsmanager::error::DisplayErrorContext;
+use aws_sdk_secretsmanager::error::SdkError;
+use aws_sdk_secretsmanager::operation::get_secret_value::GetSecretValueError;
 use thiserror::Error;
+
+use crate::aws::answer_of;
 
 /// A text that is never printed.
 #[derive(Clone, Default, PartialEq, Eq)]
@@ -54,12 +57,50 @@ impl SecretSource {
             Self::ById(id) => id,
         };
         let client = aws_sdk_secretsmanager::Client::new(aws);
-        let answer = client.get_secret_value().secret_id(id).send().await.map_err(|error| {
-            SecretError::Unreadable { id: id.clone(), cause: DisplayErrorContext(error).to_string() }
-        })?;
+        let answer = client.get_secret_value().secret_id(id).send().await;
+        let answer = answer.map_err(|error| unreadable(id, &error))?;
         match answer.secret_string() {
             Some(text) if !text.trim().is_empty() => Ok(Secret::new(text.trim().to_owned())),
             _ => Err(SecretError::NoText { id: id.clone() }),
         }
+    }
+}
+
+fn unreadable<R: fmt::Debug>(id: &str, error: &SdkError<GetSecretValueError, R>) -> SecretError {
+    SecretError::Unreadable { id: id.to_owned(), cause: answer_of(error) }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::io;
+
+    use aws_sdk_secretsmanager::error::{ErrorMetadata, SdkError};
+    use aws_sdk_secretsmanager::operation::get_secret_value::GetSecretValueError;
+    use aws_sdk_secretsmanager::types::error::ResourceNotFoundException;
+
+    use super::unreadable;
+
+    #[test]
+    fn why_a_secret_cannot_be_read_is_one_plain_sentence() {
+        let text = |error: SdkError<GetSecretValueError, ()>| unreadable("quiz/uri", &error).to_string();
+        let answer = |code: &str, message: &str| ErrorMetadata::builder().code(code).message(message).build();
+        let missing = "Secrets Manager can't find the specified secret.";
+        let meta = answer("ResourceNotFoundException", missing);
+        let absent = ResourceNotFoundException::builder().message(missing).meta(meta).build();
+        let absent = GetSecretValueError::ResourceNotFoundException(absent);
+        assert_eq!(
+            text(SdkError::service_error(absent, ())),
+            "the secret quiz/uri could not be read: ResourceNotFoundException: Secrets Manager can't find the \
+             specified secret."
+        );
+        let denied = GetSecretValueError::generic(answer("AccessDeniedException", "not authorized"));
+        assert_eq!(
+            text(SdkError::service_error(denied, ())),
+            "the secret quiz/uri could not be read: AccessDeniedException: not authorized"
+        );
+        assert_eq!(
+            text(SdkError::timeout_error(io::Error::other("no answer within 5 s"))),
+            "the secret quiz/uri could not be read: request has timed out: no answer within 5 s"
+        );
     }
 }

@@ -1,13 +1,94 @@
-//! Logs: JSON, one object a line, on standard output, where Lambda takes them up.
+//! Logs: JSON, one object a line, on standard output, where Lambda takes them up. Each line names the commit that
+//! runs.
 
+use std::fmt;
+
+use tracing::{Event, Subscriber};
 use tracing_subscriber::EnvFilter;
+use tracing_subscriber::fmt::format::Writer;
+use tracing_subscriber::fmt::{FmtContext, FormatEvent, FormatFields};
+use tracing_subscriber::registry::LookupSpan;
+
+use crate::Commit;
 
 /// Starts logging. `RUST_LOG` chooses what is logged; without it, `info` and above. A second call does
 /// nothing.
 pub fn init() {
     let filter = EnvFilter::try_from_default_env().unwrap_or_else(|_| EnvFilter::new("info"));
-    let started = tracing_subscriber::fmt().json().flatten_event(true).with_env_filter(filter).try_init();
-    if started.is_err() {
+    let json = tracing_subscriber::fmt().json().flatten_event(true).with_env_filter(filter);
+    let log = json.map_event_format(|format| WithCommit { format, commit: Commit::of_process() });
+    if log.try_init().is_err() {
         tracing::debug!("logging was started before");
+    }
+}
+
+/// Lines of JSON objects, with the commit as their first field.
+struct WithCommit<F> {
+    format: F,
+    commit: Commit,
+}
+
+impl<F, S, N> FormatEvent<S, N> for WithCommit<F>
+where
+    F: FormatEvent<S, N>,
+    S: Subscriber + for<'a> LookupSpan<'a>,
+    N: for<'a> FormatFields<'a> + 'static,
+{
+    fn format_event(
+        &self,
+        context: &FmtContext<'_, S, N>,
+        mut writer: Writer<'_>,
+        event: &Event<'_>,
+    ) -> fmt::Result {
+        let mut line = String::new();
+        self.format.format_event(context, Writer::new(&mut line), event)?;
+        match line.strip_prefix('{') {
+            Some(fields) => write!(writer, r#"{{"commit":"{}",{fields}"#, self.commit.short()),
+            None => writer.write_str(&line),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::io::Write;
+    use std::sync::{Arc, Mutex};
+
+    use serde_json::Value;
+
+    use super::WithCommit;
+    use crate::Commit;
+
+    #[derive(Clone, Default)]
+    struct Kept(Arc<Mutex<Vec<u8>>>);
+
+    impl Write for Kept {
+        fn write(&mut self, bytes: &[u8]) -> std::io::Result<usize> {
+            self.0.lock().unwrap().extend(bytes);
+            Ok(bytes.len())
+        }
+
+        fn flush(&mut self) -> std::io::Result<()> {
+            Ok(())
+        }
+    }
+
+    #[test]
+    fn each_line_names_the_commit_in_whatever_span_it_is_logged() {
+        let kept = Kept::default();
+        let writer = kept.clone();
+        let log = tracing_subscriber::fmt().json().flatten_event(true).with_writer(move || writer.clone());
+        let log =
+            log.map_event_format(|format| WithCommit { format, commit: Commit::of("0123456789abcdef") });
+        tracing::subscriber::with_default(log.finish(), || {
+            tracing::info!(takers = 3, "sync finished");
+            tracing::info_span!("sync", session_id = "s").in_scope(|| tracing::warn!("no answer"));
+        });
+        let text = String::from_utf8(kept.0.lock().unwrap().clone()).unwrap();
+        let lines: Vec<Value> = text.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
+        assert_eq!(lines.len(), 2);
+        assert!(lines.iter().all(|line| line["commit"] == "0123456789ab"), "{text}");
+        assert_eq!((&lines[0]["message"], &lines[0]["takers"]), (&"sync finished".into(), &3.into()));
+        assert_eq!(lines[1]["span"]["session_id"], "s");
     }
 }

@@ -2,12 +2,13 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use aws_sdk_sns::Client;
-use aws_sdk_sns::error::DisplayErrorContext;
 use aws_sdk_sns::types::{MessageAttributeValue, PublishBatchRequestEntry};
 use futures::future::join_all;
 use quiz_events::Notice;
 use quiz_messaging::Notices;
 use tokio::time::timeout;
+
+use crate::error::answer_of;
 
 /// What PublishBatch takes at once.
 const AT_ONCE: usize = 10;
@@ -16,17 +17,20 @@ const BYTES: usize = 200_000;
 /// No sync waits longer for its notices to be taken.
 const PATIENCE: Duration = Duration::from_secs(3);
 
-/// The topic `sync-notices`. Each notice has its type as the message attribute `type`.
+/// The topic `sync-notices`. Each notice has its type as the message attribute `type`, and names the commit that
+/// its sender was built from.
 #[derive(Clone, Debug)]
 pub struct SnsNotices {
     client: Client,
     topic_arn: String,
+    commit: Option<String>,
 }
 
 impl SnsNotices {
+    /// `commit` is the full hash, where it is known.
     #[must_use]
-    pub fn new(client: Client, topic_arn: String) -> Self {
-        Self { client, topic_arn }
+    pub fn new(client: Client, topic_arn: String, commit: Option<&str>) -> Self {
+        Self { client, topic_arn, commit: commit.map(str::to_owned) }
     }
 
     async fn publish(&self, entries: Vec<PublishBatchRequestEntry>) {
@@ -39,8 +43,7 @@ impl SnsNotices {
                 }
             }
             Ok(Err(error)) => {
-                let error = DisplayErrorContext(error).to_string();
-                tracing::warn!(notices = count, error, "notices not sent");
+                tracing::warn!(notices = count, error = answer_of(&error), "notices not sent");
             }
             Err(_) => tracing::warn!(notices = count, "notices not sent: the topic did not answer in time"),
         }
@@ -49,7 +52,10 @@ impl SnsNotices {
 
 #[async_trait]
 impl Notices for SnsNotices {
-    async fn send(&self, notices: Vec<Notice>) {
+    async fn send(&self, mut notices: Vec<Notice>) {
+        for notice in &mut notices {
+            notice.commit.clone_from(&self.commit);
+        }
         join_all(batches(&notices).into_iter().map(|batch| self.publish(batch))).await;
     }
 }
@@ -98,7 +104,7 @@ mod tests {
         let notice = |length: usize| {
             let parked = MessagesParked { error: "x".repeat(length), ..MessagesParked::default() };
             let kind = NoticeKind::MessagesParked(parked);
-            Notice { id: "n".into(), at: Timestamp::UNIX_EPOCH, kind }
+            Notice::new("n", Timestamp::UNIX_EPOCH, kind)
         };
         let small: Vec<Notice> = (0..23).map(|_| notice(10)).collect();
         let sizes: Vec<usize> = batches(&small).iter().map(Vec::len).collect();

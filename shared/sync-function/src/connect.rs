@@ -7,6 +7,7 @@ use quiz_pipeline::ports::SystemClock;
 use quiz_pipeline::{
     Coordinator, Engine, Listener, LogListener, MetricsListener, NoticeListener, ResultSink,
 };
+use quiz_runtime::Commit;
 use quiz_sns_sqs::{SnsNotices, SqsQueues};
 use tokio::sync::OnceCell;
 
@@ -24,11 +25,13 @@ pub fn connect(
 ) -> Handler {
     let queues = SqsQueues::new(aws_sdk_sqs::Client::new(&aws));
     let clock = Arc::new(SystemClock);
-    let measured = MetricsListener::new(sink.name(), Arc::new(LogListener), Arc::new(EmbeddedMetrics));
+    let commit = Commit::of_process();
+    let metrics = EmbeddedMetrics { namespace: settings.metrics_namespace, commit: commit.clone() };
+    let measured = MetricsListener::new(sink.name(), Arc::new(LogListener), Arc::new(metrics));
     let measured: Arc<dyn Listener> = Arc::new(measured);
     let listener = match settings.notices_topic {
         Some(topic) => {
-            let notices = SnsNotices::new(aws_sdk_sns::Client::new(&aws), topic);
+            let notices = SnsNotices::new(aws_sdk_sns::Client::new(&aws), topic, commit.hash());
             let listener = NoticeListener::new(sink.name(), measured, Arc::new(notices), clock.clone());
             Arc::new(listener)
         }

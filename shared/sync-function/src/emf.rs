@@ -2,62 +2,91 @@ use std::io::Write;
 
 use jiff::Timestamp;
 use quiz_pipeline::{Meter, Metric};
+use quiz_runtime::Commit;
 use serde_json::{Map, Value, json};
 
-const NAMESPACE: &str = "QuizEtl";
-const DIMENSION: &str = "Sink";
+const SINK: &str = "Sink";
+const FUNCTION: &str = "Function";
+/// A property, as in the other lines of the log: as a dimension, each commit would have metrics of its own.
+const COMMIT: &str = "commit";
 
 /// Metrics as lines of the log, in CloudWatch's embedded metric format: no call is made for them.
 /// <https://docs.aws.amazon.com/AmazonCloudWatch/latest/monitoring/CloudWatch_Embedded_Metric_Format_Specification.html>
-#[derive(Clone, Copy, Debug, Default)]
-pub struct EmbeddedMetrics;
+#[derive(Clone, Debug)]
+pub struct EmbeddedMetrics {
+    /// In which CloudWatch keeps them.
+    pub namespace: String,
+    /// That measures; each line names it.
+    pub commit: Commit,
+}
 
 impl Meter for EmbeddedMetrics {
     fn record(&self, sink: &'static str, measured: &[(Metric, u64)]) {
-        let line = line(sink, measured, Timestamp::now());
-        // a log that takes no lines takes no complaint either
-        let _ = writeln!(std::io::stdout().lock(), "{line}");
+        self.write((SINK, sink), measured);
     }
 }
 
-fn line(sink: &str, measured: &[(Metric, u64)], at: Timestamp) -> Value {
-    let metrics: Vec<Value> =
-        measured.iter().map(|(metric, _)| json!({"Name": metric.name, "Unit": metric.unit.name()})).collect();
-    let directive = json!({"Namespace": NAMESPACE, "Dimensions": [[DIMENSION]], "Metrics": metrics});
-    let mut line = Map::new();
-    line.insert("_aws".into(), json!({"Timestamp": at.as_millisecond(), "CloudWatchMetrics": [directive]}));
-    line.insert(DIMENSION.into(), sink.into());
-    for (metric, value) in measured {
-        line.insert(metric.name.into(), (*value).into());
+impl EmbeddedMetrics {
+    /// What is of a function as a whole, and of no sink.
+    pub fn record_function(&self, function: &str, measured: &[(Metric, u64)]) {
+        self.write((FUNCTION, function), measured);
     }
-    Value::Object(line)
+
+    fn write(&self, dimension: (&str, &str), measured: &[(Metric, u64)]) {
+        let line = self.line(dimension, measured, Timestamp::now());
+        // a log that takes no lines takes no complaint either
+        let _ = writeln!(std::io::stdout().lock(), "{line}");
+    }
+
+    fn line(&self, (dimension, name): (&str, &str), measured: &[(Metric, u64)], at: Timestamp) -> Value {
+        let metrics: Vec<Value> = measured
+            .iter()
+            .map(|(metric, _)| json!({"Name": metric.name, "Unit": metric.unit.name()}))
+            .collect();
+        let directive = json!({"Namespace": self.namespace, "Dimensions": [[dimension]], "Metrics": metrics});
+        let mut line = Map::new();
+        line.insert(
+            "_aws".into(),
+            json!({"Timestamp": at.as_millisecond(), "CloudWatchMetrics": [directive]}),
+        );
+        line.insert(dimension.into(), name.into());
+        line.insert(COMMIT.into(), self.commit.short().into());
+        for (metric, value) in measured {
+            line.insert(metric.name.into(), (*value).into());
+        }
+        Value::Object(line)
+    }
 }
 
 #[cfg(test)]
 mod tests {
-    use super::line;
+    use super::{EmbeddedMetrics, SINK};
     use jiff::Timestamp;
     use quiz_pipeline::METRICS;
+    use quiz_runtime::Commit;
     use serde_json::json;
 
     #[test]
     fn a_line_is_as_cloudwatch_reads_it() {
         let measured = [(METRICS[0], 1), (METRICS[5], 1_500)];
-        let line = line("reports", &measured, Timestamp::from_millisecond(1_714_500_000_123).unwrap());
+        let metrics =
+            EmbeddedMetrics { namespace: "QuizEtl/staging".into(), commit: Commit::of("0123456789abcdef") };
+        let at = Timestamp::from_millisecond(1_714_500_000_123).unwrap();
+        let line = metrics.line((SINK, "reports"), &measured, at);
         assert_eq!(
             line,
             json!({
                 "_aws": {
                     "Timestamp": 1_714_500_000_123_i64,
                     "CloudWatchMetrics": [{
-                        "Namespace": "QuizEtl",
+                        "Namespace": "QuizEtl/staging",
                         "Dimensions": [["Sink"]],
                         "Metrics": [
                             {"Name": "SyncsFinished", "Unit": "Count"}, {"Name": "Lag", "Unit": "Milliseconds"},
                         ],
                     }],
                 },
-                "Sink": "reports", "SyncsFinished": 1, "Lag": 1_500,
+                "Sink": "reports", "commit": "0123456789ab", "SyncsFinished": 1, "Lag": 1_500,
             })
         );
     }

@@ -15,6 +15,8 @@ pub struct SourceSettings {
     pub excluded_users: HashSet<String>,
     /// The topic that notices go to; without it they are only logged.
     pub notices_topic: Option<String>,
+    /// In which CloudWatch keeps what is measured.
+    pub metrics_namespace: String,
     /// The table of the sync states.
     pub state_table: String,
     pub rules: Rules,
@@ -27,6 +29,7 @@ impl SourceSettings {
             mongodb_database: env.or("MONGODB_DATABASE", "quiz"),
             excluded_users: excluded_users(env),
             notices_topic: env.optional("NOTICES_TOPIC_ARN"),
+            metrics_namespace: env.or("METRICS_NAMESPACE", "QuizEtl"),
             state_table: env.or("SYNC_STATE_TABLE", "quiz_sync_state"),
             rules: rules(env),
         }

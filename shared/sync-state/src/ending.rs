@@ -53,6 +53,7 @@ impl SyncState {
         self.ended(hold, last, |next| {
             next.synced_through = next.synced_through.max(read_started_at.saturating_sub(1));
             next.progress = None;
+            next.asked_again = None;
             next.joined = next.joined.saturating_sub(last_joined);
             // a request that is older than the read may have brought its description after it
             let is_described = next.described_at <= described_at;

@@ -5,6 +5,7 @@
 //! All times are milliseconds since 1970, UTC.
 
 mod admit;
+mod asking_again;
 mod ending;
 mod port;
 mod record;
@@ -13,10 +14,11 @@ mod standing;
 mod state;
 
 pub use admit::{Admission, Ask};
+pub use asking_again::AskedAgain;
 pub use ending::{Ending, Hold, RunFailure};
 pub use port::{StateError, StateKey, StateReader, SyncStates};
 pub use record::Record;
-pub use rules::Rules;
+pub use rules::{Rules, millis};
 pub use standing::Standing;
 pub use state::{FollowUp, LastRun, Lease, RunResult, SyncState};
 

@@ -1,6 +1,7 @@
 use quiz_events::SessionDescription;
 use serde::{Deserialize, Serialize};
 
+use crate::asking_again::AskedAgain;
 use crate::port::StateKey;
 use crate::state::{FollowUp, LastRun, Lease, RunResult, SyncState};
 
@@ -45,6 +46,10 @@ pub struct Record {
     pub duration_ms: u64,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub progress: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub asked_again_times: Option<u32>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub asked_again_at: Option<i64>,
 }
 
 impl Record {
@@ -82,6 +87,8 @@ impl Record {
             finished_at: state.last.finished_at,
             duration_ms: state.last.duration_ms,
             progress: state.progress,
+            asked_again_times: state.asked_again.map(|it| it.times),
+            asked_again_at: state.asked_again.map(|it| it.at),
         }
     }
 
@@ -99,6 +106,7 @@ impl Record {
             until,
         });
         let follow_up = self.follow_up_message_id.zip(self.follow_up_due);
+        let asked_again = self.asked_again_times.zip(self.asked_again_at);
         SyncState {
             revision: self.revision,
             quiz_id: self.quiz_id,
@@ -123,6 +131,7 @@ impl Record {
                 duration_ms: self.duration_ms,
             },
             progress: self.progress,
+            asked_again: asked_again.map(|(times, at)| AskedAgain { times, at }),
         }
     }
 }

@@ -42,6 +42,8 @@ impl Rules {
     }
 }
 
-pub(crate) fn millis(duration: Duration) -> i64 {
+/// Those of the protocol's times; what is beyond them is the last of them.
+#[must_use]
+pub fn millis(duration: Duration) -> i64 {
     i64::try_from(duration.as_millis()).unwrap_or(i64::MAX)
 }

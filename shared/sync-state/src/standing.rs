@@ -1,5 +1,5 @@
 use crate::rules::Rules;
-use crate::state::{RunResult, SyncState};
+use crate::state::{FollowUp, RunResult, SyncState};
 
 /// A follow-up that is overdue by this is counted on no more: five receives and their backoff have passed.
 const OVERDUE_MS: i64 = 30 * 60 * 1_000;
@@ -57,14 +57,19 @@ impl SyncState {
             Some(RunResult::Parked) => return (Standing::Parked, self.last.finished_at),
             Some(RunResult::Finished | RunResult::Paused) | None => {}
         }
-        if let Some(follow_up) = self.follow_up.as_ref().filter(|it| now < it.due.saturating_add(OVERDUE_MS))
-        {
+        if let Some(follow_up) = self.awaited(now) {
             return (Standing::Waiting, follow_up.due);
         }
         if self.has_synced(self.requested_through, rules) && self.progress.is_none() {
             return (Standing::Synced, self.last.finished_at);
         }
         (Standing::Behind, self.requested_through)
+    }
+
+    /// The follow-up that is on its way, unless it is so late that it is counted on no more.
+    #[must_use]
+    pub fn awaited(&self, now: i64) -> Option<&FollowUp> {
+        self.follow_up.as_ref().filter(|it| now < it.due.saturating_add(OVERDUE_MS))
     }
 }
 

@@ -1,5 +1,6 @@
 use quiz_events::SessionDescription;
 
+use crate::asking_again::AskedAgain;
 use crate::rules::Rules;
 
 /// One test's sync into one sink. Its default is a test that was never asked for.
@@ -27,6 +28,8 @@ pub struct SyncState {
     pub last: LastRun,
     /// What a run that had to stop has written so far, as its sink notes it.
     pub progress: Option<String>,
+    /// How the reconcile schedule has asked for it since the last complete sync.
+    pub asked_again: Option<AskedAgain>,
 }
 
 /// The right to sync the test. It is over when its time is, or its holder ends it.

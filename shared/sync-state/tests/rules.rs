@@ -3,7 +3,9 @@
 
 use std::time::Duration;
 
-use quiz_sync_state::{Admission, Ask, Ending, FollowUp, Hold, LastRun, Rules, SyncState};
+use quiz_sync_state::{
+    Admission, Ask, AskedAgain, Ending, FollowUp, Hold, LastRun, Rules, RunFailure, Standing, SyncState,
+};
 
 const RULES: Rules =
     Rules { margin: Duration::ZERO, lease: Duration::from_secs(20), interval: Duration::from_secs(90) };
@@ -59,4 +61,62 @@ fn a_follow_up_asks_for_all_that_has_joined_it() {
     };
     let admitted = synced.admit(&ask("follow-up", 135_000, false), 190_000, &RULES);
     assert!(matches!(admitted, Admission::Run { .. }), "{admitted:?}");
+}
+
+fn run(state: &SyncState, ask: &Ask, now: i64) -> (SyncState, Hold) {
+    let Admission::Run { next, .. } = state.admit(ask, now, &RULES) else { panic!("it is free to run") };
+    let next = stored(next);
+    let hold = Hold { owner: ask.owner.clone(), generation: next.generation };
+    (next, hold)
+}
+
+fn ended(ending: Ending) -> SyncState {
+    let Ending::Store { next, .. } = ending else { panic!("its end is stored") };
+    stored(*next)
+}
+
+fn failure() -> RunFailure {
+    RunFailure { error: "no answer".into(), parked: true }
+}
+
+/// A message is received twice at once: one copy joins the run that the other one began, which fails; the other one
+/// runs anew, and fails for the last time.
+#[test]
+fn a_test_with_nothing_left_in_any_queue_is_behind_until_it_is_asked_for_again() {
+    let (first, hold) = run(&SyncState::default(), &ask("copy", 100_000, false), 100_000);
+    let Admission::Joined { next: Some(next), .. } =
+        first.admit(&ask("other", 100_000, false), 100_500, &RULES)
+    else {
+        panic!("it joins")
+    };
+    let failed = ended(stored(next).failed(&hold, failure(), None, 101_000));
+    assert_eq!(failed.standing(200_000, &RULES), (Standing::Parked, 101_000));
+    let claimed = stored(failed.ask_again("q", None, 3_000_000));
+    let (running, hold) = run(&claimed, &ask("asked again", 3_000_100, false), 3_000_200);
+    let last = LastRun { read_started_at: 3_001_000, ..LastRun::default() };
+    let done = ended(running.finished(&hold, &last, &RULES));
+    assert_eq!(done.standing(3_002_000, &RULES).0, Standing::Synced);
+    assert_eq!(done.asked_again, None, "a sync has finished");
+}
+
+#[test]
+fn that_a_test_was_asked_for_again_is_kept_until_a_sync_finishes() {
+    let asked_again = Some(AskedAgain { times: 2, at: 5 });
+    let idle = SyncState { revision: 1, quiz_id: "q".into(), asked_again, ..SyncState::default() };
+    let (running, hold) = run(&idle, &ask("forced", 100_000, true), 100_000);
+    let Admission::Joined { next: Some(joined), .. } =
+        running.admit(&ask("b", 101_000, false), 101_000, &RULES)
+    else {
+        panic!("it joins")
+    };
+    let follow_up = FollowUp { message_id: "follow-up".into(), due: 200_000 };
+    let kept = [
+        idle.deferred(&ask("a", 100_000, false), follow_up),
+        running.heartbeat(&hold, 101_000, &RULES).unwrap(),
+        ended(running.failed(&hold, failure(), None, 102_000)),
+        ended(running.paused(&hold, "half of it".into(), 102_000)),
+        running,
+        joined,
+    ];
+    assert!(kept.iter().all(|state| state.asked_again == asked_again));
 }

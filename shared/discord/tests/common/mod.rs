@@ -3,8 +3,9 @@
 
 use jiff::Timestamp;
 use quiz_events::{
-    Alarm, Backfill, BackfillFailure, HistogramBin, MessagesDropped, MessagesParked, Notice, NoticeKind,
-    NoticeMessage, NoticeProblem, OtherMessage, SyncFailed, SyncFinished,
+    Alarm, Backfill, BackfillFailure, BehindBecause, BehindSink, HistogramBin, MessagesDropped,
+    MessagesParked, Notice, NoticeKind, NoticeMessage, NoticeProblem, OtherMessage, RequestedTest,
+    SyncFailed, SyncFinished, SyncsRequested, UnknownTest,
 };
 
 pub const EVIL: &str = "@everyone `rm -rf` **bold** [link](https://evil.example) <@&1> ~~x~~ || # \\";
@@ -14,7 +15,7 @@ pub fn at() -> Timestamp {
 }
 
 pub fn told(id: &str, kind: NoticeKind) -> NoticeMessage {
-    NoticeMessage::Notice(Box::new(Notice { id: id.to_owned(), at: at(), kind }))
+    NoticeMessage::Notice(Box::new(Notice::new(id, at(), kind)))
 }
 
 /// A finished test of ten takers, one of them not final.
@@ -101,10 +102,41 @@ pub fn dropped(reason: &str, error_codes: &[&str]) -> NoticeKind {
     })
 }
 
+/// A sink that is behind since [`at`], and was last synced an hour before.
+pub fn behind(sink: &str, because: BehindBecause, times: u32, error: Option<&str>) -> BehindSink {
+    BehindSink {
+        sink: sink.to_owned(),
+        because,
+        since: at(),
+        synced_through: Timestamp::from_second(at().as_second() - 3_600).ok(),
+        error: error.map(str::to_owned),
+        times,
+    }
+}
+
+pub fn requested(session: &str, sinks: &[BehindSink]) -> RequestedTest {
+    RequestedTest {
+        session_id: session.to_owned(),
+        quiz_id: "6715f621e1eb083bfa9b56cc".into(),
+        test_name: Some("Physics mock".into()),
+        sinks: sinks.to_vec(),
+    }
+}
+
+pub fn unknown(id: &str, quiz: &str, title: Option<&str>) -> NoticeMessage {
+    let quiz = UnknownTest {
+        quiz_id: quiz.to_owned(),
+        title: title.map(str::to_owned),
+        students: 31,
+        newest_answer: at(),
+    };
+    told(id, NoticeKind::TestUnknown(quiz))
+}
+
 /// A notice, so many seconds after [`at`].
 pub fn told_after(seconds: i64, id: &str, kind: NoticeKind) -> NoticeMessage {
     let at = Timestamp::from_second(at().as_second() + seconds).unwrap();
-    NoticeMessage::Notice(Box::new(Notice { id: id.to_owned(), at, kind }))
+    NoticeMessage::Notice(Box::new(Notice::new(id, at, kind)))
 }
 
 pub fn alarm(state: &str) -> NoticeMessage {
@@ -149,6 +181,9 @@ pub fn all_kinds() -> Vec<NoticeMessage> {
     };
     lost.requested_by = Some(long.clone());
     lost.error_codes = vec![long.clone(); 30];
+    let mut odd_test = requested(&long, &[behind(&long, BehindBecause::Parked, 9, Some(&long))]);
+    odd_test.test_name = Some(long.clone());
+    let stuck = SyncsRequested { count: 500, left: 7, tests: vec![odd_test; 25] };
     vec![
         told("1", NoticeKind::SyncFinished(finished("reports", "plain"))),
         told("2", NoticeKind::SyncFinished(odd)),
@@ -158,6 +193,9 @@ pub fn all_kinds() -> Vec<NoticeMessage> {
         told("6", NoticeKind::BackfillStarted(backfill(20, 0))),
         told("7", NoticeKind::BackfillFinished(ended)),
         told("8", NoticeKind::MessagesDropped(lost)),
+        told("9", NoticeKind::SyncsRequested(stuck)),
+        unknown("10", &long, Some(&long)),
+        unknown("11", "q", None),
         alarm("ALARM"),
         alarm("OK"),
         other(&long),

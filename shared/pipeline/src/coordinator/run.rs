@@ -3,7 +3,7 @@ use std::time::Duration;
 
 use jiff::Timestamp;
 use quiz_events::SessionTarget;
-use quiz_sync_state::{Hold, Rules, StateError, StateKey, SyncState, SyncStates};
+use quiz_sync_state::{Hold, Rules, StateError, StateKey, SyncState, SyncStates, millis};
 use tokio::task::AbortHandle;
 use tracing::Instrument;
 
@@ -134,8 +134,4 @@ impl Heartbeat {
             super::pause(0).await;
         }
     }
-}
-
-fn millis(duration: Duration) -> i64 {
-    i64::try_from(duration.as_millis()).unwrap_or(i64::MAX)
 }

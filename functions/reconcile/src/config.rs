@@ -1,0 +1,133 @@
+use std::time::Duration;
+
+use quiz_runtime::{ConfigError, Environment};
+use quiz_sync_function::SourceSettings;
+use quiz_sync_state::{REPORTS, WAREHOUSE};
+
+/// What is too much for one pass is asked for by the next.
+const MOST_TESTS: usize = 1_000;
+/// A day.
+const LONGEST_SECONDS: u64 = 86_400;
+
+/// What the function is told by its environment.
+#[derive(Debug)]
+pub struct Config {
+    pub source: SourceSettings,
+    pub events_topic: String,
+    pub limits: Limits,
+}
+
+/// What a pass may do, and when.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Limits {
+    /// Tests asked for in one pass.
+    pub tests: usize,
+    /// How long answers are left alone: students may still be at it.
+    pub settle: Duration,
+    /// How long a request is left to the queue's own retries; three times as long once its messages are parked, and six
+    /// times where they come again.
+    pub grace: Duration,
+    /// The sinks that there are.
+    pub sinks: Vec<String>,
+}
+
+impl Default for Limits {
+    fn default() -> Self {
+        Self {
+            tests: 200,
+            settle: Duration::from_mins(10),
+            grace: Duration::from_mins(10),
+            sinks: vec![REPORTS.to_owned(), WAREHOUSE.to_owned()],
+        }
+    }
+}
+
+impl Config {
+    /// # Errors
+    /// [`ConfigError`] with everything that is missing or wrong.
+    pub fn read(mut env: Environment) -> Result<Self, ConfigError> {
+        let source = SourceSettings::read(&mut env);
+        let events_topic = env.optional("EVENTS_TOPIC_ARN").unwrap_or_default();
+        if events_topic.is_empty() {
+            env.problem("EVENTS_TOPIC_ARN must be set".to_owned());
+        }
+        let limits = limits(&mut env);
+        env.finish(Self { source, events_topic, limits })
+    }
+}
+
+fn limits(env: &mut Environment) -> Limits {
+    let usual = Limits::default();
+    let wanted = format!("a whole number from 1 to {MOST_TESTS}");
+    let tests = env.parsed("RECONCILE_LIMIT", usual.tests, &wanted);
+    if !(1..=MOST_TESTS).contains(&tests) {
+        env.problem(format!("RECONCILE_LIMIT must be {wanted}"));
+    }
+    let settle = seconds(env, "RECONCILE_SETTLE_SECONDS", usual.settle);
+    let grace = seconds(env, "RECONCILE_GRACE_SECONDS", usual.grace);
+    let mut sinks = env.list("RECONCILE_SINKS", &usual.sinks.join(","));
+    sinks.sort();
+    sinks.dedup();
+    if sinks.is_empty() || !sinks.iter().all(|sink| usual.sinks.contains(sink)) {
+        env.problem("RECONCILE_SINKS must be reports, warehouse or reports,warehouse".to_owned());
+    }
+    Limits { tests, settle, grace, sinks }
+}
+
+fn seconds(env: &mut Environment, name: &str, default: Duration) -> Duration {
+    let wanted = format!("a whole number from 0 to {LONGEST_SECONDS}");
+    let seconds = env.parsed(name, default.as_secs(), &wanted);
+    if seconds > LONGEST_SECONDS {
+        env.problem(format!("{name} must be {wanted}"));
+    }
+    Duration::from_secs(seconds)
+}
+
+#[cfg(test)]
+mod tests {
+    use quiz_runtime::Environment;
+
+    use super::{Config, Limits};
+
+    const URI: (&str, &str) = ("MONGODB_URI", "mongodb://localhost");
+    const TOPIC: (&str, &str) = ("EVENTS_TOPIC_ARN", "arn:aws:sns:ap-south-1:1:quiz-events");
+
+    #[test]
+    fn only_mongodb_and_the_topic_must_be_given() {
+        let config = Config::read(Environment::of([URI, TOPIC])).unwrap();
+        assert_eq!(config.limits, Limits::default());
+        assert_eq!(config.source.state_table, "quiz_sync_state");
+        let given = Environment::of([
+            URI,
+            TOPIC,
+            ("RECONCILE_LIMIT", "5"),
+            ("RECONCILE_SETTLE_SECONDS", "0"),
+            ("RECONCILE_GRACE_SECONDS", "60"),
+            ("RECONCILE_SINKS", "reports"),
+        ]);
+        let limits = Config::read(given).unwrap().limits;
+        assert_eq!((limits.tests, limits.settle.as_secs(), limits.grace.as_secs()), (5, 0, 60));
+        assert_eq!(limits.sinks, ["reports"]);
+    }
+
+    #[test]
+    fn everything_wrong_is_said_at_once() {
+        let wrong = Environment::of([
+            ("RECONCILE_LIMIT", "0"),
+            ("RECONCILE_SETTLE_SECONDS", "soon"),
+            ("RECONCILE_GRACE_SECONDS", "86401"),
+            ("RECONCILE_SINKS", "reports,discord"),
+        ]);
+        assert_eq!(
+            Config::read(wrong).unwrap_err().problems,
+            [
+                "MONGODB_URI or MONGODB_URI_SECRET_ID must be set",
+                "EVENTS_TOPIC_ARN must be set",
+                "RECONCILE_LIMIT must be a whole number from 1 to 1000",
+                "RECONCILE_SETTLE_SECONDS must be a whole number from 0 to 86400",
+                "RECONCILE_GRACE_SECONDS must be a whole number from 0 to 86400",
+                "RECONCILE_SINKS must be reports, warehouse or reports,warehouse",
+            ]
+        );
+    }
+}

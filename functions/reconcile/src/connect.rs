@@ -1,0 +1,110 @@
+use std::collections::{HashMap, HashSet};
+use std::sync::Arc;
+use std::time::Duration;
+
+use async_trait::async_trait;
+use aws_config::SdkConfig;
+use quiz_dynamo::DynamoStates;
+use quiz_events::SyncRequest;
+use quiz_messaging::{Cause, Notices};
+use quiz_mongo::{CompletedQuiz, LastAnswer, MongoCatalog};
+use quiz_pipeline::Metric;
+use quiz_pipeline::ports::{SourceError, SystemClock};
+use quiz_runtime::{Commit, SecretSource};
+use quiz_sns_sqs::{EventTopic, PublishError, SnsNotices};
+use quiz_sync_function::EmbeddedMetrics;
+use tokio::sync::OnceCell;
+
+use crate::config::Config;
+use crate::pass::Reconciler;
+use crate::ports::{Answers, Events, PassMeter, Window};
+
+/// On MongoDB, DynamoDB and SNS, each connected to when it is first used.
+pub async fn connect(config: Config) -> Reconciler {
+    let aws = quiz_runtime::aws::config().await;
+    let sns = aws_sdk_sns::Client::new(&aws);
+    let dynamodb = aws_sdk_dynamodb::Client::new(&aws);
+    let commit = Commit::of_process();
+    let source = config.source;
+    let notices = source.notices_topic.map(|topic| SnsNotices::new(sns.clone(), topic, commit.hash()));
+    let answers = LazyCatalog {
+        uri: source.mongodb_uri,
+        database: source.mongodb_database,
+        excluded_users: source.excluded_users,
+        aws,
+        connected: OnceCell::new(),
+    };
+    Reconciler {
+        states: Arc::new(DynamoStates::new(dynamodb, source.state_table)),
+        answers: Arc::new(answers),
+        events: Arc::new(Topic(EventTopic::new(sns, config.events_topic))),
+        notices: notices.map(|notices| Arc::new(notices) as Arc<dyn Notices>),
+        meter: Arc::new(Meter(EmbeddedMetrics { namespace: source.metrics_namespace, commit })),
+        clock: Arc::new(SystemClock),
+        limits: config.limits,
+    }
+}
+
+/// MongoDB, its secret read and its client made when it is first needed: where that fails, the sync states are looked
+/// after all the same.
+struct LazyCatalog {
+    uri: SecretSource,
+    database: String,
+    excluded_users: HashSet<String>,
+    aws: SdkConfig,
+    connected: OnceCell<MongoCatalog>,
+}
+
+impl LazyCatalog {
+    async fn catalog(&self) -> Result<&MongoCatalog, SourceError> {
+        let unavailable =
+            |cause: Cause| SourceError::Unavailable { what: "the MongoDB configuration".into(), cause };
+        self.connected
+            .get_or_try_init(|| async {
+                let uri = self.uri.resolve(&self.aws).await.map_err(|error| unavailable(error.into()))?;
+                let catalog = MongoCatalog::connect(uri.expose(), &self.database).await;
+                catalog.map_err(|error| unavailable(error.into()))
+            })
+            .await
+    }
+}
+
+#[async_trait]
+impl Answers for LazyCatalog {
+    async fn answered(&self, window: Window, patience: Duration) -> Result<Vec<LastAnswer>, SourceError> {
+        self.catalog().await?.answered_within(window.since, window.until, patience).await
+    }
+
+    async fn completed(
+        &self,
+        quiz_ids: &[String],
+        window: Window,
+        patience: Duration,
+    ) -> Result<Vec<CompletedQuiz>, SourceError> {
+        let (catalog, excluded) = (self.catalog().await?, &self.excluded_users);
+        catalog.completed_within(quiz_ids, (window.since, window.until), excluded, patience).await
+    }
+
+    async fn titles(&self, quiz_ids: &[String]) -> Result<HashMap<String, Option<String>>, SourceError> {
+        self.catalog().await?.titles(quiz_ids).await
+    }
+}
+
+struct Topic(EventTopic);
+
+#[async_trait]
+impl Events for Topic {
+    async fn publish(&self, requests: &[SyncRequest]) -> Vec<Result<(), PublishError>> {
+        let events: Vec<(&str, String)> =
+            requests.iter().map(|request| (SyncRequest::TYPE, request.to_json().to_string())).collect();
+        self.0.publish(&events).await
+    }
+}
+
+struct Meter(EmbeddedMetrics);
+
+impl PassMeter for Meter {
+    fn record(&self, measured: &[(Metric, u64)]) {
+        self.0.record_function("reconcile", measured);
+    }
+}

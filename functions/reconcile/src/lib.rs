@@ -1,0 +1,19 @@
+//! The Lambda reconcile: on a schedule it looks for tests that are behind and that nobody is syncing, and asks for
+//! them again. So an event that never reached SNS, and a sync whose messages lie in a dead-letter queue or are gone,
+//! heal by themselves.
+
+mod asking;
+mod behind;
+mod config;
+mod connect;
+mod input;
+mod pass;
+mod ports;
+mod telling;
+
+pub use behind::{BehindTest, Facts, Need, behind_tests};
+pub use config::{Config, Limits};
+pub use connect::connect;
+pub use input::lookback;
+pub use pass::{PassError, Reconciler, Summary};
+pub use ports::{Answers, Events, PassMeter, States, Window};

@@ -1,0 +1,198 @@
+//! A pass on states in a file, with everything else made up.
+#![allow(clippy::unwrap_used, dead_code, reason = "helpers of several test files, which may panic")]
+
+use std::collections::{HashMap, HashSet};
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+use async_trait::async_trait;
+use jiff::Timestamp;
+use quiz_events::{Notice, SyncRequest};
+use quiz_local::SqliteStore;
+use quiz_messaging::Notices;
+use quiz_mongo::{CompletedQuiz, LastAnswer};
+use quiz_pipeline::Metric;
+use quiz_pipeline::ports::{Clock, SourceError};
+use quiz_sns_sqs::PublishError;
+use quiz_sync_state::{LastRun, RunResult, StateKey, SyncState, SyncStates};
+use reconcile::{Answers, Events, Limits, PassError, PassMeter, Reconciler, Summary, Window};
+use tokio::time::Instant;
+
+pub const MINUTE: i64 = 60_000;
+pub const HOUR: i64 = 60 * MINUTE;
+pub const NOW: i64 = 1_795_250_164_000;
+
+pub fn time(millis: i64) -> Timestamp {
+    Timestamp::from_millisecond(millis).unwrap()
+}
+
+#[derive(Default)]
+pub struct World {
+    pub now: Mutex<i64>,
+    pub answered: Mutex<Vec<LastAnswer>>,
+    pub completed: Mutex<Vec<CompletedQuiz>>,
+    /// Of the quizzes that there are.
+    pub titles: Mutex<HashMap<String, Option<String>>>,
+    /// Whether MongoDB answers not.
+    pub is_down: Mutex<bool>,
+    /// A state that someone changes while the pass reads the titles.
+    pub meanwhile: Mutex<Option<(Arc<SqliteStore>, StateKey)>>,
+    pub published: Mutex<Vec<SyncRequest>>,
+    /// Sessions whose events are not taken.
+    pub refused: Mutex<HashSet<String>>,
+    pub notices: Mutex<Vec<Notice>>,
+    pub measured: Mutex<HashMap<&'static str, u64>>,
+}
+
+impl World {
+    fn source<T>(&self, answer: T) -> Result<T, SourceError> {
+        if !*self.is_down.lock().unwrap() {
+            return Ok(answer);
+        }
+        Err(SourceError::Unavailable { what: "answers".into(), cause: "no route".into() })
+    }
+
+    pub fn sessions_published(&self) -> Vec<String> {
+        let published = self.published.lock().unwrap();
+        published.iter().map(|request| request.targets.first().unwrap().session_id.clone()).collect()
+    }
+}
+
+#[async_trait]
+impl Answers for World {
+    async fn answered(&self, window: Window, _: Duration) -> Result<Vec<LastAnswer>, SourceError> {
+        let answered = self.answered.lock().unwrap().clone();
+        let within = |it: &LastAnswer| window.since <= it.at && it.at < window.until;
+        self.source(answered.into_iter().filter(within).collect())
+    }
+
+    async fn completed(
+        &self,
+        quiz_ids: &[String],
+        _: Window,
+        _: Duration,
+    ) -> Result<Vec<CompletedQuiz>, SourceError> {
+        let completed = self.completed.lock().unwrap().clone();
+        self.source(completed.into_iter().filter(|quiz| quiz_ids.contains(&quiz.quiz_id)).collect())
+    }
+
+    async fn titles(&self, quiz_ids: &[String]) -> Result<HashMap<String, Option<String>>, SourceError> {
+        let titles = self.titles.lock().unwrap().clone();
+        let meanwhile = self.meanwhile.lock().unwrap().take();
+        if let Some((store, key)) = meanwhile {
+            let seen = store.get(&key).await.unwrap();
+            let next = SyncState { generation: seen.generation + 1, ..seen.clone() };
+            assert!(store.swap(&key, &seen, &next).await.unwrap());
+        }
+        self.source(titles.into_iter().filter(|(quiz, _)| quiz_ids.contains(quiz)).collect())
+    }
+}
+
+#[async_trait]
+impl Events for World {
+    async fn publish(&self, requests: &[SyncRequest]) -> Vec<Result<(), PublishError>> {
+        let refused = self.refused.lock().unwrap();
+        let take = |request: &SyncRequest| {
+            if refused.contains(&request.targets.first().unwrap().session_id) {
+                let topic = "quiz-events".to_owned();
+                return Err(PublishError::Unavailable { topic, cause: "throttled".into() });
+            }
+            self.published.lock().unwrap().push(request.clone());
+            Ok(())
+        };
+        requests.iter().map(take).collect()
+    }
+}
+
+#[async_trait]
+impl Notices for World {
+    async fn send(&self, notices: Vec<Notice>) {
+        self.notices.lock().unwrap().extend(notices);
+    }
+}
+
+impl PassMeter for World {
+    fn record(&self, measured: &[(Metric, u64)]) {
+        let named = measured.iter().map(|(metric, value)| (metric.name, *value));
+        *self.measured.lock().unwrap() = named.collect();
+    }
+}
+
+impl Clock for World {
+    fn now(&self) -> Timestamp {
+        time(*self.now.lock().unwrap())
+    }
+}
+
+pub struct Place {
+    pub world: Arc<World>,
+    pub store: Arc<SqliteStore>,
+    pub reconciler: Reconciler,
+    folder: tempfile::TempDir,
+}
+
+impl Place {
+    pub fn new(limits: Limits) -> Self {
+        let folder = tempfile::tempdir().unwrap();
+        let store = Arc::new(SqliteStore::open(folder.path().join("reports.db")).unwrap());
+        let world = Arc::new(World { now: Mutex::new(NOW), ..World::default() });
+        let reconciler = Reconciler {
+            states: store.clone(),
+            answers: world.clone(),
+            events: world.clone(),
+            notices: Some(world.clone()),
+            meter: world.clone(),
+            clock: world.clone(),
+            limits,
+        };
+        Self { world, store, reconciler, folder }
+    }
+
+    pub async fn plant(&self, session_id: &str, sink: &str, state: SyncState) {
+        assert!(self.store.swap(&key(session_id, sink), &SyncState::default(), &state).await.unwrap());
+        let mut titles = self.world.titles.lock().unwrap();
+        titles.entry(state.quiz_id).or_insert_with(|| Some("Physics mock".into()));
+    }
+
+    pub async fn state(&self, session_id: &str, sink: &str) -> SyncState {
+        self.store.get(&key(session_id, sink)).await.unwrap()
+    }
+
+    pub fn answer(&self, quiz_id: &str, ago: i64) {
+        let answer = LastAnswer { quiz_id: quiz_id.into(), at: time(NOW - ago) };
+        self.world.answered.lock().unwrap().push(answer);
+    }
+
+    pub fn later(&self, millis: i64) {
+        *self.world.now.lock().unwrap() += millis;
+    }
+
+    pub async fn pass(&self) -> Result<Summary, PassError> {
+        let deadline = Instant::now() + Duration::from_mins(1);
+        self.reconciler.pass(Duration::from_hours(24), deadline).await
+    }
+}
+
+pub fn key(session_id: &str, sink: &str) -> StateKey {
+    StateKey { session_id: session_id.into(), sink: sink.into() }
+}
+
+/// Asked for and parked, so long ago.
+pub fn parked(quiz_id: &str, ago: i64) -> SyncState {
+    let error = Some("could not write: no answer".to_owned());
+    let last =
+        LastRun { result: Some(RunResult::Parked), error, finished_at: NOW - ago, ..LastRun::default() };
+    SyncState { quiz_id: quiz_id.into(), requested_through: NOW - ago - 1_000, last, ..SyncState::default() }
+}
+
+/// All that was asked for is synced, so long ago.
+pub fn synced(quiz_id: &str, ago: i64) -> SyncState {
+    let last = LastRun { result: Some(RunResult::Finished), finished_at: NOW - ago, ..LastRun::default() };
+    SyncState {
+        quiz_id: quiz_id.into(),
+        requested_through: NOW - ago - 5_000,
+        synced_through: NOW - ago,
+        last,
+        ..SyncState::default()
+    }
+}

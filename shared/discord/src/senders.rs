@@ -1,0 +1,90 @@
+//! The footer of a card: who sent what it tells, and from which commit they were built.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use quiz_events::Notice;
+
+use crate::text::{shorten, visible};
+
+/// What is shown of a commit's hash.
+const COMMIT: usize = 12;
+/// Far below Discord's limit: the message is for what is told.
+const LONGEST: usize = 200;
+
+/// The senders of a card's notices, by their commits.
+#[derive(Clone, Debug, Default)]
+pub struct Senders(BTreeMap<Option<String>, BTreeSet<String>>);
+
+impl Senders {
+    pub fn of<'a>(notices: impl IntoIterator<Item = &'a Notice>) -> Self {
+        let mut senders = Self::default();
+        for notice in notices {
+            let commit = notice.commit.as_deref().map(|it| bare(it, COMMIT));
+            senders.0.entry(commit).or_default().insert(bare(notice.kind.sender(), 40));
+        }
+        senders
+    }
+
+    pub fn add(&mut self, others: Self) {
+        for (commit, names) in others.0 {
+            self.0.entry(commit).or_default().extend(names);
+        }
+    }
+
+    /// `reports and warehouse, commit 0123456789ab`; nothing where no commit is known.
+    pub fn footer(&self) -> Option<String> {
+        self.0.keys().any(Option::is_some).then(|| {
+            let part = |(commit, names): (&Option<String>, &BTreeSet<String>)| {
+                let names: Vec<&str> = names.iter().map(String::as_str).collect();
+                format!("{}, commit {}", names.join(" and "), commit.as_deref().unwrap_or("unknown"))
+            };
+            shorten(&self.0.iter().map(part).collect::<Vec<_>>().join(" · "), LONGEST)
+        })
+    }
+}
+
+/// Discord formats nothing in a footer, so that an escape would be seen.
+fn bare(text: &str, limit: usize) -> String {
+    text.trim().chars().filter_map(visible).take(limit).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use jiff::Timestamp;
+    use quiz_events::{Backfill, MessagesParked, Notice, NoticeKind};
+
+    use super::Senders;
+
+    fn parked(sink: &str, commit: Option<&str>) -> Notice {
+        let kind =
+            NoticeKind::MessagesParked(MessagesParked { sink: sink.into(), ..MessagesParked::default() });
+        Notice { commit: commit.map(str::to_owned), ..Notice::new("n", Timestamp::UNIX_EPOCH, kind) }
+    }
+
+    fn footer(notices: &[Notice]) -> Option<String> {
+        Senders::of(notices).footer()
+    }
+
+    #[test]
+    fn each_commit_is_told_once_with_those_that_run_it() {
+        let (old, new) = (Some("0123456789abcdef"), Some("fedcba9876543210"));
+        let both = [parked("warehouse", old), parked("reports", old), parked("reports", old)];
+        assert_eq!(footer(&both).unwrap(), "reports and warehouse, commit 0123456789ab");
+        let two = [parked("warehouse", old), parked("reports", new)];
+        assert_eq!(footer(&two).unwrap(), "warehouse, commit 0123456789ab · reports, commit fedcba987654");
+        let one = [parked("warehouse", old), parked("reports", None)];
+        assert_eq!(footer(&one).unwrap(), "reports, commit unknown · warehouse, commit 0123456789ab");
+        assert_eq!(footer(&[parked("reports", None)]), None);
+    }
+
+    #[test]
+    fn the_command_is_named_as_such_and_a_name_from_outside_stays_short() {
+        let kind = NoticeKind::BackfillStarted(Backfill::default());
+        let notice = Notice { commit: Some("4f0c".into()), ..Notice::new("n", Timestamp::UNIX_EPOCH, kind) };
+        assert_eq!(footer(&[notice]).unwrap(), "quiz-etl, commit 4f0c");
+        let odd: Vec<Notice> =
+            (0..50).map(|at| parked(&format!("{at}\n").repeat(90), Some(&at.to_string()))).collect();
+        let shown = footer(&odd).unwrap();
+        assert!(shown.chars().count() <= 200 && !shown.contains('\n'), "{shown}");
+    }
+}

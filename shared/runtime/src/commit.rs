@@ -1,0 +1,55 @@
+/// The variable that an image sets to the full hash of the commit that it was built from.
+const VARIABLE: &str = "QUIZ_ETL_COMMIT";
+/// What is shown of a hash: enough to tell it from all others of the repository.
+const SHOWN: usize = 12;
+
+/// The commit that this process was built from, so that anyone can see what runs.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Commit(Option<String>);
+
+impl Commit {
+    /// As `QUIZ_ETL_COMMIT` says.
+    #[must_use]
+    pub fn of_process() -> Self {
+        Self::of(&std::env::var(VARIABLE).unwrap_or_default())
+    }
+
+    /// Unknown where the text is no hash.
+    #[must_use]
+    pub fn of(value: &str) -> Self {
+        let value = value.trim();
+        let is_hash = !value.is_empty() && value.chars().all(|it| it.is_ascii_hexdigit());
+        Self(is_hash.then(|| value.to_ascii_lowercase()))
+    }
+
+    /// The full hash, where it is known.
+    #[must_use]
+    pub fn hash(&self) -> Option<&str> {
+        self.0.as_deref()
+    }
+
+    /// Its first 12 digits, or `unknown`.
+    #[must_use]
+    pub fn short(&self) -> &str {
+        self.hash().map_or("unknown", |hash| hash.get(..SHOWN).unwrap_or(hash))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::Commit;
+
+    #[test]
+    fn what_is_no_hash_is_unknown() {
+        let full = "0123456789abcdef0123456789abcdef01234567";
+        let shown = |value: &str| {
+            let commit = Commit::of(value);
+            (commit.hash().map(str::to_owned), commit.short().to_owned())
+        };
+        assert_eq!(shown(full), (Some(full.to_owned()), "0123456789ab".to_owned()));
+        assert_eq!(shown(" 4F0C \n"), (Some("4f0c".to_owned()), "4f0c".to_owned()));
+        for value in ["", "  ", "main", "0123\",\"level\":\"x", "０１２３"] {
+            assert_eq!(shown(value), (None, "unknown".to_owned()), "{value}");
+        }
+    }
+}
