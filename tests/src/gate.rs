@@ -11,7 +11,7 @@ use hyper::header::{
 };
 use hyper::server::conn::http1;
 use hyper::service::service_fn;
-use hyper::{Request, Response};
+use hyper::{HeaderMap, Request, Response};
 use hyper_util::rt::TokioIo;
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::watch;
@@ -29,6 +29,7 @@ const NOT_FORWARDED: [HeaderName; 6] = [HOST, CONNECTION, CONTENT_LENGTH, EXPECT
 pub struct GateRequest {
     pub method: String,
     pub path_and_query: String,
+    pub headers: HeaderMap,
     pub body: Bytes,
     /// How many requests the gate had seen before.
     pub index: usize,
@@ -220,6 +221,7 @@ impl Shared {
         let seen = GateRequest {
             method: request.method().to_string(),
             path_and_query: path_and_query(request).to_owned(),
+            headers: request.headers().clone(),
             body: request.body().clone(),
             index: self.requests().len(),
         };

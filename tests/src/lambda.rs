@@ -7,7 +7,7 @@ use aws_sdk_lambda::primitives::Blob;
 use aws_sdk_lambda::types::{Environment, FunctionCode, FunctionResponseType, Runtime, ScalingConfig, State};
 use serde_json::Value;
 
-use crate::{Stack, eventually, package, process};
+use crate::{Stack, eventually, process};
 
 const ACTIVE_TIMEOUT: Duration = Duration::from_mins(1);
 const ROLE: &str = "arn:aws:iam::000000000000:role/quiz-stack";
@@ -50,14 +50,7 @@ impl Stack {
     /// # Errors
     /// A binary that cannot be read, what Lambda refuses, or a function that does not become active.
     pub async fn deploy_function(&self, spec: &FunctionSpec<'_>) -> Result<String> {
-        let binary = spec.binary.to_owned();
-        let shared_dir = self.functions_dir();
-        // a server that the environment gives may run elsewhere
-        let archive = tokio::task::spawn_blocking(move || match shared_dir {
-            Some(dir) => package::launcher(&binary, &dir),
-            None => package::complete(&binary),
-        });
-        let archive = archive.await??;
+        let archive = self.package(spec.binary).await?;
         let environment: HashMap<String, String> =
             spec.environment.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect();
         let lambda = self.lambda();
@@ -125,6 +118,49 @@ impl Stack {
             if state.as_deref() == Some(wanted) { Ok(Some(())) } else { Err(anyhow!("state {state:?}")) }
         })
         .await
+    }
+
+    /// The UUID of the mapping that hands messages to a function, or to an alias of it (`name:alias`).
+    ///
+    /// # Errors
+    /// What Lambda refuses, or a function without a mapping.
+    pub async fn mapping_of(&self, function: &str) -> Result<String> {
+        let found = self.lambda().list_event_source_mappings().into_paginator().items().send();
+        let found = found.collect::<Result<Vec<_>, _>>().await?;
+        let arn = format!(":function:{function}");
+        let mapping = found.iter().find(|it| it.function_arn().is_some_and(|it| it.ends_with(&arn)));
+        let uuid = mapping.and_then(|it| it.uuid.clone());
+        uuid.with_context(|| format!("no mapping hands messages to {function}"))
+    }
+
+    /// Changes how many messages a mapping hands over at once (ministack: no more than 10), and to how many of the
+    /// function's instances at a time.
+    ///
+    /// # Errors
+    /// What Lambda refuses.
+    pub async fn pace_mapping(&self, uuid: &str, batch_size: u16, instances: u16) -> Result<()> {
+        let scaling = ScalingConfig::builder().maximum_concurrency(i32::from(instances)).build();
+        let update = self.lambda().update_event_source_mapping().uuid(uuid);
+        let update = update.batch_size(i32::from(batch_size)).scaling_config(scaling);
+        update.send().await.with_context(|| format!("cannot update mapping {uuid}"))?;
+        Ok(())
+    }
+
+    /// Changes variables of a function's environment: by a new version, to which the alias then leads.
+    ///
+    /// # Errors
+    /// What Lambda refuses.
+    pub async fn set_environment(&self, name: &str, alias: &str, variables: &[(&str, &str)]) -> Result<()> {
+        let lambda = self.lambda();
+        let configured = lambda.get_function_configuration().function_name(name).send().await?;
+        let mut all = configured.environment.and_then(|it| it.variables).unwrap_or_default();
+        all.extend(variables.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())));
+        let environment = Environment::builder().set_variables(Some(all)).build();
+        lambda.update_function_configuration().function_name(name).environment(environment).send().await?;
+        let version = lambda.publish_version().function_name(name).send().await?.version;
+        let version = version.context("a version without a number")?;
+        lambda.update_alias().function_name(name).name(alias).function_version(version).send().await?;
+        Ok(())
     }
 
     /// Kills the processes that run a function, as the machine beneath a Lambda may fail; tells how many there were.

@@ -6,6 +6,7 @@
 //! and `BIGQUERY_ENDPOINT` name servers to use instead. A [`Gate`] before one of them makes faults.
 
 mod bigquery;
+mod deployment;
 mod discord;
 mod gate;
 mod google;
@@ -17,25 +18,26 @@ mod mongo;
 mod names;
 mod package;
 mod paths;
-mod pipeline;
 mod process;
 mod queues;
 mod run;
 mod stack;
 mod tables;
 mod tcp_gate;
+mod template;
 mod venv;
 mod wait;
 
 pub use bigquery::{BIGQUERY_PROJECT, BigQuery};
+pub use deployment::{Deployment, Variables, Wishes};
 pub use discord::{Discord, DiscordAttachment, DiscordMessage, DiscordRules, Fault, Script, SeenRequest};
 pub use gate::{Action, Gate, GateRequest};
 pub use google::{service_account_key, token_issuer};
 pub use lambda::{FunctionSpec, MappingSpec};
 pub use mongo::insert;
 pub use names::unique;
-pub use pipeline::{Pipeline, Variables};
 pub use queues::{Delivery, QueueDepth, QueuePair};
 pub use stack::{REGION, Stack};
 pub use tcp_gate::TcpGate;
+pub use template::{package_natively, template};
 pub use wait::eventually;

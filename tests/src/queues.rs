@@ -101,6 +101,24 @@ impl Stack {
         made.subscription_arn.context("a subscription without an ARN")
     }
 
+    /// Changes how a subscribed queue receives a topic's messages.
+    ///
+    /// # Errors
+    /// What SNS refuses, or a queue that is not subscribed.
+    pub async fn deliver(&self, topic_arn: &str, queue_arn: &str, delivery: Delivery) -> Result<()> {
+        let sns = self.sns();
+        let found = sns.list_subscriptions_by_topic().topic_arn(topic_arn).into_paginator().items().send();
+        let found = found.collect::<Result<Vec<_>, _>>().await?;
+        let subscription = found.into_iter().find(|it| it.endpoint() == Some(queue_arn));
+        let subscription = subscription.and_then(|it| it.subscription_arn);
+        let subscription =
+            subscription.with_context(|| format!("{queue_arn} hears nothing of {topic_arn}"))?;
+        let set = sns.set_subscription_attributes().subscription_arn(subscription);
+        let raw = (delivery == Delivery::Raw).to_string();
+        set.attribute_name("RawMessageDelivery").attribute_value(raw).send().await?;
+        Ok(())
+    }
+
     /// Publishes one message with string attributes and gives its id.
     ///
     /// # Errors

@@ -17,9 +17,9 @@ use std::time::Instant;
 
 use mongodb::Database;
 use mongodb::bson::{DateTime, Document, doc};
-use quiz_stack::{DiscordMessage, Pipeline, Stack, eventually, insert, unique};
+use quiz_stack::{Deployment, DiscordMessage, Stack, eventually, insert, unique};
 use serde_json::{Value, json};
-use support::{PATIENCE, binary};
+use support::{PATIENCE, binaries, binary, wishes};
 
 const TESTS: usize = 300;
 const STUDENTS: usize = 3;
@@ -28,7 +28,7 @@ const ITEMS: usize = 3;
 
 struct Place {
     stack: &'static Stack,
-    pipeline: Pipeline,
+    pipeline: Deployment,
     database: Database,
     folder: tempfile::TempDir,
 }
@@ -72,8 +72,9 @@ impl Place {
     async fn new(tests: usize) -> Self {
         let stack = Stack::get().await.unwrap();
         let name = unique("backfill");
-        let binaries = binary("quiz-etl").parent().unwrap().to_owned();
-        let pipeline = Pipeline::deploy(stack, &name, &binaries).await.unwrap();
+        let parameters = [("SyncIntervalSeconds", "10")];
+        let pipeline =
+            Deployment::create(stack, &name, &wishes(&binaries(), &parameters, true)).await.unwrap();
         let database = stack.mongodb().await.unwrap().database(&name);
         insert(&database, "quizzes", (0..tests).map(quiz).collect()).await.unwrap();
         insert(&database, "sessions", (0..tests).flat_map(sessions).collect()).await.unwrap();
@@ -91,7 +92,7 @@ impl Place {
     fn command(&self, arguments: &[&str]) -> Command {
         let mut command = Command::new(binary("quiz-etl"));
         command.args(arguments).current_dir(self.folder.path()).env("QUIZ_ETL_STATE_DIR", self.folder.path());
-        command.envs(self.pipeline.variables.iter().map(|(name, value)| (*name, value)));
+        command.envs(self.pipeline.variables());
         command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
         command
     }

@@ -38,7 +38,7 @@ async fn five_thousand_completions_are_a_handful_of_syncs() {
         .collect();
     let pipeline = Pipeline::deploy(&documents, Delivery::Envelope).await;
     let (stack, function) = (pipeline.stack, &pipeline.deployed);
-    let database = stack.mongodb().await.unwrap().database(&function.name);
+    let database = stack.mongodb().await.unwrap().database(function.deployment.name());
     function.set_environment(&[("SYNC_INTERVAL_SECONDS", "90")]).await;
     function.consume(10, 4).await;
 

@@ -5,17 +5,17 @@ mod support;
 
 use std::collections::BTreeSet;
 use std::process::{Output, Stdio};
-use std::time::Duration;
 
 use aws_sdk_sqs::types::MessageAttributeValue;
-use quiz_stack::{Delivery, QueueDepth, QueuePair, REGION, Stack, eventually, unique};
+use quiz_stack::{Deployment, QueueDepth, QueuePair, REGION, Stack, eventually, unique};
 use serde_json::Value;
-use support::{PATIENCE, binary};
+use support::{PATIENCE, binaries, binary, wishes};
 use tokio::process::{Child, Command};
 
-/// A function's topic and queue, and the ops team's.
+/// A deployment whose functions stand still: a function's queue, and the ops team's.
 struct World {
     stack: &'static Stack,
+    /// Of the function's queue.
     name: String,
     topic: String,
     queue: QueuePair,
@@ -26,17 +26,16 @@ struct World {
 impl World {
     async fn new() -> Self {
         let stack = Stack::get().await.unwrap();
-        let (name, of_notices) = (unique("dlq"), unique("dlq-notices"));
-        let (topic, queue) = Self::subscribed(stack, &name).await;
-        let (notices_topic, notices) = Self::subscribed(stack, &of_notices).await;
-        Self { stack, name, topic, queue, notices_topic, notices }
-    }
-
-    async fn subscribed(stack: &Stack, name: &str) -> (String, QueuePair) {
-        let topic = stack.create_topic(name).await.unwrap();
-        let queue = stack.create_queue_pair(name, 5, Duration::from_mins(10)).await.unwrap();
-        stack.subscribe(&topic, &queue.arn, Delivery::Raw).await.unwrap();
-        (topic, queue)
+        let name = unique("dlq");
+        let deployment = Deployment::create(stack, &name, &wishes(&binaries(), &[], false)).await.unwrap();
+        Self {
+            stack,
+            name: format!("{name}-reports"),
+            topic: deployment.topic("events"),
+            queue: deployment.queue("reports"),
+            notices_topic: deployment.topic("notices"),
+            notices: deployment.queue("notices"),
+        }
     }
 
     /// Puts an event for each session where its function would park it.
@@ -261,5 +260,5 @@ async fn what_the_environment_lacks_or_cannot_reach_is_one_clear_error() {
     let output = world.command(&["list"]).env("EVENTS_TOPIC_ARN", missing).output().await.unwrap();
     let error = String::from_utf8(output.stderr).unwrap();
     assert!(output.status.code() == Some(1) && error.contains("cannot be read"), "{error}");
-    assert!(String::from_utf8(output.stdout).unwrap().contains("there is no message in dlq-notices"));
+    assert!(String::from_utf8(output.stdout).unwrap().contains("there is no message in dlq-"));
 }

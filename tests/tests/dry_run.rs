@@ -37,7 +37,7 @@ impl World {
 
     /// Everything in all four tables.
     async fn scan(&self) -> BTreeSet<String> {
-        let states = format!("{}-states", self.pipeline.deployed.name);
+        let states = self.pipeline.deployed.deployment.table("quiz_sync_state");
         let mut all = BTreeSet::new();
         for table in self.tables().map(|(_, name)| name).into_iter().chain([&*states]) {
             let scan = self.pipeline.stack.dynamodb().scan().table_name(table).consistent_read(true);
@@ -65,7 +65,9 @@ impl World {
         let Pipeline { stack, deployed, v1, v2, forms, .. } = &self.pipeline;
         let names = TableNames { sections: v1.clone(), students: v2.clone(), form_responses: forms.clone() };
         let dry = DryRun {
-            source: Arc::new(MongoSource::connect(stack.mongodb_uri(), &deployed.name).await.unwrap()),
+            source: Arc::new(
+                MongoSource::connect(stack.mongodb_uri(), deployed.deployment.name()).await.unwrap(),
+            ),
             reports: Arc::new(DynamoStore::new(stack.dynamodb(), names, WriteLimits::default())),
             formats: ReportFormats { v1: true, v2: true },
             can_hold: quiz_dynamo::can_hold,
@@ -110,7 +112,7 @@ impl World {
     /// Puts other documents in the place of those that are there.
     async fn replace(&self, documents: &SampleDocuments) {
         let mongo = self.pipeline.stack.mongodb().await.unwrap();
-        let database = mongo.database(&self.pipeline.deployed.name);
+        let database = mongo.database(self.pipeline.deployed.deployment.name());
         for (collection, documents) in [("quizzes", &documents.quizzes), ("sessions", &documents.sessions)] {
             database.collection::<Document>(collection).delete_many(doc! {}).await.unwrap();
             insert(&database, collection, documents.clone()).await.unwrap();

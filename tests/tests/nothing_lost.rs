@@ -20,7 +20,7 @@ use quiz_suites::parquet::read_parquet;
 use quiz_suites::store::session_items;
 use serde_json::{Value, json};
 use support::warehouse::{self, WarehousePipeline};
-use support::{Deployed, PATIENCE, Pipeline, comparable, run_local};
+use support::{Deployed, PATIENCE, Pipeline, comparable, deploy, run_local};
 
 /// The quiz's id is a session's too, as `quiz-etl local` has it.
 const SESSION: &str = sapa::QUIZ_ID;
@@ -96,20 +96,20 @@ impl World {
         let of_gate = Arc::clone(&weather);
         let dynamo = Gate::start(stack.aws_endpoint(), move |request| of_gate.rule(request)).unwrap();
 
-        let reports = Pipeline::deploy_within(documents, Delivery::Raw, VISIBILITY, None).await;
-        let elsewhere = SampleDocuments { quizzes: Vec::new(), questions: Vec::new(), sessions: Vec::new() };
-        let warehouse = WarehousePipeline::deploy(&elsewhere, None, VISIBILITY).await;
-        let (topic, database) = (&reports.deployed.topic, &reports.deployed.name);
-        stack.subscribe(topic, &warehouse.deployed.queue.arn, Delivery::Envelope).await.unwrap();
+        let deployment = deploy(documents, &[]).await;
+        let reports = Pipeline::of(&deployment).await;
+        let warehouse = WarehousePipeline::of(&deployment).await;
+        warehouse.deployed.deliver(Delivery::Envelope).await;
+        for function in [&reports.deployed, &warehouse.deployed] {
+            function.set_visibility(VISIBILITY).await;
+        }
         let uri = stack.mongodb_uri().replacen(server, &mongo.address().to_string(), 1);
-        let secret = format!("{database}-mongodb-uri-by-the-gate");
-        let secrets = aws_sdk_secretsmanager::Client::new(&stack.aws_config());
-        secrets.create_secret().name(&secret).secret_string(uri).send().await.unwrap();
-        let source = [("MONGODB_URI_SECRET_ID", secret.as_str()), ("MONGODB_DATABASE", database)];
-        warehouse.deployed.set_environment(&source).await;
-        let dynamo_url = ("AWS_ENDPOINT_URL_DYNAMODB", dynamo.url());
-        reports.deployed.set_environment(&[source[0], dynamo_url]).await;
-        let database = stack.mongodb().await.unwrap().database(database);
+        let secret = format!("{}-mongodb-uri-by-the-gate", deployment.name());
+        stack.create_secret(&secret, &uri).await.unwrap();
+        let source = ("MONGODB_URI_SECRET_ID", secret.as_str());
+        warehouse.deployed.set_environment(&[source]).await;
+        reports.deployed.set_environment(&[source, ("AWS_ENDPOINT_URL_DYNAMODB", dynamo.url())]).await;
+        let database = stack.mongodb().await.unwrap().database(deployment.name());
         Self { stack, reports, warehouse, database, mongo, dynamo, weather }
     }
 

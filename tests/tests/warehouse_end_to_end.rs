@@ -4,7 +4,6 @@
 mod support;
 
 use std::collections::HashMap;
-use std::time::Duration;
 
 use mongodb::bson::{bson, doc};
 use quiz_domain::rows::WarehouseTable;
@@ -12,8 +11,6 @@ use quiz_sample::{SampleDocuments, sapa};
 use quiz_suites::parquet::read_parquet;
 use support::warehouse::{Row, WarehousePipeline, comparable, read_by_duckdb};
 use support::{quizzes, run_local};
-
-const VISIBILITY: Duration = Duration::from_mins(10);
 
 fn some_of_sapa(sessions: usize) -> SampleDocuments {
     let mut documents = sapa::documents().unwrap();
@@ -27,7 +24,7 @@ fn number(row: &Row, name: &str) -> f64 {
 
 #[tokio::test]
 async fn completions_become_rows_that_are_right_to_the_last_value() {
-    let pipeline = WarehousePipeline::deploy(&sapa::documents().unwrap(), None, VISIBILITY).await;
+    let pipeline = WarehousePipeline::deploy(&sapa::documents().unwrap(), None).await;
     let events: Vec<String> =
         sapa::completion_events().unwrap().iter().take(10).map(ToString::to_string).collect();
     pipeline.deployed.publish(&events, 10).await;
@@ -36,7 +33,10 @@ async fn completions_become_rows_that_are_right_to_the_last_value() {
     let questions = pipeline.rows(WarehouseTable::QuestionResponses, sapa::SESSION_ID).await;
     let tests = pipeline.rows(WarehouseTable::TestResponses, sapa::SESSION_ID).await;
     assert_eq!((questions.len(), tests.len()), (24_400, sapa::TAKERS * 5));
-    assert!(!pipeline.issuer.requests().is_empty(), "the key of Secrets Manager got a token");
+    assert!(
+        !pipeline.deployed.deployment.issuer.requests().is_empty(),
+        "the key of Secrets Manager got a token"
+    );
     assert_eq!(pipeline.rows(WarehouseTable::FormResponses, sapa::SESSION_ID).await, []);
     let published = sapa::published_outcomes().unwrap();
     let mut cells = 0;
@@ -94,7 +94,7 @@ fn published_with<'a>(
 
 #[tokio::test]
 async fn the_same_event_three_times_and_two_of_them_at_once_leaves_the_same_rows() {
-    let pipeline = WarehousePipeline::deploy(&some_of_sapa(80), None, VISIBILITY).await;
+    let pipeline = WarehousePipeline::deploy(&some_of_sapa(80), None).await;
     let event = sapa::SESSION_ID.to_owned();
     pipeline.deployed.publish(std::slice::from_ref(&event), 1).await;
     pipeline.deployed.wait().await;
@@ -110,7 +110,7 @@ async fn the_same_event_three_times_and_two_of_them_at_once_leaves_the_same_rows
 #[tokio::test]
 async fn a_changed_answer_a_removed_user_and_a_renamed_subject_replace_what_was_there() {
     let documents = some_of_sapa(60);
-    let pipeline = WarehousePipeline::deploy(&documents, None, VISIBILITY).await;
+    let pipeline = WarehousePipeline::deploy(&documents, None).await;
     let event = sapa::SESSION_ID.to_owned();
     pipeline.deployed.publish(std::slice::from_ref(&event), 10).await;
     pipeline.deployed.wait().await;
@@ -166,7 +166,7 @@ async fn the_parquet_files_of_local_hold_the_same_rows_as_bigquery() {
     let folder = run_local(&documents, false);
     let out = folder.path().join("out");
 
-    let pipeline = WarehousePipeline::deploy(&documents, None, VISIBILITY).await;
+    let pipeline = WarehousePipeline::deploy(&documents, None).await;
     let ids: Vec<String> = documents.quizzes.iter().map(|it| it.get_str("_id").unwrap().to_owned()).collect();
     pipeline.deployed.publish(&ids, 10).await;
     pipeline.deployed.wait().await;

@@ -59,8 +59,8 @@ async fn killed_at(moment: Moment) {
     .unwrap();
     let mut documents = sapa::documents().unwrap();
     documents.sessions.truncate(60);
-    let visibility = Duration::from_secs(15);
-    let pipeline = WarehousePipeline::deploy(&documents, Some(gate.url()), visibility).await;
+    let pipeline = WarehousePipeline::deploy(&documents, Some(gate.url())).await;
+    pipeline.deployed.set_visibility(Duration::from_secs(15)).await;
     let event = sapa::SESSION_ID.to_owned();
     pipeline.deployed.publish(std::slice::from_ref(&event), 10).await;
     pipeline.deployed.wait().await;

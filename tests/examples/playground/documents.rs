@@ -94,7 +94,7 @@ pub async fn set_broken(database: &Database, tests: u32, broken: bool) -> Result
 /// As the pipeline's queries want them.
 pub async fn index(database: &Database) -> Result<()> {
     let of = |keys: Document| IndexModel::builder().keys(keys).build();
-    let sessions = [of(doc! {"quiz_id": 1, "user_id": 1}), of(doc! {"updated_at": 1})];
+    let sessions = [of(doc! {"quiz_id": 1, "user_id": 1}), of(doc! {"updated_at": 1, "quiz_id": 1})];
     database.collection::<Document>("sessions").create_indexes(sessions).await?;
     let questions = of(doc! {"question_set_id": 1});
     database.collection::<Document>("questions").create_index(questions).await?;

@@ -11,7 +11,7 @@ use std::path::PathBuf;
 
 use anyhow::{Context, Result, ensure};
 use clap::Parser;
-use quiz_stack::{Pipeline, Stack, insert, unique};
+use quiz_stack::{Deployment, Stack, Wishes, insert, unique};
 use quiz_terminal::{Interrupt, counted};
 use tokio::process::Command;
 
@@ -61,17 +61,19 @@ async fn play(options: &Options) -> Result<()> {
         insert(&database, "sessions", sessions).await?;
     }
     say("deploying the pipeline");
-    let deployed = Pipeline::deploy(stack, &name, &binaries).await?;
+    let parameters = [("SyncIntervalSeconds", "10")];
+    let wishes = Wishes { binaries: &binaries, parameters: &parameters, consumes: true };
+    let deployed = Deployment::create(stack, &name, &wishes).await?;
     say("syncing the first test, which makes the warehouse's tables");
     let mut sync = Command::new(binaries.join("quiz-etl"));
-    sync.args(["sync", &documents::session_id(0), "--wait"]).envs(deployed.variables.iter().cloned());
+    sync.args(["sync", &documents::session_id(0), "--wait"]).envs(deployed.variables());
     ensure!(sync.kill_on_drop(true).status().await?.success(), "the first test was not synced: see above");
     let folder = &options.out;
     std::fs::create_dir_all(folder)
         .with_context(|| format!("cannot make the folder {}", folder.display()))?;
     let events = content.events.join("\n") + "\n";
     let tests = environment::write(folder, "tests.jsonl", &events)?;
-    let mut variables = deployed.variables;
+    let mut variables = deployed.variables();
     variables.push(("PLAYGROUND_TESTS", tests.display().to_string()));
     let exports = environment::exports(&variables, &binaries)?;
     let script = environment::write(folder, "env.sh", &exports)?;

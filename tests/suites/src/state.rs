@@ -3,7 +3,7 @@
 use futures::future::join_all;
 use quiz_events::SessionDescription;
 use quiz_pipeline::ports::{StateKey, StateReader, SyncStates};
-use quiz_sync_state::{FollowUp, LastRun, Lease, RunResult, SyncState};
+use quiz_sync_state::{AskedAgain, FollowUp, LastRun, Lease, RunResult, SyncState};
 
 /// What is stored can be listed.
 pub trait States: SyncStates + StateReader {}
@@ -76,6 +76,7 @@ fn full() -> SyncState {
             duration_ms: 8,
         },
         progress: Some("{\"parts\": []}".repeat(10_000)),
+        asked_again: Some(AskedAgain { times: 3, at: 1_714_500_030_000 }),
     }
 }
 
@@ -84,7 +85,14 @@ async fn a_state_comes_back_whole(states: &dyn States, session: &str) {
     assert_eq!(states.get(&key).await.unwrap(), SyncState::default(), "nobody asked for it yet");
     assert!(states.swap(&key, &SyncState::default(), &full()).await.unwrap());
     assert_eq!(states.get(&key).await.unwrap(), full());
-    let emptied = SyncState { lease: None, follow_up: None, session: None, progress: None, ..full() };
+    let emptied = SyncState {
+        lease: None,
+        follow_up: None,
+        session: None,
+        progress: None,
+        asked_again: None,
+        ..full()
+    };
     assert!(states.swap(&key, &full(), &emptied).await.unwrap());
     assert_eq!(states.get(&key).await.unwrap(), SyncState { revision: 2, ..emptied });
 }

@@ -67,7 +67,7 @@ async fn what_is_not_configured_is_left_out() {
     );
     assert!(mend.contains("functions/sync-reports/README.md"), "{mend}");
     checks.one("mongodb", "server", "skipped");
-    checks.one("dynamodb", "-forms", "good");
+    checks.one("dynamodb", "-form_question_responses", "good");
     checks.one("discord", "webhook", "good");
 }
 
@@ -155,8 +155,8 @@ async fn a_database_without_indexes_is_told_which_to_make() {
     assert_eq!(mend, "db.sessions.createIndex({quiz_id: 1, user_id: 1})");
     let (_, mend) = checks.one("mongodb", "index on questions.{question_set_id: 1}", "bad");
     assert_eq!(mend, "db.questions.createIndex({question_set_id: 1})");
-    let (_, mend) = checks.one("mongodb", "index on sessions.{updated_at: 1}", "warning");
-    assert_eq!(mend, "db.sessions.createIndex({updated_at: 1})");
+    let (_, mend) = checks.one("mongodb", "index on sessions.{updated_at: 1, quiz_id: 1}", "warning");
+    assert_eq!(mend, "db.sessions.createIndex({updated_at: 1, quiz_id: 1})");
     assert_eq!(checks.bad().len(), 2, "{:?}", checks.bad());
 
     let (checks, _) = set_up.checks(&[("MONGODB_DATABASE", "nothing-here")], &["--only", "mongodb"]);

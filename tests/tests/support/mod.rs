@@ -1,22 +1,21 @@
-//! The pipeline on the stack: what the deployment makes, made by hand.
+//! The pipeline on the stack, as `deploy/template.yaml` makes it.
 #![allow(dead_code, clippy::unwrap_used, clippy::panic, reason = "each test uses its part, and may panic")]
 
-pub mod notices;
 pub mod quizzes;
 pub mod warehouse;
 
 use std::collections::HashMap;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::Command;
+use std::sync::Arc;
 use std::time::Duration;
 
 use aws_sdk_dynamodb::types::AttributeValue;
-use aws_sdk_lambda::types::Environment;
+use aws_sdk_sqs::types::QueueAttributeName;
 use quiz_sample::{SampleDocuments, write_dump};
-use quiz_stack::{Delivery, FunctionSpec, MappingSpec, QueuePair, Stack, insert, unique};
+use quiz_stack::{Delivery, Deployment, QueuePair, Stack, Wishes, insert, unique};
 use serde_json::{Map, Number, Value};
 use tempfile::TempDir;
-use tokio::sync::OnceCell;
 
 pub type Item = HashMap<String, AttributeValue>;
 
@@ -47,101 +46,95 @@ pub fn run_local(documents: &SampleDocuments, gzip: bool) -> TempDir {
     folder
 }
 
-/// A function of the pipeline with the topic and queue that feed it.
+/// Puts the documents into a database of their own and deploys the template with the real binaries, which get their
+/// messages once a test lets them: see [`Deployed::publish`] and [`Deployed::consume`].
+pub async fn deploy(documents: &SampleDocuments, parameters: &[(&str, &str)]) -> Arc<Deployment> {
+    let stack = Stack::get().await.unwrap();
+    let name = unique("pipeline");
+    let database = stack.mongodb().await.unwrap().database(&name);
+    for (collection, documents) in [
+        ("quizzes", &documents.quizzes),
+        ("questions", &documents.questions),
+        ("sessions", &documents.sessions),
+    ] {
+        insert(&database, collection, documents.clone()).await.unwrap();
+    }
+    let mut all = vec![("SyncIntervalSeconds", "0")];
+    all.extend_from_slice(parameters);
+    Arc::new(Deployment::create(stack, &name, &wishes(&binaries(), &all, false)).await.unwrap())
+}
+
+/// The folder of this workspace's binaries.
+pub fn binaries() -> PathBuf {
+    binary("quiz-etl").parent().unwrap().to_owned()
+}
+
+pub fn wishes<'a>(binaries: &'a Path, parameters: &'a [(&'a str, &'a str)], consumes: bool) -> Wishes<'a> {
+    Wishes { binaries, parameters, consumes }
+}
+
+/// A function of a deployment with the queue that feeds it.
 pub struct Deployed {
     pub stack: &'static Stack,
-    /// Of the function, its database and its queue.
+    pub deployment: Arc<Deployment>,
+    /// As the template calls the function.
+    function: &'static str,
+    /// As Lambda calls it.
     pub name: String,
     pub topic: String,
     pub queue: QueuePair,
-    mapping: OnceCell<String>,
+    mapping: String,
 }
 
 impl Deployed {
-    /// Puts the documents into a database of their own and deploys the real binary, with `environment` beside what
-    /// every sync needs.
-    pub async fn new(
-        binary_name: &str,
-        name: String,
-        documents: &SampleDocuments,
-        delivery: Delivery,
-        visibility: Duration,
-        environment: &[(&str, &str)],
-    ) -> Self {
+    pub async fn of(deployment: &Arc<Deployment>, function: &'static str, queue: &str) -> Self {
         let stack = Stack::get().await.unwrap();
-        let database = stack.mongodb().await.unwrap().database(&name);
-        for (collection, documents) in [
-            ("quizzes", &documents.quizzes),
-            ("questions", &documents.questions),
-            ("sessions", &documents.sessions),
-        ] {
-            insert(&database, collection, documents.clone()).await.unwrap();
+        let mapping = deployment.mapping(function).await.unwrap();
+        let topic = if queue == "notices" { "notices" } else { "events" };
+        Self {
+            stack,
+            deployment: Arc::clone(deployment),
+            function,
+            name: deployment.function(function),
+            topic: deployment.topic(topic),
+            queue: deployment.queue(queue),
+            mapping,
         }
-        let topic = stack.create_topic(&format!("{name}-events")).await.unwrap();
-        let queue = stack.create_queue_pair(&name, 5, visibility).await.unwrap();
-        stack.subscribe(&topic, &queue.arn, delivery).await.unwrap();
-        let secrets = aws_sdk_secretsmanager::Client::new(&stack.aws_config());
-        let secret = format!("{name}-mongodb-uri");
-        secrets.create_secret().name(&secret).secret_string(stack.mongodb_uri()).send().await.unwrap();
-        let states = format!("{name}-states");
-        stack.create_sync_state_table(&states).await.unwrap();
-        let mut all = vec![
-            ("SYNC_STATE_TABLE", states.as_str()),
-            ("SYNC_INTERVAL_SECONDS", "0"),
-            ("MONGODB_URI_SECRET_ID", secret.as_str()),
-            ("MONGODB_DATABASE", &name),
-            ("AWS_ENDPOINT_URL", stack.aws_endpoint()),
-        ];
-        all.extend_from_slice(environment);
-        let binary = binary(binary_name);
-        let spec = FunctionSpec {
-            name: &name,
-            binary: &binary,
-            environment: &all,
-            timeout: Duration::from_mins(5),
-            memory_mb: 512,
-        };
-        stack.deploy_function(&spec).await.unwrap();
-        Self { stack, name, topic, queue, mapping: OnceCell::new() }
     }
 
-    /// Publishes the events, then lets the function have them, up to `batch_size` at a time, which the first call
-    /// decides.
+    /// Has the topic's messages delivered to the queue in this way from now on.
+    pub async fn deliver(&self, delivery: Delivery) {
+        self.stack.deliver(&self.topic, &self.queue.arn, delivery).await.unwrap();
+    }
+
+    /// Changes the queue's visibility timeout.
+    pub async fn set_visibility(&self, timeout: Duration) {
+        let set = self.stack.sqs().set_queue_attributes().queue_url(&self.queue.url);
+        let seconds = timeout.as_secs().to_string();
+        set.attributes(QueueAttributeName::VisibilityTimeout, seconds).send().await.unwrap();
+    }
+
+    /// Publishes the events, then lets the function have them, up to `batch_size` at a time.
     pub async fn publish(&self, events: &[String], batch_size: u16) {
-        let spec = MappingSpec {
-            function: &self.name,
-            queue_arn: &self.queue.arn,
-            batch_size,
-            maximum_concurrency: Some(2),
-            enabled: false,
-        };
-        let mapping = self.mapping.get_or_init(async || self.stack.map_queue(&spec).await.unwrap()).await;
-        self.stack.enable_mapping(mapping, false).await.unwrap();
+        self.stack.enable_mapping(&self.mapping, false).await.unwrap();
         self.stack.publish_all(&self.topic, events, &[]).await.unwrap();
-        self.stack.enable_mapping(mapping, true).await.unwrap();
+        self.consume(batch_size, 2).await;
     }
 
     /// Lets the function have the messages as they come, up to `batch_size` at a time, to so many of its instances.
     pub async fn consume(&self, batch_size: u16, instances: u16) {
-        let spec = MappingSpec {
-            function: &self.name,
-            queue_arn: &self.queue.arn,
-            batch_size,
-            maximum_concurrency: Some(instances),
-            enabled: true,
-        };
-        self.mapping.get_or_init(async || self.stack.map_queue(&spec).await.unwrap()).await;
+        self.stack.pace_mapping(&self.mapping, batch_size, instances).await.unwrap();
+        self.stack.enable_mapping(&self.mapping, true).await.unwrap();
+    }
+
+    /// Lets no more messages go to the function.
+    pub async fn pause(&self) {
+        self.stack.enable_mapping(&self.mapping, false).await.unwrap();
     }
 
     /// Changes variables of the function's environment before it first runs.
     pub async fn set_environment(&self, variables: &[(&str, &str)]) {
-        let lambda = self.stack.lambda();
-        let configured = lambda.get_function_configuration().function_name(&self.name).send().await.unwrap();
-        let mut all = configured.environment.and_then(|it| it.variables).unwrap();
-        all.extend(variables.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())));
-        let environment = Environment::builder().set_variables(Some(all)).build();
-        let update = lambda.update_function_configuration().function_name(&self.name);
-        update.environment(environment).send().await.unwrap();
+        self.deployment.set_environment(self.function, variables).await.unwrap();
     }
 
     /// What the function has logged, without Lambda's own lines.
@@ -175,43 +168,19 @@ pub struct Pipeline {
 }
 
 impl Pipeline {
-    /// Puts the documents into a database of their own and deploys the real binary of sync-reports.
+    /// Deploys all on these documents, and consumes the reports' queue.
     pub async fn deploy(documents: &SampleDocuments, delivery: Delivery) -> Self {
-        Self::deploy_telling(documents, delivery, None).await
+        let pipeline = Self::of(&deploy(documents, &[]).await).await;
+        pipeline.deployed.deliver(delivery).await;
+        pipeline
     }
 
-    /// The same, its notices sent to that topic.
-    pub async fn deploy_telling(
-        documents: &SampleDocuments,
-        delivery: Delivery,
-        notices: Option<&str>,
-    ) -> Self {
-        Self::deploy_within(documents, delivery, Duration::from_mins(10), notices).await
-    }
-
-    /// The same, with that visibility timeout of the queue.
-    pub async fn deploy_within(
-        documents: &SampleDocuments,
-        delivery: Delivery,
-        visibility: Duration,
-        notices: Option<&str>,
-    ) -> Self {
-        let stack = Stack::get().await.unwrap();
-        let name = unique("reports");
-        let (v1, v2, forms) = (format!("{name}-v1"), format!("{name}-v2"), format!("{name}-forms"));
-        stack.create_reports_table(&v1).await.unwrap();
-        stack.create_reports_v2_table(&v2).await.unwrap();
-        stack.create_form_responses_table(&forms).await.unwrap();
-        let environment = [
-            ("REPORT_FORMATS", "v1,v2"),
-            ("REPORTS_TABLE", v1.as_str()),
-            ("REPORTS_V2_TABLE", &v2),
-            ("FORM_RESPONSES_TABLE", &forms),
-            ("NOTICES_TOPIC_ARN", notices.unwrap_or_default()),
-        ];
-        let deployed =
-            Deployed::new("sync-reports", name, documents, delivery, visibility, &environment).await;
-        let queue = deployed.queue.clone();
+    pub async fn of(deployment: &Arc<Deployment>) -> Self {
+        let deployed = Deployed::of(deployment, "sync-reports", "reports").await;
+        let (stack, queue) = (deployed.stack, deployed.queue.clone());
+        let v1 = deployment.table("student_quiz_reports");
+        let v2 = deployment.table("student_quiz_reports_v2");
+        let forms = deployment.table("form_question_responses");
         Self { deployed, stack, queue, v1, v2, forms }
     }
 

@@ -2,17 +2,15 @@
 
 use std::path::Path;
 use std::process::Command;
-use std::time::Duration;
+use std::sync::Arc;
 
 use mongodb::Database;
 use quiz_domain::rows::WarehouseTable;
 use quiz_sample::SampleDocuments;
-use quiz_stack::{
-    BIGQUERY_PROJECT, BigQuery, Delivery, Gate, Stack, service_account_key, token_issuer, unique,
-};
-use serde_json::{Map, Value, json};
+use quiz_stack::{BigQuery, Deployment, Stack};
+use serde_json::{Map, Value};
 
-use super::Deployed;
+use super::{Deployed, deploy};
 
 pub type Row = Map<String, Value>;
 
@@ -20,45 +18,21 @@ pub struct WarehousePipeline {
     pub deployed: Deployed,
     pub bigquery: BigQuery,
     pub database: Database,
-    /// Who gives the function its tokens for the key that it has from Secrets Manager.
-    pub issuer: Gate,
 }
 
 impl WarehousePipeline {
-    /// Deploys the real binary of sync-warehouse on these documents; `endpoint` leads to BigQuery, else the stack's own.
-    pub async fn deploy(documents: &SampleDocuments, endpoint: Option<&str>, visibility: Duration) -> Self {
-        Self::deploy_telling(documents, endpoint, visibility, None).await
+    /// Deploys all on these documents, and consumes the warehouse's queue; `endpoint` leads to BigQuery, else the
+    /// stack's own.
+    pub async fn deploy(documents: &SampleDocuments, endpoint: Option<&str>) -> Self {
+        let endpoint = endpoint.map(|it| ("BigQueryEndpoint", it));
+        Self::of(&deploy(documents, endpoint.as_slice()).await).await
     }
 
-    /// The same, its notices sent to that topic.
-    pub async fn deploy_telling(
-        documents: &SampleDocuments,
-        endpoint: Option<&str>,
-        visibility: Duration,
-        notices: Option<&str>,
-    ) -> Self {
-        let stack = Stack::get().await.unwrap();
-        let name = unique("warehouse");
-        let dataset = name.replace('-', "_");
-        let bigquery = stack.bigquery(&dataset).await.unwrap();
-        let token = json!({"access_token": "t", "expires_in": 3600, "token_type": "Bearer"});
-        let issuer = token_issuer(200, &token).unwrap();
-        let key = service_account_key(issuer.url()).unwrap().to_string();
-        let secrets = aws_sdk_secretsmanager::Client::new(&stack.aws_config());
-        let secret = format!("{name}-bigquery-key");
-        secrets.create_secret().name(&secret).secret_string(key).send().await.unwrap();
-        let environment = [
-            ("BIGQUERY_CREDENTIALS_SECRET_ID", secret.as_str()),
-            ("NOTICES_TOPIC_ARN", notices.unwrap_or_default()),
-            ("BIGQUERY_PROJECT", BIGQUERY_PROJECT),
-            ("BIGQUERY_DATASET", dataset.as_str()),
-            ("BIGQUERY_ENDPOINT", endpoint.unwrap_or(stack.bigquery_endpoint())),
-        ];
-        let deployed =
-            Deployed::new("sync-warehouse", name, documents, Delivery::Envelope, visibility, &environment)
-                .await;
-        let database = stack.mongodb().await.unwrap().database(&deployed.name);
-        Self { deployed, bigquery, database, issuer }
+    pub async fn of(deployment: &Arc<Deployment>) -> Self {
+        let deployed = Deployed::of(deployment, "sync-warehouse", "warehouse").await;
+        let bigquery = deployed.stack.bigquery(&deployment.variable("BIGQUERY_DATASET")).await.unwrap();
+        let database = deployed.stack.mongodb().await.unwrap().database(deployment.name());
+        Self { deployed, bigquery, database }
     }
 
     /// The rows of a session in their order, without what differs from one run to the next.

@@ -1,0 +1,211 @@
+//! What the deployed functions ask AWS for, beside what their deployed roles allow.
+
+use std::collections::BTreeSet;
+use std::io::{Read, Write};
+use std::net::TcpStream;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+
+use anyhow::{Result, anyhow};
+use mongodb::bson::{DateTime, doc};
+use quiz_dynamo::DynamoStates;
+use quiz_stack::{Action, Deployment, Gate, GateRequest, Stack, eventually};
+use quiz_sync_state::{StateKey, SyncStates};
+use serde_json::{Value, json};
+
+use crate::calls::{self, DISCORD, FUNCTIONS, RECONCILE, REPORTS, WAREHOUSE};
+use crate::requests::{Asked, asked, decoded};
+use crate::roles::texts;
+use crate::support::{Deployed, PATIENCE, deploy, quizzes};
+
+/// What leads a function's requests to a gate, one for each service that the functions call.
+const ENDPOINTS: [&str; 4] = [
+    "AWS_ENDPOINT_URL_DYNAMODB",
+    "AWS_ENDPOINT_URL_SECRETS_MANAGER",
+    "AWS_ENDPOINT_URL_SNS",
+    "AWS_ENDPOINT_URL_SQS",
+];
+
+/// Longer than the test: who asks again for a test that was just synced is put off by a message to the function's queue.
+const INTERVAL: (&str, &str) = ("SyncIntervalSeconds", "900");
+
+/// A function, and all that it asks AWS for.
+struct Watched {
+    name: &'static str,
+    gate: Gate,
+    allowed: BTreeSet<Asked>,
+}
+
+impl Watched {
+    /// The secret that a function first asks for is refused where a queue gives the message again.
+    async fn start(stack: &Stack, deployment: &Deployment, name: &'static str) -> Self {
+        let refuses = AtomicBool::new(name != RECONCILE);
+        let rule = move |request: &GateRequest| {
+            let target = request.headers.get("x-amz-target");
+            let is_secret = target.is_some_and(|it| it == "secretsmanager.GetSecretValue");
+            if is_secret && refuses.swap(false, Ordering::SeqCst) { denied() } else { Action::Forward }
+        };
+        let gate = Gate::start(stack.aws_endpoint(), rule).unwrap();
+        deployment.set_environment(name, &ENDPOINTS.map(|it| (it, gate.url()))).await.unwrap();
+        let allowed = allowed(stack, &deployment.function(name), name).await;
+        Self { name, gate, allowed }
+    }
+
+    fn asked(&self) -> BTreeSet<Asked> {
+        self.gate.requests().iter().flat_map(asked).collect()
+    }
+
+    /// Until the function has asked for this.
+    async fn has(&self, action: &str) {
+        let what = format!("{action} of {}", self.name);
+        let asked = async || Ok(self.asked().iter().any(|(it, _)| it == action).then_some(()));
+        eventually(&what, PATIENCE, asked).await.unwrap();
+    }
+
+    /// Until the function has used every leave that its code is to use; and it has used no other.
+    async fn has_used_all(&self) {
+        let called = calls::of(self.name);
+        let useful: BTreeSet<&Asked> = self.allowed.iter().filter(|(it, _)| called.contains(it)).collect();
+        let what = format!("all calls of {}", self.name);
+        let denied = eventually(&what, PATIENCE, async || {
+            let asked = self.asked();
+            let denied: Vec<Asked> = asked.difference(&self.allowed).cloned().collect();
+            let unused: Vec<_> = useful.iter().filter(|it| !asked.contains(**it)).collect();
+            if unused.is_empty() {
+                return Ok(Some(denied));
+            }
+            Err(anyhow!("never asked for: {unused:#?}, and AWS would deny: {denied:#?}"))
+        });
+        let denied = denied.await.unwrap();
+        assert!(denied.is_empty(), "AWS would deny {}: {denied:#?}", self.name);
+    }
+}
+
+fn denied() -> Action {
+    let body = json!({"__type": "AccessDeniedException", "Message": "not yet"}).to_string();
+    Action::Reply { status: 400, content_type: "application/x-amz-json-1.1", body }
+}
+
+/// What the role of a deployed function allows.
+async fn allowed(stack: &Stack, function: &str, policy: &str) -> BTreeSet<Asked> {
+    let configured =
+        stack.lambda().get_function_configuration().function_name(function).send().await.unwrap();
+    let role = configured.role.unwrap();
+    let document = role_policy(stack, role.rsplit('/').next().unwrap(), policy).unwrap();
+    let mut allowed = BTreeSet::new();
+    for statement in document["Statement"].as_array().unwrap() {
+        for action in texts(&statement["Action"]) {
+            let resources = texts(&statement["Resource"]).into_iter();
+            allowed.extend(resources.map(|resource| (action.to_owned(), resource.to_owned())));
+        }
+    }
+    allowed
+}
+
+/// By IAM's own interface, which speaks XML.
+fn role_policy(stack: &Stack, role: &str, policy: &str) -> Result<Value> {
+    let server = stack.aws_endpoint().trim_start_matches("http://").trim_end_matches('/');
+    let body = format!("Action=GetRolePolicy&Version=2010-05-08&RoleName={role}&PolicyName={policy}");
+    let mut stream = TcpStream::connect(server)?;
+    write!(
+        stream,
+        "POST / HTTP/1.1\r\nHost: {server}\r\nConnection: close\r\nContent-Length: {}\r\n\
+         Content-Type: application/x-www-form-urlencoded\r\n\
+         Authorization: AWS4-HMAC-SHA256 Credential=test/20260101/us-east-1/iam/aws4_request, SignedHeaders=host, \
+         Signature=none\r\n\r\n{body}",
+        body.len()
+    )?;
+    let mut answer = String::new();
+    stream.read_to_string(&mut answer)?;
+    let document = answer.split("<PolicyDocument>").nth(1).and_then(|it| it.split('<').next());
+    Ok(serde_json::from_str(&decoded(document.ok_or_else(|| anyhow!("no policy of {role}: {answer}"))?))?)
+}
+
+/// The quizzes of [`quizzes::documents`] by their ids; the first is a form.
+fn quiz(number: usize) -> String {
+    format!("{number:024x}")
+}
+
+struct World {
+    stack: &'static Stack,
+    deployment: Arc<Deployment>,
+}
+
+impl World {
+    async fn publish(&self, topic: &str, messages: &[String]) {
+        self.stack.publish_all(&self.deployment.topic(topic), messages, &[]).await.unwrap();
+    }
+
+    /// Until both sinks have the test.
+    async fn synced(&self, session_id: &str) {
+        let states = DynamoStates::new(self.stack.dynamodb(), self.deployment.table("quiz_sync_state"));
+        for sink in [quiz_sync_state::REPORTS, quiz_sync_state::WAREHOUSE] {
+            let key = StateKey { session_id: session_id.to_owned(), sink: sink.to_owned() };
+            let what = format!("{session_id} in {sink}");
+            let synced = async || {
+                let state = states.get(&key).await?;
+                if state.synced_through > 0 { Ok(Some(())) } else { Err(anyhow!("{state:?}")) }
+            };
+            eventually(&what, PATIENCE, synced).await.unwrap();
+        }
+    }
+
+    /// Answers of a test that is synced already, of which no event tells.
+    async fn answer_anew(&self, quiz_id: &str) {
+        let database = self.stack.mongodb().await.unwrap().database(self.deployment.name());
+        let sessions = database.collection::<mongodb::bson::Document>("sessions");
+        let now = doc! {"$set": {"updated_at": DateTime::now()}};
+        let updated = sessions.update_many(doc! {"quiz_id": quiz_id}, now).await.unwrap();
+        assert!(updated.modified_count > 0);
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_deployed_functions_ask_for_what_their_roles_allow_and_use_all_of_it() {
+    let deployment = deploy(&quizzes::documents(), &[INTERVAL]).await;
+    let stack = Stack::get().await.unwrap();
+    let mut watched = Vec::new();
+    for name in FUNCTIONS {
+        watched.push(Watched::start(stack, &deployment, name).await);
+    }
+    let is_dead = Arc::new(AtomicBool::new(false));
+    let webhook = Arc::clone(&is_dead);
+    let discord = Gate::start(deployment.discord.url(), move |_| {
+        let body = json!({"message": "Unknown Webhook", "code": 10015}).to_string();
+        let gone = Action::Reply { status: 404, content_type: "application/json", body };
+        if webhook.load(Ordering::SeqCst) { gone } else { Action::Forward }
+    });
+    let discord = discord.unwrap();
+    deployment.set_environment(DISCORD, &[("DISCORD_ENDPOINT", discord.url())]).await.unwrap();
+    deployment.set_environment(RECONCILE, &[("RECONCILE_SETTLE_SECONDS", "0")]).await.unwrap();
+    for (function, queue) in [(REPORTS, "reports"), (WAREHOUSE, "warehouse"), (DISCORD, "notices")] {
+        Deployed::of(&deployment, function, queue).await.consume(10, 2).await;
+    }
+    let world = World { stack, deployment };
+    let of = |name: &str| watched.iter().find(|it| it.name == name).unwrap();
+
+    // these find no secret, and are put off
+    world.publish("events", &[quiz(2)]).await;
+    world.publish("notices", &["a word".to_owned()]).await;
+    for name in [REPORTS, WAREHOUSE, DISCORD] {
+        of(name).has("sqs:ChangeMessageVisibility").await;
+    }
+    // a form, a test, and what is neither and is parked
+    world.publish("events", &[quiz(0), quiz(1), "not an id".to_owned()]).await;
+    world.synced(&quiz(0)).await;
+    world.synced(&quiz(1)).await;
+    // asked for again within the interval, and behind without an event
+    world.publish("events", &[quiz(0)]).await;
+    world.answer_anew(&quiz(1)).await;
+    let pass =
+        stack.invoke(&world.deployment.function(RECONCILE), &json!({"lookback_hours": 24})).await.unwrap();
+    assert_eq!(pass["requested"], 1, "{pass}");
+    // a notice that is told, and one that never can be
+    of(DISCORD).has("dynamodb:PutItem").await;
+    is_dead.store(true, Ordering::SeqCst);
+    world.publish("notices", &["another word".to_owned()]).await;
+
+    for function in &watched {
+        function.has_used_all().await;
+    }
+}
