@@ -5,6 +5,8 @@
 mod support;
 
 use std::collections::BTreeSet;
+use std::io::Write;
+use std::process::{Command, Stdio};
 
 use quiz_domain::reports::ReportTable;
 use quiz_stack::{Deployment, Stack, template, unique};
@@ -189,6 +191,57 @@ fn all_names_begin_with_the_stack_s_so_that_two_of_them_share_nothing() {
                 "{logical} has a name that others may have"
             );
         }
+    }
+}
+
+/// What SAM makes of the template with these parameters: AWS's own translator, which ministack gives no parameters.
+const TRANSLATE: &str = "
+import json, sys
+from types import SimpleNamespace
+from samtranslator.translator.transform import transform
+asked = json.load(sys.stdin)
+print(json.dumps(transform(asked['template'], asked['parameters'], SimpleNamespace(load=dict))['Resources']))
+";
+
+async fn translated(release: &str) -> Map<String, Value> {
+    let parameters =
+        json!({"Release": release, "TrafficShift": "Canary10Percent5Minutes", "Environment": "staging"});
+    let asked = json!({"template": template("template.yaml").unwrap(), "parameters": parameters}).to_string();
+    let mut command = Command::new(Stack::get().await.unwrap().python().unwrap());
+    command.args(["-c", TRANSLATE]).env("AWS_DEFAULT_REGION", "ap-south-1");
+    command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
+    let mut translator = command.spawn().unwrap();
+    translator.stdin.take().unwrap().write_all(asked.as_bytes()).unwrap();
+    let output = translator.wait_with_output().unwrap();
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    serde_json::from_slice(&output.stdout).unwrap()
+}
+
+#[tokio::test]
+async fn another_release_is_another_version_of_each_function_to_which_traffic_moves_by_codedeploy() {
+    let (first, second) = (translated(&"a".repeat(64)).await, translated(&"b".repeat(64)).await);
+    let versions = |all: &Map<String, Value>| -> BTreeSet<String> {
+        all.iter()
+            .filter(|(_, it)| it["Type"] == "AWS::Lambda::Version")
+            .map(|(name, _)| name.clone())
+            .collect()
+    };
+    assert_eq!((versions(&first).len(), versions(&second).len()), (4, 4));
+    assert!(versions(&first).is_disjoint(&versions(&second)));
+    let groups = of_type(&first, "AWS::CodeDeploy::DeploymentGroup");
+    assert_eq!(groups.len(), 4);
+    for (name, group) in groups {
+        let alarms = &group["AlarmConfiguration"];
+        assert!(alarms["Enabled"] == true && !alarms["Alarms"].as_array().unwrap().is_empty(), "{name}");
+        let back = group["AutoRollbackConfiguration"]["Events"].as_array().unwrap();
+        assert!(back.contains(&json!("DEPLOYMENT_STOP_ON_ALARM")), "{name}");
+    }
+    for function in ["SyncReports", "SyncWarehouse", "NotifyDiscord", "Reconcile"] {
+        // CloudFormation makes no version of a function that is as it was
+        assert_ne!(properties(&first, function)["Description"], properties(&second, function)["Description"]);
+        assert!(
+            first[&format!("{function}Aliaslive")]["UpdatePolicy"]["CodeDeployLambdaAliasUpdate"].is_object()
+        );
     }
 }
 

@@ -72,7 +72,7 @@ fn a_queue_takes_messages_from_its_topic_only() {
             format!(
                 "Allow sns.amazonaws.com sqs:SendMessage on {queue}, {undelivered} if ArnEquals aws:SourceArn {topic}"
             ),
-            format!("Deny * sqs:SendMessage on {} {OVER_TLS}", queues.join(", ")),
+            format!("Deny * sqs:* on {} {OVER_TLS}", queues.join(", ")),
         ];
         assert_eq!(sentences(&policy["PolicyDocument"]), expected);
         let subscription = &template["Resources"][format!("{name}Subscription")]["Properties"];
