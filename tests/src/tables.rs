@@ -55,14 +55,6 @@ impl Stack {
         self.create_table(name, ("session_id", Some("sink")), &[]).await
     }
 
-    /// Creates a table with the key of `quiz_notice_memory`: one item per notice.
-    ///
-    /// # Errors
-    /// As for [`Stack::create_reports_table`].
-    pub async fn create_notice_memory_table(&self, name: &str) -> Result<()> {
-        self.create_table(name, ("name", None), &[]).await
-    }
-
     /// Creates an on-demand table with string keys and indexes that project everything, and waits until it is active.
     async fn create_table(&self, name: &str, key: Key<'_>, indexes: &[(&str, Key<'_>)]) -> Result<()> {
         let dynamodb = self.dynamodb();

@@ -2,12 +2,15 @@
 //! them by an alarm finds its section, and commands that exist.
 #![allow(clippy::unwrap_used, clippy::panic, clippy::indexing_slicing, reason = "a test may panic")]
 
+mod support;
+
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use quiz_stack::template;
 use serde_json::{Map, Value};
+use support::binary;
 
 const PAGES: [&str; 3] = ["DEPLOY.md", "RUNBOOK.md", "COSTS.md"];
 
@@ -89,29 +92,15 @@ fn code(page: &str) -> Vec<String> {
     lines.collect()
 }
 
-/// The words of the `quiz-etl` command that a line of shell begins with or pipes to.
+/// The words of the `quiz-etl` command that a line of shell begins with, up to where another begins.
 fn words(line: &str) -> Option<Vec<String>> {
-    let (mut words, mut quote, mut word) = (Vec::new(), None, None::<String>);
-    for it in line.split_once("quiz-etl ")?.1.chars() {
-        match quote {
-            Some(open) if it == open => quote = None,
-            None if it == '\'' || it == '"' => {
-                quote = Some(it);
-                word.get_or_insert_default();
-            }
-            None if it.is_whitespace() => words.extend(word.take()),
-            None if "|;&#>".contains(it) => break,
-            _ => word.get_or_insert_default().push(it),
-        }
-    }
-    words.extend(word);
-    Some(words)
+    let words = shlex::split(line.split_once("quiz-etl ")?.1)?.into_iter();
+    Some(words.take_while(|it| !["|", "&&", ";", ">", ">>"].contains(&it.as_str())).collect())
 }
 
 #[test]
 fn each_command_exists() {
-    let test = std::env::current_exe().unwrap();
-    let binary = test.parent().and_then(Path::parent).unwrap().join("quiz-etl");
+    let quiz_etl = binary("quiz-etl");
     let mut seen = 0;
     for name in PAGES {
         let page = page(name);
@@ -119,7 +108,7 @@ fn each_command_exists() {
         for command in commands {
             let words = words(&command).unwrap();
             // it is read before the help is shown; what must not be left out is not known then
-            let told = Command::new(&binary).args(&words).arg("--help").output().unwrap();
+            let told = Command::new(&quiz_etl).args(&words).arg("--help").output().unwrap();
             let said = String::from_utf8_lossy(&told.stderr);
             assert!(told.status.success(), "docs/{name}: {command}\n{words:?}\n{said}");
             let is_drop = words.starts_with(&["dlq".to_owned(), "drop".to_owned()]);

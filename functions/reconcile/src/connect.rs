@@ -3,17 +3,15 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use async_trait::async_trait;
-use aws_config::SdkConfig;
 use quiz_dynamo::DynamoStates;
 use quiz_events::SyncRequest;
-use quiz_messaging::{Cause, Notices};
+use quiz_messaging::Notices;
 use quiz_mongo::{CompletedQuiz, LastAnswer, MongoCatalog};
 use quiz_pipeline::Metric;
 use quiz_pipeline::ports::{SourceError, SystemClock};
-use quiz_runtime::{Commit, SecretSource};
+use quiz_runtime::Commit;
 use quiz_sns_sqs::{EventTopic, PublishError, SnsNotices};
-use quiz_sync_function::EmbeddedMetrics;
-use tokio::sync::OnceCell;
+use quiz_sync_function::{EmbeddedMetrics, LazyMongo};
 
 use crate::config::Config;
 use crate::pass::Reconciler;
@@ -27,12 +25,9 @@ pub async fn connect(config: Config) -> Reconciler {
     let commit = Commit::of_process();
     let source = config.source;
     let notices = source.notices_topic.map(|topic| SnsNotices::new(sns.clone(), topic, commit.hash()));
-    let answers = LazyCatalog {
-        uri: source.mongodb_uri,
-        database: source.mongodb_database,
+    let answers = Catalog {
+        mongo: LazyMongo::new(source.mongodb_uri, source.mongodb_database, aws),
         excluded_users: source.excluded_users,
-        aws,
-        connected: OnceCell::new(),
     };
     Reconciler {
         states: Arc::new(DynamoStates::new(dynamodb, source.state_table)),
@@ -45,34 +40,22 @@ pub async fn connect(config: Config) -> Reconciler {
     }
 }
 
-/// MongoDB, its secret read and its client made when it is first needed: where that fails, the sync states are looked
-/// after all the same.
-struct LazyCatalog {
-    uri: SecretSource,
-    database: String,
+/// Where MongoDB cannot be reached, the sync states are looked after all the same.
+struct Catalog {
+    mongo: LazyMongo<MongoCatalog>,
     excluded_users: HashSet<String>,
-    aws: SdkConfig,
-    connected: OnceCell<MongoCatalog>,
 }
 
-impl LazyCatalog {
-    async fn catalog(&self) -> Result<&MongoCatalog, SourceError> {
-        let unavailable =
-            |cause: Cause| SourceError::Unavailable { what: "the MongoDB configuration".into(), cause };
-        self.connected
-            .get_or_try_init(|| async {
-                let uri = self.uri.resolve(&self.aws).await.map_err(|error| unavailable(error.into()))?;
-                let catalog = MongoCatalog::connect(uri.expose(), &self.database).await;
-                catalog.map_err(|error| unavailable(error.into()))
-            })
-            .await
+impl Catalog {
+    async fn client(&self) -> Result<&MongoCatalog, SourceError> {
+        self.mongo.client(MongoCatalog::connect).await
     }
 }
 
 #[async_trait]
-impl Answers for LazyCatalog {
+impl Answers for Catalog {
     async fn answered(&self, window: Window, patience: Duration) -> Result<Vec<LastAnswer>, SourceError> {
-        self.catalog().await?.answered_within(window.since, window.until, patience).await
+        self.client().await?.answered_within(window.since, window.until, patience).await
     }
 
     async fn completed(
@@ -81,12 +64,12 @@ impl Answers for LazyCatalog {
         window: Window,
         patience: Duration,
     ) -> Result<Vec<CompletedQuiz>, SourceError> {
-        let (catalog, excluded) = (self.catalog().await?, &self.excluded_users);
+        let (catalog, excluded) = (self.client().await?, &self.excluded_users);
         catalog.completed_within(quiz_ids, (window.since, window.until), excluded, patience).await
     }
 
     async fn titles(&self, quiz_ids: &[String]) -> Result<HashMap<String, Option<String>>, SourceError> {
-        self.catalog().await?.titles(quiz_ids).await
+        self.client().await?.titles(quiz_ids).await
     }
 }
 

@@ -13,3 +13,14 @@ pub fn with_causes(error: &dyn std::error::Error) -> String {
     texts.dedup();
     texts.join(": ")
 }
+
+/// Why a call to a service failed, as a person reads it: the service's code and message, or what happened on the way to
+/// it.
+#[must_use]
+pub fn answer_of(code: Option<&str>, message: Option<&str>, error: &dyn std::error::Error) -> String {
+    match (code, message) {
+        (Some(code), Some(message)) => format!("{code}: {message}"),
+        (Some(code), None) => code.to_owned(),
+        (None, _) => with_causes(error),
+    }
+}

@@ -6,6 +6,6 @@ mod notices;
 mod queue;
 
 pub use backoff::Backoff;
-pub use cause::{Cause, with_causes};
+pub use cause::{Cause, answer_of, with_causes};
 pub use notices::Notices;
 pub use queue::{ParkCause, QueueError, SourceQueue, SourceQueues};

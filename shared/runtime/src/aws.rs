@@ -6,7 +6,6 @@ use std::time::Duration;
 use aws_config::timeout::TimeoutConfig;
 use aws_config::{BehaviorVersion, SdkConfig};
 use aws_sdk_secretsmanager::error::{ProvideErrorMetadata, SdkError};
-use quiz_messaging::with_causes;
 
 /// A call that does not answer must not hold a function until its deadline.
 const ATTEMPT: Duration = Duration::from_secs(5);
@@ -21,16 +20,12 @@ pub async fn config() -> SdkConfig {
     aws_config::defaults(BehaviorVersion::latest()).timeout_config(timeouts).load().await
 }
 
-/// Why a call failed, as a person reads it: the service's code and message, or what happened on the way to it.
+/// Why a call failed, as a person reads it.
 #[must_use]
 pub fn answer_of<E, R>(error: &SdkError<E, R>) -> String
 where
     E: ProvideErrorMetadata + Error + 'static,
     R: std::fmt::Debug,
 {
-    match (error.code(), error.message()) {
-        (Some(code), Some(message)) => format!("{code}: {message}"),
-        (Some(code), None) => code.to_owned(),
-        (None, _) => with_causes(error),
-    }
+    quiz_messaging::answer_of(error.code(), error.message(), error)
 }

@@ -3,7 +3,7 @@ use std::error::Error;
 use aws_sdk_sqs::config::http::HttpResponse;
 use aws_sdk_sqs::error::{ProvideErrorMetadata, SdkError};
 use quiz_events::QueueMessage;
-use quiz_messaging::{QueueError, with_causes};
+use quiz_messaging::QueueError;
 use thiserror::Error as ThisError;
 
 /// What is wrong with a queue or the way to it: the cause within a [`QueueError`]. No text holds a
@@ -45,10 +45,5 @@ pub(crate) fn answer_of<E>(error: &SdkError<E, HttpResponse>) -> String
 where
     E: ProvideErrorMetadata + Error + 'static,
 {
-    let metadata = error.as_service_error().map(|it| (it.code(), it.message()));
-    match metadata {
-        Some((Some(code), Some(message))) => format!("{code}: {message}"),
-        Some((Some(code), None)) => code.to_owned(),
-        _ => with_causes(error),
-    }
+    quiz_messaging::answer_of(error.code(), error.message(), error)
 }

@@ -9,7 +9,6 @@ use quiz_pipeline::{
 };
 use quiz_runtime::Commit;
 use quiz_sns_sqs::{SnsNotices, SqsQueues};
-use tokio::sync::OnceCell;
 
 use crate::mongo::LazyMongo;
 use crate::{EmbeddedMetrics, Handler, SourceSettings};
@@ -39,12 +38,7 @@ pub fn connect(
     };
     let states = DynamoStates::new(aws_sdk_dynamodb::Client::new(&aws), settings.state_table);
     let coordinator = Coordinator::new(Arc::new(states), clock.clone(), sink.name(), settings.rules);
-    let source = LazyMongo {
-        uri: settings.mongodb_uri,
-        database: settings.mongodb_database,
-        aws,
-        connected: OnceCell::new(),
-    };
+    let source = LazyMongo::new(settings.mongodb_uri, settings.mongodb_database, aws);
     let engine = Engine::new(Arc::new(source), sink, clock.clone(), settings.excluded_users);
     let batches = BatchHandler { sync: Arc::new(engine), coordinator, listener, clock, limits };
     Handler::new(batches, Arc::new(queues))

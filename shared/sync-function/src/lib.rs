@@ -1,4 +1,5 @@
-//! What the functions sync-reports and sync-warehouse share: they differ in their sink only.
+//! What the functions sync-reports and sync-warehouse share, which differ in their sink only, and reconcile with them:
+//! settings, metrics, the way to MongoDB.
 
 mod connect;
 mod emf;
@@ -9,4 +10,5 @@ mod settings;
 pub use connect::connect;
 pub use emf::EmbeddedMetrics;
 pub use handler::Handler;
+pub use mongo::LazyMongo;
 pub use settings::{SourceSettings, excluded_users};

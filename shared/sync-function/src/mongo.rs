@@ -1,36 +1,55 @@
 use async_trait::async_trait;
 use aws_config::SdkConfig;
 use bson::{Bson, Document};
-use quiz_mongo::MongoSource;
+use quiz_mongo::{MongoError, MongoSource};
 use quiz_pipeline::ports::{AnswerSource, Cause, DocumentStream, QuizDocuments, SourceError};
 use quiz_runtime::SecretSource;
 use tokio::sync::OnceCell;
 
-/// MongoDB, its secret resolved and its client made when a message first needs it. Were that done at
-/// start, a failure would end the process before it could say which messages failed, and why.
-pub struct LazyMongo {
-    pub uri: SecretSource,
-    pub database: String,
-    pub aws: SdkConfig,
-    pub connected: OnceCell<MongoSource>,
+/// MongoDB, its secret resolved and its client made when it is first needed. Were that done at start, a failure
+/// would end the process before it could say what failed of its work, and why.
+pub struct LazyMongo<C> {
+    uri: SecretSource,
+    database: String,
+    aws: SdkConfig,
+    connected: OnceCell<C>,
 }
 
-impl LazyMongo {
-    async fn source(&self) -> Result<&MongoSource, SourceError> {
+impl<C> LazyMongo<C> {
+    #[must_use]
+    pub fn new(uri: SecretSource, database: String, aws: SdkConfig) -> Self {
+        Self { uri, database, aws, connected: OnceCell::new() }
+    }
+
+    /// The client, which `connect` makes of the URI and the database's name.
+    ///
+    /// # Errors
+    /// [`SourceError::Unavailable`] where the secret cannot be read, or the client cannot be made. The next call tries
+    /// again.
+    pub async fn client(
+        &self,
+        connect: impl AsyncFnOnce(&str, &str) -> Result<C, MongoError>,
+    ) -> Result<&C, SourceError> {
         let unavailable =
             |cause: Cause| SourceError::Unavailable { what: "the MongoDB configuration".into(), cause };
         self.connected
             .get_or_try_init(|| async {
                 let uri = self.uri.resolve(&self.aws).await.map_err(|error| unavailable(error.into()))?;
-                let source = MongoSource::connect(uri.expose(), &self.database).await;
-                source.map_err(|error| unavailable(error.into()))
+                let client = connect(uri.expose(), &self.database).await;
+                client.map_err(|error| unavailable(error.into()))
             })
             .await
     }
 }
 
+impl LazyMongo<MongoSource> {
+    async fn source(&self) -> Result<&MongoSource, SourceError> {
+        self.client(MongoSource::connect).await
+    }
+}
+
 #[async_trait]
-impl AnswerSource for LazyMongo {
+impl AnswerSource for LazyMongo<MongoSource> {
     async fn quiz(&self, quiz_id: &str) -> Result<Option<QuizDocuments>, SourceError> {
         self.source().await?.quiz(quiz_id).await
     }
@@ -57,18 +76,13 @@ mod tests {
     use aws_config::SdkConfig;
     use quiz_pipeline::ports::{AnswerSource, SourceError};
     use quiz_runtime::{Secret, SecretSource};
-    use tokio::sync::OnceCell;
 
     use super::LazyMongo;
 
     #[tokio::test]
     async fn a_uri_that_is_none_fails_the_messages_that_need_it_and_is_not_shown() {
-        let source = LazyMongo {
-            uri: SecretSource::Given(Secret::new("mongo://user:hunter2@host".into())),
-            database: "quiz".into(),
-            aws: SdkConfig::builder().build(),
-            connected: OnceCell::new(),
-        };
+        let uri = SecretSource::Given(Secret::new("mongo://user:hunter2@host".into()));
+        let source = LazyMongo::new(uri, "quiz".into(), SdkConfig::builder().build());
         let error = source.quiz("q").await.unwrap_err();
         assert!(matches!(error, SourceError::Unavailable { .. }), "{error}");
         let shown = error.to_string();
