@@ -58,6 +58,10 @@ impl SinkBatch for Presenting {
 
 #[async_trait]
 impl TestWriter for Presenting {
+    fn wants_attempts(&self) -> bool {
+        self.sink.wants_attempts()
+    }
+
     async fn take(&mut self, quiz: &Quiz, attempt: &TakenAttempt) -> Result<(), SinkError> {
         self.sink.take(quiz, attempt).await
     }

@@ -1,18 +1,17 @@
 //! Ports that count what goes through them on a progress bar.
 
-use std::collections::HashSet;
 use std::sync::Arc;
 use std::time::Duration;
 
 use async_trait::async_trait;
 use bson::{Bson, Document};
-use futures::StreamExt;
+use futures::{StreamExt, TryStreamExt};
 use indicatif::{MultiProgress, ProgressBar, ProgressDrawTarget, ProgressStyle};
 use quiz_domain::reports::{ReportItem, ReportTable};
 use quiz_domain::rows::RowBatch;
 use quiz_pipeline::ports::{
-    AnswerSource, DocumentStream, Fence, PutOutcome, QuizDocuments, ReportStore, SourceError, StagedTest,
-    StoreError, Warehouse, WarehouseBatch, WarehouseError,
+    AnswerSource, AttemptBatch, AttemptStream, DocumentStream, Fence, PutOutcome, QuizDocuments, ReportStore,
+    SourceError, StagedTest, StoreError, StoredItems, Warehouse, WarehouseBatch, WarehouseError,
 };
 
 use quiz_terminal::Terminal;
@@ -79,10 +78,11 @@ impl AnswerSource for CountedSource {
         &'a self,
         quiz_id: &'a str,
         keys: Vec<Bson>,
-    ) -> Result<DocumentStream<'a>, SourceError> {
-        let documents = self.source.attempts(quiz_id, keys).await?;
+    ) -> Result<AttemptStream<'a>, SourceError> {
+        let batches = self.source.attempts(quiz_id, keys).await?;
         let read = self.progress.read.clone();
-        Ok(documents.inspect(move |_| read.inc(1)).boxed())
+        let count = move |batch: &AttemptBatch| read.inc(batch.len().try_into().unwrap_or(u64::MAX));
+        Ok(batches.inspect_ok(count).boxed())
     }
 }
 
@@ -104,15 +104,18 @@ impl ReportStore for CountedStore {
         Ok(outcome)
     }
 
-    async fn retain(
+    async fn stored(&self, table: ReportTable, session_id: &str) -> Result<StoredItems, StoreError> {
+        self.store.stored(table, session_id).await
+    }
+
+    async fn delete(
         &self,
         table: ReportTable,
         session_id: &str,
-        keep: &HashSet<String>,
-        generation: i64,
+        sort_keys: Vec<String>,
         fence: &Fence,
     ) -> Result<u64, StoreError> {
-        self.store.retain(table, session_id, keep, generation, fence).await
+        self.store.delete(table, session_id, sort_keys, fence).await
     }
 }
 

@@ -56,7 +56,7 @@ fn outcome(outcome: &SyncOutcome) -> Value {
     json!({
         "sink": outcome.sink, "session_id": outcome.session_id, "quiz_id": outcome.quiz_id,
         "test_name": outcome.test_name, "takers": outcome.takers, "ranked": outcome.ranked,
-        "rows_written": outcome.written, "rows_deleted": outcome.deleted,
+        "rows_written": outcome.written, "unchanged": outcome.unchanged, "rows_deleted": outcome.deleted,
         "messages_coalesced": outcome.messages, "duration_ms": outcome.duration.as_millis(),
         "highest": outcome.figures.highest, "average": outcome.figures.average, "median": outcome.figures.median,
         "problems": outcome.problems.iter().map(problem).collect::<Vec<_>>(),

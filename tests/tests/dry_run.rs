@@ -74,6 +74,7 @@ impl World {
             warehouse: true,
             excluded_users: HashSet::from(["test_admin".to_owned()]),
             clock: Arc::new(SystemClock),
+            rewrite: false,
         };
         let mut told = Vec::new();
         for id in &self.ids {

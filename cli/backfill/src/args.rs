@@ -51,7 +51,7 @@ pub struct Choice {
 #[derive(Clone, Debug, Default, Args)]
 #[command(next_help_heading = "What the events say")]
 pub struct Wish {
-    /// Sync also what was synced since it was asked for, and at once.
+    /// Sync also what was synced since it was asked for, at once, and write also what is unchanged.
     #[arg(long)]
     pub force: bool,
     /// Why; it goes into the events, the notice and the log.

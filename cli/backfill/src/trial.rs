@@ -17,6 +17,7 @@ pub struct Trial {
     tests: Vec<Chosen>,
     documents: Documents,
     warehouse: bool,
+    rewrite: bool,
 }
 
 impl Trial {
@@ -26,7 +27,7 @@ impl Trial {
         let settings = Settings::read(false).await?;
         let documents = Documents::connect(&settings.aws).await?;
         let choices = choose(&args.choice, &documents.catalog, &settings.states()).await?;
-        Self::new(choices.tests, documents, &settings, &args.sinks).await
+        Self::new(choices.tests, documents, &settings, &args.sinks, args.wish.force).await
     }
 
     /// # Errors
@@ -35,7 +36,7 @@ impl Trial {
         let settings = Settings::read(false).await?;
         let tests = named_tests(args, &settings).await?;
         let documents = Documents::connect(&settings.aws).await?;
-        Self::new(tests, documents, &settings, &args.sinks).await
+        Self::new(tests, documents, &settings, &args.sinks, args.wish.force).await
     }
 
     async fn new(
@@ -43,6 +44,7 @@ impl Trial {
         documents: Documents,
         settings: &Settings,
         sinks: &[Sink],
+        rewrite: bool,
     ) -> anyhow::Result<Self> {
         anyhow::ensure!(!tests.is_empty(), "there is no test to try");
         let keys: Vec<StateKey> = tests
@@ -60,7 +62,7 @@ impl Trial {
             Chosen { description: test.description.or(known), ..test }
         });
         let warehouse = sinks.contains(&Sink::Warehouse);
-        Ok(Self { tests: described.collect(), documents, warehouse })
+        Ok(Self { tests: described.collect(), documents, warehouse, rewrite })
     }
 
     /// Tells for each test what a real run would write and change. Nothing is written.
@@ -73,6 +75,7 @@ impl Trial {
             warehouse: self.warehouse,
             excluded_users: self.documents.settings.excluded_users,
             clock: Arc::new(SystemClock),
+            rewrite: self.rewrite,
         };
         let tests = self.tests.into_iter();
         let tests = tests.map(|Chosen { target, description }| TestToTry { target, description }).collect();

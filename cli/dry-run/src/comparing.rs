@@ -1,13 +1,13 @@
-use std::collections::HashSet;
 use std::sync::Arc;
 
 use async_trait::async_trait;
 use futures::TryStreamExt;
-use quiz_domain::reports::{ReportItem, ReportTable};
-use quiz_pipeline::ports::{Fence, PutOutcome, Refusal, ReportReader, ReportStore, StoreError};
+use quiz_domain::reports::{ContentDigest, ReportItem, ReportTable};
+use quiz_pipeline::ports::{Fence, PutOutcome, Refusal, ReportReader, ReportStore, StoreError, StoredItems};
+use serde_json::Value;
 use tokio::sync::Mutex;
 
-use crate::comparison::Comparison;
+use crate::comparison::{Comparison, text};
 
 /// Tells what a store would refuse, without asking it.
 pub type CanHold = fn(&ReportItem) -> Result<(), Refusal>;
@@ -17,44 +17,45 @@ pub type CanHold = fn(&ReportItem) -> Result<(), Refusal>;
 pub struct ComparingStore {
     reader: Arc<dyn ReportReader>,
     can_hold: CanHold,
-    session_id: String,
     comparison: Mutex<Comparison>,
 }
 
 impl ComparingStore {
-    pub fn new(reader: Arc<dyn ReportReader>, can_hold: CanHold, session_id: &str) -> Self {
-        Self { reader, can_hold, session_id: session_id.to_owned(), comparison: Mutex::default() }
+    pub fn new(reader: Arc<dyn ReportReader>, can_hold: CanHold) -> Self {
+        Self { reader, can_hold, comparison: Mutex::default() }
     }
 
     /// What has been compared; the next comparison begins anew.
     pub async fn take(&self) -> Comparison {
         std::mem::take(&mut *self.comparison.lock().await)
     }
-
-    /// Reads the table's stored items, once.
-    async fn turn_to(&self, comparison: &mut Comparison, table: ReportTable) -> Result<(), StoreError> {
-        if comparison.is_at(table) {
-            return Ok(());
-        }
-        comparison.turn_to(table);
-        let mut items = self.reader.session_items(table, &self.session_id);
-        while let Some(item) = items.try_next().await? {
-            comparison.take_stored(table, &item);
-        }
-        Ok(())
-    }
 }
 
 #[async_trait]
 impl ReportStore for ComparingStore {
+    async fn stored(&self, table: ReportTable, session_id: &str) -> Result<StoredItems, StoreError> {
+        let mut comparison = self.comparison.lock().await;
+        comparison.turn_to(table);
+        let mut stored = StoredItems::default();
+        let mut items = self.reader.session_items(table, session_id);
+        while let Some(item) = items.try_next().await? {
+            if let Some(sort_key) = text(&item, table.sort_key()) {
+                let digest = text(&item, ContentDigest::ATTRIBUTE).and_then(ContentDigest::parse);
+                let generation = item.get("sync_generation").and_then(Value::as_i64);
+                stored.add(sort_key, digest, generation);
+                comparison.take_stored(table, sort_key, &item);
+            }
+        }
+        Ok(stored)
+    }
+
     async fn put(
         &self,
-        table: ReportTable,
+        _table: ReportTable,
         items: Vec<ReportItem>,
         _fence: &Fence,
     ) -> Result<PutOutcome, StoreError> {
         let mut comparison = self.comparison.lock().await;
-        self.turn_to(&mut comparison, table).await?;
         let mut outcome = PutOutcome::default();
         for item in &items {
             let refuse = |reason: String| Refusal { sort_key: item.sort_key().to_owned(), reason };
@@ -68,16 +69,13 @@ impl ReportStore for ComparingStore {
         Ok(outcome)
     }
 
-    async fn retain(
+    async fn delete(
         &self,
-        table: ReportTable,
+        _table: ReportTable,
         _session_id: &str,
-        keep: &HashSet<String>,
-        _generation: i64,
+        sort_keys: Vec<String>,
         _fence: &Fence,
     ) -> Result<u64, StoreError> {
-        let mut comparison = self.comparison.lock().await;
-        self.turn_to(&mut comparison, table).await?;
-        Ok(comparison.end(keep))
+        Ok(self.comparison.lock().await.take_deleted(&sort_keys))
     }
 }

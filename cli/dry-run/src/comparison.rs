@@ -1,4 +1,4 @@
-use std::collections::{HashMap, HashSet};
+use std::collections::HashMap;
 
 use quiz_domain::reports::{ReportItem, ReportTable};
 use serde_json::Value;
@@ -22,40 +22,37 @@ pub struct Comparison {
 struct Stored {
     digest: u64,
     report: usize,
+    overall: Option<Overall>,
 }
 
 /// All items of one student.
 #[derive(Debug, Default)]
 struct Report {
     is_stored: bool,
-    is_written: bool,
+    is_there_after: bool,
     differs: bool,
     old: Option<Overall>,
     new: Option<Overall>,
 }
 
 impl Comparison {
-    /// Whether this is the table that items are compared of now.
-    pub fn is_at(&self, table: ReportTable) -> bool {
-        self.tables.last().is_some_and(|it| it.table == table)
-    }
-
-    /// Turns to a table, whose stored items come next.
+    /// Turns to a table, whose stored items come next. Those of the table before that nothing replaced stay as they
+    /// are.
     pub fn turn_to(&mut self, table: ReportTable) {
-        self.stored.clear();
+        self.leave_others();
         self.tables.push(ItemCounts::none(table));
     }
 
     /// Takes an item that is stored in the table.
-    pub fn take_stored(&mut self, table: ReportTable, item: &Value) {
-        let Some(sort_key) = text(item, table.sort_key()) else { return };
+    pub fn take_stored(&mut self, table: ReportTable, sort_key: &str, item: &Value) {
         // older items may lack what is in their key
         let of_key = || sort_key.split('#').next().unwrap_or_default();
         let index = self.report(text(item, "user_id").unwrap_or_else(of_key));
-        self.stored.insert(sort_key.to_owned(), Stored { digest: digest(item), report: index });
+        let overall = Overall::of(table, item);
+        self.stored.insert(sort_key.to_owned(), Stored { digest: digest(item), report: index, overall });
         if let Some(report) = self.reports.get_mut(index) {
             report.is_stored = true;
-            report.old = report.old.or_else(|| Overall::of(table, item));
+            report.old = report.old.or(overall);
         }
     }
 
@@ -71,24 +68,27 @@ impl Comparison {
         let index = self.report(text(&item, "user_id").unwrap_or_default());
         let is_same = old == Some(digest(&item));
         if let Some(report) = self.reports.get_mut(index) {
-            report.is_written = true;
+            report.is_there_after = true;
             report.differs |= !is_same;
             report.new = report.new.or_else(|| Overall::of(table, &item));
         }
         if let Some(counts) = self.tables.last_mut() {
             match old {
                 None => counts.new += 1,
-                Some(_) if is_same => counts.unchanged += 1,
+                Some(_) if is_same => {
+                    counts.unchanged += 1;
+                    counts.rewritten += 1;
+                }
                 Some(_) => counts.changed += 1,
             }
         }
         Ok(())
     }
 
-    /// What is stored and not in `keep` would be deleted; tells how many.
-    pub fn end(&mut self, keep: &HashSet<String>) -> u64 {
+    /// Takes what would be deleted of the table; tells how many.
+    pub fn take_deleted(&mut self, sort_keys: &[String]) -> u64 {
         let mut deleted = 0;
-        for (_, stored) in self.stored.drain().filter(|(sort_key, _)| !keep.contains(sort_key)) {
+        for stored in sort_keys.iter().filter_map(|sort_key| self.stored.remove(sort_key)) {
             deleted += 1;
             if let Some(report) = self.reports.get_mut(stored.report) {
                 report.differs = true;
@@ -100,13 +100,27 @@ impl Comparison {
         deleted
     }
 
+    fn leave_others(&mut self) {
+        let others = std::mem::take(&mut self.stored);
+        if let Some(counts) = self.tables.last_mut() {
+            counts.unchanged += u64::try_from(others.len()).unwrap_or(u64::MAX);
+        }
+        for stored in others.into_values() {
+            if let Some(report) = self.reports.get_mut(stored.report) {
+                report.is_there_after = true;
+                report.new = report.new.or(stored.overall);
+            }
+        }
+    }
+
     /// The counts, and at most so many of the largest changes of either kind.
-    pub fn finish(self, most: usize) -> (ReportCounts, Vec<ItemCounts>, LargestChanges) {
+    pub fn finish(mut self, most: usize) -> (ReportCounts, Vec<ItemCounts>, LargestChanges) {
+        self.leave_others();
         let mut counts = ReportCounts::default();
         let mut changes = Vec::new();
         for (user_id, index) in &self.by_user {
             let Some(report) = self.reports.get(*index) else { continue };
-            match (report.is_stored, report.is_written) {
+            match (report.is_stored, report.is_there_after) {
                 (false, false) => {}
                 (false, true) => counts.new += 1,
                 (true, false) => counts.removed += 1,
@@ -131,6 +145,6 @@ impl Comparison {
     }
 }
 
-fn text<'a>(item: &'a Value, field: &str) -> Option<&'a str> {
+pub fn text<'a>(item: &'a Value, field: &str) -> Option<&'a str> {
     item.get(field)?.as_str()
 }

@@ -38,13 +38,17 @@ pub struct ReportCounts {
     pub removed: u64,
 }
 
-/// Items of one table. All but the deleted ones are written, changed or not.
+/// Items of one table.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct ItemCounts {
     pub table: ReportTable,
     pub new: u64,
     pub changed: u64,
+    /// Stored as they should be.
     pub unchanged: u64,
+    /// Of the unchanged ones, those that are written all the same: their stored items have no digest that tells it,
+    /// or the sync is a forced one.
+    pub rewritten: u64,
     pub deleted: u64,
 }
 
@@ -73,22 +77,22 @@ impl AddAssign for ReportCounts {
 
 impl ItemCounts {
     pub(crate) fn none(table: ReportTable) -> Self {
-        Self { table, new: 0, changed: 0, unchanged: 0, deleted: 0 }
+        Self { table, new: 0, changed: 0, unchanged: 0, rewritten: 0, deleted: 0 }
     }
 
     pub(crate) fn touches_any(&self) -> bool {
-        self.written() + self.deleted > 0
+        self.new + self.changed + self.unchanged + self.deleted > 0
     }
 
     #[must_use]
     pub fn written(&self) -> u64 {
-        self.new + self.changed + self.unchanged
+        self.new + self.changed + self.rewritten
     }
 
     fn json(&self) -> Value {
         json!({
             "table": self.table.default_name(), "written": self.written(),
-            "new": self.new, "changed": self.changed, "deleted": self.deleted,
+            "new": self.new, "changed": self.changed, "unchanged": self.unchanged, "deleted": self.deleted,
         })
     }
 }

@@ -1,9 +1,10 @@
 use std::hash::{DefaultHasher, Hash, Hasher};
 
+use quiz_domain::reports::ContentDigest;
 use serde_json::{Number, Value};
 
-/// What differs from one run to the next, though nothing has changed.
-const OF_THE_RUN: [&str; 2] = ["inserted_at_timestamp", "sync_generation"];
+/// What can differ from one run to the next, though nothing has changed.
+const OF_THE_RUN: [&str; 3] = ["inserted_at_timestamp", "sync_generation", ContentDigest::ATTRIBUTE];
 /// Whole numbers below are exact as `i128`.
 const WHOLE: f64 = 1e38;
 

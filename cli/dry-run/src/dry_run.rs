@@ -30,6 +30,8 @@ pub struct DryRun {
     pub warehouse: bool,
     pub excluded_users: HashSet<String>,
     pub clock: Arc<dyn Clock>,
+    /// As of a forced sync: also what is unchanged would be written.
+    pub rewrite: bool,
 }
 
 /// One test of a dry run.
@@ -56,8 +58,7 @@ impl DryRun {
         taken: &ProgressBar,
     ) -> Result<TestDifference, SyncError> {
         let target = &test.target;
-        let store =
-            Arc::new(ComparingStore::new(Arc::clone(&self.reports), self.can_hold, &target.session_id));
+        let store = Arc::new(ComparingStore::new(Arc::clone(&self.reports), self.can_hold));
         let (rows, failure) = (CountingWarehouse::default(), RowsFailure::default());
         let rows_sink = || RowsSink {
             sink: Arc::new(WarehouseSink::new(Arc::new(rows.clone()))),
@@ -76,6 +77,7 @@ impl DryRun {
         let scope = RunScope {
             generation: now.as_millisecond(),
             read_started_at: now,
+            rewrite: self.rewrite,
             fence: Fence::open(),
             written: WrittenParts::default(),
         };

@@ -29,6 +29,7 @@ pub(crate) struct Totals {
     pub reports: ReportCounts,
     pub written: u64,
     pub new_or_changed: u64,
+    pub unchanged: u64,
     pub deleted: u64,
     pub rows: u64,
 }
@@ -47,6 +48,7 @@ impl Tried {
             for items in &test.items {
                 totals.written += items.written();
                 totals.new_or_changed += items.new + items.changed;
+                totals.unchanged += items.unchanged;
                 totals.deleted += items.deleted;
             }
         }
@@ -65,7 +67,8 @@ impl Tried {
                 "tests": self.tests.len(), "failed": self.failed.len(), "left": self.left,
                 "reports": totals.reports.json(),
                 "items": {
-                    "written": totals.written, "new_or_changed": totals.new_or_changed, "deleted": totals.deleted,
+                    "written": totals.written, "new_or_changed": totals.new_or_changed,
+                    "unchanged": totals.unchanged, "deleted": totals.deleted,
                 },
                 "rows": totals.rows,
             },

@@ -50,9 +50,10 @@ pub fn summary(tried: &Tried, ink: Ink) -> String {
     let mut lines = vec![format!("{}: {}", ink.strong("dry run"), told.join(", "))];
     lines.push(format!("  reports: {}", reports(totals.reports, ink)));
     lines.push(format!(
-        "  items: {} to write, {} of them new or changed; {} to delete",
+        "  items: {} to write, {} of them new or changed; {} unchanged; {} to delete",
         count(totals.written),
         count(totals.new_or_changed),
+        count(totals.unchanged),
         count(totals.deleted)
     ));
     if tried.tests.iter().any(|test| test.rows.is_some()) {
@@ -87,10 +88,11 @@ fn reports(counts: ReportCounts, ink: Ink) -> String {
 
 fn items(counts: &ItemCounts) -> String {
     format!(
-        "{} to write, {} of them new, {} changed; {} to delete",
+        "{} to write, {} of them new, {} changed; {} unchanged; {} to delete",
         counted(counts.written(), "item"),
         count(counts.new),
         count(counts.changed),
+        count(counts.unchanged),
         count(counts.deleted)
     )
 }

@@ -8,7 +8,7 @@ use proptest::prelude::*;
 use quiz_domain::ProblemKind;
 use quiz_domain::reports::{ReportFormats, ReportTable};
 use quiz_domain::rows::WarehouseTable;
-use quiz_dry_run::{ReportCounts, TableRows, TestDifference};
+use quiz_dry_run::{ItemCounts, ReportCounts, TableRows, TestDifference};
 use quiz_events::SessionDescription;
 use quiz_pipeline::ports::{Fence, Refusal, ReportStore};
 
@@ -38,9 +38,12 @@ fn reports([new, changed, unchanged, removed]: [u64; 4]) -> ReportCounts {
 async fn predicted(world: &World, cohort: &Cohort) -> TestDifference {
     let told = world.predict(cohort).await;
     let before = world.dump().await;
-    world.sync(cohort, None).await;
+    let outcome = world.sync(cohort, None).await;
     let after = world.dump().await;
     assert_eq!(Counted::told(&told), Counted::between(&before, &after));
+    let sum = |count: fn(&ItemCounts) -> u64| told.items.iter().map(count).sum::<u64>();
+    let written = (sum(ItemCounts::written), sum(|it| it.unchanged - it.rewritten), sum(|it| it.deleted));
+    assert_eq!(written, (outcome.written, outcome.unchanged, outcome.deleted));
     told
 }
 
@@ -130,6 +133,7 @@ async fn a_new_description_changes_all_items() {
 async fn what_the_store_would_refuse_is_a_problem_and_its_old_item_would_be_deleted() {
     let mut world = World::new(ReportFormats::default());
     world.sync(&four(), None).await;
+    world.rewrite = true;
     world.can_hold = |item| match item.sort_key() {
         "b#overall" => Err(Refusal { sort_key: item.sort_key().to_owned(), reason: "too large".into() }),
         _ => Ok(()),
@@ -141,6 +145,21 @@ async fn what_the_store_would_refuse_is_a_problem_and_its_old_item_would_be_dele
     let large = Cohort::form(&[("a", [RIGHT; 3]), (&"x".repeat(1_030), [RIGHT; 3])]);
     world.can_hold = quiz_dynamo::can_hold;
     assert_eq!(world.predict(&large).await.problems.count(ProblemKind::UserNotKeyable), 1);
+}
+
+#[tokio::test]
+async fn what_is_unchanged_is_written_by_a_forced_run_and_where_the_stored_item_has_no_digest() {
+    let mut world = World::new(BOTH);
+    world.sync(&four(), None).await;
+    let items = |told: &TestDifference| -> Vec<_> {
+        told.items.iter().map(|it| (it.unchanged, it.rewritten, it.written())).collect()
+    };
+    assert_eq!(items(&predicted(&world, &four()).await), [(12, 0, 0), (4, 0, 0)]);
+    world.without_digest(ReportTable::Sections, "b#overall");
+    assert_eq!(items(&predicted(&world, &four()).await), [(12, 1, 1), (4, 0, 0)]);
+    assert_eq!(items(&predicted(&world, &four()).await), [(12, 0, 0), (4, 0, 0)]);
+    world.rewrite = true;
+    assert_eq!(items(&predicted(&world, &four()).await), [(12, 12, 12), (4, 4, 4)]);
 }
 
 #[tokio::test]

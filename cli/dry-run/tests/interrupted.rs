@@ -12,7 +12,7 @@ use common::{BOTH, Cohort, QUIZ, World, test_to_try};
 use indicatif::ProgressBar;
 use quiz_dry_run::{TestToTry, try_all};
 use quiz_events::SessionTarget;
-use quiz_pipeline::ports::{AnswerSource, DocumentStream, QuizDocuments, SourceError};
+use quiz_pipeline::ports::{AnswerSource, AttemptStream, DocumentStream, QuizDocuments, SourceError};
 use quiz_terminal::{Done, Interrupt};
 use tokio::sync::Notify;
 
@@ -46,7 +46,7 @@ impl AnswerSource for Interrupted {
         &'a self,
         quiz_id: &'a str,
         keys: Vec<Bson>,
-    ) -> Result<DocumentStream<'a>, SourceError> {
+    ) -> Result<AttemptStream<'a>, SourceError> {
         self.source.attempts(quiz_id, keys).await
     }
 }

@@ -11,7 +11,7 @@ use common::{BOTH, Cohort, QUIZ, World, test_to_try};
 use indicatif::ProgressBar;
 use quiz_dry_run::{TestToTry, Tried, run, try_all};
 use quiz_events::{SessionDescription, SessionTarget};
-use quiz_pipeline::ports::{AnswerSource, DocumentStream, QuizDocuments, SourceError};
+use quiz_pipeline::ports::{AnswerSource, AttemptStream, DocumentStream, QuizDocuments, SourceError};
 use quiz_terminal::{Done, Interrupt, Terminal};
 
 const CORRUPT: &str = "aaaaaaaaaaaaaaaaaaaaaaaa";
@@ -46,7 +46,7 @@ impl AnswerSource for Faulty {
         &'a self,
         quiz_id: &'a str,
         keys: Vec<Bson>,
-    ) -> Result<DocumentStream<'a>, SourceError> {
+    ) -> Result<AttemptStream<'a>, SourceError> {
         self.0.attempts(quiz_id, keys).await
     }
 }

@@ -191,7 +191,14 @@ fn figures(finished: &SyncFinished) -> Option<String> {
 
 fn written(notice: &Notice, finished: &SyncFinished) -> String {
     let what = if finished.sink == "warehouse" { "row" } else { "item" };
-    let mut parts = vec![counted(finished.rows_written, what)];
+    let mut parts = match (finished.rows_written, finished.unchanged) {
+        (written, 0) => vec![counted(written, what)],
+        (0, all) => vec![format!("nothing new, {} unchanged", counted(all, what))],
+        (written, others) => {
+            let all = counted(written.saturating_add(others), what);
+            vec![format!("{} of {all}, the rest was unchanged", count(written))]
+        }
+    };
     parts.push(format!("in {}", lasting(Duration::from_millis(finished.duration_ms))));
     if let Some(lag) = finished.lag_ms {
         parts.push(format!("{} after the newest completion", lasting(Duration::from_millis(lag))));

@@ -26,6 +26,27 @@ fn both_sinks_of_a_test_are_one_card_with_a_picture() {
 }
 
 #[test]
+fn what_was_not_written_because_it_was_unchanged_is_told() {
+    let told_of = |rows_written, unchanged| {
+        let finished = SyncFinished { rows_written, unchanged, ..finished("reports", "s") };
+        let payloads = payloads(&[told("1", NoticeKind::SyncFinished(finished))]);
+        let fields = payloads[0]["embeds"][0]["fields"].as_array().unwrap().clone();
+        let field = fields.into_iter().find(|it| it["name"] == "Reports").unwrap();
+        let value = field["value"].as_str().unwrap();
+        value.split(", in ").next().unwrap_or(value).to_owned()
+    };
+    insta::assert_snapshot!(
+        [told_of(1, 50_000), told_of(0, 1), told_of(0, 50_001), told_of(2, 0)].join("\n"),
+        @r"
+    1 of 50,001 items, the rest was unchanged
+    nothing new, 1 item unchanged
+    nothing new, 50,001 items unchanged
+    2 items
+    "
+    );
+}
+
+#[test]
 fn a_footer_tells_the_commits_that_sent_what_is_told() {
     let of = |message: NoticeMessage, commit: &str| match message {
         NoticeMessage::Notice(mut notice) => {

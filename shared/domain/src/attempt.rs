@@ -125,8 +125,8 @@ pub struct Attempt {
     pub total_time_spent: Option<f64>,
     /// `None` where the attempt has no record of the question.
     pub answers: Vec<Option<AnswerRecord>>,
-    has_start_event: bool,
-    has_answer: bool,
+    pub(crate) has_start_event: bool,
+    pub(crate) has_answer: bool,
 }
 
 impl Attempt {

@@ -1,10 +1,13 @@
-use bson::Document;
+use std::iter;
+
+use bson::{Document, RawDocument};
 use jiff::Timestamp;
 
 use crate::attempt::{AnswerRecord, Attempt};
 use crate::problem::{ProblemKind, Problems};
 use crate::quiz::{Quiz, QuizKind};
 use crate::rank::{self, RankError};
+use crate::raw::{Answers, RawQuiz};
 use crate::scoring::{Judgement, Outcome, judge};
 use crate::tally::{Score, Tally};
 use crate::test_results::{
@@ -18,6 +21,8 @@ use crate::value::Value;
 pub enum Taken {
     /// The user's attempt, as it was scored. The builder has kept its result.
     Attempt(Box<TakenAttempt>),
+    /// The same, of which nobody wanted more than the result.
+    Scored,
     /// No attempt: another of the user's documents is to be tried.
     NoAttempt { user_id: String },
     /// Left out, as a problem says.
@@ -43,6 +48,8 @@ pub struct TestBuilder {
     forms: Vec<FormAttempt>,
     questions: Vec<QuestionTally>,
     problems: Problems,
+    raw: Option<RawQuiz>,
+    raw_answers: Answers,
 }
 
 impl TestBuilder {
@@ -52,6 +59,8 @@ impl TestBuilder {
         let window_closed = session.end.or(quiz.session_end).is_some_and(|end| end <= now);
         let questions = vec![QuestionTally::default(); quiz.questions.len()];
         Self {
+            raw: RawQuiz::of(&quiz),
+            raw_answers: Answers::default(),
             quiz,
             session,
             window_closed,
@@ -85,11 +94,34 @@ impl TestBuilder {
         taken
     }
 
-    fn add(&mut self, attempt: Attempt) -> TakenAttempt {
+    /// As [`TestBuilder::take`], of a document as it is stored. `None` where it is not of the usual shape: then
+    /// nothing is taken, and it is to be decoded. An attempt is shown only where that is wanted.
+    pub fn take_raw(&mut self, document: &RawDocument, wants_attempt: bool) -> Option<Taken> {
+        let mut answers = std::mem::take(&mut self.raw_answers);
+        let raw = self.raw.as_ref();
+        let attempt = raw.and_then(|raw| raw.read(&self.quiz, document, &mut answers, wants_attempt));
+        let taken = attempt.map(|attempt| {
+            self.begin_with(&attempt);
+            self.score(&attempt, iter::repeat(true), &answers.judgements);
+            if wants_attempt {
+                let judgements = answers.judgements.clone();
+                return Taken::Attempt(Box::new(TakenAttempt { attempt, judgements }));
+            }
+            Taken::Scored
+        });
+        self.raw_answers = answers;
+        taken
+    }
+
+    fn begin_with(&mut self, attempt: &Attempt) {
         self.earliest = match (self.earliest, attempt.started) {
             (Some(a), Some(b)) => Some(a.min(b)),
             (a, b) => a.or(b),
         };
+    }
+
+    fn add(&mut self, attempt: Attempt) -> TakenAttempt {
+        self.begin_with(&attempt);
         if self.quiz.kind == QuizKind::Form {
             let answer = |record: &Option<AnswerRecord>| {
                 record.as_ref().map_or(Value::Null, |record| record.answer.clone())
@@ -101,7 +133,7 @@ impl TestBuilder {
         }
         attempt.check_shapes(&self.quiz, &mut self.problems);
         let judgements = self.judge(&attempt);
-        self.score(&attempt, &judgements);
+        self.score(&attempt, attempt.answers.iter().map(Option::is_some), &judgements);
         TakenAttempt { attempt, judgements }
     }
 
@@ -116,16 +148,17 @@ impl TestBuilder {
         judged.collect()
     }
 
-    fn score(&mut self, attempt: &Attempt, judgements: &[Judgement]) {
+    /// `has_record` and `judgements` are in the order of the quiz's questions.
+    fn score(&mut self, attempt: &Attempt, has_record: impl Iterator<Item = bool>, judgements: &[Judgement]) {
         let is_final = attempt.ended || self.window_closed;
         let mut parts = vec![Tally::default(); self.quiz.parts.len()];
         let mut chapters = vec![ChapterTally::default(); self.quiz.chapters.len()];
-        let answers = attempt.answers.iter().zip(judgements);
-        for ((question, (record, judgement)), tally) in
+        let answers = has_record.zip(judgements);
+        for ((question, (has_record, judgement)), tally) in
             self.quiz.questions.iter().zip(answers).zip(&mut self.questions)
         {
             let Some(set) = self.quiz.set_of(question) else { continue };
-            if record.is_none() {
+            if !has_record {
                 if let Some(part) = parts.get_mut(question.part) {
                     part.unreached += u32::from(!question.counts());
                 }

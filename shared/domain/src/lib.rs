@@ -2,7 +2,8 @@
 //! scored, who belongs to a test's cohort, how it is ranked, and what each report and row says.
 //!
 //! The path of one test: [`Quiz::read`] → [`TestBuilder::take`] for each session document that [`AttemptSelection`]
-//! chooses → [`TestBuilder::finish`] → [`reports`] and [`rows`].
+//! chooses → [`TestBuilder::finish`] → [`reports`] and [`rows`]. [`TestBuilder::take_raw`] is the quick way for
+//! documents of the usual shape, as they are stored.
 //!
 //! Marks are rounded to two decimals (half to even on the exact binary value, as Python's `round`
 //! does), and all times are instants; dates and clock times in reports are India's (UTC+05:30).
@@ -16,6 +17,7 @@ mod problem;
 mod question;
 mod quiz;
 mod rank;
+mod raw;
 pub mod reports;
 mod round;
 pub mod rows;

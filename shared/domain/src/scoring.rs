@@ -36,20 +36,24 @@ pub struct Judgement {
     pub marks: f64,
 }
 
+impl Judgement {
+    /// `selected` is how many options an answer has that is partly correct.
+    pub(crate) fn of(outcome: Outcome, marking: &MarkingScheme, selected: usize) -> Self {
+        let marks = match outcome {
+            Outcome::Correct => marking.correct,
+            Outcome::Wrong => marking.wrong,
+            Outcome::PartiallyCorrect => marking.partial_marks(selected),
+            Outcome::Skipped | Outcome::Ungraded => 0.0,
+        };
+        Self { outcome, marks }
+    }
+}
+
 /// Scores one answer by the rules of the Quiz Engine's backend (its `services/scoring.py`).
 #[must_use]
 pub fn judge(question: &Question, marking: &MarkingScheme, answer: &Value) -> Judgement {
-    let outcome = outcome(question, marking, answer);
-    let marks = match outcome {
-        Outcome::Correct => marking.correct,
-        Outcome::Wrong => marking.wrong,
-        Outcome::PartiallyCorrect => match answer {
-            Value::List(selected) => marking.partial_marks(selected.len()),
-            _ => 0.0,
-        },
-        Outcome::Skipped | Outcome::Ungraded => 0.0,
-    };
-    Judgement { outcome, marks }
+    let selected = if let Value::List(options) = answer { options.len() } else { 0 };
+    Judgement::of(outcome(question, marking, answer), marking, selected)
 }
 
 fn outcome(question: &Question, marking: &MarkingScheme, answer: &Value) -> Outcome {

@@ -30,10 +30,20 @@ pub fn in_india(instant: Timestamp) -> DateTime {
 
 fn read(value: &Bson, ahead_of_utc: SignedDuration) -> Option<Timestamp> {
     match value {
-        Bson::DateTime(date) => Timestamp::from_millisecond(date.timestamp_millis()).ok(),
+        Bson::DateTime(date) => of_millisecond(date.timestamp_millis()),
         Bson::String(text) => parse(text.trim(), ahead_of_utc),
         _ => None,
     }
+}
+
+/// As [`from_utc`] reads a BSON date.
+pub(crate) fn of_millisecond(since_1970: i64) -> Option<Timestamp> {
+    Timestamp::from_millisecond(since_1970).ok()
+}
+
+/// As [`from_utc`] reads a string.
+pub(crate) fn of_utc_text(text: &str) -> Option<Timestamp> {
+    parse(text.trim(), SignedDuration::ZERO)
 }
 
 fn parse(text: &str, ahead_of_utc: SignedDuration) -> Option<Timestamp> {

@@ -14,6 +14,7 @@ mod measure;
 mod names;
 mod states;
 mod store;
+mod window;
 mod writer;
 
 pub use error::DynamoError;

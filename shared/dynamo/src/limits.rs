@@ -3,7 +3,8 @@ use std::time::Duration;
 /// How hard the store tries to write.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct WriteLimits {
-    /// Requests in flight, over all sessions that share the store.
+    /// The most requests in flight, over all sessions that share the store. There are fewer at first, and while
+    /// DynamoDB throttles.
     pub requests: usize,
     /// Attempts in a row that write nothing of a batch, after which the store gives up.
     pub attempts: u32,

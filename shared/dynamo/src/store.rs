@@ -1,4 +1,4 @@
-use std::collections::{HashMap, HashSet};
+use std::collections::HashMap;
 
 use async_trait::async_trait;
 use aws_sdk_dynamodb::Client;
@@ -7,8 +7,10 @@ use aws_sdk_dynamodb::config::timeout::TimeoutConfig;
 use aws_sdk_dynamodb::operation::query::builders::QueryFluentBuilder;
 use aws_sdk_dynamodb::types::AttributeValue;
 use futures::{StreamExt, TryStreamExt, stream};
-use quiz_domain::reports::{ReportItem, ReportTable};
-use quiz_pipeline::ports::{Fence, ItemStream, PutOutcome, ReportReader, ReportStore, StoreError};
+use quiz_domain::reports::{ContentDigest, ReportItem, ReportTable};
+use quiz_pipeline::ports::{
+    Fence, ItemStream, PutOutcome, Refusal, ReportReader, ReportStore, StoreError, StoredItems,
+};
 use serde_dynamo::aws_sdk_dynamodb_1::from_item;
 use serde_json::Value;
 
@@ -73,39 +75,43 @@ impl DynamoStore {
         Ok((page.items.unwrap_or_default(), more))
     }
 
-    async fn clean(
-        &self,
-        table: ReportTable,
-        session_id: &str,
-        keep: &HashSet<String>,
-        generation: i64,
-        fence: &Fence,
-    ) -> Result<u64, DynamoError> {
-        let name = self.tables.of(table);
-        let query = self.query(table, session_id).projection_expression("#sort, #generation");
-        let query = query
+    async fn look_up(&self, table: ReportTable, session_id: &str) -> Result<StoredItems, DynamoError> {
+        let query = self
+            .query(table, session_id)
+            .projection_expression("#sort, #generation, #digest")
             .expression_attribute_names("#sort", table.sort_key())
-            .expression_attribute_names("#generation", GENERATION);
-        let (mut removed, mut from) = (0, None);
+            .expression_attribute_names("#generation", GENERATION)
+            .expression_attribute_names("#digest", ContentDigest::ATTRIBUTE);
+        let (mut stored, mut from) = (StoredItems::default(), None);
         loop {
-            let (keys, more) = self.page(table, query.clone(), from).await?;
-            let old = keys.into_iter().filter(|key| !is_newer(key, generation));
-            let keys = old.filter_map(|mut key| match key.remove(table.sort_key()) {
-                Some(AttributeValue::S(key)) if !keep.contains(&key) => Some(key),
-                _ => None,
-            });
-            let deletes: Result<Vec<_>, _> =
-                keys.map(|key| item::delete(table, session_id, key).map(Ok)).collect();
-            let deletes = deletes.map_err(|error| DynamoError::Rejected(error.to_string()))?;
-            let outcome = self.writer.write(table, name, deletes.into_iter(), fence).await?;
-            removed += outcome.written;
-            if let Some(refusal) = outcome.refused.into_iter().next() {
-                return Err(DynamoError::Rejected(refusal.reason));
+            let (items, more) = self.page(table, query.clone(), from).await?;
+            for item in &items {
+                if let Some(AttributeValue::S(sort_key)) = item.get(table.sort_key()) {
+                    stored.add(sort_key, digest(item), generation(item));
+                }
             }
             match more {
                 Some(key) => from = Some(key),
-                None => return Ok(removed),
+                None => return Ok(stored),
             }
+        }
+    }
+
+    async fn remove(
+        &self,
+        table: ReportTable,
+        session_id: &str,
+        sort_keys: Vec<String>,
+        fence: &Fence,
+    ) -> Result<u64, DynamoError> {
+        let deletes = sort_keys.into_iter().map(|key| {
+            let refuse = |reason| Refusal { sort_key: key.clone(), reason };
+            item::delete(table, session_id, key.clone()).map_err(|error| refuse(error.to_string()))
+        });
+        let outcome = self.writer.write(table, self.tables.of(table), deletes, fence).await?;
+        match outcome.refused.into_iter().next() {
+            Some(refusal) => Err(DynamoError::Rejected(refusal.reason)),
+            None => Ok(outcome.written),
         }
     }
 
@@ -151,6 +157,14 @@ fn is_of(item: &HashMap<String, AttributeValue>, user_id: &str) -> bool {
 
 #[async_trait]
 impl ReportStore for DynamoStore {
+    async fn stored(&self, table: ReportTable, session_id: &str) -> Result<StoredItems, StoreError> {
+        if !is_partition_key(session_id) {
+            return Ok(StoredItems::default());
+        }
+        let name = self.tables.of(table);
+        self.look_up(table, session_id).await.map_err(|error| error.of(READ, name))
+    }
+
     async fn put(
         &self,
         table: ReportTable,
@@ -162,19 +176,16 @@ impl ReportStore for DynamoStore {
         self.writer.write(table, name, writes, fence).await.map_err(|error| error.of(WRITE, name))
     }
 
-    async fn retain(
+    async fn delete(
         &self,
         table: ReportTable,
         session_id: &str,
-        keep: &HashSet<String>,
-        generation: i64,
+        sort_keys: Vec<String>,
         fence: &Fence,
     ) -> Result<u64, StoreError> {
-        if !is_partition_key(session_id) {
-            return Ok(0);
-        }
         let name = self.tables.of(table);
-        self.clean(table, session_id, keep, generation, fence).await.map_err(|error| error.of(CLEAN, name))
+        let removed = self.remove(table, session_id, sort_keys, fence).await;
+        removed.map_err(|error| error.of(CLEAN, name))
     }
 }
 
@@ -215,8 +226,10 @@ fn value(item: Item) -> Result<Value, DynamoError> {
     from_item(item).map_err(|error| DynamoError::Rejected(format!("an item of it cannot be read: {error}")))
 }
 
-/// Whether a later run has written the item.
-fn is_newer(item: &HashMap<String, AttributeValue>, generation: i64) -> bool {
-    let written = item.get(GENERATION).and_then(|it| it.as_n().ok()?.parse::<i64>().ok());
-    written.is_some_and(|written| written > generation)
+fn digest(item: &Item) -> Option<ContentDigest> {
+    item.get(ContentDigest::ATTRIBUTE).and_then(|it| ContentDigest::parse(it.as_s().ok()?))
+}
+
+fn generation(item: &Item) -> Option<i64> {
+    item.get(GENERATION).and_then(|it| it.as_n().ok()?.parse().ok())
 }

@@ -6,13 +6,13 @@ use aws_sdk_dynamodb::types::WriteRequest;
 use futures::{StreamExt, stream};
 use quiz_domain::reports::ReportTable;
 use quiz_pipeline::ports::{Fence, PutOutcome, Refusal};
-use tokio::sync::Semaphore;
 use tokio::time::{Instant, sleep_until};
 
 use crate::batches::{Batches, Step};
 use crate::error::{DynamoError, Fault, fault};
 use crate::item::{Write, sort_key_of};
 use crate::limits::WriteLimits;
+use crate::window::Window;
 
 /// How often a wait looks whether the lease is over.
 const LOOK: Duration = Duration::from_millis(200);
@@ -21,8 +21,8 @@ const LOOK: Duration = Duration::from_millis(200);
 pub(crate) struct Writer {
     client: Client,
     limits: WriteLimits,
-    /// Over everything that the store writes, so that sessions that run together share it.
-    in_flight: Semaphore,
+    /// Sessions that run together share it.
+    in_flight: Window,
 }
 
 /// Where one call of the store writes to. When one of its batches fails, the others stop.
@@ -64,8 +64,7 @@ enum End {
 impl Writer {
     /// `client` must not retry by itself.
     pub fn new(client: Client, limits: WriteLimits) -> Self {
-        let in_flight = Semaphore::new(limits.requests.clamp(1, Semaphore::MAX_PERMITS));
-        Self { client, limits, in_flight }
+        Self { client, limits, in_flight: Window::new(limits.requests) }
     }
 
     pub async fn write(
@@ -181,15 +180,21 @@ impl Writer {
 
     /// One request; what DynamoDB left unprocessed.
     async fn once(&self, target: Target<'_>, requests: &[WriteRequest]) -> Result<Vec<WriteRequest>, Fault> {
-        // never closed, and without a permit a request would do no harm
-        let _permit = self.in_flight.acquire().await.ok();
+        let place = self.in_flight.enter().await;
         // asked last: a permit can take longer to come than the lease holds
         if !target.fence.holds() {
             return Err(Fault::Permanent(DynamoError::LeaseOver));
         }
         let request = self.client.batch_write_item().request_items(target.name, requests.to_vec());
-        let answer = request.send().await.map_err(|error| fault(&error, target.table))?;
-        Ok(answer.unprocessed_items.unwrap_or_default().into_values().flatten().collect())
+        let answer = request.send().await.map_err(|error| fault(&error, target.table));
+        let answer = answer.map(|it| it.unprocessed_items.unwrap_or_default());
+        let left = answer.map(|it| it.into_values().flatten().collect::<Vec<_>>());
+        match &left {
+            Ok(left) if left.is_empty() => place.taken(),
+            Ok(_) | Err(Fault::Transient(_)) => place.refused(),
+            Err(Fault::Invalid(_) | Fault::Permanent(_)) => drop(place),
+        }
+        left
     }
 }
 

@@ -169,3 +169,18 @@ async fn sessions_that_run_together_share_the_requests_in_flight() {
     assert_eq!((one.unwrap().written, other.unwrap().written), (300, 300));
     assert!((2..=3).contains(&stub.peak()), "{} at once", stub.peak());
 }
+
+#[tokio::test]
+async fn as_many_requests_are_in_flight_as_are_taken_and_fewer_while_it_throttles() {
+    let stub =
+        Stub::start(|number, _| if (80..120).contains(&number) { THROTTLED } else { Reply::Take }).await;
+    let store = store_at(&stub.endpoint, WriteLimits { requests: 16, attempts: 50, ..quick() });
+    let outcome = store.put(FormResponses, items(6_000), &Fence::open()).await.unwrap();
+    assert_eq!((outcome.written, stub.written().len()), (6_000, 6_000));
+    let under_way = stub.under_way();
+    let most = |from: usize, to: usize| under_way[from..to].iter().max().copied().unwrap();
+    assert!(most(0, 4) <= 4, "it begins with few: {under_way:?}");
+    assert!((8..=16).contains(&most(40, 80)), "all were taken: {under_way:?}");
+    assert!(most(110, 120) <= 2, "all were throttled: {under_way:?}");
+    assert!((4..=16).contains(&most(200, under_way.len())), "all are taken again: {under_way:?}");
+}

@@ -3,7 +3,7 @@
 
 mod common;
 
-use std::collections::HashSet;
+use std::sync::Arc;
 
 use common::{item, nested, quick};
 use quiz_domain::Value;
@@ -11,7 +11,8 @@ use quiz_domain::reports::ReportTable;
 use quiz_dynamo::{DynamoStore, TableNames, WriteLimits};
 use quiz_pipeline::ports::{Fence, ReportReader, ReportStore, StoreError};
 use quiz_stack::{Stack, unique};
-use quiz_suites::store::{LargeItems, report_store};
+use quiz_suites::store::{LargeItems, delete_all, report_store};
+use quiz_suites::unchanged::unchanged_items;
 
 async fn tables(stack: &Stack) -> TableNames {
     let names = TableNames {
@@ -37,15 +38,23 @@ async fn the_store_does_what_the_port_promises() {
 }
 
 #[tokio::test]
+async fn what_is_unchanged_is_not_written() {
+    let store = store(WriteLimits::default()).await;
+    unchanged_items(Arc::new(store), &unique("session")).await;
+}
+
+#[tokio::test]
 async fn a_missing_table_is_named() {
     let stack = Stack::get().await.unwrap();
     let names = TableNames { form_responses: unique("missing"), ..TableNames::default() };
     let store = DynamoStore::new(stack.dynamodb(), names.clone(), quick());
     let (table, missing) = (ReportTable::FormResponses, names.form_responses.as_str());
     let put = store.put(table, vec![item("s", "u", Value::Null)], &Fence::open()).await.unwrap_err();
-    let retain = store.retain(table, "s", &HashSet::new(), i64::MAX, &Fence::open()).await.unwrap_err();
+    let delete = store.delete(table, "s", vec!["u#0".into()], &Fence::open()).await.unwrap_err();
+    let look_up = store.stored(table, "s").await.unwrap_err();
     let read = store.user_items(table, "s", "u").await.unwrap_err();
-    for (error, action) in [(put, "write"), (retain, "remove old items of"), (read, "read")] {
+    let failed = [(put, "write"), (delete, "remove old items of"), (look_up, "read"), (read, "read")];
+    for (error, action) in failed {
         assert!(matches!(&error, StoreError::Refused { .. }), "{error}");
         let start = format!("cannot {action} table {missing}: there is no such table");
         assert!(error.to_string().starts_with(&start), "{error}");
@@ -60,14 +69,14 @@ async fn a_table_with_other_keys_is_refused_as_such() {
     let store = DynamoStore::new(stack.dynamodb(), swapped, quick());
     let table = ReportTable::FormResponses;
     let put = store.put(table, vec![item("s", "u", Value::Null)], &Fence::open()).await.unwrap_err();
-    let retain = store.retain(table, "s", &HashSet::new(), i64::MAX, &Fence::open()).await;
+    let known = store.stored(table, "s").await;
     let read = store.user_items(table, "s", "u").await.unwrap_err();
     for error in [put, read] {
         assert!(matches!(&error, StoreError::Refused { .. }), "{error}");
         let said = "its keys must be session_id and user_id-question_position_index";
         assert!(error.to_string().contains(said), "{error}");
     }
-    assert_eq!(retain.unwrap(), 0, "nothing in it has such a sort key");
+    assert!(known.unwrap().is_empty(), "nothing in it has such a sort key");
 }
 
 #[tokio::test]
@@ -77,8 +86,11 @@ async fn a_session_of_many_pages_is_cleaned_and_read() {
     let text = Value::Text("x".repeat(100_000));
     let items: Vec<_> = (0..30).map(|user| item(&session, &format!("u{user}"), text.clone())).collect();
     assert_eq!(store.put(table, items, &Fence::open()).await.unwrap().written, 30);
-    let keep = HashSet::from(["u3#0".to_owned(), "u29#0".to_owned()]);
-    assert_eq!(store.retain(table, &session, &keep, i64::MAX, &Fence::open()).await.unwrap(), 28);
+    let mut known = store.stored(table, &session).await.unwrap();
+    known.keep("u3#0");
+    known.keep("u29#0");
+    let stale = known.stale(1).map(str::to_owned).collect();
+    assert_eq!(store.delete(table, &session, stale, &Fence::open()).await.unwrap(), 28);
     for (user, count) in [("u3", 1), ("u29", 1), ("u2", 0), ("u0", 0)] {
         assert_eq!(store.user_items(table, &session, user).await.unwrap().len(), count, "{user}");
     }
@@ -99,7 +111,7 @@ async fn items_that_cannot_be_held_cost_the_others_nothing() {
     let outcome = store.put(table, items, &Fence::open()).await.unwrap();
     let refused: Vec<_> = outcome.refused.iter().map(|it| it.sort_key.as_str()).collect();
     assert_eq!((outcome.written, refused), (3, vec!["deep#0", &format!("{long}#0")]));
-    assert_eq!(store.retain(table, &session, &HashSet::new(), i64::MAX, &Fence::open()).await.unwrap(), 3);
+    assert_eq!(delete_all(&store, table, &session).await, 3);
 }
 
 #[tokio::test]

@@ -114,6 +114,9 @@ pub struct SyncFinished {
     pub ranked: u64,
     /// Report items, or warehouse rows.
     pub rows_written: u64,
+    /// Report items found as they should be, and not written again.
+    #[serde(default, skip_serializing_if = "is_none")]
+    pub unchanged: u64,
     pub messages_coalesced: u64,
     pub started_at: Timestamp,
     pub duration_ms: u64,
@@ -131,6 +134,11 @@ pub struct SyncFinished {
     pub histogram: Vec<HistogramBin>,
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub problems: Vec<NoticeProblem>,
+}
+
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "as serde asks")]
+fn is_none(count: &u64) -> bool {
+    *count == 0
 }
 
 /// So many takers have `from ≤ marks < to`.

@@ -16,7 +16,7 @@ use bson::{Bson, Document};
 use futures::future::ready;
 use futures::{StreamExt, TryStreamExt, stream as streams};
 use quiz_domain::user_id;
-use quiz_pipeline::ports::{AnswerSource, DocumentStream, QuizDocuments, SourceError};
+use quiz_pipeline::ports::{AnswerSource, AttemptStream, DocumentStream, QuizDocuments, SourceError};
 use tokio::sync::OnceCell;
 
 pub use error::DumpError;
@@ -109,9 +109,9 @@ impl AnswerSource for DumpSource {
         &'a self,
         quiz_id: &'a str,
         keys: Vec<Bson>,
-    ) -> Result<DocumentStream<'a>, SourceError> {
+    ) -> Result<AttemptStream<'a>, SourceError> {
         let places: Vec<Place> = self.sessions().await?.places(quiz_id, &keys);
-        Ok(stream::documents(Arc::clone(&self.files.sessions), places).boxed())
+        Ok(stream::batches(Arc::clone(&self.files.sessions), places).boxed())
     }
 }
 

@@ -4,7 +4,6 @@ mod error;
 mod schema;
 mod states;
 
-use std::collections::HashSet;
 use std::fs;
 use std::path::Path;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -12,9 +11,9 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use futures::{StreamExt, TryStreamExt, stream};
-use quiz_domain::reports::{ReportItem, ReportTable};
+use quiz_domain::reports::{ContentDigest, ReportItem, ReportTable};
 use quiz_pipeline::ports::{
-    Cause, Fence, ItemStream, PutOutcome, Refusal, ReportReader, ReportStore, StoreError,
+    Cause, Fence, ItemStream, PutOutcome, Refusal, ReportReader, ReportStore, StoreError, StoredItems,
 };
 use rusqlite::{Connection, ErrorCode, OpenFlags, Transaction, TransactionBehavior, params};
 use serde_json::Value;
@@ -123,6 +122,11 @@ impl SqliteStore {
 
 #[async_trait]
 impl ReportStore for SqliteStore {
+    async fn stored(&self, table: ReportTable, session_id: &str) -> Result<StoredItems, StoreError> {
+        let session_id = session_id.to_owned();
+        self.run("read", table, move |connection| stored(connection, table, &session_id)).await
+    }
+
     async fn put(
         &self,
         table: ReportTable,
@@ -150,21 +154,20 @@ impl ReportStore for SqliteStore {
         .await
     }
 
-    async fn retain(
+    async fn delete(
         &self,
         table: ReportTable,
         session_id: &str,
-        keep: &HashSet<String>,
-        generation: i64,
+        sort_keys: Vec<String>,
         fence: &Fence,
     ) -> Result<u64, StoreError> {
-        let (session_id, keep, fence) = (session_id.to_owned(), keep.clone(), fence.clone());
+        let (session_id, fence) = (session_id.to_owned(), fence.clone());
         self.write("delete from", table, move |connection| {
             let transaction = connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
             if !fence.holds() {
                 return Ok(None);
             }
-            let deleted = retain(&transaction, table, &session_id, &keep, generation)?;
+            let deleted = delete(&transaction, table, &session_id, &sort_keys)?;
             transaction.commit()?;
             Ok(Some(deleted))
         })
@@ -258,26 +261,36 @@ fn put(
     }
 }
 
-fn retain(
+fn stored(connection: &Connection, table: ReportTable, session_id: &str) -> rusqlite::Result<StoredItems> {
+    let (name, sort_key) = (table.default_name(), table.sort_key());
+    let query = format!(
+        r#"SELECT "{sort_key}", json_extract("item", '$.{}', '$.sync_generation') FROM "{name}"
+           WHERE "session_id" = ?1 ORDER BY "{sort_key}""#,
+        ContentDigest::ATTRIBUTE
+    );
+    let mut statement = connection.prepare_cached(&query)?;
+    let mut rows = statement.query([session_id])?;
+    let mut stored = StoredItems::default();
+    while let Some(row) = rows.next()? {
+        let said: String = row.get(1)?;
+        let (digest, generation): (Value, Value) = serde_json::from_str(&said).unwrap_or_default();
+        let digest = digest.as_str().and_then(ContentDigest::parse);
+        stored.add(row.get_ref(0)?.as_str()?, digest, generation.as_i64());
+    }
+    Ok(stored)
+}
+
+fn delete(
     transaction: &Transaction<'_>,
     table: ReportTable,
     session_id: &str,
-    keep: &HashSet<String>,
-    generation: i64,
+    sort_keys: &[String],
 ) -> rusqlite::Result<u64> {
     let (name, sort_key) = (table.default_name(), table.sort_key());
-    let select = format!(
-        r#"SELECT "{sort_key}" FROM "{name}" WHERE "session_id" = ?1
-           AND COALESCE(json_extract("item", '$.sync_generation'), ?2) <= ?2"#
-    );
-    let stored: Vec<String> = transaction
-        .prepare_cached(&select)?
-        .query_map((session_id, generation), |row| row.get(0))?
-        .collect::<rusqlite::Result<_>>()?;
     let delete = format!(r#"DELETE FROM "{name}" WHERE "session_id" = ?1 AND "{sort_key}" = ?2"#);
     let mut delete = transaction.prepare_cached(&delete)?;
     let mut deleted = 0;
-    for key in stored.iter().filter(|key| !keep.contains(*key)) {
+    for key in sort_keys {
         deleted += delete.execute([session_id, key])? as u64;
     }
     Ok(deleted)

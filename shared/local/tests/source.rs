@@ -18,7 +18,9 @@ use futures::TryStreamExt;
 use quiz_local::{DumpError, DumpSource};
 use quiz_pipeline::ports::{AnswerSource, SourceError};
 use quiz_sample::large::Large;
-use quiz_suites::source::{Collections, EMPTY_QUIZ, OBJECT_ID_QUIZ, TEXT_QUIZ, answer_source, documents};
+use quiz_suites::source::{
+    Collections, EMPTY_QUIZ, OBJECT_ID_QUIZ, TEXT_QUIZ, answer_source, decoded, documents,
+};
 use tempfile::TempDir;
 
 #[tokio::test]
@@ -62,7 +64,7 @@ async fn chunks_of_any_dump_give_each_document_once() {
         let mut read = Vec::new();
         for chunk in keys.chunks(7) {
             let documents = source.attempts(Large::QUIZ_ID, chunk.to_vec()).await.unwrap();
-            read.extend(documents.try_collect::<Vec<_>>().await.unwrap());
+            read.extend(decoded(documents).await.unwrap());
         }
         read.sort_by(|a, b| a.get_str("_id").unwrap().cmp(b.get_str("_id").unwrap()));
         assert!(read == sessions, "gzipped: {gzipped}");
@@ -80,7 +82,7 @@ async fn a_gzip_is_unpacked_once() {
     let mut read = 0;
     for chunk in keys.chunks(100) {
         let documents = source.attempts(TEXT_QUIZ, chunk.to_vec()).await.unwrap();
-        read += documents.try_collect::<Vec<_>>().await.unwrap().len();
+        read += decoded(documents).await.unwrap().len();
     }
     assert_eq!(read, heads.len());
 }
@@ -254,14 +256,13 @@ async fn a_dump_that_shrinks_after_it_was_listed_is_an_error() {
     let heads: Vec<Document> = source.attempt_heads(TEXT_QUIZ).await.unwrap().try_collect().await.unwrap();
     fs::write(folder.path().join("sessions.bson"), "").unwrap();
     let key = heads.last().unwrap()["_id"].clone();
-    let read: Result<Vec<Document>, _> =
-        source.attempts(TEXT_QUIZ, vec![key]).await.unwrap().try_collect().await;
+    let read = decoded(source.attempts(TEXT_QUIZ, vec![key]).await.unwrap()).await;
     assert!(read.unwrap_err().to_string().contains("no longer holds it"));
 }
 
 async fn attempts(source: &DumpSource, ids: &[&str]) -> Result<Vec<Document>, SourceError> {
     let keys = ids.iter().map(|id| Bson::String((*id).to_owned())).collect();
-    source.attempts(TEXT_QUIZ, keys).await?.try_collect().await
+    decoded(source.attempts(TEXT_QUIZ, keys).await?).await
 }
 
 async fn heads_error(folder: &Path) -> SourceError {

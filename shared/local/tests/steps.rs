@@ -13,7 +13,7 @@ use quiz_events::{QueueMessage, SessionTarget};
 use quiz_local::{DumpSource, MemoryQueue, QueueSettings, SqliteStore, drive};
 use quiz_pipeline::batch::{BatchHandler, BatchLimits};
 use quiz_pipeline::ports::{
-    Fence, ParkCause, PutOutcome, ReportStore, StateKey, StoreError, SyncStates, SystemClock,
+    Fence, ParkCause, PutOutcome, ReportStore, StateKey, StoreError, StoredItems, SyncStates, SystemClock,
 };
 use quiz_pipeline::{Coordinator, Engine, Failure, Listener, ReportSink, Rules, SyncOutcome};
 use quiz_sample::{SampleDocuments, sapa, write_dump};
@@ -22,8 +22,9 @@ use quiz_sync_state::RunResult;
 use serde_json::Value;
 use tokio::time::Instant;
 
-/// One write takes so long that an invocation of a minute has time for a few of the ten there are.
-const WRITE: Duration = Duration::from_secs(12);
+/// One write takes so long that an invocation of a minute has time for a few of the ten there are, of which some are
+/// under way at once.
+const WRITE: Duration = Duration::from_secs(90);
 const FUNCTION: Duration = Duration::from_mins(1);
 
 /// A store whose every write takes its time.
@@ -51,15 +52,18 @@ impl ReportStore for Slow {
         Ok(written)
     }
 
-    async fn retain(
+    async fn stored(&self, table: ReportTable, session_id: &str) -> Result<StoredItems, StoreError> {
+        self.store.stored(table, session_id).await
+    }
+
+    async fn delete(
         &self,
         table: ReportTable,
         session_id: &str,
-        keep: &HashSet<String>,
-        generation: i64,
+        sort_keys: Vec<String>,
         fence: &Fence,
     ) -> Result<u64, StoreError> {
-        self.store.retain(table, session_id, keep, generation, fence).await
+        self.store.delete(table, session_id, sort_keys, fence).await
     }
 }
 

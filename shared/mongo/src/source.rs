@@ -1,21 +1,17 @@
-use std::collections::VecDeque;
-
 use async_trait::async_trait;
 use bson::{Bson, Document, RawDocumentBuf, doc};
 use futures::{StreamExt, stream};
-use mongodb::{Collection, Cursor, Database};
+use mongodb::{Collection, Database};
 use quiz_domain::AttemptHead;
-use quiz_pipeline::ports::{AnswerSource, DocumentStream, QuizDocuments, SourceError};
+use quiz_pipeline::ports::{AnswerSource, AttemptStream, DocumentStream, QuizDocuments, SourceError};
 
+use crate::attempts::Attempts;
 use crate::connect;
 use crate::documents::{decode, decode_or_id, stored_forms, user_forms};
 use crate::error::{MongoError, read_error};
 
 /// Heads are about 120 bytes each.
 const HEADS_BATCH: u32 = 2_000;
-/// Session documents are about 26 KB each: what lies in memory is one cursor batch of them.
-const ATTEMPTS_CHUNK: usize = 200;
-const ATTEMPTS_BATCH: u32 = 100;
 const QUESTIONS_BATCH: u32 = 500;
 /// Users asked for in one query.
 const USERS_CHUNK: usize = 1_000;
@@ -98,8 +94,11 @@ impl AnswerSource for MongoSource {
         let find = self.sessions.find(doc! { "quiz_id": { "$in": stored_forms(quiz_id) } });
         let found = find.projection(head_fields()).batch_size(HEADS_BATCH).await;
         let cursor = found.map_err(|error| read_error(what.clone(), &error))?;
-        let reader = Reader { source: self, what, keys: VecDeque::new(), cursor: Some(cursor) };
-        Ok(reader.into_stream())
+        let heads = stream::try_unfold((cursor, what), |(mut cursor, what)| async move {
+            let is_there = cursor.advance().await.map_err(|error| read_error(what.clone(), &error))?;
+            Ok(is_there.then(|| (decode_or_id(cursor.current(), &what), (cursor, what))))
+        });
+        Ok(heads.boxed())
     }
 
     async fn heads_of(&self, quiz_id: &str, user_ids: &[String]) -> Result<Vec<Document>, SourceError> {
@@ -123,50 +122,19 @@ impl AnswerSource for MongoSource {
         &'a self,
         quiz_id: &'a str,
         keys: Vec<Bson>,
-    ) -> Result<DocumentStream<'a>, SourceError> {
+    ) -> Result<AttemptStream<'a>, SourceError> {
         let what = format!("session documents of quiz {quiz_id}");
-        let reader = Reader { source: self, what, keys: keys.into(), cursor: None };
-        Ok(reader.into_stream())
+        let attempts = stream::try_unfold(Attempts::new(&self.sessions, keys), move |mut attempts| {
+            let what = what.clone();
+            async move {
+                let next = attempts.next().await.map_err(|error| read_error(what, &error))?;
+                Ok(next.map(|batch| (batch, attempts)))
+            }
+        });
+        Ok(attempts.boxed())
     }
 }
 
 fn head_fields() -> Document {
     AttemptHead::FIELDS.into_iter().map(|field| (field.to_owned(), Bson::Int32(1))).collect()
-}
-
-/// Reads a cursor to its end, then the next chunk of `keys`, until none is left.
-struct Reader<'a> {
-    source: &'a MongoSource,
-    what: String,
-    keys: VecDeque<Bson>,
-    cursor: Option<Cursor<RawDocumentBuf>>,
-}
-
-impl<'a> Reader<'a> {
-    fn into_stream(self) -> DocumentStream<'a> {
-        stream::try_unfold(self, |mut reader| async move {
-            let next = reader.next().await.map_err(|error| read_error(reader.what.clone(), &error))?;
-            Ok(next.map(|document| (document, reader)))
-        })
-        .boxed()
-    }
-
-    async fn next(&mut self) -> Result<Option<Document>, mongodb::error::Error> {
-        loop {
-            if let Some(cursor) = &mut self.cursor {
-                if cursor.advance().await? {
-                    return Ok(Some(decode_or_id(cursor.current(), &self.what)));
-                }
-                self.cursor = None;
-            }
-            if self.keys.is_empty() {
-                return Ok(None);
-            }
-            let chunk: Vec<Bson> = self.keys.drain(..ATTEMPTS_CHUNK.min(self.keys.len())).collect();
-            // `_id` alone, which has an index; `metrics` is the backend's own score and is not read
-            let find = self.source.sessions.find(doc! { "_id": { "$in": chunk } });
-            let find = find.projection(doc! { "metrics": 0 }).batch_size(ATTEMPTS_BATCH);
-            self.cursor = Some(find.await?);
-        }
-    }
 }

@@ -10,7 +10,7 @@ use futures::TryStreamExt;
 use quiz_mongo::{MongoError, MongoSource};
 use quiz_pipeline::ports::{AnswerSource, SourceError};
 use quiz_stack::{Stack, insert, unique};
-use quiz_suites::source::{answer_source, documents};
+use quiz_suites::source::{answer_source, decoded, documents};
 
 const QUIZ: &str = "6715f621e1eb083bfa9b56cc";
 
@@ -48,7 +48,7 @@ async fn a_quiz_of_more_sessions_than_any_batch_is_read_whole() {
     let heads: Vec<Document> = source.attempt_heads(QUIZ).await.unwrap().try_collect().await.unwrap();
     assert_eq!(heads.len(), 2_500);
     let keys = heads.iter().map(|head| head["_id"].clone()).collect();
-    let attempts: Vec<Document> = source.attempts(QUIZ, keys).await.unwrap().try_collect().await.unwrap();
+    let attempts = decoded(source.attempts(QUIZ, keys).await.unwrap()).await.unwrap();
     let users: BTreeSet<&str> = attempts.iter().map(|it| it.get_str("user_id").unwrap()).collect();
     assert_eq!((attempts.len(), users.len()), (2_500, 2_500));
     assert!(attempts.iter().all(|it| !it.contains_key("metrics")), "the backend's own score is not read");
@@ -82,7 +82,7 @@ async fn a_server_that_is_not_there_is_unavailable_in_time() {
     let quiz = source.quiz(QUIZ).await.unwrap_err();
     let heads = source.attempt_heads(QUIZ).await.err().unwrap();
     let attempts = source.attempts(QUIZ, vec![Bson::Int32(1)]).await.unwrap();
-    let attempts = attempts.try_collect::<Vec<_>>().await.unwrap_err();
+    let attempts = decoded(attempts).await.unwrap_err();
     assert!(started.elapsed() < Duration::from_secs(20), "{:?}", started.elapsed());
     for error in [quiz, heads, attempts] {
         assert!(matches!(&error, SourceError::Unavailable { .. }), "{error}");

@@ -182,7 +182,7 @@ impl Coordinator {
             through: request.asked_at.map_or(now, |at| at.as_millisecond().min(now)),
             message_ids: messages.iter().map(|message| message.message_id.clone()).collect(),
             anchor: anchor.map(|message| message.message_id.clone()).unwrap_or_default(),
-            force: request.force,
+            force: request.force.then_some(now),
             newest_completion: request.newest_completion.map(Timestamp::as_millisecond),
             description: description.map(|it| (described_at, it.clone())),
             owner: format!("{:016x}{:016x}", fastrand::u64(..), fastrand::u64(..)),

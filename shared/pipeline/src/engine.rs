@@ -1,8 +1,11 @@
+mod ahead;
+
 use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 use std::time::Duration;
 
 use async_trait::async_trait;
+use bson::Bson;
 use futures::TryStreamExt;
 use jiff::Timestamp;
 use quiz_domain::reports::Stamp;
@@ -12,15 +15,16 @@ use quiz_domain::{
 
 use crate::error::SyncError;
 use crate::outcome::SyncOutcome;
-use crate::ports::{AnswerSource, Clock};
+use crate::ports::{AnswerSource, AttemptBatch, Clock};
 use crate::request::SessionRequest;
 use crate::scope::RunScope;
 use crate::sink::{ResultSink, SinkBatch, SinkCounts, TestWriter};
 use crate::stopwatch::Stopwatch;
 use crate::sync::{SessionSync, SyncBatch, Synced};
+use ahead::{Ahead, Read};
 
-/// Attempts are read so many at a time, by user id: that is how a sink gets them in order though the
-/// source has none. Of each only what the student answered is kept meanwhile.
+/// Attempts that a sink wants are read so many at a time, by user id: that is how it gets them in order though
+/// the source has none. Of each only what the student answered is kept meanwhile.
 const ATTEMPTS: usize = 256;
 
 /// Reads, scores and ranks tests, and hands the results to a sink.
@@ -134,6 +138,7 @@ impl Batch {
             takers: test.takers(),
             ranked: test.ranked(),
             written: counts.written,
+            unchanged: counts.unchanged,
             deleted: counts.deleted,
             messages: request.messages,
             backfill_id: request.backfill_id.clone(),
@@ -172,7 +177,7 @@ impl Reader {
         Ok((quiz, session, problems))
     }
 
-    /// Reads, scores and ranks the attempts, and shows each to the writer, by user id.
+    /// Reads, scores and ranks the attempts, and shows each to the writer, by user id, if it wants them.
     async fn read(
         &self,
         request: &SessionRequest,
@@ -181,26 +186,34 @@ impl Reader {
         (reading, writing): (&mut Stopwatch, &mut Stopwatch),
     ) -> Result<Test, SyncError> {
         let quiz_id = &request.target.quiz_id;
+        let wants_attempts = writer.wants_attempts();
         let mut selection = reading.time(self.selection(quiz_id, builder.problems())).await?;
         loop {
             let keys = selection.take_best();
             if keys.is_empty() {
                 return Ok(builder.finish()?);
             }
+            let chunks = if wants_attempts { in_chunks(&keys) } else { vec![keys] };
+            let mut documents = Ahead::start(Arc::clone(&self.source), quiz_id.clone(), chunks);
             let mut without_attempt = HashSet::new();
-            for chunk in keys.chunks(ATTEMPTS) {
-                let mut taken: Vec<Box<TakenAttempt>> = Vec::with_capacity(chunk.len());
-                let mut documents = reading.time(self.source.attempts(quiz_id, chunk.to_vec())).await?;
-                while let Some(document) = reading.time(documents.try_next()).await? {
-                    match builder.take(&document) {
-                        Taken::Attempt(attempt) => taken.push(attempt),
-                        Taken::NoAttempt { user_id } => drop(without_attempt.insert(user_id)),
-                        Taken::Unreadable => {}
+            let mut wanted: Vec<Box<TakenAttempt>> = Vec::new();
+            while let Some(read) = reading.time(documents.next()).await? {
+                match read {
+                    Read::Batch(batch) => {
+                        for taken in take_all(&mut builder, &batch, wants_attempts) {
+                            match taken {
+                                Taken::Attempt(attempt) if wants_attempts => wanted.push(attempt),
+                                Taken::NoAttempt { user_id } => drop(without_attempt.insert(user_id)),
+                                Taken::Attempt(_) | Taken::Scored | Taken::Unreadable => {}
+                            }
+                        }
                     }
-                }
-                taken.sort_by(|a, b| a.attempt.user_id.cmp(&b.attempt.user_id));
-                for attempt in taken {
-                    writing.time(writer.take(builder.quiz(), &attempt)).await?;
+                    Read::EndOfChunk => {
+                        wanted.sort_by(|a, b| a.attempt.user_id.cmp(&b.attempt.user_id));
+                        for attempt in wanted.drain(..) {
+                            writing.time(writer.take(builder.quiz(), &attempt)).await?;
+                        }
+                    }
                 }
             }
             selection.keep(&without_attempt);
@@ -217,6 +230,22 @@ impl Reader {
         }
         Ok(selection)
     }
+}
+
+fn in_chunks(keys: &[Bson]) -> Vec<Vec<Bson>> {
+    keys.chunks(ATTEMPTS).map(<[Bson]>::to_vec).collect()
+}
+
+/// Most documents are scored as they are stored; what is unusual is decoded.
+fn take_all<'a>(
+    builder: &'a mut TestBuilder,
+    batch: &'a AttemptBatch,
+    wants_attempts: bool,
+) -> impl Iterator<Item = Taken> + 'a {
+    batch.documents().map(move |document| {
+        let taken = builder.take_raw(document, wants_attempts);
+        taken.unwrap_or_else(|| builder.take(&batch.decode(document)))
+    })
 }
 
 fn between(from: Timestamp, to: Timestamp) -> Duration {

@@ -90,6 +90,7 @@ impl Listener for LogListener {
             takers = outcome.takers,
             ranked = outcome.ranked,
             written = outcome.written,
+            unchanged = outcome.unchanged,
             deleted = outcome.deleted,
             messages = outcome.messages,
             generation = outcome.generation,

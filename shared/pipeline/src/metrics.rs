@@ -51,6 +51,11 @@ const SYNCS_PAUSED: Metric =
 const TAKERS: Metric = Metric::new("Takers", Unit::Count, "students with an attempt, of one finished sync");
 const ROWS_WRITTEN: Metric =
     Metric::new("RowsWritten", Unit::Count, "report items or warehouse rows that one finished sync wrote");
+const ITEMS_UNCHANGED: Metric = Metric::new(
+    "ItemsUnchanged",
+    Unit::Count,
+    "report items that one finished sync found as they should be, and did not write",
+);
 const LAG: Metric = Metric::new(
     "Lag",
     Unit::Milliseconds,
@@ -88,12 +93,13 @@ pub const UNKNOWN_TESTS: Metric = Metric::new(
 pub const RECONCILE_METRICS: [Metric; 4] = [TESTS_BEHIND, OLDEST_BEHIND, SYNCS_REQUESTED, UNKNOWN_TESTS];
 
 /// Those of the syncs.
-pub const METRICS: [Metric; 11] = [
+pub const METRICS: [Metric; 12] = [
     SYNCS_FINISHED,
     SYNCS_FAILED,
     SYNCS_PAUSED,
     TAKERS,
     ROWS_WRITTEN,
+    ITEMS_UNCHANGED,
     LAG,
     SYNC_DURATION,
     SOURCE_TIME,
@@ -129,6 +135,7 @@ impl Listener for MetricsListener {
             (SYNCS_FINISHED, 1),
             (TAKERS, count(outcome.takers)),
             (ROWS_WRITTEN, outcome.written),
+            (ITEMS_UNCHANGED, outcome.unchanged),
             (SYNC_DURATION, millis(outcome.duration)),
             (SOURCE_TIME, millis(outcome.source_time)),
             (SINK_TIME, millis(outcome.sink_time)),

@@ -140,6 +140,7 @@ fn finished(outcome: &SyncOutcome) -> SyncFinished {
         takers: number(outcome.takers),
         ranked: u64::from(outcome.ranked),
         rows_written: outcome.written,
+        unchanged: outcome.unchanged,
         messages_coalesced: number(outcome.messages),
         started_at: outcome.started_at,
         duration_ms: millis(outcome.duration),

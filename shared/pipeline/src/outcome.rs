@@ -15,6 +15,8 @@ pub struct SyncOutcome {
     /// Those of them whose attempt is final.
     pub ranked: u32,
     pub written: u64,
+    /// Found in the sink as it should be, and not written again.
+    pub unchanged: u64,
     /// Of an earlier sync, and no longer in the result.
     pub deleted: u64,
     pub messages: usize,

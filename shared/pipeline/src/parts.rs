@@ -11,7 +11,7 @@ const LONGEST: usize = 300_000;
 /// Which parts of a result are in the store as they should be: what a run leaves behind that has to stop at the
 /// function's deadline, so that the next one writes the rest only.
 ///
-/// A part is a range of sort keys within one group of a table's items, with a digest of its content, stamp included. What is noted always is in the store:
+/// A part is a range of sort keys within one group of a table's items, with a digest of its content. What is noted always is in the store:
 /// a part is forgotten before any of its range is written, and a run that ends without stopping cleanly leaves
 /// nothing behind at all.
 #[derive(Clone, Debug, Default)]
@@ -31,6 +31,9 @@ struct Noted {
     /// Of the run that began to write: the others go on with it, so that equal results have equal digests.
     written_at: Timestamp,
     generation: i64,
+    /// Whether all of it was written, and nothing only found to be the same.
+    #[serde(default)]
+    rewritten: bool,
     groups: BTreeMap<String, BTreeMap<String, Part>>,
 }
 
@@ -88,6 +91,15 @@ impl WrittenParts {
         noted.groups.retain(|_, parts| !parts.is_empty());
     }
 
+    /// Whether this run writes all, be it the same: then what an earlier one noted counts only if that did, too.
+    pub fn rewrite(&self, rewrites: bool) {
+        let noted = &mut self.0.lock().unwrap_or_else(PoisonError::into_inner).noted;
+        if rewrites && !noted.rewritten {
+            *noted = Noted::default();
+        }
+        noted.rewritten = rewrites;
+    }
+
     /// The stamp of all items of this result.
     #[must_use]
     pub fn stamp(&self, own: Stamp) -> Stamp {
@@ -119,13 +131,13 @@ impl WrittenParts {
         }
     }
 
-    /// The range is written.
-    pub fn end(&self, key: PartKey, digest: u64) {
+    /// The range is written; `sent` says whether anything of it had to be.
+    pub fn end(&self, key: PartKey, digest: u64, sent: bool) {
         let mut parts = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         let part = Part { last: key.last.to_owned(), digest };
         parts.noted.groups.entry(key.group.to_owned()).or_default().insert(key.first.to_owned(), part);
         parts.seen.insert(key.name());
-        parts.written += 1;
+        parts.written += usize::from(sent);
     }
 }
 
@@ -141,8 +153,8 @@ mod tests {
     fn the_next_run_knows_what_is_written() {
         let parts = WrittenParts::from_progress(None);
         assert_eq!(parts.progress(), None, "a run that got nowhere");
-        parts.end(key("a", "c"), 1);
-        parts.end(key("d", "f"), 2);
+        parts.end(key("a", "c"), 1, true);
+        parts.end(key("d", "f"), 2, true);
         let next = WrittenParts::from_progress(parts.progress().as_deref());
         assert!(next.has(key("a", "c"), 1) && next.has(key("d", "f"), 2));
         assert!(!next.has(key("a", "c"), 2) && !next.has(key("a", "b"), 1));
@@ -154,12 +166,12 @@ mod tests {
     fn a_part_is_forgotten_before_any_of_its_range_is_written() {
         for (first, last) in [("c", "d"), ("a", "a"), ("b", "b"), ("0", "z")] {
             let parts = WrittenParts::from_progress(None);
-            parts.end(key("a", "c"), 1);
+            parts.end(key("a", "c"), 1, true);
             parts.begin(key(first, last));
             assert!(!parts.has(key("a", "c"), 1), "{first}..{last}");
         }
         let parts = WrittenParts::from_progress(None);
-        parts.end(key("b", "c"), 1);
+        parts.end(key("b", "c"), 1, true);
         parts.begin(key("d", "e"));
         parts.begin(key("0", "a"));
         assert!(parts.has(key("b", "c"), 1));
@@ -173,7 +185,7 @@ mod tests {
             for part in 0..300 {
                 let key = |at: u32| format!("{:024x}-0123456789#{section}", part * 1_000 + at);
                 let (first, last) = (key(0), key(999));
-                parts.end(PartKey { group: &group, first: &first, last: &last }, u64::MAX);
+                parts.end(PartKey { group: &group, first: &first, last: &last }, u64::MAX, true);
             }
         }
         let bytes = parts.progress().map(|text| text.len());
@@ -184,12 +196,12 @@ mod tests {
     fn what_the_result_no_longer_has_is_forgotten_before_it_is_deleted() {
         let earlier = WrittenParts::default();
         for (first, last) in [("a", "c"), ("d", "f"), ("g", "i")] {
-            earlier.end(key(first, last), 1);
+            earlier.end(key(first, last), 1, true);
         }
-        earlier.end(PartKey { group: "u", ..key("d", "f") }, 1);
+        earlier.end(PartKey { group: "u", ..key("d", "f") }, 1, true);
         let run = WrittenParts::from_progress(earlier.progress().as_deref());
         assert!(run.has(key("a", "c"), 1));
-        run.end(key("g", "i"), 2);
+        run.end(key("g", "i"), 2, true);
         run.forget_others("t");
         let next = WrittenParts::from_progress(run.notes().as_deref());
         assert!(next.has(key("a", "c"), 1) && next.has(key("g", "i"), 2) && !next.has(key("d", "f"), 1));

@@ -10,6 +10,8 @@ pub struct RunScope {
     pub generation: i64,
     /// The read sees all that was there then.
     pub read_started_at: Timestamp,
+    /// Whether all is written, also what is unchanged.
+    pub rewrite: bool,
     pub fence: Fence,
     pub written: WrittenParts,
 }

@@ -40,6 +40,8 @@ impl SinkError {
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct SinkCounts {
     pub written: u64,
+    /// Found in the sink as it should be.
+    pub unchanged: u64,
     pub deleted: u64,
     /// What the sink could not hold.
     pub problems: Problems,
@@ -73,7 +75,13 @@ pub trait SinkBatch: Send + Sync {
 /// One test on its way into a sink.
 #[async_trait]
 pub trait TestWriter: Send {
-    /// Takes an attempt as it is read and scored.
+    /// Whether it takes each attempt, with its answers: those of a form are in the ranked result anyway. What
+    /// needs none spares the engine most of its work.
+    fn wants_attempts(&self) -> bool {
+        true
+    }
+
+    /// Takes an attempt as it is read and scored, by user id, where it wants them.
     async fn take(&mut self, quiz: &Quiz, attempt: &TakenAttempt) -> Result<(), SinkError>;
 
     /// Takes the ranked result: writes it, or stages it, as far as `scope` allows.

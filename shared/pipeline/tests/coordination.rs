@@ -127,8 +127,11 @@ async fn a_forced_request_syncs_what_is_covered_and_does_not_wait() {
         QueueMessage { sent_at: Timestamp::from_millisecond(NOW - 60_000).ok(), ..message(id, body) }
     };
     assert_eq!(function.handle(&[forced("1")]).await.synced, 1);
+    assert_eq!(*function.sync.rewrites.lock().unwrap(), [true], "also what is unchanged");
     let function = Function::new(held("m"), BatchLimits::default());
     assert_eq!(function.handle(&[forced("1")]).await.absorbed, 1, "it joins a run");
+    let state = function.state();
+    assert!(state.is_to_rewrite(&Rules::default()) && state.requested_through == NOW, "{state:?}");
 }
 
 #[tokio::test(start_paused = true)]

@@ -2,7 +2,7 @@ use async_trait::async_trait;
 use aws_config::SdkConfig;
 use bson::{Bson, Document};
 use quiz_mongo::{MongoError, MongoSource};
-use quiz_pipeline::ports::{AnswerSource, Cause, DocumentStream, QuizDocuments, SourceError};
+use quiz_pipeline::ports::{AnswerSource, AttemptStream, Cause, DocumentStream, QuizDocuments, SourceError};
 use quiz_runtime::SecretSource;
 use tokio::sync::OnceCell;
 
@@ -66,7 +66,7 @@ impl AnswerSource for LazyMongo<MongoSource> {
         &'a self,
         quiz_id: &'a str,
         keys: Vec<Bson>,
-    ) -> Result<DocumentStream<'a>, SourceError> {
+    ) -> Result<AttemptStream<'a>, SourceError> {
         self.source().await?.attempts(quiz_id, keys).await
     }
 }

@@ -12,8 +12,8 @@ pub struct Ask {
     pub message_ids: Vec<String>,
     /// The one of them that stays in the queue while a run is under way.
     pub anchor: String,
-    /// Sync, whatever was synced before, and now.
-    pub force: bool,
+    /// Sync, whatever was synced before, and now: write all of it, be it unchanged. When that was received.
+    pub force: Option<i64>,
     /// The newest description, with the time when it was sent.
     pub description: Option<(i64, SessionDescription)>,
     /// The newest completion that they tell of, by its sender's clock.
@@ -64,18 +64,18 @@ impl SyncState {
         }
         // a run that took it up and failed has not used it
         let knows_it = ask.description.as_ref().is_none_or(|(at, _)| *at <= self.last.read_described_at);
-        if !ask.force && knows_it && self.quiz_id == ask.quiz_id && self.has_synced(through, rules) {
+        if ask.force.is_none() && knows_it && self.quiz_id == ask.quiz_id && self.has_synced(through, rules) {
             return Admission::Covered;
         }
         let awaited = self.follow_up.as_ref().is_some_and(|it| now < it.due) && !is_follow_up;
-        if awaited && !ask.force && self.quiz_id == ask.quiz_id {
+        if awaited && ask.force.is_none() && self.quiz_id == ask.quiz_id {
             return Admission::Joined { next: self.joined(ask), keep: None };
         }
         if let Some(due) = ask.not_before {
             return Admission::Defer { due };
         }
         let next_read = self.synced_through.saturating_add(millis(rules.interval));
-        if self.synced_through > 0 && now < next_read && !ask.force && !is_follow_up {
+        if self.synced_through > 0 && now < next_read && ask.force.is_none() && !is_follow_up {
             return Admission::Defer { due: next_read };
         }
         let mut next = self.asked(ask);
@@ -120,6 +120,11 @@ impl SyncState {
     fn asked(&self, ask: &Ask) -> Self {
         let mut next = self.clone();
         next.requested_through = next.requested_through.max(ask.through);
+        if let Some(at) = ask.force {
+            // a run that is under way may have begun to write: only one that reads later is sure to write all
+            next.requested_through = next.requested_through.max(at);
+            next.rewrite_through = next.rewrite_through.max(at);
+        }
         next.newest_completion = next.newest_completion.max(ask.newest_completion);
         if let Some((at, description)) = &ask.description
             && (next.session.is_none() || *at > next.described_at)

@@ -14,6 +14,7 @@ pub struct Record {
     pub revision: u64,
     pub quiz_id: String,
     pub requested_through: i64,
+    pub rewrite_through: i64,
     pub synced_through: i64,
     pub generation: i64,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -66,6 +67,7 @@ impl Record {
             revision: state.revision,
             quiz_id: state.quiz_id,
             requested_through: state.requested_through,
+            rewrite_through: state.rewrite_through,
             synced_through: state.synced_through,
             generation: state.generation,
             lease_owner: owner,
@@ -111,6 +113,7 @@ impl Record {
             revision: self.revision,
             quiz_id: self.quiz_id,
             requested_through: self.requested_through,
+            rewrite_through: self.rewrite_through,
             synced_through: self.synced_through,
             generation: self.generation,
             lease,

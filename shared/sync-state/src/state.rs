@@ -11,6 +11,8 @@ pub struct SyncState {
     pub quiz_id: String,
     /// The newest request that a holder, or a follow-up, has taken on.
     pub requested_through: i64,
+    /// The newest forced request: until a complete sync's read began later, a run writes all.
+    pub rewrite_through: i64,
     /// Just before the read of the newest complete sync began: it has seen all that was there then.
     pub synced_through: i64,
     /// Of the newest run; greater than any before it.
@@ -101,6 +103,12 @@ impl SyncState {
     #[must_use]
     pub fn held(&self, now: i64) -> Option<&Lease> {
         self.lease.as_ref().filter(|lease| now < lease.until)
+    }
+
+    /// Whether a run is to write all, also what is unchanged.
+    #[must_use]
+    pub fn is_to_rewrite(&self, rules: &Rules) -> bool {
+        self.rewrite_through > 0 && !self.has_synced(self.rewrite_through, rules)
     }
 
     /// Whether a complete sync has seen what was asked for at `through`.

@@ -16,7 +16,7 @@ fn ask(message_id: &str, through: i64, force: bool) -> Ask {
         through,
         message_ids: vec![message_id.into()],
         anchor: message_id.into(),
-        force,
+        force: force.then_some(through),
         description: None,
         newest_completion: None,
         owner: format!("owner of {message_id}"),
@@ -119,4 +119,31 @@ fn that_a_test_was_asked_for_again_is_kept_until_a_sync_finishes() {
         joined,
     ];
     assert!(kept.iter().all(|state| state.asked_again == asked_again));
+}
+
+#[test]
+fn a_forced_request_is_done_by_a_run_that_read_later_and_wrote_all() {
+    let synced =
+        SyncState { revision: 1, quiz_id: "q".into(), synced_through: 50_000, ..SyncState::default() };
+    let (running, hold) = run(&synced, &ask("a", 145_000, false), 150_000);
+    assert!(!running.is_to_rewrite(&RULES));
+    // sent long ago, and received while a run is under way that has read since
+    let late = Ask { force: Some(165_000), ..ask("late", 149_000, true) };
+    let Admission::Joined { next: Some(joined), .. } = running.admit(&late, 165_000, &RULES) else {
+        panic!("it joins")
+    };
+    let last = LastRun { read_started_at: 160_000, ..LastRun::default() };
+    let Ending::Store { next, due } = stored(joined).finished(&hold, &last, &RULES) else {
+        panic!("its end is stored")
+    };
+    assert_eq!(due, Some(250_000), "a follow-up does what was forced");
+    assert!(next.is_to_rewrite(&RULES));
+
+    let (second, hold) = run(&stored(*next), &ask("follow-up", 250_000, true), 250_000);
+    let failed = ended(second.failed(&hold, failure(), None, 260_000));
+    assert!(failed.is_to_rewrite(&RULES), "it has not written all");
+    let (third, hold) = run(&failed, &ask("again", 400_000, false), 400_000);
+    assert!(third.is_to_rewrite(&RULES));
+    let last = LastRun { read_started_at: 401_000, ..LastRun::default() };
+    assert!(!ended(third.finished(&hold, &last, &RULES)).is_to_rewrite(&RULES));
 }

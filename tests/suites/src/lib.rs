@@ -16,4 +16,5 @@ pub mod reports;
 pub mod source;
 pub mod state;
 pub mod store;
+pub mod unchanged;
 pub mod warehouse;

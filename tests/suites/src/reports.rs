@@ -11,12 +11,14 @@ const ITEMS_OF_A_USER: usize = 3;
 
 /// The first `count` items that a test of this session has in the table, by user `u0`, `u1`, …, as the
 /// sync of that generation writes them: whole and broken numbers, texts in several scripts, lists and
-/// objects. No two generations have the same items.
+/// objects, sealed. No two generations have the same items.
 #[must_use]
 pub fn items(table: ReportTable, session_id: &str, count: usize, generation: i64) -> Vec<ReportItem> {
     let test = test(table, session_id, count);
     let written_at = Timestamp::from_second(1_714_500_000 + generation).unwrap();
-    let items: Vec<_> = reports::items(&test, table, Stamp { written_at, generation }).take(count).collect();
+    let stamp = Stamp { written_at, generation };
+    let mut items: Vec<_> = reports::items(&test, table, stamp).take(count).collect();
+    items.iter_mut().for_each(ReportItem::seal);
     assert_eq!(items.len(), count, "the fixture has too few items");
     items
 }
@@ -39,6 +41,7 @@ pub fn large_item(session_id: &str) -> ReportItem {
         test_name: "A form".into(),
         start_date: "2024-04-30".into(),
         sync_generation: 1,
+        content_digest: None,
     }))
 }
 

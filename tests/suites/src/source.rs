@@ -8,7 +8,7 @@ use bson::oid::ObjectId;
 use bson::{Bson, Document};
 use futures::{StreamExt, TryStreamExt};
 use quiz_domain::{AttemptHead, user_id};
-use quiz_pipeline::ports::{AnswerSource, DocumentStream};
+use quiz_pipeline::ports::{AnswerSource, AttemptBatch, AttemptStream, DocumentStream, SourceError};
 
 pub use documents::{Collections, documents};
 pub use documents::{EMPTY_QUIZ, OBJECT_ID_QUIZ, TEXT_QUIZ};
@@ -88,8 +88,8 @@ async fn a_stream_can_be_left_half_way(source: &dyn AnswerSource, stored: &Colle
     let all = stored.sessions_of(TEXT_QUIZ);
     let first: Vec<_> = source.attempt_heads(TEXT_QUIZ).await.unwrap().take(3).collect().await;
     assert_eq!(first.len(), 3);
-    let first: Vec<_> = source.attempts(TEXT_QUIZ, keys(&all)).await.unwrap().take(3).collect().await;
-    assert_eq!(first.len(), 3);
+    let first: Vec<_> = source.attempts(TEXT_QUIZ, keys(&all)).await.unwrap().take(1).collect().await;
+    assert_eq!(first.len(), 1);
     assert_eq!(attempts(source, TEXT_QUIZ, keys(&all)).await.len(), all.len(), "a later stream suffers");
 }
 
@@ -108,7 +108,17 @@ async fn heads(source: &dyn AnswerSource, quiz_id: &str) -> Vec<Document> {
 }
 
 async fn attempts(source: &dyn AnswerSource, quiz_id: &str, keys: Vec<Bson>) -> Vec<Document> {
-    all(source.attempts(quiz_id, keys).await.unwrap()).await
+    decoded(source.attempts(quiz_id, keys).await.unwrap()).await.unwrap()
+}
+
+/// The documents of a stream's batches.
+///
+/// # Errors
+/// The stream's.
+pub async fn decoded(batches: AttemptStream<'_>) -> Result<Vec<Document>, SourceError> {
+    let batches: Vec<AttemptBatch> = batches.try_collect().await?;
+    let documents = batches.iter().flat_map(|batch| batch.documents().map(|raw| batch.decode(raw)));
+    Ok(documents.collect())
 }
 
 async fn all(stream: DocumentStream<'_>) -> Vec<Document> {

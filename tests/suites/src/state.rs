@@ -52,6 +52,7 @@ fn full() -> SyncState {
         revision: 1,
         quiz_id: "6715f621e1eb083bfa9b56cc".into(),
         requested_through: 1_714_500_000_123,
+        rewrite_through: 1_714_400_000_001,
         synced_through: 1_714_499_999_999,
         generation: 1_714_500_000_001,
         lease: Some(Lease { owner: "a".into(), message_id: "m-1".into(), until: 1_714_500_060_000 }),

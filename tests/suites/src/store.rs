@@ -1,6 +1,6 @@
 //! The suite of [`ReportStore`] and [`ReportReader`].
 
-use std::collections::{BTreeMap, HashSet};
+use std::collections::BTreeMap;
 
 use futures::future::join_all;
 use futures::{StreamExt, TryStreamExt, stream};
@@ -31,7 +31,8 @@ pub async fn report_store(store: &dyn Reports, session: &str, large: LargeItems)
         an_item_replaces_the_one_with_its_keys(store, session, table).await;
         a_user_gets_only_the_own_items(store, session, table).await;
         a_session_is_read_whole_and_in_order(store, session, table).await;
-        what_is_not_kept_is_deleted(store, session, table).await;
+        what_a_session_has_is_known(store, session, table).await;
+        what_is_not_wanted_is_deleted(store, session, table).await;
         puts_go_on_side_by_side(store, session, table).await;
         nothing_is_written_once_the_lease_is_over(store, session, table).await;
     }
@@ -100,43 +101,46 @@ async fn a_session_is_read_whole_and_in_order(store: &dyn Reports, session: &str
     clear(store, table, &other, 3).await;
 }
 
-async fn what_is_not_kept_is_deleted(store: &dyn Reports, session: &str, table: ReportTable) {
+async fn what_a_session_has_is_known(store: &dyn Reports, session: &str, table: ReportTable) {
+    const COUNT: usize = 1_030;
+    let (session, other) = (format!("{session}-known"), format!("{session}-known-other"));
+    let of_session = items(table, &session, COUNT, 7);
+    put(store, table, of_session.clone()).await;
+    put(store, table, items(table, &other, 3, 7)).await;
+    let mut known = store.stored(table, &session).await.unwrap();
+    assert_eq!(known.len(), COUNT);
+    for item in &of_session {
+        let digest = item.content_digest().unwrap();
+        assert!(known.has(item.sort_key(), digest, 7), "{} is not known", item.sort_key());
+        assert!(!known.has(item.sort_key(), digest, 6), "an earlier run takes it for its own");
+    }
+    let (one, another) = (&of_session[0], &of_session[1]);
+    assert!(!known.has(one.sort_key(), another.content_digest().unwrap(), 7), "other content");
+    known.keep(one.sort_key());
+    assert_eq!((known.stale(7).count(), known.stale(6).count()), (COUNT - 1, 0));
+    for nobody in ["no such session", ""] {
+        assert!(store.stored(table, nobody).await.unwrap().is_empty());
+    }
+    clear(store, table, &session, COUNT).await;
+    clear(store, table, &other, 3).await;
+}
+
+async fn what_is_not_wanted_is_deleted(store: &dyn Reports, session: &str, table: ReportTable) {
     let (session, other) = (format!("{session}-kept"), format!("{session}-kept-other"));
     let (of_session, of_other) = (items(table, &session, 90, 1), items(table, &other, 5, 1));
     put(store, table, of_session.clone()).await;
     put(store, table, of_other.clone()).await;
-    let mut keep: HashSet<String> = of_session.iter().map(|it| it.sort_key().to_owned()).collect();
-    keep.insert("not stored".into());
-    assert_eq!(
-        store.retain(table, &session, &keep, i64::MAX, &Fence::open()).await.unwrap(),
-        0,
-        "all were to be kept"
-    );
+    assert_eq!(store.delete(table, &session, Vec::new(), &Fence::open()).await.unwrap(), 0);
     let (kept, stale): (Vec<_>, Vec<_>) = of_session.into_iter().enumerate().partition(|(at, _)| at % 3 == 0);
-    for (_, item) in &stale {
-        keep.remove(item.sort_key());
-    }
-    assert_eq!(
-        store.retain(table, &session, &keep, i64::MAX, &Fence::open()).await.unwrap(),
-        stale.len() as u64
-    );
+    let keys: Vec<String> = stale.iter().map(|(_, item)| item.sort_key().to_owned()).collect();
+    let deleted = store.delete(table, &session, keys, &Fence::open()).await.unwrap();
+    assert_eq!(deleted, stale.len() as u64);
     let kept: Vec<ReportItem> = kept.into_iter().map(|(_, item)| item).collect();
     assert_holds(store, table, &session, &kept).await;
     for (_, item) in stale {
         assert!(stored(store, &item).await.is_none(), "{} is still there", item.sort_key());
     }
-    let newer = items(table, &session, 1, 9);
-    put(store, table, newer.clone()).await;
-    assert_eq!(
-        store.retain(table, &session, &HashSet::new(), 8, &Fence::open()).await.unwrap(),
-        kept.len() as u64 - 1
-    );
-    assert_holds(store, table, &session, &newer).await;
-    assert_eq!(
-        store.retain(table, "no such session", &HashSet::new(), i64::MAX, &Fence::open()).await.unwrap(),
-        0
-    );
-    clear(store, table, &session, newer.len()).await;
+    clear(store, table, &session, kept.len()).await;
     assert_holds(store, table, &other, &of_other).await;
     clear(store, table, &other, of_other.len()).await;
 }
@@ -156,7 +160,8 @@ async fn nothing_is_written_once_the_lease_is_over(store: &dyn Reports, session:
     let over = Fence::open();
     over.revoke();
     let newer = store.put(table, items(table, &session, 30, 2), &over).await.unwrap_err();
-    let deleted = store.retain(table, &session, &HashSet::new(), i64::MAX, &over).await.unwrap_err();
+    let keys = vec![all[0].sort_key().to_owned()];
+    let deleted = store.delete(table, &session, keys, &over).await.unwrap_err();
     for error in [newer, deleted] {
         assert!(matches!(error, StoreError::LeaseOver { .. }) && error.is_retryable(), "{error}");
     }
@@ -184,7 +189,7 @@ async fn a_large_item_costs_its_neighbours_nothing(store: &dyn Reports, session:
         }
     }
     assert_holds(store, table, &session, &neighbours).await;
-    store.retain(table, &session, &HashSet::new(), i64::MAX, &Fence::open()).await.unwrap();
+    delete_all(store, table, &session).await;
 }
 
 async fn put(store: &dyn Reports, table: ReportTable, items: Vec<ReportItem>) {
@@ -196,8 +201,15 @@ async fn put(store: &dyn Reports, table: ReportTable, items: Vec<ReportItem>) {
 
 /// Deletes all of a session's items, and with that counts them.
 async fn clear(store: &dyn Reports, table: ReportTable, session: &str, count: usize) {
-    let deleted = store.retain(table, session, &HashSet::new(), i64::MAX, &Fence::open()).await.unwrap();
+    let deleted = delete_all(store, table, session).await;
     assert_eq!(deleted, count as u64, "items of {session} in {}", table.default_name());
+}
+
+/// Deletes all of a session's items, and tells how many there were.
+pub async fn delete_all(store: &dyn ReportStore, table: ReportTable, session: &str) -> u64 {
+    let stored = store.stored(table, session).await.unwrap();
+    let keys = stored.stale(i64::MAX).map(str::to_owned).collect();
+    store.delete(table, session, keys, &Fence::open()).await.unwrap()
 }
 
 /// Asserts that each item is stored as it is, and that their users have no others.

@@ -32,8 +32,22 @@ fn test() -> TestDifference {
         ranked: 1_520,
         reports: ReportCounts { new: 3, changed: 40, unchanged: 1_482, removed: 1 },
         items: vec![
-            ItemCounts { table: ReportTable::Sections, new: 15, changed: 80, unchanged: 7_530, deleted: 5 },
-            ItemCounts { table: ReportTable::Students, new: 3, changed: 40, unchanged: 1_482, deleted: 1 },
+            ItemCounts {
+                table: ReportTable::Sections,
+                new: 15,
+                changed: 80,
+                unchanged: 7_530,
+                rewritten: 0,
+                deleted: 5,
+            },
+            ItemCounts {
+                table: ReportTable::Students,
+                new: 3,
+                changed: 40,
+                unchanged: 1_482,
+                rewritten: 7,
+                deleted: 1,
+            },
         ],
         largest: LargestChanges {
             marks: vec![risen.clone(), ended, fallen.clone()],

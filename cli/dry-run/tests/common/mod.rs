@@ -12,9 +12,12 @@ use quiz_dry_run::{CanHold, Change, DryRun, OldAndNew, ReportCounts, TestDiffere
 use quiz_events::{SessionDescription, SessionTarget};
 use quiz_local::{DumpSource, SqliteStore};
 use quiz_pipeline::ports::{AnswerSource, Clock, Fence, SystemClock};
-use quiz_pipeline::{Engine, ReportSink, RunScope, SessionRequest, SessionSync, WrittenParts};
+use quiz_pipeline::{
+    Engine, ReportSink, RunScope, SessionRequest, SessionSync, SyncOutcome, Synced, WrittenParts,
+};
 use quiz_sample::{SampleDocuments, write_dump};
 use quiz_suites::store::session_items;
+use rusqlite::Connection;
 use serde_json::Value;
 use tempfile::TempDir;
 
@@ -104,13 +107,15 @@ pub struct World {
     pub store: Arc<SqliteStore>,
     pub formats: ReportFormats,
     pub can_hold: CanHold,
+    /// Whether the runs are forced.
+    pub rewrite: bool,
 }
 
 impl World {
     pub fn new(formats: ReportFormats) -> Self {
         let folder = tempfile::tempdir().unwrap();
         let store = Arc::new(SqliteStore::open(folder.path().join("reports.db")).unwrap());
-        Self { folder, store, formats, can_hold: |_| Ok(()) }
+        Self { folder, store, formats, can_hold: |_| Ok(()), rewrite: false }
     }
 
     pub fn source(&self, cohort: &Cohort) -> Arc<dyn AnswerSource> {
@@ -128,6 +133,7 @@ impl World {
             warehouse: true,
             excluded_users: HashSet::from(["test_admin".to_owned()]),
             clock: Arc::new(SystemClock),
+            rewrite: self.rewrite,
         }
     }
 
@@ -151,7 +157,7 @@ impl World {
     }
 
     /// The real run.
-    pub async fn sync(&self, cohort: &Cohort, description: Option<SessionDescription>) {
+    pub async fn sync(&self, cohort: &Cohort, description: Option<SessionDescription>) -> SyncOutcome {
         let sink = Arc::new(ReportSink::new(self.store.clone(), self.formats));
         let excluded = HashSet::from(["test_admin".to_owned()]);
         let engine = Engine::new(self.source(cohort), sink, Arc::new(SystemClock), excluded);
@@ -160,10 +166,13 @@ impl World {
         let scope = RunScope {
             generation: now.as_millisecond(),
             read_started_at: now,
+            rewrite: self.rewrite,
             fence: Fence::open(),
             written: WrittenParts::default(),
         };
-        engine.begin().unwrap().sync(&request, &scope).await.unwrap();
+        let synced = engine.begin().unwrap().sync(&request, &scope).await.unwrap();
+        let (Synced::Done(outcome) | Synced::Staged(outcome)) = synced;
+        outcome
     }
 
     pub async fn dump(&self) -> Dump {
@@ -175,6 +184,17 @@ impl World {
             }
         }
         dump
+    }
+
+    /// As an older version has left the item.
+    pub fn without_digest(&self, table: ReportTable, sort_key: &str) {
+        let connection = Connection::open(self.folder.path().join("reports.db")).unwrap();
+        let update = format!(
+            r#"UPDATE "{}" SET "item" = json_remove("item", '$.content_digest') WHERE "{}" = ?1"#,
+            table.default_name(),
+            table.sort_key()
+        );
+        assert_eq!(connection.execute(&update, [sort_key]).unwrap(), 1);
     }
 
     /// Of the database and its log.
@@ -260,5 +280,6 @@ fn said(item: &Value) -> Value {
     let fields = item.as_object_mut().unwrap();
     fields.remove("inserted_at_timestamp");
     fields.remove("sync_generation");
+    fields.remove("content_digest");
     item
 }

@@ -32,6 +32,7 @@ pub fn finished(sink: &str, session: &str) -> SyncFinished {
         takers: 10,
         ranked: 9,
         rows_written: 1_234,
+        unchanged: 0,
         messages_coalesced: 10,
         started_at: at(),
         duration_ms: 2_345,

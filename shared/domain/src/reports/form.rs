@@ -1,6 +1,6 @@
 use serde::Serialize;
 
-use super::{Keys, ReportItem, Stamp, date};
+use super::{ContentDigest, Keys, ReportItem, Stamp, date};
 use crate::question::Question;
 use crate::scoring::is_answered;
 use crate::test_results::{FormAttempt, Test, TestResults};
@@ -34,6 +34,8 @@ pub struct FormResponse {
     pub test_name: String,
     pub start_date: String,
     pub sync_generation: i64,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub content_digest: Option<ContentDigest>,
 }
 
 pub(super) fn items(test: &Test, stamp: Stamp) -> impl Iterator<Item = ReportItem> + Send {
@@ -74,6 +76,7 @@ fn response(
         test_name: test.name().to_owned(),
         start_date: date(test.began(stamp.written_at)),
         sync_generation: stamp.generation,
+        content_digest: None,
     }
 }
 

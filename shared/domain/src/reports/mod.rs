@@ -2,6 +2,7 @@
 //! and `form_question_responses`. An unknown value is left out of an item.
 
 mod chapters;
+mod content;
 mod form;
 mod section;
 mod student;
@@ -9,6 +10,7 @@ mod student;
 use serde::Serialize;
 
 pub use chapters::ChapterLine;
+pub use content::ContentDigest;
 pub use form::FormResponse;
 pub(crate) use form::labels;
 pub use section::{SectionReport, SectionResult, section_results};
@@ -121,6 +123,41 @@ impl ReportItem {
             Self::Section(item) => &item.sort_key,
             Self::Student(item) => &item.user_id,
             Self::FormResponse(item) => &item.sort_key,
+        }
+    }
+
+    /// `None` until it is [sealed](Self::seal).
+    #[must_use]
+    pub fn content_digest(&self) -> Option<ContentDigest> {
+        match self {
+            Self::Section(item) => item.content_digest,
+            Self::Student(item) => item.content_digest,
+            Self::FormResponse(item) => item.content_digest,
+        }
+    }
+
+    /// Gives the item the digest of its content; none where that is no JSON.
+    pub fn seal(&mut self) {
+        match self {
+            Self::Section(item) => {
+                let inserted_at = std::mem::take(&mut item.inserted_at_timestamp);
+                let generation = std::mem::take(&mut item.sync_generation);
+                item.content_digest = None;
+                item.content_digest = ContentDigest::of(item);
+                (item.inserted_at_timestamp, item.sync_generation) = (inserted_at, generation);
+            }
+            Self::Student(item) => {
+                let generation = std::mem::take(&mut item.sync_generation);
+                item.content_digest = None;
+                item.content_digest = ContentDigest::of(item);
+                item.sync_generation = generation;
+            }
+            Self::FormResponse(item) => {
+                let generation = std::mem::take(&mut item.sync_generation);
+                item.content_digest = None;
+                item.content_digest = ContentDigest::of(item);
+                item.sync_generation = generation;
+            }
         }
     }
 }

@@ -1,6 +1,6 @@
 use serde::Serialize;
 
-use super::{ChapterLine, Keys, Stamp, chapters, clock, date};
+use super::{ChapterLine, ContentDigest, Keys, Stamp, chapters, clock, date};
 use crate::rank::{CohortFigures, Standing};
 use crate::round::{number, optional_number, round2};
 use crate::sections::OVERALL;
@@ -68,6 +68,8 @@ pub struct SectionReport {
     /// RFC 3339, UTC.
     pub inserted_at_timestamp: String,
     pub sync_generation: i64,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub content_digest: Option<ContentDigest>,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub chapter_wise_data: Option<Vec<ChapterLine>>,
 }
@@ -147,6 +149,7 @@ fn template(test: &Test, stamp: Stamp) -> SectionReport {
         has_quiz_ended: false,
         inserted_at_timestamp: stamp.written_at.to_string(),
         sync_generation: stamp.generation,
+        content_digest: None,
         chapter_wise_data: None,
     }
 }

@@ -1,6 +1,6 @@
 use serde::Serialize;
 
-use super::{Keys, ReportItem, Stamp, chapters, date};
+use super::{ContentDigest, Keys, ReportItem, Stamp, chapters, date};
 use crate::round::{number, optional_number, round2};
 use crate::test_results::{Ranking, ScoredAttempt, Test, TestResults};
 use crate::value::Value;
@@ -21,6 +21,8 @@ pub struct StudentReport {
     pub chapter_performance: Vec<ChapterPerformance>,
     pub metadata: ReportMetadata,
     pub sync_generation: i64,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub content_digest: Option<ContentDigest>,
 }
 
 #[derive(Clone, Debug, Serialize)]
@@ -152,6 +154,7 @@ fn report(
         chapter_performance: chapters.collect(),
         metadata: ReportMetadata { test_incomplete: !attempt.is_final },
         sync_generation: stamp.generation,
+        content_digest: None,
     })
 }
 

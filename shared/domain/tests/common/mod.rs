@@ -82,7 +82,7 @@ pub fn build_showing(
                     show(builder.quiz(), &taken);
                     None
                 }
-                Taken::Unreadable => None,
+                Taken::Scored | Taken::Unreadable => None,
             })
             .collect();
         candidates.keep(&none);

@@ -32,6 +32,7 @@ pub fn item(session_id: &str, user_id: &str, user_response: Value) -> ReportItem
         test_name: "A form".into(),
         start_date: "2024-04-30".to_owned(),
         sync_generation: 1,
+        content_digest: None,
     }))
 }
 

@@ -35,7 +35,7 @@ struct State {
     requests: Mutex<Vec<Vec<String>>>,
     written: Mutex<BTreeSet<String>>,
     in_flight: AtomicUsize,
-    peak: AtomicUsize,
+    under_way: Mutex<Vec<usize>>,
 }
 
 impl Stub {
@@ -62,16 +62,21 @@ impl Stub {
         self.state.written.lock().unwrap().clone()
     }
 
+    /// For each request, in the order of arrival, how many were under way then, itself included.
+    pub fn under_way(&self) -> Vec<usize> {
+        self.state.under_way.lock().unwrap().clone()
+    }
+
     /// The most requests that were under way at once.
     pub fn peak(&self) -> usize {
-        self.state.peak.load(Ordering::SeqCst)
+        self.under_way().into_iter().max().unwrap_or_default()
     }
 }
 
 async fn serve(mut connection: TcpStream, state: Arc<State>, script: Arc<Script>) {
     while let Some(body) = read_request(&mut connection).await {
         let under_way = state.in_flight.fetch_add(1, Ordering::SeqCst) + 1;
-        state.peak.fetch_max(under_way, Ordering::SeqCst);
+        state.under_way.lock().unwrap().push(under_way);
         tokio::time::sleep(LATENCY).await;
         let answer = answer(&body, &state, &*script);
         state.in_flight.fetch_sub(1, Ordering::SeqCst);

@@ -83,8 +83,8 @@ pub(super) struct Sessions(HashMap<String, OfQuiz>);
 struct OfQuiz {
     /// In the order of the file.
     heads: Vec<Head>,
-    /// Places in `heads`, by the key of the document.
-    by_key: Vec<u32>,
+    /// The documents' keys in order, with their places in `heads`.
+    by_key: Vec<(Box<[u8]>, u32)>,
 }
 
 /// A session document's place, and its fields that an [`AttemptHead`] is read from, as BSON.
@@ -129,8 +129,10 @@ impl Sessions {
     /// Where the quiz's documents with these `_id`s begin, in the order of the file.
     pub fn places(&self, quiz_id: &str, keys: &[Bson]) -> Vec<Place> {
         let Some(of_quiz) = self.0.get(quiz_id) else { return Vec::new() };
-        let keys = keys.iter().filter_map(|key| doc! {"_id": key}.to_vec().ok());
-        let mut places: Vec<Place> = keys.flat_map(|key| of_quiz.with_key(&key)).collect();
+        let mut places = Vec::with_capacity(keys.len());
+        for key in keys.iter().filter_map(|key| doc! {"_id": key}.to_vec().ok()) {
+            places.extend(of_quiz.with_key(&key));
+        }
         places.sort_by_key(|place| place.offset);
         places.dedup();
         places
@@ -139,21 +141,16 @@ impl Sessions {
 
 impl OfQuiz {
     fn sort(&mut self) {
-        let heads = &self.heads;
-        self.by_key = (0..).take(heads.len()).collect();
-        self.by_key.sort_by_cached_key(|at| key_at(heads, *at));
+        let keys = self.heads.iter().zip(0..).filter_map(|(head, at)| Some((head.key()?, at)));
+        self.by_key = keys.collect();
+        self.by_key.sort_unstable();
     }
 
-    fn with_key(&self, key: &[u8]) -> Vec<Place> {
-        let from = self.by_key.partition_point(|at| key_at(&self.heads, *at).as_deref() < Some(key));
-        let at = self.by_key.iter().skip(from).map(|at| (*at, key_at(&self.heads, *at)));
-        let same = at.take_while(|(_, other)| other.as_deref() == Some(key));
-        same.filter_map(|(at, _)| Some(self.heads.get(usize::try_from(at).ok()?)?.place)).collect()
+    fn with_key<'a>(&'a self, key: &'a [u8]) -> impl Iterator<Item = Place> + 'a {
+        let from = self.by_key.partition_point(|(other, _)| **other < *key);
+        let same = self.by_key.iter().skip(from).take_while(|(other, _)| **other == *key);
+        same.filter_map(|(_, at)| Some(self.heads.get(usize::try_from(*at).ok()?)?.place))
     }
-}
-
-fn key_at(heads: &[Head], at: u32) -> Option<Vec<u8>> {
-    heads.get(usize::try_from(at).ok()?)?.key()
 }
 
 impl Head {
@@ -162,11 +159,11 @@ impl Head {
     }
 
     /// A document of `_id` alone.
-    fn key(&self) -> Option<Vec<u8>> {
+    fn key(&self) -> Option<Box<[u8]>> {
         let id = last(RawDocument::from_bytes(&self.fields).ok()?, cstr!("_id")).ok()??;
         let mut key = RawDocumentBuf::new();
         key.append(cstr!("_id"), id);
-        Some(key.into_bytes())
+        Some(key.into_bytes().into())
     }
 }
 

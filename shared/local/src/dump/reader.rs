@@ -12,6 +12,8 @@ use super::error::{Malformed, io_error};
 pub(super) const SMALLEST: usize = 5;
 /// Bytes beyond which a length is a mistake: MongoDB takes documents of up to 16 MiB.
 pub(super) const LARGEST: usize = 48 * 1024 * 1024;
+/// Bytes: a session document of 105 questions, and the beginning of the next one.
+const READ_AT_ONCE: usize = 32 * 1024;
 /// Levels beyond which a document is not decoded; MongoDB takes up to 100.
 const DEEPEST: usize = 200;
 
@@ -34,7 +36,7 @@ pub(super) struct BsonFile {
 
 impl BsonFile {
     pub fn open(collection: &Collection) -> Result<Self, SourceError> {
-        let input = BufReader::new(collection.open()?);
+        let input = BufReader::with_capacity(READ_AT_ONCE, collection.open()?);
         Ok(Self { path: collection.path().to_owned(), input, next: Place::default(), bytes: Vec::new() })
     }
 
@@ -47,17 +49,21 @@ impl BsonFile {
         }
     }
 
-    /// The document at a place that is not behind, in full. Of one that is broken inside what is left is
-    /// its `_id`: the domain counts it as unreadable, and its neighbours are read.
-    pub fn read_at(&mut self, place: Place) -> Result<Document, SourceError> {
+    /// The document at a place that is not behind, framed but not decoded.
+    pub fn raw_at(&mut self, place: Place) -> Result<&RawDocument, SourceError> {
         self.skip_to(place)?;
         if self.read_frame()?.is_none() {
             return Err(self.malformed(place, Malformed::Gone));
         }
-        let raw =
-            RawDocument::from_bytes(&self.bytes).map_err(|cause| self.malformed(place, cause.into()))?;
+        RawDocument::from_bytes(&self.bytes).map_err(|cause| self.malformed(place, cause.into()))
+    }
+
+    /// The same in full. Of one that is broken inside what is left is its `_id`.
+    pub fn read_at(&mut self, place: Place) -> Result<Document, SourceError> {
+        let path = self.path.clone();
+        let raw = self.raw_at(place)?;
         decode(raw).or_else(|cause| {
-            let error = self.malformed(place, cause);
+            let error = malformed(&path, place, cause);
             let Some(id) = id(raw) else { return Err(error) };
             tracing::warn!(id = id.to_string(), error = %error, "stored document cannot be read");
             Ok(doc! { "_id": id })
@@ -122,6 +128,17 @@ fn id(document: &RawDocument) -> Option<Bson> {
         RawBsonRef::ObjectId(id) => Some(Bson::ObjectId(id)),
         _ => None,
     }
+}
+
+/// Of a document that is broken inside what is left is its `_id`: the domain counts it as unreadable, and its
+/// neighbours are read.
+pub(super) fn decode_or_id(raw: &RawDocument) -> Document {
+    decode(raw).unwrap_or_else(|error| {
+        let id = id(raw);
+        let shown = id.as_ref().map_or_else(|| "unknown".to_owned(), Bson::to_string);
+        tracing::warn!(id = shown, error = %error, "stored document cannot be read");
+        id.map(|id| doc! { "_id": id }).unwrap_or_default()
+    })
 }
 
 fn decode(document: &RawDocument) -> Result<Document, Malformed> {

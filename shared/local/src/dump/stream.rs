@@ -3,14 +3,16 @@ use std::sync::Arc;
 use bson::Document;
 use futures::Stream;
 use futures::stream;
-use quiz_pipeline::ports::SourceError;
+use quiz_pipeline::ports::{AttemptBatch, SourceError};
 use tokio::sync::mpsc::{self, Sender};
 
 use super::collection::Collection;
-use super::reader::{BsonFile, Place};
+use super::reader::{self, BsonFile, Place};
 
 /// Documents that are read ahead of their consumer.
 const AHEAD: usize = 16;
+/// Batches that are read ahead of their consumer.
+const BATCHES_AHEAD: usize = 2;
 
 /// The documents at these places, which are in the order of the file, in one pass over it on a thread
 /// for blocking work. Dropping the stream ends the pass.
@@ -18,11 +20,52 @@ pub(super) fn documents(
     collection: Arc<Collection>,
     places: Vec<Place>,
 ) -> impl Stream<Item = Result<Document, SourceError>> + Send + Unpin + 'static {
+    read(collection, places, AHEAD, |file, places, sender| {
+        for place in places {
+            if sender.blocking_send(Ok(file.read_at(*place)?)).is_err() {
+                break;
+            }
+        }
+        Ok(())
+    })
+}
+
+/// The same, as they are stored.
+pub(super) fn batches(
+    collection: Arc<Collection>,
+    places: Vec<Place>,
+) -> impl Stream<Item = Result<AttemptBatch, SourceError>> + Send + Unpin + 'static {
+    read(collection, places, BATCHES_AHEAD, |file, places, sender| {
+        let new = || AttemptBatch::new(reader::decode_or_id);
+        let mut batch = new();
+        for place in places {
+            batch.push(file.raw_at(*place)?);
+            if batch.is_full() && sender.blocking_send(Ok(std::mem::replace(&mut batch, new()))).is_err() {
+                return Ok(());
+            }
+        }
+        if !batch.is_empty() {
+            drop(sender.blocking_send(Ok(batch)));
+        }
+        Ok(())
+    })
+}
+
+type Results<T> = Sender<Result<T, SourceError>>;
+type SendAll<T> = fn(&mut BsonFile, &[Place], &Results<T>) -> Result<(), SourceError>;
+
+fn read<T: Send + 'static>(
+    collection: Arc<Collection>,
+    places: Vec<Place>,
+    ahead: usize,
+    send_all: SendAll<T>,
+) -> impl Stream<Item = Result<T, SourceError>> + Send + Unpin + 'static {
     let what = collection.path().display().to_string();
-    let (sender, receiver) = mpsc::channel(AHEAD);
+    let (sender, receiver) = mpsc::channel(ahead);
     let reader = (!places.is_empty()).then(|| {
         tokio::task::spawn_blocking(move || {
-            if let Err(error) = send_all(&collection, &places, &sender) {
+            let sent = BsonFile::open(&collection).and_then(|mut file| send_all(&mut file, &places, &sender));
+            if let Err(error) = sent {
                 drop(sender.blocking_send(Err(error)));
             }
         })
@@ -38,18 +81,4 @@ pub(super) fn documents(
             Some((Err(SourceError::Unavailable { what, cause }), (receiver, None)))
         }
     }))
-}
-
-fn send_all(
-    collection: &Collection,
-    places: &[Place],
-    sender: &Sender<Result<Document, SourceError>>,
-) -> Result<(), SourceError> {
-    let mut file = BsonFile::open(collection)?;
-    for place in places {
-        if sender.blocking_send(Ok(file.read_at(*place)?)).is_err() {
-            return Ok(());
-        }
-    }
-    Ok(())
 }

@@ -87,6 +87,7 @@ async fn quiet_run(
     let scope = RunScope {
         generation: 1,
         read_started_at: world.time.now(),
+        rewrite: false,
         fence: Fence::open(),
         written: WrittenParts::default(),
     };

@@ -3,11 +3,13 @@
 use std::sync::{Mutex, MutexGuard};
 
 use async_trait::async_trait;
-use bson::{Bson, Document, bson, doc};
+use bson::{Bson, Document, RawDocumentBuf, bson, doc};
 use futures::{StreamExt, stream};
 use jiff::Timestamp;
 use quiz_domain::{AttemptHead, user_id};
-use quiz_pipeline::ports::{AnswerSource, DocumentStream, QuizDocuments, SourceError};
+use quiz_pipeline::ports::{
+    AnswerSource, AttemptBatch, AttemptStream, DocumentStream, QuizDocuments, SourceError,
+};
 
 /// No answer, or one of two options.
 pub const CHOICES: i32 = 3;
@@ -111,8 +113,12 @@ impl AnswerSource for Documents {
         &'a self,
         quiz_id: &'a str,
         keys: Vec<Bson>,
-    ) -> Result<DocumentStream<'a>, SourceError> {
-        let asked = move |it: &Document| it.get("_id").is_some_and(|id| keys.contains(id));
-        Ok(stream::iter(self.of(quiz_id).into_iter().filter(asked).map(Ok)).boxed())
+    ) -> Result<AttemptStream<'a>, SourceError> {
+        let asked = |it: &Document| it.get("_id").is_some_and(|id| keys.contains(id));
+        let mut batch = AttemptBatch::new(|raw| raw.try_into().unwrap());
+        for document in self.of(quiz_id).into_iter().filter(asked) {
+            batch.push(&RawDocumentBuf::try_from(&document).unwrap());
+        }
+        Ok(stream::iter([Ok(batch)]).boxed())
     }
 }

@@ -1,6 +1,5 @@
 //! The embedded adapters, each call of theirs under the scheduler's control.
 
-use std::collections::HashSet;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -12,9 +11,9 @@ use quiz_domain::rows::RowBatch;
 use quiz_events::QueueMessage;
 use quiz_local::MemoryQueue;
 use quiz_pipeline::ports::{
-    AnswerSource, DocumentStream, Fence, ParkCause, PutOutcome, QueueError, QuizDocuments, ReportStore,
-    SourceError, SourceQueue, StagedTest, StateError, StateKey, StoreError, SyncStates, Warehouse,
-    WarehouseBatch, WarehouseError,
+    AnswerSource, AttemptBatch, AttemptStream, DocumentStream, Fence, ParkCause, PutOutcome, QueueError,
+    QuizDocuments, ReportStore, SourceError, SourceQueue, StagedTest, StateError, StateKey, StoreError,
+    StoredItems, SyncStates, Warehouse, WarehouseBatch, WarehouseError,
 };
 use quiz_sync_state::SyncState;
 
@@ -52,8 +51,9 @@ impl AnswerSource for Simulated<dyn AnswerSource> {
         &'a self,
         quiz_id: &'a str,
         keys: Vec<Bson>,
-    ) -> Result<DocumentStream<'a>, SourceError> {
-        let read = async { self.inner.attempts(quiz_id, keys).await?.try_collect::<Vec<Document>>().await };
+    ) -> Result<AttemptStream<'a>, SourceError> {
+        let read =
+            async { self.inner.attempts(quiz_id, keys).await?.try_collect::<Vec<AttemptBatch>>().await };
         let documents = self.party.call("read attempts", source_failed, read).await?;
         Ok(stream::iter(documents.into_iter().map(Ok)).boxed())
     }
@@ -89,17 +89,20 @@ impl ReportStore for Simulated<dyn ReportStore> {
         Ok(all)
     }
 
-    async fn retain(
+    async fn stored(&self, table: ReportTable, session_id: &str) -> Result<StoredItems, StoreError> {
+        self.party.call("look up items", store_failed, self.inner.stored(table, session_id)).await
+    }
+
+    async fn delete(
         &self,
         table: ReportTable,
         session_id: &str,
-        keep: &HashSet<String>,
-        generation: i64,
+        sort_keys: Vec<String>,
         fence: &Fence,
     ) -> Result<u64, StoreError> {
         let fence = self.fence(fence);
-        let retain = self.inner.retain(table, session_id, keep, generation, &fence);
-        self.party.call("delete items", store_failed, retain).await
+        let delete = self.inner.delete(table, session_id, sort_keys, &fence);
+        self.party.call("delete items", store_failed, delete).await
     }
 }
 

@@ -24,6 +24,7 @@ pub(crate) struct Run {
     pub state: SyncState,
     pub written: WrittenParts,
     pub fence: Fence,
+    rules: Rules,
     heartbeat: AbortHandle,
 }
 
@@ -51,7 +52,7 @@ impl Run {
             fence: fence.clone(),
         };
         let heartbeat = tokio::spawn(heartbeat.run().in_current_span()).abort_handle();
-        Self { key, target, hold, state, written, fence, heartbeat }
+        Self { key, target, hold, state, written, fence, rules: by.rules, heartbeat }
     }
 
     /// The request, on behalf of all that have joined by now: with the newest description that any message brought.
@@ -71,6 +72,7 @@ impl Run {
         RunScope {
             generation: self.hold.generation,
             read_started_at,
+            rewrite: self.state.is_to_rewrite(&self.rules),
             fence: self.fence.clone(),
             written: self.written.clone(),
         }

@@ -1,15 +1,19 @@
 //! What the engine needs from the world.
 
+mod attempts;
 mod clock;
 mod fence;
 mod source;
 mod store;
+mod stored;
 mod warehouse;
 
+pub use attempts::{AttemptBatch, AttemptStream};
 pub use clock::{Clock, SystemClock};
 pub use fence::Fence;
 pub use quiz_messaging::{Cause, Notices, ParkCause, QueueError, SourceQueue, SourceQueues, with_causes};
 pub use quiz_sync_state::{StateError, StateKey, StateReader, SyncStates};
 pub use source::{AnswerSource, DocumentStream, QuizDocuments, SourceError};
 pub use store::{ItemStream, PutOutcome, Refusal, ReportReader, ReportStore, StoreError};
+pub use stored::StoredItems;
 pub use warehouse::{SharedCause, StagedTest, Warehouse, WarehouseBatch, WarehouseError};

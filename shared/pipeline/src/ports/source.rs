@@ -3,7 +3,7 @@ use bson::{Bson, Document};
 use futures::stream::BoxStream;
 use thiserror::Error;
 
-use super::Cause;
+use super::{AttemptStream, Cause};
 
 /// Why documents could not be read.
 #[derive(Debug, Error)]
@@ -33,9 +33,8 @@ pub type DocumentStream<'a> = BoxStream<'a, Result<Document, SourceError>>;
 /// Where quizzes, questions and session documents lie. Ids are given as text and match a stored id of
 /// either type, text or `ObjectId`.
 ///
-/// An error in a stream ends the sync of the whole test. So where a source can read on after one
-/// document that it cannot decode, it yields of that one what it can (its `_id`), and the domain counts
-/// it as unreadable.
+/// An error in a stream ends the sync of the whole test. So of one document that a source cannot decode it
+/// yields what it can (its `_id`), and the domain counts it as unreadable.
 #[async_trait]
 pub trait AnswerSource: Send + Sync {
     /// `None` where there is no such quiz.
@@ -49,10 +48,10 @@ pub trait AnswerSource: Send + Sync {
     async fn heads_of(&self, quiz_id: &str, user_ids: &[String]) -> Result<Vec<Document>, SourceError>;
 
     /// The full session documents with these `_id`s (in stored form), in any order; one that is gone is
-    /// left out.
+    /// left out. Fields that [`quiz_domain::Attempt::read`] does not look at may be missing.
     async fn attempts<'a>(
         &'a self,
         quiz_id: &'a str,
         keys: Vec<Bson>,
-    ) -> Result<DocumentStream<'a>, SourceError>;
+    ) -> Result<AttemptStream<'a>, SourceError>;
 }

@@ -1,12 +1,10 @@
-use std::collections::HashSet;
-
 use async_trait::async_trait;
 use futures::stream::BoxStream;
 use quiz_domain::reports::{ReportItem, ReportTable};
 use serde_json::Value;
 use thiserror::Error;
 
-use super::{Cause, Fence};
+use super::{Cause, Fence, StoredItems};
 
 /// Why items could not be written or read.
 #[derive(Debug, Error)]
@@ -49,6 +47,9 @@ pub struct PutOutcome {
 /// [`StoreError::LeaseOver`].
 #[async_trait]
 pub trait ReportStore: Send + Sync {
+    /// What the session has in the table, as it is now.
+    async fn stored(&self, table: ReportTable, session_id: &str) -> Result<StoredItems, StoreError>;
+
     /// Writes items of one table, any number of them, whose keys differ.
     async fn put(
         &self,
@@ -57,14 +58,12 @@ pub trait ReportStore: Send + Sync {
         fence: &Fence,
     ) -> Result<PutOutcome, StoreError>;
 
-    /// Deletes the session's items whose sort key is not in `keep`, but none that a later run has written
-    /// (whose `sync_generation` is above `generation`); tells how many.
-    async fn retain(
+    /// Deletes the session's items of these sort keys, which are there; tells how many.
+    async fn delete(
         &self,
         table: ReportTable,
         session_id: &str,
-        keep: &HashSet<String>,
-        generation: i64,
+        sort_keys: Vec<String>,
         fence: &Fence,
     ) -> Result<u64, StoreError>;
 }

@@ -26,6 +26,8 @@ use tokio::time::Instant;
 #[derive(Default)]
 pub struct Scripted {
     pub synced: Mutex<Vec<String>>,
+    /// Of each of them, whether all was to be written.
+    pub rewrites: Mutex<Vec<bool>>,
     pub running: AtomicUsize,
     pub most_running: AtomicUsize,
     /// Whether tests are only staged, for a commit together.
@@ -74,6 +76,7 @@ impl SyncBatch for Scripted {
             return Err(refused(session).into());
         }
         self.synced.lock().unwrap().push(session.clone());
+        self.rewrites.lock().unwrap().push(scope.rewrite);
         let outcome = SyncOutcome {
             sink: "reports",
             session_id: session,
@@ -82,6 +85,7 @@ impl SyncBatch for Scripted {
             takers: 0,
             ranked: 0,
             written: 0,
+            unchanged: 0,
             deleted: 0,
             messages: request.messages,
             backfill_id: request.backfill_id.clone(),

@@ -104,7 +104,7 @@ impl Task {
             through: self.through,
             message_ids: self.batch.iter().map(u8::to_string).collect(),
             anchor: self.anchor.to_string(),
-            force: false,
+            force: None,
             description: None,
             owner: owner.to_string(),
             newest_completion: None,

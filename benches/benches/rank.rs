@@ -1,0 +1,53 @@
+//! Ranking a million takers in five sections and over the whole test: `cargo bench -p quiz-benches --bench rank`
+#![allow(clippy::unwrap_used, clippy::panic, missing_docs, reason = "a bench may panic")]
+
+use std::hint::black_box;
+
+use bson::{RawDocumentBuf, doc, rawdoc};
+use criterion::{BatchSize, Criterion, criterion_group, criterion_main};
+use quiz_benches::{builder, read};
+use quiz_domain::{Quiz, TestBuilder};
+
+const TAKERS: i32 = 1_000_000;
+const SECTIONS: [&str; 5] = ["Physics", "Chemistry", "Mathematics", "Biology", "English"];
+
+fn quiz() -> Quiz {
+    let sets = SECTIONS.map(|section| {
+        let question = doc! {"_id": section, "type": "numerical-integer", "correct_answer": 1,
+        "metadata": {"subject": section}};
+        doc! {"_id": section, "title": section, "questions": [question],
+        "marking_scheme": {"correct": 4, "wrong": -1, "skipped": 0}}
+    });
+    let sets = sets.to_vec();
+    read(&doc! {"_id": "quiz", "question_sets": sets, "metadata": {"quiz_type": "assessment"}}, &[]).unwrap()
+}
+
+/// Their marks take a few values only, so that many share a rank.
+fn takers() -> TestBuilder {
+    let mut builder = builder(quiz());
+    for taker in 0..TAKERS {
+        let answer = |section: usize| (taker / 7_i32.pow(u32::try_from(section).unwrap())) % 3;
+        let mut records = bson::RawArrayBuf::new();
+        for (at, section) in SECTIONS.iter().enumerate() {
+            records.push(rawdoc! {"question_id": *section, "answer": answer(at)});
+        }
+        // a factor that brings them out of order, and each only once
+        let id = format!("{:08}", i64::from(taker) * 7_919 % i64::from(TAKERS));
+        let document: RawDocumentBuf = rawdoc! {"_id": id.as_str(), "user_id": id.as_str(), "quiz_id": "quiz",
+        "has_quiz_ended": true, "session_answers": records};
+        assert!(builder.take_raw(&document, false).is_some());
+    }
+    builder
+}
+
+fn rank(criterion: &mut Criterion) {
+    let mut group = criterion.benchmark_group("rank");
+    group.sample_size(10);
+    group.bench_function("1,000,000 takers in 5 sections", |bencher| {
+        bencher.iter_batched(takers, |builder| black_box(builder.finish().unwrap()), BatchSize::PerIteration);
+    });
+    group.finish();
+}
+
+criterion_group!(benches, rank);
+criterion_main!(benches);

@@ -1,0 +1,376 @@
+//! The suite of syncs of one test into a [`ReportStore`], one after the other: what is unchanged is not written, and
+//! the end is that of one full write.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::{Arc, Mutex};
+
+use async_trait::async_trait;
+use bson::{Bson, bson, doc};
+use jiff::Timestamp;
+use quiz_domain::reports::{self, ReportFormats, ReportItem, ReportTable, Stamp};
+use quiz_domain::{Quiz, Test, TestBuilder, TestSession};
+use quiz_pipeline::ports::{Fence, PutOutcome, ReportReader, ReportStore, StoreError, StoredItems};
+use quiz_pipeline::{ReportSink, ResultSink, RunScope, SinkCounts, SinkError, WrittenParts};
+use serde_json::{Map, Number, Value};
+
+use crate::store::{Reports, session_items};
+
+const QUIZ: &str = "6715f621e1eb083bfa9b56cc";
+/// A scored test in both formats.
+pub const BOTH: ReportFormats = ReportFormats { v1: true, v2: true };
+const V1: ReportFormats = ReportFormats { v1: true, v2: false };
+
+/// Who has taken a test of three questions: to each of them no answer, or the option of that number.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Student {
+    pub number: u32,
+    pub answers: [Option<i32>; 3],
+    pub ended: bool,
+}
+
+impl Student {
+    const fn new(number: u32, answer: i32) -> Self {
+        Self { number, answers: [Some(answer), Some(1), None], ended: true }
+    }
+}
+
+/// A test of a session, as one sync has ranked it.
+#[must_use]
+pub fn ranked(session_id: &str, is_form: bool, title: &str, students: &[Student]) -> Test {
+    let question = |at: usize| {
+        bson!({
+            "_id": format!("q{at}"), "type": "single-choice", "graded": true, "correct_answer": [1],
+            "text": format!("question {at}"), "options": [{"text": "zero"}, {"text": "one"}, {"text": "two"}],
+            "metadata": {"subject": if at == 0 { "Physics" } else { "Biology" }},
+        })
+    };
+    let quiz = doc! {
+        "_id": QUIZ, "title": title,
+        "metadata": {"quiz_type": if is_form { "form" } else { "assessment" }},
+        "question_sets": [{
+            "_id": "s", "title": "All", "max_questions_allowed_to_attempt": 3,
+            "marking_scheme": {"correct": 4, "wrong": -1, "skipped": 0},
+            "questions": (0..3).map(question).collect::<Vec<_>>(),
+        }],
+    };
+    let (quiz, problems) = Quiz::read(&quiz, &[]).unwrap();
+    let session =
+        TestSession { session_id: session_id.to_owned(), quiz_id: QUIZ.to_owned(), ..TestSession::default() };
+    let now = Timestamp::from_second(1_714_500_000).unwrap();
+    let mut builder = TestBuilder::new(quiz, session, now, problems);
+    for student in students {
+        let record = |(at, answer): (usize, &Option<i32>)| {
+            let answer = answer.map_or(Bson::Null, |option| bson!([option]));
+            bson!({"question_id": format!("q{at}"), "answer": answer, "visited": true})
+        };
+        let records: Vec<Bson> = student.answers.iter().enumerate().map(record).collect();
+        builder.take(&doc! {
+            "_id": format!("{:024x}", student.number), "user_id": format!("u{}", student.number),
+            "quiz_id": QUIZ, "has_quiz_ended": student.ended, "created_at": "2024-04-30T04:30:00",
+            "session_answers": records,
+        });
+    }
+    builder.finish().unwrap()
+}
+
+/// One run of a sync.
+#[derive(Clone, Copy, Debug)]
+pub struct Sync {
+    pub formats: ReportFormats,
+    pub generation: i64,
+    pub rewrite: bool,
+}
+
+impl Sync {
+    #[must_use]
+    pub fn of(generation: i64) -> Self {
+        Self { formats: BOTH, generation, rewrite: false }
+    }
+
+    fn stamp(self) -> Stamp {
+        let written_at = Timestamp::from_second(1_714_500_000 + self.generation).unwrap();
+        Stamp { written_at, generation: self.generation }
+    }
+
+    /// Writes the test as a function does.
+    ///
+    /// # Errors
+    /// As of the store.
+    pub async fn run(self, store: Arc<dyn ReportStore>, test: &Test) -> Result<SinkCounts, SinkError> {
+        let sink = ReportSink::new(store, self.formats);
+        let writer = sink.begin()?.test(&test.quiz, &test.session);
+        let scope = RunScope {
+            generation: self.generation,
+            read_started_at: self.stamp().written_at,
+            rewrite: self.rewrite,
+            fence: Fence::open(),
+            written: WrittenParts::default(),
+        };
+        writer.finish(test, self.stamp(), &scope).await
+    }
+
+    /// Writes a part of the test, and breaks off.
+    pub async fn crash(self, store: &Arc<dyn Reports>, test: &Test, after: usize) {
+        let watched = Arc::new(Watched { after: Mutex::new(Some(after)), ..Watched::new(store.clone()) });
+        // it may have less to write than that
+        let _ = self.run(watched, test).await;
+    }
+
+    /// Writes the test, and asserts that it wrote no more than what was not there, and that all is as it should be.
+    pub async fn run_and_check(self, store: &Arc<dyn Reports>, test: &Test) -> SinkCounts {
+        let session = &test.session.session_id;
+        let before = self.held(&**store, session).await;
+        let watched = Arc::new(Watched::new(store.clone()));
+        let counts = self.run(watched.clone(), test).await.unwrap();
+        let after = self.held(&**store, session).await;
+
+        let expected: Held = self.items(test).into_iter().map(|item| (key_of(&item), json(&item))).collect();
+        let content =
+            |held: &Held| -> Held { held.iter().map(|(key, item)| (key.clone(), unstamped(item))).collect() };
+        assert_eq!(content(&after), content(&expected), "not what a full write gives");
+        let is_there = |(key, item): &(&Key, &Value)| {
+            before.get(*key).is_some_and(|old| {
+                unstamped(old) == unstamped(item) && old["sync_generation"].as_f64() <= Some(self.number())
+            })
+        };
+        let changed = expected.iter().filter(|it| self.rewrite || !is_there(it));
+        let changed: BTreeSet<Key> = changed.map(|(key, _)| key.clone()).collect();
+        assert_eq!(*watched.written.lock().unwrap(), changed, "written");
+        for (key, item) in &after {
+            match before.get(key) {
+                Some(old) if !changed.contains(key) => assert_eq!(item, old, "touched"),
+                _ => assert_eq!(item["sync_generation"].as_f64(), Some(self.number()), "{key:?}"),
+            }
+        }
+        let unchanged = expected.len() - changed.len();
+        assert_eq!((counts.written, counts.unchanged), (changed.len() as u64, unchanged as u64));
+        counts
+    }
+
+    #[expect(clippy::cast_precision_loss, reason = "the suites' generations are small")]
+    fn number(self) -> f64 {
+        self.generation as f64
+    }
+
+    /// What the run is to write, sealed.
+    fn items(self, test: &Test) -> Vec<ReportItem> {
+        let tables = reports::tables(test, self.formats).into_iter();
+        let mut items: Vec<ReportItem> =
+            tables.flat_map(|table| reports::items(test, table, self.stamp())).collect();
+        items.iter_mut().for_each(ReportItem::seal);
+        items
+    }
+
+    /// The session's items in the tables that the run looks after.
+    async fn held(self, store: &dyn ReportReader, session: &str) -> Held {
+        let mut held = Held::new();
+        let tables = [
+            (ReportTable::Sections, self.formats.v1),
+            (ReportTable::Students, self.formats.v2),
+            (ReportTable::FormResponses, true),
+        ];
+        for (table, _) in tables.into_iter().filter(|(_, is_written)| *is_written) {
+            for item in session_items(store, table, session).await {
+                let sort_key = item[table.sort_key()].as_str().unwrap().to_owned();
+                held.insert((table, sort_key), in_doubles(item));
+            }
+        }
+        held
+    }
+}
+
+type Key = (ReportTable, String);
+type Held = BTreeMap<Key, Value>;
+
+/// A store that notes what is written, and breaks off after so many items.
+struct Watched {
+    store: Arc<dyn Reports>,
+    written: Mutex<BTreeSet<Key>>,
+    after: Mutex<Option<usize>>,
+}
+
+impl Watched {
+    fn new(store: Arc<dyn Reports>) -> Self {
+        Self { store, written: Mutex::default(), after: Mutex::default() }
+    }
+
+    /// How many of these calls' items go through.
+    fn let_through(&self, items: usize) -> usize {
+        let mut after = self.after.lock().unwrap();
+        let through = after.map_or(items, |left| left.min(items));
+        *after = after.map(|left| left - through);
+        through
+    }
+}
+
+fn broken(action: &'static str) -> StoreError {
+    StoreError::Unavailable { action, table: "t".into(), cause: "broken off".into() }
+}
+
+#[async_trait]
+impl ReportStore for Watched {
+    async fn stored(&self, table: ReportTable, session_id: &str) -> Result<StoredItems, StoreError> {
+        self.store.stored(table, session_id).await
+    }
+
+    async fn put(
+        &self,
+        table: ReportTable,
+        mut items: Vec<ReportItem>,
+        fence: &Fence,
+    ) -> Result<PutOutcome, StoreError> {
+        let (all, through) = (items.len(), self.let_through(items.len()));
+        items.truncate(through);
+        self.written.lock().unwrap().extend(items.iter().map(key_of));
+        let outcome = self.store.put(table, items, fence).await?;
+        if through < all { Err(broken("write")) } else { Ok(outcome) }
+    }
+
+    async fn delete(
+        &self,
+        table: ReportTable,
+        session_id: &str,
+        mut sort_keys: Vec<String>,
+        fence: &Fence,
+    ) -> Result<u64, StoreError> {
+        let (all, through) = (sort_keys.len(), self.let_through(sort_keys.len()));
+        sort_keys.truncate(through);
+        let deleted = self.store.delete(table, session_id, sort_keys, fence).await?;
+        if through < all { Err(broken("delete")) } else { Ok(deleted) }
+    }
+}
+
+/// Asserts that syncs of one test, one after the other, write what changes and nothing else. The store holds nothing
+/// of a session whose id begins with `session`, also when the suite has ended.
+pub async fn unchanged_items(store: Arc<dyn Reports>, session: &str) {
+    what_is_unchanged_is_not_written(&store, &format!("{session}-again")).await;
+    one_more_response_to_a_form_writes_that_one(&store, &format!("{session}-form")).await;
+    a_run_that_broke_off_is_finished(&store, &format!("{session}-crash")).await;
+    what_an_older_version_wrote_is_written_once(&store, &format!("{session}-older")).await;
+    what_was_done_by_hand_is_healed(&store, &format!("{session}-by-hand")).await;
+    what_a_later_run_wrote_is_not_taken_for_ours(&store, &format!("{session}-later")).await;
+    formats_and_kinds_come_and_go(&store, &format!("{session}-kinds")).await;
+}
+
+const THREE: [Student; 3] = [Student::new(1, 1), Student::new(2, 0), Student::new(3, 1)];
+
+/// Deletes all that the session has.
+async fn clear(store: &Arc<dyn Reports>, session: &str) {
+    let nobody = ranked(session, true, "Sums", &[]);
+    Sync::of(1_000_000).run(store.clone(), &nobody).await.unwrap();
+}
+
+async fn what_is_unchanged_is_not_written(store: &Arc<dyn Reports>, session: &str) {
+    let test = ranked(session, false, "Sums", &THREE);
+    let first = Sync::of(1).run_and_check(store, &test).await;
+    assert_eq!((first.written, first.unchanged), (3 * 3 + 3, 0));
+    let again = Sync::of(2).run_and_check(store, &test).await;
+    assert_eq!((again.written, again.unchanged, again.deleted), (0, 12, 0));
+    // the marks of one student are in everyone's cohort figures, but not in their v2 documents, unless they overtake
+    let changed = [THREE[0], Student::new(2, 2), THREE[2]];
+    let changed = Sync::of(3).run_and_check(store, &ranked(session, false, "Sums", &changed)).await;
+    assert_eq!((changed.written, changed.unchanged), (0, 12), "another wrong answer has the same marks");
+    let without = ranked(session, false, "Sums", &THREE[..2]);
+    assert_eq!(Sync::of(4).run_and_check(store, &without).await.deleted, 4);
+    clear(store, session).await;
+}
+
+async fn one_more_response_to_a_form_writes_that_one(store: &Arc<dyn Reports>, session: &str) {
+    let students: Vec<Student> = (0..40).map(|number| Student::new(number, 1)).collect();
+    Sync::of(1).run_and_check(store, &ranked(session, true, "A form", &students[..39])).await;
+    let more = Sync::of(2).run_and_check(store, &ranked(session, true, "A form", &students)).await;
+    assert_eq!((more.written, more.unchanged), (3, 39 * 3));
+    clear(store, session).await;
+}
+
+async fn a_run_that_broke_off_is_finished(store: &Arc<dyn Reports>, session: &str) {
+    let (before, after) = (THREE, [Student::new(1, 0), THREE[1], Student::new(4, 1)]);
+    for broken_after in [0, 1, 5, 13] {
+        Sync::of(1).run(store.clone(), &ranked(session, false, "Sums", &before)).await.unwrap();
+        let test = ranked(session, false, "Sums", &after);
+        Sync::of(2).crash(store, &test, broken_after).await;
+        Sync::of(3).run_and_check(store, &test).await;
+        let again = Sync::of(4).run_and_check(store, &test).await;
+        assert_eq!((again.written, again.deleted), (0, 0));
+        clear(store, session).await;
+    }
+}
+
+async fn what_an_older_version_wrote_is_written_once(store: &Arc<dyn Reports>, session: &str) {
+    let test = ranked(session, false, "Sums", &THREE);
+    let (table, stamp) = (ReportTable::Sections, Sync::of(1).stamp());
+    let unsealed: Vec<ReportItem> = reports::items(&test, table, stamp).collect();
+    store.put(table, unsealed, &Fence::open()).await.unwrap();
+    let run = Sync { formats: V1, ..Sync::of(2) };
+    assert_eq!(run.run(store.clone(), &test).await.unwrap().written, 9);
+    assert_eq!(run.run_and_check(store, &test).await.unchanged, 9);
+    clear(store, session).await;
+}
+
+async fn what_was_done_by_hand_is_healed(store: &Arc<dyn Reports>, session: &str) {
+    let test = ranked(session, false, "Sums", &THREE);
+    let run = |generation| Sync { formats: V1, ..Sync::of(generation) };
+    run(1).run_and_check(store, &test).await;
+    let table = ReportTable::Sections;
+    store.delete(table, session, vec!["u1#overall".to_owned()], &Fence::open()).await.unwrap();
+    assert_eq!(run(2).run_and_check(store, &test).await.written, 1, "one that is gone");
+
+    // an edit that leaves the digest as it was
+    let mut edited = run(3).items(&test).into_iter().next().unwrap();
+    let ReportItem::Section(item) = &mut edited else { panic!("{edited:?}") };
+    item.marks_scored = 99.0;
+    store.put(table, vec![edited], &Fence::open()).await.unwrap();
+    let unseen = run(4).run(store.clone(), &test).await.unwrap();
+    assert_eq!((unseen.written, unseen.unchanged), (0, 9), "nobody looks at the attributes");
+    let forced = Sync { rewrite: true, ..run(5) }.run_and_check(store, &test).await;
+    assert_eq!((forced.written, forced.unchanged), (9, 0));
+    clear(store, session).await;
+}
+
+async fn what_a_later_run_wrote_is_not_taken_for_ours(store: &Arc<dyn Reports>, session: &str) {
+    let test = ranked(session, false, "Sums", &THREE);
+    Sync::of(9).run_and_check(store, &test).await;
+    let fewer = ranked(session, false, "Sums", &THREE[..2]);
+    let earlier = Sync::of(8).run(store.clone(), &fewer).await.unwrap();
+    assert_eq!((earlier.unchanged, earlier.deleted), (0, 0));
+    assert_eq!(Sync::of(9).run_and_check(store, &fewer).await.deleted, 4);
+    clear(store, session).await;
+}
+
+async fn formats_and_kinds_come_and_go(store: &Arc<dyn Reports>, session: &str) {
+    let test = ranked(session, false, "Sums", &THREE);
+    Sync { formats: V1, ..Sync::of(1) }.run_and_check(store, &test).await;
+    let both = Sync::of(2).run_and_check(store, &test).await;
+    assert_eq!((both.written, both.unchanged), (3, 9), "v2 is new, and v1 as it was");
+    let form = Sync::of(3).run_and_check(store, &ranked(session, true, "Sums", &THREE)).await;
+    assert_eq!((form.written, form.unchanged, form.deleted), (9, 0, 12));
+    clear(store, session).await;
+}
+
+fn key_of(item: &ReportItem) -> Key {
+    (item.table(), item.sort_key().to_owned())
+}
+
+fn json(item: &ReportItem) -> Value {
+    in_doubles(serde_json::to_value(item).unwrap())
+}
+
+fn unstamped(item: &Value) -> Value {
+    let mut item = item.clone();
+    let fields = item.as_object_mut().unwrap();
+    fields.remove("inserted_at_timestamp");
+    fields.remove("sync_generation");
+    item
+}
+
+/// All numbers as doubles: a store may write `2.0` as `2`.
+fn in_doubles(value: Value) -> Value {
+    match value {
+        Value::Number(number) => Number::from_f64(number.as_f64().unwrap()).into(),
+        Value::Array(values) => Value::Array(values.into_iter().map(in_doubles).collect()),
+        Value::Object(fields) => {
+            Value::Object(fields.into_iter().map(|(name, it)| (name, in_doubles(it))).collect::<Map<_, _>>())
+        }
+        other => other,
+    }
+}
