@@ -1,46 +1,19 @@
-//! What the benches measure with: a large test's documents, in memory.
+//! What is measured, and with what: a large test in memory or as a mongodump folder, one sync of it by the real
+//! engine, sinks that go no further than a measurement does, and what the operating system says of a process.
+//! `docs/PERFORMANCE.md` has the commands and what they showed.
 
-use anyhow::Result;
-use bson::{Document, RawDocumentBuf};
-use jiff::Timestamp;
-use quiz_domain::{Problems, Quiz, TestBuilder, TestSession};
-use quiz_sample::large::Large;
+mod completions;
+mod dump;
+mod process;
+mod run;
+mod sinks;
+mod stored;
+mod table;
 
-/// A quiz and its session documents as they are stored.
-#[derive(Debug)]
-pub struct Stored {
-    pub quiz: Quiz,
-    pub sessions: Vec<RawDocumentBuf>,
-}
-
-impl Stored {
-    /// # Errors
-    /// Where one of its documents is none.
-    pub fn of(large: Large) -> Result<Self> {
-        let quiz = read(&large.quiz(), &large.questions())?;
-        let sessions = large.sessions().map(|document| Ok(RawDocumentBuf::try_from(&document)?));
-        Ok(Self { quiz, sessions: sessions.collect::<Result<_>>()? })
-    }
-
-    /// Of the session documents.
-    #[must_use]
-    pub fn bytes(&self) -> u64 {
-        self.sessions.iter().map(|document| document.as_bytes().len() as u64).sum()
-    }
-
-    #[must_use]
-    pub fn builder(&self) -> TestBuilder {
-        builder(self.quiz.clone())
-    }
-}
-
-/// # Errors
-/// Of a quiz document that is none.
-pub fn read(quiz: &Document, questions: &[Document]) -> Result<Quiz> {
-    Ok(Quiz::read(quiz, questions)?.0)
-}
-
-#[must_use]
-pub fn builder(quiz: Quiz) -> TestBuilder {
-    TestBuilder::new(quiz, TestSession::default(), Timestamp::UNIX_EPOCH, Problems::default())
-}
+pub use completions::{Completion, QUEUE, completions};
+pub use dump::Dump;
+pub use process::{Usage, in_a_process, megabytes};
+pub use run::sync;
+pub use sinks::{Encoded, Nothing, ResultsFile, Staged};
+pub use stored::{Stored, builder, read, stamp};
+pub use table::Table;

@@ -99,10 +99,9 @@ fn example(test: &Test) -> Option<String> {
         TestResults::Scored { attempts, rankings, .. } => {
             let mut ranked: Vec<_> = rankings
                 .first()?
-                .standings
-                .iter()
+                .standings()
                 .zip(attempts)
-                .filter_map(|(standing, attempt)| Some(((*standing)?.rank, &attempt.user_id)))
+                .filter_map(|(standing, attempt)| Some((standing?.rank, &attempt.user_id)))
                 .collect();
             ranked.sort();
             ranked.get(ranked.len() / 2).map(|(_, user)| (*user).clone())

@@ -139,6 +139,7 @@ impl Deployment {
             ("REPORTS_V2_TABLE", self.table("student_quiz_reports_v2")),
             ("FORM_RESPONSES_TABLE", self.table("form_question_responses")),
             ("SYNC_STATE_TABLE", self.table("quiz_sync_state")),
+            ("SNAPSHOTS_TABLE", self.table("quiz_snapshots")),
             ("BIGQUERY_PROJECT", BIGQUERY_PROJECT.to_owned()),
             ("BIGQUERY_DATASET", self.name.replace('-', "_")),
             ("BIGQUERY_LOCATION", "US".to_owned()),

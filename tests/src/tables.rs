@@ -55,6 +55,14 @@ impl Stack {
         self.create_table(name, ("session_id", Some("sink")), &[]).await
     }
 
+    /// Creates a table with the key of `quiz_snapshots`: one item per chunk.
+    ///
+    /// # Errors
+    /// As for [`Stack::create_reports_table`].
+    pub async fn create_snapshots_table(&self, name: &str) -> Result<()> {
+        self.create_table(name, ("snapshot_id", None), &[]).await
+    }
+
     /// Creates an on-demand table with string keys and indexes that project everything, and waits until it is active.
     async fn create_table(&self, name: &str, key: Key<'_>, indexes: &[(&str, Key<'_>)]) -> Result<()> {
         let dynamodb = self.dynamodb();

@@ -173,6 +173,7 @@ fn tables(env: &mut Environment, notice_memory: Option<&str>) -> Vec<TableSpec> 
         }
     }
     tables.push(TableSpec::of_states(&env.or("SYNC_STATE_TABLE", "quiz_sync_state")));
+    tables.push(TableSpec::of_snapshots(&sync_reports::snapshots_table(env)));
     tables.extend(notice_memory.map(TableSpec::of_notice_memory));
     tables
 }
@@ -206,7 +207,10 @@ mod tests {
         );
         assert!(settings.mongodb_uri.is_none() && matches!(settings.warehouse, Part::Absent));
         let names: Vec<&str> = settings.tables.iter().map(|table| &*table.name).collect();
-        assert_eq!(names, ["student_quiz_reports", "form_question_responses", "quiz_sync_state"]);
+        assert_eq!(
+            names,
+            ["student_quiz_reports", "form_question_responses", "quiz_sync_state", "quiz_snapshots"]
+        );
     }
 
     #[test]
@@ -251,6 +255,6 @@ mod tests {
         });
         assert!(settings.checks.iter().all(|check| check.finding.status == Status::Good));
         let queues: Vec<usize> = settings.topics.iter().map(|topic| topic.queues).collect();
-        assert_eq!((queues, settings.tables.len()), (vec![2, 1], 5));
+        assert_eq!((queues, settings.tables.len()), (vec![2, 1], 6));
     }
 }

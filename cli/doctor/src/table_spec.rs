@@ -98,6 +98,17 @@ impl TableSpec {
         }
     }
 
+    pub fn of_snapshots(name: &str) -> Self {
+        Self {
+            name: name.to_owned(),
+            variable: "SNAPSHOTS_TABLE",
+            key: KeySpec::of("snapshot_id", None),
+            indexes: &[],
+            is_kept: false,
+            expires_by: Some("expires_at"),
+        }
+    }
+
     /// Makes the table.
     pub fn create(&self) -> String {
         let keys = std::iter::once(self.key).chain(self.indexes.iter().map(|index| index.key));

@@ -28,8 +28,8 @@ pub(super) fn render(test: &Test) -> String {
 fn percentiles(test: &Test) -> Vec<(u32, f64)> {
     let TestResults::Scored { rankings, .. } = &test.results else { return Vec::new() };
     let Some(overall) = rankings.first() else { return Vec::new() };
-    let ranked = overall.scores.iter().zip(&overall.standings).filter(|(_, standing)| standing.is_some());
-    let mut marks: Vec<f64> = ranked.map(|(score, _)| score.marks).collect();
+    let ranked = overall.marks.iter().zip(overall.standings()).filter(|(_, standing)| standing.is_some());
+    let mut marks: Vec<f64> = ranked.map(|(marks, _)| *marks).collect();
     if marks.len() < LEAST_FOR_PERCENTILES {
         return Vec::new();
     }

@@ -33,7 +33,7 @@ pub fn render(test: &Test) -> String {
             histogram::render(test),
             sections::render(test, rankings),
             questions::render(test, questions),
-            rankings.first().map(|overall| ranks::render(attempts, overall)).unwrap_or_default(),
+            rankings.first().map(|overall| ranks::render(&test.quiz, attempts, overall)).unwrap_or_default(),
             problems::render(&test.problems),
             "<footer>Takers with equal marks share a rank, and the ranks after it are left out (1, 2, 2, 4). \
              A percentile is the share of takers with the same marks or fewer.</footer>\n"

@@ -1,4 +1,4 @@
-use quiz_domain::{Ranking, ScoredAttempt};
+use quiz_domain::{Quiz, Ranking, ScoredAttempt};
 
 use super::html::{Text, card, count, number, or_dash};
 use crate::view::{Ranked, by_rank, same_rank};
@@ -8,12 +8,12 @@ const RANKS: usize = 10;
 const NAMED: usize = 5;
 
 /// The highest ranks, each in a row with the takers who share it.
-pub(super) fn render(attempts: &[ScoredAttempt], overall: &Ranking) -> String {
+pub(super) fn render(quiz: &Quiz, attempts: &[ScoredAttempt], overall: &Ranking) -> String {
     let ranked = by_rank(attempts, overall);
     if ranked.is_empty() {
         return String::new();
     }
-    let rows: String = ranked.chunk_by(same_rank).take(RANKS).map(row).collect();
+    let rows: String = ranked.chunk_by(same_rank).take(RANKS).map(|group| row(quiz, group)).collect();
     let table = format!(
         "<div class=\"scroll\"><table>\n<tr><th>Rank</th><th class=\"text\">User</th><th>Marks</th>\
          <th class=\"wide\">Percentage</th><th>Percentile</th></tr>\n{rows}</table></div>"
@@ -21,8 +21,9 @@ pub(super) fn render(attempts: &[ScoredAttempt], overall: &Ranking) -> String {
     card("Top ranks", "", &table)
 }
 
-fn row(group: &[Ranked]) -> String {
+fn row(quiz: &Quiz, group: &[Ranked]) -> String {
     let Some(first) = group.first() else { return String::new() };
+    let Some(score) = first.attempt.score(quiz, None) else { return String::new() };
     let users: Vec<String> = group
         .iter()
         .take(NAMED)
@@ -36,8 +37,8 @@ fn row(group: &[Ranked]) -> String {
         "<tr><td>{}</td><td class=\"text\">{}{more}</td><td>{}</td><td class=\"wide\">{}</td><td>{}</td></tr>\n",
         first.standing.rank,
         users.join(", "),
-        number(first.score.marks),
-        or_dash(first.score.percentage()),
+        number(score.marks),
+        or_dash(score.percentage()),
         number(first.standing.percentile)
     )
 }

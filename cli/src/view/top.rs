@@ -1,4 +1,4 @@
-use quiz_domain::{Ranking, Score, ScoredAttempt, Standing, Test, TestResults};
+use quiz_domain::{Quiz, Ranking, ScoredAttempt, Standing, Test, TestResults};
 
 use super::text::{number, optional};
 use quiz_terminal::{clean, table};
@@ -11,20 +11,16 @@ pub(crate) struct Ranked<'a> {
     /// Index into the test's attempts.
     pub index: usize,
     pub attempt: &'a ScoredAttempt,
-    pub score: &'a Score,
     pub standing: Standing,
 }
 
 /// The ranked takers by rank, and by user id within a rank.
-pub(crate) fn by_rank<'a>(attempts: &'a [ScoredAttempt], overall: &'a Ranking) -> Vec<Ranked<'a>> {
+pub(crate) fn by_rank<'a>(attempts: &'a [ScoredAttempt], overall: &Ranking) -> Vec<Ranked<'a>> {
     let mut ranked: Vec<Ranked> = attempts
         .iter()
-        .zip(&overall.scores)
-        .zip(&overall.standings)
+        .zip(overall.standings())
         .enumerate()
-        .filter_map(|(index, ((attempt, score), standing))| {
-            Some(Ranked { index, attempt, score, standing: (*standing)? })
-        })
+        .filter_map(|(index, (attempt, standing))| Some(Ranked { index, attempt, standing: standing? }))
         .collect();
     ranked.sort_by(|a, b| (a.standing.rank, &a.attempt.user_id).cmp(&(b.standing.rank, &b.attempt.user_id)));
     ranked
@@ -59,7 +55,7 @@ pub fn top_ranks(test: &Test, most: usize) -> String {
         }
         left -= named;
         let tie = if group.len() > 1 { "=" } else { "" };
-        rows.extend(group.iter().take(named).map(|taker| row(taker, tie, sections)));
+        rows.extend(group.iter().take(named).filter_map(|taker| row(&test.quiz, taker, tie, sections)));
         if group.len() > named {
             rows.push(vec![String::new(), format!("and {} more", group.len() - named)]);
         }
@@ -67,15 +63,15 @@ pub fn top_ranks(test: &Test, most: usize) -> String {
     table(2, &header, rows)
 }
 
-fn row(taker: &Ranked, tie: &str, sections: &[Ranking]) -> Vec<String> {
+fn row(quiz: &Quiz, taker: &Ranked, tie: &str, sections: &[Ranking]) -> Option<Vec<String>> {
+    let score = taker.attempt.score(quiz, None)?;
     let mut cells = vec![
         format!("{tie}{}", taker.standing.rank),
         clean(&taker.attempt.user_id),
-        format!("{}/{}", number(taker.score.marks), number(taker.score.max_marks)),
-        optional(taker.score.percentage()),
+        format!("{}/{}", number(score.marks), number(score.max_marks)),
+        optional(score.percentage()),
         number(taker.standing.percentile),
     ];
-    let marks = |section: &Ranking| optional(section.scores.get(taker.index).map(|score| score.marks));
-    cells.extend(sections.iter().map(marks));
-    cells
+    cells.extend(sections.iter().map(|section| optional(section.marks.get(taker.index).copied())));
+    Some(cells)
 }

@@ -40,13 +40,14 @@ pub async fn connect(config: Config) -> Handler {
     let queues = SqsQueues::new(aws_sdk_sqs::Client::new(&aws));
     let channel =
         LazyChannel { source: config.discord, endpoint: config.endpoint, aws, connected: OnceCell::new() };
-    let notifier =
-        Notifier { channel: Arc::new(channel), memory: Arc::new(memory), backoff: Backoff::default() };
+    let channel = Arc::new(channel);
+    quiz_runtime::begin("the way to Discord", Arc::clone(&channel).ready());
+    let notifier = Notifier { channel, memory: Arc::new(memory), backoff: Backoff::default() };
     Handler::new(notifier, Arc::new(queues))
 }
 
-/// The channel, its secret read when it is first needed: a secret that cannot be read fails messages, with its
-/// cause, and not the process.
+/// The channel, its secret read when it is first needed, or before in the background: a secret that cannot be read fails
+/// messages, with its cause, and not the process.
 struct LazyChannel {
     source: DiscordSource,
     endpoint: Option<String>,
@@ -54,14 +55,12 @@ struct LazyChannel {
     connected: OnceCell<DiscordClient>,
 }
 
-#[async_trait]
-impl Channel for LazyChannel {
-    async fn post(
-        &self,
-        post: &Post,
-        edits: Option<&str>,
-        deadline: Instant,
-    ) -> Result<String, DiscordError> {
+impl LazyChannel {
+    async fn ready(self: Arc<Self>) -> Result<(), DiscordError> {
+        self.client().await.map(drop)
+    }
+
+    async fn client(&self) -> Result<&DiscordClient, DiscordError> {
         let connect = || async {
             let unreadable = |error: quiz_runtime::SecretError| DiscordError::Unreachable(error.to_string());
             let target = match &self.source {
@@ -76,6 +75,18 @@ impl Channel for LazyChannel {
             };
             DiscordClient::new(&target, self.endpoint.as_deref())
         };
-        self.connected.get_or_try_init(connect).await?.post(post, edits, deadline).await
+        self.connected.get_or_try_init(connect).await
+    }
+}
+
+#[async_trait]
+impl Channel for LazyChannel {
+    async fn post(
+        &self,
+        post: &Post,
+        edits: Option<&str>,
+        deadline: Instant,
+    ) -> Result<String, DiscordError> {
+        self.client().await?.post(post, edits, deadline).await
     }
 }

@@ -17,7 +17,7 @@ use crate::config::Config;
 use crate::pass::Reconciler;
 use crate::ports::{Answers, Events, PassMeter, Window};
 
-/// On MongoDB, DynamoDB and SNS, each connected to when it is first used.
+/// On MongoDB, DynamoDB and SNS, each connected to when it is first used; the way to MongoDB is begun at once.
 pub async fn connect(config: Config) -> Reconciler {
     let aws = quiz_runtime::aws::config().await;
     let sns = aws_sdk_sns::Client::new(&aws);
@@ -29,9 +29,11 @@ pub async fn connect(config: Config) -> Reconciler {
         mongo: LazyMongo::new(source.mongodb_uri, source.mongodb_database, aws),
         excluded_users: source.excluded_users,
     };
+    let answers = Arc::new(answers);
+    quiz_runtime::begin("the way to MongoDB", Arc::clone(&answers).ready());
     Reconciler {
         states: Arc::new(DynamoStates::new(dynamodb, source.state_table)),
-        answers: Arc::new(answers),
+        answers,
         events: Arc::new(Topic(EventTopic::new(sns, config.events_topic))),
         notices: notices.map(|notices| Arc::new(notices) as Arc<dyn Notices>),
         meter: Arc::new(Meter(EmbeddedMetrics { namespace: source.metrics_namespace, commit })),
@@ -47,6 +49,10 @@ struct Catalog {
 }
 
 impl Catalog {
+    async fn ready(self: Arc<Self>) -> Result<(), SourceError> {
+        self.client().await.map(drop)
+    }
+
     async fn client(&self) -> Result<&MongoCatalog, SourceError> {
         self.mongo.client(MongoCatalog::connect).await
     }

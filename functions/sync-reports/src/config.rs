@@ -9,6 +9,8 @@ pub struct Config {
     pub source: SourceSettings,
     pub formats: ReportFormats,
     pub tables: TableNames,
+    /// The table of the snapshots of scored attempts.
+    pub snapshots_table: String,
 }
 
 impl Config {
@@ -19,6 +21,7 @@ impl Config {
             source: SourceSettings::read(&mut env),
             formats: formats(&mut env),
             tables: table_names(&env),
+            snapshots_table: snapshots_table(&env),
         };
         env.finish(config)
     }
@@ -51,6 +54,12 @@ pub fn table_names(env: &Environment) -> TableNames {
     }
 }
 
+/// The table of the snapshots, with its default.
+#[must_use]
+pub fn snapshots_table(env: &Environment) -> String {
+    env.or("SNAPSHOTS_TABLE", "quiz_snapshots")
+}
+
 #[cfg(test)]
 mod tests {
     use super::Config;
@@ -62,6 +71,7 @@ mod tests {
         let config = Config::read(Environment::of([("MONGODB_URI", "mongodb://localhost")])).unwrap();
         assert_eq!(config.source.mongodb_database, "quiz");
         assert_eq!(config.tables.sections, "student_quiz_reports");
+        assert_eq!(config.snapshots_table, "quiz_snapshots");
         assert!(config.source.excluded_users.contains("test_admin"));
         assert_eq!(config.formats, ReportFormats { v1: true, v2: false });
     }

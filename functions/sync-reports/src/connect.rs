@@ -1,6 +1,6 @@
 use std::sync::Arc;
 
-use quiz_dynamo::{DynamoStore, WriteLimits};
+use quiz_dynamo::{DynamoSnapshots, DynamoStore, WriteLimits};
 use quiz_pipeline::ReportSink;
 use quiz_pipeline::batch::BatchLimits;
 use quiz_sync_function::Handler;
@@ -11,7 +11,8 @@ use crate::Config;
 pub async fn connect(config: Config) -> Handler {
     let aws = quiz_runtime::aws::config().await;
     let dynamo = aws_sdk_dynamodb::Client::new(&aws);
-    let store = DynamoStore::new(dynamo, config.tables, WriteLimits::default());
+    let store = DynamoStore::new(dynamo.clone(), config.tables, WriteLimits::default());
+    let snapshots = DynamoSnapshots::new(dynamo, config.snapshots_table, WriteLimits::default());
     let sink = Arc::new(ReportSink::new(Arc::new(store), config.formats));
-    quiz_sync_function::connect(aws, config.source, sink, BatchLimits::default())
+    quiz_sync_function::connect(aws, config.source, sink, Some(Arc::new(snapshots)), BatchLimits::default())
 }

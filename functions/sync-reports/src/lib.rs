@@ -4,5 +4,5 @@
 mod config;
 mod connect;
 
-pub use config::{Config, formats, table_names};
+pub use config::{Config, formats, snapshots_table, table_names};
 pub use connect::connect;

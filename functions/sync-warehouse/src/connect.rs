@@ -19,9 +19,10 @@ pub async fn connect(config: Config) -> Handler {
     let aws = quiz_runtime::aws::config().await;
     let credentials = FromAws { credentials: config.credentials, aws: aws.clone() };
     let warehouse = BigQueryWarehouse::new(Settings::new(config.place), Arc::new(credentials));
+    quiz_runtime::begin("the way to BigQuery", warehouse.clone().ready());
     let sink = Arc::new(WarehouseSink::new(Arc::new(warehouse)));
     let limits = BatchLimits { commit_reserve: COMMIT_RESERVE, ..BatchLimits::default() };
-    quiz_sync_function::connect(aws, config.source, sink, limits)
+    quiz_sync_function::connect(aws, config.source, sink, None, limits)
 }
 
 /// The credentials, the key read from Secrets Manager when it is first needed.

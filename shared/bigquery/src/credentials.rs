@@ -27,7 +27,7 @@ pub enum Credentials {
     Nobody,
 }
 
-/// Where the credentials come from. Asked when BigQuery is first used, not before: one that fails then
+/// Where the credentials come from. Asked when BigQuery is first used, and again after it failed: one that fails then
 /// fails the messages that need it, with its cause.
 #[async_trait]
 pub trait CredentialsSource: Send + Sync {

@@ -9,7 +9,6 @@ mod jobs;
 mod replace;
 mod schema;
 mod sql;
-mod staging;
 mod tables;
 mod upload;
 mod warehouse;

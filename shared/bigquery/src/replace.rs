@@ -9,12 +9,11 @@ use gcp_bigquery_client::model::job_configuration::JobConfiguration;
 use gcp_bigquery_client::model::job_configuration_load::JobConfigurationLoad;
 use gcp_bigquery_client::model::table_reference::TableReference;
 use jiff::Timestamp;
-use quiz_parquet::staging_columns;
+use quiz_parquet::{StagingFile, staging_columns};
 use quiz_pipeline::ports::{StagedTest, WarehouseError};
 
 use crate::api::Api;
 use crate::error::{BigQueryError, ErrorKind};
-use crate::staging::StagingFile;
 use crate::warehouse::{Settings, told};
 use crate::{jobs, schema, sql, upload};
 
@@ -74,7 +73,7 @@ impl Run<'_> {
         let mut results = Vec::with_capacity(first.len() + second.len());
         for (half, tests) in [("a", first), ("b", second)] {
             let sessions: HashSet<&str> = tests.iter().map(|test| test.session_id.as_str()).collect();
-            let part = staging.part(|group| sessions.contains(group.session_id.as_str()));
+            let part = staging.part(|group| sessions.contains(group.session_id.as_str())).await;
             match part {
                 Ok(part) => results.extend(self.load_and_commit(format!("{name}{half}"), part, tests).await),
                 Err(cause) => {

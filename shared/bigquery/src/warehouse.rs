@@ -4,14 +4,14 @@ use std::time::Duration;
 use async_trait::async_trait;
 use jiff::{SignedDuration, Timestamp};
 use quiz_domain::rows::RowBatch;
+use quiz_parquet::OpenStaging;
 use quiz_pipeline::batch::Backoff;
-use quiz_pipeline::ports::{Cause, StagedTest, Warehouse, WarehouseBatch, WarehouseError};
+use quiz_pipeline::ports::{StagedTest, Warehouse, WarehouseBatch, WarehouseError};
 use tokio::sync::{Mutex, OnceCell};
 
 use crate::api::{Api, Place, Retries};
 use crate::credentials::CredentialsSource;
 use crate::error::{BigQueryError, ErrorKind};
-use crate::staging::OpenStaging;
 use crate::upload::UploadSizes;
 use crate::{replace, tables};
 
@@ -43,7 +43,7 @@ impl Settings {
     }
 }
 
-/// The tables in BigQuery. It connects when a batch is first replaced.
+/// The tables in BigQuery. It connects when a batch is first replaced, or when it is told to be ready.
 #[derive(Clone)]
 pub struct BigQueryWarehouse(Arc<Shared>);
 
@@ -61,12 +61,21 @@ impl BigQueryWarehouse {
         let (api, checked) = (OnceCell::new(), Mutex::new(false));
         Self(Arc::new(Shared { settings, credentials, api, checked }))
     }
+
+    /// Gets a token before it is needed.
+    ///
+    /// # Errors
+    /// [`WarehouseError`] where the credentials cannot be had, or Google gives no token for them.
+    pub async fn ready(self) -> Result<(), WarehouseError> {
+        let ready = async { self.0.api().await?.bearer.token().await };
+        ready.await.map(drop).map_err(|error| told("connect to BigQuery", &error))
+    }
 }
 
 impl Warehouse for BigQueryWarehouse {
     fn begin(&self) -> Result<Arc<dyn WarehouseBatch>, WarehouseError> {
         let staging = OpenStaging::new().map_err(|cause| WarehouseError::unavailable(STAGE, cause))?;
-        Ok(Arc::new(Batch { shared: Arc::clone(&self.0), staging: Arc::new(staging) }))
+        Ok(Arc::new(Batch { shared: Arc::clone(&self.0), staging }))
     }
 }
 
@@ -74,21 +83,19 @@ const STAGE: &str = "stage rows on this machine's disk";
 
 struct Batch {
     shared: Arc<Shared>,
-    staging: Arc<OpenStaging>,
+    staging: OpenStaging,
 }
 
 #[async_trait]
 impl WarehouseBatch for Batch {
     async fn stage(&self, session_id: &str, rows: RowBatch) -> Result<(), WarehouseError> {
-        let (staging, session_id) = (Arc::clone(&self.staging), session_id.to_owned());
-        let written = tokio::task::spawn_blocking(move || staging.write(&session_id, &rows)).await;
-        let written = written.map_err(Cause::from).and_then(|it| it);
-        written.map_err(|cause| WarehouseError::unavailable(STAGE, cause))
+        let added = self.staging.add(session_id, rows).await;
+        added.map_err(|cause| WarehouseError::unavailable(STAGE, cause))
     }
 
     async fn replace(&self, tests: &[StagedTest]) -> Vec<Result<(), WarehouseError>> {
         let all = |error: &WarehouseError| tests.iter().map(|_| Err(error.clone())).collect();
-        let staging = match self.staging.finish() {
+        let staging = match self.staging.finish().await {
             Ok(staging) => staging,
             Err(cause) => return all(&WarehouseError::unavailable(STAGE, cause)),
         };
@@ -113,8 +120,7 @@ impl WarehouseBatch for Batch {
 }
 
 impl Shared {
-    /// The API, when the tables are as they must be.
-    async fn ready(&self, name: &str) -> Result<&Api, BigQueryError> {
+    async fn api(&self) -> Result<&Api, BigQueryError> {
         let connect = || async {
             let credentials = self.credentials.credentials().await.map_err(|cause| {
                 BigQueryError::new(ErrorKind::Transient, format!("the credentials cannot be read: {cause}"))
@@ -122,7 +128,12 @@ impl Shared {
             let Settings { place, retries, uploads, .. } = self.settings.clone();
             Api::connect(place, retries, uploads, credentials).await
         };
-        let api = self.api.get_or_try_init(connect).await?;
+        self.api.get_or_try_init(connect).await
+    }
+
+    /// The API, when the tables are as they must be.
+    async fn ready(&self, name: &str) -> Result<&Api, BigQueryError> {
+        let api = self.api().await?;
         let mut checked = self.checked.lock().await;
         if !*checked {
             tables::ensure(api, name).await?;

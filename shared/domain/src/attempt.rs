@@ -1,5 +1,6 @@
-use std::collections::{BTreeMap, HashSet};
+use std::collections::HashSet;
 
+use bson::oid::ObjectId;
 use bson::{Bson, Document};
 use jiff::Timestamp;
 
@@ -14,8 +15,7 @@ use crate::value::Value;
 #[derive(Clone, Debug)]
 pub struct AttemptHead {
     pub id: String,
-    /// `_id` as it is stored, to fetch the document by.
-    pub stored_id: Bson,
+    is_object_id: bool,
     pub user_id: String,
     pub ended: bool,
     /// By the backend's clock.
@@ -40,15 +40,20 @@ impl AttemptHead {
             problems.add(ProblemKind::AttemptUnreadable, example);
             return None;
         };
-        let stored_id = document.get("_id").cloned()?;
-        let ended = fields::flag(document, "has_quiz_ended", false);
         Some(Self {
             id,
-            stored_id,
+            is_object_id: matches!(document.get("_id"), Some(Bson::ObjectId(_))),
             user_id,
-            ended,
+            ended: fields::flag(document, "has_quiz_ended", false),
             updated_at: document.get("updated_at").and_then(time::from_utc),
         })
+    }
+
+    /// `_id` as it is stored, to fetch the document by.
+    #[must_use]
+    pub fn stored_id(&self) -> Bson {
+        let object_id = self.is_object_id.then(|| ObjectId::parse_str(&self.id).ok()).flatten();
+        object_id.map_or_else(|| Bson::String(self.id.clone()), Bson::ObjectId)
     }
 }
 
@@ -66,8 +71,8 @@ pub fn user_id(document: &Document) -> Option<String> {
 #[derive(Debug, Default)]
 pub struct AttemptSelection {
     excluded: HashSet<String>,
-    /// For each user the heads not yet tried, the best one last.
-    untried: BTreeMap<String, Vec<AttemptHead>>,
+    /// Those not yet tried; once one was asked for, by user, the best one first.
+    untried: Vec<AttemptHead>,
     sorted: bool,
 }
 
@@ -81,26 +86,45 @@ impl AttemptSelection {
     pub fn add(&mut self, head: AttemptHead) {
         if !self.excluded.contains(&head.user_id) {
             self.sorted = false;
-            self.untried.entry(head.user_id.clone()).or_default().push(head);
+            self.untried.push(head);
         }
     }
 
-    /// The best untried document of each user still without an attempt, as `_id`s in stored form. A
-    /// user is done with this, unless [`AttemptSelection::keep`] is told the ones to try again for.
+    /// Documents not yet tried.
     #[must_use]
-    pub fn take_best(&mut self) -> Vec<Bson> {
+    pub fn len(&self) -> usize {
+        self.untried.len()
+    }
+
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.untried.is_empty()
+    }
+
+    /// The best untried document of each user still without an attempt, by user id. A user is done with this, unless
+    /// [`AttemptSelection::keep`] is told the ones to try again for.
+    #[must_use]
+    pub fn take_best(&mut self) -> Vec<AttemptHead> {
         if !self.sorted {
-            for heads in self.untried.values_mut() {
-                heads.sort_by(|a, b| (a.ended, &a.id).cmp(&(b.ended, &b.id)));
-            }
+            self.untried.sort_unstable_by(|a, b| {
+                let best_first = || (b.ended, &b.id, b.is_object_id).cmp(&(a.ended, &a.id, a.is_object_id));
+                a.user_id.cmp(&b.user_id).then_with(best_first)
+            });
             self.sorted = true;
         }
-        self.untried.values_mut().filter_map(|heads| Some(heads.pop()?.stored_id)).collect()
+        let mut best: Vec<AttemptHead> = Vec::new();
+        let mut others = Vec::new();
+        for head in self.untried.drain(..) {
+            let is_best = best.last().is_none_or(|last| last.user_id != head.user_id);
+            if is_best { &mut best } else { &mut others }.push(head);
+        }
+        self.untried = others;
+        best
     }
 
     /// Keeps only the users whose document turned out to be no attempt.
     pub fn keep(&mut self, users: &HashSet<String>) {
-        self.untried.retain(|user, heads| !heads.is_empty() && users.contains(user));
+        self.untried.retain(|head| users.contains(&head.user_id));
     }
 }
 
@@ -121,6 +145,8 @@ pub struct Attempt {
     pub user_id: String,
     pub ended: bool,
     pub started: Option<Timestamp>,
+    /// When the document was last written, by the backend's clock.
+    pub updated_at: Option<Timestamp>,
     /// Seconds.
     pub total_time_spent: Option<f64>,
     /// `None` where the attempt has no record of the question.
@@ -164,6 +190,7 @@ impl Attempt {
         Some(Self {
             ended: head.ended,
             started,
+            updated_at: head.updated_at,
             total_time_spent: fields::number(document, "total_time_spent"),
             answers,
             has_start_event: start_event.is_some(),

@@ -1,18 +1,17 @@
-use std::iter;
-
 use bson::{Document, RawDocument};
 use jiff::Timestamp;
+use rayon::prelude::{IntoParallelIterator, ParallelIterator, ParallelSliceMut};
 
-use crate::attempt::{AnswerRecord, Attempt};
+use crate::attempt::{AnswerRecord, Attempt, AttemptHead};
+use crate::outcomes::Outcomes;
 use crate::problem::{ProblemKind, Problems};
 use crate::quiz::{Quiz, QuizKind};
 use crate::rank::{self, RankError};
 use crate::raw::{Answers, RawQuiz};
 use crate::scoring::{Judgement, Outcome, judge};
-use crate::tally::{Score, Tally};
-use crate::test_results::{
-    ChapterTally, FormAttempt, QuestionTally, Ranking, ScoredAttempt, Test, TestResults,
-};
+use crate::snapshot::{Snapshot, SnapshotWriter};
+use crate::tally::Tally;
+use crate::test_results::{FormAttempt, QuestionTally, Ranking, ScoredAttempt, Test, TestResults};
 use crate::test_session::TestSession;
 use crate::value::Value;
 
@@ -50,6 +49,7 @@ pub struct TestBuilder {
     problems: Problems,
     raw: Option<RawQuiz>,
     raw_answers: Answers,
+    snapshot: Option<SnapshotWriter>,
 }
 
 impl TestBuilder {
@@ -69,7 +69,18 @@ impl TestBuilder {
             forms: Vec::new(),
             questions,
             problems,
+            snapshot: None,
         }
+    }
+
+    /// From now on also writes down what may be known to a later read.
+    pub fn write_down(&mut self, snapshot: SnapshotWriter) {
+        self.snapshot = Some(snapshot);
+    }
+
+    /// What was written down.
+    pub fn take_written(&mut self) -> Option<SnapshotWriter> {
+        self.snapshot.take()
     }
 
     #[must_use]
@@ -101,8 +112,11 @@ impl TestBuilder {
         let raw = self.raw.as_ref();
         let attempt = raw.and_then(|raw| raw.read(&self.quiz, document, &mut answers, wants_attempt));
         let taken = attempt.map(|attempt| {
-            self.begin_with(&attempt);
-            self.score(&attempt, iter::repeat(true), &answers.judgements);
+            let outcomes = Outcomes::pack(answers.judgements.iter().copied().map(Some));
+            if let Some(snapshot) = &mut self.snapshot {
+                snapshot.add_read(&attempt, &outcomes);
+            }
+            self.score(&attempt, outcomes);
             if wants_attempt {
                 let judgements = answers.judgements.clone();
                 return Taken::Attempt(Box::new(TakenAttempt { attempt, judgements }));
@@ -113,16 +127,35 @@ impl TestBuilder {
         taken
     }
 
-    fn begin_with(&mut self, attempt: &Attempt) {
-        self.earliest = match (self.earliest, attempt.started) {
+    /// Takes an attempt as an earlier read scored it; `false` where its document has to be read. What was odd about a
+    /// document is told by each read, so such a one is in no snapshot.
+    pub fn take_known(&mut self, head: &AttemptHead, snapshot: &Snapshot) -> bool {
+        let Some((known, entry)) = snapshot.find(head, &self.quiz) else { return false };
+        if let Some(snapshot) = &mut self.snapshot {
+            snapshot.add_known(entry);
+        }
+        let attempt = ScoredAttempt {
+            id: head.id.clone(),
+            user_id: head.user_id.clone(),
+            ended: head.ended,
+            is_final: head.ended,
+            total_time_spent: known.total_time_spent,
+            outcomes: known.outcomes,
+        };
+        self.keep(attempt, known.started);
+        true
+    }
+
+    fn begin_with(&mut self, started: Option<Timestamp>) {
+        self.earliest = match (self.earliest, started) {
             (Some(a), Some(b)) => Some(a.min(b)),
             (a, b) => a.or(b),
         };
     }
 
     fn add(&mut self, attempt: Attempt) -> TakenAttempt {
-        self.begin_with(&attempt);
         if self.quiz.kind == QuizKind::Form {
+            self.begin_with(attempt.started);
             let answer = |record: &Option<AnswerRecord>| {
                 record.as_ref().map_or(Value::Null, |record| record.answer.clone())
             };
@@ -133,7 +166,9 @@ impl TestBuilder {
         }
         attempt.check_shapes(&self.quiz, &mut self.problems);
         let judgements = self.judge(&attempt);
-        self.score(&attempt, attempt.answers.iter().map(Option::is_some), &judgements);
+        let records = attempt.answers.iter().zip(&judgements);
+        let outcomes = Outcomes::pack(records.map(|(record, judgement)| record.as_ref().map(|_| *judgement)));
+        self.score(&attempt, outcomes);
         TakenAttempt { attempt, judgements }
     }
 
@@ -148,53 +183,33 @@ impl TestBuilder {
         judged.collect()
     }
 
-    /// `has_record` and `judgements` are in the order of the quiz's questions.
-    fn score(&mut self, attempt: &Attempt, has_record: impl Iterator<Item = bool>, judgements: &[Judgement]) {
-        let is_final = attempt.ended || self.window_closed;
-        let mut parts = vec![Tally::default(); self.quiz.parts.len()];
-        let mut chapters = vec![ChapterTally::default(); self.quiz.chapters.len()];
-        let answers = has_record.zip(judgements);
-        for ((question, (has_record, judgement)), tally) in
-            self.quiz.questions.iter().zip(answers).zip(&mut self.questions)
-        {
-            let Some(set) = self.quiz.set_of(question) else { continue };
-            if !has_record {
-                if let Some(part) = parts.get_mut(question.part) {
-                    part.unreached += u32::from(!question.counts());
-                }
-                tally.skipped += u32::from(is_final && question.counts() && !set.is_limited);
-                continue;
-            }
-            if let Some(part) = parts.get_mut(question.part) {
-                part.add(*judgement);
-            }
-            if let Some(chapter) = question.chapter_line.and_then(|line| chapters.get_mut(line)) {
-                chapter.tally.add(*judgement);
-                chapter.marks += judgement.marks;
-                if judgement.outcome == Outcome::Skipped && !set.is_limited {
-                    chapter.marks += set.marking.skipped;
-                }
-            }
-            if is_final {
-                match judgement.outcome {
-                    Outcome::Correct => tally.correct += 1,
-                    Outcome::PartiallyCorrect => tally.partially_correct += 1,
-                    Outcome::Wrong => tally.wrong += 1,
-                    Outcome::Skipped if !set.is_limited => tally.skipped += 1,
-                    Outcome::Skipped | Outcome::Ungraded => {}
-                }
-            }
-        }
-        self.check_limits(&attempt.id, &parts);
-        self.scored.push(ScoredAttempt {
+    fn score(&mut self, attempt: &Attempt, outcomes: Outcomes) {
+        let scored = ScoredAttempt {
             id: attempt.id.clone(),
             user_id: attempt.user_id.clone(),
             ended: attempt.ended,
-            is_final,
+            is_final: attempt.ended || self.window_closed,
             total_time_spent: attempt.total_time_spent,
-            parts: parts.into(),
-            chapters: chapters.into(),
-        });
+            outcomes,
+        };
+        self.keep(scored, attempt.started);
+    }
+
+    fn keep(&mut self, attempt: ScoredAttempt, started: Option<Timestamp>) {
+        self.begin_with(started);
+        if attempt.is_final {
+            let outcomes = attempt.outcomes.of(&self.quiz);
+            for ((question, outcome, _), tally) in outcomes.zip(&mut self.questions) {
+                // one without a record is as good as skipped
+                let without = if question.counts() { Outcome::Skipped } else { Outcome::Ungraded };
+                let is_limited = || self.quiz.set_of(question).is_some_and(|set| set.is_limited);
+                tally.add(outcome.unwrap_or(without), is_limited);
+            }
+        }
+        if self.quiz.sets.iter().any(|set| set.is_limited) {
+            self.check_limits(&attempt.id, &attempt.parts(&self.quiz));
+        }
+        self.scored.push(attempt);
     }
 
     /// More answers than a set allows are marked all the same, as in the backend; it is a problem.
@@ -221,7 +236,7 @@ impl TestBuilder {
             self.forms.sort_by(|a, b| a.user_id.cmp(&b.user_id));
             TestResults::Form(self.forms)
         } else {
-            self.scored.sort_by(|a, b| a.user_id.cmp(&b.user_id));
+            self.scored.par_sort_unstable_by(|a, b| a.user_id.cmp(&b.user_id));
             let rankings = rank_all(&self.quiz, &self.scored)?;
             TestResults::Scored { attempts: self.scored, rankings, questions: self.questions }
         };
@@ -240,18 +255,18 @@ fn rank_all(quiz: &Quiz, attempts: &[ScoredAttempt]) -> Result<Vec<Ranking>, Ran
     for attempt in attempts {
         let (overall, sections) = attempt.scores(quiz);
         for (column, score) in columns.iter_mut().zip(std::iter::once(overall).chain(sections)) {
-            column.push(score);
+            column.push(score.marks);
         }
     }
-    columns.into_iter().map(|scores| rank_section(attempts, scores)).collect()
+    columns.into_par_iter().map(|marks| rank_section(attempts, marks)).collect()
 }
 
-fn rank_section(attempts: &[ScoredAttempt], scores: Vec<Score>) -> Result<Ranking, RankError> {
-    let of_final = attempts.iter().zip(&scores).filter(|(attempt, _)| attempt.is_final);
-    let marks: Vec<f64> = of_final.map(|(_, score)| score.marks).collect();
-    let (standings, figures) = rank::rank(&marks)?;
-    let mut standings = standings.into_iter();
-    let standings =
-        attempts.iter().map(|attempt| if attempt.is_final { standings.next() } else { None }).collect();
-    Ok(Ranking { figures, scores, standings })
+fn rank_section(attempts: &[ScoredAttempt], marks: Vec<f64>) -> Result<Ranking, RankError> {
+    let of_final = attempts.iter().zip(&marks).filter(|(attempt, _)| attempt.is_final);
+    let final_marks: Vec<f64> = of_final.map(|(_, marks)| *marks).collect();
+    let (places, figures) = rank::rank(&final_marks)?;
+    let mut places = places.into_iter();
+    let place = |attempt: &ScoredAttempt| if attempt.is_final { places.next().flatten() } else { None };
+    let places = attempts.iter().map(place).collect();
+    Ok(Ranking { figures, marks, places })
 }

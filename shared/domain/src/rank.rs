@@ -1,6 +1,8 @@
+use std::num::NonZeroU32;
+
 use polars::prelude::{
     ChunkAgg, ChunkQuantile, Float64Chunked, IntoSeries, NewChunkedArray, PolarsError, RankMethod,
-    RankOptions, Series, SeriesRank,
+    RankOptions, SeriesRank,
 };
 use thiserror::Error;
 
@@ -31,8 +33,24 @@ pub struct Standing {
     pub percentile: f64,
 }
 
-/// Ranks the marks of one section; the standings are in the order of `marks`.
-pub(crate) fn rank(marks: &[f64]) -> Result<(Vec<Standing>, CohortFigures), RankError> {
+/// A standing in four bytes.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Place {
+    rank: NonZeroU32,
+}
+
+impl Place {
+    pub fn among(self, takers: u32) -> Standing {
+        let rank = self.rank.get();
+        // all but those with more marks
+        let not_above = takers.saturating_sub(rank - 1);
+        let percentile = percent(f64::from(not_above), f64::from(takers)).unwrap_or_default();
+        Standing { rank, percentile }
+    }
+}
+
+/// Ranks the marks of one section; the places are in the order of `marks`.
+pub(crate) fn rank(marks: &[f64]) -> Result<(Vec<Option<Place>>, CohortFigures), RankError> {
     let column = Float64Chunked::from_slice("marks".into(), marks);
     let figures = CohortFigures {
         takers: count(marks.len()),
@@ -40,22 +58,10 @@ pub(crate) fn rank(marks: &[f64]) -> Result<(Vec<Standing>, CohortFigures), Rank
         average: column.mean(),
         median: column.median(),
     };
-    let series = column.into_series();
-    let order = |method, descending| ranks(&series, RankOptions { method, descending });
-    let ranks = order(RankMethod::Min, true)?;
-    let not_above = order(RankMethod::Max, false)?;
-    let takers = f64::from(figures.takers);
-    let standing = |(rank, not_above): (u32, u32)| Standing {
-        rank,
-        percentile: percent(f64::from(not_above), takers).unwrap_or_default(),
-    };
-    let standings = ranks.into_iter().zip(not_above).map(standing).collect();
-    Ok((standings, figures))
-}
-
-fn ranks(series: &Series, options: RankOptions) -> Result<Vec<u32>, RankError> {
-    let ranks = series.rank(options, None);
-    Ok(ranks.idx()?.into_no_null_iter().collect())
+    let highest_first = RankOptions { method: RankMethod::Min, descending: true };
+    let ranks = column.into_series().rank(highest_first, None);
+    let place = |rank| NonZeroU32::new(rank).map(|rank| Place { rank });
+    Ok((ranks.idx()?.into_no_null_iter().map(place).collect(), figures))
 }
 
 pub(crate) fn count(len: usize) -> u32 {

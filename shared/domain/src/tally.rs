@@ -1,7 +1,7 @@
 use crate::marking::MarkingScheme;
 use crate::quiz::Quiz;
 use crate::round::{percent, round2};
-use crate::scoring::{Judgement, Outcome};
+use crate::scoring::Outcome;
 
 /// Counts of outcomes over some questions of one attempt.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
@@ -16,13 +16,14 @@ pub struct Tally {
 }
 
 impl Tally {
-    pub(crate) fn add(&mut self, judgement: Judgement) {
-        match judgement.outcome {
+    /// `marks` count where the answer is partly correct.
+    pub(crate) fn add(&mut self, outcome: Outcome, marks: f64) {
+        match outcome {
             Outcome::Correct => self.correct += 1,
             Outcome::Wrong => self.wrong += 1,
             Outcome::PartiallyCorrect => {
                 self.partially_correct += 1;
-                self.partial_marks += judgement.marks;
+                self.partial_marks += marks;
             }
             Outcome::Skipped | Outcome::Ungraded => {}
         }

@@ -1,17 +1,18 @@
 use jiff::Timestamp;
 
 use crate::histogram::Histogram;
+use crate::outcomes::Outcomes;
 use crate::problem::Problems;
 use crate::quiz::Quiz;
-use crate::rank::{CohortFigures, Standing};
+use crate::rank::{CohortFigures, Place, Standing};
 use crate::round::{percent, round2};
+use crate::scoring::{Judgement, Outcome};
 use crate::tally::{self, Score, Tally};
 use crate::test_session::TestSession;
 use crate::time;
 use crate::value::Value;
 
-/// One attempt, scored: counts for each part of the quiz and each chapter, from which every result
-/// follows.
+/// One attempt, scored: what each question came to, from which every result follows.
 #[derive(Clone, Debug)]
 pub struct ScoredAttempt {
     pub id: String,
@@ -21,9 +22,7 @@ pub struct ScoredAttempt {
     pub is_final: bool,
     /// Seconds.
     pub total_time_spent: Option<f64>,
-    pub(crate) parts: Box<[Tally]>,
-    /// For each of the quiz's chapters, in its order.
-    pub(crate) chapters: Box<[ChapterTally]>,
+    pub(crate) outcomes: Outcomes,
 }
 
 /// One attempt's counts in a chapter, whose questions can be of sets with different marks.
@@ -37,7 +36,43 @@ impl ScoredAttempt {
     /// The results over the whole test, and in each section in the order of [`Quiz::sections`].
     #[must_use]
     pub fn scores(&self, quiz: &Quiz) -> (Score, Vec<Score>) {
-        tally::scores(quiz, &self.parts)
+        tally::scores(quiz, &self.parts(quiz))
+    }
+
+    /// The result in one section (an index into [`Quiz::sections`]), or over the whole test.
+    #[must_use]
+    pub fn score(&self, quiz: &Quiz, section: Option<usize>) -> Option<Score> {
+        let (overall, sections) = self.scores(quiz);
+        section.map_or(Some(overall), |section| sections.get(section).copied())
+    }
+
+    /// Counts for each part of the quiz.
+    pub(crate) fn parts(&self, quiz: &Quiz) -> Vec<Tally> {
+        let mut parts = vec![Tally::default(); quiz.parts.len()];
+        for (question, outcome, partial_marks) in self.outcomes.of(quiz) {
+            let Some(part) = parts.get_mut(question.part) else { continue };
+            match outcome {
+                Some(outcome) => part.add(outcome, partial_marks),
+                None => part.unreached += u32::from(!question.counts()),
+            }
+        }
+        parts
+    }
+
+    /// For each of the quiz's chapters, in its order.
+    pub(crate) fn chapters(&self, quiz: &Quiz) -> Vec<ChapterTally> {
+        let mut chapters = vec![ChapterTally::default(); quiz.chapters.len()];
+        for (question, set, Judgement { outcome, marks }) in self.outcomes.judged(quiz) {
+            let Some(chapter) = question.chapter_line.and_then(|line| chapters.get_mut(line)) else {
+                continue;
+            };
+            chapter.tally.add(outcome, marks);
+            chapter.marks += marks;
+            if outcome == Outcome::Skipped && !set.is_limited {
+                chapter.marks += set.marking.skipped;
+            }
+        }
+        chapters
     }
 }
 
@@ -60,6 +95,17 @@ pub struct QuestionTally {
 }
 
 impl QuestionTally {
+    /// Counts what a ranked taker made of the question, whose set is limited or not.
+    pub(crate) fn add(&mut self, outcome: Outcome, is_limited: impl FnOnce() -> bool) {
+        match outcome {
+            Outcome::Correct => self.correct += 1,
+            Outcome::PartiallyCorrect => self.partially_correct += 1,
+            Outcome::Wrong => self.wrong += 1,
+            Outcome::Skipped if !is_limited() => self.skipped += 1,
+            Outcome::Skipped | Outcome::Ungraded => {}
+        }
+    }
+
     #[must_use]
     pub fn takers(&self) -> u32 {
         self.correct + self.partially_correct + self.wrong + self.skipped
@@ -97,13 +143,26 @@ pub enum TestResults {
     Form(Vec<FormAttempt>),
 }
 
-/// The ranking of one section.
+/// The ranking of one section, in the order of the attempts.
 #[derive(Debug)]
 pub struct Ranking {
     pub figures: CohortFigures,
-    pub scores: Vec<Score>,
-    /// In the order of the attempts; `None` for one that is not final.
-    pub standings: Vec<Option<Standing>>,
+    /// Rounded to two decimals.
+    pub marks: Vec<f64>,
+    pub(crate) places: Vec<Option<Place>>,
+}
+
+impl Ranking {
+    /// Where an attempt stands; `None` for one that is not final.
+    #[must_use]
+    pub fn standing(&self, attempt: usize) -> Option<Standing> {
+        self.places.get(attempt)?.map(|place| place.among(self.figures.takers))
+    }
+
+    /// Of each attempt.
+    pub fn standings(&self) -> impl Iterator<Item = Option<Standing>> {
+        self.places.iter().map(|place| place.map(|place| place.among(self.figures.takers)))
+    }
 }
 
 impl Test {
@@ -151,7 +210,7 @@ impl Test {
     pub fn histogram(&self) -> Option<Histogram> {
         let TestResults::Scored { rankings, .. } = &self.results else { return None };
         let overall = rankings.first()?;
-        let ranked = overall.scores.iter().zip(&overall.standings);
-        Histogram::of(ranked.filter(|(_, standing)| standing.is_some()).map(|(score, _)| score.marks))
+        let ranked = overall.marks.iter().zip(&overall.places);
+        Histogram::of(ranked.filter(|(_, place)| place.is_some()).map(|(marks, _)| *marks))
     }
 }

@@ -32,7 +32,7 @@ fn chosen(test: &Test) -> Vec<(&str, &str, bool)> {
 
 fn ranks(test: &Test) -> Vec<Option<(u32, f64)>> {
     let TestResults::Scored { rankings, .. } = &test.results else { panic!("scored") };
-    rankings[0].standings.iter().map(|it| it.map(|it| (it.rank, it.percentile))).collect()
+    rankings[0].standings().map(|it| it.map(|it| (it.rank, it.percentile))).collect()
 }
 
 #[test]

@@ -13,7 +13,7 @@ mod common;
 use std::collections::HashMap;
 
 use bson::{Bson, Document, bson, doc};
-use common::{build, build_rows, question, quiz};
+use common::{build, build_rows, question, quiz, score};
 use proptest::prelude::*;
 use quiz_domain::reports::{self, ReportTable, Stamp};
 use quiz_domain::rows::WarehouseTable;
@@ -110,8 +110,8 @@ proptest! {
     fn ranks_follow_from_counts((quiz, sessions) in cohorts()) {
         let test = build(&quiz, &sessions);
         for ranking in rankings(&test) {
-            let standings = ranking.scores.iter().zip(&ranking.standings);
-            let ranked: Vec<_> = standings.filter_map(|(score, standing)| Some((score.marks, (*standing)?))).collect();
+            let standings = ranking.marks.iter().zip(ranking.standings());
+            let ranked: Vec<_> = standings.filter_map(|(marks, standing)| Some((*marks, standing?))).collect();
             prop_assert_eq!(ranked.len(), ranking.figures.takers as usize);
             for (marks, standing) in &ranked {
                 let above = ranked.iter().filter(|(other, _)| other > marks).count();
@@ -140,9 +140,9 @@ proptest! {
     #[test]
     fn section_sums_equal_the_overall((quiz, sessions) in cohorts()) {
         let test = build(&quiz, &sessions);
-        let (overall, sections) = rankings(&test).split_first().unwrap();
-        for (at, whole) in overall.scores.iter().enumerate() {
-            let parts: Vec<_> = sections.iter().map(|section| section.scores[at]).collect();
+        for at in 0..test.takers() {
+            let whole = score(&test, None, at);
+            let parts: Vec<_> = (0..test.quiz.sections.len()).map(|section| score(&test, Some(section), at)).collect();
             let sum = |of: fn(&quiz_domain::Score) -> u32| parts.iter().map(of).sum::<u32>();
             let marks: f64 = parts.iter().map(|it| it.marks).sum();
             let half_a_cent_each = 0.005 * float(parts.len() + 1) + 1e-9;
@@ -161,11 +161,11 @@ proptest! {
     fn question_rows_add_up_to_the_result((quiz, sessions) in cohorts()) {
         let (test, mut rows) = build_rows(&quiz, &[], &sessions, common::session());
         let questions = rows.remove(&WarehouseTable::QuestionResponses).unwrap();
-        let overall = &rankings(&test)[0];
         let TestResults::Scored { attempts, .. } = &test.results else { panic!("scored") };
         prop_assert_eq!(questions.len(), attempts.len() * test.quiz.questions.len());
         let is_limited = test.quiz.sets.iter().any(|set| set.is_limited);
-        for (attempt, score) in attempts.iter().zip(&overall.scores) {
+        for attempt in attempts {
+            let score = attempt.score(&test.quiz, None).unwrap();
             let own = || questions.iter().filter(|row| row["user_id"] == *attempt.user_id);
             let count = |outcome: &str| own().filter(|row| row["outcome"] == outcome).count();
             prop_assert_eq!(count("correct"), score.correct as usize);

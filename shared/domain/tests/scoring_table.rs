@@ -11,8 +11,8 @@
 mod common;
 
 use bson::{Bson, bson, doc};
-use common::{attempt, build, question, quiz};
-use quiz_domain::{Outcome, ProblemKind, Quiz, TestResults, Value, judge};
+use common::{attempt, build, question, quiz, score};
+use quiz_domain::{Outcome, ProblemKind, Quiz, Value, judge};
 
 fn outcome_of(kind: &str, key: impl Into<Bson>, answer: impl Into<Bson>) -> Outcome {
     outcome_with(&doc! {}, kind, key, answer)
@@ -182,8 +182,7 @@ fn a_set_with_an_optional_limit_counts_skips_and_maximum_by_the_limit() {
     };
     let answers: Vec<(&str, Bson)> = vec![("q0", bson!(0)), ("q3", bson!(3)), ("q9", bson!(8))];
     let test = build(&quiz(vec![set]), &[attempt("u", &answers)]);
-    let TestResults::Scored { rankings, .. } = &test.results else { panic!("scored") };
-    let score = rankings[0].scores[0];
+    let score = score(&test, None, 0);
     assert_eq!((score.correct, score.wrong, score.skipped, score.allowed), (2, 1, 2, 5));
     assert_eq!(score.total_questions, 10);
     assert!((score.marks - (8.0 - 1.0 - 1.0)).abs() < 1e-9 && (score.max_marks - 20.0).abs() < 1e-9);
@@ -223,8 +222,7 @@ fn the_backend_s_own_example_comes_out_the_same() {
         "_id": "a", "user_id": "u", "quiz_id": "quiz", "has_quiz_ended": true, "session_answers": records,
     };
     let test = build(&document, &[session]);
-    let TestResults::Scored { rankings, .. } = &test.results else { panic!("scored") };
-    let score = rankings[0].scores[0];
+    let score = score(&test, None, 0);
     assert_eq!((score.answered, score.skipped), (3, 0));
     assert_eq!((score.correct, score.wrong, score.partially_correct), (1, 1, 1));
     assert!((score.marks - 5.0).abs() < 1e-9);
@@ -252,8 +250,7 @@ fn random_documents_score_as_the_backend_scores_them() {
         let case: serde_json::Value = serde_json::from_str(line).unwrap();
         let document = |field: &str| bson::serialize_to_document(&case[field]).unwrap();
         let test = build(&document("quiz"), &[document("session")]);
-        let TestResults::Scored { rankings, .. } = &test.results else { panic!("scored") };
-        let score = rankings[0].scores[0];
+        let score = score(&test, None, 0);
         let counts = [score.answered, score.skipped, score.correct, score.wrong, score.partially_correct];
         let numbers: Vec<f64> = counts.into_iter().map(f64::from).chain([score.marks]).collect();
         let expected: Vec<f64> = serde_json::from_value(case["expect"].clone()).unwrap();

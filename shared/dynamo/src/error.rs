@@ -24,11 +24,11 @@ pub enum DynamoError {
     )]
     NoTable,
     /// Until it is allowed, no retry helps.
-    #[error("access is denied: allow the role dynamodb:BatchWriteItem and dynamodb:Query on the table ({0})")]
-    Denied(String),
+    #[error("access is denied: allow the role {calls} on the table ({answer})")]
+    Denied { calls: &'static str, answer: String },
     /// Until the table is made anew, no retry helps.
-    #[error("its keys must be session_id and {sort_key}, both strings ({answer})")]
-    OtherKeys { sort_key: &'static str, answer: String },
+    #[error("its {keys} ({answer})")]
+    OtherKeys { keys: String, answer: String },
     /// DynamoDB does not take the request; no retry helps.
     #[error("{0}")]
     Rejected(String),
@@ -94,7 +94,24 @@ const DENIED: [&str; 6] = [
 const OF_KEYS: [&str; 4] =
     ["does not match the schema", "missed key schema element", "Missing the key ", "Type mismatch for key "];
 
-pub(crate) fn fault<E>(error: &SdkError<E, HttpResponse>, table: ReportTable) -> Fault
+/// What a table must be like, for who mends it.
+pub(crate) struct Needs {
+    /// Goes on after "its".
+    pub keys: String,
+    /// What must be allowed.
+    pub calls: &'static str,
+}
+
+impl From<ReportTable> for Needs {
+    fn from(table: ReportTable) -> Self {
+        Self {
+            keys: format!("keys must be session_id and {}, both strings", table.sort_key()),
+            calls: "dynamodb:BatchWriteItem and dynamodb:Query",
+        }
+    }
+}
+
+pub(crate) fn fault<E>(error: &SdkError<E, HttpResponse>, table: impl Into<Needs>) -> Fault
 where
     E: ProvideErrorMetadata + Error + 'static,
 {
@@ -119,10 +136,10 @@ where
     } else if code == "ResourceNotFoundException" {
         Fault::Permanent(DynamoError::NoTable)
     } else if DENIED.contains(&code) {
-        Fault::Permanent(DynamoError::Denied(text))
+        Fault::Permanent(DynamoError::Denied { calls: table.into().calls, answer: text })
     } else if code == "ValidationException" && OF_KEYS.iter().any(|it| message.contains(it)) {
-        let sort_key = table.sort_key();
-        Fault::Permanent(DynamoError::OtherKeys { sort_key, answer: message.to_owned() })
+        let keys = table.into().keys;
+        Fault::Permanent(DynamoError::OtherKeys { keys, answer: message.to_owned() })
     } else if code == "ValidationException" {
         Fault::Invalid(message.to_owned())
     } else {

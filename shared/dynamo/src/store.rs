@@ -2,8 +2,6 @@ use std::collections::HashMap;
 
 use async_trait::async_trait;
 use aws_sdk_dynamodb::Client;
-use aws_sdk_dynamodb::config::retry::RetryConfig;
-use aws_sdk_dynamodb::config::timeout::TimeoutConfig;
 use aws_sdk_dynamodb::operation::query::builders::QueryFluentBuilder;
 use aws_sdk_dynamodb::types::AttributeValue;
 use futures::{StreamExt, TryStreamExt, stream};
@@ -14,6 +12,7 @@ use quiz_pipeline::ports::{
 use serde_dynamo::aws_sdk_dynamodb_1::from_item;
 use serde_json::Value;
 
+use crate::clients::Clients;
 use crate::error::{DynamoError, Fault, fault};
 use crate::item::{self, Item, is_partition_key, is_sort_key};
 use crate::limits::WriteLimits;
@@ -38,14 +37,8 @@ impl DynamoStore {
     #[must_use]
     #[expect(clippy::needless_pass_by_value, reason = "a client is a handle, and the store keeps it")]
     pub fn new(client: Client, tables: TableNames, limits: WriteLimits) -> Self {
-        let mut timeouts = TimeoutConfig::builder().operation_attempt_timeout(limits.request).build();
-        if let Some(given) = client.config().timeout_config() {
-            timeouts.take_defaults_from(given);
-        }
-        let for_reads = client.config().to_builder().timeout_config(timeouts);
-        let for_writes = for_reads.clone().retry_config(RetryConfig::disabled());
-        let writer = Writer::new(Client::from_conf(for_writes.build()), limits);
-        Self { reader: Client::from_conf(for_reads.build()), writer, tables }
+        let Clients { reader, writer } = Clients::of(&client, &limits);
+        Self { reader, writer: Writer::new(writer, limits), tables }
     }
 
     /// A query for items of a session, as they are now.

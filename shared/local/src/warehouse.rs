@@ -1,13 +1,13 @@
 use std::collections::HashMap;
-use std::fs::{File, Permissions};
+use std::fs::Permissions;
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use async_trait::async_trait;
 use quiz_domain::rows::{RowBatch, WarehouseTable};
-use quiz_parquet::{Group, StagingWriter, TableFile, TestValues};
-use quiz_pipeline::ports::{Cause, StagedTest, Warehouse, WarehouseBatch, WarehouseError};
+use quiz_parquet::{OpenStaging, ParquetError, StagingFile, TestValues, write_table};
+use quiz_pipeline::ports::{Cause, Fence, StagedTest, Warehouse, WarehouseBatch, WarehouseError};
 use tempfile::NamedTempFile;
 
 use crate::file_name;
@@ -40,55 +40,38 @@ impl Warehouse for ParquetWarehouse {
 
 struct Batch {
     warehouse: ParquetWarehouse,
-    staging: Mutex<HashMap<String, Arc<Mutex<Staging>>>>,
-}
-
-/// The rows of one test, until they are all known.
-struct Staging {
-    file: File,
-    writer: StagingWriter<File>,
+    /// The rows of each test, until they are all known.
+    staging: Mutex<HashMap<String, Arc<OpenStaging>>>,
 }
 
 impl Batch {
-    fn staging(&self, session_id: &str) -> Result<Arc<Mutex<Staging>>, Cause> {
+    fn staging(&self, session_id: &str) -> Result<Arc<OpenStaging>, ParquetError> {
         let mut staging = self.staging.lock().unwrap_or_else(PoisonError::into_inner);
         if let Some(known) = staging.get(session_id) {
             return Ok(Arc::clone(known));
         }
-        let file = tempfile::tempfile()?;
-        let writer = StagingWriter::new(file.try_clone()?)?;
-        let new = Arc::new(Mutex::new(Staging { file, writer }));
+        let new = Arc::new(OpenStaging::new()?);
         staging.insert(session_id.to_owned(), Arc::clone(&new));
         Ok(new)
     }
 
-    fn take(&self, session_id: &str) -> Option<Staging> {
-        let taken = self.staging.lock().unwrap_or_else(PoisonError::into_inner).remove(session_id)?;
-        Arc::into_inner(taken)?.into_inner().ok()
+    fn take(&self, session_id: &str) -> Option<Arc<OpenStaging>> {
+        self.staging.lock().unwrap_or_else(PoisonError::into_inner).remove(session_id)
     }
 }
 
 #[async_trait]
 impl WarehouseBatch for Batch {
     async fn stage(&self, session_id: &str, rows: RowBatch) -> Result<(), WarehouseError> {
-        let staging = self.staging(session_id).map_err(|cause| failed(session_id, cause))?;
-        let of_session = session_id.to_owned();
-        let written = tokio::task::spawn_blocking(move || -> Result<(), Cause> {
-            let mut staging = staging.lock().unwrap_or_else(PoisonError::into_inner);
-            Ok(staging.writer.write(&of_session, &rows)?)
-        });
-        let written = written.await.map_err(Cause::from).and_then(|it| it);
-        written.map_err(|cause| failed(session_id, cause))
+        let staging = self.staging(session_id).map_err(|error| failed(session_id, error.into()))?;
+        staging.add(session_id, rows).await.map_err(|error| failed(session_id, error.into()))
     }
 
     async fn replace(&self, tests: &[StagedTest]) -> Vec<Result<(), WarehouseError>> {
         let mut results = Vec::with_capacity(tests.len());
         for test in tests {
-            let (warehouse, staging, of_test) =
-                (self.warehouse.clone(), self.take(&test.session_id), test.clone());
-            let replaced = tokio::task::spawn_blocking(move || warehouse.replace(staging, &of_test)).await;
-            let replaced = replaced.map_err(Cause::from).and_then(|it| it);
-            results.push(match replaced {
+            let staging = self.take(&test.session_id);
+            results.push(match self.warehouse.replace(staging, test).await {
                 Ok(true) => Ok(()),
                 Ok(false) => Err(WarehouseError::LeaseOver { session_id: test.session_id.clone() }),
                 Err(cause) => Err(failed(&test.session_id, cause)),
@@ -98,42 +81,49 @@ impl WarehouseBatch for Batch {
     }
 }
 
+/// A test's file of one table, and where it belongs; none where it has no rows.
+type Finished = (PathBuf, Option<NamedTempFile>);
+
 impl ParquetWarehouse {
     /// False where the lease is over, and nothing is replaced.
-    fn replace(&self, staging: Option<Staging>, test: &StagedTest) -> Result<bool, Cause> {
-        let (file, groups) = match staging {
-            Some(Staging { file, writer }) => (Some(file), writer.finish()?.groups),
-            None => (None, Vec::new()),
+    async fn replace(&self, staging: Option<Arc<OpenStaging>>, test: &StagedTest) -> Result<bool, Cause> {
+        let staged = match staging {
+            Some(staging) => Some(staging.finish().await?),
+            None => None,
         };
         let mut finished = Vec::new();
         for table in WarehouseTable::ALL {
-            let groups: Vec<&Group> = groups.iter().filter(|it| it.table == table).collect();
             let path = self.file(table, &test.session_id);
-            let written = match &file {
-                Some(file) if !groups.is_empty() => Some(write(table, &path, file, &groups, test)?),
-                _ => None,
+            let staged = staged.as_ref().filter(|it| it.groups.iter().any(|group| group.table == table));
+            let file = match staged {
+                Some(staged) => Some(write(table, &path, staged, test).await?),
+                None => None,
             };
-            finished.push((path, written));
+            finished.push((path, file));
         }
-        if !test.fence.holds() {
-            return Ok(false);
-        }
-        for (path, written) in finished {
-            match written {
-                Some(file) => drop(file.persist(&path)?),
-                None if path.exists() => std::fs::remove_file(&path)?,
-                None => {}
-            }
-        }
-        Ok(true)
+        let fence = test.fence.clone();
+        tokio::task::spawn_blocking(move || put_in_place(finished, &fence)).await?
     }
 }
 
-fn write(
+fn put_in_place(finished: Vec<Finished>, fence: &Fence) -> Result<bool, Cause> {
+    if !fence.holds() {
+        return Ok(false);
+    }
+    for (path, file) in finished {
+        match file {
+            Some(file) => drop(file.persist(&path)?),
+            None if path.exists() => std::fs::remove_file(&path)?,
+            None => {}
+        }
+    }
+    Ok(true)
+}
+
+async fn write(
     table: WarehouseTable,
     path: &Path,
-    staging: &File,
-    groups: &[&Group],
+    staged: &StagingFile,
     test: &StagedTest,
 ) -> Result<NamedTempFile, Cause> {
     let folder = path.parent().ok_or("the path has no folder")?;
@@ -142,11 +132,7 @@ fn write(
     let open = Permissions::from_mode(0o666);
     let file = tempfile::Builder::new().permissions(open).tempfile_in(folder)?;
     let values = TestValues { start_date: test.start_date, inserted_at: test.inserted_at };
-    let mut target = TableFile::new(table, file.reopen()?)?;
-    for group in groups {
-        target.append(staging, group, values)?;
-    }
-    target.finish()?;
+    write_table(table, file.reopen()?, staged, values).await?;
     Ok(file)
 }
 

@@ -1,14 +1,20 @@
 //! The source against a real server of the local stack.
-#![allow(clippy::unwrap_used, reason = "a test panics where what it asks for fails")]
+#![allow(
+    clippy::unwrap_used,
+    clippy::indexing_slicing,
+    reason = "a test panics where what it asks for fails"
+)]
 
 use std::collections::BTreeSet;
 use std::time::{Duration, Instant};
 
 use bson::oid::ObjectId;
-use bson::{Bson, Document, doc};
+use bson::{Bson, Document, RawDocumentBuf, bson, doc};
 use futures::TryStreamExt;
+use quiz_domain::{Problems, Quiz, TestBuilder, TestSession};
 use quiz_mongo::{MongoError, MongoSource};
-use quiz_pipeline::ports::{AnswerSource, SourceError};
+use quiz_pipeline::ports::{AnswerSource, AttemptBatch, SourceError};
+use quiz_sample::{large::Large, sapa};
 use quiz_stack::{Stack, insert, unique};
 use quiz_suites::source::{answer_source, decoded, documents};
 
@@ -47,12 +53,91 @@ async fn a_quiz_of_more_sessions_than_any_batch_is_read_whole() {
     insert(&database, "sessions", sessions).await.unwrap();
     let heads: Vec<Document> = source.attempt_heads(QUIZ).await.unwrap().try_collect().await.unwrap();
     assert_eq!(heads.len(), 2_500);
-    let keys = heads.iter().map(|head| head["_id"].clone()).collect();
-    let attempts = decoded(source.attempts(QUIZ, keys).await.unwrap()).await.unwrap();
+    let attempts = decoded(source.attempts(QUIZ, keys(&heads)).await.unwrap()).await.unwrap();
     let users: BTreeSet<&str> = attempts.iter().map(|it| it.get_str("user_id").unwrap()).collect();
     assert_eq!((attempts.len(), users.len()), (2_500, 2_500));
     assert!(attempts.iter().all(|it| !it.contains_key("metrics")), "the backend's own score is not read");
     database.drop().await.unwrap();
+}
+
+#[tokio::test]
+async fn what_is_not_fetched_changes_nothing_that_is_said_of_an_attempt() {
+    let large = Large { students: 60, questions: 105, seed: 1 };
+    let sessions: Vec<Document> = large.sessions().collect();
+    let (stored, fetched) = fetched(Large::QUIZ_ID, &sessions).await;
+    assert!(fetched * 100 < stored * 55, "{fetched} of {stored} bytes");
+    let quiz = Quiz::read(&large.quiz(), &large.questions()).unwrap().0;
+    same_is_said(&quiz, &odd_ones(&sessions[0])).await;
+    same_is_said(&quiz, &sessions).await;
+    let sapa = sapa::documents().unwrap();
+    same_is_said(&Quiz::read(&sapa.quizzes[0], &sapa.questions).unwrap().0, &sapa.sessions).await;
+}
+
+/// Shapes that the Quiz Engine does not write.
+fn odd_ones(session: &Document) -> Vec<Document> {
+    let record = session.get_array("session_answers").unwrap()[0].clone();
+    let answers = [
+        bson!([record.clone(), 7, "none", null, [record.clone()], { "_id": 1, "updated_at": 2 }, {}]),
+        bson!([{ "answer": { "_id": 1, "created_at": 2 }, "updated_at": [{ "_id": 1 }] }]),
+        bson!({ "_id": 1, "created_at": "2024-04-30T04:30:00" }),
+        record,
+        bson!("none"),
+        bson!([]),
+        Bson::Null,
+    ];
+    let events = [
+        bson!([7, { "event_type": "start-quiz", "updated_at": "2024-04-30T04:30:00" }, null]),
+        bson!([[{ "event_type": "start-quiz", "created_at": "2024-04-30T04:30:00", "updated_at": 1 }]]),
+        bson!({ "event_type": "start-quiz", "updated_at": 1 }),
+        bson!("none"),
+    ];
+    let answers = answers.into_iter().map(|odd| ("session_answers", odd));
+    let fields = answers.chain(events.into_iter().map(|odd| ("events", odd)));
+    let others = [("metrics", bson!({ "updated_at": 1 })), ("question_order", bson!("none"))];
+    let odd = fields.chain(others).enumerate().map(|(at, (field, odd))| {
+        let mut document = session.clone();
+        document.insert("_id", format!("odd {at}"));
+        document.insert(field, odd);
+        document
+    });
+    odd.collect()
+}
+
+async fn same_is_said(quiz: &Quiz, sessions: &[Document]) {
+    let (source, database) = source().await;
+    insert(&database, "sessions", sessions.to_vec()).await.unwrap();
+    let read = decoded(source.attempts(&quiz.id, keys(sessions)).await.unwrap()).await.unwrap();
+    assert_eq!(read.len(), sessions.len());
+    for stored in sessions {
+        let fetched = read.iter().find(|it| it.get("_id") == stored.get("_id")).unwrap();
+        assert_eq!(said(quiz, fetched), said(quiz, stored), "{fetched}");
+    }
+    database.drop().await.unwrap();
+}
+
+/// All that the domain says of a session document, and what it comes to.
+fn said(quiz: &Quiz, document: &Document) -> String {
+    let (session, now) = (TestSession::default(), jiff::Timestamp::UNIX_EPOCH);
+    let mut builder = TestBuilder::new(quiz.clone(), session, now, Problems::default());
+    let taken = builder.take_raw(&RawDocumentBuf::try_from(document).unwrap(), true);
+    let taken = taken.unwrap_or_else(|| builder.take(document));
+    let test = builder.finish().unwrap();
+    format!("{taken:?} {:?} {:?} {:?}", test.start, test.results, test.problems)
+}
+
+/// How many bytes the documents have, and how many of them are fetched.
+async fn fetched(quiz_id: &str, sessions: &[Document]) -> (usize, usize) {
+    let (source, database) = source().await;
+    insert(&database, "sessions", sessions.to_vec()).await.unwrap();
+    let batches = source.attempts(quiz_id, keys(sessions)).await.unwrap();
+    let batches: Vec<AttemptBatch> = batches.try_collect().await.unwrap();
+    database.drop().await.unwrap();
+    let stored = sessions.iter().map(|it| it.to_vec().unwrap().len());
+    (stored.sum(), batches.iter().map(AttemptBatch::bytes).sum())
+}
+
+fn keys(sessions: &[Document]) -> Vec<Bson> {
+    sessions.iter().map(|session| session["_id"].clone()).collect()
 }
 
 #[tokio::test]

@@ -8,8 +8,10 @@
 mod error;
 mod export;
 mod frame;
+mod group_reader;
+mod row_groups;
 mod staging;
 
 pub use error::ParquetError;
-pub use export::{TableFile, TestValues};
-pub use staging::{Group, ROW_TABLE, Staged, StagingWriter, staging_columns};
+pub use export::{TestValues, write_table};
+pub use staging::{Group, OpenStaging, ROW_TABLE, StagingFile, staging_columns};

@@ -1,15 +1,18 @@
 use std::fs::File;
 use std::io::Write;
-use std::sync::LazyLock;
+use std::sync::{Arc, LazyLock};
 
-use polars::io::SerReader;
-use polars::io::parquet::read::ParquetReader;
 use polars::io::parquet::write::{BatchedWriter, ParquetCompression, ParquetWriter};
 use polars::prelude::{DataFrame, Field, Schema};
 use quiz_domain::rows::{CellType, ColumnSpec, RowBatch, WarehouseTable};
+use tokio::sync::Mutex;
 
 use crate::error::ParquetError;
 use crate::frame::{dtype, staging_frame};
+use crate::group_reader::GroupReader;
+use crate::row_groups::{self, RowGroups};
+
+const BEGIN: &str = "begin a staging file";
 
 /// The column of a staging file that names each row's table.
 pub const ROW_TABLE: ColumnSpec = ColumnSpec {
@@ -45,81 +48,189 @@ pub struct Group {
     pub rows: usize,
 }
 
-/// Writes a staging file, compressed with Zstandard.
-pub struct StagingWriter<W: Write> {
-    writer: BatchedWriter<W>,
+/// A staging file that rows are added to, compressed with Zstandard. It lies on this machine's disk, without a name,
+/// and goes with its last handle. Tests that are staged at the same time can share it.
+pub struct OpenStaging {
+    file: File,
+    /// `None` once finished.
+    parts: Mutex<Option<Parts>>,
+}
+
+struct Parts {
+    row_groups: RowGroups,
     groups: Vec<Group>,
     rows: usize,
 }
 
-/// A group's rows; all columns, or these.
-pub(crate) fn read_group(
-    staging: &File,
-    group: &Group,
-    columns: Option<Vec<String>>,
-) -> Result<DataFrame, ParquetError> {
-    let failed = || ParquetError::of("read a staging file");
-    let file = staging.try_clone().map_err(|cause| failed()(cause.into()))?;
-    let reader = ParquetReader::new(file).with_columns(columns);
-    let mut frame = reader.with_slice(Some((group.offset, group.rows))).finish().map_err(failed())?;
-    frame.rechunk_mut();
-    Ok(frame)
-}
-
 /// A finished staging file.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Staged {
+#[derive(Debug)]
+pub struct StagingFile {
+    pub file: File,
     pub bytes: u64,
+    /// In the order of the file.
     pub groups: Vec<Group>,
 }
 
-impl<W: Write + Send> StagingWriter<W> {
+impl OpenStaging {
     /// # Errors
     /// [`ParquetError`] where the file cannot be begun.
-    pub fn new(file: W) -> Result<Self, ParquetError> {
-        let fields = staging_columns().iter().map(|it| Field::new(it.name.into(), dtype(it.kind)));
-        let schema: Schema = fields.collect();
-        let writer = ParquetWriter::new(file).with_compression(ParquetCompression::Zstd(None));
-        let writer = writer.batched(&schema).map_err(ParquetError::of("begin a staging file"))?;
-        Ok(Self { writer, groups: Vec::new(), rows: 0 })
+    pub fn new() -> Result<Self, ParquetError> {
+        Self::with(row_groups::at_once())
     }
 
-    /// Writes rows of one test and table.
+    fn with(at_once: usize) -> Result<Self, ParquetError> {
+        let no_file = |cause| ParquetError::because(BEGIN, cause);
+        let file = tempfile::tempfile().map_err(no_file)?;
+        let row_groups = RowGroups::new(writer(file.try_clone().map_err(no_file)?)?, at_once);
+        Ok(Self { file, parts: Mutex::new(Some(Parts { row_groups, groups: Vec::new(), rows: 0 })) })
+    }
+
+    /// Adds rows of one test and table, as soon as there is room: they are encoded and written while others are made.
     ///
     /// # Errors
-    /// [`ParquetError`] where they cannot be written. The file is of no more use then.
-    pub fn write(&mut self, session_id: &str, rows: &RowBatch) -> Result<(), ParquetError> {
-        let frame = staging_frame(rows).map_err(ParquetError::of("encode rows"))?;
-        self.append(&frame, session_id, rows.table())
+    /// [`ParquetError`] where these or others before could not be written. The file is of no more use then.
+    pub async fn add(&self, session_id: &str, rows: RowBatch) -> Result<(), ParquetError> {
+        let of = (session_id, rows.table(), rows.len());
+        self.push(of, move || staging_frame(&rows).map_err(ParquetError::of("encode rows"))).await
     }
 
-    /// Copies a group of another staging file.
-    ///
-    /// # Errors
-    /// [`ParquetError`] where it cannot be read or written. The file is of no more use then.
-    pub fn copy(&mut self, from: &File, group: &Group) -> Result<(), ParquetError> {
-        let frame = read_group(from, group, None)?;
-        self.append(&frame, &group.session_id, group.table)
-    }
-
-    fn append(
-        &mut self,
-        frame: &DataFrame,
-        session_id: &str,
-        table: WarehouseTable,
+    async fn push(
+        &self,
+        (session_id, table, rows): (&str, WarehouseTable, usize),
+        make: impl FnOnce() -> Result<DataFrame, ParquetError> + Send + 'static,
     ) -> Result<(), ParquetError> {
-        self.writer.write_batch(frame).map_err(ParquetError::of("write rows to a staging file"))?;
-        let group =
-            Group { session_id: session_id.to_owned(), table, offset: self.rows, rows: frame.height() };
-        self.rows += group.rows;
-        self.groups.push(group);
+        let mut parts = self.parts.lock().await;
+        let parts = parts.as_mut().ok_or_else(finished)?;
+        parts.row_groups.push(make).await?;
+        parts.groups.push(Group { session_id: session_id.to_owned(), table, offset: parts.rows, rows });
+        parts.rows += rows;
         Ok(())
     }
 
     /// # Errors
-    /// [`ParquetError`] where the file's end cannot be written.
-    pub fn finish(self) -> Result<Staged, ParquetError> {
-        let bytes = self.writer.finish().map_err(ParquetError::of("end a staging file"))?;
-        Ok(Staged { bytes, groups: self.groups })
+    /// [`ParquetError`] where not all could be written.
+    pub async fn finish(&self) -> Result<StagingFile, ParquetError> {
+        let parts = self.parts.lock().await.take().ok_or_else(finished)?;
+        let bytes = parts.row_groups.finish().await?;
+        let file = self.file.try_clone().map_err(|cause| ParquetError::because(BEGIN, cause))?;
+        Ok(StagingFile { file, bytes, groups: parts.groups })
+    }
+}
+
+pub(crate) fn writer<W: Write>(file: W) -> Result<BatchedWriter<W>, ParquetError> {
+    let fields = staging_columns().iter().map(|it| Field::new(it.name.into(), dtype(it.kind)));
+    let schema: Schema = fields.collect();
+    let writer = ParquetWriter::new(file).with_compression(ParquetCompression::Zstd(None));
+    writer.batched(&schema).map_err(ParquetError::of(BEGIN))
+}
+
+fn finished() -> ParquetError {
+    ParquetError::because("add rows to a staging file", "it is finished")
+}
+
+impl StagingFile {
+    #[must_use]
+    pub fn rows(&self) -> usize {
+        self.groups.iter().map(|group| group.rows).sum()
+    }
+
+    /// A file of only those groups that `keep` says.
+    ///
+    /// # Errors
+    /// [`ParquetError`] where this one cannot be read, or the new one written.
+    pub async fn part(&self, keep: impl Fn(&Group) -> bool) -> Result<Self, ParquetError> {
+        let open = OpenStaging::new()?;
+        let reader = Arc::new(GroupReader::of(self)?);
+        for group in self.groups.iter().filter(|group| keep(group)) {
+            let of = (group.session_id.as_str(), group.table, group.rows);
+            let (reader, group) = (Arc::clone(&reader), group.clone());
+            open.push(of, move || reader.read(&group, None)).await?;
+        }
+        open.finish().await
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::fs::File;
+    use std::io::{Read, Seek};
+
+    use quiz_domain::rows::{QuestionRows, RowBatch, WarehouseTable};
+    use quiz_domain::{Problems, Quiz, Taken, TestBuilder, TestSession};
+    use quiz_sample::large::Large;
+
+    use super::{OpenStaging, StagingFile, staging_frame, writer};
+
+    /// Rows of so many students each.
+    const SIZES: [usize; 7] = [40, 1, 0, 25, 3, 30, 2];
+
+    fn batches() -> Vec<RowBatch> {
+        let large = Large { students: 120, questions: 20, seed: 7 };
+        let quiz = Quiz::read(&large.quiz(), &large.questions()).unwrap().0;
+        let mut builder = TestBuilder::new(
+            quiz.clone(),
+            TestSession::default(),
+            jiff::Timestamp::UNIX_EPOCH,
+            Problems::default(),
+        );
+        let mut taken = large.sessions().filter_map(|document| match builder.take(&document) {
+            Taken::Attempt(taken) => Some(taken),
+            _ => None,
+        });
+        let rows = QuestionRows::new(&quiz, "s");
+        let batch = |size| {
+            let mut batch = RowBatch::new(WarehouseTable::QuestionResponses);
+            taken.by_ref().take(size).for_each(|taken| rows.append(&quiz, &taken, &mut batch));
+            batch
+        };
+        SIZES.into_iter().map(batch).collect()
+    }
+
+    async fn staged(at_once: usize) -> StagingFile {
+        let open = OpenStaging::with(at_once).unwrap();
+        for (at, rows) in batches().into_iter().enumerate() {
+            open.add(&at.to_string(), rows).await.unwrap();
+        }
+        open.finish().await.unwrap()
+    }
+
+    fn bytes(mut file: File) -> Vec<u8> {
+        let mut bytes = Vec::new();
+        file.rewind().unwrap();
+        file.read_to_end(&mut bytes).unwrap();
+        bytes
+    }
+
+    #[tokio::test]
+    async fn the_file_is_the_same_however_many_row_groups_are_made_at_once() {
+        let mut one_by_one = Vec::new();
+        let mut writer = writer(&mut one_by_one).unwrap();
+        for rows in batches() {
+            writer.write_batch(&staging_frame(&rows).unwrap()).unwrap();
+        }
+        let written = writer.finish().unwrap();
+        for at_once in [1, 2, 5] {
+            let staged = staged(at_once).await;
+            let rows: Vec<usize> = staged.groups.iter().map(|group| group.rows).collect();
+            assert_eq!((staged.bytes, rows), (written, SIZES.map(|students| students * 20).to_vec()));
+            assert!(bytes(staged.file) == one_by_one, "{at_once} at once");
+        }
+    }
+
+    #[tokio::test]
+    async fn a_part_has_the_rows_of_its_tests() {
+        let staged = staged(3).await;
+        let part = staged.part(|group| group.session_id != "0").await.unwrap();
+        assert_eq!((staged.rows() - part.rows(), part.groups.len()), (SIZES[0] * 20, SIZES.len() - 1));
+        let whole = part.part(|_| true).await.unwrap();
+        assert!(bytes(whole.file) == bytes(part.file));
+    }
+
+    #[tokio::test]
+    async fn a_finished_file_takes_no_rows() {
+        let open = OpenStaging::new().unwrap();
+        open.finish().await.unwrap();
+        let error = open.add("s", batches().remove(0)).await.unwrap_err();
+        assert_eq!(error.to_string(), "could not add rows to a staging file: it is finished");
     }
 }

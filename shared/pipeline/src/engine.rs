@@ -1,42 +1,32 @@
 mod ahead;
+mod reader;
+mod snapshots;
 
 use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 use std::time::Duration;
 
 use async_trait::async_trait;
-use bson::Bson;
-use futures::TryStreamExt;
 use jiff::Timestamp;
 use quiz_domain::reports::Stamp;
-use quiz_domain::{
-    AttemptHead, AttemptSelection, Problems, Quiz, Taken, TakenAttempt, Test, TestBuilder, TestSession,
-};
+use quiz_domain::{AttemptHead, Problems, Test};
 
 use crate::error::SyncError;
 use crate::outcome::SyncOutcome;
-use crate::ports::{AnswerSource, AttemptBatch, Clock};
+use crate::ports::{AnswerSource, Clock};
 use crate::request::SessionRequest;
 use crate::scope::RunScope;
-use crate::sink::{ResultSink, SinkBatch, SinkCounts, TestWriter};
+use crate::sink::{ResultSink, SinkBatch, SinkCounts};
 use crate::stopwatch::Stopwatch;
 use crate::sync::{SessionSync, SyncBatch, Synced};
-use ahead::{Ahead, Read};
+use reader::Reader;
 
-/// Attempts that a sink wants are read so many at a time, by user id: that is how it gets them in order though
-/// the source has none. Of each only what the student answered is kept meanwhile.
-const ATTEMPTS: usize = 256;
+pub use snapshots::Snapshots;
 
 /// Reads, scores and ranks tests, and hands the results to a sink.
 pub struct Engine {
-    reader: Arc<Reader>,
+    reader: Reader,
     sink: Arc<dyn ResultSink>,
-}
-
-struct Reader {
-    source: Arc<dyn AnswerSource>,
-    clock: Arc<dyn Clock>,
-    excluded_users: HashSet<String>,
 }
 
 impl Engine {
@@ -47,19 +37,27 @@ impl Engine {
         clock: Arc<dyn Clock>,
         excluded_users: HashSet<String>,
     ) -> Self {
-        Self { reader: Arc::new(Reader { source, clock, excluded_users }), sink }
+        Self { reader: Reader { source, clock, excluded_users, snapshots: None }, sink }
+    }
+
+    /// From now on a read of a test takes from the snapshot of an earlier one what has not changed since, unless its
+    /// sink wants each attempt.
+    #[must_use]
+    pub fn with_snapshots(mut self, snapshots: Snapshots) -> Self {
+        self.reader.snapshots = Some(snapshots);
+        self
     }
 }
 
 impl SessionSync for Engine {
     fn begin(&self) -> Result<Arc<dyn SyncBatch>, SyncError> {
         let sink = self.sink.begin()?;
-        Ok(Arc::new(Batch { reader: Arc::clone(&self.reader), sink, name: self.sink.name() }))
+        Ok(Arc::new(Batch { reader: self.reader.clone(), sink, name: self.sink.name() }))
     }
 }
 
 struct Batch {
-    reader: Arc<Reader>,
+    reader: Reader,
     sink: Arc<dyn SinkBatch>,
     name: &'static str,
 }
@@ -69,17 +67,17 @@ impl SyncBatch for Batch {
     async fn sync(&self, request: &SessionRequest, scope: &RunScope) -> Result<Synced, SyncError> {
         let clock = &self.reader.clock;
         let (mut reading, mut writing) = (Stopwatch::default(), Stopwatch::default());
-        let (quiz, session, problems) = reading.time(self.reader.quiz(request)).await?;
-        let mut writer = self.sink.test(&quiz, &session);
-        let builder = TestBuilder::new(quiz, session, scope.read_started_at, problems);
-        let times = (&mut reading, &mut writing);
-        let test = self.reader.read(request, builder, &mut *writer, times).await?;
+        let asked = reading.time(self.reader.quiz(request, scope)).await?;
+        let mut writer = self.sink.test(asked.builder.quiz(), &asked.session);
+        let read = self.reader.read(asked, &mut *writer, (&mut reading, &mut writing)).await?;
         let stamp = Stamp { written_at: clock.now(), generation: scope.generation };
-        let counts = writing.time(writer.finish(&test, stamp, scope)).await?;
+        let write = writing.time(writer.finish(&read.test, stamp, scope));
+        let (counts, ()) = futures::join!(write, self.reader.save(&request.target.quiz_id, read.snapshot));
         let outcome = SyncOutcome {
+            known: read.known,
             source_time: reading.total,
             sink_time: writing.total,
-            ..self.outcome(request, &test, counts, scope)
+            ..self.outcome(request, &read.test, counts?, scope)
         };
         Ok(if self.sink.commits_together() {
             Synced::Staged(outcome)
@@ -138,6 +136,7 @@ impl Batch {
             takers: test.takers(),
             ranked: test.ranked(),
             written: counts.written,
+            known: 0,
             unchanged: counts.unchanged,
             deleted: counts.deleted,
             messages: request.messages,
@@ -163,89 +162,6 @@ fn ended(outcome: SyncOutcome, now: Timestamp) -> SyncOutcome {
         lag: outcome.newest_completion.map(|completed| between(completed, now)),
         ..outcome
     }
-}
-
-impl Reader {
-    async fn quiz(&self, request: &SessionRequest) -> Result<(Quiz, TestSession, Problems), SyncError> {
-        let target = &request.target;
-        let documents = self.source.quiz(&target.quiz_id).await?.ok_or_else(|| SyncError::UnknownQuiz {
-            session_id: target.session_id.clone(),
-            quiz_id: target.quiz_id.clone(),
-        })?;
-        let (quiz, problems) = Quiz::read(&documents.quiz, &documents.questions)?;
-        let session = request.session(&quiz);
-        Ok((quiz, session, problems))
-    }
-
-    /// Reads, scores and ranks the attempts, and shows each to the writer, by user id, if it wants them.
-    async fn read(
-        &self,
-        request: &SessionRequest,
-        mut builder: TestBuilder,
-        writer: &mut dyn TestWriter,
-        (reading, writing): (&mut Stopwatch, &mut Stopwatch),
-    ) -> Result<Test, SyncError> {
-        let quiz_id = &request.target.quiz_id;
-        let wants_attempts = writer.wants_attempts();
-        let mut selection = reading.time(self.selection(quiz_id, builder.problems())).await?;
-        loop {
-            let keys = selection.take_best();
-            if keys.is_empty() {
-                return Ok(builder.finish()?);
-            }
-            let chunks = if wants_attempts { in_chunks(&keys) } else { vec![keys] };
-            let mut documents = Ahead::start(Arc::clone(&self.source), quiz_id.clone(), chunks);
-            let mut without_attempt = HashSet::new();
-            let mut wanted: Vec<Box<TakenAttempt>> = Vec::new();
-            while let Some(read) = reading.time(documents.next()).await? {
-                match read {
-                    Read::Batch(batch) => {
-                        for taken in take_all(&mut builder, &batch, wants_attempts) {
-                            match taken {
-                                Taken::Attempt(attempt) if wants_attempts => wanted.push(attempt),
-                                Taken::NoAttempt { user_id } => drop(without_attempt.insert(user_id)),
-                                Taken::Attempt(_) | Taken::Scored | Taken::Unreadable => {}
-                            }
-                        }
-                    }
-                    Read::EndOfChunk => {
-                        wanted.sort_by(|a, b| a.attempt.user_id.cmp(&b.attempt.user_id));
-                        for attempt in wanted.drain(..) {
-                            writing.time(writer.take(builder.quiz(), &attempt)).await?;
-                        }
-                    }
-                }
-            }
-            selection.keep(&without_attempt);
-        }
-    }
-
-    async fn selection(&self, quiz_id: &str, problems: &mut Problems) -> Result<AttemptSelection, SyncError> {
-        let mut selection = AttemptSelection::new(self.excluded_users.clone());
-        let mut heads = self.source.attempt_heads(quiz_id).await?;
-        while let Some(head) = heads.try_next().await? {
-            if let Some(head) = AttemptHead::read(&head, problems) {
-                selection.add(head);
-            }
-        }
-        Ok(selection)
-    }
-}
-
-fn in_chunks(keys: &[Bson]) -> Vec<Vec<Bson>> {
-    keys.chunks(ATTEMPTS).map(<[Bson]>::to_vec).collect()
-}
-
-/// Most documents are scored as they are stored; what is unusual is decoded.
-fn take_all<'a>(
-    builder: &'a mut TestBuilder,
-    batch: &'a AttemptBatch,
-    wants_attempts: bool,
-) -> impl Iterator<Item = Taken> + 'a {
-    batch.documents().map(move |document| {
-        let taken = builder.take_raw(document, wants_attempts);
-        taken.unwrap_or_else(|| builder.take(&batch.decode(document)))
-    })
 }
 
 fn between(from: Timestamp, to: Timestamp) -> Duration {

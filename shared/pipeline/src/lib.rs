@@ -21,7 +21,7 @@ mod sync;
 mod warehouse_sink;
 
 pub use coordinator::Coordinator;
-pub use engine::Engine;
+pub use engine::{Engine, Snapshots};
 pub use error::SyncError;
 pub use listener::{Absorbed, Failure, Held, Listener, LogListener};
 pub use metrics::{

@@ -89,6 +89,7 @@ impl Listener for LogListener {
             quiz_id = outcome.quiz_id,
             takers = outcome.takers,
             ranked = outcome.ranked,
+            known = outcome.known,
             written = outcome.written,
             unchanged = outcome.unchanged,
             deleted = outcome.deleted,

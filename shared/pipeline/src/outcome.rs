@@ -12,6 +12,8 @@ pub struct SyncOutcome {
     pub test_name: String,
     /// Everyone with an attempt.
     pub takers: usize,
+    /// Of these, whose documents were not read, as they have not changed since an earlier sync.
+    pub known: u64,
     /// Those of them whose attempt is final.
     pub ranked: u32,
     pub written: u64,

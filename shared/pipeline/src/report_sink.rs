@@ -1,24 +1,23 @@
-use std::hash::{DefaultHasher, Hash, Hasher};
-use std::iter::Peekable;
+mod chunks;
+mod puts;
+mod sealed;
+
+use std::panic;
 use std::sync::Arc;
 
 use async_trait::async_trait;
-use futures::stream::FuturesUnordered;
-use futures::{FutureExt, StreamExt};
+use futures::StreamExt;
 use quiz_domain::reports::{self, ReportFormats, ReportItem, ReportTable, Stamp};
 use quiz_domain::{ProblemKind, Quiz, TakenAttempt, Test, TestSession};
 
 use quiz_sync_state::REPORTS;
+use tokio::task::JoinError;
 
-use crate::parts::PartKey;
-use crate::ports::{Refusal, ReportStore, StoredItems};
+use crate::ports::{PutOutcome, Refusal, ReportStore, StoredItems};
 use crate::scope::RunScope;
 use crate::sink::{ResultSink, SinkBatch, SinkCounts, SinkError, TestWriter};
-
-/// How many items are handed to the store at once: what lies in memory beside the result.
-const CHUNK: usize = 1_000;
-/// How many chunks are on their way at once: while the last requests of one are waited for, others go on.
-const PUTS: usize = 4;
+use puts::Puts;
+use sealed::{Part, Sealed, sealed};
 
 /// Writes a test's reports, and removes those that the session had and the result no longer has. Each test
 /// is written by itself, when it is ranked.
@@ -52,63 +51,78 @@ impl ReportSink {
         scope: &RunScope,
         counts: &mut SinkCounts,
     ) -> Result<(), SinkError> {
-        let mut stored = self.store.stored(table, session_id).await?;
-        let mut chunks = Chunks(items.peekable());
-        let mut puts = FuturesUnordered::new();
+        let stored = self.store.stored(table, session_id).await?;
+        let mut run = Run { table, scope, stored, counts };
+        let mut chunks = sealed(table, items);
+        let mut puts = Puts::new(Arc::clone(&self.store), table, scope.fence.clone());
         let mut failure = None;
         loop {
-            while puts.len() < PUTS
-                && failure.is_none()
-                && let Some(chunk) = chunks.next()
-            {
-                let part = match Part::of(table, &chunk) {
-                    Ok(part) => part,
-                    Err(error) => {
-                        failure = Some(error);
-                        break;
-                    }
-                };
-                for item in &chunk {
-                    stored.keep(item.sort_key());
-                }
-                // written by this sync, in an earlier step of it
-                let is_noted = scope.written.has(part.key(), part.digest);
-                let (to_write, unchanged) = changed(chunk, &stored, scope, is_noted);
-                counts.unchanged += if is_noted { 0 } else { unchanged };
-                if to_write.is_empty() {
-                    scope.written.end(part.key(), part.digest, false);
-                    continue;
-                }
-                scope.written.begin(part.key());
-                let put = self.store.put(table, to_write, &scope.fence);
-                puts.push(put.map(|outcome| (part, outcome)));
-            }
-            match puts.next().await {
-                None => break,
-                // those that are under way are waited for: none is to arrive after the run has ended
-                Some((_, Err(error))) => failure = failure.or(Some(error.into())),
-                Some((part, Ok(outcome))) => {
-                    counts.written += outcome.written;
-                    if outcome.refused.is_empty() {
-                        scope.written.end(part.key(), part.digest, true);
-                    }
-                    for refusal in outcome.refused {
-                        stored.forsake(&refusal.sort_key);
-                        counts.problems.add(ProblemKind::ItemRefused, refused(table, &refusal));
-                    }
-                }
+            let is_free = failure.is_none() && puts.has_room();
+            tokio::select! {
+                biased;
+                Some(ended) = puts.next() => match ended {
+                    Ok((part, outcome)) => run.ended(&part, outcome),
+                    // those that are under way are waited for: none is to arrive after the run has ended
+                    Err(error) => failure = failure.or(Some(error)),
+                },
+                Some(chunk) = chunks.next(), if is_free => match chunk {
+                    Ok(chunk) => if let Some((part, items)) = run.begin(chunk) {
+                        puts.push(part, items);
+                    },
+                    Err(error) => failure = Some(error),
+                },
+                else => break,
             }
         }
         if let Some(error) = failure {
             return Err(error);
         }
         scope.written.forget_others(&format!("{}#", table.default_name()));
-        let stale: Vec<String> = stored.stale(scope.generation).map(str::to_owned).collect();
-        drop(stored);
+        let stale: Vec<String> = run.stored.stale(scope.generation).map(str::to_owned).collect();
+        drop(run.stored);
         if !stale.is_empty() {
             counts.deleted += self.store.delete(table, session_id, stale, &scope.fence).await?;
         }
         Ok(())
+    }
+}
+
+/// One table on its way to be what it should.
+struct Run<'a> {
+    table: ReportTable,
+    scope: &'a RunScope,
+    stored: StoredItems,
+    counts: &'a mut SinkCounts,
+}
+
+impl Run<'_> {
+    /// What of a chunk is to be put, where anything is.
+    fn begin(&mut self, Sealed { part, items }: Sealed) -> Option<(Part, Vec<ReportItem>)> {
+        for item in &items {
+            self.stored.keep(item.sort_key());
+        }
+        let written = &self.scope.written;
+        // written by this sync, in an earlier step of it
+        let is_noted = written.has(part.key(), part.digest);
+        let (to_write, unchanged) = changed(items, &self.stored, self.scope, is_noted);
+        self.counts.unchanged += if is_noted { 0 } else { unchanged };
+        if to_write.is_empty() {
+            written.end(part.key(), part.digest, false);
+            return None;
+        }
+        written.begin(part.key());
+        Some((part, to_write))
+    }
+
+    fn ended(&mut self, part: &Part, outcome: PutOutcome) {
+        self.counts.written += outcome.written;
+        if outcome.refused.is_empty() {
+            self.scope.written.end(part.key(), part.digest, true);
+        }
+        for refusal in outcome.refused {
+            self.stored.forsake(&refusal.sort_key);
+            self.counts.problems.add(ProblemKind::ItemRefused, refused(self.table, &refusal));
+        }
     }
 }
 
@@ -127,6 +141,16 @@ fn changed(
     chunk.retain(|item| !is_there(item) || (scope.rewrite && !is_noted));
     let unchanged = all - chunk.len();
     (chunk, u64::try_from(unchanged).unwrap_or(u64::MAX))
+}
+
+/// Goes on with a panic of work on a table's items; else says why it did not end.
+fn resumed(crash: JoinError, table: ReportTable) -> SinkError {
+    match crash.try_into_panic() {
+        Ok(panic) => panic::resume_unwind(panic),
+        Err(cancelled) => {
+            SinkError::Output { what: format!("items of {}", table.default_name()), cause: cancelled.into() }
+        }
+    }
 }
 
 fn refused(table: ReportTable, refusal: &Refusal) -> String {
@@ -187,65 +211,5 @@ impl TestWriter for ReportSink {
             self.bring(table, &test.session.session_id, items, scope, &mut counts).await?;
         }
         Ok(counts)
-    }
-}
-
-/// Items, sealed, in chunks that are each written as one.
-struct Chunks<I: Iterator<Item = ReportItem>>(Peekable<I>);
-
-impl<I: Iterator<Item = ReportItem>> Iterator for Chunks<I> {
-    type Item = Vec<ReportItem>;
-
-    fn next(&mut self) -> Option<Vec<ReportItem>> {
-        let mut chunk = vec![self.0.next()?];
-        while let Some(item) = self.0.next_if(|item| chunk.len() < CHUNK && go_together(&chunk, item)) {
-            chunk.push(item);
-        }
-        chunk.iter_mut().for_each(ReportItem::seal);
-        Some(chunk)
-    }
-}
-
-/// Whether an item can be of the same part: of a section's items the sort keys make a range.
-fn go_together(part: &[ReportItem], next: &ReportItem) -> bool {
-    part.last().is_none_or(|last| group(last) == group(next))
-}
-
-fn group(item: &ReportItem) -> &str {
-    match item {
-        ReportItem::Section(item) => &item.section,
-        ReportItem::Student(_) | ReportItem::FormResponse(_) => "",
-    }
-}
-
-/// A range of a table's items that is written as one.
-struct Part {
-    group: String,
-    first: String,
-    last: String,
-    digest: u64,
-}
-
-impl Part {
-    fn of(table: ReportTable, items: &[ReportItem]) -> Result<Self, SinkError> {
-        let mut digest = DefaultHasher::new();
-        for item in items {
-            let content = item.content_digest().ok_or_else(|| SinkError::Output {
-                what: format!("item {} of {}", item.sort_key(), table.default_name()),
-                cause: "it cannot be written as JSON".into(),
-            })?;
-            (item.sort_key(), content).hash(&mut digest);
-        }
-        let keys = || items.iter().map(ReportItem::sort_key);
-        Ok(Self {
-            group: format!("{}#{}", table.default_name(), items.first().map(group).unwrap_or_default()),
-            first: keys().min().unwrap_or_default().to_owned(),
-            last: keys().max().unwrap_or_default().to_owned(),
-            digest: digest.finish(),
-        })
-    }
-
-    fn key(&self) -> PartKey<'_> {
-        PartKey { group: &self.group, first: &self.first, last: &self.last }
     }
 }

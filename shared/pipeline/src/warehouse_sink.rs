@@ -12,8 +12,9 @@ use crate::ports::{StagedTest, Warehouse, WarehouseBatch, WarehouseError};
 use crate::scope::RunScope;
 use crate::sink::{ResultSink, SinkBatch, SinkCounts, SinkError, TestWriter};
 
-/// How many rows are encoded at once: what lies in memory of one test beside its results.
-const ROW_GROUP: usize = 32_768;
+/// How many rows are encoded as one: they, and as many again for each core, are what lies in memory of one test beside its
+/// results.
+const ROW_GROUP: usize = 16_384;
 
 /// Writes a test's rows, question by question as the attempts are scored, and replaces those that the
 /// warehouse had of its session.

@@ -2,6 +2,7 @@
 //! way from Lambda's SQS event to messages and back.
 
 pub mod aws;
+mod background;
 mod commit;
 mod env;
 pub mod schedule;
@@ -9,6 +10,7 @@ pub mod secrets;
 pub mod sqs;
 pub mod telemetry;
 
+pub use background::begin;
 pub use commit::Commit;
 pub use env::{ConfigError, Environment};
 pub use secrets::{Secret, SecretError, SecretSource};

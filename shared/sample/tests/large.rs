@@ -59,12 +59,12 @@ fn it_reads_without_problems_and_its_marks_spread_like_a_bell() {
         assert!(outcomes.contains(&outcome), "{outcome:?}");
     }
     let TestResults::Scored { rankings, .. } = &test.results else { panic!("not scored") };
-    let marks: Vec<f64> = rankings[0].scores.iter().map(|it| it.marks).collect();
+    let marks = &rankings[0].marks;
     let different: HashSet<u64> = marks.iter().map(|it| it.to_bits()).collect();
     assert!(different.len() > 100, "{} different marks", different.len());
     #[expect(clippy::cast_precision_loss)]
     let mean = |values: &[f64]| values.iter().sum::<f64>() / values.len() as f64;
-    let middle = mean(&marks);
+    let middle = mean(marks);
     let spread = mean(&marks.iter().map(|it| (it - middle).powi(2)).collect::<Vec<_>>()).sqrt();
     let near = marks.iter().filter(|it| (*it - middle).abs() < spread).count();
     assert!((240..310).contains(&near), "{near} of 400 within {spread} of {middle}");

@@ -24,8 +24,7 @@ fn chosen(documents: &SampleDocuments) -> HashMap<String, Document> {
     for document in &documents.sessions {
         selection.add(AttemptHead::read(document, &mut problems).unwrap());
     }
-    let best: HashSet<String> =
-        selection.take_best().iter().map(|id| id.as_str().unwrap().to_owned()).collect();
+    let best: HashSet<String> = selection.take_best().into_iter().map(|head| head.id).collect();
     assert!(problems.is_empty());
     documents
         .sessions
@@ -90,12 +89,12 @@ fn ranks_and_percentiles_follow_from_counting() {
     for (ranking, items) in rankings.iter().zip(items) {
         let marks: HashMap<&str, i32> =
             published.iter().map(|it| (it.user_id.as_str(), marks_of(&it.correct[items.clone()]))).collect();
-        for ((attempt, score), standing) in attempts.iter().zip(&ranking.scores).zip(&ranking.standings) {
+        for ((attempt, scored), standing) in attempts.iter().zip(&ranking.marks).zip(ranking.standings()) {
             let own = marks[attempt.user_id.as_str()];
             let above = marks.values().filter(|it| **it > own).count();
             let not_above = marks.values().filter(|it| **it <= own).count();
             let standing = standing.unwrap();
-            assert_eq!(score.marks.to_bits(), f64::from(own).to_bits());
+            assert_eq!(scored.to_bits(), f64::from(own).to_bits());
             assert_eq!(standing.rank as usize, above + 1);
             #[expect(clippy::cast_precision_loss)]
             let percentile = 100.0 * not_above as f64 / 1525.0;

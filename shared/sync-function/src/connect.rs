@@ -3,9 +3,9 @@ use std::sync::Arc;
 use aws_config::SdkConfig;
 use quiz_dynamo::DynamoStates;
 use quiz_pipeline::batch::{BatchHandler, BatchLimits};
-use quiz_pipeline::ports::SystemClock;
+use quiz_pipeline::ports::{SnapshotStore, SystemClock};
 use quiz_pipeline::{
-    Coordinator, Engine, Listener, LogListener, MetricsListener, NoticeListener, ResultSink,
+    Coordinator, Engine, Listener, LogListener, MetricsListener, NoticeListener, ResultSink, Snapshots,
 };
 use quiz_runtime::Commit;
 use quiz_sns_sqs::{SnsNotices, SqsQueues};
@@ -13,13 +13,14 @@ use quiz_sns_sqs::{SnsNotices, SqsQueues};
 use crate::mongo::LazyMongo;
 use crate::{EmbeddedMetrics, Handler, SourceSettings};
 
-/// The handler on MongoDB, SQS and a sink. Each is connected to when it is first used: one that does not
-/// answer fails the messages that need it, with its cause.
+/// The handler on MongoDB, SQS and a sink. Each is connected to when it is first used, but the way to MongoDB is begun
+/// at once: one that does not answer fails the messages that need it, with its cause. Without snapshots, or a commit to know by whose they are, every sync reads all attempts.
 #[must_use]
 pub fn connect(
     aws: SdkConfig,
     settings: SourceSettings,
     sink: Arc<dyn ResultSink>,
+    snapshots: Option<Arc<dyn SnapshotStore>>,
     limits: BatchLimits,
 ) -> Handler {
     let queues = SqsQueues::new(aws_sdk_sqs::Client::new(&aws));
@@ -38,8 +39,13 @@ pub fn connect(
     };
     let states = DynamoStates::new(aws_sdk_dynamodb::Client::new(&aws), settings.state_table);
     let coordinator = Coordinator::new(Arc::new(states), clock.clone(), sink.name(), settings.rules);
-    let source = LazyMongo::new(settings.mongodb_uri, settings.mongodb_database, aws);
-    let engine = Engine::new(Arc::new(source), sink, clock.clone(), settings.excluded_users);
+    let source = Arc::new(LazyMongo::new(settings.mongodb_uri, settings.mongodb_database, aws));
+    quiz_runtime::begin("the way to MongoDB", Arc::clone(&source).ready());
+    let engine = Engine::new(source, sink, clock.clone(), settings.excluded_users);
+    let engine = match snapshots.zip(commit.hash()) {
+        Some((store, commit)) => engine.with_snapshots(Snapshots::new(store, commit)),
+        None => engine,
+    };
     let batches = BatchHandler { sync: Arc::new(engine), coordinator, listener, clock, limits };
     Handler::new(batches, Arc::new(queues))
 }

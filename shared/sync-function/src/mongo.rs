@@ -1,3 +1,5 @@
+use std::sync::Arc;
+
 use async_trait::async_trait;
 use aws_config::SdkConfig;
 use bson::{Bson, Document};
@@ -6,8 +8,8 @@ use quiz_pipeline::ports::{AnswerSource, AttemptStream, Cause, DocumentStream, Q
 use quiz_runtime::SecretSource;
 use tokio::sync::OnceCell;
 
-/// MongoDB, its secret resolved and its client made when it is first needed. Were that done at start, a failure
-/// would end the process before it could say what failed of its work, and why.
+/// MongoDB, its secret resolved and its client made when it is first needed, or before in the background. Were that
+/// waited for at start, a failure would end the process before it could say what failed of its work, and why.
 pub struct LazyMongo<C> {
     uri: SecretSource,
     database: String,
@@ -43,6 +45,14 @@ impl<C> LazyMongo<C> {
 }
 
 impl LazyMongo<MongoSource> {
+    /// Makes the client before it is needed.
+    ///
+    /// # Errors
+    /// As [`LazyMongo::client`].
+    pub async fn ready(self: Arc<Self>) -> Result<(), SourceError> {
+        self.source().await.map(drop)
+    }
+
     async fn source(&self) -> Result<&MongoSource, SourceError> {
         self.client(MongoSource::connect).await
     }

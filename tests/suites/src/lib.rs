@@ -13,6 +13,7 @@
 pub mod parquet;
 pub mod queue;
 pub mod reports;
+pub mod snapshots;
 pub mod source;
 pub mod state;
 pub mod store;

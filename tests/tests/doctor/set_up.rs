@@ -43,10 +43,12 @@ impl SetUp {
         ]);
         set_up.fill_database(&set_up.name, true).await;
         // the template asks for these, and ministack's CloudFormation leaves them out, as the status of an index
-        let expires = TimeToLiveSpecification::builder().enabled(true).attribute_name("expires_at");
         let dynamodb = stack.dynamodb();
-        let update = dynamodb.update_time_to_live().table_name(deployment.table("quiz_notice_memory"));
-        update.time_to_live_specification(expires.build().unwrap()).send().await.unwrap();
+        for table in ["quiz_snapshots", "quiz_notice_memory"] {
+            let expires = TimeToLiveSpecification::builder().enabled(true).attribute_name("expires_at");
+            let update = dynamodb.update_time_to_live().table_name(deployment.table(table));
+            update.time_to_live_specification(expires.build().unwrap()).send().await.unwrap();
+        }
         for table in
             ["student_quiz_reports", "student_quiz_reports_v2", "form_question_responses", "quiz_sync_state"]
         {

@@ -43,6 +43,8 @@ pub const CALLS: &[Calls] = &[
     ("shared/dynamo/src/states.rs", &["dynamodb:PutItem"], &[REPORTS, WAREHOUSE, RECONCILE]),
     ("shared/dynamo/src/states.rs", &["dynamodb:Scan"], &[RECONCILE, OPERATOR]),
     ("shared/dynamo/src/states.rs", &["dynamodb:BatchGetItem"], &[OPERATOR]),
+    // snapshots of what was scored
+    ("shared/dynamo/src/snapshots.rs", &["dynamodb:GetItem", "dynamodb:PutItem"], &[REPORTS]),
     // reports
     ("shared/dynamo/src/store.rs", &["dynamodb:Query"], &[REPORTS, OPERATOR]),
     ("shared/dynamo/src/writer.rs", &["dynamodb:BatchWriteItem"], &[REPORTS]),

@@ -7,7 +7,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use anyhow::{Result, anyhow};
-use mongodb::bson::{DateTime, doc};
+use mongodb::bson::{Bson, DateTime, Document, doc};
 use quiz_dynamo::DynamoStates;
 use quiz_stack::{Action, Deployment, Gate, GateRequest, Stack, eventually};
 use quiz_sync_state::{StateKey, SyncStates};
@@ -37,13 +37,17 @@ struct Watched {
 }
 
 impl Watched {
-    /// The secret that a function first asks for is refused where a queue gives the message again.
+    /// Where a queue gives a message again, no secret is given until one is to come again.
     async fn start(stack: &Stack, deployment: &Deployment, name: &'static str) -> Self {
         let refuses = AtomicBool::new(name != RECONCILE);
         let rule = move |request: &GateRequest| {
             let target = request.headers.get("x-amz-target");
-            let is_secret = target.is_some_and(|it| it == "secretsmanager.GetSecretValue");
-            if is_secret && refuses.swap(false, Ordering::SeqCst) { denied() } else { Action::Forward }
+            let is = |action: &str| target.is_some_and(|it| it.as_bytes().ends_with(action.as_bytes()));
+            if is(".ChangeMessageVisibility") {
+                refuses.store(false, Ordering::SeqCst);
+            }
+            let is_refused = is(".GetSecretValue") && refuses.load(Ordering::SeqCst);
+            if is_refused { denied() } else { Action::Forward }
         };
         let gate = Gate::start(stack.aws_endpoint(), rule).unwrap();
         deployment.set_environment(name, &ENDPOINTS.map(|it| (it, gate.url()))).await.unwrap();
@@ -126,6 +130,27 @@ fn quiz(number: usize) -> String {
     format!("{number:024x}")
 }
 
+/// The quiz with so many students that what was scored is kept in a snapshot.
+const CROWDED: usize = 4;
+
+/// More sessions of that quiz, which ended long ago, and in which nothing is odd: the one question was skipped.
+fn crowd(sessions: &[Document]) -> Vec<Document> {
+    let of_quiz = |it: &&Document| it.get_str("quiz_id").is_ok_and(|id| id == quiz(CROWDED));
+    let one = sessions.iter().find(of_quiz).unwrap();
+    let skipped = doc! {"answer": Bson::Null, "visited": true, "time_spent": 5};
+    let copy = |number: usize| {
+        let mut session = one.clone();
+        let answer = session.get_array_mut("session_answers").unwrap()[0].as_document_mut().unwrap();
+        answer.extend(skipped.clone());
+        session.insert("has_quiz_ended", true);
+        session.insert("_id", format!("{:024x}", 0xc0_0000 + number));
+        session.insert("user_id", format!("one of a crowd {number}"));
+        session.insert("updated_at", DateTime::from_millis(1_714_451_400_000));
+        session
+    };
+    (0..500).map(copy).collect()
+}
+
 struct World {
     stack: &'static Stack,
     deployment: Arc<Deployment>,
@@ -153,7 +178,7 @@ impl World {
     /// Answers of a test that is synced already, of which no event tells.
     async fn answer_anew(&self, quiz_id: &str) {
         let database = self.stack.mongodb().await.unwrap().database(self.deployment.name());
-        let sessions = database.collection::<mongodb::bson::Document>("sessions");
+        let sessions = database.collection::<Document>("sessions");
         let now = doc! {"$set": {"updated_at": DateTime::now()}};
         let updated = sessions.update_many(doc! {"quiz_id": quiz_id}, now).await.unwrap();
         assert!(updated.modified_count > 0);
@@ -162,7 +187,9 @@ impl World {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn the_deployed_functions_ask_for_what_their_roles_allow_and_use_all_of_it() {
-    let deployment = deploy(&quizzes::documents(), &[INTERVAL]).await;
+    let mut documents = quizzes::documents();
+    documents.sessions.extend(crowd(&documents.sessions));
+    let deployment = deploy(&documents, &[INTERVAL]).await;
     let stack = Stack::get().await.unwrap();
     let mut watched = Vec::new();
     for name in FUNCTIONS {
@@ -178,6 +205,7 @@ async fn the_deployed_functions_ask_for_what_their_roles_allow_and_use_all_of_it
     let discord = discord.unwrap();
     deployment.set_environment(DISCORD, &[("DISCORD_ENDPOINT", discord.url())]).await.unwrap();
     deployment.set_environment(RECONCILE, &[("RECONCILE_SETTLE_SECONDS", "0")]).await.unwrap();
+    deployment.set_environment(REPORTS, &[("QUIZ_ETL_COMMIT", "c0ffee")]).await.unwrap();
     for (function, queue) in [(REPORTS, "reports"), (WAREHOUSE, "warehouse"), (DISCORD, "notices")] {
         Deployed::of(&deployment, function, queue).await.consume(10, 2).await;
     }
@@ -190,10 +218,11 @@ async fn the_deployed_functions_ask_for_what_their_roles_allow_and_use_all_of_it
     for name in [REPORTS, WAREHOUSE, DISCORD] {
         of(name).has("sqs:ChangeMessageVisibility").await;
     }
-    // a form, a test, and what is neither and is parked
-    world.publish("events", &[quiz(0), quiz(1), "not an id".to_owned()]).await;
+    // a form, a test, one with a crowd, and what is none of these and is parked
+    world.publish("events", &[quiz(0), quiz(1), quiz(CROWDED), "not an id".to_owned()]).await;
     world.synced(&quiz(0)).await;
     world.synced(&quiz(1)).await;
+    world.synced(&quiz(CROWDED)).await;
     // asked for again within the interval, and behind without an event
     world.publish("events", &[quiz(0)]).await;
     world.answer_anew(&quiz(1)).await;

@@ -22,6 +22,7 @@ struct Head<'a> {
     has_events: Option<()>,
     start_time: Option<Raw<'a>>,
     created: Option<Raw<'a>>,
+    updated: Option<Raw<'a>>,
     total_time_spent: Option<Raw<'a>>,
     has_answers: Option<()>,
 }
@@ -58,6 +59,7 @@ pub(super) fn read(
             (b"has_quiz_ended", ended) => once(&mut head.ended, flag(ended)?)?,
             (b"start_quiz_time", time) => once(&mut head.start_time, checked(time)?)?,
             (b"created_at", time) => once(&mut head.created, checked(time)?)?,
+            (b"updated_at", time) => once(&mut head.updated, checked(time)?)?,
             (b"total_time_spent", seconds) => once(&mut head.total_time_spent, checked(seconds)?)?,
             (_, value) => value.check()?,
         }
@@ -83,6 +85,7 @@ impl Head<'_> {
             user_id: id(self.user_id)?,
             ended: self.ended.unwrap_or(false),
             started: started.or_else(|| time::of_id(&id_of_document)),
+            updated_at: time(self.updated.unwrap_or(Raw::Null))?,
             total_time_spent: number(self.total_time_spent.unwrap_or(Raw::Null))?,
             answers: std::mem::take(&mut answers.records),
             has_start_event,

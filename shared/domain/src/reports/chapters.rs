@@ -37,11 +37,11 @@ pub(super) struct ChapterScore<'a> {
 /// The chapters of one section, or of all, in the order of the quiz.
 pub(super) fn scores<'a>(
     quiz: &'a Quiz,
-    attempt: &'a ScoredAttempt,
+    attempt: &ScoredAttempt,
     section: Option<usize>,
-) -> impl Iterator<Item = ChapterScore<'a>> {
+) -> impl Iterator<Item = ChapterScore<'a>> + use<'a> {
     let of_section = move |chapter: &Chapter| section.is_none_or(|it| it == chapter.section);
-    quiz.chapters.iter().zip(&attempt.chapters).filter(move |(it, _)| of_section(it)).filter_map(
+    quiz.chapters.iter().zip(attempt.chapters(quiz)).filter(move |(it, _)| of_section(it)).filter_map(
         |(chapter, tally)| {
             let answered = tally.tally.answered();
             let correct = f64::from(tally.tally.correct) + 0.5 * f64::from(tally.tally.partially_correct);

@@ -79,7 +79,7 @@ pub struct SectionResult<'a> {
     /// Without its chapters.
     pub report: SectionReport,
     pub attempt: &'a ScoredAttempt,
-    pub score: &'a Score,
+    pub score: Score,
     pub standing: Option<Standing>,
     pub figures: &'a CohortFigures,
     section: Option<usize>,
@@ -162,8 +162,8 @@ fn result<'a>(
     index: usize,
     attempt: &'a ScoredAttempt,
 ) -> Option<SectionResult<'a>> {
-    let score = ranking.scores.get(index)?;
-    let standing = ranking.standings.get(index).copied().flatten();
+    let score = attempt.score(&test.quiz, section)?;
+    let standing = ranking.standing(index);
     let name = match section {
         Some(section) => test.quiz.sections.get(section)?.as_str(),
         None => OVERALL,

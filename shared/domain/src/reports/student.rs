@@ -1,7 +1,9 @@
 use serde::Serialize;
 
 use super::{ContentDigest, Keys, ReportItem, Stamp, chapters, date};
+use crate::rank::Standing;
 use crate::round::{number, optional_number, round2};
+use crate::tally::Score;
 use crate::test_results::{Ranking, ScoredAttempt, Test, TestResults};
 use crate::value::Value;
 
@@ -115,11 +117,11 @@ fn report(
 ) -> Option<StudentReport> {
     let session = &test.session;
     let (overall, sections) = rankings.split_first()?;
-    let subjects = test.quiz.sections.iter().zip(sections).filter_map(|(subject, ranking)| {
-        Some(SubjectPerformance {
-            subject: subject.clone(),
-            performance: performance(ranking, index, attempt)?,
-        })
+    let (score, scores) = attempt.scores(&test.quiz);
+    let performance =
+        |score: &Score, ranking: &Ranking| performance(score, ranking.standing(index), attempt.ended);
+    let subjects = test.quiz.sections.iter().zip(&scores).zip(sections).map(|((subject, score), ranking)| {
+        SubjectPerformance { subject: subject.clone(), performance: performance(score, ranking) }
     });
     let chapters = chapters::scores(&test.quiz, attempt, None).map(|score| ChapterPerformance {
         subject: score.section.to_owned(),
@@ -149,7 +151,7 @@ fn report(
             course: session.course.clone(),
             stream: session.stream.clone(),
         },
-        overall_performance: performance(overall, index, attempt)?,
+        overall_performance: performance(&score, overall),
         subject_performance: subjects.collect(),
         chapter_performance: chapters.collect(),
         metadata: ReportMetadata { test_incomplete: !attempt.is_final },
@@ -158,10 +160,8 @@ fn report(
     })
 }
 
-fn performance(ranking: &Ranking, index: usize, attempt: &ScoredAttempt) -> Option<Performance> {
-    let score = ranking.scores.get(index)?;
-    let standing = ranking.standings.get(index).copied().flatten();
-    Some(Performance {
+fn performance(score: &Score, standing: Option<Standing>, ended: bool) -> Performance {
+    Performance {
         marks_scored: score.marks,
         max_marks_possible: score.max_marks,
         percentage: score.percentage(),
@@ -172,6 +172,6 @@ fn performance(ranking: &Ranking, index: usize, attempt: &ScoredAttempt) -> Opti
         total_questions: score.total_questions,
         rank: standing.map(|it| it.rank),
         percentile: standing.map(|it| round2(it.percentile)),
-        has_quiz_ended: attempt.ended,
-    })
+        has_quiz_ended: ended,
+    }
 }

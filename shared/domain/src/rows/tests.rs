@@ -13,7 +13,7 @@ pub struct TestRow<'a> {
     test: &'a Test,
     report: SectionReport,
     attempt: &'a ScoredAttempt,
-    score: &'a Score,
+    score: Score,
     standing: Option<Standing>,
     figures: &'a CohortFigures,
 }

@@ -1,12 +1,19 @@
 //! Small documents in the Quiz Engine's shapes.
-#![allow(dead_code, reason = "each test binary uses its part")]
+#![allow(
+    dead_code,
+    clippy::panic,
+    clippy::indexing_slicing,
+    clippy::unwrap_used,
+    reason = "each test binary uses its part, and may panic"
+)]
 
 use bson::{Bson, Document, bson, doc};
 use jiff::Timestamp;
 use quiz_domain::reports::Stamp;
 use quiz_domain::rows::{self, ColumnData, QuestionRows, RowBatch, WarehouseTable};
 use quiz_domain::{
-    AttemptHead, AttemptSelection, Quiz, QuizKind, Taken, TakenAttempt, Test, TestBuilder, TestSession,
+    AttemptHead, AttemptSelection, Quiz, QuizKind, Score, Taken, TakenAttempt, Test, TestBuilder,
+    TestResults, TestSession,
 };
 use serde_json::{Map, Value, json};
 use std::collections::{HashMap, HashSet};
@@ -70,7 +77,7 @@ pub fn build_showing(
         }
     }
     loop {
-        let keys = candidates.take_best();
+        let keys: Vec<Bson> = candidates.take_best().iter().map(AttemptHead::stored_id).collect();
         if keys.is_empty() {
             return builder.finish().unwrap();
         }
@@ -87,6 +94,12 @@ pub fn build_showing(
             .collect();
         candidates.keep(&none);
     }
+}
+
+/// An attempt's result in a section, or over the whole test.
+pub fn score(test: &Test, section: Option<usize>, attempt: usize) -> Score {
+    let TestResults::Scored { attempts, .. } = &test.results else { panic!("not scored") };
+    attempts[attempt].score(&test.quiz, section).unwrap()
 }
 
 pub type Row = Map<String, Value>;

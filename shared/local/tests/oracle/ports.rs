@@ -12,8 +12,8 @@ use quiz_events::QueueMessage;
 use quiz_local::MemoryQueue;
 use quiz_pipeline::ports::{
     AnswerSource, AttemptBatch, AttemptStream, DocumentStream, Fence, ParkCause, PutOutcome, QueueError,
-    QuizDocuments, ReportStore, SourceError, SourceQueue, StagedTest, StateError, StateKey, StoreError,
-    StoredItems, SyncStates, Warehouse, WarehouseBatch, WarehouseError,
+    QuizDocuments, ReportStore, SnapshotStore, SourceError, SourceQueue, StagedTest, StateError, StateKey,
+    StoreError, StoredItems, SyncStates, Warehouse, WarehouseBatch, WarehouseError,
 };
 use quiz_sync_state::SyncState;
 
@@ -103,6 +103,17 @@ impl ReportStore for Simulated<dyn ReportStore> {
         let fence = self.fence(fence);
         let delete = self.inner.delete(table, session_id, sort_keys, &fence);
         self.party.call("delete items", store_failed, delete).await
+    }
+}
+
+#[async_trait]
+impl SnapshotStore for Simulated<dyn SnapshotStore> {
+    async fn load(&self, quiz_id: &str) -> Result<Option<Vec<u8>>, StoreError> {
+        self.party.call("load snapshot", store_failed, self.inner.load(quiz_id)).await
+    }
+
+    async fn save(&self, quiz_id: &str, snapshot: Vec<u8>) -> Result<(), StoreError> {
+        self.party.call("save snapshot", store_failed, self.inner.save(quiz_id, snapshot)).await
     }
 }
 

@@ -9,8 +9,11 @@ use quiz_domain::reports::ReportFormats;
 use quiz_events::QueueMessage;
 use quiz_local::{MemoryQueue, ParquetWarehouse, QueueSettings, SqliteStore};
 use quiz_pipeline::batch::{BatchHandler, BatchLimits};
-use quiz_pipeline::ports::{Clock, ReportStore, SyncStates, Warehouse};
-use quiz_pipeline::{Coordinator, Engine, LogListener, ReportSink, ResultSink, Rules, WarehouseSink};
+use quiz_pipeline::ports::{Clock, ReportStore, SnapshotStore, SyncStates, Warehouse};
+use quiz_pipeline::{
+    Coordinator, Engine, LogListener, ReportSink, ResultSink, Rules, Snapshots, WarehouseSink,
+};
+use quiz_suites::snapshots::MemorySnapshots;
 use tempfile::TempDir;
 use tokio::time::Instant;
 
@@ -22,6 +25,8 @@ use crate::sim::Party;
 /// A function's time for one batch.
 const FUNCTION: Duration = Duration::from_secs(90);
 const BATCH: usize = 4;
+/// How often a queue hands out a message before it gives it to the dead-letter queue itself, without a cause.
+pub const RECEIVES: u32 = 5;
 
 /// The clock that all share: tokio's, which only the scheduler moves.
 #[derive(Clone, Copy)]
@@ -53,6 +58,7 @@ pub struct World {
     pub warehouse: Option<Lane>,
     pub store: Arc<SqliteStore>,
     pub rows: ParquetWarehouse,
+    snapshots: Arc<MemorySnapshots>,
     pub rules: Rules,
     pub bug: Option<Bug>,
     _folder: TempDir,
@@ -68,8 +74,10 @@ impl World {
         let time = Arc::new(Time::start());
         let folder = tempfile::tempdir().unwrap();
         let lane = || {
-            let settings =
-                QueueSettings { visibility_timeout: Duration::from_mins(2), max_receive_count: Some(5) };
+            let settings = QueueSettings {
+                visibility_timeout: Duration::from_mins(2),
+                max_receive_count: Some(RECEIVES),
+            };
             Lane { queue: Arc::new(MemoryQueue::new(settings, time.clone())) }
         };
         Self {
@@ -77,6 +85,7 @@ impl World {
             reports: lane(),
             warehouse: with_warehouse.then(lane),
             store: Arc::new(SqliteStore::open(":memory:").unwrap()),
+            snapshots: Arc::default(),
             rows: ParquetWarehouse::new(folder.path().join("warehouse")),
             time,
             rules,
@@ -139,9 +148,13 @@ impl World {
         let source = Simulated { party: party.clone(), bug, inner: source };
         let result_sink = self.sink(sink, &party);
         let name = result_sink.name();
+        let snapshots: Arc<dyn SnapshotStore> = self.snapshots.clone();
+        let snapshots = Simulated { party: party.clone(), bug, inner: snapshots };
+        let snapshots = Snapshots::new(Arc::new(snapshots), "oracle").from(1);
+        let engine = Engine::new(Arc::new(source), result_sink, clock.clone(), HashSet::new());
         let handler = BatchHandler {
             coordinator: Coordinator::new(Arc::new(states), clock.clone(), name, self.rules),
-            sync: Arc::new(Engine::new(Arc::new(source), result_sink, clock.clone(), HashSet::new())),
+            sync: Arc::new(engine.with_snapshots(snapshots)),
             listener: Arc::new(LogListener),
             clock,
             limits: BatchLimits { concurrency: 2, ..BatchLimits::default() },

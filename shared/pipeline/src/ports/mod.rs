@@ -3,6 +3,7 @@
 mod attempts;
 mod clock;
 mod fence;
+mod snapshots;
 mod source;
 mod store;
 mod stored;
@@ -13,6 +14,7 @@ pub use clock::{Clock, SystemClock};
 pub use fence::Fence;
 pub use quiz_messaging::{Cause, Notices, ParkCause, QueueError, SourceQueue, SourceQueues, with_causes};
 pub use quiz_sync_state::{StateError, StateKey, StateReader, SyncStates};
+pub use snapshots::SnapshotStore;
 pub use source::{AnswerSource, DocumentStream, QuizDocuments, SourceError};
 pub use store::{ItemStream, PutOutcome, Refusal, ReportReader, ReportStore, StoreError};
 pub use stored::StoredItems;

@@ -83,6 +83,7 @@ impl SyncBatch for Scripted {
             quiz_id: request.target.quiz_id.clone(),
             test_name: String::new(),
             takers: 0,
+            known: 0,
             ranked: 0,
             written: 0,
             unchanged: 0,

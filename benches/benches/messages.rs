@@ -1,0 +1,113 @@
+//! A batch of 10,000 SQS records in SNS's envelopes, of 10 tests: `cargo bench -p quiz-benches --bench messages`
+//!
+//! The batch is handled as the functions do it; as the states say that all of it is synced already, what is
+//! left is reading the records, coalescing them by test, deciding, and answering.
+#![allow(clippy::unwrap_used, clippy::panic, missing_docs, reason = "a bench may panic")]
+
+use std::collections::HashMap;
+use std::hint::black_box;
+use std::sync::Arc;
+use std::time::Duration;
+
+use async_trait::async_trait;
+use aws_lambda_events::sqs::SqsEvent;
+use criterion::{BatchSize, Criterion, Throughput, criterion_group, criterion_main};
+use jiff::Timestamp;
+use quiz_benches::{QUEUE, completions};
+use quiz_events::QueueMessage;
+use quiz_local::{MemoryQueue, QueueSettings, SoleQueue};
+use quiz_pipeline::batch::{BatchHandler, BatchLimits};
+use quiz_pipeline::ports::{SourceQueues, StateError, StateKey, SyncStates, SystemClock};
+use quiz_pipeline::{
+    Coordinator, LogListener, Rules, RunScope, SessionRequest, SessionSync, SyncBatch, SyncError,
+    SyncOutcome, Synced,
+};
+use quiz_runtime::sqs;
+use quiz_sync_state::{LastRun, SyncState};
+use tokio::runtime::Runtime;
+use tokio::time::Instant;
+
+const MESSAGES: u32 = 10_000;
+const AN_HOUR: Duration = Duration::from_hours(1);
+
+/// All is synced, up to the end of time.
+struct AllSynced;
+
+#[async_trait]
+impl SyncStates for AllSynced {
+    async fn get(&self, key: &StateKey) -> Result<SyncState, StateError> {
+        let quiz_id = quiz_events::quiz_id_of(&key.session_id).unwrap_or_default().to_owned();
+        let last = LastRun::default();
+        Ok(SyncState { revision: 1, quiz_id, synced_through: i64::MAX, last, ..SyncState::default() })
+    }
+
+    async fn swap(&self, _key: &StateKey, _seen: &SyncState, _next: &SyncState) -> Result<bool, StateError> {
+        Ok(true)
+    }
+}
+
+/// Knows every user's attempt, and never syncs.
+struct NoSync;
+
+impl SessionSync for NoSync {
+    fn begin(&self) -> Result<Arc<dyn SyncBatch>, SyncError> {
+        Ok(Arc::new(Self))
+    }
+}
+
+#[async_trait]
+impl SyncBatch for NoSync {
+    async fn sync(&self, _request: &SessionRequest, _scope: &RunScope) -> Result<Synced, SyncError> {
+        panic!("all is synced already");
+    }
+
+    async fn ended(
+        &self,
+        _quiz_id: &str,
+        user_ids: &[String],
+    ) -> Result<HashMap<String, Option<Timestamp>>, SyncError> {
+        Ok(user_ids.iter().map(|user| (user.clone(), None)).collect())
+    }
+
+    async fn commit(&self, _staged: Vec<SyncOutcome>) -> Vec<Result<SyncOutcome, SyncError>> {
+        Vec::new()
+    }
+}
+
+fn messages(criterion: &mut Criterion) {
+    let clock = Arc::new(SystemClock);
+    let handler = BatchHandler {
+        sync: Arc::new(NoSync),
+        coordinator: Coordinator::new(Arc::new(AllSynced), clock.clone(), "reports", Rules::default()),
+        listener: Arc::new(LogListener),
+        clock: clock.clone(),
+        limits: BatchLimits::default(),
+    };
+    let settings = QueueSettings { visibility_timeout: AN_HOUR, max_receive_count: None };
+    let queue = SoleQueue(Arc::new(MemoryQueue::new(settings, clock))).by_arn(QUEUE);
+    let runtime = Runtime::new().unwrap();
+    let handle = |messages: &[QueueMessage]| {
+        let report = runtime.block_on(handler.handle(messages, &*queue, Instant::now() + AN_HOUR));
+        assert_eq!(report.absorbed, messages.len(), "{report:?}");
+    };
+    let records = completions(MESSAGES).unwrap();
+    let bytes = serde_json::to_vec(&serde_json::json!({
+        "Records": records.iter().map(|it| &it.record).collect::<Vec<_>>()
+    }))
+    .unwrap();
+    let read = |bytes: &[u8]| {
+        let event: SqsEvent = serde_json::from_slice(bytes).unwrap();
+        sqs::by_queue(event).remove(0).1
+    };
+    let messages = read(&bytes);
+    let mut group = criterion.benchmark_group("10,000 records");
+    group.throughput(Throughput::Elements(u64::from(MESSAGES))).sample_size(20);
+    group.bench_function("parsed and coalesced", |bencher| bencher.iter(|| handle(black_box(&messages))));
+    group.bench_function("the same, from the bytes of Lambda's event", |bencher| {
+        bencher.iter_batched(|| bytes.clone(), |bytes| handle(&read(&bytes)), BatchSize::PerIteration);
+    });
+    group.finish();
+}
+
+criterion_group!(benches, messages);
+criterion_main!(benches);

@@ -1,0 +1,131 @@
+//! Reads, scores and ranks a large test from a mongodump folder, with the real engine, and goes no further than the
+//! results are encoded:
+//!
+//! `cargo run --release -p quiz-benches --example whole -- --students 5000,50000`
+#![expect(clippy::print_stdout, reason = "its output is its purpose")]
+
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use anyhow::{Context, Result};
+use clap::{Parser, Subcommand, ValueEnum};
+use quiz_benches::{
+    Dump, Encoded, Nothing, ResultsFile, Staged, Table, Usage, in_a_process, megabytes, sync,
+};
+use quiz_domain::reports::ReportFormats;
+use quiz_local::DumpSource;
+use quiz_pipeline::{ReportSink, ResultSink, SyncOutcome, WarehouseSink};
+
+#[derive(Parser)]
+#[command(args_conflicts_with_subcommands = true)]
+struct Options {
+    /// Sizes of the test, one after the other.
+    #[arg(long, value_delimiter = ',', default_value = "5000")]
+    students: Vec<u32>,
+    /// Runs of each, each in a process of its own; the quickest is told, and the most memory of all.
+    #[arg(long, default_value_t = 3)]
+    runs: u32,
+    /// Keeps the dumps that it makes below target/dumps (28 MB for 1,000 students).
+    #[arg(long)]
+    keep: bool,
+    #[command(subcommand)]
+    command: Option<Command>,
+}
+
+#[derive(Subcommand)]
+enum Command {
+    /// Makes the dump of so many students and prints its folder.
+    Dump { students: u32 },
+    /// Measures one run in this process and prints what it used, as JSON.
+    Measure { work: Work, folder: PathBuf },
+    /// Writes every student's marks, rank and percentile to a CSV file.
+    Results { folder: PathBuf, file: PathBuf },
+}
+
+#[derive(Clone, Copy, ValueEnum)]
+enum Work {
+    Score,
+    Reports,
+    Warehouse,
+}
+
+impl Work {
+    const ALL: [Self; 3] = [Self::Score, Self::Reports, Self::Warehouse];
+
+    fn argument(self) -> &'static str {
+        match self {
+            Self::Score => "score",
+            Self::Reports => "reports",
+            Self::Warehouse => "warehouse",
+        }
+    }
+
+    fn description(self) -> &'static str {
+        match self {
+            Self::Score => "read, scored, ranked",
+            Self::Reports => "the same, and v1 items made, digested, encoded",
+            Self::Warehouse => "the same, and a row for each answer encoded",
+        }
+    }
+
+    fn sink(self) -> Arc<dyn ResultSink> {
+        match self {
+            Self::Score => Arc::new(Nothing),
+            Self::Reports => Arc::new(ReportSink::new(Arc::new(Encoded), ReportFormats::default())),
+            Self::Warehouse => Arc::new(WarehouseSink::new(Arc::new(Staged))),
+        }
+    }
+}
+
+#[tokio::main]
+async fn main() -> Result<()> {
+    let options = Options::parse();
+    match options.command {
+        Some(Command::Dump { students }) => println!("{}", Dump::of(students)?.folder().display()),
+        Some(Command::Measure { work, folder }) => {
+            let (_, usage) = Usage::of(run(&folder, work.sink())).await?;
+            println!("{}", serde_json::to_string(&usage)?);
+        }
+        Some(Command::Results { folder, file }) => {
+            let outcome = run(&folder, Arc::new(ResultsFile(file))).await?;
+            println!("{} takers, {} rows", outcome.takers, outcome.written);
+        }
+        None => {
+            let mut table =
+                Table::new(["students", "BSON, MB", "work", "seconds", "MB/s", "CPU seconds", "peak, MB"]);
+            for students in options.students {
+                measure(students, options.runs, options.keep, &mut table)?;
+            }
+            print!("{table}");
+        }
+    }
+    Ok(())
+}
+
+async fn run(folder: &Path, sink: Arc<dyn ResultSink>) -> Result<SyncOutcome> {
+    let source = DumpSource::open(folder)?;
+    sync(Arc::new(source), sink, 1, None).await
+}
+
+fn measure(students: u32, runs: u32, keep: bool, table: &mut Table) -> Result<()> {
+    let dump = Dump::of(students)?;
+    for work in Work::ALL {
+        let folder = dump.folder().as_os_str();
+        let arguments = ["measure".as_ref(), work.argument().as_ref(), folder];
+        let runs: Vec<Usage> = (0..runs).map(|_| in_a_process(arguments)).collect::<Result<_>>()?;
+        let best =
+            runs.iter().min_by(|a, b| a.seconds.total_cmp(&b.seconds)).context("no run was asked for")?;
+        let peak = runs.iter().map(|it| it.peak).max().unwrap_or_default();
+        let (bson, seconds) = (megabytes(dump.bytes), best.seconds);
+        table.add([
+            students.to_string(),
+            format!("{bson:.0}"),
+            work.description().to_owned(),
+            format!("{seconds:.2}"),
+            format!("{:.0}", bson / seconds),
+            format!("{:.2}", best.cpu_seconds),
+            format!("{:.0}", megabytes(peak)),
+        ]);
+    }
+    if keep || dump.was_there { Ok(()) } else { dump.remove() }
+}

@@ -1,0 +1,117 @@
+use crate::question::Question;
+use crate::quiz::{QuestionSet, Quiz};
+use crate::scoring::{Judgement, Outcome};
+
+/// Outcomes in one byte.
+const IN_A_BYTE: usize = 3;
+/// What a question can come to: without a record, or one of five outcomes.
+const CODES: u8 = 6;
+
+/// What each question of an attempt came to, in the order of the quiz: all that its result follows from, in a third
+/// of a byte each.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub(crate) struct Outcomes {
+    codes: Box<[u8]>,
+    /// Of the partly correct answers, in their order.
+    partial_marks: Box<[f64]>,
+}
+
+impl Outcomes {
+    /// `None` for a question that the attempt has no record of.
+    pub fn pack(judged: impl Iterator<Item = Option<Judgement>>) -> Self {
+        let (length, _) = judged.size_hint();
+        let mut codes = Vec::with_capacity(length.div_ceil(IN_A_BYTE));
+        let mut partial_marks = Vec::new();
+        let (mut byte, mut place) = (0, 1);
+        for judgement in judged {
+            byte += place * code(judgement.map(|it| it.outcome));
+            if let Some(Judgement { outcome: Outcome::PartiallyCorrect, marks }) = judgement {
+                partial_marks.push(marks);
+            }
+            if place == CODES * CODES {
+                codes.push(byte);
+                (byte, place) = (0, 1);
+            } else {
+                place *= CODES;
+            }
+        }
+        if place > 1 {
+            codes.push(byte);
+        }
+        Self { codes: codes.into(), partial_marks: partial_marks.into() }
+    }
+
+    /// Takes what [`Outcomes::codes`] and [`Outcomes::partial_marks`] have given for the same quiz; `None` where they do
+    /// not fit it.
+    pub fn unpack(quiz: &Quiz, codes: Box<[u8]>, partial_marks: Box<[f64]>) -> Option<Self> {
+        let outcomes = Self { codes, partial_marks };
+        let partial = outcomes.outcomes().take(quiz.questions.len());
+        let partial = partial.filter(|it| *it == Some(Outcome::PartiallyCorrect)).count();
+        let fits = outcomes.codes.len() == quiz.questions.len().div_ceil(IN_A_BYTE)
+            && outcomes.codes.iter().all(|byte| *byte < CODES * CODES * CODES)
+            && outcomes.partial_marks.len() == partial;
+        fits.then_some(outcomes)
+    }
+
+    pub fn codes(&self) -> &[u8] {
+        &self.codes
+    }
+
+    pub fn partial_marks(&self) -> &[f64] {
+        &self.partial_marks
+    }
+
+    /// Each question with what it came to and its marks where it was partly correct; `None` for one without a record.
+    pub fn of<'a>(&'a self, quiz: &'a Quiz) -> impl Iterator<Item = (&'a Question, Option<Outcome>, f64)> {
+        let mut partial_marks = self.partial_marks.iter();
+        quiz.questions.iter().zip(self.outcomes()).map(move |(question, outcome)| {
+            let is_partial = outcome == Some(Outcome::PartiallyCorrect);
+            let marks = if is_partial { partial_marks.next().copied().unwrap_or_default() } else { 0.0 };
+            (question, outcome, marks)
+        })
+    }
+
+    /// The same of those with a record, as they were judged, each with its set.
+    pub fn judged<'a>(
+        &'a self,
+        quiz: &'a Quiz,
+    ) -> impl Iterator<Item = (&'a Question, &'a QuestionSet, Judgement)> {
+        self.of(quiz).filter_map(|(question, outcome, partial_marks)| {
+            let (outcome, set) = (outcome?, quiz.set_of(question)?);
+            let marks = match outcome {
+                Outcome::Correct => set.marking.correct,
+                Outcome::Wrong => set.marking.wrong,
+                Outcome::PartiallyCorrect => partial_marks,
+                Outcome::Skipped | Outcome::Ungraded => 0.0,
+            };
+            Some((question, set, Judgement { outcome, marks }))
+        })
+    }
+
+    fn outcomes(&self) -> impl Iterator<Item = Option<Outcome>> {
+        let three = |byte: &u8| [byte % CODES, byte / CODES % CODES, byte / (CODES * CODES)];
+        self.codes.iter().flat_map(three).map(outcome)
+    }
+}
+
+fn code(outcome: Option<Outcome>) -> u8 {
+    match outcome {
+        None => 0,
+        Some(Outcome::Correct) => 1,
+        Some(Outcome::PartiallyCorrect) => 2,
+        Some(Outcome::Wrong) => 3,
+        Some(Outcome::Skipped) => 4,
+        Some(Outcome::Ungraded) => 5,
+    }
+}
+
+fn outcome(code: u8) -> Option<Outcome> {
+    match code {
+        1 => Some(Outcome::Correct),
+        2 => Some(Outcome::PartiallyCorrect),
+        3 => Some(Outcome::Wrong),
+        4 => Some(Outcome::Skipped),
+        5 => Some(Outcome::Ungraded),
+        _ => None,
+    }
+}

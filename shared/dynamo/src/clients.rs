@@ -1,0 +1,24 @@
+use aws_sdk_dynamodb::Client;
+use aws_sdk_dynamodb::config::retry::RetryConfig;
+use aws_sdk_dynamodb::config::timeout::TimeoutConfig;
+
+use crate::limits::WriteLimits;
+
+/// A client for each kind of request. Both have the credentials, region and endpoint of the client that they are made
+/// of; only reads are retried by the SDK.
+pub(crate) struct Clients {
+    pub reader: Client,
+    pub writer: Client,
+}
+
+impl Clients {
+    pub fn of(client: &Client, limits: &WriteLimits) -> Self {
+        let mut timeouts = TimeoutConfig::builder().operation_attempt_timeout(limits.request).build();
+        if let Some(given) = client.config().timeout_config() {
+            timeouts.take_defaults_from(given);
+        }
+        let for_reads = client.config().to_builder().timeout_config(timeouts);
+        let for_writes = for_reads.clone().retry_config(RetryConfig::disabled());
+        Self { reader: Client::from_conf(for_reads.build()), writer: Client::from_conf(for_writes.build()) }
+    }
+}

@@ -1,0 +1,166 @@
+use std::collections::HashSet;
+use std::sync::Arc;
+
+use bson::Bson;
+use futures::TryStreamExt;
+use quiz_domain::{
+    AttemptHead, AttemptSelection, Problems, Quiz, QuizKind, SnapshotKey, SnapshotWriter, Taken,
+    TakenAttempt, Test, TestBuilder, TestSession,
+};
+
+use super::ahead::{Ahead, Read};
+use super::snapshots::Snapshots;
+use crate::error::SyncError;
+use crate::ports::{AnswerSource, AttemptBatch, Clock, QuizDocuments};
+use crate::request::SessionRequest;
+use crate::scope::RunScope;
+use crate::sink::TestWriter;
+use crate::stopwatch::Stopwatch;
+
+/// Attempts that a sink wants are read so many at a time, by user id: that is how it gets them in order though
+/// the source has none. Of each only what the student answered is kept meanwhile.
+const ATTEMPTS: usize = 256;
+
+/// Reads, scores and ranks the attempts at a test.
+#[derive(Clone)]
+pub(super) struct Reader {
+    pub source: Arc<dyn AnswerSource>,
+    pub clock: Arc<dyn Clock>,
+    pub excluded_users: HashSet<String>,
+    pub snapshots: Option<Snapshots>,
+}
+
+/// A test whose quiz is read.
+pub(super) struct Asked<'a> {
+    pub builder: TestBuilder,
+    pub session: TestSession,
+    quiz_id: String,
+    snapshot_key: Option<SnapshotKey>,
+    scope: &'a RunScope,
+}
+
+/// A test that is read.
+pub(super) struct ReadTest {
+    pub test: Test,
+    /// Attempts whose documents were not read, as a snapshot had them.
+    pub known: u64,
+    pub snapshot: Option<SnapshotWriter>,
+}
+
+impl Reader {
+    pub async fn quiz<'a>(
+        &self,
+        request: &SessionRequest,
+        scope: &'a RunScope,
+    ) -> Result<Asked<'a>, SyncError> {
+        let target = &request.target;
+        let documents = self.source.quiz(&target.quiz_id).await?.ok_or_else(|| SyncError::UnknownQuiz {
+            session_id: target.session_id.clone(),
+            quiz_id: target.quiz_id.clone(),
+        })?;
+        let QuizDocuments { quiz: document, questions } = documents;
+        let (quiz, problems) = Quiz::read(&document, &questions)?;
+        let snapshots = self.snapshots.as_ref().filter(|_| quiz.kind != QuizKind::Form);
+        let snapshot_key = snapshots.and_then(|it| it.key(&document, &questions));
+        let session = request.session(&quiz);
+        let builder = TestBuilder::new(quiz, session.clone(), scope.read_started_at, problems);
+        Ok(Asked { builder, session, quiz_id: target.quiz_id.clone(), snapshot_key, scope })
+    }
+
+    /// Shows each attempt to the writer, by user id, if it wants them.
+    pub async fn read(
+        &self,
+        asked: Asked<'_>,
+        writer: &mut dyn TestWriter,
+        (reading, writing): (&mut Stopwatch, &mut Stopwatch),
+    ) -> Result<ReadTest, SyncError> {
+        let Asked { mut builder, quiz_id, snapshot_key, scope, .. } = asked;
+        let wants_attempts = writer.wants_attempts();
+        let mut selection = reading.time(self.selection(&quiz_id, builder.problems())).await?;
+        let known = match (&self.snapshots, snapshot_key) {
+            (Some(snapshots), Some(key)) if !wants_attempts && snapshots.pay_for(selection.len()) => {
+                if let Some(written) = Snapshots::writer(&key, scope.read_started_at) {
+                    builder.write_down(written);
+                }
+                // a forced sync trusts nothing that is stored
+                if scope.rewrite { None } else { reading.time(snapshots.load(&quiz_id, &key)).await }
+            }
+            _ => None,
+        };
+        let mut taken_known = 0;
+        loop {
+            let mut best = selection.take_best();
+            if best.is_empty() {
+                let snapshot = builder.take_written();
+                return Ok(ReadTest { test: builder.finish()?, known: taken_known, snapshot });
+            }
+            if let Some(known) = &known {
+                let chosen = best.len();
+                best.retain(|head| !builder.take_known(head, known));
+                taken_known += (chosen - best.len()) as u64;
+            }
+            let chunks = if wants_attempts { in_chunks(&best) } else { vec![keys(&best)] };
+            drop(best);
+            let mut documents = Ahead::start(Arc::clone(&self.source), quiz_id.clone(), chunks);
+            let mut without_attempt = HashSet::new();
+            let mut wanted: Vec<Box<TakenAttempt>> = Vec::new();
+            while let Some(read) = reading.time(documents.next()).await? {
+                match read {
+                    Read::Batch(batch) => {
+                        for taken in take_all(&mut builder, &batch, wants_attempts) {
+                            match taken {
+                                Taken::Attempt(attempt) if wants_attempts => wanted.push(attempt),
+                                Taken::NoAttempt { user_id } => drop(without_attempt.insert(user_id)),
+                                Taken::Attempt(_) | Taken::Scored | Taken::Unreadable => {}
+                            }
+                        }
+                    }
+                    Read::EndOfChunk => {
+                        wanted.sort_by(|a, b| a.attempt.user_id.cmp(&b.attempt.user_id));
+                        for attempt in wanted.drain(..) {
+                            writing.time(writer.take(builder.quiz(), &attempt)).await?;
+                        }
+                    }
+                }
+            }
+            selection.keep(&without_attempt);
+        }
+    }
+
+    pub async fn save(&self, quiz_id: &str, snapshot: Option<SnapshotWriter>) {
+        if let Some((snapshots, snapshot)) = self.snapshots.as_ref().zip(snapshot) {
+            snapshots.save(quiz_id, snapshot).await;
+        }
+    }
+
+    async fn selection(&self, quiz_id: &str, problems: &mut Problems) -> Result<AttemptSelection, SyncError> {
+        let mut selection = AttemptSelection::new(self.excluded_users.clone());
+        let mut heads = self.source.attempt_heads(quiz_id).await?;
+        while let Some(head) = heads.try_next().await? {
+            if let Some(head) = AttemptHead::read(&head, problems) {
+                selection.add(head);
+            }
+        }
+        Ok(selection)
+    }
+}
+
+fn keys(heads: &[AttemptHead]) -> Vec<Bson> {
+    heads.iter().map(AttemptHead::stored_id).collect()
+}
+
+fn in_chunks(heads: &[AttemptHead]) -> Vec<Vec<Bson>> {
+    heads.chunks(ATTEMPTS).map(keys).collect()
+}
+
+/// Most documents are scored as they are stored; what is unusual is decoded.
+fn take_all<'a>(
+    builder: &'a mut TestBuilder,
+    batch: &'a AttemptBatch,
+    wants_attempts: bool,
+) -> impl Iterator<Item = Taken> + 'a {
+    batch.documents().map(move |document| {
+        let taken = builder.take_raw(document, wants_attempts);
+        taken.unwrap_or_else(|| builder.take(&batch.decode(document)))
+    })
+}

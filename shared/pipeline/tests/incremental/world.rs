@@ -1,0 +1,276 @@
+//! A quiz whose documents change, and its syncs with and without a snapshot.
+
+use std::collections::HashSet;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex};
+
+use async_trait::async_trait;
+use bson::{Bson, DateTime, Document, RawDocumentBuf, bson, doc};
+use futures::{StreamExt, stream};
+use jiff::Timestamp;
+use quiz_domain::reports::{self, ReportTable, Stamp};
+use quiz_domain::{AttemptHead, Quiz, TakenAttempt, Test, TestResults, TestSession};
+use quiz_events::SessionTarget;
+use quiz_pipeline::ports::{
+    AnswerSource, AttemptBatch, AttemptStream, Clock, DocumentStream, Fence, QuizDocuments, SourceError,
+};
+use quiz_pipeline::{
+    Engine, ResultSink, RunScope, SessionRequest, SessionSync, SinkBatch, SinkCounts, SinkError, Snapshots,
+    SyncOutcome, Synced, TestWriter, WrittenParts,
+};
+use quiz_suites::snapshots::MemorySnapshots;
+
+const QUIZ: &str = "6715f621e1eb083bfa9b56cc";
+const MINUTE: i64 = 60_000;
+
+/// What is odd about a document.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Oddity {
+    None,
+    /// `updated_at` is not told.
+    NoTime,
+    /// `updated_at` is a text.
+    TextTime,
+    /// A question has no record: a problem.
+    LacksRecord,
+    /// Neither a start event nor an answer.
+    NoAttempt,
+}
+
+/// A session document.
+#[derive(Clone, Copy, Debug)]
+pub struct Attempt {
+    /// Gives the `_id`.
+    pub number: u8,
+    pub user: u8,
+    /// No answer, or an option of three questions of which the last has partial marks.
+    pub answers: [Option<u8>; 3],
+    pub ended: bool,
+    pub oddity: Oddity,
+}
+
+#[derive(Default)]
+pub struct Documents {
+    attempts: Mutex<Vec<(Attempt, i64)>>,
+    /// One more with each change of the quiz.
+    pub quiz: AtomicUsize,
+    /// Session documents read so far.
+    pub read: AtomicUsize,
+}
+
+impl Documents {
+    pub fn write(&self, attempt: Attempt, now: i64) {
+        let mut all = self.attempts.lock().unwrap();
+        all.retain(|(it, _)| it.number != attempt.number);
+        all.push((attempt, now));
+    }
+
+    /// Changes answers as some versions of the backend do, which leave `updated_at`: of an attempt that has not ended, or
+    /// has just ended.
+    pub fn answer_silently(&self, number: u8, answers: [Option<u8>; 3], now: i64) {
+        for (attempt, written) in self.attempts.lock().unwrap().iter_mut() {
+            if attempt.number == number && (!attempt.ended || now - *written < 9) {
+                attempt.answers = answers;
+            }
+        }
+    }
+
+    pub fn remove(&self, number: u8) {
+        self.attempts.lock().unwrap().retain(|(it, _)| it.number != number);
+    }
+
+    fn all(&self) -> Vec<Document> {
+        self.attempts.lock().unwrap().iter().map(|(attempt, written)| document(*attempt, *written)).collect()
+    }
+}
+
+fn document(attempt: Attempt, written: i64) -> Document {
+    let record = |(at, answer): (usize, Option<u8>)| {
+        let answer = match (at, answer) {
+            (_, None) => Bson::Null,
+            (2, Some(2)) => bson!([0, 2]),
+            (_, Some(option)) => bson!([i32::from(option)]),
+        };
+        bson!({"question_id": format!("q{at}"), "answer": answer})
+    };
+    let is_attempt = attempt.oddity != Oddity::NoAttempt;
+    let answers = if is_attempt { attempt.answers } else { [None; 3] };
+    let mut records: Vec<Bson> = answers.into_iter().enumerate().map(record).collect();
+    if attempt.oddity == Oddity::LacksRecord {
+        records.pop();
+    }
+    let mut document = doc! {
+        "_id": format!("{:024x}", attempt.number), "user_id": format!("u{}", attempt.user), "quiz_id": QUIZ,
+        "has_quiz_ended": attempt.ended, "total_time_spent": f64::from(attempt.number) * 1.5,
+        "session_answers": records,
+    };
+    if is_attempt {
+        let created = format!("2024-04-30T04:{:02}:00.123456", attempt.number);
+        document.insert("events", bson!([{"event_type": "start-quiz", "created_at": created}]));
+    }
+    let at = Timestamp::from_millisecond(written * MINUTE).unwrap();
+    match attempt.oddity {
+        Oddity::NoTime => None,
+        Oddity::TextTime => document.insert("updated_at", at.strftime("%Y-%m-%dT%H:%M:%S").to_string()),
+        _ => document.insert("updated_at", DateTime::from_millis(written * MINUTE)),
+    };
+    document
+}
+
+#[async_trait]
+impl AnswerSource for Documents {
+    async fn quiz(&self, quiz_id: &str) -> Result<Option<QuizDocuments>, SourceError> {
+        let version = i32::try_from(self.quiz.load(Ordering::SeqCst)).unwrap();
+        let kinds = ["single-choice", "single-choice", "multi-choice"];
+        let question = |(at, kind): (usize, &str)| {
+            let key = if at == 2 { bson!([0, 1]) } else { bson!([version % 3]) };
+            bson!({"_id": format!("q{at}"), "type": kind, "correct_answer": key, "metadata": {"subject": at.to_string()}})
+        };
+        let partial = bson!([{"conditions": [{"num_correct_selected": 1}], "marks": 1.5}]);
+        let quiz = doc! {"_id": quiz_id, "metadata": {"quiz_type": "assessment"}, "question_sets": [{
+            "_id": "s", "title": "All", "max_questions_allowed_to_attempt": 2 + version % 2,
+            "marking_scheme": {"correct": 4, "wrong": -1, "skipped": 0, "partial": partial},
+            "questions": kinds.into_iter().enumerate().map(question).collect::<Vec<_>>(),
+        }]};
+        Ok(Some(QuizDocuments { quiz, questions: Vec::new() }))
+    }
+
+    async fn attempt_heads<'a>(&'a self, _quiz_id: &'a str) -> Result<DocumentStream<'a>, SourceError> {
+        let is_head = |field: &String| AttemptHead::FIELDS.contains(&field.as_str());
+        let head = move |it: Document| Ok(it.into_iter().filter(|(field, _)| is_head(field)).collect());
+        Ok(stream::iter(self.all().into_iter().map(head)).boxed())
+    }
+
+    async fn heads_of(&self, _quiz_id: &str, _user_ids: &[String]) -> Result<Vec<Document>, SourceError> {
+        Ok(Vec::new())
+    }
+
+    async fn attempts<'a>(
+        &'a self,
+        _quiz_id: &'a str,
+        keys: Vec<Bson>,
+    ) -> Result<AttemptStream<'a>, SourceError> {
+        let mut batch = AttemptBatch::new(|raw| raw.try_into().unwrap());
+        for document in self.all().into_iter().filter(|it| keys.contains(it.get("_id").unwrap())) {
+            batch.push(&RawDocumentBuf::try_from(&document).unwrap());
+        }
+        self.read.fetch_add(batch.len(), Ordering::SeqCst);
+        Ok(stream::iter([Ok(batch)]).boxed())
+    }
+}
+
+/// Minutes since 1970.
+struct At(i64);
+
+impl Clock for At {
+    fn now(&self) -> Timestamp {
+        Timestamp::from_millisecond(self.0 * MINUTE).unwrap()
+    }
+}
+
+/// Keeps all that a result says.
+#[derive(Clone, Default)]
+struct Capture(Arc<Mutex<String>>);
+
+impl ResultSink for Capture {
+    fn name(&self) -> &'static str {
+        "reports"
+    }
+
+    fn begin(&self) -> Result<Arc<dyn SinkBatch>, SinkError> {
+        Ok(Arc::new(self.clone()))
+    }
+}
+
+#[async_trait]
+impl SinkBatch for Capture {
+    fn test(&self, _quiz: &Quiz, _session: &TestSession) -> Box<dyn TestWriter> {
+        Box::new(self.clone())
+    }
+
+    fn commits_together(&self) -> bool {
+        false
+    }
+
+    async fn commit(&self, _session_ids: &[String]) -> Vec<Result<(), SinkError>> {
+        Vec::new()
+    }
+}
+
+#[async_trait]
+impl TestWriter for Capture {
+    fn wants_attempts(&self) -> bool {
+        false
+    }
+
+    async fn take(&mut self, _quiz: &Quiz, _attempt: &TakenAttempt) -> Result<(), SinkError> {
+        Ok(())
+    }
+
+    async fn finish(self: Box<Self>, test: &Test, _: Stamp, _: &RunScope) -> Result<SinkCounts, SinkError> {
+        *self.0.lock().unwrap() = all_of(test);
+        Ok(SinkCounts::default())
+    }
+}
+
+fn all_of(test: &Test) -> String {
+    let stamp = Stamp { written_at: Timestamp::UNIX_EPOCH, generation: 1 };
+    let items = ReportTable::ALL.into_iter().flat_map(|table| reports::items(test, table, stamp));
+    let items: Vec<String> = items.map(|item| serde_json::to_string_pretty(&item).unwrap()).collect();
+    let TestResults::Scored { attempts, questions, .. } = &test.results else { panic!("not scored") };
+    let attempts: Vec<_> = attempts.iter().map(|it| (&it.id, it.is_final, it.total_time_spent)).collect();
+    format!("{}\n{attempts:?}\n{questions:?}\n{:?}\n{:?}", items.join("\n"), test.start, test.problems)
+}
+
+/// The documents, and what is kept between syncs.
+#[derive(Default)]
+pub struct World {
+    pub documents: Arc<Documents>,
+    pub snapshots: Arc<MemorySnapshots>,
+    pub program: usize,
+    /// Minutes since 1970.
+    pub now: i64,
+}
+
+/// One sync's result, and how it came about.
+pub struct Done {
+    pub result: String,
+    pub outcome: SyncOutcome,
+    /// Session documents that it read.
+    pub read: usize,
+}
+
+impl World {
+    /// Syncs with the snapshot, if there is one.
+    pub async fn sync(&self, force: bool) -> Done {
+        let snapshots = Snapshots::new(self.snapshots.clone(), self.program.to_string()).from(1);
+        self.run(force, |engine| engine.with_snapshots(snapshots)).await
+    }
+
+    /// Syncs without one.
+    pub async fn sync_in_full(&self) -> Done {
+        self.run(false, |engine| engine).await
+    }
+
+    async fn run(&self, rewrite: bool, prepared: impl FnOnce(Engine) -> Engine) -> Done {
+        let (sink, clock) = (Capture::default(), At(self.now));
+        let scope = RunScope {
+            generation: 1,
+            read_started_at: clock.now(),
+            rewrite,
+            fence: Fence::open(),
+            written: WrittenParts::default(),
+        };
+        let engine =
+            Engine::new(self.documents.clone(), Arc::new(sink.clone()), Arc::new(clock), HashSet::new());
+        let before = self.documents.read.load(Ordering::SeqCst);
+        let target = SessionTarget { session_id: "Group".into(), quiz_id: QUIZ.into() };
+        let batch = prepared(engine).begin().unwrap();
+        let Synced::Done(outcome) = batch.sync(&SessionRequest::new(target), &scope).await.unwrap() else {
+            panic!("staged")
+        };
+        let read = self.documents.read.load(Ordering::SeqCst) - before;
+        let result = sink.0.lock().unwrap().clone();
+        Done { result, outcome, read }
+    }
+}
