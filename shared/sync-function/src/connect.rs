@@ -14,7 +14,8 @@ use crate::mongo::LazyMongo;
 use crate::{EmbeddedMetrics, Handler, SourceSettings};
 
 /// The handler on MongoDB, SQS and a sink. Each is connected to when it is first used, but the way to MongoDB is begun
-/// at once: one that does not answer fails the messages that need it, with its cause. Without snapshots, or a commit to know by whose they are, every sync reads all attempts.
+/// at once: one that does not answer fails the messages that need it, with its cause. Without snapshots, or a commit
+/// to know by whose they are, every sync reads all attempts.
 #[must_use]
 pub fn connect(
     aws: SdkConfig,
