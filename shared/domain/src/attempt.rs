@@ -1,5 +1,3 @@
-use std::collections::HashSet;
-
 use bson::oid::ObjectId;
 use bson::{Bson, Document};
 use jiff::Timestamp;
@@ -15,7 +13,7 @@ use crate::value::Value;
 #[derive(Clone, Debug)]
 pub struct AttemptHead {
     pub id: String,
-    is_object_id: bool,
+    pub(crate) is_object_id: bool,
     pub user_id: String,
     pub ended: bool,
     /// By the backend's clock.
@@ -63,68 +61,6 @@ pub fn user_id(document: &Document) -> Option<String> {
     match document.get("user_id")? {
         Bson::String(_) | Bson::ObjectId(_) => fields::id(document, "user_id"),
         _ => fields::text(document, "user_id"),
-    }
-}
-
-/// The session documents of each user, of which the best that is an attempt counts: the ended one
-/// with the greatest `_id`; where none has ended, the greatest `_id`.
-#[derive(Debug, Default)]
-pub struct AttemptSelection {
-    excluded: HashSet<String>,
-    /// Those not yet tried; once one was asked for, by user, the best one first.
-    untried: Vec<AttemptHead>,
-    sorted: bool,
-}
-
-impl AttemptSelection {
-    /// Users in `excluded` (administrators who try tests) are left out of everything.
-    #[must_use]
-    pub fn new(excluded: HashSet<String>) -> Self {
-        Self { excluded, ..Self::default() }
-    }
-
-    pub fn add(&mut self, head: AttemptHead) {
-        if !self.excluded.contains(&head.user_id) {
-            self.sorted = false;
-            self.untried.push(head);
-        }
-    }
-
-    /// Documents not yet tried.
-    #[must_use]
-    pub fn len(&self) -> usize {
-        self.untried.len()
-    }
-
-    #[must_use]
-    pub fn is_empty(&self) -> bool {
-        self.untried.is_empty()
-    }
-
-    /// The best untried document of each user still without an attempt, by user id. A user is done with this, unless
-    /// [`AttemptSelection::keep`] is told the ones to try again for.
-    #[must_use]
-    pub fn take_best(&mut self) -> Vec<AttemptHead> {
-        if !self.sorted {
-            self.untried.sort_unstable_by(|a, b| {
-                let best_first = || (b.ended, &b.id, b.is_object_id).cmp(&(a.ended, &a.id, a.is_object_id));
-                a.user_id.cmp(&b.user_id).then_with(best_first)
-            });
-            self.sorted = true;
-        }
-        let mut best: Vec<AttemptHead> = Vec::new();
-        let mut others = Vec::new();
-        for head in self.untried.drain(..) {
-            let is_best = best.last().is_none_or(|last| last.user_id != head.user_id);
-            if is_best { &mut best } else { &mut others }.push(head);
-        }
-        self.untried = others;
-        best
-    }
-
-    /// Keeps only the users whose document turned out to be no attempt.
-    pub fn keep(&mut self, users: &HashSet<String>) {
-        self.untried.retain(|head| users.contains(&head.user_id));
     }
 }
 

@@ -1,6 +1,6 @@
 use bson::{Document, RawDocument};
 use jiff::Timestamp;
-use rayon::prelude::{IntoParallelIterator, ParallelIterator, ParallelSliceMut};
+use rayon::prelude::ParallelSliceMut;
 
 use crate::attempt::{AnswerRecord, Attempt, AttemptHead};
 use crate::outcomes::Outcomes;
@@ -146,6 +146,13 @@ impl TestBuilder {
         true
     }
 
+    /// Whether a session document is of this quiz and yet no attempt: its user never started, and answered nothing.
+    #[must_use]
+    pub fn is_no_attempt(&self, document: &Document) -> bool {
+        let attempt = Attempt::read(document, &self.quiz, &mut Problems::default());
+        attempt.is_some_and(|attempt| !attempt.is_attempt())
+    }
+
     fn begin_with(&mut self, started: Option<Timestamp>) {
         self.earliest = match (self.earliest, started) {
             (Some(a), Some(b)) => Some(a.min(b)),
@@ -258,7 +265,9 @@ fn rank_all(quiz: &Quiz, attempts: &[ScoredAttempt]) -> Result<Vec<Ranking>, Ran
             column.push(score.marks);
         }
     }
-    columns.into_par_iter().map(|marks| rank_section(attempts, marks)).collect()
+    // One after the other: polars itself sorts on all cores, in a pool of its own. A worker of another pool that waits for
+    // polars would begin one section after the other, each on top of the last one's stack.
+    columns.into_iter().map(|marks| rank_section(attempts, marks)).collect()
 }
 
 fn rank_section(attempts: &[ScoredAttempt], marks: Vec<f64>) -> Result<Ranking, RankError> {

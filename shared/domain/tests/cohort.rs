@@ -167,3 +167,36 @@ fn an_answer_that_matches_no_question_still_makes_an_attempt() {
     assert_eq!(test.takers(), 1);
     assert_eq!(test.problems.count(ProblemKind::AnswerUnmatched), 1);
 }
+
+/// Ranking goes down no level of the stack for a section.
+#[test]
+fn thousands_of_subjects_are_ranked() {
+    const SUBJECTS: usize = 5_000;
+    let questions: Vec<Document> = (0..SUBJECTS)
+        .map(|at| {
+            let mut question = question(&format!("q{at}"), "numerical-integer", bson!(1));
+            question.insert("metadata", doc! {"subject": format!("Subject {at}")});
+            question
+        })
+        .collect();
+    let quiz = quiz(vec![doc! {
+        "_id": "s", "title": "Set", "max_questions_allowed_to_attempt": 5_000,
+        "marking_scheme": {"correct": 1, "wrong": 0, "skipped": 0}, "questions": questions,
+    }]);
+    let attempts: Vec<Document> = (0..3)
+        .map(|user| {
+            let answers: Vec<(String, Bson)> =
+                (0..SUBJECTS).map(|at| (format!("q{at}"), bson!(i32::from(at % 3 <= user)))).collect();
+            let answers: Vec<(&str, Bson)> =
+                answers.iter().map(|(id, answer)| (&**id, answer.clone())).collect();
+            attempt(&format!("user-{user}"), &answers)
+        })
+        .collect();
+    let test = build(&quiz, &attempts);
+    let TestResults::Scored { rankings, .. } = &test.results else { panic!("scored") };
+    assert_eq!(rankings.len(), SUBJECTS + 1);
+    assert_eq!(ranks(&test).iter().map(|it| it.unwrap().0).collect::<Vec<_>>(), [3, 2, 1]);
+    // of the second subject, which only the first user got wrong
+    let second: Vec<u32> = rankings[2].standings().map(|it| it.unwrap().rank).collect();
+    assert_eq!(second, [3, 1, 1]);
+}

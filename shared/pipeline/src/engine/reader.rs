@@ -1,11 +1,11 @@
 use std::collections::HashSet;
 use std::sync::Arc;
 
-use bson::Bson;
+use bson::{Bson, Document};
 use futures::TryStreamExt;
 use quiz_domain::{
     AttemptHead, AttemptSelection, Problems, Quiz, QuizKind, SnapshotKey, SnapshotWriter, Taken,
-    TakenAttempt, Test, TestBuilder, TestSession,
+    TakenAttempt, Test, TestBuilder, TestSession, user_id,
 };
 
 use super::ahead::{Ahead, Read};
@@ -20,6 +20,9 @@ use crate::stopwatch::Stopwatch;
 /// Attempts that a sink wants are read so many at a time, by user id: that is how it gets them in order though
 /// the source has none. Of each only what the student answered is kept meanwhile.
 const ATTEMPTS: usize = 256;
+/// Documents of a user that are looked through together where the best one was no attempt; four times as many in each
+/// further round.
+const CANDIDATES: usize = 4;
 
 /// Reads, scores and ranks the attempts at a test.
 #[derive(Clone)]
@@ -88,12 +91,8 @@ impl Reader {
             _ => None,
         };
         let mut taken_known = 0;
-        loop {
-            let mut best = selection.take_best();
-            if best.is_empty() {
-                let snapshot = builder.take_written();
-                return Ok(ReadTest { test: builder.finish()?, known: taken_known, snapshot });
-            }
+        let mut best = selection.take_best();
+        while !best.is_empty() {
             if let Some(known) = &known {
                 let chosen = best.len();
                 best.retain(|head| !builder.take_known(head, known));
@@ -124,7 +123,58 @@ impl Reader {
                 }
             }
             selection.keep(&without_attempt);
+            best = reading.time(self.next_best(&mut selection, &builder, &quiz_id)).await?;
         }
+        let snapshot = builder.take_written();
+        Ok(ReadTest { test: builder.finish()?, known: taken_known, snapshot })
+    }
+
+    /// The best remaining document of each user, documents that are no attempts left out, by user id. A user may have
+    /// opened the quiz thousands of times without an answer, so a round of queries looks through many documents.
+    async fn next_best(
+        &self,
+        selection: &mut AttemptSelection,
+        builder: &TestBuilder,
+        quiz_id: &str,
+    ) -> Result<Vec<AttemptHead>, SyncError> {
+        let mut best = Vec::new();
+        let mut most = CANDIDATES;
+        while !selection.is_empty() {
+            let mut candidates = selection.take_first(most);
+            let empty = self.empty_among(&candidates, builder, quiz_id).await?;
+            candidates.retain(|head| !empty.contains(&(head.user_id.clone(), head.stored_id().to_string())));
+            candidates.dedup_by(|next, first| next.user_id == first.user_id);
+            selection.drop_users(&candidates.iter().map(|head| head.user_id.as_str()).collect());
+            best.append(&mut candidates);
+            most = most.saturating_mul(4);
+        }
+        best.sort_unstable_by(|a, b| a.user_id.cmp(&b.user_id));
+        Ok(best)
+    }
+
+    /// The users and `_id`s of the documents that are no attempts. The only document that a user has left needs no look: it is
+    /// read next anyway.
+    async fn empty_among(
+        &self,
+        candidates: &[AttemptHead],
+        builder: &TestBuilder,
+        quiz_id: &str,
+    ) -> Result<HashSet<(String, String)>, SyncError> {
+        let of_users = candidates.chunk_by(|a, b| a.user_id == b.user_id);
+        let keys: Vec<Bson> = of_users.filter(|heads| heads.len() > 1).flat_map(keys).collect();
+        let mut empty = HashSet::new();
+        if keys.is_empty() {
+            return Ok(empty);
+        }
+        let mut documents = Ahead::start(Arc::clone(&self.source), quiz_id.to_owned(), vec![keys]);
+        while let Some(read) = documents.next().await? {
+            let Read::Batch(batch) = read else { continue };
+            let documents = batch.documents().map(|document| batch.decode(document));
+            let no_attempts = documents.filter(|document| builder.is_no_attempt(document));
+            let key = |document: Document| Some((user_id(&document)?, document.get("_id")?.to_string()));
+            empty.extend(no_attempts.filter_map(key));
+        }
+        Ok(empty)
     }
 
     pub async fn save(&self, quiz_id: &str, snapshot: Option<SnapshotWriter>) {
