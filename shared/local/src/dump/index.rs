@@ -7,7 +7,7 @@ use quiz_pipeline::ports::SourceError;
 
 use super::collection::Collection;
 use super::error::Malformed;
-use super::reader::{BsonFile, Place};
+use super::reader::{BsonFile, Place, decode_or_id};
 
 /// A quiz of the dump.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -154,8 +154,10 @@ impl OfQuiz {
 }
 
 impl Head {
-    pub fn document(&self) -> Result<Document, Malformed> {
-        Ok(Document::try_from(RawDocument::from_bytes(&self.fields)?)?)
+    /// The fields, decoded. A field that cannot be decoded costs the document the others but its `_id`, and its
+    /// neighbours nothing.
+    pub fn document(&self) -> Document {
+        RawDocument::from_bytes(&self.fields).map(decode_or_id).unwrap_or_default()
     }
 
     /// A document of `_id` alone.

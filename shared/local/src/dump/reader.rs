@@ -114,7 +114,7 @@ impl BsonFile {
     }
 }
 
-pub(super) fn malformed(path: &Path, place: Place, cause: Malformed) -> SourceError {
+fn malformed(path: &Path, place: Place, cause: Malformed) -> SourceError {
     SourceError::Corrupt { what: format!("{}{}", whereabouts(place), path.display()), cause: Box::new(cause) }
 }
 
