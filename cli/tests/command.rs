@@ -12,8 +12,7 @@ const QUIZ: &str = "6715f621e1eb083bfa9b56cc";
 
 fn quiz_etl(folder: &Path, arguments: &[&str]) -> Output {
     let mut command = Command::new(env!("CARGO_BIN_EXE_quiz-etl"));
-    command.args(arguments).current_dir(folder).env_remove("REPORT_FORMATS").env_remove("EXCLUDED_USER_IDS");
-    command.output().unwrap()
+    command.args(arguments).current_dir(folder).env_clear().output().unwrap()
 }
 
 fn stdout(output: &Output) -> String {

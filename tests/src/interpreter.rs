@@ -14,6 +14,9 @@ pub struct Interpreter {
 }
 
 /// The first fitting interpreter of `$PYTHON`, `python3.14`, `python3.13`, `python3` and pyenv's versions.
+///
+/// # Errors
+/// Where there is none: what to install.
 pub fn find() -> Result<Interpreter> {
     let named = std::env::var_os("PYTHON").filter(|value| !value.is_empty()).map(PathBuf::from);
     let usual = ["python3.14", "python3.13", "python3"].map(PathBuf::from);

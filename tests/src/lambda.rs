@@ -2,7 +2,7 @@ use std::collections::HashMap;
 use std::path::Path;
 use std::time::Duration;
 
-use anyhow::{Context, Result, anyhow, bail, ensure};
+use anyhow::{Context, Result, anyhow, bail};
 use aws_sdk_lambda::primitives::Blob;
 use aws_sdk_lambda::types::{Environment, FunctionCode, FunctionResponseType, Runtime, ScalingConfig, State};
 use serde_json::Value;
@@ -167,11 +167,10 @@ impl Stack {
     ///
     /// # Errors
     /// A process that cannot be killed.
-    pub async fn kill_function(&self, name: &str) -> Result<usize> {
+    pub fn kill_function(&self, name: &str) -> Result<usize> {
         let pids = process::with_variable("AWS_LAMBDA_FUNCTION_NAME", name);
         for pid in &pids {
-            let killed = tokio::process::Command::new("kill").args(["-9", &pid.to_string()]).status().await?;
-            ensure!(killed.success(), "cannot kill {name}, process {pid}");
+            process::signal(*pid, "KILL").with_context(|| format!("cannot kill {name}"))?;
         }
         Ok(pids.len())
     }

@@ -1,5 +1,7 @@
 use std::process::{Command, Stdio};
 
+use anyhow::{Context, Result, ensure};
+
 /// Start time of a process in clock ticks since boot: 0 where the system does not tell, -1 for a zombie.
 pub fn started(pid: u32) -> i64 {
     let Ok(stat) = std::fs::read_to_string(format!("/proc/{pid}/stat")) else { return 0 };
@@ -17,8 +19,20 @@ pub fn is_alive(pid: u32, start: i64) -> bool {
     if start != 0 {
         return started(pid) == start;
     }
-    let probe = Command::new("kill").args(["-0", &pid.to_string()]).stderr(Stdio::null()).status();
-    probe.is_ok_and(|status| status.success())
+    signal(pid, "0").is_ok()
+}
+
+/// Sends a process a signal, such as `INT`. The shell has a `kill` of its own; the program of that name is a package
+/// that not every machine has.
+///
+/// # Errors
+/// Where the process is not there, or is another user's.
+pub fn signal(pid: u32, name: &str) -> Result<()> {
+    let kill = format!("kill -{name} {pid}");
+    let sent =
+        Command::new("sh").args(["-c", &kill]).stderr(Stdio::null()).status().context("cannot run sh")?;
+    ensure!(sent.success(), "`{kill}` failed: is the process there?");
+    Ok(())
 }
 
 /// The processes of this machine that were started with an environment variable of that value.

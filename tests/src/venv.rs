@@ -1,3 +1,4 @@
+use std::fs::File;
 use std::hash::{DefaultHasher, Hash, Hasher};
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
@@ -5,37 +6,85 @@ use std::process::{Command, Stdio};
 use anyhow::{Context, Result, bail};
 
 use crate::interpreter::{self, Interpreter};
-use crate::paths::{last_lines, resource};
+use crate::paths::{last_lines, resource, stack_dir};
 
 /// Holds the Python version; an environment without it is not finished.
 const STAMP: &str = "finished";
-/// Installs the extensions of DuckDB below HOME, where local-bigquery finds them without a network.
-const IMPORT_EXTENSIONS: &str = "from duckdb_extensions import import_extension
-for name in ('icu', 'ducklake', 'spatial'): import_extension(name)";
 
-/// The Python of a virtual environment that holds the servers, made where it is not there yet (about a minute). Its
-/// folder `home` holds what a server expects below HOME.
-///
-/// The caller holds the stack's lock. The environment is made under another name, which the scripts in its `bin` keep
-/// in their first line: run them as `python bin/script`.
+/// Python packages that are installed together. Those of another set may conflict with them.
+#[derive(Debug)]
+struct Packages {
+    /// The environment's name begins with this.
+    name: &'static str,
+    /// A file of the folder `stack`.
+    requirements: &'static str,
+    /// A Python program that completes the environment. Its HOME is the environment's folder `home`.
+    completion: &'static str,
+}
+
+/// The servers of the stack. Their completion installs the extensions of DuckDB below HOME, where local-bigquery finds
+/// them without a network.
+const SERVERS: Packages = Packages {
+    name: "venv",
+    requirements: "requirements.txt",
+    completion: "from duckdb_extensions import import_extension
+for name in ('icu', 'ducklake', 'spatial'): import_extension(name)",
+};
+
+/// The commands that the scripts of `deploy/` call. Their completion makes the folder `commands`, for PATH: the scripts
+/// in `bin` name an interpreter that was renamed since.
+const DEPLOYMENT: Packages = Packages {
+    name: "deployment",
+    requirements: "deployment.txt",
+    completion: r#"import pathlib, sys
+commands = pathlib.Path(sys.prefix, 'commands')
+commands.mkdir()
+for name in ('aws', 'sam'):
+    command = commands / name
+    command.write_text(f'#!/bin/sh\nbin=${{0%/*}}/../bin\nexec "$bin/python" "$bin/{name}" "$@"\n')
+    command.chmod(0o755)"#,
+};
+
+/// The Python of the environment that holds the servers. The caller holds the stack's lock.
 ///
 /// # Errors
 /// No fitting interpreter, or pip failing: with its last lines.
 pub fn ensure(stack_dir: &Path) -> Result<PathBuf> {
-    let requirements = resource("requirements.txt");
+    Ok(environment(stack_dir, &SERVERS)?.join("bin/python"))
+}
+
+/// A folder with the commands `aws` and `sam`, for PATH; installed where they are not there yet (about two minutes).
+///
+/// # Errors
+/// No fitting interpreter, or pip failing: with its last lines.
+pub fn deployment_commands() -> Result<PathBuf> {
+    let stack_dir = stack_dir()?;
+    std::fs::create_dir_all(&stack_dir).with_context(|| format!("cannot create {}", stack_dir.display()))?;
+    let path = stack_dir.join("lock-deployment");
+    let lock = File::create(&path).with_context(|| format!("cannot create {}", path.display()))?;
+    lock.lock().with_context(|| format!("cannot lock {}", path.display()))?;
+    Ok(environment(&stack_dir, &DEPLOYMENT)?.join("commands"))
+}
+
+/// A virtual environment that holds the packages, made where it is not there yet (about a minute). Its folder `home`
+/// holds what a server expects below HOME.
+///
+/// The caller holds a lock. The environment is made under another name, which the scripts in its `bin` keep in their
+/// first line: run them as `python bin/script`.
+fn environment(stack_dir: &Path, packages: &Packages) -> Result<PathBuf> {
+    let requirements = resource(packages.requirements);
     let wanted =
         std::fs::read(&requirements).with_context(|| format!("cannot read {}", requirements.display()))?;
     let base = interpreter::find()?;
-    let name = format!("venv-{:016x}", fingerprint(&wanted, &base.version));
+    let name = format!("{}-{:016x}", packages.name, fingerprint(&wanted, packages.completion, &base.version));
     let dir = stack_dir.join(&name);
-    let python = dir.join("bin/python");
-    if !(dir.join(STAMP).is_file() && python.is_file()) {
+    if !(dir.join(STAMP).is_file() && dir.join("bin/python").is_file()) {
         remove_interrupted(stack_dir, &name);
         let unfinished = stack_dir.join(format!("{name}.{}", std::process::id()));
-        make(&base, &unfinished, &requirements)?;
+        make(&base, &unfinished, &requirements, packages.completion)?;
         std::fs::rename(&unfinished, &dir).with_context(|| format!("cannot create {}", dir.display()))?;
     }
-    Ok(python)
+    Ok(dir)
 }
 
 /// A set-up that was killed may have left a pip that still writes, so what cannot be removed stays for the next time.
@@ -47,20 +96,20 @@ fn remove_interrupted(stack_dir: &Path, name: &str) {
     }
 }
 
-fn fingerprint(requirements: &[u8], version: &str) -> u64 {
+fn fingerprint(requirements: &[u8], completion: &str, version: &str) -> u64 {
     let mut hasher = DefaultHasher::new();
-    (requirements, IMPORT_EXTENSIONS, version).hash(&mut hasher);
+    (requirements, completion, version).hash(&mut hasher);
     hasher.finish()
 }
 
-fn make(base: &Interpreter, dir: &Path, requirements: &Path) -> Result<()> {
+fn make(base: &Interpreter, dir: &Path, requirements: &Path, completion: &str) -> Result<()> {
     run(Command::new(&base.program).args(["-m", "venv"]).arg(dir))?;
     let pip =
         ["-m", "pip", "install", "--no-input", "--disable-pip-version-check", "--progress-bar=off", "-r"];
     let (python, home) = (dir.join("bin/python"), dir.join("home"));
     run(Command::new(&python).args(pip).arg(requirements))?;
     std::fs::create_dir(&home).with_context(|| format!("cannot create {}", home.display()))?;
-    run(Command::new(&python).args(["-c", IMPORT_EXTENSIONS]).env("HOME", &home))?;
+    run(Command::new(&python).args(["-c", completion]).env("HOME", &home))?;
     std::fs::write(dir.join(STAMP), &base.version).context("cannot write the stamp")
 }
 
@@ -91,9 +140,10 @@ mod tests {
 
     #[test]
     fn other_requirements_or_another_python_make_another_environment() {
-        let one = fingerprint(b"a==1", "3.13.0");
-        assert_eq!(one, fingerprint(b"a==1", "3.13.0"));
-        assert_ne!(one, fingerprint(b"a==2", "3.13.0"));
-        assert_ne!(one, fingerprint(b"a==1", "3.14.0"));
+        let one = fingerprint(b"a==1", "", "3.13.0");
+        assert_eq!(one, fingerprint(b"a==1", "", "3.13.0"));
+        assert_ne!(one, fingerprint(b"a==2", "", "3.13.0"));
+        assert_ne!(one, fingerprint(b"a==1", "import b", "3.13.0"));
+        assert_ne!(one, fingerprint(b"a==1", "", "3.14.0"));
     }
 }

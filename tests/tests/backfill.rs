@@ -17,7 +17,7 @@ use std::time::Instant;
 
 use mongodb::Database;
 use mongodb::bson::{DateTime, Document, doc};
-use quiz_stack::{Deployment, DiscordMessage, Stack, eventually, insert, unique};
+use quiz_stack::{Deployment, DiscordMessage, Stack, eventually, insert, signal, unique};
 use serde_json::{Value, json};
 use support::{PATIENCE, binaries, binary, wishes};
 
@@ -91,7 +91,11 @@ impl Place {
 
     fn command(&self, arguments: &[&str]) -> Command {
         let mut command = Command::new(binary("quiz-etl"));
-        command.args(arguments).current_dir(self.folder.path()).env("QUIZ_ETL_STATE_DIR", self.folder.path());
+        command
+            .args(arguments)
+            .env_clear()
+            .current_dir(self.folder.path())
+            .env("QUIZ_ETL_STATE_DIR", self.folder.path());
         command.envs(self.pipeline.variables());
         command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
         command
@@ -125,8 +129,7 @@ impl Place {
     }
 
     async fn interrupt(&self, child: Child) -> Output {
-        let sent = Command::new("kill").args(["-INT", &child.id().to_string()]).status().unwrap();
-        assert!(sent.success());
+        signal(child.id(), "INT").unwrap();
         tokio::task::spawn_blocking(move || child.wait_with_output()).await.unwrap().unwrap()
     }
 

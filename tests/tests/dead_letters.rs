@@ -7,7 +7,7 @@ use std::collections::BTreeSet;
 use std::process::{Output, Stdio};
 
 use aws_sdk_sqs::types::MessageAttributeValue;
-use quiz_stack::{Deployment, QueueDepth, QueuePair, REGION, Stack, eventually, unique};
+use quiz_stack::{Deployment, QueueDepth, QueuePair, REGION, Stack, eventually, signal, unique};
 use serde_json::Value;
 use support::{PATIENCE, binaries, binary, wishes};
 use tokio::process::{Child, Command};
@@ -108,8 +108,7 @@ impl World {
 }
 
 fn interrupt(child: &Child) {
-    let id = child.id().unwrap().to_string();
-    assert!(std::process::Command::new("kill").args(["-INT", &id]).status().unwrap().success());
+    signal(child.id().unwrap(), "INT").unwrap();
 }
 
 #[tokio::test]

@@ -130,7 +130,7 @@ impl World {
         )
         .await
         .unwrap();
-        let killed = self.stack.kill_function(&self.reports.deployed.name).await.unwrap();
+        let killed = self.stack.kill_function(&self.reports.deployed.name).unwrap();
         assert!(killed > 0, "no process was killed");
         let items = self.reports.session_items(&self.reports.v1, SESSION).await;
         assert!(!items.is_empty() && items.len() < everyone * 5, "{} items", items.len());

@@ -8,7 +8,7 @@ use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
-use quiz_stack::template;
+use quiz_stack::{find_python, template};
 use serde_json::{Map, Value};
 use support::binary;
 
@@ -189,7 +189,8 @@ fn each_link_leads_somewhere() {
 
 #[test]
 fn the_tables_of_costs_are_those_that_the_script_makes() {
-    let told = Command::new("python3").arg(docs().join("costs")).output().unwrap();
+    let python = find_python().unwrap().program;
+    let told = Command::new(python).arg(docs().join("costs")).output().unwrap();
     assert!(told.status.success(), "{}", String::from_utf8_lossy(&told.stderr));
     let tables = String::from_utf8(told.stdout).unwrap();
     assert!(page("COSTS.md").contains(&tables), "run docs/costs --write");

@@ -76,7 +76,7 @@ async fn killed_at(moment: Moment) {
     let loads = gate.requests().iter().filter(|it| is_load(it)).count();
     assert_eq!(loads, 2, "the rows are loaded");
     assert_eq!(pipeline.all_rows(sapa::SESSION_ID).await, before, "the old rows are whole");
-    let killed = stack.kill_function(&pipeline.deployed.name).await.unwrap();
+    let killed = stack.kill_function(&pipeline.deployed.name).unwrap();
     assert!(killed > 0, "no process was killed");
     assert_eq!(pipeline.all_rows(sapa::SESSION_ID).await, before, "the old rows are whole");
 

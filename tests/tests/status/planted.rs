@@ -111,7 +111,7 @@ impl Planted {
 
 pub fn command(endpoint: &str, table: &str, arguments: &[&str]) -> Command {
     let mut command = Command::new(binary("quiz-etl"));
-    command.arg("status").args(arguments).kill_on_drop(true).stdin(Stdio::null());
+    command.arg("status").args(arguments).env_clear().kill_on_drop(true).stdin(Stdio::null());
     for (name, value) in [
         ("AWS_ENDPOINT_URL", endpoint),
         ("SYNC_STATE_TABLE", table),

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use crate::support::PATIENCE;
-use quiz_stack::{Action, Gate, Stack};
+use quiz_stack::{Action, Gate, Stack, signal};
 use quiz_sync_state::{LastRun, REPORTS, RunResult, SyncState};
 use serde_json::Value;
 use tokio::io::{AsyncBufReadExt, BufReader, Lines};
@@ -42,8 +42,7 @@ impl Watching {
 
     /// Ctrl-C; gives what came after it.
     async fn interrupt(mut self) -> Vec<String> {
-        let pid = self.child.id().unwrap().to_string();
-        assert!(Command::new("kill").args(["-INT", &pid]).status().await.unwrap().success());
+        signal(self.child.id().unwrap(), "INT").unwrap();
         let ended =
             tokio::time::timeout(PATIENCE, self.child.wait()).await.expect("it did not stop").unwrap();
         assert_eq!(ended.code(), Some(0), "{ended:?}");

@@ -35,6 +35,7 @@ pub fn run_local(documents: &SampleDocuments, gzip: bool) -> TempDir {
     let folder = tempfile::tempdir().unwrap();
     write_dump(&folder.path().join("dump"), documents, gzip).unwrap();
     let local = Command::new(binary("quiz-etl"))
+        .env_clear()
         .args(["local", "--source"])
         .arg(folder.path().join("dump"))
         .arg("--out")
