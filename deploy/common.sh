@@ -41,3 +41,17 @@ digest_of() {
 sign_in_to() {
   aws ecr get-login-password | docker login --username AWS --password-stdin "${1%%/*}" >/dev/null
 }
+
+# a value for each parameter of a template, as YAML for SAM: a NAME=VALUE given here, else the file's, else the default
+#   resolve_parameters template.yaml parameters/staging.yaml Release=abc
+resolve_parameters() {
+  local template=$1 values=$2 given
+  shift 2
+  given=$(printf '%s\n' "$@")
+  PROGRAM=${0##*/} TEMPLATE=$template VALUES=$values GIVEN=$given awk -f "$(dirname "${BASH_SOURCE[0]}")/parameters.awk"
+}
+
+# SHA-256 of the input; macOS has another command for it than Linux
+sha256() {
+  if command -v sha256sum >/dev/null; then sha256sum; else shasum -a 256; fi | cut -d ' ' -f 1
+}

@@ -157,6 +157,7 @@ impl Work<'_> {
             requested_by: self.requested_by.clone(),
             backfill_id: self.backfill_id.clone(),
             session: test.session.clone().map(Box::new),
+            follow_up_depth: None,
         }
     }
 

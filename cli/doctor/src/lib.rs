@@ -10,6 +10,7 @@ mod check;
 mod configuration;
 mod discord;
 mod examine;
+mod mappings;
 mod mongodb;
 mod patience;
 mod policy;
@@ -41,6 +42,7 @@ Rights that it asks with (what one may not ask about is a warning that names the
   dynamodb:DescribeTable, DescribeContinuousBackups, DescribeTimeToLive, GetItem
   sns:GetTopicAttributes, ListSubscriptionsByTopic, GetSubscriptionAttributes
   sqs:GetQueueUrl, GetQueueAttributes
+  lambda:ListEventSourceMappings
   secretsmanager:GetSecretValue";
 
 /// Try every dependency for real, and say what to mend.

@@ -8,6 +8,7 @@ use futures::future::join_all;
 use crate::arn::Arn;
 use crate::aws::AwsFailure;
 use crate::check::{Check, Finding, Group};
+use crate::mappings::MappingReader;
 use crate::patience::Patience;
 use crate::queue_judge::{self, QueueFacts};
 use crate::topics::Fed;
@@ -19,9 +20,13 @@ pub async fn check(aws: &SdkConfig, fed: &[Fed], patience: Patience) -> Vec<Chec
     let asked = join_all(queues.iter().map(|queue| asker.facts(&queue.arn))).await;
     let dead_letters = dead_letters(fed, asked.iter().flatten());
     let told = join_all(dead_letters.keys().map(|arn| asker.facts(arn))).await;
+    let mappings = MappingReader::new(aws, patience);
+    let functions = join_all(queues.iter().map(|queue| mappings.of_queue(&queue.arn))).await;
     let mut checks = Vec::new();
-    for (queue, facts) in queues.iter().zip(&asked) {
+    for ((queue, facts), functions) in queues.iter().zip(&asked).zip(functions) {
         checks.extend(check_queue(queue, facts));
+        let name = format!("{} function", Arn::name_in(&queue.arn));
+        checks.extend(functions.into_iter().map(|finding| Group::Sqs.check(name.clone(), finding)));
     }
     for ((arn, queue), facts) in dead_letters.iter().zip(&told) {
         checks.extend(check_dead_letters(arn, queue, facts));

@@ -104,8 +104,20 @@ fn facts_of(row: &Row, moments: &Moments) -> Facts {
     if let Some(lease) = &state.lease {
         facts.push(("lease", format!("{}, until {}", lease.owner, moments.told(lease.until))));
     }
+    let crashed_runs = state.crashed_runs(moments.now.as_millisecond());
+    if crashed_runs > 0 {
+        let in_a_row = counted(u64::from(crashed_runs), "run");
+        facts.push((
+            "crashed",
+            format!("{in_a_row} in a row: the function was killed, or ran out of memory or time"),
+        ));
+    }
     if let Some(follow_up) = &state.follow_up {
-        facts.push(("follow-up due", moments.told(follow_up.due)));
+        let depth = match state.follow_up_depth {
+            0 | 1 => String::new(),
+            depth => format!(", {} in a row", counted(u64::from(depth), "follow-up")),
+        };
+        facts.push(("follow-up due", format!("{}{depth}", moments.told(follow_up.due))));
     }
     if state.joined > 0 {
         facts.push(("joined since", counted(state.joined, "message")));

@@ -42,6 +42,10 @@ struct Entry<'a> {
     generation: i64,
     lease: Option<Lease<'a>>,
     follow_up_due: Option<Timestamp>,
+    /// Follow-ups in a row.
+    follow_up_depth: u32,
+    /// Crashed runs in a row.
+    crashed_runs: u32,
     session: Option<&'a SessionDescription>,
 }
 
@@ -56,7 +60,7 @@ impl<'a> Answer<'a> {
         let shown = limit.unwrap_or(usize::MAX).min(overview.rows.len());
         Self {
             at: overview.at,
-            tests: overview.rows.iter().take(shown).map(entry).collect(),
+            tests: overview.rows.iter().take(shown).map(|row| entry(row, overview.at)).collect(),
             left_out: overview.rows.len() - shown,
             counts: overview.counts.iter().map(|(standing, count)| (standing.name(), *count)).collect(),
             unknown: &overview.unknown,
@@ -64,7 +68,7 @@ impl<'a> Answer<'a> {
     }
 }
 
-fn entry(row: &Row) -> Entry<'_> {
+fn entry(row: &Row, at: Timestamp) -> Entry<'_> {
     let (state, last) = (&row.state, &row.state.last);
     Entry {
         session_id: &row.key.session_id,
@@ -87,6 +91,8 @@ fn entry(row: &Row) -> Entry<'_> {
         generation: state.generation,
         lease: state.lease.as_ref().map(|it| Lease { owner: &it.owner, until: moment(it.until) }),
         follow_up_due: state.follow_up.as_ref().and_then(|it| moment(it.due)),
+        follow_up_depth: state.follow_up_depth,
+        crashed_runs: state.crashed_runs(at.as_millisecond()),
         session: state.session.as_ref(),
     }
 }

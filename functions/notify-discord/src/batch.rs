@@ -2,17 +2,26 @@ use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 use std::time::Duration;
 
+use futures::{StreamExt, stream};
 use jiff::Timestamp;
 use quiz_discord::{DiscordError, Post, compose};
 use quiz_events::{NoticeMessage, QueueMessage};
 use quiz_messaging::{Backoff, ParkCause, SourceQueue};
-use tokio::time::Instant;
+use tokio::time::{Instant, timeout_at};
 
 use crate::connect::Channel;
-use crate::memory::{Memory, Recalled};
+use crate::failure::NoticeFailure;
+use crate::memory::{Memory, Recalled, Tries};
 
 /// What the function needs to answer once all is posted.
 const RESERVE: Duration = Duration::from_secs(5);
+/// What it needs of that to answer Lambda.
+const ANSWER: Duration = Duration::from_secs(1);
+/// Calls to the queue in flight.
+const CALLS: usize = 16;
+
+/// After so many tries alone that crashed a notice is parked.
+const MOST_ALONE: u32 = 4;
 
 /// Posts batches of notices.
 pub struct Notifier {
@@ -23,6 +32,10 @@ pub struct Notifier {
 
 impl Notifier {
     /// Posts what the messages tell; gives the ids of those that are to come again.
+    ///
+    /// A notice whose message came back without an answer may have ended the process that tried it: it is posted alone,
+    /// after all others, and is parked after some such tries. What is posted is remembered at once, so a process that
+    /// ends costs no other notice more than another receive.
     pub async fn handle(
         &self,
         messages: &[QueueMessage],
@@ -31,18 +44,61 @@ impl Notifier {
     ) -> Vec<String> {
         let stop = deadline.checked_sub(RESERVE).unwrap_or_else(Instant::now);
         let notices: Vec<NoticeMessage> = messages.iter().map(QueueMessage::notice).collect();
-        let known = self.known(&notices).await;
+        let recalled = self.recall(&notices).await;
+        let is_recalled = recalled.is_some();
+        let known = recalled.unwrap_or_default();
         let mut told = HashSet::new();
-        let fresh: Vec<NoticeMessage> = notices
-            .iter()
-            .filter(|notice| !known.notices.contains(notice.id()) && told.insert(notice.id().to_owned()))
-            .cloned()
-            .collect();
-        let mut failures: HashMap<String, DiscordError> = HashMap::new();
-        let posts = compose(&fresh);
-        let count = posts.len();
-        for post in posts {
-            match self.post(&post, &known, stop).await {
+        let (mut calm, mut suspects) = (Vec::new(), Vec::new());
+        for (message, notice) in messages.iter().zip(&notices) {
+            if known.notices.contains(notice.id()) || !told.insert(notice.id().to_owned()) {
+                continue;
+            }
+            let tries = known.tries.get(notice.id()).copied().unwrap_or_default();
+            // without the memory nobody can tell a lost receive from one that was answered
+            let is_lost = message.receive_count > tries.answered.saturating_add(1);
+            let is_suspect = is_recalled && (is_lost || tries.alone > 0);
+            if is_suspect { suspects.push((tries, notice.clone())) } else { calm.push(notice.clone()) }
+        }
+        let fresh = calm.len() + suspects.len();
+        let mut failures: HashMap<String, NoticeFailure> = HashMap::new();
+        let mut posts = self.post_all(&calm, &known, stop, &mut failures).await;
+        suspects.sort_by_key(|(tries, _)| tries.alone);
+        for (tries, notice) in suspects {
+            if tries.alone >= MOST_ALONE {
+                failures.insert(notice.id().to_owned(), NoticeFailure::TriesCrash { tries: tries.alone });
+                continue;
+            }
+            if Instant::now() < stop {
+                self.note_tries(notice.id(), Tries { alone: tries.alone + 1, ..tries }).await;
+            }
+            posts += self.post_all(&[notice], &known, stop, &mut failures).await;
+        }
+        let failed = self.settle(messages, &notices, &failures, &known, queue, deadline).await;
+        tracing::info!(
+            messages = messages.len(),
+            known = notices.len() - fresh,
+            posts,
+            failed = failed.len(),
+            "notices posted"
+        );
+        failed
+    }
+
+    /// Posts notices in as few messages as they fit into; gives how many that are.
+    async fn post_all(
+        &self,
+        notices: &[NoticeMessage],
+        known: &Recalled,
+        stop: Instant,
+        failures: &mut HashMap<String, NoticeFailure>,
+    ) -> usize {
+        let posts = compose(notices);
+        for post in &posts {
+            let posted = match timeout_at(stop, self.post(post, known, stop)).await {
+                Ok(posted) => posted.map_err(NoticeFailure::from),
+                Err(_) => Err(NoticeFailure::NoTime),
+            };
+            match posted {
                 Ok(()) => {
                     if let Err(error) = self.memory.remember(&post.notices).await {
                         tracing::warn!(error = error.0, "notices not remembered: they could be posted twice");
@@ -54,32 +110,29 @@ impl Notifier {
                 }
             }
         }
-        let failed = self.settle(messages, &notices, &failures, queue).await;
-        tracing::info!(
-            messages = messages.len(),
-            known = notices.len() - fresh.len(),
-            posts = count,
-            failed = failed.len(),
-            "notices posted"
-        );
-        failed
+        posts.len()
     }
 
-    /// What is remembered of the notices, and of the backfills that they are of.
-    async fn known(&self, notices: &[NoticeMessage]) -> Recalled {
+    async fn note_tries(&self, notice: &str, tries: Tries) {
+        if let Err(error) = self.memory.note_tries(notice, tries).await {
+            tracing::warn!(notice, error = error.0, "tries of a notice not remembered");
+        }
+    }
+
+    /// What is remembered of the notices, and of the backfills that they are of; `None` where the memory does not tell.
+    async fn recall(&self, notices: &[NoticeMessage]) -> Option<Recalled> {
         let backfill = |notice: &NoticeMessage| match notice {
             NoticeMessage::Notice(notice) => Some(notice.backfill()?.0.backfill_id.clone()),
             _ => None,
         };
         let backfills: Vec<String> = notices.iter().filter_map(backfill).collect();
         let ids: Vec<String> = notices.iter().map(|it| it.id().to_owned()).collect();
-        match self.memory.recall(&ids, &backfills).await {
-            Ok(known) => known,
-            Err(error) => {
+        let recalled = self.memory.recall(&ids, &backfills).await;
+        recalled
+            .inspect_err(|error| {
                 tracing::warn!(error = error.0, "memory not asked: notices could be posted twice");
-                Recalled::default()
-            }
-        }
+            })
+            .ok()
     }
 
     async fn post(&self, post: &Post, known: &Recalled, stop: Instant) -> Result<(), DiscordError> {
@@ -91,37 +144,65 @@ impl Notifier {
         self.show_backfill(post, notice, remembered, stop).await
     }
 
-    /// Parks what can never be posted, delays what may yet be.
+    /// Parks what can never be posted, delays what may yet be; gives the ids of those that are to come again. It ends
+    /// before `deadline`: a message whose fate the queue does not learn in time comes back after its visibility timeout.
     async fn settle(
         &self,
         messages: &[QueueMessage],
         notices: &[NoticeMessage],
-        failures: &HashMap<String, DiscordError>,
+        failures: &HashMap<String, NoticeFailure>,
+        known: &Recalled,
         queue: &dyn SourceQueue,
+        deadline: Instant,
     ) -> Vec<String> {
+        let end = deadline.checked_sub(ANSWER).unwrap_or_else(Instant::now);
         let mut failed = Vec::new();
         for (message, notice) in messages.iter().zip(notices) {
-            let Some(error) = failures.get(notice.id()) else { continue };
-            if !error.is_retryable() {
-                let cause = ParkCause {
-                    code: error.code().to_owned(),
-                    error: error.to_string(),
-                    parked_at: Timestamp::now(),
-                };
-                match queue.park(message, &cause).await {
-                    Ok(()) => continue,
-                    Err(error) => tracing::error!(error = %error, "message not parked, kept"),
-                }
-            }
-            let wait = match error {
-                DiscordError::Busy { retry_after } => *retry_after,
-                _ => self.backoff.wait(message.receive_count),
-            };
-            if let Err(error) = queue.delay(message, wait).await {
-                tracing::warn!(error = %error, "visibility not changed");
-            }
-            failed.push(message.message_id.clone());
+            let Some(failure) = failures.get(notice.id()) else { continue };
+            let tries = known.tries.get(notice.id()).copied().unwrap_or_default();
+            let settled = self.settle_failed(message, notice.id(), failure, tries, queue);
+            failed.push(async move {
+                let is_parked = timeout_at(end, settled).await.unwrap_or(false);
+                (!is_parked).then(|| message.message_id.clone())
+            });
         }
-        failed
+        let kept: Vec<Option<String>> = stream::iter(failed).buffered(CALLS).collect().await;
+        kept.into_iter().flatten().collect()
+    }
+
+    /// Tells whether the message is parked.
+    async fn settle_failed(
+        &self,
+        message: &QueueMessage,
+        notice: &str,
+        failure: &NoticeFailure,
+        tries: Tries,
+        queue: &dyn SourceQueue,
+    ) -> bool {
+        if !failure.is_retryable() {
+            let cause = ParkCause {
+                code: failure.code().to_owned(),
+                error: failure.to_string(),
+                parked_at: Timestamp::now(),
+            };
+            match queue.park(message, &cause).await {
+                Ok(()) => {
+                    // a replayed message that crashed is tried alone again, once
+                    let alone = tries.alone.min(MOST_ALONE - 1);
+                    if alone > 0 {
+                        self.note_tries(notice, Tries { alone, ..tries }).await;
+                    }
+                    return true;
+                }
+                Err(error) => tracing::error!(error = %error, "message not parked, kept"),
+            }
+        }
+        let wait = failure.retry_after().unwrap_or_else(|| self.backoff.wait(message.receive_count));
+        if let Err(error) = queue.delay(message, wait).await {
+            tracing::warn!(error = %error, "visibility not changed");
+        }
+        // a try alone that was noted before has its answer now
+        self.note_tries(notice, Tries { answered: tries.answered.saturating_add(1), ..tries }).await;
+        false
     }
 }

@@ -12,7 +12,7 @@ use aws_sdk_dynamodb::types::{
 use jiff::{SignedDuration, Timestamp};
 use quiz_runtime::aws::answer_of;
 
-use crate::memory::{CLAIM, Memory, MemoryError, Recalled, Shown};
+use crate::memory::{CLAIM, Memory, MemoryError, Recalled, Shown, Tries};
 
 /// How long a notice is remembered: one that is told once a day comes with each pass of that day.
 const NOTICE: SignedDuration = SignedDuration::from_hours(26);
@@ -24,7 +24,8 @@ const PATIENCE: Duration = Duration::from_secs(5);
 
 /// A DynamoDB table: partition key `name` (S), `expires_at` (N, seconds, its time to live), and
 ///
-/// - of a notice: its id as the name;
+/// - of a notice that is posted: its id as the name;
+/// - of a notice that was tried and is not: `tries:<id>` as the name, `answered` and `alone` (N);
 /// - of a backfill: `backfill:<id>` as the name, the Discord message's id in `value` (S), what it shows in `notice`
 ///   (S, the notice's JSON), and of that `shown_at` (N, ms) and `is_over` (BOOL). Older entries have the `value` only;
 /// - of a backfill that is about to have its message: `first-of-backfill:<id>`, and the notice's id in `value`.
@@ -65,7 +66,9 @@ impl DynamoMemory {
 impl Memory for DynamoMemory {
     async fn recall(&self, notices: &[String], backfills: &[String]) -> Result<Recalled, MemoryError> {
         let names: HashSet<String> =
-            notices.iter().cloned().chain(backfills.iter().map(|id| backfill_name(id))).collect();
+            notices.iter().cloned().chain(notices.iter().map(|id| tries_name(id))).collect();
+        let names: HashSet<String> =
+            names.into_iter().chain(backfills.iter().map(|id| backfill_name(id))).collect();
         let names: Vec<String> = names.into_iter().collect();
         let mut known: HashMap<String, Item> = HashMap::new();
         for chunk in names.chunks(KEYS) {
@@ -73,8 +76,10 @@ impl Memory for DynamoMemory {
             known.extend(items.filter_map(|item| Some((text(&item, "name")?, item))));
         }
         let shown = |id: &String| Some((id.clone(), shown(known.get(&backfill_name(id))?)?));
+        let tries = |id: &String| Some((id.clone(), tries(known.get(&tries_name(id))?)));
         Ok(Recalled {
             backfills: backfills.iter().filter_map(shown).collect(),
+            tries: notices.iter().filter_map(tries).collect(),
             notices: notices.iter().filter(|id| known.contains_key(*id)).cloned().collect(),
         })
     }
@@ -85,6 +90,13 @@ impl Memory for DynamoMemory {
             put.map_err(|error| MemoryError(answer_of(&error)))
         });
         futures::future::try_join_all(puts).await.map(drop)
+    }
+
+    async fn note_tries(&self, notice: &str, tries: Tries) -> Result<(), MemoryError> {
+        let count = |count: u32| AttributeValue::N(count.to_string());
+        let put = self.put(&tries_name(notice), "not posted", NOTICE);
+        let put = put.item("answered", count(tries.answered)).item("alone", count(tries.alone));
+        answer(put).await?.map(drop).map_err(|error| MemoryError(answer_of(&error)))
     }
 
     async fn claim_backfill(&self, backfill_id: &str, notice_id: &str) -> Result<bool, MemoryError> {
@@ -153,6 +165,15 @@ async fn answer(
 
 fn backfill_name(backfill_id: &str) -> String {
     format!("backfill:{backfill_id}")
+}
+
+fn tries_name(notice: &str) -> String {
+    format!("tries:{notice}")
+}
+
+fn tries(item: &Item) -> Tries {
+    let count = |field: &str| item.get(field).and_then(|it| it.as_n().ok()?.parse().ok()).unwrap_or_default();
+    Tries { answered: count("answered"), alone: count("alone") }
 }
 
 fn now() -> i64 {

@@ -5,6 +5,7 @@ mod batch;
 mod config;
 mod connect;
 mod dynamo_memory;
+mod failure;
 mod handler;
 mod memory;
 
@@ -13,4 +14,4 @@ pub use config::{Config, DiscordSource};
 pub use connect::{Channel, connect};
 pub use dynamo_memory::DynamoMemory;
 pub use handler::Handler;
-pub use memory::{Memory, MemoryError, Recalled, Shown};
+pub use memory::{Memory, MemoryError, Recalled, Shown, Tries};

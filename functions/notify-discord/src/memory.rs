@@ -16,6 +16,9 @@ pub trait Memory: Send + Sync {
     /// Remembers for a day, and two hours more, that the notices are posted.
     async fn remember(&self, notices: &[String]) -> Result<(), MemoryError>;
 
+    /// Remembers for a day, and two hours more, how a notice that is not posted was tried.
+    async fn note_tries(&self, notice: &str, tries: Tries) -> Result<(), MemoryError>;
+
     /// Whether this notice may post the backfill's first message: no other notice of it is just about to
     /// ([`CLAIM`]).
     async fn claim_backfill(&self, backfill_id: &str, notice_id: &str) -> Result<bool, MemoryError>;
@@ -30,8 +33,19 @@ pub trait Memory: Send + Sync {
 pub struct Recalled {
     /// The ids of those that are posted.
     pub notices: HashSet<String>,
+    /// By the id of a notice that is not posted.
+    pub tries: HashMap<String, Tries>,
     /// By the backfill's id.
     pub backfills: HashMap<String, Shown>,
+}
+
+/// How a notice was tried that is not posted yet.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Tries {
+    /// Receives of its message that the function answered: the message was to come again.
+    pub answered: u32,
+    /// Tries of this notice alone that the function did not answer.
+    pub alone: u32,
 }
 
 /// A backfill's message.

@@ -5,7 +5,7 @@ use aws_sdk_dynamodb::Client;
 use aws_sdk_dynamodb::types::{
     AttributeDefinition, AttributeValue, BillingMode, KeySchemaElement, KeyType, ScalarAttributeType,
 };
-use notify_discord::{DynamoMemory, Memory, Recalled, Shown};
+use notify_discord::{DynamoMemory, Memory, Recalled, Shown, Tries};
 use quiz_events::{Backfill, Notice, NoticeKind};
 use quiz_stack::{Stack, unique};
 
@@ -81,6 +81,21 @@ async fn notices_are_remembered_until_their_time_is_over() {
     let missing = DynamoMemory::new(table.client.clone(), "no-such-table".into());
     assert!(missing.recall(&ids[..1], &[]).await.is_err());
     assert_eq!(memory.recall(&[], &[]).await.unwrap(), Recalled::default());
+}
+
+#[tokio::test]
+async fn tries_are_remembered_beside_what_is_posted() {
+    let memory = Table::create().await.memory();
+    let ids: Vec<String> = (0..60).map(|at| format!("n{at}")).collect();
+    let tries = |at: u32| Tries { answered: at, alone: 2 * at };
+    for (id, at) in ids.iter().zip(0..) {
+        memory.note_tries(id, tries(at)).await.unwrap();
+    }
+    memory.note_tries("n7", tries(70)).await.unwrap();
+    memory.remember(&ids[..3]).await.unwrap();
+    let known = memory.recall(&ids, &[]).await.unwrap();
+    assert_eq!((known.notices.len(), known.tries.len()), (3, 60));
+    assert_eq!((known.tries["n7"], known.tries["n59"]), (tries(70), tries(59)));
 }
 
 #[tokio::test]

@@ -35,6 +35,8 @@ pub struct SyncRequest {
     /// The backfill that it is of: that one tells people how its tests went.
     pub backfill_id: Option<String>,
     pub session: Option<Box<SessionDescription>>,
+    /// How many follow-ups came in a row, each sent by the sync of the one before.
+    pub follow_up_depth: Option<u32>,
 }
 
 impl SyncRequest {
@@ -59,6 +61,7 @@ impl SyncRequest {
         add("reason", self.reason.clone().map(Value::from));
         add("requested_by", self.requested_by.clone().map(Value::from));
         add("backfill_id", self.backfill_id.clone().map(Value::from));
+        add("follow_up_depth", self.follow_up_depth.map(Value::from));
         add("session", self.session.as_deref().and_then(|session| serde_json::to_value(session).ok()));
         Value::Object(fields)
     }
@@ -175,6 +178,7 @@ impl Fields {
             requested_by: self.text("requested_by")?.map(str::to_owned),
             backfill_id: self.text("backfill_id")?.map(str::to_owned),
             session,
+            follow_up_depth: self.count("follow_up_depth")?,
         })
     }
 
@@ -225,6 +229,12 @@ impl Fields {
             Some(Value::String(text)) => Ok(Some(text.trim()).filter(|text| !text.is_empty())),
             Some(other) => Err(unfit(field, "a text", other)),
         }
+    }
+
+    fn count(&self, field: &str) -> Result<Option<u32>, EventError> {
+        let count = |value: &Value| value.as_u64().and_then(|count| u32::try_from(count).ok());
+        let read = |value| count(value).ok_or_else(|| unfit(field, "a whole number from 0", value));
+        self.get(field).map(read).transpose()
     }
 
     fn flag(&self, field: &str) -> Result<bool, EventError> {

@@ -187,6 +187,13 @@ impl SourceQueue for MemoryQueue {
         Ok(())
     }
 
+    async fn acknowledge(&self, messages: &[&QueueMessage]) -> Result<(), QueueError> {
+        for message in messages {
+            self.delete(&message.receipt_handle);
+        }
+        Ok(())
+    }
+
     async fn delay(&self, message: &QueueMessage, delay: Duration) -> Result<(), QueueError> {
         self.change_visibility(&message.receipt_handle, delay).map_err(|cause| QueueError::Message {
             action: "delay",

@@ -13,6 +13,8 @@ use crate::cause::Cause;
 pub enum QueueError {
     #[error("could not {action} message {message_id}: {cause}")]
     Message { action: &'static str, message_id: String, cause: Cause },
+    #[error("could not delete {messages} settled messages from queue {queue}: {cause}")]
+    Acknowledge { queue: String, messages: usize, cause: Cause },
     #[error("could not send a follow-up to queue {queue}: {cause}")]
     Send { queue: String, cause: Cause },
     #[error("could not read the redrive policy: {cause}")]
@@ -40,6 +42,9 @@ pub trait SourceQueue: Send + Sync {
     /// Sends a new message to the queue itself, with this `type` attribute, to be received no sooner than after
     /// `delay`, or 15 minutes where that is longer; returns its id.
     async fn send(&self, body: &str, event_type: &str, delay: Duration) -> Result<String, QueueError>;
+
+    /// Deletes settled messages now, before the batch's answer does: should the process end, they do not come back.
+    async fn acknowledge(&self, messages: &[&QueueMessage]) -> Result<(), QueueError>;
 
     /// Lets the message be received again no sooner than after `delay`.
     async fn delay(&self, message: &QueueMessage, delay: Duration) -> Result<(), QueueError>;

@@ -44,13 +44,37 @@ pub(crate) struct Room {
     pub is_all: bool,
     /// Less than this is too little for any test.
     pub least: Duration,
+    pub isolation: Isolation,
+    /// Of the whole batch.
+    pub total: Duration,
 }
 
 impl Room {
     /// Whether a sync that last took so long can be begun.
     fn fits(self, last: Duration) -> bool {
-        self.left >= self.least && (self.is_all || self.left >= last.mul_f64(1.25))
+        // a suspect is run after all others, so it never has all of the time
+        let is_most = self.isolation == Isolation::Alone && self.left >= self.total / 2;
+        self.left >= self.least && (self.is_all || is_most || self.left >= last.mul_f64(1.25))
     }
+}
+
+/// What to do with a test session whose last run crashed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Isolation {
+    /// Nothing, until the other test sessions of the batch are settled.
+    Wait,
+    /// Leave it to a follow-up, due so much later: another suspect of the batch is run, and may crash.
+    Defer { after: Duration },
+    /// Run it: all else is settled.
+    Alone,
+}
+
+/// How likely a test session's run ends its process.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Suspicion {
+    pub crashed_runs: u32,
+    /// When the newest of them took its lease.
+    pub began: i64,
 }
 
 /// What becomes of a test's messages.
@@ -62,13 +86,18 @@ pub(crate) enum Admitted {
     Joined {
         keep: Option<(String, Duration)>,
     },
-    /// A follow-up does it.
-    Deferred,
+    /// A follow-up does it: in a row of so many.
+    Deferred {
+        depth: u32,
+    },
+    /// An earlier run crashed: the caller asks again once the other test sessions are settled.
+    Isolate(Suspicion),
 }
 
 /// What is left to do once a state is stored.
 enum Then {
     Say(Admitted),
+    Fail(SyncError),
     Run { progress: Option<String> },
 }
 
@@ -114,7 +143,13 @@ impl Coordinator {
             if room.is_all && room.left < room.least {
                 return Err(SyncError::NoTime { left: room.left });
             }
-            ask.not_before = (!room.fits(last)).then_some(now + SOON_MS);
+            ask.not_before = match room.isolation {
+                Isolation::Defer { after } => {
+                    Some(now + SOON_MS + i64::try_from(after.as_millis()).unwrap_or(0))
+                }
+                _ => (!room.fits(last)).then_some(now + SOON_MS),
+            };
+            ask.is_alone = room.isolation == Isolation::Alone;
             let (next, then) = match seen.admit(&ask, now, &self.rules) {
                 Admission::Covered => return Ok(Admitted::Covered),
                 Admission::Contradicts { quiz_id: newest, now: running } => {
@@ -134,8 +169,17 @@ impl Coordinator {
                 }
                 Admission::Defer { due } => {
                     // anew each time: whoever took an earlier one may have counted on the state as it was
-                    let follow_up = follow_up::send(&request.target, due, now, queue).await?;
-                    (seen.deferred(&ask, follow_up), Then::Say(Admitted::Deferred))
+                    let depth = seen.follow_up_depth.max(ask.follow_up_depth).saturating_add(1);
+                    let follow_up = follow_up::send(&request.target, depth, due, now, queue).await?;
+                    (seen.deferred(&ask, follow_up), Then::Say(Admitted::Deferred { depth }))
+                }
+                Admission::Isolate { crashed_runs, began } => {
+                    return Ok(Admitted::Isolate(Suspicion { crashed_runs, began }));
+                }
+                Admission::Park { crashed_runs } => {
+                    let error = SyncError::RunsCrash { session_id: session_id.clone(), crashed_runs };
+                    let failure = RunFailure { error: error.to_string(), parked: true };
+                    (seen.parked_for_crashes(&ask, failure, now), Then::Fail(error))
                 }
                 Admission::Run { next, progress } => (next, Then::Run { progress }),
             };
@@ -154,7 +198,12 @@ impl Coordinator {
             if swapped {
                 return Ok(match then {
                     Then::Say(admitted) => admitted,
+                    Then::Fail(error) => return Err(error),
                     Then::Run { progress } => {
+                        if next.crashed_runs > 0 {
+                            let (crashed_runs, sink) = (next.crashed_runs, self.sink);
+                            tracing::warn!(session_id, sink, crashed_runs, "run after crashed runs");
+                        }
                         let parts = WrittenParts::from_progress(progress.as_deref());
                         Admitted::Run(Box::new(Run::begin(
                             self,
@@ -187,6 +236,8 @@ impl Coordinator {
             description: description.map(|it| (described_at, it.clone())),
             owner: format!("{:016x}{:016x}", fastrand::u64(..), fastrand::u64(..)),
             not_before: None,
+            is_alone: false,
+            follow_up_depth: request.follow_up_depth,
         }
     }
 
@@ -208,13 +259,13 @@ impl Coordinator {
         Ok(())
     }
 
-    /// All is written. What was asked for since is left to a follow-up.
+    /// All is written. Sends a follow-up for requests that came since the read began, and returns its depth.
     pub(crate) async fn finish(
         &self,
         run: &Run,
         outcome: &SyncOutcome,
         queue: &dyn SourceQueue,
-    ) -> Result<(), SyncError> {
+    ) -> Result<Option<u32>, SyncError> {
         let last = LastRun {
             joined: run.state.joined,
             takers: u64::try_from(outcome.takers).unwrap_or(u64::MAX),
@@ -234,7 +285,7 @@ impl Coordinator {
         run: &Run,
         progress: &str,
         queue: &dyn SourceQueue,
-    ) -> Result<(), SyncError> {
+    ) -> Result<Option<u32>, SyncError> {
         self.end(run, queue, |state, now| state.paused(&run.hold, progress.to_owned(), now)).await
     }
 
@@ -244,7 +295,7 @@ impl Coordinator {
         run: &Run,
         failure: RunFailure,
         queue: &dyn SourceQueue,
-    ) -> Result<(), SyncError> {
+    ) -> Result<Option<u32>, SyncError> {
         // what it has written need not be written again
         let notes = run.written.notes();
         self.end(run, queue, |state, now| state.failed(&run.hold, failure.clone(), notes.clone(), now)).await
@@ -260,24 +311,26 @@ impl Coordinator {
         run: &Run,
         queue: &dyn SourceQueue,
         ending: impl Fn(&SyncState, i64) -> Ending,
-    ) -> Result<(), SyncError> {
+    ) -> Result<Option<u32>, SyncError> {
         let session_id = &run.key.session_id;
-        let mut lost_answers = 0;
+        let (mut lost_answers, mut depth) = (0, None);
         for attempt in 0..SWAPS {
             let seen = self.states.get(&run.key).await?;
             let now = self.now();
             let next = match ending(&seen, now) {
-                Ending::Stored => return Ok(()),
+                Ending::Stored => return Ok(depth),
                 Ending::Lost => return Err(SyncError::TakenOver { session_id: session_id.clone() }),
                 Ending::Store { next, due: None } => *next,
                 Ending::Store { next, due: Some(due) } => {
                     // anew each time: whoever took an earlier one may have counted on the state as it was
-                    let follow_up = follow_up::send(&run.target, due, now, queue).await?;
+                    let next_depth = next.follow_up_depth.saturating_add(1);
+                    let follow_up = follow_up::send(&run.target, next_depth, due, now, queue).await?;
+                    depth = Some(next_depth);
                     next.followed_up(follow_up)
                 }
             };
             match self.states.swap(&run.key, &seen, &next).await {
-                Ok(true) => return Ok(()),
+                Ok(true) => return Ok(depth),
                 Ok(false) => {}
                 Err(error) => {
                     lost_answers += 1;

@@ -45,6 +45,13 @@ pub enum SyncError {
     /// Retried; parked with this cause after the last try.
     #[error("another run has taken over the sync of session {session_id}")]
     TakenOver { session_id: String },
+    /// Parked: another run would most likely crash, too. A new forced request runs all the same, and so does any request
+    /// that is sent ten minutes later.
+    #[error(
+        "the last {crashed_runs} runs for session {session_id} crashed: the function was killed, or ran out of memory or \
+         time; read its log, fix the cause, then run quiz-etl sync {session_id} --force"
+    )]
+    RunsCrash { session_id: String, crashed_runs: u32 },
     /// An older message says another quiz than a newer one: parked, but where a run is under way, after which it may
     /// be right.
     #[error("session {session_id} is said to be of quiz {quiz_id}, but a newer message says quiz {newest}")]
@@ -56,7 +63,7 @@ impl SyncError {
     #[must_use]
     pub fn is_permanent(&self) -> bool {
         match self {
-            Self::Quiz(_) => true,
+            Self::Quiz(_) | Self::RunsCrash { .. } => true,
             Self::Sink(error) => error.is_permanent(),
             Self::Contradiction { permanent, .. } => *permanent,
             Self::UnknownQuiz { .. }
@@ -90,6 +97,7 @@ impl SyncError {
             Self::NoTime { .. } => "not_started",
             Self::Queue(_) => "follow_up_not_sent",
             Self::TakenOver { .. } => LEASE_LOST,
+            Self::RunsCrash { .. } => "runs_crash",
             Self::Contradiction { .. } => "contradicting_quiz",
         }
     }

@@ -23,7 +23,7 @@ mod warehouse_sink;
 pub use coordinator::Coordinator;
 pub use engine::{Engine, Snapshots};
 pub use error::SyncError;
-pub use listener::{Absorbed, Failure, Held, Listener, LogListener};
+pub use listener::{Absorbed, Failure, Held, LONGEST_CHAIN, Listener, LogListener};
 pub use metrics::{
     METRICS, Meter, Metric, MetricsListener, OLDEST_BEHIND, RECONCILE_METRICS, SYNCS_REQUESTED, TESTS_BEHIND,
     UNKNOWN_TESTS, Unit, metrics_page,

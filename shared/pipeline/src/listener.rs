@@ -7,6 +7,10 @@ use crate::outcome::SyncOutcome;
 use crate::ports::ParkCause;
 use crate::stopwatch::millis;
 
+/// More follow-ups in a row than a real exam brings: at one in 90 s, 25 hours in which each of them found a request
+/// that its sync had not seen.
+pub const LONGEST_CHAIN: u32 = 1_000;
+
 /// Why a test's messages did not succeed.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Failure {
@@ -72,6 +76,9 @@ pub trait Listener: Send + Sync {
     /// A run had to stop near the deadline, and a follow-up goes on with it.
     async fn paused(&self, _target: &SessionTarget) {}
 
+    /// A follow-up was sent, the `depth`th in a row.
+    async fn followed_up(&self, _target: &SessionTarget, _depth: u32) {}
+
     /// All of the batch is settled.
     async fn batch_ended(&self) {}
 }
@@ -119,6 +126,15 @@ impl Listener for LogListener {
 
     async fn paused(&self, target: &SessionTarget) {
         tracing::info!(session_id = target.session_id, "sync paused near the deadline, a follow-up goes on");
+    }
+
+    async fn followed_up(&self, target: &SessionTarget, depth: u32) {
+        let session_id = &target.session_id;
+        if depth >= LONGEST_CHAIN {
+            tracing::error!(session_id, depth, "follow-ups do not end: each sync sends another one");
+        } else {
+            tracing::debug!(session_id, depth, "follow-up sent");
+        }
     }
 
     async fn failed(&self, target: &SessionTarget, failure: &Failure) {

@@ -70,6 +70,11 @@ const MESSAGES_COALESCED: Metric =
     Metric::new("MessagesCoalesced", Unit::Count, "messages done without a sync of their own");
 const MESSAGES_PARKED: Metric =
     Metric::new("MessagesParked", Unit::Count, "messages sent to the dead-letter queue with their cause");
+const FOLLOW_UP_DEPTH: Metric = Metric::new(
+    "FollowUpDepth",
+    Unit::Count,
+    "how many follow-ups of one test session came in a row, each sent by the sync that the one before it began",
+);
 
 pub const TESTS_BEHIND: Metric = Metric::new(
     "TestsBehind",
@@ -93,7 +98,7 @@ pub const UNKNOWN_TESTS: Metric = Metric::new(
 pub const RECONCILE_METRICS: [Metric; 4] = [TESTS_BEHIND, OLDEST_BEHIND, SYNCS_REQUESTED, UNKNOWN_TESTS];
 
 /// Those of the syncs.
-pub const METRICS: [Metric; 12] = [
+pub const METRICS: [Metric; 13] = [
     SYNCS_FINISHED,
     SYNCS_FAILED,
     SYNCS_PAUSED,
@@ -106,6 +111,7 @@ pub const METRICS: [Metric; 12] = [
     SINK_TIME,
     MESSAGES_COALESCED,
     MESSAGES_PARKED,
+    FOLLOW_UP_DEPTH,
 ];
 
 /// Takes measurements that belong together.
@@ -167,6 +173,11 @@ impl Listener for MetricsListener {
     async fn paused(&self, target: &SessionTarget) {
         self.meter.record(self.sink, &[(SYNCS_PAUSED, 1)]);
         self.inner.paused(target).await;
+    }
+
+    async fn followed_up(&self, target: &SessionTarget, depth: u32) {
+        self.meter.record(self.sink, &[(FOLLOW_UP_DEPTH, depth.into())]);
+        self.inner.followed_up(target, depth).await;
     }
 
     async fn batch_ended(&self) {

@@ -82,6 +82,10 @@ impl Listener for NoticeListener {
         self.inner.absorbed(target, how, messages).await;
     }
 
+    async fn followed_up(&self, target: &SessionTarget, depth: u32) {
+        self.inner.followed_up(target, depth).await;
+    }
+
     async fn paused(&self, target: &SessionTarget) {
         self.inner.paused(target).await;
     }

@@ -19,6 +19,8 @@ pub struct SessionRequest {
     pub asked_at: Option<Timestamp>,
     /// The newest `completed_at` among them, by the senders' clocks: it measures lag.
     pub newest_completion: Option<Timestamp>,
+    /// The greatest depth of the follow-ups among them.
+    pub follow_up_depth: u32,
 }
 
 impl SessionRequest {
@@ -33,6 +35,7 @@ impl SessionRequest {
             messages: 0,
             asked_at: None,
             newest_completion: None,
+            follow_up_depth: 0,
         }
     }
 

@@ -207,3 +207,55 @@ async fn an_older_message_that_names_another_quiz_is_parked() {
     assert_eq!(cause.code, "contradicting_quiz");
     assert_eq!(cause.error, "session A is said to be of quiz other, but a newer message says quiz q");
 }
+
+/// A state in which a run has crashed.
+fn crashed(last_ms: u64) -> SyncState {
+    let mut state = held("m");
+    state.lease.as_mut().unwrap().until = NOW - 1;
+    SyncState { last: LastRun { duration_ms: last_ms, ..LastRun::default() }, ..state }
+}
+
+fn others(count: usize) -> Vec<QueueMessage> {
+    (0..count).map(|at| of(&format!("b{at}"), &format!("B{at}"))).collect()
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_suspect_runs_last_once_the_others_are_deleted() {
+    let function = Function::new(crashed(0), BatchLimits::default());
+    let report = function.handle(&[vec![sent("1", 0)], others(3)].concat()).await;
+    assert_eq!((report.synced, report.failed.len()), (4, 0));
+    assert_eq!(function.sync.synced.lock().unwrap().last().map(String::as_str), Some("A"));
+    let mut acknowledged = function.queue.acknowledged.lock().unwrap().clone();
+    acknowledged.sort();
+    assert_eq!(acknowledged, ["b0", "b1", "b2"]);
+    assert_eq!(function.state().crashed_runs, 0);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_suspect_that_takes_most_of_an_invocation_does_not_starve() {
+    let limits = BatchLimits { concurrency: 1, ..BatchLimits::default() };
+    let function = Function::new(crashed(860_000), limits);
+    // 8 s for the others: all of the time is not left
+    assert_eq!(function.handle(&[vec![sent("1", 0)], others(8)].concat()).await.synced, 9);
+}
+
+#[tokio::test(start_paused = true)]
+async fn follow_ups_say_how_many_there_were_in_a_row() {
+    let state = SyncState { follow_up_depth: 4, ..done(30_000) };
+    let function = Function::new(state, BatchLimits::default());
+    function.handle(&[sent("1", 0)]).await;
+    let depth = |at: usize| {
+        let sent: serde_json::Value =
+            serde_json::from_str(&function.queue.sent.lock().unwrap()[at].0).unwrap();
+        sent["follow_up_depth"].clone()
+    };
+    assert_eq!((depth(0), function.state().follow_up_depth), (5.into(), 5));
+    // a follow-up whose state was lost knows its depth
+    let function = Function::new(done(30_000), BatchLimits::default());
+    let body = r#"{"session_id":"A","quiz_id":"q","follow_up_depth":7}"#;
+    let sent_at = Timestamp::from_millisecond(NOW).ok();
+    function.handle(&[QueueMessage { sent_at, ..message("1", body) }]).await;
+    let sent = function.queue.sent.lock().unwrap()[0].0.clone();
+    assert!(sent.contains("\"follow_up_depth\":8"), "{sent}");
+    assert_eq!(function.state().follow_up_depth, 8);
+}

@@ -7,8 +7,11 @@ use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex};
 
 use common::{Notes, Scripted, message, of, run_telling};
+use quiz_events::SessionTarget;
 use quiz_pipeline::batch::BatchLimits;
-use quiz_pipeline::{LogListener, METRICS, Meter, Metric, MetricsListener, RECONCILE_METRICS, metrics_page};
+use quiz_pipeline::{
+    Listener, LogListener, METRICS, Meter, Metric, MetricsListener, RECONCILE_METRICS, metrics_page,
+};
 
 #[derive(Default)]
 struct Sums(Mutex<BTreeMap<&'static str, u64>>);
@@ -39,6 +42,15 @@ async fn a_batch_is_measured() {
     for name in ["Takers", "RowsWritten", "SyncDuration", "SourceTime", "SinkTime"] {
         assert!(sums.contains_key(name), "{name}");
     }
+}
+
+#[tokio::test]
+async fn the_depth_of_a_follow_up_is_measured() {
+    let sums = Arc::new(Sums::default());
+    let listener = MetricsListener::new("reports", Arc::new(LogListener), sums.clone());
+    let target = SessionTarget { session_id: "A".into(), quiz_id: "q".into() };
+    listener.followed_up(&target, 1_000).await;
+    assert_eq!(sums.0.lock().unwrap()["FollowUpDepth"], 1_000);
 }
 
 #[test]

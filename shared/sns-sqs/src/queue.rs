@@ -3,7 +3,7 @@ use std::time::Duration;
 use async_trait::async_trait;
 use aws_sdk_sqs::Client;
 use aws_sdk_sqs::error::BuildError;
-use aws_sdk_sqs::types::{MessageAttributeValue, QueueAttributeName};
+use aws_sdk_sqs::types::{DeleteMessageBatchRequestEntry, MessageAttributeValue, QueueAttributeName};
 use quiz_events::QueueMessage;
 use quiz_messaging::{ParkCause, QueueError, SourceQueue};
 use tokio::sync::OnceCell;
@@ -21,6 +21,8 @@ const MESSAGE_SIZE: usize = 256 * 1024;
 /// SQS hides a message for at most 12 hours from its receipt on, and a function runs for up to 15
 /// minutes of them.
 const LONGEST_DELAY: u64 = 12 * 3600 - 15 * 60;
+/// What `DeleteMessageBatch` takes.
+const MOST_DELETED: usize = 10;
 /// `DelaySeconds` of a message that is sent.
 const LONGEST_SEND_DELAY: i32 = 15 * 60;
 
@@ -114,6 +116,29 @@ impl SqsQueue {
         Ok(())
     }
 
+    async fn delete(&self, messages: &[&QueueMessage]) -> Result<(), SqsError> {
+        let url = self.url().await?;
+        let mut failed = None;
+        for messages in messages.chunks(MOST_DELETED) {
+            let entries = messages.iter().enumerate().map(|(at, message)| {
+                let entry = DeleteMessageBatchRequestEntry::builder().id(at.to_string());
+                entry.receipt_handle(&message.receipt_handle).build().map_err(|error| self.unbuilt(&error))
+            });
+            let entries: Vec<_> = entries.collect::<Result<_, _>>()?;
+            let answer =
+                self.client.delete_message_batch().queue_url(url).set_entries(Some(entries)).send().await;
+            let answer = answer.map_err(|error| SqsError::failed(url, &error))?;
+            failed = failed.or(answer.failed.into_iter().next());
+        }
+        match failed {
+            None => Ok(()),
+            Some(failed) => {
+                let answer = format!("{}: {}", failed.code(), failed.message().unwrap_or_default());
+                Err(SqsError::Failed { queue: url.to_owned(), answer })
+            }
+        }
+    }
+
     async fn send_to_itself(
         &self,
         body: &str,
@@ -156,6 +181,14 @@ impl SourceQueue for SqsQueue {
     async fn send(&self, body: &str, event_type: &str, delay: Duration) -> Result<String, QueueError> {
         let sent = self.send_to_itself(body, event_type, delay).await;
         sent.map_err(|error| QueueError::Send { queue: self.arn.clone(), cause: error.into() })
+    }
+
+    async fn acknowledge(&self, messages: &[&QueueMessage]) -> Result<(), QueueError> {
+        self.delete(messages).await.map_err(|error| QueueError::Acknowledge {
+            queue: self.arn.clone(),
+            messages: messages.len(),
+            cause: error.into(),
+        })
     }
 
     async fn delay(&self, message: &QueueMessage, delay: Duration) -> Result<(), QueueError> {

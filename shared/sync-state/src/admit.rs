@@ -18,10 +18,14 @@ pub struct Ask {
     pub description: Option<(i64, SessionDescription)>,
     /// The newest completion that they tell of, by its sender's clock.
     pub newest_completion: Option<i64>,
+    /// The greatest depth of the follow-ups among them.
+    pub follow_up_depth: u32,
     /// A name that no other run has.
     pub owner: String,
     /// Where there is too little time left to sync: when to do it instead.
     pub not_before: Option<i64>,
+    /// No other test session's messages are lost with this run, should its process end.
+    pub is_alone: bool,
 }
 
 /// What becomes of the messages.
@@ -36,6 +40,11 @@ pub enum Admission {
     Defer { due: i64 },
     /// To be done by the asker, once `next` is stored. `progress` is what a paused run has left.
     Run { next: SyncState, progress: Option<String> },
+    /// An earlier run crashed, so the next one may end its process, too. The caller settles the messages of the other
+    /// test sessions, then asks again. `began` is when the newest crashed run took its lease.
+    Isolate { crashed_runs: u32, began: i64 },
+    /// Too many runs in a row crashed: the caller stores [`SyncState::parked_for_crashes`], then parks the messages.
+    Park { crashed_runs: u32 },
     /// The newest request says that the session is of another quiz. `now` says whether a run is under way, after
     /// which this one may be right.
     Contradicts { quiz_id: String, now: bool },
@@ -71,6 +80,13 @@ impl SyncState {
         if awaited && ask.force.is_none() && self.quiz_id == ask.quiz_id {
             return Admission::Joined { next: self.joined(ask), keep: None };
         }
+        let crashed_runs = self.crashed_runs(now);
+        if self.is_crashing(ask, now) {
+            return Admission::Park { crashed_runs };
+        }
+        if crashed_runs > 0 && !ask.is_alone && ask.not_before.is_none() {
+            return Admission::Isolate { crashed_runs, began: self.generation };
+        }
         if let Some(due) = ask.not_before {
             return Admission::Defer { due };
         }
@@ -87,6 +103,7 @@ impl SyncState {
             until: now.saturating_add(millis(rules.lease)),
         });
         next.follow_up = None;
+        next.crashed_runs = crashed_runs;
         let progress = next.progress.take();
         Admission::Run { next, progress }
     }
@@ -96,10 +113,15 @@ impl SyncState {
     pub fn deferred(&self, ask: &Ask, follow_up: FollowUp) -> Self {
         let mut next = self.asked(ask).joined_by(ask);
         next.quiz_id.clone_from(&ask.quiz_id);
-        next.follow_up = Some(follow_up);
-        // a holder whose lease ran out, and who comes back, must find that it lost it
-        next.generation += i64::from(next.lease.take().is_some());
-        next
+        next.end_lost_run();
+        next.followed_up(follow_up)
+    }
+
+    /// Takes away a lease that ran out. A holder that comes back must find that it lost it.
+    pub(crate) fn end_lost_run(&mut self) {
+        let is_lost = self.lease.take().is_some();
+        self.generation += i64::from(is_lost);
+        self.crashed_runs = self.crashed_runs.saturating_add(u32::from(is_lost));
     }
 
     /// `None` where the request adds nothing. To a lease it adds at least a revision: the holder may be about to end
@@ -117,9 +139,10 @@ impl SyncState {
         self
     }
 
-    fn asked(&self, ask: &Ask) -> Self {
+    pub(crate) fn asked(&self, ask: &Ask) -> Self {
         let mut next = self.clone();
         next.requested_through = next.requested_through.max(ask.through);
+        next.follow_up_depth = next.follow_up_depth.max(ask.follow_up_depth);
         if let Some(at) = ask.force {
             // a run that is under way may have begun to write: only one that reads later is sure to write all
             next.requested_through = next.requested_through.max(at);

@@ -60,6 +60,7 @@ impl SyncState {
             let is_covered = is_described && rules.covers(read_started_at, next.requested_through);
             if is_covered {
                 next.newest_completion = None;
+                next.follow_up_depth = 0;
             }
             (!is_covered).then(|| read_started_at.saturating_add(millis(rules.interval)))
         })
@@ -101,6 +102,7 @@ impl SyncState {
     #[must_use]
     pub fn followed_up(mut self, follow_up: FollowUp) -> Self {
         self.follow_up = Some(follow_up);
+        self.follow_up_depth = self.follow_up_depth.saturating_add(1);
         self
     }
 
@@ -109,7 +111,7 @@ impl SyncState {
             let is_stored = self.generation == hold.generation && self.lease.is_none();
             return if is_stored { Ending::Stored } else { Ending::Lost };
         }
-        let mut next = Self { last, lease: None, ..self.clone() };
+        let mut next = Self { last, lease: None, crashed_runs: 0, ..self.clone() };
         let due = change(&mut next);
         Ending::Store { next: Box::new(next), due }
     }

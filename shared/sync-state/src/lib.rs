@@ -6,6 +6,7 @@
 
 mod admit;
 mod asking_again;
+mod crashes;
 mod ending;
 mod port;
 mod record;
@@ -15,6 +16,7 @@ mod state;
 
 pub use admit::{Admission, Ask};
 pub use asking_again::AskedAgain;
+pub use crashes::MOST_CRASHES;
 pub use ending::{Ending, Hold, RunFailure};
 pub use port::{StateError, StateKey, StateReader, SyncStates};
 pub use record::Record;

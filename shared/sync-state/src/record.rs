@@ -27,6 +27,8 @@ pub struct Record {
     pub follow_up_message_id: Option<String>,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub follow_up_due: Option<i64>,
+    pub follow_up_depth: u32,
+    pub crashed_runs: u32,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub session: Option<SessionDescription>,
     pub described_at: i64,
@@ -75,6 +77,8 @@ impl Record {
             lease_until: until,
             follow_up_message_id,
             follow_up_due,
+            follow_up_depth: state.follow_up_depth,
+            crashed_runs: state.crashed_runs,
             session: state.session,
             described_at: state.described_at,
             joined: state.joined,
@@ -118,6 +122,8 @@ impl Record {
             generation: self.generation,
             lease,
             follow_up: follow_up.map(|(message_id, due)| FollowUp { message_id, due }),
+            follow_up_depth: self.follow_up_depth,
+            crashed_runs: self.crashed_runs,
             session: self.session,
             described_at: self.described_at,
             joined: self.joined,

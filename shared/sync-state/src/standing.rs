@@ -1,8 +1,8 @@
 use crate::rules::Rules;
 use crate::state::{FollowUp, RunResult, SyncState};
 
-/// A follow-up that is overdue by this is counted on no more: five receives and their backoff have passed.
-const OVERDUE_MS: i64 = 30 * 60 * 1_000;
+/// A follow-up that is overdue by this is counted on no more: seven receives and their backoff have passed.
+const OVERDUE_MS: i64 = 60 * 60 * 1_000;
 
 /// How a test stands, for people to see.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]

@@ -20,6 +20,10 @@ pub struct SyncState {
     pub lease: Option<Lease>,
     /// A message in the sink's queue that stands for what was asked for since the last read.
     pub follow_up: Option<FollowUp>,
+    /// Follow-ups sent in a row, each by the run that the one before it began; 0 once a sync leaves none.
+    pub follow_up_depth: u32,
+    /// Crashed runs in a row that a later run has seen: see [`SyncState::crashed_runs`].
+    pub crashed_runs: u32,
     /// The newest description of the test, and when it was sent.
     pub session: Option<SessionDescription>,
     pub described_at: i64,

@@ -21,6 +21,8 @@ fn ask(message_id: &str, through: i64, force: bool) -> Ask {
         newest_completion: None,
         owner: format!("owner of {message_id}"),
         not_before: None,
+        is_alone: true,
+        follow_up_depth: 0,
     }
 }
 
@@ -146,4 +148,75 @@ fn a_forced_request_is_done_by_a_run_that_read_later_and_wrote_all() {
     assert!(third.is_to_rewrite(&RULES));
     let last = LastRun { read_started_at: 401_000, ..LastRun::default() };
     assert!(!ended(third.finished(&hold, &last, &RULES)).is_to_rewrite(&RULES));
+}
+
+fn with_neighbours(ask: Ask) -> Ask {
+    Ask { is_alone: false, ..ask }
+}
+
+#[test]
+fn a_run_that_ended_without_a_word_isolates_the_next() {
+    let (first, _) = run(&SyncState::default(), &ask("first", 1_000, false), 2_000);
+    let late = ask("late", 30_000, false);
+    let admitted = first.admit(&with_neighbours(late.clone()), 30_000, &RULES);
+    assert_eq!(admitted, Admission::Isolate { crashed_runs: 1, began: 2_000 });
+    let (second, hold) = run(&first, &late, 30_000);
+    assert_eq!(second.crashed_runs, 1);
+    // while its lease holds, others join it as they join any run
+    let joins = second.admit(&with_neighbours(ask("joins", 31_000, false)), 31_000, &RULES);
+    assert!(matches!(joins, Admission::Joined { .. }), "{joins:?}");
+    let failed = ended(second.failed(&hold, failure(), None, 40_000));
+    assert_eq!(failed.crashed_runs, 0, "a run that fails ends with a word");
+}
+
+#[test]
+fn after_five_crashes_requests_are_parked_until_it_is_cool() {
+    let mut state = SyncState::default();
+    for at in (0..5).map(|crash| 100_000 * (crash + 1)) {
+        (state, _) = run(&state, &ask("again", at, false), at);
+    }
+    let (at, late) = (600_000, ask("late", 600_000, false));
+    assert_eq!(state.admit(&late, at, &RULES), Admission::Park { crashed_runs: 5 });
+    let parked = stored(state.parked_for_crashes(&late, failure(), at));
+    assert_eq!((parked.crashed_runs, &parked.lease, parked.requested_through), (5, &None, 600_000));
+    assert_eq!(parked.standing(at, &RULES).0, Standing::Parked);
+    let soon = ask("soon", at + 1_000, false);
+    assert_eq!(parked.admit(&soon, at + 1_000, &RULES), Admission::Park { crashed_runs: 5 });
+    let forced = ask("forced", at + 1_000, true);
+    assert!(matches!(parked.admit(&forced, at + 1_000, &RULES), Admission::Run { .. }));
+    // beside another suspect it is left to a follow-up, which stands for it
+    let deferred = with_neighbours(Ask { not_before: Some(at + 2_000), ..forced });
+    let Admission::Defer { due } = parked.admit(&deferred, at + 1_000, &RULES) else { panic!("not alone") };
+    let follow_up = FollowUp { message_id: "follow-up".into(), due };
+    let deferred = stored(parked.deferred(&deferred, follow_up));
+    let (forced, _) = run(&deferred, &ask("follow-up", at + 1_500, false), due);
+    let crashed = forced.admit(&ask("follow-up", at + 1_500, false), at + 60_000, &RULES);
+    assert_eq!(crashed, Admission::Park { crashed_runs: 6 }, "once");
+    // a message parked later does not delay the next try
+    let parked = stored(parked.parked_for_crashes(&soon, failure(), at + 1_000));
+    let cool = at + 600_000;
+    assert!(matches!(parked.admit(&ask("cool", cool, false), cool, &RULES), Admission::Run { .. }));
+}
+
+#[test]
+fn follow_ups_in_a_row_are_counted() {
+    let (running, hold) = run(&SyncState::default(), &ask("first", 1_000, false), 2_000);
+    let joins = ask("joins", 5_000, false);
+    let Admission::Joined { next: Some(joined), .. } = running.admit(&joins, 5_000, &RULES) else {
+        panic!("the lease holds")
+    };
+    let last = LastRun { read_started_at: 3_000, ..LastRun::default() };
+    let Ending::Store { next, due: Some(due) } = stored(joined).finished(&hold, &last, &RULES) else {
+        panic!("the read was before the request")
+    };
+    let first = next.followed_up(FollowUp { message_id: "follow-up".into(), due });
+    assert_eq!(first.follow_up_depth, 1);
+    let follow_up = Ask { follow_up_depth: 7, ..ask("follow-up", due, false) };
+    let (second, hold) = run(&stored(first), &follow_up, due);
+    assert_eq!(second.follow_up_depth, 7, "a message knows its depth where the state lost it");
+    let last = LastRun { read_started_at: due + 1_000, ..LastRun::default() };
+    let Ending::Store { next, due: None } = second.finished(&hold, &last, &RULES) else {
+        panic!("all is read")
+    };
+    assert_eq!(next.follow_up_depth, 0);
 }

@@ -51,6 +51,7 @@ pub async fn source_queue(queue: &dyn SourceQueue, harness: &dyn QueueHarness) {
     it_tells_its_limit_of_receives(queue, harness).await;
     a_parked_message_lies_in_the_dead_letter_queue_with_its_cause(queue, harness).await;
     a_message_without_type_is_parked_without(queue, harness).await;
+    acknowledged_messages_do_not_come_again(queue, harness).await;
     a_delay_of_nothing_brings_a_message_back_at_once(queue, harness).await;
     a_delayed_message_stays_hidden(queue, harness).await;
     a_follow_up_comes_when_it_is_due(queue, harness).await;
@@ -99,6 +100,23 @@ async fn a_message_without_type_is_parked_without(queue: &dyn SourceQueue, harne
     let attributes: Vec<_> = letter.attributes.keys().map(String::as_str).collect();
     assert_eq!(attributes, ["error", "error_code", "parked_at"]);
     harness.delete(&message.receipt_handle).await;
+}
+
+async fn acknowledged_messages_do_not_come_again(queue: &dyn SourceQueue, harness: &dyn QueueHarness) {
+    let mut received = Vec::new();
+    // more than SQS deletes in one request
+    for number in 0..12 {
+        harness.send(&format!("to acknowledge {number}"), None).await;
+        received.push(receive_one(harness, LONG, "a message to acknowledge").await);
+    }
+    let all: Vec<&QueueMessage> = received.iter().collect();
+    queue.acknowledge(&all).await.unwrap();
+    queue.acknowledge(&[]).await.unwrap();
+    for message in all {
+        // what is still there would be visible at once; of what is gone the queue may say so
+        drop(queue.delay(message, Duration::ZERO).await);
+    }
+    assert!(harness.receive(LONG).await.is_empty(), "an acknowledged message came again");
 }
 
 async fn a_delay_of_nothing_brings_a_message_back_at_once(

@@ -57,6 +57,8 @@ fn full() -> SyncState {
         generation: 1_714_500_000_001,
         lease: Some(Lease { owner: "a".into(), message_id: "m-1".into(), until: 1_714_500_060_000 }),
         follow_up: Some(FollowUp { message_id: "m-2".into(), due: 1_714_500_090_000 }),
+        follow_up_depth: 41,
+        crashed_runs: 2,
         session: Some(SessionDescription {
             test_name: Some("परीक्षा \u{1f642}".into()),
             start_time: "2024-04-30T18:15:00Z".parse().ok(),

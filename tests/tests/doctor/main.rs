@@ -128,7 +128,9 @@ async fn topics_and_queues_with_faults() {
     assert_eq!((found, mend), ("2 messages lie in it", "quiz-etl dlq list"));
     let (found, _) = checks.one("sqs", "-parked-dlq retention", "bad");
     assert!(found.contains("kept for 24 h, the queue's own for 4 d"), "{found}");
-    assert_eq!(checks.bad().len(), 3, "{:?}", checks.bad());
+    let (found, _) = checks.one("sqs", "-bare function", "bad");
+    assert_eq!(found, "no function gets its messages");
+    assert_eq!(checks.bad().len(), 5, "and the other queue has no function either: {:?}", checks.bad());
 
     // the mend is taken at its word
     let command = checks.one("sqs", "-bare policy", "bad").1;
@@ -142,6 +144,23 @@ async fn topics_and_queues_with_faults() {
     let (checks, code) = set_up.checks(&[("EVENTS_TOPIC_ARN", &elsewhere)], &["--only", "sns"]);
     let (_, mend) = checks.one("sns", "events topic", "bad");
     assert!(code == 1 && mend.contains("EVENTS_TOPIC_ARN"), "{mend}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_paused_function_is_bad() {
+    let set_up = SetUp::well_made().await;
+    let mapping = set_up.stack.mapping_of(&format!("{}:live", set_up.of("sync-reports"))).await.unwrap();
+    set_up.stack.enable_mapping(&mapping, false).await.unwrap();
+    let (checks, code) = set_up.checks(&[], &["--only", "sqs"]);
+    assert_eq!((code, checks.bad().len()), (1, 1), "{:?}", checks.bad());
+    let (found, mend) = checks.one("sqs", "-reports function", "bad");
+    let paused = format!("the mapping to {}:live is disabled", set_up.of("sync-reports"));
+    assert!(found.starts_with(&paused), "{found}");
+    assert!(
+        mend.contains("ConsumeEvents") && mend.ends_with(&format!("--uuid {mapping} --enabled")),
+        "{mend}"
+    );
+    checks.one("sqs", "-warehouse function", "good");
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -31,7 +31,7 @@ impl SetUp {
         let stack = Stack::get().await.unwrap();
         let discord = Discord::start(DiscordRules { per_window: 1_000, ..DiscordRules::default() }).unwrap();
         let name = unique("doctor");
-        let deployment = Deployment::create(stack, &name, &wishes(&binaries(), &[], false)).await.unwrap();
+        let deployment = Deployment::create(stack, &name, &wishes(&binaries(), &[], true)).await.unwrap();
         let mut environment = BTreeMap::from_iter(deployment.variables());
         environment.remove("MONGODB_URI");
         let set_up = Self { stack, discord, name, environment: BTreeMap::new() };

@@ -24,6 +24,7 @@ pub const CALLS: &[Calls] = &[
         &["sqs:ChangeMessageVisibility", "sqs:SendMessage"],
         &[REPORTS, WAREHOUSE, DISCORD],
     ),
+    ("shared/sns-sqs/src/queue.rs", &["sqs:DeleteMessage"], &[REPORTS, WAREHOUSE]),
     (
         "shared/sns-sqs/src/lookup.rs",
         &["sqs:GetQueueUrl", "sqs:GetQueueAttributes"],
@@ -78,6 +79,7 @@ pub const CALLS: &[Calls] = &[
         &[OPERATOR],
     ),
     ("cli/doctor/src/aws.rs", &["sts:GetCallerIdentity"], &[OPERATOR]),
+    ("cli/doctor/src/mappings.rs", &["lambda:ListEventSourceMappings"], &[OPERATOR]),
     ("cli/doctor/src/queues.rs", &["sqs:GetQueueUrl", "sqs:GetQueueAttributes"], &[OPERATOR]),
     (
         "cli/doctor/src/topics.rs",
@@ -112,11 +114,18 @@ pub const ON_BEHALF: &[(&str, &[&str], &str)] = &[
 pub const OF_THE_SDK: [&str; 2] = ["sts:AssumeRole", "sts:AssumeRoleWithWebIdentity"];
 
 /// What a binary holds beside its calls: the binary, the actions, and why.
-pub const NEVER_CALLED: &[(&str, &[&str], &str)] = &[(
-    RECONCILE,
-    &["dynamodb:GetItem", "dynamodb:BatchGetItem"],
-    "it reads all sync states at once; behind its trait object there are the ways to read some, too",
-)];
+pub const NEVER_CALLED: &[(&str, &[&str], &str)] = &[
+    (
+        RECONCILE,
+        &["dynamodb:GetItem", "dynamodb:BatchGetItem"],
+        "it reads all sync states at once; behind its trait object there are the ways to read some, too",
+    ),
+    (
+        DISCORD,
+        &["sqs:DeleteMessage"],
+        "its messages are deleted by Lambda; behind the queue's trait object there is the way to do it early, too",
+    ),
+];
 
 /// What a binary calls.
 pub fn of(binary: &str) -> BTreeSet<Action> {

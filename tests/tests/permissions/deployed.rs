@@ -10,7 +10,7 @@ use anyhow::{Result, anyhow};
 use mongodb::bson::{Bson, DateTime, Document, doc};
 use quiz_dynamo::DynamoStates;
 use quiz_stack::{Action, Deployment, Gate, GateRequest, Stack, eventually};
-use quiz_sync_state::{StateKey, SyncStates};
+use quiz_sync_state::{Lease, StateKey, SyncState, SyncStates};
 use serde_json::{Value, json};
 
 use crate::calls::{self, DISCORD, FUNCTIONS, RECONCILE, REPORTS, WAREHOUSE};
@@ -175,6 +175,15 @@ impl World {
         }
     }
 
+    /// A run of the test that crashed.
+    async fn plant_lost_run(&self, session_id: &str, sink: &str) {
+        let states = DynamoStates::new(self.stack.dynamodb(), self.deployment.table("quiz_sync_state"));
+        let key = StateKey { session_id: session_id.to_owned(), sink: sink.to_owned() };
+        let lease = Lease { owner: "lost".to_owned(), message_id: "lost".to_owned(), until: 1 };
+        let lost = SyncState { quiz_id: session_id.to_owned(), lease: Some(lease), ..SyncState::default() };
+        assert!(states.swap(&key, &SyncState::default(), &lost).await.unwrap());
+    }
+
     /// Answers of a test that is synced already, of which no event tells.
     async fn answer_anew(&self, quiz_id: &str) {
         let database = self.stack.mongodb().await.unwrap().database(self.deployment.name());
@@ -223,6 +232,12 @@ async fn the_deployed_functions_ask_for_what_their_roles_allow_and_use_all_of_it
     world.synced(&quiz(0)).await;
     world.synced(&quiz(1)).await;
     world.synced(&quiz(CROWDED)).await;
+    // in one batch with a test whose run crashed: the other one's message is deleted before that runs
+    for (sink, queue) in [(quiz_sync_state::REPORTS, "reports"), (quiz_sync_state::WAREHOUSE, "warehouse")] {
+        world.plant_lost_run(&quiz(5), sink).await;
+        stack.send_all(&world.deployment.queue(queue).url, &[quiz(3), quiz(5)]).await.unwrap();
+    }
+    world.synced(&quiz(5)).await;
     // asked for again within the interval, and behind without an event
     world.publish("events", &[quiz(0)]).await;
     world.answer_anew(&quiz(1)).await;

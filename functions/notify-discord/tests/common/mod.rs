@@ -11,7 +11,7 @@ use std::sync::{Arc, Mutex, MutexGuard};
 use std::time::Duration;
 
 use async_trait::async_trait;
-use notify_discord::{Memory, MemoryError, Notifier, Recalled, Shown};
+use notify_discord::{Memory, MemoryError, Notifier, Recalled, Shown, Tries};
 use quiz_discord::{DiscordClient, Target};
 use quiz_events::QueueMessage;
 use quiz_messaging::{Backoff, ParkCause, QueueError, SourceQueue};
@@ -35,6 +35,10 @@ impl SourceQueue for Notes {
 
     async fn send(&self, _body: &str, _event_type: &str, _delay: Duration) -> Result<String, QueueError> {
         panic!("a notice has no follow-up")
+    }
+
+    async fn acknowledge(&self, _messages: &[&QueueMessage]) -> Result<(), QueueError> {
+        Ok(())
     }
 
     async fn delay(&self, message: &QueueMessage, delay: Duration) -> Result<(), QueueError> {
@@ -70,12 +74,18 @@ impl Memory for InMind {
             backfills.iter().filter_map(|id| Some((id.clone(), known.backfills.get(id)?.clone())));
         Ok(Recalled {
             notices: notices.iter().filter(|id| known.notices.contains(*id)).cloned().collect(),
+            tries: notices.iter().filter_map(|id| Some((id.clone(), *known.tries.get(id)?))).collect(),
             backfills: backfills.collect(),
         })
     }
 
     async fn remember(&self, notices: &[String]) -> Result<(), MemoryError> {
         self.known()?.notices.extend(notices.iter().cloned());
+        Ok(())
+    }
+
+    async fn note_tries(&self, notice: &str, tries: Tries) -> Result<(), MemoryError> {
+        self.known()?.tries.insert(notice.to_owned(), tries);
         Ok(())
     }
 

@@ -193,6 +193,15 @@ impl SourceQueue for Simulated<MemoryQueue> {
             .await
     }
 
+    async fn acknowledge(&self, messages: &[&QueueMessage]) -> Result<(), QueueError> {
+        let failed = || QueueError::Acknowledge {
+            queue: "q".into(),
+            messages: messages.len(),
+            cause: "simulated".into(),
+        };
+        self.party.call("acknowledge early", failed, SourceQueue::acknowledge(&*self.inner, messages)).await
+    }
+
     async fn delay(&self, message: &QueueMessage, delay: Duration) -> Result<(), QueueError> {
         let failed = || message_failed("delay", message);
         self.party.call("delay", failed, self.inner.delay(message, delay)).await
@@ -204,7 +213,7 @@ impl SourceQueue for Simulated<MemoryQueue> {
 }
 
 impl Simulated<MemoryQueue> {
-    pub async fn acknowledge(&self, message: &QueueMessage) {
+    pub async fn delete_answered(&self, message: &QueueMessage) {
         let delete = async { Ok::<_, ()>(self.inner.delete(&message.receipt_handle)) };
         let _ = self.party.call("acknowledge", || (), delete).await;
     }

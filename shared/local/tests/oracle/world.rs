@@ -138,7 +138,7 @@ impl World {
         let messages: Vec<QueueMessage> = queue.inner.receive(BATCH);
         if self.bug == Some(Bug::AcknowledgedFirst) {
             for message in &messages {
-                queue.acknowledge(message).await;
+                queue.delete_answered(message).await;
             }
         }
         let (clock, bug) = (self.time.clone(), self.bug);
@@ -162,7 +162,7 @@ impl World {
         let report = handler.handle(&messages, &queue, Instant::now() + FUNCTION).await;
         for message in messages {
             if !report.failed.contains(&message.message_id) {
-                queue.acknowledge(&message).await;
+                queue.delete_answered(&message).await;
             }
         }
     }

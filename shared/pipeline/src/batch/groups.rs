@@ -108,7 +108,11 @@ impl Group {
                 member.user_id.clone_from(&completion.user_id);
                 member.completed_at = Some(completion.completed_at);
             }
-            Event::SessionSync(sync) => self.request.force |= sync.force,
+            Event::SessionSync(sync) => {
+                self.request.force |= sync.force;
+                let depth = sync.follow_up_depth.unwrap_or_default();
+                self.request.follow_up_depth = self.request.follow_up_depth.max(depth);
+            }
         }
         let request = &mut self.request;
         let backfill_id = event.backfill_id().filter(|id| match &request.backfill_id {

@@ -5,6 +5,7 @@ mod groups;
 mod named;
 mod run;
 mod settle;
+mod time;
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -14,7 +15,7 @@ use tokio::time::Instant;
 
 pub use quiz_messaging::Backoff;
 
-use crate::coordinator::Coordinator;
+use crate::coordinator::{Coordinator, Isolation};
 use crate::listener::Listener;
 use crate::ports::{Clock, SourceQueue};
 use crate::sync::SessionSync;
@@ -45,6 +46,9 @@ impl Default for BatchLimits {
         }
     }
 }
+
+/// Follow-ups of suspects are due at this distance, so that few of them meet in one batch.
+const BETWEEN_SUSPECTS: Duration = Duration::from_secs(5);
 
 /// What became of a batch.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -77,13 +81,29 @@ impl BatchHandler {
         deadline: Instant,
     ) -> BatchReport {
         let grouped = groups::group(messages);
-        let results = run::run(self, grouped.groups, messages, queue, deadline).await;
-        let synced = results.iter().filter(|it| it.synced).count();
-        let absorbed = results.iter().map(|it| it.absorbed).sum();
-        let failures = results.into_iter().flat_map(|it| it.failures).chain(grouped.rejected);
-        let verdicts = settle::verdicts(messages.len(), failures);
-        let settled = settle::settle(self, messages, verdicts, queue, deadline).await;
+        let time = time::Time::of(&self.limits, deadline);
+        let mut settlement = settle::Settlement::new(self, messages, queue, deadline);
+        settlement.add(grouped.rejected);
+        let ended = run::run(self, grouped.groups, messages, queue, time).await;
+        let (results, mut isolated) = ended.least_suspect_first();
+        settlement.add_results(results);
+        settlement.settle(&isolated).await;
+        // one of them is run, with nothing left that its crash could cost; each other one gets a message of its own
+        for (other, place) in isolated.split_off(isolated.len().min(1)).into_iter().zip(0..) {
+            let isolation = Isolation::Defer { after: BETWEEN_SUSPECTS.saturating_mul(place) };
+            let deferred = run::run_isolated(self, other, messages, queue, time, isolation).await;
+            settlement.add_results(vec![deferred]);
+        }
+        settlement.settle(&isolated).await;
+        if let Some(alone) = isolated.pop() {
+            // the notices of settled messages go out with them
+            self.listener.batch_ended().await;
+            settlement.delete_settled().await;
+            let ended = run::run_isolated(self, alone, messages, queue, time, Isolation::Alone).await;
+            settlement.add_results(vec![ended]);
+            settlement.settle(&[]).await;
+        }
         self.listener.batch_ended().await;
-        BatchReport { synced, absorbed, ..settled }
+        settlement.report
     }
 }

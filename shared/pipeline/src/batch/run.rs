@@ -1,5 +1,6 @@
 mod task;
 
+use std::cmp::Reverse;
 use std::collections::HashSet;
 use std::sync::Arc;
 use std::time::Duration;
@@ -13,8 +14,9 @@ use tracing::{Instrument, Span, info_span};
 
 use super::groups::Group;
 use super::settle::last_try;
+use super::time::Time;
 use super::{BatchHandler, named};
-use crate::coordinator::{Admitted, Room, Run};
+use crate::coordinator::{Admitted, Isolation, Room, Run, Suspicion};
 use crate::error::{LEASE_LOST, SyncError};
 use crate::listener::{Absorbed, Failure, Held};
 use crate::outcome::SyncOutcome;
@@ -38,6 +40,23 @@ pub(super) struct GroupResult {
     pub absorbed: usize,
 }
 
+/// What became of a batch's groups.
+#[derive(Default)]
+pub(super) struct BatchEnd {
+    pub results: Vec<GroupResult>,
+    /// Groups whose earlier run crashed: the caller runs each alone.
+    pub isolated: Vec<(Group, Suspicion)>,
+}
+
+impl BatchEnd {
+    /// The isolated groups, the least suspect first: the fewer runs have crashed, then the later the newest of them
+    /// began. The run that had lasted longest when its process died is the most likely cause.
+    pub fn least_suspect_first(mut self) -> (Vec<GroupResult>, Vec<Group>) {
+        self.isolated.sort_by_key(|(_, suspicion)| (suspicion.crashed_runs, Reverse(suspicion.began)));
+        (self.results, self.isolated.into_iter().map(|(group, _)| group).collect())
+    }
+}
+
 /// A test that is read, scored and staged, and still held.
 struct Staged {
     group: Group,
@@ -51,6 +70,7 @@ struct Staged {
 enum Step {
     Ended(GroupResult),
     Staged(Box<Staged>),
+    Isolated(Box<(Group, Suspicion)>),
 }
 
 /// Syncs the groups' tests, a few at a time, then commits what they have staged. One that fails, panics or
@@ -60,40 +80,43 @@ pub(super) async fn run(
     groups: Vec<Group>,
     messages: &[QueueMessage],
     queue: &dyn SourceQueue,
-    deadline: Instant,
-) -> Vec<GroupResult> {
+    time: Time,
+) -> BatchEnd {
     if groups.is_empty() {
-        return Vec::new();
+        return BatchEnd::default();
     }
     let batch = match handler.sync.begin() {
         Ok(batch) => batch,
         Err(error) => {
             let failed = |group: Group| GroupResult::failed(&group, Vec::new(), &failure(&error));
-            return groups.into_iter().map(failed).collect();
+            return BatchEnd { results: groups.into_iter().map(failed).collect(), ..BatchEnd::default() };
         }
     };
-    let limits = &handler.limits;
-    let turn = Turn {
-        handler,
-        batch,
-        messages,
-        queue,
-        began: Instant::now(),
-        stop: before(deadline, limits.stop_reserve + limits.commit_reserve),
-        last_stop: before(deadline, limits.stop_reserve),
-        // an end that is not stored by then leaves its lease to run out
-        end: before(deadline, limits.stop_reserve / 4),
-    };
+    let turn = Turn { handler, batch, messages, queue, time, isolation: Isolation::Wait };
     let steps: Vec<Step> = stream::iter(groups)
-        .map(|group| {
-            let session_id = group.request.target.session_id.clone();
-            let span = info_span!("test", session_id, sink = handler.coordinator.sink(), generation = Empty);
-            turn.one(group).instrument(span)
-        })
-        .buffer_unordered(limits.concurrency.max(1))
+        .map(|group| turn.one_in_span(group))
+        .buffer_unordered(handler.limits.concurrency.max(1))
         .collect()
         .await;
     turn.commit(steps).await
+}
+
+/// Syncs a test session whose last run crashed, or leaves it to a follow-up.
+pub(super) async fn run_isolated(
+    handler: &BatchHandler,
+    group: Group,
+    messages: &[QueueMessage],
+    queue: &dyn SourceQueue,
+    time: Time,
+    isolation: Isolation,
+) -> GroupResult {
+    let batch = match handler.sync.begin() {
+        Ok(batch) => batch,
+        Err(error) => return GroupResult::failed(&group, Vec::new(), &failure(&error)),
+    };
+    let turn = Turn { handler, batch, messages, queue, time, isolation };
+    let step = turn.one_in_span(group).await;
+    turn.commit(vec![step]).await.results.pop().unwrap_or_default()
 }
 
 /// One batch's way through the function's time.
@@ -102,26 +125,29 @@ struct Turn<'a> {
     batch: Arc<dyn SyncBatch>,
     messages: &'a [QueueMessage],
     queue: &'a dyn SourceQueue,
-    began: Instant,
-    /// When what runs is stopped, …
-    stop: Instant,
-    /// … when the commit is, …
-    last_stop: Instant,
-    /// … and when nothing is begun any more.
-    end: Instant,
+    time: Time,
+    isolation: Isolation,
 }
 
 impl Turn<'_> {
+    async fn one_in_span(&self, group: Group) -> Step {
+        let session_id = group.request.target.session_id.clone();
+        let span = info_span!("test", session_id, sink = self.handler.coordinator.sink(), generation = Empty);
+        self.one(group).instrument(span).await
+    }
+
     async fn one(&self, mut group: Group) -> Step {
-        let is_all = self.began.elapsed() < FRESH;
+        let is_all = self.time.began.elapsed() < FRESH;
         let checked = self.in_time(named::check(&*self.batch, &mut group, self.handler.clock.now())).await;
         let failures = match checked {
             Ok(failures) => failures,
             Err(failure) => return Step::Ended(self.failed(group, Vec::new(), failure).await),
         };
         let room = Room {
-            left: self.stop.saturating_duration_since(Instant::now()),
+            left: self.time.stop.saturating_duration_since(Instant::now()),
             is_all,
+            isolation: self.isolation,
+            total: self.time.total(),
             least: self.handler.limits.start_reserve.saturating_sub(self.handler.limits.stop_reserve),
         };
         let of_group = |place: usize| self.messages.get(place);
@@ -135,7 +161,11 @@ impl Turn<'_> {
             }
             Ok(Admitted::Run(run)) => self.sync(group, failures, run).await,
             Ok(Admitted::Covered) => self.absorbed(&group, failures, Absorbed::Covered).await,
-            Ok(Admitted::Deferred) => self.absorbed(&group, failures, Absorbed::Deferred).await,
+            Ok(Admitted::Isolate(suspicion)) => Step::Isolated(Box::new((group, suspicion))),
+            Ok(Admitted::Deferred { depth }) => {
+                self.handler.listener.followed_up(&group.request.target, depth).await;
+                self.absorbed(&group, failures, Absorbed::Deferred).await
+            }
             Ok(Admitted::Joined { keep: None }) => self.absorbed(&group, failures, Absorbed::Joined).await,
             Ok(Admitted::Joined { keep: Some((id, left)) }) => {
                 let kept = messages.iter().position(|message| message.message_id == id);
@@ -158,7 +188,7 @@ impl Turn<'_> {
         let scope = run.scope(self.handler.clock.now());
         let (batch, fence) = (Arc::clone(&self.batch), run.fence.clone());
         let task = async move { batch.sync(&request, &scope).await };
-        let ended = within(self.stop, &[fence], task).await;
+        let ended = within(self.time.stop, &[fence], task).await;
         let result = match ended {
             Ended::Done(Ok(Synced::Staged(outcome))) => {
                 let span = Span::current();
@@ -180,7 +210,8 @@ impl Turn<'_> {
             Ended::Panicked(error) => Err(Failure::temporary("sync_panicked", error)),
         };
         match result {
-            Ok(()) => {
+            Ok(depth) => {
+                self.note_follow_up(&group, depth).await;
                 self.handler.listener.paused(&group.request.target).await;
                 Step::Ended(GroupResult { failures, ..GroupResult::default() })
             }
@@ -198,8 +229,8 @@ impl Turn<'_> {
             let why = RunFailure { error: failure.error.clone(), parked };
             self.handler.coordinator.fail(run, why, self.queue).await
         };
-        let untold = match timeout_at(self.end, ended).await {
-            Ok(Ok(()) | Err(SyncError::TakenOver { .. })) => return failure,
+        let untold = match timeout_at(self.time.end, ended).await {
+            Ok(Ok(_) | Err(SyncError::TakenOver { .. })) => return failure,
             Ok(Err(error)) => error.to_string(),
             Err(_) => "no answer in time".to_owned(),
         };
@@ -233,34 +264,43 @@ impl Turn<'_> {
     ) -> GroupResult {
         let finished = self.handler.coordinator.finish(run, &outcome, self.queue);
         match self.in_time_to_end(finished).await {
-            Ok(()) => {
+            Ok(depth) => {
+                self.note_follow_up(&group, depth).await;
                 self.handler.listener.finished(&outcome).await;
                 GroupResult { failures, synced: true, absorbed: 0 }
             }
             Err(failure) if failure.code == LEASE_LOST => self.failed(group, failures, failure).await,
             Err(failure) => {
-                let failure = self.held(failure);
+                let failure = self.let_go(&group, run, failure).await;
                 self.failed(group, failures, failure).await
             }
         }
     }
 
-    async fn commit(&self, steps: Vec<Step>) -> Vec<GroupResult> {
+    async fn note_follow_up(&self, group: &Group, follow_up: Option<u32>) {
+        if let Some(depth) = follow_up {
+            self.handler.listener.followed_up(&group.request.target, depth).await;
+        }
+    }
+
+    async fn commit(&self, steps: Vec<Step>) -> BatchEnd {
         let mut results = Vec::with_capacity(steps.len());
-        let mut staged = Vec::new();
+        let (mut staged, mut isolated) = (Vec::new(), Vec::new());
         for step in steps {
             match step {
                 Step::Ended(result) => results.push(result),
                 Step::Staged(it) => staged.push(*it),
+                Step::Isolated(suspect) => isolated.push(*suspect),
             }
         }
         if staged.is_empty() {
-            return results;
+            return BatchEnd { results, isolated };
         }
         let fences: Vec<_> = staged.iter().map(|it| it.run.fence.clone()).collect();
         let outcomes = staged.iter().map(|it| it.outcome.clone()).collect();
         let batch = Arc::clone(&self.batch);
-        let committed = within(self.last_stop, &fences, async move { batch.commit(outcomes).await }).await;
+        let committed =
+            within(self.time.last_stop, &fences, async move { batch.commit(outcomes).await }).await;
         let (committed, missing, is_over) = match committed {
             Ended::Done(committed) | Ended::Stopped(Some(committed)) => {
                 let silent = "the commit said nothing of this test".to_owned();
@@ -291,7 +331,7 @@ impl Turn<'_> {
             };
             results.push(ended.instrument(span).await);
         }
-        results
+        BatchEnd { results, isolated }
     }
 
     async fn absorbed(&self, group: &Group, failures: Vec<(usize, Failure)>, how: Absorbed) -> Step {
@@ -310,20 +350,23 @@ impl Turn<'_> {
 
     async fn in_time<T>(&self, work: impl Future<Output = Result<T, SyncError>>) -> Result<T, Failure> {
         let now = Instant::now();
-        if now >= self.last_stop {
+        if now >= self.time.last_stop {
             let late = "too little of the function's time was left to begin".to_owned();
             return Err(Failure::temporary(NOT_STARTED, late));
         }
         // a call that hangs must not eat what is kept for the commit
-        let until = self.stop.max(now + DECISION).min(self.last_stop);
+        let until = self.time.stop.max(now + DECISION).min(self.time.last_stop);
         match timeout_at(until, work).await {
             Ok(done) => done.map_err(|error| failure(&error)),
             Err(_) => Err(out_of_time()),
         }
     }
 
-    async fn in_time_to_end(&self, work: impl Future<Output = Result<(), SyncError>>) -> Result<(), Failure> {
-        match timeout_at(self.end, work).await {
+    async fn in_time_to_end<T>(
+        &self,
+        work: impl Future<Output = Result<T, SyncError>>,
+    ) -> Result<T, Failure> {
+        match timeout_at(self.time.end, work).await {
             Ok(done) => done.map_err(|error| failure(&error)),
             Err(_) => Err(out_of_time()),
         }
@@ -352,8 +395,4 @@ fn out_of_time() -> Failure {
 fn under_way(left: Duration) -> Failure {
     let error = "another invocation is still at the sync that this message asks for".to_owned();
     Failure { held: Some(Held::UnderWay(left)), ..Failure::temporary("sync_under_way", error) }
-}
-
-fn before(deadline: Instant, reserve: Duration) -> Instant {
-    deadline.checked_sub(reserve).unwrap_or_else(Instant::now)
 }

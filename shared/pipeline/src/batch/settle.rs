@@ -4,6 +4,8 @@ use futures::{StreamExt, stream};
 use quiz_events::QueueMessage;
 use tokio::time::{Instant, timeout_at};
 
+use super::groups::Group;
+use super::run::GroupResult;
 use super::{BatchHandler, BatchReport};
 use crate::listener::{Failure, Held};
 use crate::ports::{ParkCause, SourceQueue};
@@ -14,20 +16,6 @@ const CALLS: usize = 16;
 const ANSWER: Duration = Duration::from_secs(1);
 /// How many of a message's failures its cause tells; the rest are counted.
 const TOLD: usize = 3;
-
-/// What each message of the batch comes to, by its place: `None` is done.
-pub(super) fn verdicts(
-    messages: usize,
-    failed: impl Iterator<Item = (usize, Failure)>,
-) -> Vec<Option<Failure>> {
-    let mut failures: Vec<Vec<Failure>> = vec![Vec::new(); messages];
-    for (place, failure) in failed {
-        if let Some(failures) = failures.get_mut(place) {
-            failures.push(failure);
-        }
-    }
-    failures.iter().map(|failures| verdict(failures)).collect()
-}
 
 /// Of a message's failures: one that a retry may mend keeps the message in its queue.
 fn verdict(failures: &[Failure]) -> Option<Failure> {
@@ -45,55 +33,132 @@ fn verdict(failures: &[Failure]) -> Option<Failure> {
     Some(Failure { error: told.join("; "), ..first })
 }
 
-/// Parks what can never succeed or has had its last try, and delays what is to be tried again.
-///
-/// It ends before `deadline`: a message that the queue could not be told about in time is kept, and comes
-/// back after the queue's own visibility timeout.
-pub(super) async fn settle(
-    handler: &BatchHandler,
-    messages: &[QueueMessage],
-    verdicts: Vec<Option<Failure>>,
-    queue: &dyn SourceQueue,
-    deadline: Instant,
-) -> BatchReport {
-    let end = deadline.checked_sub(ANSWER).unwrap_or_else(Instant::now);
-    let failures: Vec<_> =
-        messages.iter().zip(verdicts).filter_map(|(message, verdict)| Some((message, verdict?))).collect();
-    let last_try = if failures.iter().any(|(_, failure)| !failure.permanent) {
-        timeout_at(end, last_try(queue)).await.ok().flatten()
-    } else {
-        None
-    };
-    let settled: Vec<Settled> = stream::iter(failures)
-        .map(|(message, failure)| async move {
-            let is_last = last_try.is_some_and(|last| message.receive_count >= last);
-            let park_it = failure.permanent || (is_last && failure.held.is_none());
-            let settled = async {
-                if park_it {
-                    park(handler, message, failure, queue).await
-                } else {
-                    retry(handler, message, failure.held, queue).await
-                }
-            };
-            let in_time = timeout_at(end, settled).await;
-            in_time.unwrap_or_else(|_| Settled::Kept(message.message_id.clone()))
-        })
-        .buffered(CALLS)
-        .collect()
-        .await;
-    let mut report = BatchReport::default();
-    for settled in settled {
-        match settled {
-            Settled::Parked => report.parked += 1,
-            Settled::Kept(id) => report.failed.push(id),
-        }
-    }
-    report
+/// What becomes of a batch's messages, as their test sessions end.
+pub(super) struct Settlement<'a> {
+    handler: &'a BatchHandler,
+    messages: &'a [QueueMessage],
+    queue: &'a dyn SourceQueue,
+    end: Instant,
+    /// By the message's place in the batch.
+    failures: Vec<Vec<Failure>>,
+    is_settled: Vec<bool>,
+    /// Settled for good, and not yet deleted.
+    done: Vec<&'a QueueMessage>,
+    pub report: BatchReport,
 }
 
-enum Settled {
-    Parked,
-    Kept(String),
+impl<'a> Settlement<'a> {
+    /// It ends before `deadline`: a message whose fate the queue does not learn in time stays, and comes back after the
+    /// queue's own visibility timeout.
+    pub fn new(
+        handler: &'a BatchHandler,
+        messages: &'a [QueueMessage],
+        queue: &'a dyn SourceQueue,
+        deadline: Instant,
+    ) -> Self {
+        Self {
+            handler,
+            messages,
+            queue,
+            end: deadline.checked_sub(ANSWER).unwrap_or_else(Instant::now),
+            failures: vec![Vec::new(); messages.len()],
+            is_settled: vec![false; messages.len()],
+            done: Vec::new(),
+            report: BatchReport::default(),
+        }
+    }
+
+    /// Failures of messages, by their places.
+    pub fn add(&mut self, failed: impl IntoIterator<Item = (usize, Failure)>) {
+        for (place, failure) in failed {
+            if let Some(failures) = self.failures.get_mut(place) {
+                failures.push(failure);
+            }
+        }
+    }
+
+    pub fn add_results(&mut self, results: Vec<GroupResult>) {
+        for result in results {
+            self.report.synced += usize::from(result.synced);
+            self.report.absorbed += result.absorbed;
+            self.add(result.failures);
+        }
+    }
+
+    /// Settles the messages that none of the `waiting` groups needs: parks those that can never succeed or have had their
+    /// last try, and delays those to try again.
+    pub async fn settle(&mut self, waiting: &[Group]) {
+        let mut is_open: Vec<bool> = self.is_settled.iter().map(|settled| !settled).collect();
+        for member in waiting.iter().flat_map(|group| &group.members) {
+            is_open.get_mut(member.place).into_iter().for_each(|is_open| *is_open = false);
+        }
+        let mut failed = Vec::new();
+        let places = self.messages.iter().zip(&self.failures).zip(is_open).zip(&mut self.is_settled);
+        for (((message, failures), is_open), is_settled) in places.filter(|((_, is_open), _)| *is_open) {
+            *is_settled = is_open;
+            match verdict(failures) {
+                Some(failure) => failed.push((message, failure)),
+                None => self.done.push(message),
+            }
+        }
+        let last_try = if failed.iter().any(|(_, failure)| !failure.permanent) {
+            timeout_at(self.end, last_try(self.queue)).await.ok().flatten()
+        } else {
+            None
+        };
+        let settled: Vec<Settled<'_>> = stream::iter(failed)
+            .map(|(message, failure)| self.settle_failed(message, failure, last_try))
+            .buffered(CALLS)
+            .collect()
+            .await;
+        for settled in settled {
+            match settled {
+                Settled::Parked(message) => {
+                    self.report.parked += 1;
+                    self.done.push(message);
+                }
+                Settled::Kept(message) => self.report.failed.push(message.message_id.clone()),
+            }
+        }
+    }
+
+    async fn settle_failed(
+        &self,
+        message: &'a QueueMessage,
+        failure: Failure,
+        last_try: Option<u32>,
+    ) -> Settled<'a> {
+        let is_last = last_try.is_some_and(|last| message.receive_count >= last);
+        let park_it = failure.permanent || (is_last && failure.held.is_none());
+        let settled = async {
+            if park_it {
+                park(self.handler, message, failure, self.queue).await
+            } else {
+                retry(self.handler, message, failure.held, self.queue).await
+            }
+        };
+        timeout_at(self.end, settled).await.unwrap_or(Settled::Kept(message))
+    }
+
+    /// Deletes the settled messages from the queue: should the process end now, they do not come again.
+    pub async fn delete_settled(&mut self) {
+        let done = std::mem::take(&mut self.done);
+        if done.is_empty() {
+            return;
+        }
+        let error = match timeout_at(self.end, self.queue.acknowledge(&done)).await {
+            Ok(Ok(())) => return,
+            Ok(Err(error)) => error.to_string(),
+            Err(_) => "no answer in time".to_owned(),
+        };
+        // they come again, and are covered
+        tracing::warn!(messages = done.len(), error, "settled messages not deleted early");
+    }
+}
+
+enum Settled<'a> {
+    Parked(&'a QueueMessage),
+    Kept(&'a QueueMessage),
 }
 
 /// The count of receives after which the queue gives a message up.
@@ -104,18 +169,18 @@ pub(super) async fn last_try(queue: &dyn SourceQueue) -> Option<u32> {
     })
 }
 
-async fn park(
+async fn park<'a>(
     handler: &BatchHandler,
-    message: &QueueMessage,
+    message: &'a QueueMessage,
     failure: Failure,
     queue: &dyn SourceQueue,
-) -> Settled {
+) -> Settled<'a> {
     let cause =
         ParkCause { code: failure.code.to_owned(), error: failure.error, parked_at: handler.clock.now() };
     match queue.park(message, &cause).await {
         Ok(()) => {
             handler.listener.parked(message, &cause).await;
-            Settled::Parked
+            Settled::Parked(message)
         }
         Err(error) => {
             tracing::error!(message_id = message.message_id, error = %error, "message not parked, kept");
@@ -124,12 +189,12 @@ async fn park(
     }
 }
 
-async fn retry(
+async fn retry<'a>(
     handler: &BatchHandler,
-    message: &QueueMessage,
+    message: &'a QueueMessage,
     held: Option<Held>,
     queue: &dyn SourceQueue,
-) -> Settled {
+) -> Settled<'a> {
     let backoff = handler.limits.backoff.wait(message.receive_count);
     let wait = match held {
         Some(Held::UnderWay(left)) => left,
@@ -139,5 +204,5 @@ async fn retry(
     if let Err(error) = queue.delay(message, wait).await {
         tracing::warn!(message_id = message.message_id, error = %error, "visibility not changed");
     }
-    Settled::Kept(message.message_id.clone())
+    Settled::Kept(message)
 }

@@ -5,9 +5,10 @@ use quiz_sync_state::FollowUp;
 
 use crate::ports::{QueueError, SourceQueue};
 
-/// Sends a message to the sink's own queue that asks for the test again, no sooner than at `due`.
+/// Sends the `depth`th follow-up in a row to the sink's own queue: a request for the same test session, visible at `due`.
 pub(super) async fn send(
     target: &SessionTarget,
+    depth: u32,
     due: i64,
     now: i64,
     queue: &dyn SourceQueue,
@@ -15,6 +16,7 @@ pub(super) async fn send(
     let request = SyncRequest {
         targets: vec![target.clone()],
         reason: Some("follow-up of the sync".to_owned()),
+        follow_up_depth: Some(depth),
         ..SyncRequest::default()
     };
     let delay = Duration::from_millis(u64::try_from(due.saturating_sub(now)).unwrap_or_default());

@@ -149,6 +149,8 @@ impl SyncStates for States {
 pub struct Notes {
     pub parked: Mutex<HashMap<String, ParkCause>>,
     pub delayed: Mutex<HashMap<String, Duration>>,
+    /// Deleted before the batch ended.
+    pub acknowledged: Mutex<Vec<String>>,
     /// Follow-ups, each with its delay.
     pub sent: Mutex<Vec<(String, Duration)>>,
     pub parking_fails: bool,
@@ -173,6 +175,11 @@ impl SourceQueue for Notes {
         let mut sent = self.sent.lock().unwrap();
         sent.push((body.to_owned(), delay));
         Ok(format!("follow-up-{}", sent.len()))
+    }
+
+    async fn acknowledge(&self, messages: &[&QueueMessage]) -> Result<(), QueueError> {
+        self.acknowledged.lock().unwrap().extend(messages.iter().map(|message| message.message_id.clone()));
+        Ok(())
     }
 
     async fn delay(&self, message: &QueueMessage, delay: Duration) -> Result<(), QueueError> {

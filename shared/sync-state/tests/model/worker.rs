@@ -109,6 +109,8 @@ impl Task {
             owner: owner.to_string(),
             newest_completion: None,
             not_before,
+            is_alone: true,
+            follow_up_depth: 0,
         }
     }
 }
@@ -209,6 +211,7 @@ impl Protocol {
                 (next, Then::Run { noted: progress.map(|version| version.parse().unwrap()) })
             }
             Admission::Contradicts { .. } => panic!("there is one quiz"),
+            Admission::Isolate { .. } | Admission::Park { .. } => panic!("each run is alone, and few crash"),
         };
         Step::Swapping { next: Box::new(next), then }
     }
