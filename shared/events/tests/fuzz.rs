@@ -14,11 +14,20 @@ fn seeds() -> Vec<String> {
     });
     let request = json!({
         "type": "session.sync", "session_ids": ["A_6715f621e1eb083bfa9b56cc", "B_6715f621e1eb083bfa9b56cc"],
-        "force": true, "session": {"test_name": "Unit test", "start_time": "2024-04-30T04:30:00Z"},
+        "force": true, "follow_up_depth": 7, "session": {"test_name": "Unit test", "start_time": "2024-04-30T04:30:00Z"},
     });
     let notice = json!({
         "type": "messages.dropped", "id": "n-1", "at": "2024-04-30T18:15:00Z", "queue": "reports-dlq",
         "messages": 3, "by": "olivia", "reason": "a trial",
+    });
+    let finished = json!({
+        "type": "sync.finished", "id": "n-2", "at": "2026-11-21T08:36:04Z", "sink": "reports", "session_id": "A",
+        "quiz_id": "q", "test_name": "A test", "takers": 3, "ranked": 3, "rows_written": 15, "messages_coalesced": 3,
+        "started_at": "2026-11-21T08:36:00Z", "duration_ms": 4000, "histogram": [{"from": 0.0, "to": 4.0, "takers": 3}],
+    });
+    let backfill = json!({
+        "type": "backfill.started", "id": "n-3", "at": "2026-11-21T08:36:04Z", "backfill_id": "b1", "tests": 300,
+        "done": 7, "failed": 0,
     });
     let alarm = json!({
         "AlarmName": "quiz-etl-dead-letters", "NewStateValue": "ALARM", "NewStateReason": "1 > 0",
@@ -30,7 +39,7 @@ fn seeds() -> Vec<String> {
             "Message": message.to_string(), "MessageAttributes": {"type": {"Type": "String", "Value": "session.sync"}},
         })
     };
-    let plain = [completed, request, notice, alarm];
+    let plain = [completed, request, notice, finished, backfill, alarm];
     plain.iter().chain(&plain.each_ref().map(envelope)).map(ToString::to_string).collect()
 }
 

@@ -44,6 +44,17 @@ async fn a_batch_is_measured() {
     }
 }
 
+/// Each receive of a message is logged and counted, also where not even the batch can be begun.
+#[tokio::test(start_paused = true)]
+async fn a_batch_that_cannot_be_begun_is_measured() {
+    let sums = Arc::new(Sums::default());
+    let listener = Arc::new(MetricsListener::new("reports", Arc::new(LogListener), sums.clone()));
+    let (script, queue) = (Scripted { cannot_begin: true, ..Scripted::default() }, Notes::default());
+    let messages = [of("1", "A"), of("2", "A"), of("3", "B")];
+    let (report, _) = run_telling(script, BatchLimits::default(), listener, &messages, &queue, 900).await;
+    assert_eq!((report.failed.len(), sums.0.lock().unwrap()["SyncsFailed"]), (3, 2));
+}
+
 #[tokio::test]
 async fn the_depth_of_a_follow_up_is_measured() {
     let sums = Arc::new(Sums::default());

@@ -83,24 +83,24 @@ impl BatchHandler {
         let grouped = groups::group(messages);
         let time = time::Time::of(&self.limits, deadline);
         let mut settlement = settle::Settlement::new(self, messages, queue, deadline);
-        settlement.add(grouped.rejected);
-        let ended = run::run(self, grouped.groups, messages, queue, time).await;
+        settlement.add_failures(grouped.rejected);
+        let ended = run::run(self, grouped.groups, messages, queue, time, Isolation::Wait).await;
         let (results, mut isolated) = ended.least_suspect_first();
-        settlement.add_results(results);
+        settlement.add(results);
         settlement.settle(&isolated).await;
         // one of them is run, with nothing left that its crash could cost; each other one gets a message of its own
         for (other, place) in isolated.split_off(isolated.len().min(1)).into_iter().zip(0..) {
             let isolation = Isolation::Defer { after: BETWEEN_SUSPECTS.saturating_mul(place) };
-            let deferred = run::run_isolated(self, other, messages, queue, time, isolation).await;
-            settlement.add_results(vec![deferred]);
+            let ended = run::run(self, vec![other], messages, queue, time, isolation).await;
+            settlement.add(ended.results);
         }
         settlement.settle(&isolated).await;
-        if let Some(alone) = isolated.pop() {
+        if !isolated.is_empty() {
             // the notices of settled messages go out with them
             self.listener.batch_ended().await;
             settlement.delete_settled().await;
-            let ended = run::run_isolated(self, alone, messages, queue, time, Isolation::Alone).await;
-            settlement.add_results(vec![ended]);
+            let ended = run::run(self, isolated, messages, queue, time, Isolation::Alone).await;
+            settlement.add(ended.results);
             settlement.settle(&[]).await;
         }
         self.listener.batch_ended().await;

@@ -81,18 +81,16 @@ pub(super) async fn run(
     messages: &[QueueMessage],
     queue: &dyn SourceQueue,
     time: Time,
+    isolation: Isolation,
 ) -> BatchEnd {
     if groups.is_empty() {
         return BatchEnd::default();
     }
     let batch = match handler.sync.begin() {
         Ok(batch) => batch,
-        Err(error) => {
-            let failed = |group: Group| GroupResult::failed(&group, Vec::new(), &failure(&error));
-            return BatchEnd { results: groups.into_iter().map(failed).collect(), ..BatchEnd::default() };
-        }
+        Err(error) => return cannot_begin(handler, &groups, &failure(&error)).await,
     };
-    let turn = Turn { handler, batch, messages, queue, time, isolation: Isolation::Wait };
+    let turn = Turn { handler, batch, messages, queue, time, isolation };
     let steps: Vec<Step> = stream::iter(groups)
         .map(|group| turn.one_in_span(group))
         .buffer_unordered(handler.limits.concurrency.max(1))
@@ -101,22 +99,13 @@ pub(super) async fn run(
     turn.commit(steps).await
 }
 
-/// Syncs a test session whose last run crashed, or leaves it to a follow-up.
-pub(super) async fn run_isolated(
-    handler: &BatchHandler,
-    group: Group,
-    messages: &[QueueMessage],
-    queue: &dyn SourceQueue,
-    time: Time,
-    isolation: Isolation,
-) -> GroupResult {
-    let batch = match handler.sync.begin() {
-        Ok(batch) => batch,
-        Err(error) => return GroupResult::failed(&group, Vec::new(), &failure(&error)),
-    };
-    let turn = Turn { handler, batch, messages, queue, time, isolation };
-    let step = turn.one_in_span(group).await;
-    turn.commit(vec![step]).await.results.pop().unwrap_or_default()
+async fn cannot_begin(handler: &BatchHandler, groups: &[Group], failure: &Failure) -> BatchEnd {
+    let mut results = Vec::with_capacity(groups.len());
+    for group in groups {
+        handler.listener.failed(&group.request.target, failure).await;
+        results.push(GroupResult::failed(group, Vec::new(), failure));
+    }
+    BatchEnd { results, ..BatchEnd::default() }
 }
 
 /// One batch's way through the function's time.
@@ -161,7 +150,10 @@ impl Turn<'_> {
             }
             Ok(Admitted::Run(run)) => self.sync(group, failures, run).await,
             Ok(Admitted::Covered) => self.absorbed(&group, failures, Absorbed::Covered).await,
-            Ok(Admitted::Isolate(suspicion)) => Step::Isolated(Box::new((group, suspicion))),
+            Ok(Admitted::Isolate(suspicion)) if self.isolation == Isolation::Wait => {
+                Step::Isolated(Box::new((group, suspicion)))
+            }
+            Ok(Admitted::Isolate(_)) => Step::Ended(self.failed(group, failures, out_of_time()).await),
             Ok(Admitted::Deferred { depth }) => {
                 self.handler.listener.followed_up(&group.request.target, depth).await;
                 self.absorbed(&group, failures, Absorbed::Deferred).await

@@ -69,7 +69,7 @@ impl<'a> Settlement<'a> {
     }
 
     /// Failures of messages, by their places.
-    pub fn add(&mut self, failed: impl IntoIterator<Item = (usize, Failure)>) {
+    pub fn add_failures(&mut self, failed: impl IntoIterator<Item = (usize, Failure)>) {
         for (place, failure) in failed {
             if let Some(failures) = self.failures.get_mut(place) {
                 failures.push(failure);
@@ -77,11 +77,11 @@ impl<'a> Settlement<'a> {
         }
     }
 
-    pub fn add_results(&mut self, results: Vec<GroupResult>) {
+    pub fn add(&mut self, results: Vec<GroupResult>) {
         for result in results {
             self.report.synced += usize::from(result.synced);
             self.report.absorbed += result.absorbed;
-            self.add(result.failures);
+            self.add_failures(result.failures);
         }
     }
 

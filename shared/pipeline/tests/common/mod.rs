@@ -34,6 +34,8 @@ pub struct Scripted {
     pub commits: bool,
     /// How many tests each commit had.
     pub commits_of: Mutex<Vec<usize>>,
+    /// No batch can be begun.
+    pub cannot_begin: bool,
 }
 
 /// Begins batches that are one and the same script.
@@ -41,6 +43,9 @@ pub struct Scripting(pub Arc<Scripted>);
 
 impl SessionSync for Scripting {
     fn begin(&self) -> Result<Arc<dyn SyncBatch>, SyncError> {
+        if self.0.cannot_begin {
+            return Err(SinkError::from(WarehouseError::unavailable("stage rows", "no space left")).into());
+        }
         Ok(self.0.clone())
     }
 }
