@@ -233,9 +233,14 @@ async fn the_deployed_functions_ask_for_what_their_roles_allow_and_use_all_of_it
     world.synced(&quiz(1)).await;
     world.synced(&quiz(CROWDED)).await;
     // in one batch with a test whose run crashed: the other one's message is deleted before that runs
-    for (sink, queue) in [(quiz_sync_state::REPORTS, "reports"), (quiz_sync_state::WAREHOUSE, "warehouse")] {
+    for (function, sink, queue) in
+        [(REPORTS, quiz_sync_state::REPORTS, "reports"), (WAREHOUSE, quiz_sync_state::WAREHOUSE, "warehouse")]
+    {
         world.plant_lost_run(&quiz(5), sink).await;
-        stack.send_all(&world.deployment.queue(queue).url, &[quiz(3), quiz(5)]).await.unwrap();
+        let deployed = Deployed::of(&world.deployment, function, queue).await;
+        deployed.pause().await;
+        stack.send_all(&deployed.queue.url, &[quiz(3), quiz(5)]).await.unwrap();
+        deployed.consume(10, 2).await;
     }
     world.synced(&quiz(5)).await;
     // asked for again within the interval, and behind without an event
