@@ -92,9 +92,13 @@ fn a_test_is_behind_where_nobody_is_at_what_it_needs() {
         ),
         (
             "the follow-up is lost",
-            SyncState { follow_up: follow_up(NOW - 31 * MINUTE), ..asked(50 * MINUTE) },
+            SyncState {
+                follow_up: follow_up(NOW - 61 * MINUTE),
+                synced_through: NOW - 2 * HOUR,
+                ..asked(80 * MINUTE)
+            },
             &[],
-            Some((Asked, 50 * MINUTE)),
+            Some((Asked, 80 * MINUTE)),
         ),
         ("asked for just now", asked(9 * MINUTE), &[], None),
         ("asked for and not synced", asked(10 * MINUTE), &[], Some((Asked, 10 * MINUTE))),
@@ -191,7 +195,7 @@ prop_compose! {
         requested_through in ago(3 * HOUR),
         synced_through in prop_oneof![Just(0), ago(3 * HOUR)],
         lease in prop::option::of(NOW - HOUR..NOW + MINUTE),
-        follow_up in prop::option::of(NOW - HOUR..NOW + MINUTE),
+        follow_up in prop::option::of(NOW - 2 * HOUR..NOW + MINUTE),
         result in prop::option::of(prop_oneof![
             Just(RunResult::Finished), Just(RunResult::Failed), Just(RunResult::Parked), Just(RunResult::Paused),
         ]),
