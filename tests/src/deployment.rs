@@ -34,7 +34,7 @@ pub struct Wishes<'a> {
     pub binaries: &'a Path,
     /// Parameters of the template.
     pub parameters: &'a [(&'a str, &'a str)],
-    /// Whether the functions get their messages from the start, or once [`Deployment::consume`] is called.
+    /// Whether the functions get their messages from the start, or once a test enables their mappings.
     pub consumes: bool,
 }
 

@@ -20,7 +20,7 @@ pub trait Memory: Send + Sync {
     async fn note_tries(&self, notice: &str, tries: Tries) -> Result<(), MemoryError>;
 
     /// Whether this notice may post the backfill's first message: no other notice of it is just about to
-    /// ([`CLAIM`]).
+    /// (`CLAIM`).
     async fn claim_backfill(&self, backfill_id: &str, notice_id: &str) -> Result<bool, MemoryError>;
 
     /// Remembers for two weeks what a backfill's message shows, unless a newer notice is remembered with it. Gives
