@@ -9,6 +9,7 @@ use std::io::Write;
 use std::process::{Command, Stdio};
 
 use quiz_domain::reports::ReportTable;
+use quiz_messaging::MOST_RECEIVES;
 use quiz_stack::{Deployment, Stack, template, unique};
 use serde_json::{Map, Value, json};
 use support::{PATIENCE, binaries, wishes};
@@ -45,9 +46,7 @@ fn every_queue_keeps_its_messages_and_parks_what_fails() {
         let queue = properties(&all, &format!("{name}Queue"));
         let redrive = &queue["RedrivePolicy"];
         assert_eq!(redrive["deadLetterTargetArn"], arn_of(&format!("{name}DeadLetterQueue")));
-        // a test session whose runs crash is parked with that cause before SQS moves its message without one
-        let least = u64::from(quiz_sync_state::MOST_CRASHES) + 2;
-        assert!(redrive["maxReceiveCount"].as_u64().unwrap() >= least, "{name}");
+        assert_eq!(redrive["maxReceiveCount"].as_u64(), Some(u64::from(MOST_RECEIVES)), "{name}");
         let function = properties(&all, function);
         let mapping = &function["Events"]["Queue"]["Properties"];
         let window = mapping["MaximumBatchingWindowInSeconds"].as_u64().unwrap();

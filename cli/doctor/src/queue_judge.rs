@@ -4,6 +4,7 @@ use std::collections::HashMap;
 use std::time::Duration;
 
 use jiff::SignedDuration;
+use quiz_messaging::MOST_RECEIVES;
 use quiz_terminal::{age, counted};
 use serde_json::{Value, json};
 
@@ -11,8 +12,6 @@ use crate::arn::Arn;
 use crate::check::Finding;
 use crate::policy::{self, Verdict};
 
-/// Fewer receives do not ride out an outage, and SQS moves a message whose function crashes before its cause is noted.
-const RECEIVES: u64 = 7;
 /// The shortest function timeout, six times.
 const VISIBILITY: Duration = Duration::from_mins(6);
 /// What SQS keeps a message for at most.
@@ -57,7 +56,7 @@ impl QueueFacts {
     }
 
     fn redrive_to(&self, arn: &str) -> String {
-        let policy = json!({ "deadLetterTargetArn": arn, "maxReceiveCount": RECEIVES.to_string() });
+        let policy = json!({ "deadLetterTargetArn": arn, "maxReceiveCount": MOST_RECEIVES.to_string() });
         self.set(&format!("'{}'", json!({ "RedrivePolicy": policy.to_string() })))
     }
 }
@@ -75,8 +74,9 @@ pub fn redrive(queue: &QueueFacts) -> Finding {
         return Finding::bad(format!("its dead-letter queue {name} is FIFO, which takes no messages"), mend);
     }
     let times = counted(redrive.receives, "receive");
-    if redrive.receives < RECEIVES {
-        let found = format!("to {name} after {times}, too few to ride out an outage");
+    // with fewer, SQS moves messages to the dead-letter queue during an outage
+    if redrive.receives < u64::from(MOST_RECEIVES) {
+        let found = format!("to {name} after {times}, too few to ride out three days of outage");
         return Finding::warning(found, queue.redrive_to(&redrive.arn));
     }
     Finding::good(format!("to {name} after {times}"))
@@ -208,11 +208,11 @@ mod tests {
         let policy = |dlq: &str, count: &str| {
             format!(r#"{{"deadLetterTargetArn":"arn:aws:sqs:r:1:{dlq}","maxReceiveCount":{count}}}"#)
         };
-        assert_eq!(to(&policy("dead", "7")).found, "to dead after 7 receives");
+        assert_eq!(to(&policy("dead", "600")).found, "to dead after 600 receives");
         let few = to(&policy("dead", "\"3\""));
         assert_eq!(few.status, Status::Warning);
-        insta::assert_snapshot!(few.mend.unwrap(), @r#"aws sqs set-queue-attributes --queue-url https://sqs/1/reports --attributes '{"RedrivePolicy":"{\"deadLetterTargetArn\":\"arn:aws:sqs:r:1:dead\",\"maxReceiveCount\":\"7\"}"}'"#);
-        assert_eq!(to(&policy("dead.fifo", "7")).status, Status::Bad);
+        insta::assert_snapshot!(few.mend.unwrap(), @r#"aws sqs set-queue-attributes --queue-url https://sqs/1/reports --attributes '{"RedrivePolicy":"{\"deadLetterTargetArn\":\"arn:aws:sqs:r:1:dead\",\"maxReceiveCount\":\"600\"}"}'"#);
+        assert_eq!(to(&policy("dead.fifo", "600")).status, Status::Bad);
         assert_eq!(to("").status, Status::Bad);
     }
 

@@ -1,8 +1,11 @@
 use std::time::Duration;
 
-/// How long a failed message waits: doubled with each receive, up to a limit, and spread by jitter so
-/// that retries do not come back together. With the default and a redrive policy of 7 receives, messages
-/// ride out an outage of 22 to 45 minutes.
+/// Receives that a queue's redrive policy should allow (`maxReceiveCount`): with the default [`Backoff`], messages wait out
+/// three days before they are parked.
+pub const MOST_RECEIVES: u32 = 600;
+
+/// How long a failed message waits: doubled with each receive, up to a limit, and spread by jitter so that retries do
+/// not come back together. The limit is low, so that a message is tried soon after its cause is gone.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Backoff {
     pub first: Duration,
@@ -19,21 +22,34 @@ impl Backoff {
     /// The wait after the `receive_count`th receive: between half of the doubled time and all of it.
     #[must_use]
     pub fn wait(&self, receive_count: u32) -> Duration {
+        self.full(receive_count).mul_f64(0.5 + 0.5 * fastrand::f64())
+    }
+
+    /// How long a message waits, at least, before its `receives`th receive.
+    #[must_use]
+    pub fn least_patience(&self, receives: u32) -> Duration {
+        (1..receives).map(|receive| self.full(receive) / 2).sum()
+    }
+
+    fn full(&self, receive_count: u32) -> Duration {
         let doublings = receive_count.saturating_sub(1).min(20);
-        let full = self.first.saturating_mul(1 << doublings).min(self.longest);
-        full.mul_f64(0.5 + 0.5 * fastrand::f64())
+        self.first.saturating_mul(1 << doublings).min(self.longest)
     }
 }
 
 #[cfg(test)]
 mod tests {
-    use super::Backoff;
+    use super::{Backoff, MOST_RECEIVES};
     use std::time::Duration;
 
     #[test]
-    fn an_outage_of_22_minutes_parks_nothing() {
-        let waits = (1..7).map(|receive| Backoff::default().wait(receive));
-        assert!(waits.sum::<Duration>() >= Duration::from_mins(22));
+    fn an_outage_of_three_days_parks_nothing() {
+        let backoff = Backoff::default();
+        assert!(backoff.least_patience(MOST_RECEIVES) >= Duration::from_hours(72));
+        assert!(backoff.least_patience(7) >= Duration::from_mins(22));
+        let waits: Duration = (1..MOST_RECEIVES).map(|receive| backoff.wait(receive)).sum();
+        assert!(waits >= backoff.least_patience(MOST_RECEIVES));
+        assert!(waits < Duration::from_hours(7 * 24), "half of what SQS keeps a message for");
     }
 
     #[test]

@@ -5,7 +5,7 @@ mod cause;
 mod notices;
 mod queue;
 
-pub use backoff::Backoff;
+pub use backoff::{Backoff, MOST_RECEIVES};
 pub use cause::{Cause, answer_of, with_causes};
 pub use notices::Notices;
 pub use queue::{ParkCause, QueueError, SourceQueue, SourceQueues};

@@ -1,4 +1,5 @@
 mod follow_up;
+mod note;
 mod run;
 
 use std::cmp::Reverse;
@@ -120,11 +121,13 @@ impl Coordinator {
         self.clock.now().as_millisecond()
     }
 
-    /// Takes the test on, for the messages that ask for it, or says who does.
+    /// Takes the test on, for the messages that ask for it, or says who does. `known` is the state as it was read since
+    /// the messages were received, where it was.
     pub(crate) async fn admit(
         &self,
         request: &SessionRequest,
         messages: &[&QueueMessage],
+        mut known: Option<SyncState>,
         room: Room,
         queue: &dyn SourceQueue,
     ) -> Result<Admitted, SyncError> {
@@ -133,7 +136,11 @@ impl Coordinator {
         let mut ask = self.ask(request, messages);
         let mut lost_answers = 0;
         for attempt in 0..SWAPS {
-            let seen = match self.states.get(&key).await {
+            let seen = match known.take() {
+                Some(known) => Ok(known),
+                None => self.states.get(&key).await,
+            };
+            let seen = match seen {
                 Ok(seen) => seen,
                 Err(cause) if lost_answers > 0 => return Err(SyncError::LeaseUnsure { cause }),
                 Err(error) => return Err(error.into()),
@@ -178,7 +185,8 @@ impl Coordinator {
                 }
                 Admission::Park { crashed_runs } => {
                     let error = SyncError::RunsCrash { session_id: session_id.clone(), crashed_runs };
-                    let failure = RunFailure { error: error.to_string(), parked: true };
+                    let failure =
+                        RunFailure { code: error.code().to_owned(), error: error.to_string(), parked: true };
                     (seen.parked_for_crashes(&ask, failure, now), Then::Fail(error))
                 }
                 Admission::Run { next, progress } => (next, Then::Run { progress }),

@@ -3,6 +3,7 @@ use std::time::Duration;
 use quiz_domain::{QuizError, RankError};
 use thiserror::Error;
 
+use crate::listener::Patience;
 use crate::ports::{QueueError, SourceError, StateError, WarehouseError};
 use crate::sink::SinkError;
 
@@ -59,23 +60,37 @@ pub enum SyncError {
 }
 
 impl SyncError {
-    /// Whether the same message can never succeed.
+    /// How long messages with this failure are retried.
     #[must_use]
-    pub fn is_permanent(&self) -> bool {
+    pub fn patience(&self) -> Patience {
         match self {
-            Self::Quiz(_) | Self::RunsCrash { .. } => true,
-            Self::Sink(error) => error.is_permanent(),
-            Self::Contradiction { permanent, .. } => *permanent,
-            Self::UnknownQuiz { .. }
-            | Self::Source(_)
-            | Self::Rank(_)
+            Self::Quiz(_) | Self::RunsCrash { .. } => Patience::None,
+            Self::Contradiction { permanent, .. } => {
+                if *permanent {
+                    Patience::None
+                } else {
+                    Patience::Short
+                }
+            }
+            Self::Sink(error) if error.is_permanent() => Patience::None,
+            Self::UnknownQuiz { .. } | Self::Source(SourceError::Corrupt { .. }) | Self::Rank(_) => {
+                Patience::Short
+            }
+            Self::Source(SourceError::Unavailable { .. } | SourceError::Refused { .. })
+            | Self::Sink(_)
             | Self::State(_)
             | Self::LeaseUnsure { .. }
             | Self::NoTime { .. }
             | Self::Queue(_)
             | Self::Contended { .. }
-            | Self::TakenOver { .. } => false,
+            | Self::TakenOver { .. } => Patience::Long,
         }
+    }
+
+    /// Whether the same message can never succeed.
+    #[must_use]
+    pub fn is_permanent(&self) -> bool {
+        self.patience() == Patience::None
     }
 
     /// The `error_code` of a parked message.

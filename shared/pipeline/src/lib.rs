@@ -4,6 +4,7 @@
 
 pub mod batch;
 mod coordinator;
+mod dependency;
 mod engine;
 mod error;
 mod listener;
@@ -21,9 +22,10 @@ mod sync;
 mod warehouse_sink;
 
 pub use coordinator::Coordinator;
+pub use dependency::Dependency;
 pub use engine::{Engine, Snapshots};
 pub use error::SyncError;
-pub use listener::{Absorbed, Failure, Held, LONGEST_CHAIN, Listener, LogListener};
+pub use listener::{Absorbed, Failure, Held, LONGEST_CHAIN, Listener, LogListener, Patience, SHORT_PATIENCE};
 pub use metrics::{
     METRICS, Meter, Metric, MetricsListener, OLDEST_BEHIND, RECONCILE_METRICS, SYNCS_REQUESTED, TESTS_BEHIND,
     UNKNOWN_TESTS, Unit, metrics_page,

@@ -16,11 +16,24 @@ pub const LONGEST_CHAIN: u32 = 1_000;
 pub struct Failure {
     pub code: &'static str,
     pub error: String,
-    /// The same messages can never succeed.
-    pub permanent: bool,
+    pub patience: Patience,
     /// The message must stay in the queue, whatever its count of receives.
     pub held: Option<Held>,
 }
+
+/// How long failed messages are retried before they are parked.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Patience {
+    /// Not at all: the same messages can never succeed.
+    None,
+    /// For [`SHORT_PATIENCE`] receives, some 20 to 45 minutes: what is missing may still come.
+    Short,
+    /// For as many receives as the queue allows, more than a day: a dependency is down, or refuses for now.
+    Long,
+}
+
+/// Receives after which a message is parked that waits for something that does not come.
+pub const SHORT_PATIENCE: u32 = 7;
 
 /// Why a message stays in its queue, and for how long.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -33,11 +46,27 @@ pub enum Held {
 
 impl Failure {
     pub(crate) fn permanent(code: &'static str, error: String) -> Self {
-        Self { code, error, permanent: true, held: None }
+        Self { code, error, patience: Patience::None, held: None }
     }
 
-    pub(crate) fn temporary(code: &'static str, error: String) -> Self {
-        Self { code, error, permanent: false, held: None }
+    /// Of something that is missing, or of one test session alone.
+    pub(crate) fn short(code: &'static str, error: String) -> Self {
+        Self { code, error, patience: Patience::Short, held: None }
+    }
+
+    /// Of a dependency, or of too little time.
+    pub(crate) fn transient(code: &'static str, error: String) -> Self {
+        Self { code, error, patience: Patience::Long, held: None }
+    }
+
+    /// The receive after which a message with this failure is parked; `None` where it is retried without end. `most` is
+    /// how many receives the queue allows.
+    pub(crate) fn last_receive(&self, most: Option<u32>) -> Option<u32> {
+        match self.patience {
+            Patience::None => Some(0),
+            Patience::Short => Some(most.unwrap_or(SHORT_PATIENCE).min(SHORT_PATIENCE)),
+            Patience::Long => most,
+        }
     }
 }
 
@@ -69,6 +98,9 @@ pub trait Listener: Send + Sync {
     async fn finished(&self, outcome: &SyncOutcome);
     async fn failed(&self, target: &SessionTarget, failure: &Failure);
     async fn parked(&self, message: &QueueMessage, cause: &ParkCause);
+
+    /// The message waits in its queue, for `wait` at least.
+    async fn waiting(&self, _message: &QueueMessage, _failure: &Failure, _wait: Duration) {}
 
     /// So many messages of a test are done without a sync of their own.
     async fn absorbed(&self, _target: &SessionTarget, _how: Absorbed, _messages: usize) {}
@@ -143,8 +175,18 @@ impl Listener for LogListener {
             quiz_id = target.quiz_id,
             error_code = failure.code,
             error = failure.error,
-            permanent = failure.permanent,
+            permanent = failure.patience == Patience::None,
             "sync failed"
+        );
+    }
+
+    async fn waiting(&self, message: &QueueMessage, failure: &Failure, wait: Duration) {
+        tracing::info!(
+            message_id = message.message_id,
+            receive_count = message.receive_count,
+            error_code = failure.code,
+            wait_s = wait.as_secs(),
+            "message waits"
         );
     }
 

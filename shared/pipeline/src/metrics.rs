@@ -1,6 +1,7 @@
 //! What is measured: the names, units and meanings of all metrics, in one place.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use async_trait::async_trait;
 use quiz_events::{QueueMessage, SessionTarget};
@@ -70,6 +71,11 @@ const MESSAGES_COALESCED: Metric =
     Metric::new("MessagesCoalesced", Unit::Count, "messages done without a sync of their own");
 const MESSAGES_PARKED: Metric =
     Metric::new("MessagesParked", Unit::Count, "messages sent to the dead-letter queue with their cause");
+const MESSAGES_WAITING: Metric = Metric::new(
+    "MessagesWaiting",
+    Unit::Count,
+    "messages that failed for now and were put back into the queue, counted each time",
+);
 const FOLLOW_UP_DEPTH: Metric = Metric::new(
     "FollowUpDepth",
     Unit::Count,
@@ -98,7 +104,7 @@ pub const UNKNOWN_TESTS: Metric = Metric::new(
 pub const RECONCILE_METRICS: [Metric; 4] = [TESTS_BEHIND, OLDEST_BEHIND, SYNCS_REQUESTED, UNKNOWN_TESTS];
 
 /// Those of the syncs.
-pub const METRICS: [Metric; 13] = [
+pub const METRICS: [Metric; 14] = [
     SYNCS_FINISHED,
     SYNCS_FAILED,
     SYNCS_PAUSED,
@@ -110,6 +116,7 @@ pub const METRICS: [Metric; 13] = [
     SOURCE_TIME,
     SINK_TIME,
     MESSAGES_COALESCED,
+    MESSAGES_WAITING,
     MESSAGES_PARKED,
     FOLLOW_UP_DEPTH,
 ];
@@ -155,6 +162,11 @@ impl Listener for MetricsListener {
     async fn failed(&self, target: &SessionTarget, failure: &Failure) {
         self.meter.record(self.sink, &[(SYNCS_FAILED, 1)]);
         self.inner.failed(target, failure).await;
+    }
+
+    async fn waiting(&self, message: &QueueMessage, failure: &Failure, wait: Duration) {
+        self.meter.record(self.sink, &[(MESSAGES_WAITING, 1)]);
+        self.inner.waiting(message, failure, wait).await;
     }
 
     async fn parked(&self, message: &QueueMessage, cause: &ParkCause) {

@@ -1,5 +1,6 @@
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
 
 use async_trait::async_trait;
 use quiz_domain::{Histogram, Problem};
@@ -76,6 +77,10 @@ impl Listener for NoticeListener {
 
     async fn failed(&self, target: &SessionTarget, failure: &Failure) {
         self.inner.failed(target, failure).await;
+    }
+
+    async fn waiting(&self, message: &QueueMessage, failure: &Failure, wait: Duration) {
+        self.inner.waiting(message, failure, wait).await;
     }
 
     async fn absorbed(&self, target: &SessionTarget, how: Absorbed, messages: usize) {

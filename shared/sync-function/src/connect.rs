@@ -47,6 +47,7 @@ pub fn connect(
         Some((store, commit)) => engine.with_snapshots(Snapshots::new(store, commit)),
         None => engine,
     };
+    let limits = BatchLimits { backoff: settings.backoff, ..limits };
     let batches = BatchHandler { sync: Arc::new(engine), coordinator, listener, clock, limits };
     Handler::new(batches, Arc::new(queues))
 }

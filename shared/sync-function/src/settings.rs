@@ -2,10 +2,13 @@ use std::collections::HashSet;
 use std::time::Duration;
 
 use quiz_pipeline::Rules;
+use quiz_pipeline::batch::Backoff;
 use quiz_runtime::{Environment, SecretSource};
 
 /// SQS delays a message for no longer.
 const LONGEST_INTERVAL: u64 = 900;
+/// SQS hides a message for no longer: 12 hours.
+const LONGEST_WAIT: u64 = 43_200;
 
 /// Where the answers are, whose are left out, and who is told.
 #[derive(Debug)]
@@ -20,6 +23,8 @@ pub struct SourceSettings {
     /// The table of the sync states.
     pub state_table: String,
     pub rules: Rules,
+    /// How long a message waits that failed for now.
+    pub backoff: Backoff,
 }
 
 impl SourceSettings {
@@ -32,18 +37,33 @@ impl SourceSettings {
             metrics_namespace: env.or("METRICS_NAMESPACE", "QuizEtl"),
             state_table: env.or("SYNC_STATE_TABLE", "quiz_sync_state"),
             rules: rules(env),
+            backoff: backoff(env),
         }
     }
 }
 
 fn rules(env: &mut Environment) -> Rules {
     let rules = Rules::default();
-    let Some(text) = env.optional("SYNC_INTERVAL_SECONDS") else { return rules };
-    if let Some(seconds) = text.parse().ok().filter(|seconds| *seconds <= LONGEST_INTERVAL) {
-        return Rules { interval: Duration::from_secs(seconds), ..rules };
+    let interval = seconds(env, "SYNC_INTERVAL_SECONDS", 0, LONGEST_INTERVAL);
+    Rules { interval: interval.unwrap_or(rules.interval), ..rules }
+}
+
+fn backoff(env: &mut Environment) -> Backoff {
+    let usual = Backoff::default();
+    match seconds(env, "RETRY_LONGEST_SECONDS", 1, LONGEST_WAIT) {
+        Some(longest) => Backoff { first: usual.first.min(longest), longest },
+        None => usual,
     }
-    env.problem(format!("SYNC_INTERVAL_SECONDS must be a whole number from 0 to {LONGEST_INTERVAL}"));
-    rules
+}
+
+/// `None` where the variable is not set.
+fn seconds(env: &mut Environment, name: &str, least: u64, most: u64) -> Option<Duration> {
+    let text = env.optional(name)?;
+    let seconds = text.parse().ok().filter(|seconds| (least..=most).contains(seconds));
+    if seconds.is_none() {
+        env.problem(format!("{name} must be a whole number from {least} to {most}"));
+    }
+    seconds.map(Duration::from_secs)
 }
 
 /// Users (administrators who try tests) that are left out of every report, rank and row.

@@ -7,7 +7,7 @@
 
 use crate::admit::Ask;
 use crate::ending::RunFailure;
-use crate::state::{LastRun, RunResult, SyncState};
+use crate::state::SyncState;
 
 /// After so many crashed runs in a row the messages are parked.
 pub const MOST_CRASHES: u32 = 5;
@@ -38,12 +38,8 @@ impl SyncState {
     pub fn parked_for_crashes(&self, ask: &Ask, failure: RunFailure, now: i64) -> Self {
         let mut next = self.asked(ask);
         next.end_lost_run();
-        next.last = LastRun {
-            result: Some(RunResult::Parked),
-            error: Some(failure.error),
-            finished_at: if self.lease.is_some() { now } else { self.last.finished_at },
-            ..next.last
-        };
+        let parked_at = if self.lease.is_some() { now } else { self.last.finished_at };
+        next.fail(RunFailure { parked: true, ..failure }, parked_at);
         next
     }
 }

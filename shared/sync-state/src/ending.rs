@@ -11,6 +11,8 @@ pub struct Hold {
 /// Why a run failed.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct RunFailure {
+    /// Stable, for filters: `source_unavailable`.
+    pub code: String,
     pub error: String,
     /// Its messages go to the dead-letter queue: they can never succeed, or have had their last try.
     pub parked: bool,
@@ -54,6 +56,7 @@ impl SyncState {
             next.synced_through = next.synced_through.max(read_started_at.saturating_sub(1));
             next.progress = None;
             next.asked_again = None;
+            next.failing = None;
             next.joined = next.joined.saturating_sub(last_joined);
             // a request that is older than the read may have brought its description after it
             let is_described = next.described_at <= described_at;
@@ -70,13 +73,8 @@ impl SyncState {
     /// earlier run, or this one, has written.
     #[must_use]
     pub fn failed(&self, hold: &Hold, failure: RunFailure, progress: Option<String>, now: i64) -> Ending {
-        let last = LastRun {
-            result: Some(if failure.parked { RunResult::Parked } else { RunResult::Failed }),
-            error: Some(failure.error),
-            finished_at: now,
-            ..self.last.clone()
-        };
-        self.ended(hold, last, |next| {
+        self.ended(hold, self.last.clone(), |next| {
+            next.fail(failure, now);
             next.progress = progress;
             None
         })
@@ -94,6 +92,7 @@ impl SyncState {
         };
         self.ended(hold, last, |next| {
             next.progress = Some(progress);
+            next.failing = None;
             Some(now)
         })
     }

@@ -2,6 +2,7 @@ use quiz_events::SessionDescription;
 use serde::{Deserialize, Serialize};
 
 use crate::asking_again::AskedAgain;
+use crate::failing::Failing;
 use crate::port::StateKey;
 use crate::state::{FollowUp, LastRun, Lease, RunResult, SyncState};
 
@@ -40,6 +41,10 @@ pub struct Record {
     pub last_outcome: Option<String>,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub last_error: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub failing_since: Option<i64>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub failing_code: Option<String>,
     pub last_joined: u64,
     pub takers: u64,
     pub rows_written: u64,
@@ -62,6 +67,7 @@ impl Record {
             Some(lease) => (Some(lease.owner), Some(lease.message_id), Some(lease.until)),
             None => (None, None, None),
         };
+        let (failing_since, failing_code) = state.failing.map(|it| (it.since, it.code)).unzip();
         let (follow_up_message_id, follow_up_due) = state.follow_up.map(|it| (it.message_id, it.due)).unzip();
         Self {
             session_id: key.session_id.clone(),
@@ -85,6 +91,8 @@ impl Record {
             newest_completion: state.newest_completion,
             last_outcome: state.last.result.map(|it| it.name().to_owned()),
             last_error: state.last.error,
+            failing_since,
+            failing_code,
             last_joined: state.last.joined,
             takers: state.last.takers,
             rows_written: state.last.rows_written,
@@ -112,6 +120,7 @@ impl Record {
             until,
         });
         let follow_up = self.follow_up_message_id.zip(self.follow_up_due);
+        let failing = self.failing_since.zip(self.failing_code);
         let asked_again = self.asked_again_times.zip(self.asked_again_at);
         SyncState {
             revision: self.revision,
@@ -139,6 +148,7 @@ impl Record {
                 finished_at: self.finished_at,
                 duration_ms: self.duration_ms,
             },
+            failing: failing.map(|(since, code)| Failing { since, code }),
             progress: self.progress,
             asked_again: asked_again.map(|(times, at)| AskedAgain { times, at }),
         }

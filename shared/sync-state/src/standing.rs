@@ -1,7 +1,7 @@
 use crate::rules::Rules;
 use crate::state::{FollowUp, RunResult, SyncState};
 
-/// A follow-up that is overdue by this is counted on no more: seven receives and their backoff have passed.
+/// A follow-up that is overdue by this is counted on no more: four of the longest waits between its receives have passed.
 const OVERDUE_MS: i64 = 60 * 60 * 1_000;
 
 /// How a test stands, for people to see.

@@ -1,6 +1,7 @@
 use quiz_events::SessionDescription;
 
 use crate::asking_again::AskedAgain;
+use crate::failing::Failing;
 use crate::rules::Rules;
 
 /// One test's sync into one sink. Its default is a test that was never asked for.
@@ -32,6 +33,8 @@ pub struct SyncState {
     /// The newest completion that they, or a run that did not finish, told of, by its sender's clock.
     pub newest_completion: Option<i64>,
     pub last: LastRun,
+    /// Tries that fail since the newest sync that did not.
+    pub failing: Option<Failing>,
     /// What a run that had to stop has written so far, as its sink notes it.
     pub progress: Option<String>,
     /// How the reconcile schedule has asked for it since the last complete sync.

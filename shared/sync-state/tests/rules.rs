@@ -4,7 +4,8 @@
 use std::time::Duration;
 
 use quiz_sync_state::{
-    Admission, Ask, AskedAgain, Ending, FollowUp, Hold, LastRun, Rules, RunFailure, Standing, SyncState,
+    Admission, Ask, AskedAgain, Ending, FollowUp, Hold, LastRun, MOST_CRASHES, Rules, RunFailure, Standing,
+    SyncState,
 };
 
 const RULES: Rules =
@@ -78,7 +79,7 @@ fn ended(ending: Ending) -> SyncState {
 }
 
 fn failure() -> RunFailure {
-    RunFailure { error: "no answer".into(), parked: true }
+    RunFailure { code: "source_unavailable".into(), error: "no answer".into(), parked: true }
 }
 
 /// A message is received twice at once: one copy joins the run that the other one began, which fails; the other one
@@ -219,4 +220,54 @@ fn follow_ups_in_a_row_are_counted() {
         panic!("all is read")
     };
     assert_eq!(next.follow_up_depth, 0);
+}
+
+fn fails(parked: bool) -> RunFailure {
+    RunFailure { parked, ..failure() }
+}
+
+#[test]
+fn a_request_is_stored_before_it_is_admitted() {
+    let asked = ask("a", 100_000, false);
+    let noted = stored(SyncState::default().noted(&asked, &RULES).unwrap());
+    assert_eq!((&*noted.quiz_id, noted.requested_through), ("q", 100_000));
+    assert_eq!(noted.standing(100_001, &RULES), (Standing::Behind, 100_000));
+    assert_eq!(noted.noted(&asked, &RULES), None, "a redelivered message adds nothing");
+    assert!(matches!(noted.admit(&asked, 100_001, &RULES), Admission::Run { .. }));
+    let (running, hold) = run(&noted, &asked, 100_001);
+    let last = LastRun { read_started_at: 101_500, ..LastRun::default() };
+    let done = ended(running.finished(&hold, &last, &RULES));
+    assert_eq!(done.noted(&asked, &RULES), None, "it is synced");
+    let other = Ask { quiz_id: "other".into(), ..ask("b", 200_000, false) };
+    assert_eq!(done.noted(&other, &RULES), None, "admission decides about another quiz");
+    let forced = done.noted(&ask("c", 200_000, true), &RULES).unwrap();
+    assert_eq!(forced.rewrite_through, done.rewrite_through, "only an admitted request is forced");
+}
+
+#[test]
+fn a_test_that_fails_tells_since_when_until_a_sync_ends_it() {
+    let asked = ask("a", 100_000, false);
+    let early = SyncState::default().failed_early(&asked, fails(false), 101_000, &RULES).unwrap();
+    let early = stored(early);
+    assert_eq!((early.requested_through, early.standing(102_000, &RULES).0), (100_000, Standing::Failed));
+    let (running, hold) = run(&early, &asked, 161_000);
+    assert_eq!(running.failed_early(&ask("b", 161_500, false), fails(false), 162_000, &RULES), None);
+    let later = RunFailure { code: "sink_failed".into(), ..fails(true) };
+    let failed = ended(running.failed(&hold, later, None, 163_000));
+    let failing = failed.failing.clone().unwrap();
+    assert_eq!((failing.since, &*failing.code), (101_000, "sink_failed"));
+    assert_eq!(failed.standing(164_000, &RULES), (Standing::Parked, 163_000));
+    let (running, hold) = run(&failed, &ask("c", 300_000, false), 300_100);
+    let last = LastRun { read_started_at: 302_000, ..LastRun::default() };
+    let done = ended(running.finished(&hold, &last, &RULES));
+    assert_eq!(done.failing, None);
+    let covered = done.failed_early(&asked, fails(false), 400_000, &RULES);
+    assert_eq!(covered, None, "a synced request does not make its test fail");
+}
+
+/// Its messages are parked already: a new failure must not move the time from which it may be tried again.
+#[test]
+fn an_early_failure_leaves_a_crashing_test_alone() {
+    let crashing = SyncState { crashed_runs: MOST_CRASHES, revision: 1, ..SyncState::default() };
+    assert_eq!(crashing.failed_early(&ask("a", 5, false), fails(false), 9, &RULES), None);
 }

@@ -10,6 +10,8 @@
     reason = "a suite is test code: it panics where the adapter is wrong"
 )]
 
+pub mod contents;
+pub mod exam;
 pub mod parquet;
 pub mod queue;
 pub mod reports;

@@ -1,10 +1,9 @@
 //! What the sinks hold at the end, beside what a single quiet run over the final documents gives.
 
-use std::collections::{BTreeMap, HashSet};
+use std::collections::HashSet;
 use std::sync::Arc;
 
-use quiz_domain::reports::{ReportFormats, ReportTable};
-use quiz_domain::rows::WarehouseTable;
+use quiz_domain::reports::ReportFormats;
 use quiz_events::{SessionDescription, SessionTarget};
 use quiz_local::{MemoryQueue, ParquetWarehouse, SqliteStore};
 use quiz_pipeline::ports::{Clock, Fence, Warehouse};
@@ -12,16 +11,11 @@ use quiz_pipeline::{
     Engine, ReportSink, ResultSink, RunScope, SessionRequest, SessionSync, Synced, WarehouseSink,
     WrittenParts,
 };
-use quiz_suites::parquet::read_parquet;
-use quiz_suites::store::session_items;
-use serde_json::{Map, Value};
+use quiz_suites::contents::{Contents, items, rows};
 
 use crate::documents::quiz_id;
 use crate::history::session_id;
 use crate::world::{Sink, World};
-
-/// All of a test in one sink, without what says when and by which run it was written.
-type Held = BTreeMap<String, Vec<String>>;
 
 /// What a sink holds of a test that it should not, or lacks; `None` where all is as it should be, or the dead-letter
 /// queue says why it is not.
@@ -42,14 +36,15 @@ pub async fn fault(
             let quiet = Arc::new(SqliteStore::open(":memory:").unwrap());
             let formats = ReportFormats { v1: true, v2: true };
             quiet_run(world, Arc::new(ReportSink::new(quiet.clone(), formats)), test, description).await;
-            (items(&world.store, &session).await, items(&quiet, &session).await)
+            (items(&*world.store, &session).await, items(&*quiet, &session).await)
         }
         Sink::Warehouse => {
             let folder = tempfile::tempdir().unwrap();
             let quiet = ParquetWarehouse::new(folder.path());
             let warehouse: Arc<dyn Warehouse> = Arc::new(quiet.clone());
             quiet_run(world, Arc::new(WarehouseSink::new(warehouse)), test, description).await;
-            (rows(&world.rows, &session), rows(&quiet, &session))
+            let rows_of = |warehouse: &ParquetWarehouse| rows(|table| warehouse.file(table, &session));
+            (rows_of(&world.rows), rows_of(&quiet))
         }
     };
     (held != expected).then(|| {
@@ -58,7 +53,7 @@ pub async fn fault(
     })
 }
 
-fn without<'a>(all: &'a Held, others: &Held) -> Vec<&'a String> {
+fn without<'a>(all: &'a Contents, others: &Contents) -> Vec<&'a String> {
     let others: HashSet<&String> = others.values().flatten().collect();
     all.values().flatten().filter(|it| !others.contains(it)).collect()
 }
@@ -97,36 +92,4 @@ async fn quiet_run(
             committed.unwrap();
         }
     }
-}
-
-async fn items(store: &SqliteStore, session: &str) -> Held {
-    let mut held = Held::new();
-    for table in ReportTable::ALL {
-        let items = session_items(store, table, session).await;
-        let items = items.into_iter().map(|item| match item {
-            Value::Object(item) => unstamped(item),
-            other => panic!("no item: {other}"),
-        });
-        held.insert(table.default_name().to_owned(), items.collect());
-    }
-    held
-}
-
-fn rows(warehouse: &ParquetWarehouse, session: &str) -> Held {
-    let mut held = Held::new();
-    for table in WarehouseTable::ALL {
-        let path = warehouse.file(table, session);
-        let rows = if path.exists() { read_parquet(&path) } else { Vec::new() };
-        let mut rows: Vec<String> = rows.into_iter().map(unstamped).collect();
-        rows.sort();
-        held.insert(table.name().to_owned(), rows);
-    }
-    held
-}
-
-fn unstamped(mut item: Map<String, Value>) -> String {
-    for stamp in ["inserted_at_timestamp", "inserted_at", "sync_generation"] {
-        item.remove(stamp);
-    }
-    Value::Object(item).to_string()
 }

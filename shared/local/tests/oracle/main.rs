@@ -15,7 +15,6 @@
 
 mod bugs;
 mod check;
-mod documents;
 mod history;
 mod ports;
 mod sim;
@@ -24,6 +23,7 @@ mod world;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use bugs::Bug;
+use quiz_suites::exam as documents;
 
 /// One in so many histories has the warehouse, too: its files cost more time than all else.
 const WITH_WAREHOUSE: u64 = 16;

@@ -93,7 +93,7 @@ fn contradiction(target: &SessionTarget, quizzes: &HashMap<String, String>) -> O
             "session {} is said to be of quiz {}, but a newer message says quiz {newest}",
             target.session_id, target.quiz_id
         );
-        Failure::temporary("contradicting_quiz", error)
+        Failure::short("contradicting_quiz", error)
     })
 }
 
@@ -131,6 +131,10 @@ impl Group {
         }
     }
 
+    pub fn names_users(&self) -> bool {
+        self.members.iter().any(|member| member.user_id.is_some())
+    }
+
     /// Says again what the members, whose times have changed, ask for.
     pub fn recount(&mut self) {
         self.request.asked_at = self.members.iter().filter_map(|member| member.sent_at).max();
@@ -140,6 +144,7 @@ impl Group {
 #[cfg(test)]
 mod tests {
     use super::{Group, group};
+    use crate::listener::Patience;
     use jiff::Timestamp;
     use quiz_events::QueueMessage;
 
@@ -196,7 +201,7 @@ mod tests {
         assert_eq!(places(&grouped.groups[0]), [0, 2]);
         assert_eq!(grouped.rejected[0].0, 1);
         let waits = &grouped.rejected[0].1;
-        assert_eq!((waits.code, waits.permanent), ("contradicting_quiz", false));
+        assert_eq!((waits.code, waits.patience), ("contradicting_quiz", Patience::Short));
     }
 
     #[test]

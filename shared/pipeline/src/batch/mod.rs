@@ -1,6 +1,7 @@
 //! A batch of queue messages: parsed one by one, coalesced by test, synced with bounded concurrency
 //! within the function's time, and settled message by message.
 
+mod early;
 mod groups;
 mod named;
 mod run;

@@ -40,5 +40,5 @@ pub(super) async fn check(
 
 fn not_found(user_id: &str, quiz_id: &str) -> Failure {
     let error = format!("user {user_id} has no ended attempt at quiz {quiz_id}");
-    Failure::temporary("attempt_not_found", error)
+    Failure::short("attempt_not_found", error)
 }

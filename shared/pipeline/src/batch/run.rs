@@ -7,15 +7,13 @@ use std::time::Duration;
 
 use futures::{StreamExt, stream};
 use quiz_events::QueueMessage;
-use quiz_sync_state::RunFailure;
 use tokio::time::{Instant, timeout_at};
 use tracing::field::Empty;
 use tracing::{Instrument, Span, info_span};
 
-use super::groups::Group;
-use super::settle::last_try;
+use super::groups::{Group, Member};
 use super::time::Time;
-use super::{BatchHandler, named};
+use super::{BatchHandler, early, named};
 use crate::coordinator::{Admitted, Isolation, Room, Run, Suspicion};
 use crate::error::{LEASE_LOST, SyncError};
 use crate::listener::{Absorbed, Failure, Held};
@@ -24,7 +22,7 @@ use crate::ports::SourceQueue;
 use crate::sync::{SyncBatch, Synced};
 use task::{Ended, within};
 
-const NOT_STARTED: &str = "not_started";
+pub(super) const NOT_STARTED: &str = "not_started";
 const OUT_OF_TIME: &str = "out_of_time";
 /// After the time for syncs, what is decided about a test takes no longer.
 const DECISION: Duration = Duration::from_secs(5);
@@ -88,7 +86,11 @@ pub(super) async fn run(
     }
     let batch = match handler.sync.begin() {
         Ok(batch) => batch,
-        Err(error) => return cannot_begin(handler, &groups, &failure(&error)).await,
+        Err(error) => {
+            let failure = failure(&error);
+            let results = early::all_failed(handler, groups, messages, queue, time, &failure).await;
+            return BatchEnd { results, ..BatchEnd::default() };
+        }
     };
     let turn = Turn { handler, batch, messages, queue, time, isolation };
     let steps: Vec<Step> = stream::iter(groups)
@@ -97,15 +99,6 @@ pub(super) async fn run(
         .collect()
         .await;
     turn.commit(steps).await
-}
-
-async fn cannot_begin(handler: &BatchHandler, groups: &[Group], failure: &Failure) -> BatchEnd {
-    let mut results = Vec::with_capacity(groups.len());
-    for group in groups {
-        handler.listener.failed(&group.request.target, failure).await;
-        results.push(GroupResult::failed(group, Vec::new(), failure));
-    }
-    BatchEnd { results, ..BatchEnd::default() }
 }
 
 /// One batch's way through the function's time.
@@ -127,10 +120,26 @@ impl Turn<'_> {
 
     async fn one(&self, mut group: Group) -> Step {
         let is_all = self.time.began.elapsed() < FRESH;
+        let of_group = |member: &Member| self.messages.get(member.place);
+        let messages: Vec<&QueueMessage> = group.members.iter().filter_map(of_group).collect();
+        let coordinator = &self.handler.coordinator;
+        let known = if group.names_users() {
+            match self.in_time(coordinator.note(&group.request, &messages)).await {
+                Ok(known) => Some(known),
+                Err(failure) => return Step::Ended(self.failed(group, Vec::new(), failure).await),
+            }
+        } else {
+            // nothing is asked before the state is
+            None
+        };
         let checked = self.in_time(named::check(&*self.batch, &mut group, self.handler.clock.now())).await;
         let failures = match checked {
             Ok(failures) => failures,
-            Err(failure) => return Step::Ended(self.failed(group, Vec::new(), failure).await),
+            Err(failure) => {
+                let (handler, queue, time) = (self.handler, self.queue, self.time);
+                let result = early::failed(handler, group, self.messages, queue, time, failure).await;
+                return Step::Ended(result);
+            }
         };
         let room = Room {
             left: self.time.stop.saturating_duration_since(Instant::now()),
@@ -139,9 +148,7 @@ impl Turn<'_> {
             total: self.time.total(),
             least: self.handler.limits.start_reserve.saturating_sub(self.handler.limits.stop_reserve),
         };
-        let of_group = |place: usize| self.messages.get(place);
-        let messages: Vec<&QueueMessage> = group.members.iter().filter_map(|it| of_group(it.place)).collect();
-        let admitted = self.handler.coordinator.admit(&group.request, &messages, room, self.queue);
+        let admitted = coordinator.admit(&group.request, &messages, known, room, self.queue);
         match self.in_time(admitted).await {
             Err(failure) => {
                 let unsure = failure.code == OUT_OF_TIME || failure.held.is_some();
@@ -199,7 +206,7 @@ impl Turn<'_> {
                 let failure = self.held(out_of_time());
                 return Step::Ended(self.failed(group, failures, failure).await);
             }
-            Ended::Panicked(error) => Err(Failure::temporary("sync_panicked", error)),
+            Ended::Panicked(error) => Err(Failure::short("sync_panicked", error)),
         };
         match result {
             Ok(depth) => {
@@ -217,8 +224,7 @@ impl Turn<'_> {
     /// Ends the run of messages that come again, or are parked.
     async fn let_go(&self, group: &Group, run: &Run, failure: Failure) -> Failure {
         let ended = async {
-            let parked = failure.permanent || self.was_last_try(group).await;
-            let why = RunFailure { error: failure.error.clone(), parked };
+            let why = early::as_stored(group, self.messages, self.queue, &failure).await;
             self.handler.coordinator.fail(run, why, self.queue).await
         };
         let untold = match timeout_at(self.time.end, ended).await {
@@ -233,13 +239,6 @@ impl Turn<'_> {
             "the failed run's lease is left to run out"
         );
         self.held(failure)
-    }
-
-    /// Whether none of the group's messages comes again.
-    async fn was_last_try(&self, group: &Group) -> bool {
-        let Some(last) = last_try(self.queue).await else { return false };
-        let mut messages = group.members.iter().filter_map(|member| self.messages.get(member.place));
-        messages.all(|message| message.receive_count >= last)
     }
 
     /// While a lease may be held, others join it, counting on its message to be in the queue.
@@ -296,9 +295,9 @@ impl Turn<'_> {
         let (committed, missing, is_over) = match committed {
             Ended::Done(committed) | Ended::Stopped(Some(committed)) => {
                 let silent = "the commit said nothing of this test".to_owned();
-                (committed, Failure::temporary("sync_panicked", silent), true)
+                (committed, Failure::short("sync_panicked", silent), true)
             }
-            Ended::Panicked(error) => (Vec::new(), Failure::temporary("sync_panicked", error), true),
+            Ended::Panicked(error) => (Vec::new(), Failure::short("sync_panicked", error), true),
             Ended::Stopped(None) => (Vec::new(), out_of_time(), false),
         };
         let mut committed = committed.into_iter();
@@ -344,7 +343,7 @@ impl Turn<'_> {
         let now = Instant::now();
         if now >= self.time.last_stop {
             let late = "too little of the function's time was left to begin".to_owned();
-            return Err(Failure::temporary(NOT_STARTED, late));
+            return Err(Failure::transient(NOT_STARTED, late));
         }
         // a call that hangs must not eat what is kept for the commit
         let until = self.time.stop.max(now + DECISION).min(self.time.last_stop);
@@ -367,7 +366,7 @@ impl Turn<'_> {
 
 impl GroupResult {
     /// Whatever else is wrong with a message, that its test failed is told first: others may have joined it.
-    fn failed(group: &Group, failures: Vec<(usize, Failure)>, failure: &Failure) -> Self {
+    pub fn failed(group: &Group, failures: Vec<(usize, Failure)>, failure: &Failure) -> Self {
         let of_test = group.members.iter().map(|member| (member.place, failure.clone()));
         Self { failures: of_test.chain(failures).collect(), ..Self::default() }
     }
@@ -376,15 +375,15 @@ impl GroupResult {
 fn failure(error: &SyncError) -> Failure {
     let (code, text) = (error.code(), error.to_string());
     let held = matches!(error, SyncError::LeaseUnsure { .. }).then_some(Held::LeaseLeft(Duration::ZERO));
-    Failure { code, error: text, permanent: error.is_permanent(), held }
+    Failure { code, error: text, patience: error.patience(), held }
 }
 
 fn out_of_time() -> Failure {
-    Failure::temporary(OUT_OF_TIME, "the sync was stopped near the function's deadline".into())
+    Failure::transient(OUT_OF_TIME, "the sync was stopped near the function's deadline".into())
 }
 
 /// The message that another run stands on comes back when that run's lease is over, unless it is done by then.
 fn under_way(left: Duration) -> Failure {
     let error = "another invocation is still at the sync that this message asks for".to_owned();
-    Failure { held: Some(Held::UnderWay(left)), ..Failure::temporary("sync_under_way", error) }
+    Failure { held: Some(Held::UnderWay(left)), ..Failure::transient("sync_under_way", error) }
 }

@@ -7,7 +7,7 @@ use tokio::time::{Instant, timeout_at};
 use super::groups::Group;
 use super::run::GroupResult;
 use super::{BatchHandler, BatchReport};
-use crate::listener::{Failure, Held};
+use crate::listener::{Failure, Held, Patience};
 use crate::ports::{ParkCause, SourceQueue};
 
 /// Calls to the queue in flight.
@@ -22,8 +22,9 @@ fn verdict(failures: &[Failure]) -> Option<Failure> {
     if let Some(held) = failures.iter().filter(|it| it.held.is_some()).max_by_key(|it| it.held) {
         return Some(held.clone());
     }
-    if let Some(temporary) = failures.iter().find(|it| !it.permanent) {
-        return Some(temporary.clone());
+    let most_patient = failures.iter().rev().max_by_key(|failure| failure.patience)?;
+    if most_patient.patience != Patience::None {
+        return Some(most_patient.clone());
     }
     let first = failures.first()?.clone();
     let mut told: Vec<String> = failures.iter().take(TOLD).map(|it| it.error.clone()).collect();
@@ -101,13 +102,13 @@ impl<'a> Settlement<'a> {
                 None => self.done.push(message),
             }
         }
-        let last_try = if failed.iter().any(|(_, failure)| !failure.permanent) {
-            timeout_at(self.end, last_try(self.queue)).await.ok().flatten()
+        let most = if failed.iter().any(|(_, failure)| failure.patience != Patience::None) {
+            timeout_at(self.end, most_receives(self.queue)).await.ok().flatten()
         } else {
             None
         };
         let settled: Vec<Settled<'_>> = stream::iter(failed)
-            .map(|(message, failure)| self.settle_failed(message, failure, last_try))
+            .map(|(message, failure)| self.settle_failed(message, failure, most))
             .buffered(CALLS)
             .collect()
             .await;
@@ -126,15 +127,15 @@ impl<'a> Settlement<'a> {
         &self,
         message: &'a QueueMessage,
         failure: Failure,
-        last_try: Option<u32>,
+        most: Option<u32>,
     ) -> Settled<'a> {
-        let is_last = last_try.is_some_and(|last| message.receive_count >= last);
-        let park_it = failure.permanent || (is_last && failure.held.is_none());
+        let is_last = failure.last_receive(most).is_some_and(|last| message.receive_count >= last);
+        let park_it = failure.patience == Patience::None || (is_last && failure.held.is_none());
         let settled = async {
             if park_it {
                 park(self.handler, message, failure, self.queue).await
             } else {
-                retry(self.handler, message, failure.held, self.queue).await
+                retry(self.handler, message, &failure, self.queue).await
             }
         };
         timeout_at(self.end, settled).await.unwrap_or(Settled::Kept(message))
@@ -162,7 +163,7 @@ enum Settled<'a> {
 }
 
 /// The count of receives after which the queue gives a message up.
-pub(super) async fn last_try(queue: &dyn SourceQueue) -> Option<u32> {
+pub(super) async fn most_receives(queue: &dyn SourceQueue) -> Option<u32> {
     queue.max_receive_count().await.unwrap_or_else(|error| {
         tracing::warn!(error = %error, "the queue does not tell its redrive policy");
         None
@@ -175,8 +176,11 @@ async fn park<'a>(
     failure: Failure,
     queue: &dyn SourceQueue,
 ) -> Settled<'a> {
-    let cause =
-        ParkCause { code: failure.code.to_owned(), error: failure.error, parked_at: handler.clock.now() };
+    let cause = ParkCause {
+        code: failure.code.to_owned(),
+        error: failure.error.clone(),
+        parked_at: handler.clock.now(),
+    };
     match queue.park(message, &cause).await {
         Ok(()) => {
             handler.listener.parked(message, &cause).await;
@@ -184,7 +188,7 @@ async fn park<'a>(
         }
         Err(error) => {
             tracing::error!(message_id = message.message_id, error = %error, "message not parked, kept");
-            retry(handler, message, None, queue).await
+            retry(handler, message, &Failure { held: None, ..failure }, queue).await
         }
     }
 }
@@ -192,11 +196,11 @@ async fn park<'a>(
 async fn retry<'a>(
     handler: &BatchHandler,
     message: &'a QueueMessage,
-    held: Option<Held>,
+    failure: &Failure,
     queue: &dyn SourceQueue,
 ) -> Settled<'a> {
     let backoff = handler.limits.backoff.wait(message.receive_count);
-    let wait = match held {
+    let wait = match failure.held {
         Some(Held::UnderWay(left)) => left,
         Some(Held::LeaseLeft(left)) => backoff.max(left),
         None => backoff,
@@ -204,5 +208,6 @@ async fn retry<'a>(
     if let Err(error) = queue.delay(message, wait).await {
         tracing::warn!(message_id = message.message_id, error = %error, "visibility not changed");
     }
+    handler.listener.waiting(message, failure, wait).await;
     Settled::Kept(message)
 }

@@ -155,7 +155,7 @@ impl Run {
         match end {
             End::Finished => state.finished(&hold, &last, &protocol.rules),
             End::Failed => {
-                let failure = RunFailure { error: String::new(), parked: false };
+                let failure = RunFailure { code: String::new(), error: String::new(), parked: false };
                 state.failed(&hold, failure, None, world.now)
             }
             End::Paused => {

@@ -1,0 +1,52 @@
+use quiz_sync_state::{REPORTS, WAREHOUSE};
+
+/// A service that syncs need. While it is down, messages wait for it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Dependency {
+    MongoDb,
+    DynamoDb,
+    BigQuery,
+    /// A sink's own queue, which follow-ups are sent to.
+    Sqs,
+}
+
+impl Dependency {
+    pub const ALL: [Self; 4] = [Self::MongoDb, Self::DynamoDb, Self::BigQuery, Self::Sqs];
+
+    #[must_use]
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::MongoDb => "MongoDB",
+            Self::DynamoDb => "DynamoDB",
+            Self::BigQuery => "BigQuery",
+            Self::Sqs => "SQS",
+        }
+    }
+
+    /// The service that a sync into `sink` lacked, by the error code of its failure; `None` where the cause is another.
+    #[must_use]
+    pub fn of_failure(sink: &str, error_code: &str) -> Option<Self> {
+        match (error_code, sink) {
+            ("source_unavailable" | "source_refused", _) => Some(Self::MongoDb),
+            ("state_unavailable", _) | ("sink_failed", REPORTS) => Some(Self::DynamoDb),
+            ("sink_failed", WAREHOUSE) => Some(Self::BigQuery),
+            ("follow_up_not_sent", _) => Some(Self::Sqs),
+            _ => None,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::Dependency;
+    use quiz_sync_state::{REPORTS, WAREHOUSE};
+
+    #[test]
+    fn an_error_code_names_the_service_of_its_sink() {
+        let of = Dependency::of_failure;
+        assert_eq!(of(WAREHOUSE, "source_unavailable"), Some(Dependency::MongoDb));
+        assert_eq!(of(REPORTS, "sink_failed"), Some(Dependency::DynamoDb));
+        assert_eq!(of(WAREHOUSE, "sink_failed"), Some(Dependency::BigQuery));
+        assert_eq!(of(REPORTS, "attempt_not_found"), None);
+    }
+}

@@ -1,0 +1,66 @@
+//! Test sessions that cannot be synced for now: since when, and why. A request is stored before anything else is asked
+//! about it, so a dependency that is down leaves a trace of each test session that waits for it.
+
+use crate::admit::Ask;
+use crate::crashes::MOST_CRASHES;
+use crate::ending::RunFailure;
+use crate::rules::Rules;
+use crate::state::{LastRun, RunResult, SyncState};
+
+/// Tries that fail in a row.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub struct Failing {
+    /// When the first of them failed (ms since 1970).
+    pub since: i64,
+    /// The error code of the newest: `source_unavailable`.
+    pub code: String,
+}
+
+impl SyncState {
+    /// The state with a request that was received, before MongoDB is asked about it. `None` where the request adds
+    /// nothing, or names another quiz: that is decided by [`SyncState::admit`].
+    #[must_use]
+    pub fn noted(&self, ask: &Ask, rules: &Rules) -> Option<Self> {
+        if self.is_of_another_quiz(ask) || self.has_synced(ask.through, rules) {
+            return None;
+        }
+        let next = self.requested(ask);
+        (next != *self).then_some(next)
+    }
+
+    /// The state after a try that failed before it could take the lease. `None` where a run holds the lease, or the
+    /// state already says what is to become of the request.
+    #[must_use]
+    pub fn failed_early(&self, ask: &Ask, failure: RunFailure, now: i64, rules: &Rules) -> Option<Self> {
+        let is_decided = self.has_synced(ask.through, rules) || self.crashed_runs(now) >= MOST_CRASHES;
+        if self.held(now).is_some() || self.is_of_another_quiz(ask) || is_decided {
+            return None;
+        }
+        let mut next = self.requested(ask);
+        next.fail(failure, now);
+        Some(next)
+    }
+
+    fn is_of_another_quiz(&self, ask: &Ask) -> bool {
+        !self.quiz_id.is_empty() && self.quiz_id != ask.quiz_id
+    }
+
+    /// A forced request is only that once it is admitted: until then it may be received again.
+    fn requested(&self, ask: &Ask) -> Self {
+        let mut next = self.asked(&Ask { force: None, ..ask.clone() });
+        next.quiz_id.clone_from(&ask.quiz_id);
+        next
+    }
+
+    /// Keeps a failed try, and since when tries fail.
+    pub(crate) fn fail(&mut self, failure: RunFailure, now: i64) {
+        let since = self.failing.as_ref().map_or(now, |failing| failing.since);
+        self.failing = Some(Failing { since, code: failure.code });
+        self.last = LastRun {
+            result: Some(if failure.parked { RunResult::Parked } else { RunResult::Failed }),
+            error: Some(failure.error),
+            finished_at: now,
+            ..self.last.clone()
+        };
+    }
+}
