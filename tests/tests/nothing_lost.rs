@@ -89,9 +89,6 @@ struct World {
 impl World {
     async fn of(documents: &SampleDocuments) -> Self {
         let stack = Stack::get().await.unwrap();
-        let (_, server) = stack.mongodb_uri().split_once("://").unwrap();
-        let server = server.split(['/', '?']).next().unwrap().rsplit('@').next().unwrap();
-        let mongo = TcpGate::start(server).await.unwrap();
         let weather = Arc::new(Weather { holds: true.into(), ..Weather::default() });
         let of_gate = Arc::clone(&weather);
         let dynamo = Gate::start(stack.aws_endpoint(), move |request| of_gate.rule(request)).unwrap();
@@ -103,9 +100,7 @@ impl World {
         for function in [&reports.deployed, &warehouse.deployed] {
             function.set_visibility(VISIBILITY).await;
         }
-        let uri = stack.mongodb_uri().replacen(server, &mongo.address().to_string(), 1);
-        let secret = format!("{}-mongodb-uri-by-the-gate", deployment.name());
-        stack.create_secret(&secret, &uri).await.unwrap();
+        let (mongo, secret) = support::mongodb_gate(&deployment).await;
         let source = ("MONGODB_URI_SECRET_ID", secret.as_str());
         warehouse.deployed.set_environment(&[source]).await;
         reports.deployed.set_environment(&[source, ("AWS_ENDPOINT_URL_DYNAMODB", dynamo.url())]).await;

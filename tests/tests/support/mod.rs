@@ -13,7 +13,7 @@ use std::time::Duration;
 use aws_sdk_dynamodb::types::AttributeValue;
 use aws_sdk_sqs::types::QueueAttributeName;
 use quiz_sample::{SampleDocuments, write_dump};
-use quiz_stack::{Delivery, Deployment, QueuePair, Stack, Wishes, insert, unique};
+use quiz_stack::{Delivery, Deployment, QueuePair, Stack, TcpGate, Wishes, insert, unique};
 use serde_json::{Map, Number, Value};
 use tempfile::TempDir;
 
@@ -63,6 +63,18 @@ pub async fn deploy(documents: &SampleDocuments, parameters: &[(&str, &str)]) ->
     let mut all = vec![("SyncIntervalSeconds", "0")];
     all.extend_from_slice(parameters);
     Arc::new(Deployment::create(stack, &name, &wishes(&binaries(), &all, false)).await.unwrap())
+}
+
+/// A gate before the stack's MongoDB, and the name of a secret that leads to MongoDB through it.
+pub async fn mongodb_gate(deployment: &Deployment) -> (TcpGate, String) {
+    let stack = Stack::get().await.unwrap();
+    let (_, server) = stack.mongodb_uri().split_once("://").unwrap();
+    let server = server.split(['/', '?']).next().unwrap().rsplit('@').next().unwrap();
+    let gate = TcpGate::start(server).await.unwrap();
+    let uri = stack.mongodb_uri().replacen(server, &gate.address().to_string(), 1);
+    let secret = format!("{}-mongodb-uri-by-the-gate", deployment.name());
+    stack.create_secret(&secret, &uri).await.unwrap();
+    (gate, secret)
 }
 
 /// The folder of this workspace's binaries.
