@@ -1,16 +1,16 @@
 //! AWS's own configuration: region, credentials, endpoint.
 
+mod connection;
+mod http;
+
 use std::error::Error;
 use std::time::Duration;
 
 use aws_config::timeout::TimeoutConfig;
 use aws_config::{BehaviorVersion, SdkConfig};
 use aws_sdk_secretsmanager::error::{ProvideErrorMetadata, SdkError};
-use aws_smithy_http_client::proxy::ProxyConfig;
-use aws_smithy_http_client::tls::{self, rustls_provider::CryptoMode};
-use aws_smithy_http_client::{Builder, ConnectorBuilder};
-use aws_smithy_runtime_api::client::http::{HttpClient, SharedHttpClient, http_client_fn};
-use aws_smithy_runtime_api::client::runtime_components::RuntimeComponents;
+
+pub use http::http_client;
 
 /// A call that does not answer must not hold a function until its deadline.
 const ATTEMPT: Duration = Duration::from_secs(5);
@@ -24,21 +24,6 @@ pub async fn config() -> SdkConfig {
         TimeoutConfig::builder().operation_attempt_timeout(ATTEMPT).operation_timeout(OPERATION).build();
     let config = aws_config::defaults(BehaviorVersion::latest());
     config.timeout_config(timeouts).http_client(http_client()).load().await
-}
-
-/// One for all clients, as AWS's own default, which each client would have of its own: so they share connections, and
-/// the certificate authorities are read once, and only when something is first asked.
-fn http_client() -> SharedHttpClient {
-    let client = Builder::new().build_with_connector_fn(|settings, components| {
-        let provider = tls::Provider::Rustls(CryptoMode::AwsLc);
-        let mut connector = ConnectorBuilder::default().tls_provider(provider);
-        connector.set_connector_settings(settings.cloned());
-        connector.set_sleep_impl(components.and_then(RuntimeComponents::sleep_impl));
-        connector.set_proxy_config(Some(ProxyConfig::from_env()));
-        connector.build()
-    });
-    // unlike the client itself, this makes no connector for each client that is made
-    http_client_fn(move |settings, components| client.http_connector(settings, components))
 }
 
 /// Why a call failed, as a person reads it.
