@@ -320,6 +320,7 @@ impl Coordinator {
         queue: &dyn SourceQueue,
         ending: impl Fn(&SyncState, i64) -> Ending,
     ) -> Result<Option<u32>, SyncError> {
+        run.outlast_writes().await;
         let session_id = &run.key.session_id;
         let (mut lost_answers, mut depth) = (0, None);
         for attempt in 0..SWAPS {

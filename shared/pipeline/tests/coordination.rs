@@ -259,3 +259,36 @@ async fn follow_ups_say_how_many_there_were_in_a_row() {
     assert!(sent.contains("\"follow_up_depth\":8"), "{sent}");
     assert_eq!(function.state().follow_up_depth, 8);
 }
+
+fn state_of(function: &Function, session_id: &str) -> SyncState {
+    let key = StateKey { session_id: session_id.into(), sink: "reports".into() };
+    function.states.0.lock().unwrap().get(&key).cloned().unwrap_or_default()
+}
+
+#[tokio::test(start_paused = true)]
+async fn lease_outlasts_an_unanswered_write() {
+    for (session_id, synced) in [("unanswered", 1), ("bad, unanswered", 0)] {
+        let function = Function::new(SyncState::default(), BatchLimits::default());
+        let began = Instant::now();
+        let messages = [of("1", session_id)];
+        let look = async {
+            tokio::time::sleep(Rules::DEFAULT.late).await;
+            state_of(&function, session_id)
+        };
+        let (report, state_at_bound) = tokio::join!(function.handle(&messages), look);
+        assert!(state_at_bound.lease.is_some(), "the write can still arrive");
+        assert_eq!((report.synced, state_of(&function, session_id).lease), (synced, None));
+        let took = began.elapsed();
+        assert!(took < Rules::DEFAULT.late + Duration::from_secs(3), "{session_id} took {took:?}");
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn short_time_leaves_the_lease_to_run_out() {
+    let limits = BatchLimits { start_reserve: Duration::from_secs(9), ..BatchLimits::default() };
+    let function = Function::new(SyncState::default(), limits);
+    let deadline = Instant::now() + Duration::from_secs(12);
+    let report = function.handler.handle(&[of("1", "unanswered")], &function.queue, deadline).await;
+    assert_eq!((report.failed, report.synced), (vec!["1".to_owned()], 0));
+    assert!(state_of(&function, "unanswered").lease.is_some() && Instant::now() < deadline);
+}

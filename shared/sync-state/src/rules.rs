@@ -7,6 +7,10 @@ pub struct Rules {
     pub margin: Duration,
     /// How long a lease holds without a heartbeat.
     pub lease: Duration,
+    /// A write request without an answer can arrive until so long after it was sent: a request may take 10 s, and the
+    /// store may take 2 s more to apply what it has received. Less than a quarter of the lease, by which a run's fence
+    /// ends before its lease does.
+    pub late: Duration,
     /// The least time between the starts of two reads of one test, but for a forced one: what completes
     /// meanwhile waits for one sync together.
     pub interval: Duration,
@@ -14,15 +18,18 @@ pub struct Rules {
 
 impl Default for Rules {
     fn default() -> Self {
-        Self {
-            margin: Duration::from_secs(1),
-            lease: Duration::from_mins(1),
-            interval: Duration::from_secs(90),
-        }
+        Self::DEFAULT
     }
 }
 
 impl Rules {
+    pub const DEFAULT: Self = Self {
+        margin: Duration::from_secs(1),
+        lease: Duration::from_mins(1),
+        late: Duration::from_secs(12),
+        interval: Duration::from_secs(90),
+    };
+
     /// For one process with one clock, whose tests are synced when they are asked for.
     #[must_use]
     pub fn embedded() -> Self {

@@ -8,8 +8,7 @@ use quiz_sync_state::{
     SyncState,
 };
 
-const RULES: Rules =
-    Rules { margin: Duration::ZERO, lease: Duration::from_secs(20), interval: Duration::from_secs(90) };
+const RULES: Rules = Rules { margin: Duration::ZERO, lease: Duration::from_secs(20), ..Rules::DEFAULT };
 
 fn ask(message_id: &str, through: i64, force: bool) -> Ask {
     Ask {

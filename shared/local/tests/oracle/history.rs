@@ -77,7 +77,7 @@ impl History {
         let replays_at_end = rng.u32(..8) > 0;
         let interval = Duration::from_secs([0, 0, 10, 90][rng.usize(..4)]);
         let margin = Duration::from_millis([0, 0, 1, 1_000][rng.usize(..4)]);
-        let rules = Rules { margin, lease: Duration::from_secs(20), interval };
+        let rules = Rules { margin, lease: Duration::from_secs(20), interval, ..Rules::DEFAULT };
         let world = Arc::new(World::new(rules, with_warehouse, bug));
         let sinks = std::iter::repeat_n(Sink::Reports, rng.usize(2..4))
             .chain(std::iter::repeat_n(Sink::Warehouse, if with_warehouse { 2 } else { 0 }));

@@ -15,6 +15,12 @@ use crate::scope::RunScope;
 
 /// The fence ends by this part of the lease before the lease does, and a heartbeat comes as often.
 const PARTS: u32 = 4;
+const _: () = assert!(
+    Rules::DEFAULT.late.saturating_mul(PARTS).as_millis() < Rules::DEFAULT.lease.as_millis(),
+    "a late write arrives while the lease lasts"
+);
+/// How often a run that is about to end checks its write requests.
+const CHECK: Duration = Duration::from_millis(100);
 
 /// A test that this process syncs: its lease, kept by a heartbeat until the run is dropped.
 pub(crate) struct Run {
@@ -24,6 +30,7 @@ pub(crate) struct Run {
     pub state: SyncState,
     pub written: WrittenParts,
     pub fence: Fence,
+    clock: Arc<dyn Clock>,
     rules: Rules,
     heartbeat: AbortHandle,
 }
@@ -52,7 +59,8 @@ impl Run {
             fence: fence.clone(),
         };
         let heartbeat = tokio::spawn(heartbeat.run().in_current_span()).abort_handle();
-        Self { key, target, hold, state, written, fence, rules: by.rules, heartbeat }
+        let (clock, rules) = (Arc::clone(&by.clock), by.rules);
+        Self { key, target, hold, state, written, fence, clock, rules, heartbeat }
     }
 
     /// The request, on behalf of all that have joined by now: with the newest description that any message brought.
@@ -75,6 +83,23 @@ impl Run {
             rewrite: self.state.is_to_rewrite(&self.rules),
             fence: self.fence.clone(),
             written: self.written.clone(),
+        }
+    }
+}
+
+impl Run {
+    /// Waits until no write request of this run can arrive any more: once the lease is given up, the next run may begin
+    /// at once. It waits only where a request had no answer, and the heartbeat keeps the lease as long.
+    pub async fn outlast_writes(&self) {
+        let mut has_waited = false;
+        while let Some(sent_at) = self.fence.last_unanswered() {
+            let left = sent_at.saturating_add(millis(self.rules.late)) - self.clock.now().as_millisecond();
+            let Some(left) = u64::try_from(left).ok().filter(|left| *left > 0) else { return };
+            if !std::mem::replace(&mut has_waited, true) {
+                let (session_id, sink) = (&self.key.session_id, &self.key.sink);
+                tracing::info!(session_id, sink, wait_ms = left, "wait for unanswered writes");
+            }
+            tokio::time::sleep(CHECK.min(Duration::from_millis(left))).await;
         }
     }
 }

@@ -4,21 +4,24 @@ use std::sync::atomic::{AtomicI64, Ordering};
 use jiff::Timestamp;
 
 use super::Clock;
+use super::sent::{SentWrite, SentWrites};
 
 /// A run's leave to write, by its lease: a store asks before each request, and writes nothing once it is over. It
-/// ends before the lease does, by more than a request takes, so that what was begun in time has arrived when
-/// another run begins.
+/// ends before the lease does, by more than the time in which a request can arrive, so that what was begun in time has
+/// arrived when another run begins. It also knows the requests without an answer: the run keeps its lease until they
+/// can no longer arrive.
 #[derive(Clone)]
 pub struct Fence {
     clock: Arc<dyn Clock>,
     /// Milliseconds since 1970.
     until: Arc<AtomicI64>,
+    sent: SentWrites,
 }
 
 impl Fence {
     #[must_use]
     pub fn new(clock: Arc<dyn Clock>, until: i64) -> Self {
-        Self { clock, until: Arc::new(AtomicI64::new(until)) }
+        Self { clock, until: Arc::new(AtomicI64::new(until)), sent: SentWrites::default() }
     }
 
     /// Never ends: for what needs no lease, because no other run can be.
@@ -36,6 +39,20 @@ impl Fence {
     #[must_use]
     pub fn holds(&self) -> bool {
         self.clock.now().as_millisecond() < self.until.load(Ordering::SeqCst)
+    }
+
+    /// Leave to send one write request at once; `None` once the fence is over. For a store whose requests can arrive
+    /// after their caller has given them up.
+    #[must_use]
+    pub fn send(&self) -> Option<SentWrite> {
+        self.holds().then(|| self.sent.begin(self.clock.now().as_millisecond()))
+    }
+
+    /// When the newest write request without an answer was sent, in milliseconds since 1970. A request that is still
+    /// under way counts as sent now. `None` where all were answered.
+    #[must_use]
+    pub fn last_unanswered(&self) -> Option<i64> {
+        self.sent.last_unanswered(self.clock.now().as_millisecond())
     }
 
     /// Moves the end further; one that was revoked stays so.
@@ -85,5 +102,30 @@ mod tests {
         fence.extend(30);
         assert!(!fence.holds());
         assert!(Fence::open().holds());
+    }
+
+    #[test]
+    fn unanswered_write_is_remembered() {
+        let clock = Arc::new(Hand(AtomicI64::new(1)));
+        let fence = Fence::new(clock.clone(), 12);
+        let (first, second) = (fence.send().unwrap(), fence.clone().send().unwrap());
+        clock.0.store(5, Ordering::SeqCst);
+        assert_eq!(fence.last_unanswered(), Some(5), "under way");
+        second.answered();
+        drop(first);
+        assert_eq!(fence.last_unanswered(), Some(1));
+        fence.send().unwrap().answered();
+        assert_eq!(fence.last_unanswered(), Some(1), "a later answer says nothing of it");
+        drop(fence.send());
+        assert_eq!(fence.last_unanswered(), Some(5));
+        fence.revoke();
+        assert!(fence.send().is_none());
+    }
+
+    #[test]
+    fn answered_writes_are_forgotten() {
+        let fence = Fence::open();
+        fence.send().unwrap().answered();
+        assert_eq!(fence.last_unanswered(), None);
     }
 }

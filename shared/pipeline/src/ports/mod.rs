@@ -3,6 +3,7 @@
 mod attempts;
 mod clock;
 mod fence;
+mod sent;
 mod snapshots;
 mod source;
 mod store;
@@ -14,6 +15,7 @@ pub use clock::{Clock, SystemClock};
 pub use fence::Fence;
 pub use quiz_messaging::{Cause, Notices, ParkCause, QueueError, SourceQueue, SourceQueues, with_causes};
 pub use quiz_sync_state::{StateError, StateKey, StateReader, SyncStates};
+pub use sent::SentWrite;
 pub use snapshots::SnapshotStore;
 pub use source::{AnswerSource, DocumentStream, QuizDocuments, SourceError};
 pub use store::{ItemStream, PutOutcome, Refusal, ReportReader, ReportStore, StoreError};

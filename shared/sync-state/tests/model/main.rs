@@ -19,6 +19,7 @@ const fn rules(margin: u64, lease: u64, interval: u64) -> Rules {
     Rules {
         margin: Duration::from_millis(margin),
         lease: Duration::from_millis(lease),
+        late: Duration::ZERO,
         interval: Duration::from_millis(interval),
     }
 }
