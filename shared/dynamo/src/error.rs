@@ -111,6 +111,16 @@ impl From<ReportTable> for Needs {
     }
 }
 
+/// Whether DynamoDB has decided on a request, or never saw it. After any other error, a write can still arrive: it was
+/// given up, or the server failed in the middle of it.
+pub(crate) fn is_answer<E>(error: &SdkError<E, HttpResponse>) -> bool {
+    match error {
+        SdkError::ConstructionFailure(_) => true,
+        SdkError::ServiceError(context) => context.raw().status().as_u16() < 500,
+        _ => false,
+    }
+}
+
 pub(crate) fn fault<E>(error: &SdkError<E, HttpResponse>, table: impl Into<Needs>) -> Fault
 where
     E: ProvideErrorMetadata + Error + 'static,

@@ -42,7 +42,16 @@ impl WriteLimits {
 
 #[cfg(test)]
 mod tests {
+    use std::time::Duration;
+
+    use quiz_sync_state::Rules;
+
     use super::WriteLimits;
+
+    #[test]
+    fn request_ends_two_seconds_before_its_bound() {
+        assert!(WriteLimits::default().request + Duration::from_secs(2) <= Rules::DEFAULT.late);
+    }
 
     #[test]
     fn waits_stay_within_their_bounds() {

@@ -9,7 +9,7 @@ use quiz_pipeline::ports::{Fence, PutOutcome, Refusal};
 use tokio::time::{Instant, sleep_until};
 
 use crate::batches::{Batches, Step};
-use crate::error::{DynamoError, Fault, fault};
+use crate::error::{DynamoError, Fault, fault, is_answer};
 use crate::item::{Write, sort_key_of};
 use crate::limits::WriteLimits;
 use crate::window::Window;
@@ -182,11 +182,15 @@ impl Writer {
     async fn once(&self, target: Target<'_>, requests: &[WriteRequest]) -> Result<Vec<WriteRequest>, Fault> {
         let place = self.in_flight.enter().await;
         // asked last: a permit can take longer to come than the lease holds
-        if !target.fence.holds() {
+        let Some(sent) = target.fence.send() else {
             return Err(Fault::Permanent(DynamoError::LeaseOver));
-        }
+        };
         let request = self.client.batch_write_item().request_items(target.name, requests.to_vec());
-        let answer = request.send().await.map_err(|error| fault(&error, target.table));
+        let answer = request.send().await;
+        if answer.as_ref().err().is_none_or(is_answer) {
+            sent.answered();
+        }
+        let answer = answer.map_err(|error| fault(&error, target.table));
         let answer = answer.map(|it| it.unprocessed_items.unwrap_or_default());
         let left = answer.map(|it| it.into_values().flatten().collect::<Vec<_>>());
         match &left {
