@@ -9,4 +9,8 @@ pub enum Bug {
     AcknowledgedFirst,
     /// What is sent at the time when a read begins counts as seen by it: `>=` where `>` is right.
     ReadCoversItsOwnTime,
+    /// A write that was given up can be applied when the lease is long over.
+    LateBeyondLease,
+    /// A run ends at once, although a write of it has no answer.
+    EndsBeforeLate,
 }

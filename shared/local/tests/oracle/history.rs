@@ -14,11 +14,16 @@ use tokio::task::{JoinHandle, LocalSet};
 use crate::bugs::Bug;
 use crate::check;
 use crate::documents::{CHOICES, Written, quiz_id, user};
-use crate::sim::{Party, Sim, Verdict};
+use crate::late::LateWrites;
+use crate::sim::{Party, Point, Sim, Verdict};
 use crate::world::{RECEIVES, Sink, World};
 
 const TESTS: usize = 2;
 const USERS: usize = 4;
+const LEASE: Duration = Duration::from_secs(20);
+/// A write can be applied until so long after it was sent: less than the quarter of the lease by which a fence ends
+/// before its lease, as in [`Rules::default`].
+const LATE: Duration = Duration::from_secs(4);
 /// A history that is not at rest by then never is.
 const MOST_STEPS: usize = 60_000;
 
@@ -42,6 +47,7 @@ pub struct History {
     descriptions: Vec<Option<(Timestamp, SessionDescription)>>,
     /// Documents of completions that were published before them.
     late: Vec<Written>,
+    late_writes: LateWrites,
     /// Whether every change is told of at once: nothing that is lost on the way is then mended by the reconcile schedule.
     tells_all: bool,
     replays_at_end: bool,
@@ -77,7 +83,8 @@ impl History {
         let replays_at_end = rng.u32(..8) > 0;
         let interval = Duration::from_secs([0, 0, 10, 90][rng.usize(..4)]);
         let margin = Duration::from_millis([0, 0, 1, 1_000][rng.usize(..4)]);
-        let rules = Rules { margin, lease: Duration::from_secs(20), interval, ..Rules::DEFAULT };
+        let late = if bug == Some(Bug::EndsBeforeLate) { Duration::ZERO } else { LATE };
+        let rules = Rules { margin, lease: LEASE, late, interval };
         let world = Arc::new(World::new(rules, with_warehouse, bug));
         let sinks = std::iter::repeat_n(Sink::Reports, rng.usize(2..4))
             .chain(std::iter::repeat_n(Sink::Warehouse, if with_warehouse { 2 } else { 0 }));
@@ -89,6 +96,7 @@ impl History {
             attempts: Vec::new(),
             descriptions: vec![None; TESTS],
             late: Vec::new(),
+            late_writes: LateWrites::new(if bug == Some(Bug::LateBeyondLease) { LEASE * 3 } else { LATE }),
             tells_all: rng.u32(..4) > 0,
             replays_at_end,
             replays: if replays_at_end { 3 } else { 0 },
@@ -127,6 +135,7 @@ impl History {
     fn is_at_rest(&self) -> bool {
         self.workers.iter().all(|worker| worker.task.is_none())
             && self.world.lanes().all(|(_, lane)| lane.queue.is_empty())
+            && self.late_writes.is_empty()
     }
 
     /// What is done once all is quiet: documents that came late, the reconcile schedule for what was lost, and
@@ -200,7 +209,7 @@ impl History {
             }
             26..32 => {
                 let millis = self.rng.u64(1..400);
-                tokio::time::advance(Duration::from_millis(millis)).await;
+                self.advance(millis).await;
             }
             _ if waiting.is_empty() => {
                 self.start_worker();
@@ -211,16 +220,38 @@ impl History {
                     true => 20_000,
                     false => 2_000,
                 };
-                tokio::time::advance(Duration::from_millis(self.rng.u64(1..longest))).await;
+                let millis = self.rng.u64(1..longest);
+                self.advance(millis).await;
             }
             _ => {
                 let (point, what) = waiting[self.rng.usize(..waiting.len())];
-                let fails = self.faults > 0 && self.rng.u32(..20) == 0;
+                // a write that fails may come late
+                let odds = if self.sim.is_write(point) { 5 } else { 20 };
+                let fails = self.faults > 0 && self.rng.u32(..odds) == 0;
                 self.faults -= usize::from(fails);
                 self.note(&format!("{point:?} {what}{}", if fails { " fails" } else { "" }));
                 self.spoiled += u32::from(fails && what == "park");
+                if fails {
+                    self.give_up_write(point);
+                }
                 self.sim.grant(point, if fails { Verdict::Fail } else { Verdict::Go });
             }
+        }
+    }
+
+    async fn advance(&mut self, millis: u64) {
+        let now = self.world.now();
+        if self.late_writes.advance(now, millis).await {
+            self.note("a late write is applied");
+        }
+    }
+
+    /// A call fails, or its worker crashes: what it was about to write may be applied later.
+    fn give_up_write(&mut self, point: Point) {
+        let Some(write) = self.sim.take_write(point) else { return };
+        let now = self.world.now();
+        if let Some(due) = self.late_writes.give_up(write, now, &mut self.rng) {
+            self.note(&format!("{point:?} is applied at {}", due.as_millisecond() % 100_000_000));
         }
     }
 
@@ -239,6 +270,9 @@ impl History {
         if let Some(task) = self.workers[number].task.take() {
             self.crashes -= 1;
             self.spoiled += 1;
+            let waiting = self.sim.waiting();
+            let its = waiting.into_iter().map(|(point, _)| point).filter(|point| point.worker == number);
+            its.for_each(|point| self.give_up_write(point));
             task.abort();
             let _ = task.await;
             self.note(&format!("crash {number}"));

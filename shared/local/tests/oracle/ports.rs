@@ -6,6 +6,7 @@ use std::time::Duration;
 use async_trait::async_trait;
 use bson::{Bson, Document};
 use futures::{StreamExt, TryStreamExt, stream};
+use jiff::Timestamp;
 use quiz_domain::reports::{ReportItem, ReportTable};
 use quiz_domain::rows::RowBatch;
 use quiz_events::QueueMessage;
@@ -18,6 +19,7 @@ use quiz_pipeline::ports::{
 use quiz_sync_state::SyncState;
 
 use crate::bugs::Bug;
+use crate::late::Write;
 use crate::sim::Party;
 
 /// A port of one worker.
@@ -70,6 +72,26 @@ impl<T: ?Sized> Simulated<T> {
     }
 }
 
+impl Simulated<dyn ReportStore> {
+    /// Makes one write request. Where that fails, the store can apply the same write, `late`, some time later.
+    async fn write<T>(
+        &self,
+        what: &'static str,
+        fence: &Fence,
+        write: impl Future<Output = Result<T, StoreError>>,
+        late: impl Future<Output = Result<T, StoreError>> + Send + 'static,
+    ) -> Result<T, StoreError> {
+        let Some(sent) = fence.send() else {
+            return Err(StoreError::LeaseOver { table: "t".into() });
+        };
+        let sent_at = Timestamp::from_millisecond(sent.sent_at()).unwrap();
+        let apply = Box::pin(async move { drop(late.await) });
+        let answer = self.party.write(what, store_failed, Write { sent_at, apply }, write).await?;
+        sent.answered();
+        Ok(answer)
+    }
+}
+
 #[async_trait]
 impl ReportStore for Simulated<dyn ReportStore> {
     async fn put(
@@ -82,7 +104,9 @@ impl ReportStore for Simulated<dyn ReportStore> {
         let (fence, mut all) = (self.fence(fence), PutOutcome::default());
         for part in items.chunks(4) {
             let put = self.inner.put(table, part.to_vec(), &fence);
-            let outcome = self.party.call("write items", store_failed, put).await?;
+            let (inner, part) = (Arc::clone(&self.inner), part.to_vec());
+            let late = async move { inner.put(table, part, &Fence::open()).await };
+            let outcome = self.write("write items", &fence, put, late).await?;
             all.written += outcome.written;
             all.refused.extend(outcome.refused);
         }
@@ -101,8 +125,10 @@ impl ReportStore for Simulated<dyn ReportStore> {
         fence: &Fence,
     ) -> Result<u64, StoreError> {
         let fence = self.fence(fence);
-        let delete = self.inner.delete(table, session_id, sort_keys, &fence);
-        self.party.call("delete items", store_failed, delete).await
+        let delete = self.inner.delete(table, session_id, sort_keys.clone(), &fence);
+        let (inner, session) = (Arc::clone(&self.inner), session_id.to_owned());
+        let late = async move { inner.delete(table, &session, sort_keys, &Fence::open()).await };
+        self.write("delete items", &fence, delete, late).await
     }
 }
 

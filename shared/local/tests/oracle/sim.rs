@@ -5,6 +5,8 @@ use std::sync::{Arc, Mutex};
 
 use tokio::sync::oneshot;
 
+use crate::late::Write;
+
 /// A moment before or after a call to the world outside: where a worker can be stopped, and where it can crash.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Point {
@@ -24,6 +26,8 @@ pub enum Verdict {
 struct Waiting {
     what: &'static str,
     grant: oneshot::Sender<Verdict>,
+    /// What the call is about to write.
+    write: Option<Write>,
 }
 
 #[derive(Default)]
@@ -52,6 +56,16 @@ impl Sim {
         }
     }
 
+    /// Whether the call at this point is about to write what can be applied late.
+    pub fn is_write(&self, point: Point) -> bool {
+        self.0.lock().unwrap().waiting.get(&point).is_some_and(|waiting| waiting.write.is_some())
+    }
+
+    /// What the call at this point is about to write, where it is such a call and has not been made.
+    pub fn take_write(&self, point: Point) -> Option<Write> {
+        self.0.lock().unwrap().waiting.get_mut(&point)?.write.take()
+    }
+
     /// Until nothing goes on by itself: every worker waits for a grant, for time to pass, or for nothing.
     pub async fn settle(&self) {
         let (mut seen, mut quiet) = (u64::MAX, 0);
@@ -66,12 +80,12 @@ impl Sim {
         }
     }
 
-    async fn point(&self, point: Point, what: &'static str) -> Verdict {
+    async fn point(&self, point: Point, what: &'static str, write: Option<Write>) -> Verdict {
         let (grant, granted) = oneshot::channel();
         {
             let mut inner = self.0.lock().unwrap();
             inner.arrivals += 1;
-            inner.waiting.insert(point, Waiting { what, grant });
+            inner.waiting.insert(point, Waiting { what, grant, write });
         }
         granted.await.unwrap_or(Verdict::Fail)
     }
@@ -92,13 +106,34 @@ impl Party {
         failed: impl Fn() -> E,
         call: impl Future<Output = Result<T, E>>,
     ) -> Result<T, E> {
+        self.make(what, failed, None, call).await
+    }
+
+    /// As [`Party::call`], for a write that can be applied after the call has failed.
+    pub async fn write<T, E>(
+        &self,
+        what: &'static str,
+        failed: impl Fn() -> E,
+        write: Write,
+        call: impl Future<Output = Result<T, E>>,
+    ) -> Result<T, E> {
+        self.make(what, failed, Some(write), call).await
+    }
+
+    async fn make<T, E>(
+        &self,
+        what: &'static str,
+        failed: impl Fn() -> E,
+        write: Option<Write>,
+        call: impl Future<Output = Result<T, E>>,
+    ) -> Result<T, E> {
         let mut point = {
             let mut inner = self.sim.0.lock().unwrap();
             let calls = inner.calls.entry(self.worker).or_default();
             *calls += 1;
             Point { worker: self.worker, call: *calls, is_after: false }
         };
-        if self.sim.point(point, what).await == Verdict::Fail {
+        if self.sim.point(point, what, write).await == Verdict::Fail {
             return Err(failed());
         }
         let answer = {
@@ -106,7 +141,7 @@ impl Party {
             call.await
         };
         point.is_after = true;
-        if self.sim.point(point, what).await == Verdict::Fail {
+        if self.sim.point(point, what, None).await == Verdict::Fail {
             return Err(failed());
         }
         answer
