@@ -49,6 +49,12 @@ pub enum SecretError {
 }
 
 impl SecretSource {
+    /// Whether a later read can give another text: not where the environment gives it.
+    #[must_use]
+    pub fn can_change(&self) -> bool {
+        matches!(self, Self::ById(_))
+    }
+
     /// # Errors
     /// [`SecretError`] where Secrets Manager does not answer with a text.
     pub async fn resolve(&self, aws: &SdkConfig) -> Result<Secret, SecretError> {
