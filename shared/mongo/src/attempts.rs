@@ -20,17 +20,17 @@ const DOCUMENT_BYTES: usize = 13 * 1024;
 const MOST_KEYS: usize = 1_000;
 
 /// Reads session documents by their `_id`s, in whichever order they come.
-pub(crate) struct Attempts<'a> {
-    sessions: &'a Collection<RawDocumentBuf>,
+pub(crate) struct Attempts {
+    sessions: Collection<RawDocumentBuf>,
     keys: vec::IntoIter<Bson>,
-    queries: FuturesUnordered<BoxFuture<'a, Result<Vec<AttemptBatch>>>>,
+    queries: FuturesUnordered<BoxFuture<'static, Result<Vec<AttemptBatch>>>>,
     read: VecDeque<AttemptBatch>,
     documents_seen: usize,
     bytes_seen: usize,
 }
 
-impl<'a> Attempts<'a> {
-    pub fn new(sessions: &'a Collection<RawDocumentBuf>, mut keys: Vec<Bson>) -> Self {
+impl Attempts {
+    pub fn new(sessions: Collection<RawDocumentBuf>, mut keys: Vec<Bson>) -> Self {
         // neighbours by `_id` lie near each other
         keys.sort_by_cached_key(|key| match key {
             Bson::String(id) => id.clone(),
@@ -58,7 +58,7 @@ impl<'a> Attempts<'a> {
                 if keys.is_empty() {
                     break;
                 }
-                self.queries.push(find(self.sessions, keys).boxed());
+                self.queries.push(find(self.sessions.clone(), keys).boxed());
             }
             let Some(found) = self.queries.next().await else { return Ok(None) };
             let found = found?;
@@ -74,7 +74,7 @@ impl<'a> Attempts<'a> {
     }
 }
 
-async fn find(sessions: &Collection<RawDocumentBuf>, keys: Vec<Bson>) -> Result<Vec<AttemptBatch>> {
+async fn find(sessions: Collection<RawDocumentBuf>, keys: Vec<Bson>) -> Result<Vec<AttemptBatch>> {
     // one more than there can be: the first reply says that it is the last
     let at_once = u32::try_from(keys.len() + 1).unwrap_or(u32::MAX);
     // `_id` alone, which has an index

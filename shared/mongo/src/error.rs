@@ -41,28 +41,44 @@ impl MongoError {
 pub(crate) const MALFORMED: &str = "it must read mongodb://… or mongodb+srv://… with known options, and \
                                     special characters in user name and password percent-encoded";
 
-/// Command errors that come back however often the command is sent: malformed or unknown commands,
-/// missing rights, wrong credentials (8000 is Atlas's own code for those).
-const PERMANENT: [i32; 10] = [2, 9, 11, 13, 14, 18, 59, 72, 73, 8000];
+/// Command errors of missing rights and wrong credentials; 8000 is Atlas's own code for those.
+const UNAUTHORIZED: [i32; 3] = [13, 18, 8000];
+/// How the driver and the server name a refused sign-in.
+const SIGN_IN_REFUSED: [&str; 3] = ["SCRAM failure", "AuthenticationFailed", "AtlasError"];
+/// Command errors that come back however often the command is sent: malformed or unknown commands.
+const PERMANENT: [i32; 7] = [2, 9, 11, 14, 59, 72, 73];
 
 /// The driver's error of reading `what`, as the port has it.
 pub(crate) fn read_error(what: String, error: &Error) -> SourceError {
     let cause = Box::new(MongoError::Failed(error.kind.to_string()));
-    if is_permanent(error) {
+    if error.contains_label(RETRYABLE_ERROR) || error.contains_label(TRANSIENT_TRANSACTION_ERROR) {
+        SourceError::Unavailable { what, cause }
+    } else if is_unauthorized(error) {
+        SourceError::Unauthorized { what, cause }
+    } else if is_permanent(error) {
         SourceError::Refused { what, cause }
     } else {
         SourceError::Unavailable { what, cause }
     }
 }
 
-fn is_permanent(error: &Error) -> bool {
-    if error.contains_label(RETRYABLE_ERROR) || error.contains_label(TRANSIENT_TRANSACTION_ERROR) {
-        return false;
+fn is_unauthorized(error: &Error) -> bool {
+    match &*error.kind {
+        ErrorKind::Command(command) => UNAUTHORIZED.contains(&command.code),
+        ErrorKind::Authentication { .. } => true,
+        // One connection was refused: the driver closes the others, and knows no server until the next heartbeat. The
+        // operations that fail for that have the refusal in their text only.
+        ErrorKind::ConnectionPoolCleared { message, .. } | ErrorKind::ServerSelection { message, .. } => {
+            SIGN_IN_REFUSED.iter().any(|text| message.contains(text))
+        }
+        _ => false,
     }
+}
+
+fn is_permanent(error: &Error) -> bool {
     match &*error.kind {
         ErrorKind::Command(command) => PERMANENT.contains(&command.code),
-        ErrorKind::Authentication { .. }
-        | ErrorKind::Bson(_)
+        ErrorKind::Bson(_)
         | ErrorKind::IncompatibleServer { .. }
         | ErrorKind::InvalidArgument { .. }
         | ErrorKind::InvalidResponse { .. }

@@ -39,6 +39,37 @@ impl MongoSource {
         })
     }
 
+    /// The stream of [`AnswerSource::attempt_heads`], which outlives this source.
+    ///
+    /// # Errors
+    /// [`SourceError`] where the first heads cannot be read.
+    pub async fn heads(&self, quiz_id: &str) -> Result<DocumentStream<'static>, SourceError> {
+        let what = format!("the session documents of quiz {quiz_id}");
+        let find = self.sessions.find(doc! { "quiz_id": { "$in": stored_forms(quiz_id) } });
+        let found = find.projection(head_fields()).batch_size(HEADS_BATCH).await;
+        let cursor = found.map_err(|error| read_error(what.clone(), &error))?;
+        let heads = stream::try_unfold((cursor, what), |(mut cursor, what)| async move {
+            let is_there = cursor.advance().await.map_err(|error| read_error(what.clone(), &error))?;
+            Ok(is_there.then(|| (decode_or_id(cursor.current(), &what), (cursor, what))))
+        });
+        Ok(heads.boxed())
+    }
+
+    /// The stream of [`AnswerSource::attempts`], which outlives this source.
+    #[must_use]
+    pub fn attempt_batches(&self, quiz_id: &str, keys: Vec<Bson>) -> AttemptStream<'static> {
+        let what = format!("session documents of quiz {quiz_id}");
+        let attempts = Attempts::new(self.sessions.clone(), keys);
+        let batches = stream::try_unfold(attempts, move |mut attempts| {
+            let what = what.clone();
+            async move {
+                let next = attempts.next().await.map_err(|error| read_error(what, &error))?;
+                Ok(next.map(|batch| (batch, attempts)))
+            }
+        });
+        batches.boxed()
+    }
+
     async fn questions_of(&self, quiz: &Document, quiz_id: &str) -> Result<Vec<Document>, SourceError> {
         let sets = set_ids(quiz);
         if sets.is_empty() {
@@ -90,15 +121,7 @@ impl AnswerSource for MongoSource {
     }
 
     async fn attempt_heads<'a>(&'a self, quiz_id: &'a str) -> Result<DocumentStream<'a>, SourceError> {
-        let what = format!("the session documents of quiz {quiz_id}");
-        let find = self.sessions.find(doc! { "quiz_id": { "$in": stored_forms(quiz_id) } });
-        let found = find.projection(head_fields()).batch_size(HEADS_BATCH).await;
-        let cursor = found.map_err(|error| read_error(what.clone(), &error))?;
-        let heads = stream::try_unfold((cursor, what), |(mut cursor, what)| async move {
-            let is_there = cursor.advance().await.map_err(|error| read_error(what.clone(), &error))?;
-            Ok(is_there.then(|| (decode_or_id(cursor.current(), &what), (cursor, what))))
-        });
-        Ok(heads.boxed())
+        self.heads(quiz_id).await
     }
 
     async fn heads_of(&self, quiz_id: &str, user_ids: &[String]) -> Result<Vec<Document>, SourceError> {
@@ -123,15 +146,7 @@ impl AnswerSource for MongoSource {
         quiz_id: &'a str,
         keys: Vec<Bson>,
     ) -> Result<AttemptStream<'a>, SourceError> {
-        let what = format!("session documents of quiz {quiz_id}");
-        let attempts = stream::try_unfold(Attempts::new(&self.sessions, keys), move |mut attempts| {
-            let what = what.clone();
-            async move {
-                let next = attempts.next().await.map_err(|error| read_error(what, &error))?;
-                Ok(next.map(|batch| (batch, attempts)))
-            }
-        });
-        Ok(attempts.boxed())
+        Ok(self.attempt_batches(quiz_id, keys))
     }
 }
 

@@ -191,7 +191,7 @@ async fn wrong_credentials_are_refused_and_not_shown() {
     assert!(source.quiz("no such quiz").await.unwrap().is_none());
     let source = MongoSource::connect(&uri("hunter2"), "quiz").await.unwrap();
     let error = source.quiz(QUIZ).await.unwrap_err();
-    assert!(matches!(&error, SourceError::Refused { .. }), "{error}");
+    assert!(matches!(&error, SourceError::Unauthorized { .. }), "{error}");
     let shown = format!("{error} {error:?}");
     assert!(shown.contains("uthentication") && !shown.contains("hunter2"), "{shown}");
     admin.run_command(doc! { "dropUser": &user }).await.unwrap();

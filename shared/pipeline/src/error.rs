@@ -100,7 +100,7 @@ impl SyncError {
             Self::UnknownQuiz { .. } => "unknown_quiz",
             Self::Quiz(_) => "malformed_quiz",
             Self::Source(SourceError::Unavailable { .. }) => "source_unavailable",
-            Self::Source(SourceError::Refused { .. }) => "source_refused",
+            Self::Source(SourceError::Unauthorized { .. } | SourceError::Refused { .. }) => "source_refused",
             Self::Source(SourceError::Corrupt { .. }) => "source_unreadable",
             Self::Sink(SinkError::Warehouse(WarehouseError::Rows { .. } | WarehouseError::Date(_))) => {
                 "rows_refused"

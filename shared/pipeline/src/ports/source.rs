@@ -11,7 +11,10 @@ pub enum SourceError {
     /// The server or network failed; a retry may help.
     #[error("could not read {what}: {cause}")]
     Unavailable { what: String, cause: Cause },
-    /// Credentials or permissions are wrong; a retry cannot help until that is mended.
+    /// The credentials are wrong or lack a permission; a retry helps with other credentials only.
+    #[error("may not read {what}: {cause}")]
+    Unauthorized { what: String, cause: Cause },
+    /// The server refuses the request itself; a retry cannot help until the server or its configuration changes.
     #[error("may not read {what}: {cause}")]
     Refused { what: String, cause: Cause },
     /// What is stored is no BSON document or cannot be opened; a retry cannot help.
