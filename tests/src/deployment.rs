@@ -204,6 +204,16 @@ impl Stack {
         made.with_context(|| format!("cannot create secret {name}"))?.arn.context("a secret without an ARN")
     }
 
+    /// Puts another text into a secret, as a rotation does.
+    ///
+    /// # Errors
+    /// What Secrets Manager refuses.
+    pub async fn put_secret(&self, id: &str, text: &str) -> Result<()> {
+        let secrets = aws_sdk_secretsmanager::Client::new(&self.aws_config());
+        let put = secrets.put_secret_value().secret_id(id).secret_string(text).send().await;
+        put.map(drop).with_context(|| format!("cannot put a text into secret {id}"))
+    }
+
     /// A deployment package of a binary, which may be removed afterwards.
     pub(crate) async fn package(&self, binary: &Path) -> Result<Vec<u8>> {
         let (binary, shared_dir) = (binary.to_owned(), self.functions_dir());

@@ -26,14 +26,13 @@ pub async fn connect(config: Config) -> Reconciler {
     let source = config.source;
     let notices = source.notices_topic.map(|topic| SnsNotices::new(sns.clone(), topic, commit.hash()));
     let answers = Catalog {
-        mongo: LazyMongo::new(source.mongodb_uri, source.mongodb_database, aws),
+        mongo: Arc::new(LazyMongo::new(source.mongodb_uri, source.mongodb_database, aws)),
         excluded_users: source.excluded_users,
     };
-    let answers = Arc::new(answers);
-    quiz_runtime::begin("the way to MongoDB", Arc::clone(&answers).ready());
+    quiz_runtime::begin("the way to MongoDB", Arc::clone(&answers.mongo).ready());
     Reconciler {
         states: Arc::new(DynamoStates::new(dynamodb, source.state_table)),
-        answers,
+        answers: Arc::new(answers),
         events: Arc::new(Topic(EventTopic::new(sns, config.events_topic))),
         notices: notices.map(|notices| Arc::new(notices) as Arc<dyn Notices>),
         meter: Arc::new(Meter(EmbeddedMetrics { namespace: source.metrics_namespace, commit })),
@@ -44,24 +43,17 @@ pub async fn connect(config: Config) -> Reconciler {
 
 /// Where MongoDB cannot be reached, the sync states are looked after all the same.
 struct Catalog {
-    mongo: LazyMongo<MongoCatalog>,
+    mongo: Arc<LazyMongo<MongoCatalog>>,
     excluded_users: HashSet<String>,
-}
-
-impl Catalog {
-    async fn ready(self: Arc<Self>) -> Result<(), SourceError> {
-        self.client().await.map(drop)
-    }
-
-    async fn client(&self) -> Result<&MongoCatalog, SourceError> {
-        self.mongo.client(MongoCatalog::connect).await
-    }
 }
 
 #[async_trait]
 impl Answers for Catalog {
     async fn answered(&self, window: Window, patience: Duration) -> Result<Vec<LastAnswer>, SourceError> {
-        self.client().await?.answered_within(window.since, window.until, patience).await
+        let read = |catalog: Arc<MongoCatalog>| async move {
+            catalog.answered_within(window.since, window.until, patience).await
+        };
+        self.mongo.run(read).await
     }
 
     async fn completed(
@@ -70,12 +62,15 @@ impl Answers for Catalog {
         window: Window,
         patience: Duration,
     ) -> Result<Vec<CompletedQuiz>, SourceError> {
-        let (catalog, excluded) = (self.client().await?, &self.excluded_users);
-        catalog.completed_within(quiz_ids, (window.since, window.until), excluded, patience).await
+        let (within, excluded) = ((window.since, window.until), &self.excluded_users);
+        let read = |catalog: Arc<MongoCatalog>| async move {
+            catalog.completed_within(quiz_ids, within, excluded, patience).await
+        };
+        self.mongo.run(read).await
     }
 
     async fn titles(&self, quiz_ids: &[String]) -> Result<HashMap<String, Option<String>>, SourceError> {
-        self.client().await?.titles(quiz_ids).await
+        self.mongo.run(|catalog| async move { catalog.titles(quiz_ids).await }).await
     }
 }
 

@@ -1,75 +1,141 @@
+use std::marker::PhantomData;
 use std::sync::Arc;
 
 use async_trait::async_trait;
 use aws_config::SdkConfig;
 use bson::{Bson, Document};
-use quiz_mongo::{MongoError, MongoSource};
+use futures::stream::BoxStream;
+use futures::{StreamExt, TryStreamExt};
+use quiz_mongo::{MongoCatalog, MongoError, MongoSource};
 use quiz_pipeline::ports::{AnswerSource, AttemptStream, Cause, DocumentStream, QuizDocuments, SourceError};
-use quiz_runtime::SecretSource;
-use tokio::sync::OnceCell;
+use quiz_runtime::{Connector, Renewable, Secret, SecretSource};
 
-/// MongoDB, its secret resolved and its client made when it is first needed, or before in the background. Were that
+/// A client of MongoDB, made of a URI and the database's name.
+#[async_trait]
+pub trait MongoClient: Sized + Send + Sync + 'static {
+    /// # Errors
+    /// [`MongoError`] where the URI is none, or an SRV URI's hosts cannot be resolved.
+    async fn open(uri: &str, database: &str) -> Result<Self, MongoError>;
+}
+
+#[async_trait]
+impl MongoClient for MongoSource {
+    async fn open(uri: &str, database: &str) -> Result<Self, MongoError> {
+        Self::connect(uri, database).await
+    }
+}
+
+#[async_trait]
+impl MongoClient for MongoCatalog {
+    async fn open(uri: &str, database: &str) -> Result<Self, MongoError> {
+        Self::connect(uri, database).await
+    }
+}
+
+/// MongoDB, its secret read and its client made when it is first needed, or before in the background. Were that
 /// waited for at start, a failure would end the process before it could say what failed of its work, and why.
-pub struct LazyMongo<C> {
+///
+/// Where MongoDB refuses the credentials, the secret is read again ([`Renewable`]). The connections of the old client
+/// stay open until its last operation has ended.
+pub struct LazyMongo<C: MongoClient>(Renewable<UriSecret<C>>);
+
+struct UriSecret<C> {
     uri: SecretSource,
     database: String,
     aws: SdkConfig,
-    connected: OnceCell<C>,
+    client: PhantomData<fn() -> C>,
 }
 
-impl<C> LazyMongo<C> {
-    #[must_use]
-    pub fn new(uri: SecretSource, database: String, aws: SdkConfig) -> Self {
-        Self { uri, database, aws, connected: OnceCell::new() }
+#[async_trait]
+impl<C: MongoClient> Connector for UriSecret<C> {
+    type Secret = Secret;
+    type Client = C;
+    type Error = SourceError;
+
+    fn dependency(&self) -> &'static str {
+        "MongoDB"
     }
 
-    /// The client, which `connect` makes of the URI and the database's name.
+    fn can_change(&self) -> bool {
+        self.uri.can_change()
+    }
+
+    async fn read(&self) -> Result<Secret, SourceError> {
+        self.uri.resolve(&self.aws).await.map_err(not_configured)
+    }
+
+    async fn connect(&self, uri: &Secret) -> Result<C, SourceError> {
+        C::open(uri.expose(), &self.database).await.map_err(not_configured)
+    }
+
+    fn is_refused(&self, error: &SourceError) -> bool {
+        matches!(error, SourceError::Unauthorized { .. })
+    }
+}
+
+fn not_configured(cause: impl Into<Cause>) -> SourceError {
+    SourceError::Unavailable { what: "the MongoDB configuration".into(), cause: cause.into() }
+}
+
+impl<C: MongoClient> LazyMongo<C> {
+    #[must_use]
+    pub fn new(uri: SecretSource, database: String, aws: SdkConfig) -> Self {
+        Self(Renewable::new(UriSecret { uri, database, aws, client: PhantomData }))
+    }
+
+    /// Makes the client before it is needed.
     ///
     /// # Errors
     /// [`SourceError::Unavailable`] where the secret cannot be read, or the client cannot be made. The next call tries
     /// again.
-    pub async fn client(
-        &self,
-        connect: impl AsyncFnOnce(&str, &str) -> Result<C, MongoError>,
-    ) -> Result<&C, SourceError> {
-        let unavailable =
-            |cause: Cause| SourceError::Unavailable { what: "the MongoDB configuration".into(), cause };
-        self.connected
-            .get_or_try_init(|| async {
-                let uri = self.uri.resolve(&self.aws).await.map_err(|error| unavailable(error.into()))?;
-                let client = connect(uri.expose(), &self.database).await;
-                client.map_err(|error| unavailable(error.into()))
-            })
-            .await
+    pub async fn ready(self: Arc<Self>) -> Result<(), SourceError> {
+        self.0.client().await.map(drop)
+    }
+
+    /// Runs an operation; once more with a new client where its credentials are refused and the secret has changed.
+    ///
+    /// # Errors
+    /// As [`LazyMongo::ready`], and the operation's own error.
+    pub async fn run<T, R>(&self, operation: impl Fn(Arc<C>) -> R) -> Result<T, SourceError>
+    where
+        R: Future<Output = Result<T, SourceError>>,
+    {
+        self.0.run(operation).await
     }
 }
 
 impl LazyMongo<MongoSource> {
-    /// Makes the client before it is needed.
-    ///
-    /// # Errors
-    /// As [`LazyMongo::client`].
-    pub async fn ready(self: Arc<Self>) -> Result<(), SourceError> {
-        self.source().await.map(drop)
-    }
-
-    async fn source(&self) -> Result<&MongoSource, SourceError> {
-        self.client(MongoSource::connect).await
+    /// The stream, which ends with its first error. Where that is refused credentials, the next call has a new client.
+    fn watched<'a, T: Send + 'a>(
+        &'a self,
+        source: Arc<MongoSource>,
+        stream: BoxStream<'static, Result<T, SourceError>>,
+    ) -> BoxStream<'a, Result<T, SourceError>> {
+        let after_failure = move |error: SourceError| {
+            let source = Arc::clone(&source);
+            async move {
+                self.0.after_failure(&source, &error).await;
+                Err(error)
+            }
+        };
+        stream.or_else(after_failure).boxed()
     }
 }
 
 #[async_trait]
 impl AnswerSource for LazyMongo<MongoSource> {
     async fn quiz(&self, quiz_id: &str) -> Result<Option<QuizDocuments>, SourceError> {
-        self.source().await?.quiz(quiz_id).await
+        self.run(|source| async move { source.quiz(quiz_id).await }).await
     }
 
     async fn attempt_heads<'a>(&'a self, quiz_id: &'a str) -> Result<DocumentStream<'a>, SourceError> {
-        self.source().await?.attempt_heads(quiz_id).await
+        let begin = |source: Arc<MongoSource>| async move { Ok((source.heads(quiz_id).await?, source)) };
+        let (heads, source) = self.run(begin).await?;
+        Ok(self.watched(source, heads))
     }
 
     async fn heads_of(&self, quiz_id: &str, user_ids: &[String]) -> Result<Vec<Document>, SourceError> {
-        self.source().await?.heads_of(quiz_id, user_ids).await
+        self.run(|source| async move { source.heads_of(quiz_id, user_ids).await }).await
     }
 
     async fn attempts<'a>(
@@ -77,13 +143,16 @@ impl AnswerSource for LazyMongo<MongoSource> {
         quiz_id: &'a str,
         keys: Vec<Bson>,
     ) -> Result<AttemptStream<'a>, SourceError> {
-        self.source().await?.attempts(quiz_id, keys).await
+        let source = self.0.client().await?;
+        let attempts = source.attempt_batches(quiz_id, keys);
+        Ok(self.watched(source, attempts))
     }
 }
 
 #[cfg(test)]
 mod tests {
     use aws_config::SdkConfig;
+    use quiz_mongo::MongoSource;
     use quiz_pipeline::ports::{AnswerSource, SourceError};
     use quiz_runtime::{Secret, SecretSource};
 
@@ -92,7 +161,7 @@ mod tests {
     #[tokio::test]
     async fn a_uri_that_is_none_fails_the_messages_that_need_it_and_is_not_shown() {
         let uri = SecretSource::Given(Secret::new("mongo://user:hunter2@host".into()));
-        let source = LazyMongo::new(uri, "quiz".into(), SdkConfig::builder().build());
+        let source = LazyMongo::<MongoSource>::new(uri, "quiz".into(), SdkConfig::builder().build());
         let error = source.quiz("q").await.unwrap_err();
         assert!(matches!(error, SourceError::Unavailable { .. }), "{error}");
         let shown = error.to_string();
