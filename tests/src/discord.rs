@@ -157,7 +157,13 @@ impl Discord {
 
     #[must_use]
     pub fn webhook_url(&self) -> String {
-        format!("{}/api/webhooks/{}/{}", self.url, routes::WEBHOOK_ID, routes::WEBHOOK_TOKEN)
+        let token = &self.shared.state().webhook_token;
+        format!("{}/api/webhooks/{}/{token}", self.url, routes::WEBHOOK_ID)
+    }
+
+    /// Gives the webhook another token, and refuses the old one.
+    pub fn rotate_webhook(&self) {
+        self.shared.state().webhook_token.push_str("-rotated");
     }
 
     #[must_use]

@@ -19,6 +19,14 @@ pub enum DiscordSource {
     Bot { token: SecretSource, channel_id: String },
 }
 
+impl DiscordSource {
+    pub(crate) fn secret(&self) -> &SecretSource {
+        match self {
+            Self::Webhook(secret) | Self::Bot { token: secret, .. } => secret,
+        }
+    }
+}
+
 impl Config {
     /// # Errors
     /// [`ConfigError`] with everything that is missing or wrong.

@@ -4,8 +4,8 @@ use async_trait::async_trait;
 use aws_config::SdkConfig;
 use quiz_discord::{DiscordClient, DiscordError, Post, Target};
 use quiz_messaging::Backoff;
+use quiz_runtime::{Connector, Renewable, Secret};
 use quiz_sns_sqs::SqsQueues;
-use tokio::sync::OnceCell;
 use tokio::time::Instant;
 
 use crate::batch::Notifier;
@@ -38,44 +38,66 @@ pub async fn connect(config: Config) -> Handler {
     let aws = quiz_runtime::aws::config().await;
     let memory = DynamoMemory::new(aws_sdk_dynamodb::Client::new(&aws), config.memory_table);
     let queues = SqsQueues::new(aws_sdk_sqs::Client::new(&aws));
-    let channel =
-        LazyChannel { source: config.discord, endpoint: config.endpoint, aws, connected: OnceCell::new() };
-    let channel = Arc::new(channel);
+    let channel = Arc::new(LazyChannel::new(config.discord, config.endpoint, aws));
     quiz_runtime::begin("the way to Discord", Arc::clone(&channel).ready());
     let notifier = Notifier { channel, memory: Arc::new(memory), backoff: Backoff::default() };
     Handler::new(notifier, Arc::new(queues))
 }
 
 /// The channel, its secret read when it is first needed, or before in the background: a secret that cannot be read fails
-/// messages, with its cause, and not the process.
-struct LazyChannel {
+/// messages, with its cause, and not the process. Where Discord refuses the webhook or the token, the secret is read
+/// again ([`Renewable`]).
+pub struct LazyChannel(Renewable<DiscordSecret>);
+
+struct DiscordSecret {
     source: DiscordSource,
     endpoint: Option<String>,
     aws: SdkConfig,
-    connected: OnceCell<DiscordClient>,
+}
+
+#[async_trait]
+impl Connector for DiscordSecret {
+    type Secret = Secret;
+    type Client = DiscordClient;
+    type Error = DiscordError;
+
+    fn dependency(&self) -> &'static str {
+        "Discord"
+    }
+
+    fn can_change(&self) -> bool {
+        self.source.secret().can_change()
+    }
+
+    async fn read(&self) -> Result<Secret, DiscordError> {
+        let secret = self.source.secret().resolve(&self.aws).await;
+        secret.map_err(|error| DiscordError::Unreachable(error.to_string()))
+    }
+
+    async fn connect(&self, secret: &Secret) -> Result<DiscordClient, DiscordError> {
+        let text = secret.expose().to_owned();
+        let target = match &self.source {
+            DiscordSource::Webhook(_) => Target::Webhook(text),
+            DiscordSource::Bot { channel_id, .. } => {
+                Target::Bot { token: text, channel_id: channel_id.clone() }
+            }
+        };
+        DiscordClient::new(&target, self.endpoint.as_deref())
+    }
+
+    fn is_refused(&self, error: &DiscordError) -> bool {
+        matches!(error, DiscordError::Dead { .. })
+    }
 }
 
 impl LazyChannel {
-    async fn ready(self: Arc<Self>) -> Result<(), DiscordError> {
-        self.client().await.map(drop)
+    #[must_use]
+    pub fn new(source: DiscordSource, endpoint: Option<String>, aws: SdkConfig) -> Self {
+        Self(Renewable::new(DiscordSecret { source, endpoint, aws }))
     }
 
-    async fn client(&self) -> Result<&DiscordClient, DiscordError> {
-        let connect = || async {
-            let unreadable = |error: quiz_runtime::SecretError| DiscordError::Unreachable(error.to_string());
-            let target = match &self.source {
-                DiscordSource::Webhook(url) => {
-                    let url = url.resolve(&self.aws).await.map_err(unreadable)?;
-                    Target::Webhook(url.expose().to_owned())
-                }
-                DiscordSource::Bot { token, channel_id } => {
-                    let token = token.resolve(&self.aws).await.map_err(unreadable)?;
-                    Target::Bot { token: token.expose().to_owned(), channel_id: channel_id.clone() }
-                }
-            };
-            DiscordClient::new(&target, self.endpoint.as_deref())
-        };
-        self.connected.get_or_try_init(connect).await
+    async fn ready(self: Arc<Self>) -> Result<(), DiscordError> {
+        self.0.client().await.map(drop)
     }
 }
 
@@ -87,6 +109,6 @@ impl Channel for LazyChannel {
         edits: Option<&str>,
         deadline: Instant,
     ) -> Result<String, DiscordError> {
-        self.client().await?.post(post, edits, deadline).await
+        self.0.run(|client| async move { client.post(post, edits, deadline).await }).await
     }
 }

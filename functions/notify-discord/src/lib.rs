@@ -11,7 +11,7 @@ mod memory;
 
 pub use batch::Notifier;
 pub use config::{Config, DiscordSource};
-pub use connect::{Channel, connect};
+pub use connect::{Channel, LazyChannel, connect};
 pub use dynamo_memory::DynamoMemory;
 pub use handler::Handler;
 pub use memory::{Memory, MemoryError, Recalled, Shown, Tries};

@@ -103,10 +103,10 @@ impl<'a> Target<'a> {
     }
 
     /// Discord's answer to one who may not do that.
-    pub fn refuse(&self, headers: &HeaderMap) -> Option<Reply> {
+    pub fn refuse(&self, headers: &HeaderMap, webhook_token: &str) -> Option<Reply> {
         match self.author() {
             Author::Webhook if self.id != WEBHOOK_ID => Some(Reply::error(404, 10015, "Unknown Webhook")),
-            Author::Webhook if self.webhook_token != WEBHOOK_TOKEN => {
+            Author::Webhook if self.webhook_token != webhook_token => {
                 Some(Reply::error(401, 50027, "Invalid Webhook Token"))
             }
             Author::Webhook => None,
@@ -122,11 +122,11 @@ impl<'a> Target<'a> {
     }
 
     /// What a request that changes nothing is told.
-    pub fn read(&self) -> Option<Reply> {
+    pub fn read(&self, webhook_token: &str) -> Option<Reply> {
         let told = match self.operation {
             Operation::GetWebhook => json!({
                 "id": WEBHOOK_ID, "type": 1, "name": "stub", "avatar": null, "channel_id": CHANNEL_ID,
-                "guild_id": null, "application_id": null, "token": WEBHOOK_TOKEN,
+                "guild_id": null, "application_id": null, "token": webhook_token,
             }),
             Operation::GetBot => json!({
                 "id": BOT_ID, "username": "stub", "discriminator": "0000", "avatar": null, "global_name": null,

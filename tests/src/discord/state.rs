@@ -3,7 +3,7 @@ use super::channel::{Author, Channel};
 use super::problem::Problem;
 use super::rate::Rate;
 use super::reply::Reply;
-use super::routes::{Asked, Operation, Target};
+use super::routes::{Asked, Operation, Target, WEBHOOK_TOKEN};
 use super::schema::Schemas;
 use super::{DiscordRules, Fault, SeenRequest, limits};
 
@@ -11,12 +11,20 @@ pub struct State {
     pub rules: DiscordRules,
     pub requests: Vec<SeenRequest>,
     pub channel: Channel,
+    pub webhook_token: String,
     rate: Rate,
 }
 
 impl State {
     pub fn new(rules: DiscordRules) -> Self {
-        Self { rules, requests: Vec::new(), channel: Channel::default(), rate: Rate::default() }
+        let webhook_token = WEBHOOK_TOKEN.to_owned();
+        Self {
+            rules,
+            requests: Vec::new(),
+            channel: Channel::default(),
+            webhook_token,
+            rate: Rate::default(),
+        }
     }
 
     /// None to cut the connection. Adds to the problems.
@@ -46,7 +54,8 @@ impl State {
             Ok(headers) => headers,
             Err(limited) => return Some(limited),
         };
-        let answer = target.refuse(&head.headers).or_else(|| target.read());
+        let token = self.webhook_token.as_str();
+        let answer = target.refuse(&head.headers, token).or_else(|| target.read(token));
         let reply = answer.unwrap_or_else(|| self.post(schemas, &target, sent, problems));
         (fault != Some(Fault::CutAfterAccepting)).then(|| reply.with(headers))
     }
