@@ -98,7 +98,7 @@ fn judge_dataset(place: &Place, location: &Result<Option<String>, BigQueryError>
 
 /// What to do where BigQuery does not do what it is asked to.
 fn reach(place: &Place, error: &BigQueryError, role: &str) -> String {
-    if error.kind == ErrorKind::Refused {
+    if matches!(error.kind, ErrorKind::Refused | ErrorKind::Unauthorized) {
         return format!(
             "grant it: gcloud projects add-iam-policy-binding {} --member=serviceAccount:NAME --role={role}",
             place.project

@@ -25,7 +25,7 @@ pub async fn connect(config: Config) -> Handler {
     quiz_sync_function::connect(aws, config.source, sink, None, limits)
 }
 
-/// The credentials, the key read from Secrets Manager when it is first needed.
+/// The credentials, the key read from Secrets Manager when it is first needed, and again where Google refuses it.
 struct FromAws {
     credentials: BigQueryCredentials,
     aws: SdkConfig,
@@ -44,5 +44,12 @@ impl CredentialsSource for FromAws {
             }
             BigQueryCredentials::Nobody => Credentials::Nobody,
         })
+    }
+
+    fn can_change(&self) -> bool {
+        match &self.credentials {
+            BigQueryCredentials::Secret(secret) => secret.can_change(),
+            BigQueryCredentials::ApplicationDefault { .. } | BigQueryCredentials::Nobody => false,
+        }
     }
 }

@@ -9,7 +9,7 @@ use gcp_bigquery_client::model::table::Table;
 use gcp_bigquery_client::model::table_schema::TableSchema;
 use quiz_pipeline::batch::Backoff;
 
-use crate::credentials::{Bearer, Credentials};
+use crate::credentials::{Bearer, CredentialsSource};
 use crate::error::{BigQueryError, ErrorKind};
 use crate::upload::UploadSizes;
 
@@ -70,7 +70,7 @@ pub(crate) struct Api {
     pub retries: Retries,
     pub uploads: UploadSizes,
     pub http: reqwest::Client,
-    pub bearer: Arc<Bearer>,
+    pub bearer: Bearer,
     client: Client,
 }
 
@@ -79,17 +79,26 @@ impl Api {
         place: Place,
         retries: Retries,
         uploads: UploadSizes,
-        credentials: Credentials,
+        credentials: Arc<dyn CredentialsSource>,
     ) -> Result<Self, BigQueryError> {
         // reqwest is built without a TLS provider, so that there is one in the binary: this one
         let _ = rustls::crypto::aws_lc_rs::default_provider().install_default();
         let http = reqwest::Client::builder().connect_timeout(CONNECT).timeout(REQUEST).build()?;
-        let bearer = Bearer::of(credentials).await?;
+        let bearer = Bearer::new(credentials);
         let base = format!("{}/bigquery/v2", endpoint(&place));
         let mut builder = ClientBuilder::new();
         let builder = builder.with_client(http.clone()).with_v2_base_url(base);
-        let client = builder.build_from_authenticator(bearer.clone()).await?;
+        let client = builder.build_from_authenticator(Arc::new(bearer.clone())).await?;
         Ok(Self { place, retries, uploads, http, bearer, client })
+    }
+
+    /// Sends a request with all retries: those of [`Retries`], and one more with new credentials where the credentials
+    /// are refused and the secret has changed.
+    pub async fn run<T, F>(&self, what: &str, request: impl Fn() -> F) -> Result<T, BigQueryError>
+    where
+        F: Future<Output = Result<T, BigQueryError>>,
+    {
+        self.bearer.run(|| self.retries.run(what, &request)).await
     }
 
     pub fn upload_url(&self, kind: &str) -> String {
@@ -114,13 +123,13 @@ impl Api {
     pub async fn dataset(&self) -> Result<Dataset, BigQueryError> {
         let (project, dataset) = (&self.place.project, &self.place.dataset);
         let get = || async { Ok(self.client.dataset().get(project, dataset).await?) };
-        self.retries.run("read the dataset", get).await
+        self.run("read the dataset", get).await
     }
 
     pub async fn table(&self, table: &str) -> Result<Option<Table>, BigQueryError> {
         let (project, dataset) = (&self.place.project, &self.place.dataset);
         let get = || async { Ok(self.client.table().get(project, dataset, table, None).await?) };
-        match self.retries.run("read a table's schema", get).await {
+        match self.run("read a table's schema", get).await {
             Ok(table) => Ok(Some(table)),
             Err(error) if error.kind == ErrorKind::NotFound => Ok(None),
             Err(error) => Err(error),
@@ -139,7 +148,7 @@ impl Api {
         let mut new = Table::new(project, dataset, table, schema);
         new.expiration_time = Some(expires.as_millisecond().to_string());
         let create = || async { Ok(self.client.table().create(new.clone()).await?) };
-        match self.retries.run("make a staging table", create).await {
+        match self.run("make a staging table", create).await {
             Err(error) if error.kind != ErrorKind::Exists => Err(error),
             _ => Ok(()),
         }
@@ -158,7 +167,7 @@ impl Api {
     pub async fn start(&self, job_id: &str, job: &Job) -> Result<Job, BigQueryError> {
         let project = &self.place.project;
         let insert = || async { Ok(self.client.job().insert(project, job.clone()).await?) };
-        match self.retries.run("start a job", insert).await {
+        match self.run("start a job", insert).await {
             Err(error) if error.kind == ErrorKind::Exists => self.job(job_id).await,
             other => other,
         }
@@ -167,7 +176,7 @@ impl Api {
     pub async fn job(&self, job_id: &str) -> Result<Job, BigQueryError> {
         let (project, location) = (&self.place.project, Some(self.place.location.as_str()));
         let get = || async { Ok(self.client.job().get_job(project, job_id, location).await?) };
-        self.retries.run("ask for a job", get).await
+        self.run("ask for a job", get).await
     }
 }
 

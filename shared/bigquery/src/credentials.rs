@@ -10,13 +10,14 @@ use gcp_bigquery_client::yup_oauth2::{
     AuthorizedUserAuthenticator, ServiceAccountAuthenticator, ServiceAccountKey,
 };
 use quiz_pipeline::ports::Cause;
+use quiz_runtime::{Connector, Renewable};
 
 use crate::error::{BigQueryError, ErrorKind};
 
 const SCOPE: &str = "https://www.googleapis.com/auth/bigquery";
 
 /// Who asks.
-#[derive(Clone)]
+#[derive(Clone, PartialEq, Eq)]
 pub enum Credentials {
     /// The JSON text of a service account's key.
     ServiceAccountKey(String),
@@ -27,11 +28,14 @@ pub enum Credentials {
     Nobody,
 }
 
-/// Where the credentials come from. Asked when BigQuery is first used, and again after it failed: one that fails then
-/// fails the messages that need it, with its cause.
+/// Where the credentials come from. They are read when BigQuery is first used, and again after that read failed or Google
+/// refused them ([`Renewable`]). A read that fails fails the messages that need it, with its cause.
 #[async_trait]
 pub trait CredentialsSource: Send + Sync {
     async fn credentials(&self) -> Result<Credentials, Cause>;
+
+    /// Whether a later read can give other credentials.
+    fn can_change(&self) -> bool;
 }
 
 /// Those that are at hand.
@@ -40,44 +44,93 @@ impl CredentialsSource for Credentials {
     async fn credentials(&self) -> Result<Credentials, Cause> {
         Ok(self.clone())
     }
+
+    fn can_change(&self) -> bool {
+        false
+    }
 }
 
-type Tokens = yup::authenticator::DefaultAuthenticator;
+/// `None` where no one asks.
+type Tokens = Option<yup::authenticator::DefaultAuthenticator>;
 
 /// Gives each request its token; tokens are kept until shortly before they expire.
 #[derive(Clone)]
-pub(crate) struct Bearer(Option<Tokens>);
+pub(crate) struct Bearer(Arc<Renewable<TokensOf>>);
+
+struct TokensOf(Arc<dyn CredentialsSource>);
+
+#[async_trait]
+impl Connector for TokensOf {
+    type Secret = Credentials;
+    type Client = Tokens;
+    type Error = BigQueryError;
+
+    fn dependency(&self) -> &'static str {
+        "BigQuery"
+    }
+
+    fn can_change(&self) -> bool {
+        self.0.can_change()
+    }
+
+    async fn read(&self) -> Result<Credentials, BigQueryError> {
+        self.0.credentials().await.map_err(|cause| {
+            BigQueryError::new(ErrorKind::Transient, format!("the credentials cannot be read: {cause}"))
+        })
+    }
+
+    /// Where the credentials are none, the error does not tell what they hold.
+    async fn connect(&self, credentials: &Credentials) -> Result<Tokens, BigQueryError> {
+        match credentials {
+            Credentials::ServiceAccountKey(text) => service_account(text).await,
+            Credentials::ApplicationDefault { file } => application_default(file.as_deref()).await,
+            Credentials::Nobody => Ok(None),
+        }
+    }
+
+    fn is_refused(&self, error: &BigQueryError) -> bool {
+        error.kind == ErrorKind::Unauthorized
+    }
+}
 
 #[async_trait]
 impl Authenticator for Bearer {
     async fn access_token(&self) -> Result<String, BQError> {
-        let Some(tokens) = &self.0 else { return Ok("nobody".to_owned()) };
-        let token = tokens.token(&[SCOPE]).await?;
-        token.token().map(str::to_owned).ok_or(BQError::NoToken)
+        // `run`, which sends every request, has made the tokens
+        let tokens = self.0.made().ok_or(BQError::NoToken)?;
+        access_token(&tokens).await
     }
 }
 
 impl Bearer {
-    /// # Errors
-    /// Where the credentials are none. What they hold is never told.
-    pub async fn of(credentials: Credentials) -> Result<Arc<Self>, BigQueryError> {
-        let tokens = match credentials {
-            Credentials::ServiceAccountKey(text) => Some(service_account(&text).await?),
-            Credentials::ApplicationDefault { file } => Some(application_default(file).await?),
-            Credentials::Nobody => None,
-        };
-        Ok(Arc::new(Self(tokens)))
+    pub fn new(source: Arc<dyn CredentialsSource>) -> Self {
+        Self(Arc::new(Renewable::new(TokensOf(source))))
     }
 
     /// A token, or why there is none.
     pub async fn token(&self) -> Result<String, BigQueryError> {
-        Ok(self.access_token().await?)
+        self.0.run(|tokens| async move { Ok(access_token(&tokens).await?) }).await
     }
+
+    /// Sends a request; once more where its credentials are refused and there are new ones.
+    pub async fn run<T, F>(&self, request: impl Fn() -> F) -> Result<T, BigQueryError>
+    where
+        F: Future<Output = Result<T, BigQueryError>>,
+    {
+        self.0.run(|_| Box::pin(request())).await
+    }
+}
+
+async fn access_token(tokens: &Tokens) -> Result<String, BQError> {
+    let Some(tokens) = tokens else { return Ok("nobody".to_owned()) };
+    let token = tokens.token(&[SCOPE]).await?;
+    token.token().map(str::to_owned).ok_or(BQError::NoToken)
 }
 
 pub(crate) fn no_token(error: &yup::Error) -> BigQueryError {
     let kind = match error {
         yup::Error::HttpError(_) | yup::Error::HttpClientError(_) => ErrorKind::Transient,
+        yup::Error::AuthError(_) => ErrorKind::Unauthorized,
         _ => ErrorKind::Refused,
     };
     BigQueryError::new(kind, format!("Google gives no access token for the credentials: {error}"))
@@ -98,12 +151,13 @@ async fn service_account(text: &str) -> Result<Tokens, BigQueryError> {
     ServiceAccountAuthenticator::builder(key)
         .build()
         .await
+        .map(Some)
         .map_err(|_| unusable("the private key of the service account is no PEM of an RSA key"))
 }
 
-async fn application_default(file: Option<PathBuf>) -> Result<Tokens, BigQueryError> {
+async fn application_default(file: Option<&Path>) -> Result<Tokens, BigQueryError> {
     if let Some(file) = file {
-        return from_file(&file).await;
+        return from_file(file).await;
     }
     if let Some(file) = gcloud_file().filter(|file| file.is_file()) {
         return from_file(&file).await;
@@ -113,7 +167,7 @@ async fn application_default(file: Option<PathBuf>) -> Result<Tokens, BigQueryEr
         Found::InstanceMetadata(builder) => builder.build().await,
         Found::ServiceAccount(builder) => builder.build().await,
     };
-    built.map_err(unusable)
+    built.map(Some).map_err(unusable)
 }
 
 fn gcloud_file() -> Option<PathBuf> {
@@ -132,7 +186,7 @@ async fn from_file(file: &Path) -> Result<Tokens, BigQueryError> {
         Some("authorized_user") => {
             let secret = serde_json::from_value(json)
                 .map_err(|_| unusable(format!("{shown} is no authorized user's file")))?;
-            AuthorizedUserAuthenticator::builder(secret).build().await.map_err(unusable)
+            AuthorizedUserAuthenticator::builder(secret).build().await.map(Some).map_err(unusable)
         }
         _ => Err(unusable(format!("{shown} is neither a service account's nor an authorized user's file"))),
     }

@@ -20,7 +20,9 @@ pub enum ErrorKind {
     /// The job or table is there already.
     Exists,
     NotFound,
-    /// Credentials, a permission, or the request itself: a retry cannot help until that is mended.
+    /// Google refuses the credentials, or they lack a permission: a retry helps with other credentials only.
+    Unauthorized,
+    /// A table of another shape, a job that is refused, or the request itself: a retry cannot help until that is fixed.
     Refused,
     /// The rows: a retry cannot help until they change.
     Rows,
@@ -40,6 +42,7 @@ impl BigQueryError {
         let kind = match (code, reason) {
             (_, "rateLimitExceeded" | "jobRateLimitExceeded" | "quotaExceeded" | "backendError")
             | (408 | 429 | 500.., _) => ErrorKind::Transient,
+            (401, _) | (403, "accessDenied") => ErrorKind::Unauthorized,
             (404, _) => ErrorKind::NotFound,
             (409, _) => ErrorKind::Exists,
             _ => ErrorKind::Refused,

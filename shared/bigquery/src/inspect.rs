@@ -1,5 +1,6 @@
 //! A dataset as BigQuery describes it, to be looked over by a person.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use gcp_bigquery_client::model::job::Job;
@@ -40,7 +41,7 @@ impl BigQueryInspector {
     /// # Errors
     /// [`BigQueryError`] where Google gives no access token for the credentials.
     pub async fn connect(place: Place, credentials: Credentials) -> Result<Self, BigQueryError> {
-        let api = Api::connect(place, RETRIES, UploadSizes::default(), credentials).await?;
+        let api = Api::connect(place, RETRIES, UploadSizes::default(), Arc::new(credentials)).await?;
         api.bearer.token().await?;
         Ok(Self(api))
     }

@@ -46,7 +46,7 @@ pub(crate) async fn load(
             other => other,
         }
     };
-    api.retries.run("load rows", once).await
+    api.run("load rows", once).await
 }
 
 async fn multipart(api: &Api, job: &Job, file: &File, bytes: u64) -> Result<Job, BigQueryError> {

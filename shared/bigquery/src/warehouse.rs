@@ -122,11 +122,8 @@ impl WarehouseBatch for Batch {
 impl Shared {
     async fn api(&self) -> Result<&Api, BigQueryError> {
         let connect = || async {
-            let credentials = self.credentials.credentials().await.map_err(|cause| {
-                BigQueryError::new(ErrorKind::Transient, format!("the credentials cannot be read: {cause}"))
-            })?;
             let Settings { place, retries, uploads, .. } = self.settings.clone();
-            Api::connect(place, retries, uploads, credentials).await
+            Api::connect(place, retries, uploads, Arc::clone(&self.credentials)).await
         };
         self.api.get_or_try_init(connect).await
     }
