@@ -112,8 +112,10 @@ fn put_in_place(finished: Vec<Finished>, fence: &Fence) -> Result<bool, Cause> {
     }
     for (path, file) in finished {
         match file {
-            Some(file) => drop(file.persist(&path)?),
-            None if path.exists() => std::fs::remove_file(&path)?,
+            Some(file) => drop(file.persist(&path).map_err(|failed| unwritable(&path, &failed.error))?),
+            None if path.exists() => {
+                std::fs::remove_file(&path).map_err(|cause| unwritable(&path, &cause))?;
+            }
             None => {}
         }
     }
@@ -127,13 +129,19 @@ async fn write(
     test: &StagedTest,
 ) -> Result<NamedTempFile, Cause> {
     let folder = path.parent().ok_or("the path has no folder")?;
-    std::fs::create_dir_all(folder)?;
+    std::fs::create_dir_all(folder).map_err(|cause| unwritable(folder, &cause))?;
     // as readable as any new file, which a temporary one is not
     let open = Permissions::from_mode(0o666);
-    let file = tempfile::Builder::new().permissions(open).tempfile_in(folder)?;
+    let file = tempfile::Builder::new().permissions(open).tempfile_in(folder);
+    let file = file.map_err(|cause| unwritable(path, &cause))?;
     let values = TestValues { start_date: test.start_date, inserted_at: test.inserted_at };
-    write_table(table, file.reopen()?, staged, values).await?;
+    let reopened = file.reopen().map_err(|cause| unwritable(path, &cause))?;
+    write_table(table, (path, reopened), staged, values).await?;
     Ok(file)
+}
+
+fn unwritable(path: &Path, cause: &std::io::Error) -> Cause {
+    format!("cannot write {}: {cause}", path.display()).into()
 }
 
 fn failed(session_id: &str, cause: Cause) -> WarehouseError {

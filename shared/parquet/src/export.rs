@@ -1,4 +1,5 @@
 use std::fs::File;
+use std::path::Path;
 use std::sync::Arc;
 
 use jiff::Timestamp;
@@ -10,6 +11,7 @@ use quiz_domain::rows::{INSERTED_AT, START_DATE, WarehouseTable, days_since_1970
 use crate::error::ParquetError;
 use crate::frame::dtype;
 use crate::group_reader::GroupReader;
+use crate::output::OutputName;
 use crate::row_groups::{RowGroups, at_once};
 use crate::staging::StagingFile;
 
@@ -21,21 +23,22 @@ pub struct TestValues {
 }
 
 /// Writes the finished file of one table, its columns those of the table: all rows of it in a staging file, with the
-/// values that they share.
+/// values that they share. An error names `path`.
 ///
 /// # Errors
 /// [`ParquetError`] where the one cannot be read or the other not written.
 pub async fn write_table(
     table: WarehouseTable,
-    file: File,
+    (path, file): (&Path, File),
     staging: &StagingFile,
     values: TestValues,
 ) -> Result<(), ParquetError> {
     let fields = table.columns().map(|it| Field::new(it.name.into(), dtype(it.kind)));
     let schema: Schema = fields.collect();
-    let writer = ParquetWriter::new(file).batched(&schema);
-    let writer = writer.map_err(ParquetError::of("begin a Parquet file"))?;
-    let mut row_groups = RowGroups::new(writer, at_once());
+    let name = OutputName::new(path.display().to_string());
+    let writer = ParquetWriter::new(name.output(file)).batched(&schema);
+    let writer = writer.map_err(|cause| name.unwritable(cause))?;
+    let mut row_groups = RowGroups::new(writer, name, at_once());
     let reader = Arc::new(GroupReader::of(staging)?);
     for group in staging.groups.iter().filter(|group| group.table == table) {
         let (reader, group) = (Arc::clone(&reader), group.clone());

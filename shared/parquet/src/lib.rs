@@ -9,6 +9,7 @@ mod error;
 mod export;
 mod frame;
 mod group_reader;
+mod output;
 mod row_groups;
 mod staging;
 

@@ -1,4 +1,3 @@
-use std::fs::File;
 use std::num::NonZero;
 use std::sync::Arc;
 use std::thread;
@@ -10,6 +9,7 @@ use polars::prelude::{DataFrame, PolarsError, PolarsResult};
 use tokio::task::{JoinHandle, spawn_blocking};
 
 use crate::error::ParquetError;
+use crate::output::{Output, OutputName};
 
 const ENCODE: &str = "encode rows";
 const WRITE: &str = "write a row group";
@@ -27,18 +27,19 @@ type Encoded = Vec<RowGroupIterColumns<'static, PolarsError>>;
 /// A Parquet file that is written row group by row group. A few are made at once, each on a thread of its own, and
 /// they are written in the order in which they came.
 pub(crate) struct RowGroups {
-    file: Arc<BatchedWriter<File>>,
+    file: Arc<BatchedWriter<Output>>,
+    name: OutputName,
     making: FuturesOrdered<JoinHandle<Result<Encoded, ParquetError>>>,
     writing: Option<JoinHandle<Result<(), ParquetError>>>,
     at_once: usize,
-    /// A group is lost: what would follow it would be torn.
-    is_torn: bool,
+    /// Why a group is lost: what would follow it would be torn.
+    torn: Option<ParquetError>,
 }
 
 impl RowGroups {
-    pub fn new(file: BatchedWriter<File>, at_once: usize) -> Self {
+    pub fn new(file: BatchedWriter<Output>, name: OutputName, at_once: usize) -> Self {
         let (making, at_once) = (FuturesOrdered::new(), at_once.max(1));
-        Self { file: Arc::new(file), making, writing: None, at_once, is_torn: false }
+        Self { file: Arc::new(file), name, making, writing: None, at_once, torn: None }
     }
 
     /// Adds the rows that `make` makes, as soon as there is room. Where this is dropped while it waits, they are not
@@ -70,22 +71,22 @@ impl RowGroups {
         while !self.making.is_empty() || self.writing.is_some() {
             self.write_next().await?;
         }
-        let file = self.file;
-        let ended = spawn_blocking(move || file.finish().map_err(ParquetError::of("end a Parquet file")));
+        let (file, name) = (self.file, self.name);
+        let ended = spawn_blocking(move || file.finish().map_err(|cause| name.unwritable(cause)));
         ended.await.map_err(ParquetError::broken_down(WRITE))?
     }
 
     /// Waits until the group that is being written is, and the next one is made, which is then written.
     async fn write_next(&mut self) -> Result<(), ParquetError> {
-        if self.is_torn {
-            return Err(ParquetError::because(WRITE, "the one before it could not be written"));
+        if let Some(error) = &self.torn {
+            return Err(error.clone());
         }
         let next = self.next().await;
-        self.is_torn = next.is_err();
+        self.torn = next.as_ref().err().cloned();
         let Some(encoded) = next? else { return Ok(()) };
-        let file = Arc::clone(&self.file);
-        self.writing =
-            Some(spawn_blocking(move || file.write_row_groups(encoded).map_err(ParquetError::of(WRITE))));
+        let (file, name) = (Arc::clone(&self.file), self.name.clone());
+        let write = move || file.write_row_groups(encoded).map_err(|cause| name.unwritable(cause));
+        self.writing = Some(spawn_blocking(write));
         Ok(())
     }
 

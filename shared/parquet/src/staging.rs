@@ -3,16 +3,15 @@ use std::io::Write;
 use std::sync::{Arc, LazyLock};
 
 use polars::io::parquet::write::{BatchedWriter, ParquetCompression, ParquetWriter};
-use polars::prelude::{DataFrame, Field, Schema};
+use polars::prelude::{DataFrame, Field, PolarsResult, Schema};
 use quiz_domain::rows::{CellType, ColumnSpec, RowBatch, WarehouseTable};
 use tokio::sync::Mutex;
 
 use crate::error::ParquetError;
 use crate::frame::{dtype, staging_frame};
 use crate::group_reader::GroupReader;
+use crate::output::OutputName;
 use crate::row_groups::{self, RowGroups};
-
-const BEGIN: &str = "begin a staging file";
 
 /// The column of a staging file that names each row's table.
 pub const ROW_TABLE: ColumnSpec = ColumnSpec {
@@ -79,9 +78,15 @@ impl OpenStaging {
     }
 
     fn with(at_once: usize) -> Result<Self, ParquetError> {
-        let no_file = |cause| ParquetError::because(BEGIN, cause);
-        let file = tempfile::tempfile().map_err(no_file)?;
-        let row_groups = RowGroups::new(writer(file.try_clone().map_err(no_file)?)?, at_once);
+        let name = OutputName::new(format!("a temporary file in {}", std::env::temp_dir().display()));
+        let file = tempfile::tempfile().map_err(|cause| name.unwritable(cause))?;
+        Self::into_file(file, name, at_once)
+    }
+
+    fn into_file(file: File, name: OutputName, at_once: usize) -> Result<Self, ParquetError> {
+        let copy = file.try_clone().map_err(|cause| name.unwritable(cause))?;
+        let writer = writer(name.output(copy)).map_err(|cause| name.unwritable(cause))?;
+        let row_groups = RowGroups::new(writer, name, at_once);
         Ok(Self { file, parts: Mutex::new(Some(Parts { row_groups, groups: Vec::new(), rows: 0 })) })
     }
 
@@ -112,16 +117,17 @@ impl OpenStaging {
     pub async fn finish(&self) -> Result<StagingFile, ParquetError> {
         let parts = self.parts.lock().await.take().ok_or_else(finished)?;
         let bytes = parts.row_groups.finish().await?;
-        let file = self.file.try_clone().map_err(|cause| ParquetError::because(BEGIN, cause))?;
+        let file = self.file.try_clone();
+        let file = file.map_err(|cause| ParquetError::because("share a staging file", cause))?;
         Ok(StagingFile { file, bytes, groups: parts.groups })
     }
 }
 
-pub(crate) fn writer<W: Write>(file: W) -> Result<BatchedWriter<W>, ParquetError> {
+fn writer<W: Write>(file: W) -> PolarsResult<BatchedWriter<W>> {
     let fields = staging_columns().iter().map(|it| Field::new(it.name.into(), dtype(it.kind)));
     let schema: Schema = fields.collect();
     let writer = ParquetWriter::new(file).with_compression(ParquetCompression::Zstd(None));
-    writer.batched(&schema).map_err(ParquetError::of(BEGIN))
+    writer.batched(&schema)
 }
 
 fn finished() -> ParquetError {
@@ -159,7 +165,7 @@ mod tests {
     use quiz_domain::{Problems, Quiz, Taken, TestBuilder, TestSession};
     use quiz_sample::large::Large;
 
-    use super::{OpenStaging, StagingFile, staging_frame, writer};
+    use super::{OpenStaging, OutputName, StagingFile, staging_frame, writer};
 
     /// Rows of so many students each.
     const SIZES: [usize; 7] = [40, 1, 0, 25, 3, 30, 2];
@@ -215,6 +221,27 @@ mod tests {
             assert_eq!((staged.bytes, rows), (written, SIZES.map(|students| students * 20).to_vec()));
             assert!(bytes(staged.file) == one_by_one, "{at_once} at once");
         }
+    }
+
+    #[tokio::test]
+    async fn full_disk_is_named_by_every_call() {
+        let full = || File::options().read(true).write(true).open("/dev/full").unwrap();
+        let open = OpenStaging::into_file(full(), OutputName::new("/scratch/rows".into()), 1);
+        let says_why = |error: crate::ParquetError| {
+            let shown = error.to_string();
+            assert!(shown.starts_with("cannot write /scratch/rows: No space left on device"), "{shown}");
+        };
+        // a writer may find out when it begins the file, or later
+        let open = match open {
+            Ok(open) => open,
+            Err(error) => return says_why(error),
+        };
+        for rows in batches() {
+            // the rows of one call are written while later calls make theirs
+            let _ = open.add("s", rows).await.map_err(says_why);
+        }
+        says_why(open.add("s", batches().remove(0)).await.unwrap_err());
+        says_why(open.finish().await.unwrap_err());
     }
 
     #[tokio::test]
