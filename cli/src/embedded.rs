@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use std::sync::{Arc, PoisonError};
 use std::time::Duration;
 
-use anyhow::Context;
+use anyhow::{Context, bail};
 use quiz_events::QueueMessage;
 use quiz_local::{MemoryQueue, ParquetWarehouse, QueueSettings, SoleQueue, SqliteStore, drive};
 use quiz_pipeline::batch::{BatchHandler, BatchLimits};
@@ -112,11 +112,16 @@ pub async fn run(
     let tables = presenting.tables.clone();
     let reports = Engine::new(source.clone(), Arc::new(presenting), Arc::new(SystemClock), excluded.clone());
     let kept = Arc::new(KeptNotices::default());
-    let reports = drain("reports", reports, states.clone(), &events, kept.clone()).await;
     let sink = Arc::new(WarehouseSink::new(Arc::new(warehouse)));
     let warehouse = Engine::new(source, sink, Arc::new(SystemClock), excluded);
-    let warehouse = drain("warehouse", warehouse, states, &events, kept.clone()).await;
+    let drained = async {
+        let reports = drain("reports", reports, states.clone(), &events, kept.clone()).await?;
+        let warehouse = drain("warehouse", warehouse, states, &events, kept.clone()).await?;
+        anyhow::Ok((reports, warehouse))
+    };
+    let drained = drained.await;
     progress.finish();
+    let (reports, warehouse) = drained?;
     let top_ranks = tables.lock().unwrap_or_else(PoisonError::into_inner).clone();
     let messages = kept.messages();
     let notices = notices::write(out, &messages)?;
@@ -124,13 +129,16 @@ pub async fn run(
 }
 
 /// As a Lambda's event source mapping does, until the sink's queue is empty.
+///
+/// # Errors
+/// Where a sync failed and its state could not be stored, as on a full disk: the error of the sync.
 async fn drain(
     sink: &'static str,
     engine: Engine,
     states: Arc<dyn SyncStates>,
     events: &[String],
     kept: Arc<KeptNotices>,
-) -> SinkRan {
+) -> anyhow::Result<SinkRan> {
     let collector = Arc::new(Collector::default());
     let clock = Arc::new(SystemClock);
     let coordinator = Coordinator::new(states, clock.clone(), sink, Rules::embedded());
@@ -152,8 +160,71 @@ async fn drain(
         let response = handler.handle(sqs::event(messages, QUEUE_ARN), Instant::now() + A_DAY).await;
         response.batch_item_failures.into_iter().map(|failure| failure.item_identifier).collect()
     };
-    let driven = drive(&queue, BATCH, answer, |_| {}).await;
+    let driven = tokio::select! {
+        driven = drive(&queue, BATCH, answer, |_| {}) => driven,
+        error = collector.stuck() => bail!(error),
+    };
     let summary = collector.summary();
     let given_up = driven.dead_letters.saturating_sub(summary.parked.len());
-    SinkRan { summary, given_up }
+    Ok(SinkRan { summary, given_up })
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::HashSet;
+    use std::sync::atomic::{AtomicBool, Ordering};
+    use std::time::Instant;
+
+    use async_trait::async_trait;
+    use quiz_events::{SessionTarget, SyncRequest};
+    use quiz_local::DumpSource;
+    use quiz_pipeline::ports::{StateError, StateKey};
+    use quiz_sample::{sapa, write_dump};
+    use quiz_sync_state::SyncState;
+
+    use super::*;
+
+    /// The disk is full once the lease is stored.
+    struct FullDisk {
+        states: SqliteStore,
+        is_full: AtomicBool,
+    }
+
+    #[async_trait]
+    impl SyncStates for FullDisk {
+        async fn get(&self, key: &StateKey) -> Result<SyncState, StateError> {
+            self.states.get(key).await
+        }
+
+        async fn swap(&self, key: &StateKey, seen: &SyncState, next: &SyncState) -> Result<bool, StateError> {
+            if self.is_full.swap(true, Ordering::SeqCst) {
+                return Err(StateError::Refused {
+                    action: "store",
+                    session_id: key.session_id.clone(),
+                    cause: "cannot write reports.db: no space left on device".into(),
+                });
+            }
+            self.states.swap(key, seen, next).await
+        }
+    }
+
+    #[tokio::test]
+    async fn full_disk_ends_the_run_at_once() {
+        let folder = tempfile::tempdir().unwrap();
+        write_dump(folder.path(), &sapa::documents().unwrap(), false).unwrap();
+        let source = Arc::new(DumpSource::open(folder.path()).unwrap());
+        let quiz_id = source.quiz_ids().next().unwrap().to_owned();
+        let target = SessionTarget { session_id: format!("group_{quiz_id}"), quiz_id };
+        let event = SyncRequest { targets: vec![target], ..SyncRequest::default() }.to_json().to_string();
+        let states = SqliteStore::open(folder.path().join("reports.db")).unwrap();
+        let formats = formats(&mut Environment::of([]));
+        let sink = ReportSink::new(Arc::new(states.clone()), formats);
+        let engine = Engine::new(source, Arc::new(sink), Arc::new(SystemClock), HashSet::new());
+        let states = Arc::new(FullDisk { states, is_full: AtomicBool::new(false) });
+        let started = Instant::now();
+        let drained = drain("reports", engine, states, &[event], Arc::default()).await;
+        let error = drained.err().unwrap().to_string();
+        assert!(error.contains("cannot write reports.db: no space left on device"), "{error}");
+        assert!(started.elapsed() < Duration::from_secs(20), "the lease is not waited for");
+    }
 }

@@ -1,10 +1,11 @@
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Mutex, OnceLock, PoisonError};
 
 use async_trait::async_trait;
 use quiz_events::{QueueMessage, SessionTarget};
 use quiz_pipeline::ports::ParkCause;
-use quiz_pipeline::{Failure, Listener, SyncOutcome};
+use quiz_pipeline::{Failure, Held, Listener, SyncOutcome};
 use serde_json::{Map, Value, json};
+use tokio::sync::Notify;
 
 /// What a run did, as the handler told it.
 #[derive(Clone, Debug, Default)]
@@ -65,16 +66,33 @@ fn outcome(outcome: &SyncOutcome) -> Value {
 
 /// Collects a summary.
 #[derive(Debug, Default)]
-pub struct Collector(Mutex<Summary>);
+pub struct Collector {
+    summary: Mutex<Summary>,
+    /// The first failure whose sync state could not be stored.
+    stuck: OnceLock<String>,
+    is_stuck: Notify,
+}
 
 impl Collector {
     fn with<T>(&self, change: impl FnOnce(&mut Summary) -> T) -> T {
-        change(&mut self.0.lock().unwrap_or_else(PoisonError::into_inner))
+        change(&mut self.summary.lock().unwrap_or_else(PoisonError::into_inner))
     }
 
     #[must_use]
     pub fn summary(&self) -> Summary {
         self.with(|summary| summary.clone())
+    }
+
+    /// Waits for a failure whose sync state could not be stored, and gives its error. The message would stay in the queue
+    /// until the lease is over, though no other process can take it on.
+    pub async fn stuck(&self) -> String {
+        loop {
+            let changed = self.is_stuck.notified();
+            if let Some(error) = self.stuck.get() {
+                return error.clone();
+            }
+            changed.await;
+        }
     }
 }
 
@@ -84,8 +102,13 @@ impl Listener for Collector {
         self.with(|summary| summary.outcomes.push(outcome.clone()));
     }
 
-    /// Its messages are parked with the same cause, or succeed when they come back.
-    async fn failed(&self, _target: &SessionTarget, _failure: &Failure) {}
+    /// Its messages are parked with the same cause, or succeed when they come back; unless the run is stuck.
+    async fn failed(&self, _target: &SessionTarget, failure: &Failure) {
+        if matches!(failure.held, Some(Held::LeaseLeft(_))) {
+            self.stuck.get_or_init(|| failure.error.clone());
+            self.is_stuck.notify_waiters();
+        }
+    }
 
     async fn parked(&self, message: &QueueMessage, cause: &ParkCause) {
         self.with(|summary| summary.parked.push((message.clone(), cause.clone())));

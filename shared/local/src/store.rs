@@ -5,7 +5,7 @@ mod schema;
 mod states;
 
 use std::fs;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
@@ -13,14 +13,14 @@ use async_trait::async_trait;
 use futures::{StreamExt, TryStreamExt, stream};
 use quiz_domain::reports::{ContentDigest, ReportItem, ReportTable};
 use quiz_pipeline::ports::{
-    Cause, Fence, ItemStream, PutOutcome, Refusal, ReportReader, ReportStore, StoreError, StoredItems,
+    Fence, ItemStream, PutOutcome, Refusal, ReportReader, ReportStore, StoreError, StoredItems,
 };
 use rusqlite::{Connection, ErrorCode, OpenFlags, Transaction, TransactionBehavior, params};
 use serde_json::Value;
 
 pub use error::OpenError;
 
-use error::store_error;
+use error::FileError;
 
 /// How many items are read at once.
 const PAGE: usize = 1_000;
@@ -32,6 +32,7 @@ const LOCK_WAIT: Duration = Duration::from_secs(10);
 #[derive(Clone)]
 pub struct SqliteStore {
     connection: Arc<Mutex<Connection>>,
+    path: PathBuf,
 }
 
 impl SqliteStore {
@@ -50,7 +51,7 @@ impl SqliteStore {
         connection.pragma_update(None, "journal_mode", "WAL").map_err(failed)?;
         schema::create(&connection).map_err(failed)?;
         states::create(&connection).map_err(failed)?;
-        Ok(Self { connection: Arc::new(Mutex::new(connection)) })
+        Ok(Self { connection: Arc::new(Mutex::new(connection)), path: path.to_owned() })
     }
 
     /// Opens a file that is a report store. It blocks.
@@ -67,7 +68,7 @@ impl SqliteStore {
         if let Some(table) = schema::missing(&connection).map_err(failed)? {
             return Err(OpenError::NotAStore { path: path.to_owned(), table });
         }
-        Ok(Self { connection: Arc::new(Mutex::new(connection)) })
+        Ok(Self { connection: Arc::new(Mutex::new(connection)), path: path.to_owned() })
     }
 
     /// The ids of all sessions that have an item in any table, in alphabetical order.
@@ -90,20 +91,19 @@ impl SqliteStore {
         table: ReportTable,
         work: impl FnOnce(&mut Connection) -> rusqlite::Result<T> + Send + 'static,
     ) -> Result<T, StoreError> {
-        let table = table.default_name();
-        self.blocking(work).await.map_err(|cause| match cause.downcast() {
-            Ok(cause) => store_error(action, table, *cause),
-            Err(cause) => StoreError::Unavailable { action, table: table.to_owned(), cause },
-        })
+        self.blocking(work).await.map_err(|error| error.of_table(action, table.default_name()))
     }
 
     async fn blocking<T: Send + 'static>(
         &self,
         work: impl FnOnce(&mut Connection) -> rusqlite::Result<T> + Send + 'static,
-    ) -> Result<T, Cause> {
+    ) -> Result<T, FileError> {
         let connection = Arc::clone(&self.connection);
         let work = move || work(&mut connection.lock().unwrap_or_else(PoisonError::into_inner));
-        Ok(tokio::task::spawn_blocking(work).await??)
+        match tokio::task::spawn_blocking(work).await {
+            Ok(done) => done.map_err(|cause| FileError::new(self.path.clone(), cause)),
+            Err(cause) => Err(FileError::BrokenDown { path: self.path.clone(), cause }),
+        }
     }
 }
 
@@ -310,4 +310,33 @@ fn items<const N: usize>(
         serde_json::from_str(&json).map_err(not_json)
     };
     statement.query_map(rusqlite::params_from_iter(keys), item)?.collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use quiz_pipeline::ports::{StateError, StateKey, SyncStates};
+    use quiz_sync_state::SyncState;
+
+    use super::SqliteStore;
+
+    #[tokio::test]
+    async fn full_disk_is_refused_with_the_path() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("reports.db");
+        let store = SqliteStore::open(&path).unwrap();
+        // SQLite reports this limit as it reports a full disk
+        store.connection.lock().unwrap().pragma_update(None, "max_page_count", 1).unwrap();
+        let mut refused = None;
+        for number in 0..1_000 {
+            let key = StateKey { session_id: format!("session {number}"), sink: "reports".to_owned() };
+            if let Err(error) = store.swap(&key, &SyncState::default(), &SyncState::default()).await {
+                refused = Some(error);
+                break;
+            }
+        }
+        let error = refused.unwrap();
+        assert!(matches!(error, StateError::Refused { .. }), "{error}");
+        let expected = format!("cannot write {}: no space left on device", path.display());
+        assert!(error.to_string().ends_with(&expected), "{error}");
+    }
 }

@@ -1,9 +1,10 @@
 use std::io;
 use std::path::PathBuf;
 
-use quiz_pipeline::ports::StoreError;
+use quiz_pipeline::ports::{StateError, StateKey, StoreError};
 use rusqlite::ErrorCode;
 use thiserror::Error;
+use tokio::task::JoinError;
 
 /// Why `reports.db` cannot be opened.
 #[derive(Debug, Error)]
@@ -19,6 +20,8 @@ pub enum OpenError {
     /// A retry may help.
     #[error("{} is locked by another process", .0.display())]
     Locked(PathBuf),
+    #[error("cannot write {}: no space left on device", .0.display())]
+    Full(PathBuf),
     #[error("cannot open {}: {cause}", path.display())]
     Denied { path: PathBuf, cause: rusqlite::Error },
 }
@@ -33,24 +36,68 @@ impl OpenError {
         match cause.sqlite_error_code() {
             Some(ErrorCode::NotADatabase | ErrorCode::DatabaseCorrupt) => Self::NotADatabase(path),
             Some(ErrorCode::DatabaseBusy | ErrorCode::DatabaseLocked) => Self::Locked(path),
+            Some(ErrorCode::DiskFull) => Self::Full(path),
             _ => Self::Denied { path, cause },
         }
     }
 }
 
-pub(super) fn store_error(action: &'static str, table: &str, cause: rusqlite::Error) -> StoreError {
-    let table = table.to_owned();
-    match cause.sqlite_error_code() {
-        Some(ErrorCode::DatabaseBusy | ErrorCode::DatabaseLocked | ErrorCode::SystemIoFailure) => {
-            StoreError::Unavailable { action, table, cause: Box::new(cause) }
+/// What went wrong with an open `reports.db`.
+#[derive(Debug, Error)]
+pub(super) enum FileError {
+    /// A retry helps once there is room.
+    #[error("cannot write {}: no space left on device", .0.display())]
+    Full(PathBuf),
+    #[error("cannot use {}: {cause}", path.display())]
+    Sqlite { path: PathBuf, cause: rusqlite::Error },
+    #[error("the work on {} broke down: {cause}", path.display())]
+    BrokenDown { path: PathBuf, cause: JoinError },
+}
+
+impl FileError {
+    pub fn new(path: PathBuf, cause: rusqlite::Error) -> Self {
+        match cause.sqlite_error_code() {
+            Some(ErrorCode::DiskFull) => Self::Full(path),
+            _ => Self::Sqlite { path, cause },
         }
-        _ => StoreError::Refused { action, table, cause: Box::new(cause) },
+    }
+
+    /// Whether the same call may succeed soon.
+    fn is_retryable(&self) -> bool {
+        match self {
+            Self::Full(_) => false,
+            Self::Sqlite { cause, .. } => matches!(
+                cause.sqlite_error_code(),
+                Some(ErrorCode::DatabaseBusy | ErrorCode::DatabaseLocked | ErrorCode::SystemIoFailure)
+            ),
+            Self::BrokenDown { .. } => true,
+        }
+    }
+
+    pub fn of_table(self, action: &'static str, table: &str) -> StoreError {
+        let (table, is_retryable, cause) = (table.to_owned(), self.is_retryable(), Box::new(self));
+        if is_retryable {
+            StoreError::Unavailable { action, table, cause }
+        } else {
+            StoreError::Refused { action, table, cause }
+        }
+    }
+
+    pub fn of_state(self, action: &'static str, key: &StateKey) -> StateError {
+        let (session_id, is_retryable, cause) = (key.session_id.clone(), self.is_retryable(), Box::new(self));
+        if is_retryable {
+            StateError::Unavailable { action, session_id, cause }
+        } else {
+            StateError::Refused { action, session_id, cause }
+        }
     }
 }
 
 #[cfg(test)]
 mod tests {
-    use super::{OpenError, store_error};
+    use quiz_pipeline::ports::StateError;
+
+    use super::{FileError, OpenError, StateKey};
     use rusqlite::ffi::{self, SQLITE_BUSY, SQLITE_FULL, SQLITE_READONLY};
 
     fn failure(code: i32) -> rusqlite::Error {
@@ -59,10 +106,14 @@ mod tests {
 
     #[test]
     fn a_lock_is_worth_a_retry_and_what_must_be_mended_is_not() {
-        assert!(store_error("write to", "t", failure(SQLITE_BUSY)).is_retryable());
+        let file_error = |code| FileError::new("reports.db".into(), failure(code));
+        let key = StateKey { session_id: "s".to_owned(), sink: "reports".to_owned() };
+        assert!(file_error(SQLITE_BUSY).of_table("write to", "t").is_retryable());
+        assert!(matches!(file_error(SQLITE_BUSY).of_state("store", &key), StateError::Unavailable { .. }));
         assert!(OpenError::new("reports.db".into(), failure(SQLITE_BUSY)).is_retryable());
         for code in [SQLITE_FULL, SQLITE_READONLY] {
-            assert!(!store_error("write to", "t", failure(code)).is_retryable());
+            assert!(!file_error(code).of_table("write to", "t").is_retryable());
+            assert!(matches!(file_error(code).of_state("store", &key), StateError::Refused { .. }));
             assert!(!OpenError::new("reports.db".into(), failure(code)).is_retryable());
         }
     }

@@ -32,7 +32,7 @@ impl SqliteStore {
     pub async fn release_leases(&self) -> Result<(), StateError> {
         let released = self.blocking(|connection| connection.execute(RELEASE, []).map(|_| ())).await;
         let all = StateKey { session_id: "(all)".to_owned(), sink: String::new() };
-        released.map_err(|cause| unavailable("release", &all, cause))
+        released.map_err(|error| error.of_state("release", &all))
     }
 }
 
@@ -44,7 +44,7 @@ impl SyncStates for SqliteStore {
             let mut read = connection.prepare_cached(READ)?;
             read.query_row([&named.session_id, &named.sink], |row| row.get::<_, String>(0)).optional()
         });
-        let Some(item) = item.await.map_err(|cause| unavailable("read", key, cause))? else {
+        let Some(item) = item.await.map_err(|error| error.of_state("read", key))? else {
             return Ok(SyncState::default());
         };
         Ok(record(&item, key)?.into_state())
@@ -74,7 +74,7 @@ impl SyncStates for SqliteStore {
             transaction.commit()?;
             Ok(true)
         });
-        swapped.await.map_err(|cause| unavailable("store", key, cause))
+        swapped.await.map_err(|error| error.of_state("store", key))
     }
 }
 
@@ -96,7 +96,7 @@ impl StateReader for SqliteStore {
             read.query_map([], |row| row.get::<_, String>(0))?.collect::<rusqlite::Result<Vec<_>>>()
         });
         let every = StateKey { session_id: "(all)".to_owned(), sink: String::new() };
-        let items = items.await.map_err(|cause| unavailable("read", &every, cause))?;
+        let items = items.await.map_err(|error| error.of_state("read", &every))?;
         items.iter().map(|item| record(item, &every).map(Record::into_keyed)).collect()
     }
 }
