@@ -50,13 +50,13 @@ impl SyncState {
     #[must_use]
     pub fn finished(&self, hold: &Hold, last: &LastRun, rules: &Rules) -> Ending {
         let (read_started_at, described_at) = (last.read_started_at, last.read_described_at);
-        let last_joined = last.joined;
+        let (last_joined, finished_at) = (last.joined, last.finished_at);
         let last = LastRun { result: Some(RunResult::Finished), error: None, ..last.clone() };
         self.ended(hold, last, |next| {
             next.synced_through = next.synced_through.max(read_started_at.saturating_sub(1));
             next.progress = None;
             next.asked_again = None;
-            next.failing = None;
+            next.recover(finished_at);
             next.joined = next.joined.saturating_sub(last_joined);
             // a request that is older than the read may have brought its description after it
             let is_described = next.described_at <= described_at;
@@ -92,7 +92,7 @@ impl SyncState {
         };
         self.ended(hold, last, |next| {
             next.progress = Some(progress);
-            next.failing = None;
+            next.recover(now);
             Some(now)
         })
     }

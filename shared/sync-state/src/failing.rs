@@ -16,6 +16,17 @@ pub struct Failing {
     pub code: String,
 }
 
+/// Tries that failed, until one did not.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub struct Recovered {
+    /// When the first of them failed (ms since 1970).
+    pub since: i64,
+    /// When a run wrote again.
+    pub at: i64,
+    /// The error code of the last failure.
+    pub code: String,
+}
+
 impl SyncState {
     /// The state with a request that was received, before MongoDB is asked about it. `None` where the request adds
     /// nothing, or names another quiz: that is decided by [`SyncState::admit`].
@@ -50,6 +61,22 @@ impl SyncState {
         let mut next = self.asked(&Ask { force: None, ..ask.clone() });
         next.quiz_id.clone_from(&ask.quiz_id);
         next
+    }
+
+    /// Keeps what a run that wrote has put an end to. A later run, which puts an end to nothing, does not forget it.
+    pub(crate) fn recover(&mut self, now: i64) {
+        if let Some(Failing { since, code }) = self.failing.take() {
+            self.recovered = Some(Recovered { since, at: now, code });
+        }
+    }
+
+    /// The newest time at which the sink is known to have worked: a sync of this test session finished, or a later one
+    /// failed after it.
+    #[must_use]
+    pub fn worked_at(&self) -> Option<i64> {
+        let is_finished = self.last.result == Some(RunResult::Finished);
+        let finished_at = if is_finished { self.last.finished_at } else { 0 };
+        Some(finished_at.max(self.synced_through)).filter(|at| *at > 0)
     }
 
     /// Keeps a failed try, and since when tries fail.

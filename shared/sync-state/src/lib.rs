@@ -19,7 +19,7 @@ pub use admit::{Admission, Ask};
 pub use asking_again::AskedAgain;
 pub use crashes::MOST_CRASHES;
 pub use ending::{Ending, Hold, RunFailure};
-pub use failing::Failing;
+pub use failing::{Failing, Recovered};
 pub use port::{StateError, StateKey, StateReader, SyncStates};
 pub use record::Record;
 pub use rules::{Rules, millis};

@@ -2,7 +2,7 @@ use quiz_events::SessionDescription;
 use serde::{Deserialize, Serialize};
 
 use crate::asking_again::AskedAgain;
-use crate::failing::Failing;
+use crate::failing::{Failing, Recovered};
 use crate::port::StateKey;
 use crate::state::{FollowUp, LastRun, Lease, RunResult, SyncState};
 
@@ -45,6 +45,12 @@ pub struct Record {
     pub failing_since: Option<i64>,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub failing_code: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub recovered_since: Option<i64>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub recovered_at: Option<i64>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub recovered_code: Option<String>,
     pub last_joined: u64,
     pub takers: u64,
     pub rows_written: u64,
@@ -68,6 +74,10 @@ impl Record {
             None => (None, None, None),
         };
         let (failing_since, failing_code) = state.failing.map(|it| (it.since, it.code)).unzip();
+        let (recovered_since, recovered_at, recovered_code) = match state.recovered {
+            Some(it) => (Some(it.since), Some(it.at), Some(it.code)),
+            None => (None, None, None),
+        };
         let (follow_up_message_id, follow_up_due) = state.follow_up.map(|it| (it.message_id, it.due)).unzip();
         Self {
             session_id: key.session_id.clone(),
@@ -93,6 +103,9 @@ impl Record {
             last_error: state.last.error,
             failing_since,
             failing_code,
+            recovered_since,
+            recovered_at,
+            recovered_code,
             last_joined: state.last.joined,
             takers: state.last.takers,
             rows_written: state.last.rows_written,
@@ -121,6 +134,7 @@ impl Record {
         });
         let follow_up = self.follow_up_message_id.zip(self.follow_up_due);
         let failing = self.failing_since.zip(self.failing_code);
+        let recovered = self.recovered_since.zip(self.recovered_at).zip(self.recovered_code);
         let asked_again = self.asked_again_times.zip(self.asked_again_at);
         SyncState {
             revision: self.revision,
@@ -149,6 +163,7 @@ impl Record {
                 duration_ms: self.duration_ms,
             },
             failing: failing.map(|(since, code)| Failing { since, code }),
+            recovered: recovered.map(|((since, at), code)| Recovered { since, at, code }),
             progress: self.progress,
             asked_again: asked_again.map(|(times, at)| AskedAgain { times, at }),
         }

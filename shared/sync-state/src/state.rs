@@ -1,7 +1,7 @@
 use quiz_events::SessionDescription;
 
 use crate::asking_again::AskedAgain;
-use crate::failing::Failing;
+use crate::failing::{Failing, Recovered};
 use crate::rules::Rules;
 
 /// One test's sync into one sink. Its default is a test that was never asked for.
@@ -35,6 +35,8 @@ pub struct SyncState {
     pub last: LastRun,
     /// Tries that fail since the newest sync that did not.
     pub failing: Option<Failing>,
+    /// The newest failures that a run has put an end to.
+    pub recovered: Option<Recovered>,
     /// What a run that had to stop has written so far, as its sink notes it.
     pub progress: Option<String>,
     /// How the reconcile schedule has asked for it since the last complete sync.

@@ -3,7 +3,7 @@
 use futures::future::join_all;
 use quiz_events::SessionDescription;
 use quiz_pipeline::ports::{StateKey, StateReader, SyncStates};
-use quiz_sync_state::{AskedAgain, Failing, FollowUp, LastRun, Lease, RunResult, SyncState};
+use quiz_sync_state::{AskedAgain, Failing, FollowUp, LastRun, Lease, Recovered, RunResult, SyncState};
 
 /// What is stored can be listed.
 pub trait States: SyncStates + StateReader {}
@@ -78,7 +78,12 @@ fn full() -> SyncState {
             finished_at: 6,
             duration_ms: 8,
         },
-        failing: Some(Failing { since: 1_714_500_000_300, code: "source_unavailable".into() }),
+        failing: Some(Failing { since: 1_714_490_000_000, code: "source_unavailable".into() }),
+        recovered: Some(Recovered {
+            since: 1_714_480_000_000,
+            at: 1_714_480_600_000,
+            code: "sink_failed".into(),
+        }),
         progress: Some("{\"parts\": []}".repeat(10_000)),
         asked_again: Some(AskedAgain { times: 3, at: 1_714_500_030_000 }),
     }
@@ -94,6 +99,7 @@ async fn a_state_comes_back_whole(states: &dyn States, session: &str) {
         follow_up: None,
         session: None,
         failing: None,
+        recovered: None,
         progress: None,
         asked_again: None,
         ..full()

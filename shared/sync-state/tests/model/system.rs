@@ -113,7 +113,15 @@ impl World {
     /// What a successful swap does. What is only told to people is left out: it would make the same world many.
     pub fn store(&mut self, next: SyncState) {
         let last = quiz_sync_state::LastRun::default();
-        self.stored = Arc::new(SyncState { revision: 1, joined: 0, follow_up_depth: 0, last, ..next });
+        self.stored = Arc::new(SyncState {
+            revision: 1,
+            joined: 0,
+            follow_up_depth: 0,
+            last,
+            failing: None,
+            recovered: None,
+            ..next
+        });
         self.tasks.values_mut().for_each(|task| task.is_stale = true);
     }
 
