@@ -11,7 +11,7 @@ use tokio::time::{Instant, timeout_at};
 
 use crate::connect::Channel;
 use crate::failure::NoticeFailure;
-use crate::memory::{Memory, Recalled, Tries};
+use crate::memory::{Memory, Recalled, Shown, Tries};
 
 /// What the function needs to answer once all is posted.
 const RESERVE: Duration = Duration::from_secs(5);
@@ -46,7 +46,7 @@ impl Notifier {
         let notices: Vec<NoticeMessage> = messages.iter().map(QueueMessage::notice).collect();
         let recalled = self.recall(&notices).await;
         let is_recalled = recalled.is_some();
-        let known = recalled.unwrap_or_default();
+        let mut known = recalled.unwrap_or_default();
         let mut told = HashSet::new();
         let (mut calm, mut suspects) = (Vec::new(), Vec::new());
         for (message, notice) in messages.iter().zip(&notices) {
@@ -61,7 +61,7 @@ impl Notifier {
         }
         let fresh = calm.len() + suspects.len();
         let mut failures: HashMap<String, NoticeFailure> = HashMap::new();
-        let mut posts = self.post_all(&calm, &known, stop, &mut failures).await;
+        let mut posts = self.post_all(&calm, &mut known.cards, stop, &mut failures).await;
         suspects.sort_by_key(|(tries, _)| tries.alone);
         for (tries, notice) in suspects {
             if tries.alone >= MOST_ALONE {
@@ -71,7 +71,7 @@ impl Notifier {
             if Instant::now() < stop {
                 self.note_tries(notice.id(), Tries { alone: tries.alone + 1, ..tries }).await;
             }
-            posts += self.post_all(&[notice], &known, stop, &mut failures).await;
+            posts += self.post_all(&[notice], &mut known.cards, stop, &mut failures).await;
         }
         let failed = self.settle(messages, &notices, &failures, &known, queue, deadline).await;
         tracing::info!(
@@ -88,13 +88,13 @@ impl Notifier {
     async fn post_all(
         &self,
         notices: &[NoticeMessage],
-        known: &Recalled,
+        cards: &mut HashMap<String, Shown>,
         stop: Instant,
         failures: &mut HashMap<String, NoticeFailure>,
     ) -> usize {
         let posts = compose(notices);
         for post in &posts {
-            let posted = match timeout_at(stop, self.post(post, known, stop)).await {
+            let posted = match timeout_at(stop, self.post(post, cards, stop)).await {
                 Ok(posted) => posted.map_err(NoticeFailure::from),
                 Err(_) => Err(NoticeFailure::NoTime),
             };
@@ -119,15 +119,15 @@ impl Notifier {
         }
     }
 
-    /// What is remembered of the notices, and of the backfills that they are of; `None` where the memory does not tell.
+    /// What is remembered of the notices, and of the cards that they share; `None` where the memory does not tell.
     async fn recall(&self, notices: &[NoticeMessage]) -> Option<Recalled> {
-        let backfill = |notice: &NoticeMessage| match notice {
-            NoticeMessage::Notice(notice) => Some(notice.backfill()?.0.backfill_id.clone()),
+        let card = |notice: &NoticeMessage| match notice {
+            NoticeMessage::Notice(notice) => Some(notice.card_update()?.card),
             _ => None,
         };
-        let backfills: Vec<String> = notices.iter().filter_map(backfill).collect();
+        let cards: Vec<String> = notices.iter().filter_map(card).collect();
         let ids: Vec<String> = notices.iter().map(|it| it.id().to_owned()).collect();
-        let recalled = self.memory.recall(&ids, &backfills).await;
+        let recalled = self.memory.recall(&ids, &cards).await;
         recalled
             .inspect_err(|error| {
                 tracing::warn!(error = error.0, "memory not asked: notices could be posted twice");
@@ -135,13 +135,16 @@ impl Notifier {
             .ok()
     }
 
-    async fn post(&self, post: &Post, known: &Recalled, stop: Instant) -> Result<(), DiscordError> {
-        let Some(notice) = &post.backfill else {
-            return self.channel.post(post, None, stop).await.map(drop);
-        };
-        let id = notice.backfill().map(|(backfill, _)| backfill.backfill_id.as_str());
-        let remembered = id.and_then(|id| known.backfills.get(id));
-        self.show_backfill(post, notice, remembered, stop).await
+    async fn post(
+        &self,
+        post: &Post,
+        cards: &mut HashMap<String, Shown>,
+        stop: Instant,
+    ) -> Result<(), DiscordError> {
+        match &post.update {
+            Some(notice) => self.show(post, notice, cards, stop).await,
+            None => self.channel.post(post, None, stop).await.map(drop),
+        }
     }
 
     /// Parks what can never be posted, delays what may yet be; gives the ids of those that are to come again. It ends

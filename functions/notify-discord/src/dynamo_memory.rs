@@ -16,7 +16,7 @@ use crate::memory::{CLAIM, Memory, MemoryError, Recalled, Shown, Tries};
 
 /// How long a notice is remembered: one that is told once a day comes with each pass of that day.
 const NOTICE: SignedDuration = SignedDuration::from_hours(26);
-/// How long a backfill's message is.
+/// How long a shared card is.
 const MESSAGE: SignedDuration = SignedDuration::from_hours(24 * 14);
 /// What BatchGetItem takes at once.
 const KEYS: usize = 100;
@@ -26,9 +26,10 @@ const PATIENCE: Duration = Duration::from_secs(5);
 ///
 /// - of a notice that is posted: its id as the name;
 /// - of a notice that was tried and is not: `tries:<id>` as the name, `answered` and `alone` (N);
-/// - of a backfill: `backfill:<id>` as the name, the Discord message's id in `value` (S), what it shows in `notice`
-///   (S, the notice's JSON), and of that `shown_at` (N, ms) and `is_over` (BOOL). Older entries have the `value` only;
-/// - of a backfill that is about to have its message: `first-of-backfill:<id>`, and the notice's id in `value`.
+/// - of a shared card: its name (`backfill:<id>`, `outage:<service>`), the Discord message's id in `value` (S), what it
+///   shows in `notice` (S, the notice's JSON), and of that `shown_at` (N, ms) and `is_over` (BOOL). Older entries have
+///   the `value` only;
+/// - of a card that is about to have its message: `first-of-<card>`, and the notice's id in `value`.
 #[derive(Clone, Debug)]
 pub struct DynamoMemory {
     client: Client,
@@ -64,21 +65,20 @@ impl DynamoMemory {
 
 #[async_trait]
 impl Memory for DynamoMemory {
-    async fn recall(&self, notices: &[String], backfills: &[String]) -> Result<Recalled, MemoryError> {
+    async fn recall(&self, notices: &[String], cards: &[String]) -> Result<Recalled, MemoryError> {
+        let tries_names = notices.iter().map(|id| tries_name(id));
         let names: HashSet<String> =
-            notices.iter().cloned().chain(notices.iter().map(|id| tries_name(id))).collect();
-        let names: HashSet<String> =
-            names.into_iter().chain(backfills.iter().map(|id| backfill_name(id))).collect();
+            notices.iter().cloned().chain(tries_names).chain(cards.iter().cloned()).collect();
         let names: Vec<String> = names.into_iter().collect();
         let mut known: HashMap<String, Item> = HashMap::new();
         for chunk in names.chunks(KEYS) {
             let items = self.get(chunk).await?.into_iter().filter(is_alive);
             known.extend(items.filter_map(|item| Some((text(&item, "name")?, item))));
         }
-        let shown = |id: &String| Some((id.clone(), shown(known.get(&backfill_name(id))?)?));
+        let shown = |card: &String| Some((card.clone(), shown(known.get(card)?)?));
         let tries = |id: &String| Some((id.clone(), tries(known.get(&tries_name(id))?)));
         Ok(Recalled {
-            backfills: backfills.iter().filter_map(shown).collect(),
+            cards: cards.iter().filter_map(shown).collect(),
             tries: notices.iter().filter_map(tries).collect(),
             notices: notices.iter().filter(|id| known.contains_key(*id)).cloned().collect(),
         })
@@ -99,10 +99,10 @@ impl Memory for DynamoMemory {
         answer(put).await?.map(drop).map_err(|error| MemoryError(answer_of(&error)))
     }
 
-    async fn claim_backfill(&self, backfill_id: &str, notice_id: &str) -> Result<bool, MemoryError> {
+    async fn claim_card(&self, card: &str, notice_id: &str) -> Result<bool, MemoryError> {
         let life = SignedDuration::try_from(CLAIM).unwrap_or_default();
         let put = self
-            .put(&format!("first-of-{}", backfill_name(backfill_id)), notice_id, life)
+            .put(&format!("first-of-{card}"), notice_id, life)
             .condition_expression(
                 "attribute_not_exists(expires_at) OR expires_at <= :now OR #value = :notice",
             )
@@ -118,12 +118,8 @@ impl Memory for DynamoMemory {
         }
     }
 
-    async fn remember_backfill(
-        &self,
-        backfill_id: &str,
-        shown_now: &Shown,
-    ) -> Result<Option<Shown>, MemoryError> {
-        let mut put = self.put(&backfill_name(backfill_id), &shown_now.message_id, MESSAGE);
+    async fn remember_card(&self, card: &str, shown_now: &Shown) -> Result<Option<Shown>, MemoryError> {
+        let mut put = self.put(card, &shown_now.message_id, MESSAGE);
         if let (Some(notice), Some(moment)) = (&shown_now.notice, shown_now.moment()) {
             let json = serde_json::to_string(notice).map_err(|error| MemoryError(error.to_string()))?;
             let shown_at = AttributeValue::N(moment.at.as_millisecond().to_string());
@@ -161,10 +157,6 @@ async fn answer(
 ) -> Result<Result<PutItemOutput, SdkError<PutItemError>>, MemoryError> {
     let answer = tokio::time::timeout(PATIENCE, put.send()).await;
     answer.map_err(|_| MemoryError("no answer in time".to_owned()))
-}
-
-fn backfill_name(backfill_id: &str) -> String {
-    format!("backfill:{backfill_id}")
 }
 
 fn tries_name(notice: &str) -> String {

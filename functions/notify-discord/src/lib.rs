@@ -1,6 +1,5 @@
 //! The Lambda notify-discord: SQS batches of notices become messages in a Discord channel.
 
-mod backfill_message;
 mod batch;
 mod config;
 mod connect;
@@ -8,6 +7,7 @@ mod dynamo_memory;
 mod failure;
 mod handler;
 mod memory;
+mod shared_card;
 
 pub use batch::Notifier;
 pub use config::{Config, DiscordSource};

@@ -2,16 +2,16 @@ use std::collections::{HashMap, HashSet};
 use std::time::Duration;
 
 use async_trait::async_trait;
-use quiz_events::{BackfillMoment, Notice};
+use quiz_events::{CardUpdate, Moment, Notice};
 
-/// How long the first message of a backfill is left to one notice.
+/// How long the first message of a shared card is left to one notice.
 pub const CLAIM: Duration = Duration::from_secs(10);
 
 /// What was posted, remembered across instances of the function.
 #[async_trait]
 pub trait Memory: Send + Sync {
-    /// What is remembered of the notices and of the backfills, by their ids.
-    async fn recall(&self, notices: &[String], backfills: &[String]) -> Result<Recalled, MemoryError>;
+    /// What is remembered of the notices, by their ids, and of the shared cards, by their names.
+    async fn recall(&self, notices: &[String], cards: &[String]) -> Result<Recalled, MemoryError>;
 
     /// Remembers for a day, and two hours more, that the notices are posted.
     async fn remember(&self, notices: &[String]) -> Result<(), MemoryError>;
@@ -19,14 +19,12 @@ pub trait Memory: Send + Sync {
     /// Remembers for a day, and two hours more, how a notice that is not posted was tried.
     async fn note_tries(&self, notice: &str, tries: Tries) -> Result<(), MemoryError>;
 
-    /// Whether this notice may post the backfill's first message: no other notice of it is just about to
-    /// (`CLAIM`).
-    async fn claim_backfill(&self, backfill_id: &str, notice_id: &str) -> Result<bool, MemoryError>;
+    /// Whether this notice may post the card's first message: no other notice of it is just about to (`CLAIM`).
+    async fn claim_card(&self, card: &str, notice_id: &str) -> Result<bool, MemoryError>;
 
-    /// Remembers for two weeks what a backfill's message shows, unless a newer notice is remembered with it. Gives
-    /// what was remembered until now, or the newer that still is.
-    async fn remember_backfill(&self, backfill_id: &str, shown: &Shown)
-    -> Result<Option<Shown>, MemoryError>;
+    /// Remembers for two weeks what a card shows, unless a newer notice is remembered with it. Gives what was remembered
+    /// until now, or the newer that still is.
+    async fn remember_card(&self, card: &str, shown: &Shown) -> Result<Option<Shown>, MemoryError>;
 }
 
 #[derive(Clone, Debug, Default, PartialEq)]
@@ -35,8 +33,8 @@ pub struct Recalled {
     pub notices: HashSet<String>,
     /// By the id of a notice that is not posted.
     pub tries: HashMap<String, Tries>,
-    /// By the backfill's id.
-    pub backfills: HashMap<String, Shown>,
+    /// By the card's name.
+    pub cards: HashMap<String, Shown>,
 }
 
 /// How a notice was tried that is not posted yet.
@@ -48,19 +46,39 @@ pub struct Tries {
     pub alone: u32,
 }
 
-/// A backfill's message.
+/// A card that several notices share.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Shown {
+    /// Empty where nothing was posted: the notice would have closed a card, and none was open.
     pub message_id: String,
     /// None where the entry is of a version that did not remember it.
     pub notice: Option<Notice>,
 }
 
 impl Shown {
-    /// At which moment of the backfill; none is older than all.
+    /// At which moment of the card; none is older than all.
     #[must_use]
-    pub fn moment(&self) -> Option<BackfillMoment> {
-        self.notice.as_ref()?.backfill().map(|(_, moment)| moment)
+    pub fn moment(&self) -> Option<Moment> {
+        self.update().map(|update| update.moment)
+    }
+
+    /// Whether it has closed the card.
+    #[must_use]
+    pub fn closes(&self) -> bool {
+        self.update().is_some_and(|update| update.closes)
+    }
+
+    /// Whether the update is for this message, and not for a new one.
+    #[must_use]
+    pub fn is_open_for(&self, update: &CardUpdate) -> bool {
+        let Some(shown) = self.update() else { return true };
+        let age = update.moment.at.duration_since(shown.moment.at);
+        let is_forgotten = !update.closes && update.forgotten_after.is_some_and(|limit| age > limit);
+        !shown.closes && !is_forgotten
+    }
+
+    fn update(&self) -> Option<CardUpdate> {
+        self.notice.as_ref()?.card_update()
     }
 }
 

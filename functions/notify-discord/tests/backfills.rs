@@ -5,27 +5,15 @@ mod common;
 
 use std::sync::{Arc, Mutex};
 
-use async_trait::async_trait;
-use common::{InMind, Notes, backfill, handle, notifier};
-use notify_discord::{Channel, Notifier, Shown};
-use quiz_discord::{DiscordError, Post};
-use quiz_events::QueueMessage;
+use common::{InMind, Meeting, backfill, handle_each, notifier};
+use notify_discord::Shown;
 use quiz_stack::{Discord, DiscordRules};
-use tokio::time::Instant;
 
 const STARTED: &str = "backfill.started";
 const FINISHED: &str = "backfill.finished";
 
 fn discord() -> Discord {
     Discord::start(DiscordRules::default()).unwrap()
-}
-
-/// Each message in a batch of its own.
-async fn handle_each(notifier: &Notifier, messages: &[QueueMessage]) {
-    for message in messages {
-        let failed = handle(notifier, std::slice::from_ref(message), &Notes::default()).await;
-        assert_eq!(failed, Vec::<String>::new());
-    }
 }
 
 /// What the only message shows: its title and how many are done, and how often it was edited.
@@ -95,7 +83,7 @@ async fn what_an_earlier_version_remembered_is_edited_by_any_notice() {
     let notifier = notifier(&discord, memory.clone());
     handle_each(&notifier, &[backfill("1", STARTED, 9, 5)]).await;
     let without_notice = |it: &mut Shown| it.notice = None;
-    memory.known.lock().unwrap().backfills.values_mut().for_each(without_notice);
+    memory.known.lock().unwrap().cards.values_mut().for_each(without_notice);
     handle_each(&notifier, &[backfill("2", STARTED, 0, 120)]).await;
     assert_eq!(shown(&discord), as_told("ℹ️", "120 of 300", 1));
 }
@@ -106,48 +94,9 @@ async fn a_message_that_someone_deleted_is_posted_anew() {
     let memory = Arc::new(InMind::default());
     let notifier = notifier(&discord, memory.clone());
     let gone = Shown { message_id: "999".into(), notice: None };
-    memory.known.lock().unwrap().backfills.insert("b1".into(), gone);
+    memory.known.lock().unwrap().cards.insert("backfill:b1".into(), gone);
     handle_each(&notifier, &[backfill("1", STARTED, 0, 0), backfill("2", FINISHED, 9, 300)]).await;
     assert_eq!(shown(&discord), as_told("✅", "300 of 300", 1));
-}
-
-/// A channel whose first message meets another instance at work: it handles a batch of its own just before the
-/// message is sent, or just after.
-struct Meeting {
-    channel: Arc<dyn Channel>,
-    other: Mutex<Option<(Notifier, QueueMessage)>>,
-    is_before: bool,
-    /// The other's messages that are to come again.
-    again: Arc<Mutex<Vec<String>>>,
-}
-
-impl Meeting {
-    async fn meet(&self) {
-        let other = self.other.lock().unwrap().take();
-        if let Some((other, message)) = other {
-            let failed = handle(&other, &[message], &Notes::default()).await;
-            self.again.lock().unwrap().extend(failed);
-        }
-    }
-}
-
-#[async_trait]
-impl Channel for Meeting {
-    async fn post(
-        &self,
-        post: &Post,
-        edits: Option<&str>,
-        deadline: Instant,
-    ) -> Result<String, DiscordError> {
-        if self.is_before {
-            self.meet().await;
-        }
-        let answer = self.channel.post(post, edits, deadline).await;
-        if !self.is_before {
-            self.meet().await;
-        }
-        answer
-    }
 }
 
 #[tokio::test]
@@ -170,7 +119,7 @@ async fn two_instances_at_once_leave_the_newer_notice_on_show() {
         assert_eq!((title.as_str(), done.as_str()), ("✅ Backfill of 300 tests finished", "300 of 300"));
         assert!(edits <= 3, "{edits} edits");
         let known = memory.known.lock().unwrap();
-        assert!(known.backfills["b1"].moment().unwrap().is_over);
+        assert!(known.cards["backfill:b1"].moment().unwrap().is_over);
     }
 }
 

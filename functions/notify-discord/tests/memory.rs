@@ -9,6 +9,9 @@ use notify_discord::{DynamoMemory, Memory, Recalled, Shown, Tries};
 use quiz_events::{Backfill, Notice, NoticeKind};
 use quiz_stack::{Stack, unique};
 
+const B1: &str = "backfill:b1";
+const B2: &str = "backfill:b2";
+
 struct Table {
     client: Client,
     name: String,
@@ -61,7 +64,7 @@ fn shown(message_id: &str, is_over: bool, ms: i64) -> Shown {
 }
 
 async fn of_b1(memory: &DynamoMemory) -> Option<Shown> {
-    memory.recall(&[], &["b1".into()]).await.unwrap().backfills.remove("b1")
+    memory.recall(&[], &[B1.into()]).await.unwrap().cards.remove(B1)
 }
 
 #[tokio::test]
@@ -70,10 +73,10 @@ async fn notices_are_remembered_until_their_time_is_over() {
     let memory = table.memory();
     let ids: Vec<String> = (0..130).map(|at| format!("n{at}")).collect();
     memory.remember(&ids[..120]).await.unwrap();
-    memory.remember_backfill("b1", &shown("77", false, 5)).await.unwrap();
-    let known = memory.recall(&ids, &["b1".into(), "b2".into()]).await.unwrap();
+    memory.remember_card(B1, &shown("77", false, 5)).await.unwrap();
+    let known = memory.recall(&ids, &[B1.into(), B2.into()]).await.unwrap();
     assert_eq!(known.notices.len(), 120);
-    assert_eq!(known.backfills, [("b1".to_owned(), shown("77", false, 5))].into());
+    assert_eq!(known.cards, [(B1.to_owned(), shown("77", false, 5))].into());
     let (life, day) = (table.life_of("n7").await, 24 * 3_600);
     assert!(life > day, "what is told once a day is remembered for longer: {life} s");
     table.expire("n7").await;
@@ -112,7 +115,7 @@ async fn what_a_backfill_s_message_shows_only_gets_newer() {
         (true, 501, true),
     ] {
         let now = shown(&ms.to_string(), is_over, ms);
-        let found = memory.remember_backfill("b1", &now).await.unwrap();
+        let found = memory.remember_card(B1, &now).await.unwrap();
         assert_eq!(found, kept, "{ms}");
         kept = if is_newer { Some(now) } else { kept };
         assert_eq!(of_b1(&memory).await, kept, "{ms}");
@@ -133,11 +136,11 @@ async fn an_entry_of_an_earlier_version_and_one_whose_time_is_over_give_way() {
     let without_notice = Shown { message_id: "77".into(), notice: None };
     assert_eq!(of_b1(&memory).await, Some(without_notice.clone()));
     assert_eq!(without_notice.moment(), None);
-    let found = memory.remember_backfill("b1", &shown("77", true, 9)).await.unwrap();
+    let found = memory.remember_card(B1, &shown("77", true, 9)).await.unwrap();
     assert_eq!(found, Some(without_notice));
     table.expire("backfill:b1").await;
     assert_eq!(of_b1(&memory).await, None);
-    assert_eq!(memory.remember_backfill("b1", &shown("78", false, 1)).await.unwrap(), None);
+    assert_eq!(memory.remember_card(B1, &shown("78", false, 1)).await.unwrap(), None);
     assert_eq!(of_b1(&memory).await, Some(shown("78", false, 1)));
 }
 
@@ -145,10 +148,10 @@ async fn an_entry_of_an_earlier_version_and_one_whose_time_is_over_give_way() {
 async fn the_first_message_of_a_backfill_is_left_to_one_notice_for_a_while() {
     let table = Table::create().await;
     let memory = table.memory();
-    assert!(memory.claim_backfill("b1", "n1").await.unwrap());
-    assert!(!memory.claim_backfill("b1", "n2").await.unwrap());
-    assert!(memory.claim_backfill("b1", "n1").await.unwrap(), "it comes again");
-    assert!(memory.claim_backfill("b2", "n2").await.unwrap());
+    assert!(memory.claim_card(B1, "n1").await.unwrap());
+    assert!(!memory.claim_card(B1, "n2").await.unwrap());
+    assert!(memory.claim_card(B1, "n1").await.unwrap(), "it comes again");
+    assert!(memory.claim_card(B2, "n2").await.unwrap());
     table.expire("first-of-backfill:b1").await;
-    assert!(memory.claim_backfill("b1", "n2").await.unwrap(), "the first one never came to it");
+    assert!(memory.claim_card(B1, "n2").await.unwrap(), "the first one never came to it");
 }

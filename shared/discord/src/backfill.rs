@@ -2,10 +2,9 @@
 
 use std::collections::HashSet;
 
-use quiz_events::{Backfill, BackfillFailure, BackfillMoment, Notice};
+use quiz_events::{Backfill, BackfillFailure, Notice};
 
 use crate::card::{Card, Outcome};
-use crate::post::Post;
 use crate::senders::Senders;
 use crate::text::{ago, count, counted, plain};
 
@@ -16,44 +15,17 @@ const CAUSE: usize = 240;
 /// The bar's width in characters.
 const BAR: u64 = 20;
 
-/// A message for each backfill, of the newest of its notices, whatever their order.
-pub fn backfills(notices: &[Notice]) -> Vec<Post> {
-    let mut posts: Vec<Post> = Vec::new();
-    for notice in notices {
-        let Some((backfill, moment)) = notice.backfill() else { continue };
-        let known = posts.iter_mut().find_map(|post| {
-            let (known, at) = post.backfill.as_ref()?.backfill()?;
-            (known.backfill_id == backfill.backfill_id).then_some((at, post))
-        });
-        match known {
-            Some((at, post)) => {
-                post.notices.push(notice.id.clone());
-                if at <= moment {
-                    post.embeds = vec![of_backfill(notice, backfill, moment).fitted().embed()];
-                    post.backfill = Some(notice.clone());
-                }
-            }
-            None => posts.push(Post {
-                embeds: vec![of_backfill(notice, backfill, moment).fitted().embed()],
-                pictures: Vec::new(),
-                notices: vec![notice.id.clone()],
-                backfill: Some(notice.clone()),
-            }),
-        }
-    }
-    posts
-}
-
-fn of_backfill(notice: &Notice, backfill: &Backfill, moment: BackfillMoment) -> Card {
+/// The card that each notice of the backfill edits.
+pub fn of_backfill(notice: &Notice, backfill: &Backfill, is_over: bool) -> Card {
     let is_whole = backfill.done >= backfill.tests;
     let has_failures = backfill.failed > 0;
-    let outcome = match (moment.is_over, has_failures) {
+    let outcome = match (is_over, has_failures) {
         (true, true) => Outcome::Bad,
         (true, false) if is_whole => Outcome::Good,
         (false, false) => Outcome::News,
         (true, false) | (false, true) => Outcome::Odd,
     };
-    let what = if moment.is_over { "finished" } else { "running" };
+    let what = if is_over { "finished" } else { "running" };
     let failed = if has_failures { format!(", {} failed", count(backfill.failed)) } else { String::new() };
     let title = format!("Backfill of {} {what}{failed}", counted(backfill.tests, "test"));
     let mut lines = Vec::new();
@@ -70,7 +42,7 @@ fn of_backfill(notice: &Notice, backfill: &Backfill, moment: BackfillMoment) -> 
         fields.push(("Retrying".to_owned(), count(backfill.retrying), true));
     }
     fields.extend(backfill.failures.iter().take(FAILURES).map(failure));
-    fields.extend(next_step(backfill, has_failures, moment.is_over && !is_whole));
+    fields.extend(next_step(backfill, has_failures, is_over && !is_whole));
     Card {
         outcome,
         title,

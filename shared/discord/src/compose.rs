@@ -2,7 +2,6 @@ use quiz_events::{
     Alarm, MessagesDropped, MessagesParked, Notice, NoticeKind, NoticeMessage, OtherMessage, SyncFailed,
 };
 
-use crate::backfill::backfills;
 use crate::card::{Card, Outcome};
 use crate::digest::digest;
 use crate::limits::{EMBEDS, MESSAGE};
@@ -11,6 +10,7 @@ use crate::reconciled::{of_requested, of_unknown};
 use crate::senders::Senders;
 use crate::tests_of_batch::{OfTest, by_test};
 use crate::text::{ago, counted, plain};
+use crate::updates::updates;
 
 /// So many causes of dropped messages are told.
 const CODES: usize = 10;
@@ -27,7 +27,7 @@ pub fn compose(messages: &[NoticeMessage]) -> Vec<Post> {
             _ => None,
         })
         .collect();
-    let mut posts = backfills(&notices);
+    let mut posts = updates(&notices);
     let (quiet, mut loud): (Vec<OfTest<'_>>, Vec<OfTest<'_>>) =
         by_test(&notices).into_iter().partition(OfTest::is_quiet);
     let mut listed = Vec::new();
@@ -58,12 +58,7 @@ fn pack(cards: Vec<Card>) -> Vec<Post> {
         let size = card.size();
         let fits = |post: &Post| post.embeds.len() < EMBEDS && used + size <= MESSAGE;
         if !posts.last().is_some_and(fits) {
-            posts.push(Post {
-                embeds: Vec::new(),
-                pictures: Vec::new(),
-                notices: Vec::new(),
-                backfill: None,
-            });
+            posts.push(Post { embeds: Vec::new(), pictures: Vec::new(), notices: Vec::new(), update: None });
             used = 0;
         }
         used += size;

@@ -12,11 +12,13 @@ mod compose;
 mod digest;
 mod error;
 mod limits;
+mod outage;
 mod post;
 mod reconciled;
 mod senders;
 mod tests_of_batch;
 mod text;
+mod updates;
 
 pub use client::{ChannelFacts, DiscordClient, PosterFacts, Target};
 pub use compose::compose;

@@ -10,8 +10,8 @@ pub struct Post {
     pub pictures: Vec<Picture>,
     /// The ids of the notices that it tells.
     pub notices: Vec<String>,
-    /// The notice of a backfill that it shows: later posts of that backfill edit the message of the first.
-    pub backfill: Option<Notice>,
+    /// The notice that it shows, where several share a card: later ones edit the message of the first.
+    pub update: Option<Notice>,
 }
 
 /// A PNG.

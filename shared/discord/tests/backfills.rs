@@ -109,9 +109,8 @@ fn of_a_batch_in_any_order_the_newest_notice_is_shown_and_all_are_told() {
     ];
     let posts = compose(&notices);
     assert_eq!(posts.len(), 1);
-    assert_eq!(posts[0].notices, ["late", "first", "second"]);
-    let (shown, _) = posts[0].backfill.as_ref().unwrap().backfill().unwrap();
-    assert_eq!((shown.backfill_id.as_str(), shown.done), ("b1", 120));
+    assert_eq!(posts[0].notices, ["first", "second", "late"]);
+    assert_eq!(posts[0].update.as_ref().unwrap().id, "late");
     assert!(posts[0].payload().to_string().contains("120 of 300"));
 }
 
@@ -127,5 +126,5 @@ fn that_it_is_over_counts_whatever_comes_after() {
         posts.iter().map(title).collect::<Vec<_>>(),
         ["✅ Backfill of 300 tests finished", "ℹ️ Backfill of 300 tests running"]
     );
-    assert_eq!(posts[0].notices, ["1", "3"]);
+    assert_eq!(posts[0].notices, ["3", "1"]);
 }

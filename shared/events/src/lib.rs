@@ -1,21 +1,25 @@
 //! What goes over the wire: events as they are published to SNS, the envelopes in which SQS hands them
 //! over, the forms that an operator writes by hand, and the notices that the pipeline sends.
 
+mod card_update;
 mod envelope;
 mod error;
 mod event;
 mod notice;
 mod notice_message;
+mod outage;
 mod reconciled;
 mod session_id;
 
+pub use card_update::{CardUpdate, Moment};
 pub use envelope::QueueMessage;
 pub use error::EventError;
 pub use event::{Completion, Event, SessionDescription, SyncRequest, parse};
 pub use notice::{
-    Backfill, BackfillFailure, BackfillMoment, HistogramBin, MessagesDropped, MessagesParked, Notice,
-    NoticeKind, NoticeProblem, SyncFailed, SyncFinished,
+    Backfill, BackfillFailure, HistogramBin, MessagesDropped, MessagesParked, Notice, NoticeKind,
+    NoticeProblem, SyncFailed, SyncFinished,
 };
 pub use notice_message::{Alarm, NoticeMessage, OtherMessage};
+pub use outage::{Outage, OutageOver};
 pub use reconciled::{BehindBecause, BehindSink, RequestedTest, SyncsRequested, UnknownTest};
 pub use session_id::{SessionTarget, quiz_id_of};

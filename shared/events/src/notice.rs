@@ -1,6 +1,8 @@
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
+use crate::card_update::CardUpdate;
+use crate::outage::{Outage, OutageOver};
 use crate::reconciled::{SyncsRequested, UnknownTest};
 
 /// What the ops team is told, as it goes over the topic `sync-notices`.
@@ -24,24 +26,17 @@ impl Notice {
         Self { id: id.into(), at, commit: None, kind }
     }
 
-    /// The backfill that it tells of, and at which moment of it.
+    /// The card that shows it, where several notices share one.
     #[must_use]
-    pub fn backfill(&self) -> Option<(&Backfill, BackfillMoment)> {
-        let (backfill, is_over) = match &self.kind {
-            NoticeKind::BackfillStarted(backfill) => (backfill, false),
-            NoticeKind::BackfillFinished(backfill) => (backfill, true),
-            _ => return None,
-        };
-        Some((backfill, BackfillMoment { is_over, at: self.at }))
+    pub fn card_update(&self) -> Option<CardUpdate> {
+        match &self.kind {
+            NoticeKind::BackfillStarted(it) => Some(CardUpdate::of_backfill(&it.backfill_id, false, self.at)),
+            NoticeKind::BackfillFinished(it) => Some(CardUpdate::of_backfill(&it.backfill_id, true, self.at)),
+            NoticeKind::OutageOpen(it) => Some(CardUpdate::of_outage(&it.dependency, false, self.at)),
+            NoticeKind::OutageOver(it) => Some(CardUpdate::of_outage(&it.dependency, true, self.at)),
+            _ => None,
+        }
     }
-}
-
-/// Orders the notices of one backfill, which may arrive in any order: the newest counts, and one that it is over
-/// is newer than all that it runs.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub struct BackfillMoment {
-    pub is_over: bool,
-    pub at: Timestamp,
 }
 
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -69,6 +64,12 @@ pub enum NoticeKind {
     /// Students have completed a quiz that no sync has ever named. One notice for each quiz and day.
     #[serde(rename = "tests.unknown")]
     TestUnknown(UnknownTest),
+    /// A service that syncs need is down: sent by each pass of reconcile under a new id, with the counts of that moment.
+    #[serde(rename = "outage.open")]
+    OutageOpen(Outage),
+    /// It works again.
+    #[serde(rename = "outage.over")]
+    OutageOver(OutageOver),
 }
 
 impl NoticeKind {
@@ -84,6 +85,8 @@ impl NoticeKind {
             Self::BackfillFinished(_) => "backfill.finished",
             Self::SyncsRequested(_) => "syncs.requested",
             Self::TestUnknown(_) => "tests.unknown",
+            Self::OutageOpen(_) => "outage.open",
+            Self::OutageOver(_) => "outage.over",
         }
     }
 
@@ -95,7 +98,9 @@ impl NoticeKind {
             Self::SyncFailed(it) => &it.sink,
             Self::MessagesParked(it) => &it.sink,
             Self::MessagesDropped(_) | Self::BackfillStarted(_) | Self::BackfillFinished(_) => "quiz-etl",
-            Self::SyncsRequested(_) | Self::TestUnknown(_) => "reconcile",
+            Self::SyncsRequested(_) | Self::TestUnknown(_) | Self::OutageOpen(_) | Self::OutageOver(_) => {
+                "reconcile"
+            }
         }
     }
 }
@@ -228,7 +233,7 @@ pub struct BackfillFailure {
 
 #[cfg(test)]
 mod tests {
-    use super::{Backfill, BackfillFailure, BackfillMoment, MessagesDropped, Notice, NoticeKind};
+    use super::{Backfill, BackfillFailure, MessagesDropped, Notice, NoticeKind};
 
     #[test]
     fn a_backfill_of_few_fields_is_read_and_one_of_all_comes_back() {
@@ -258,17 +263,6 @@ mod tests {
             ..MessagesDropped::default()
         };
         assert_eq!(notice.kind, NoticeKind::MessagesDropped(dropped));
-        assert_eq!(notice.backfill(), None);
-    }
-
-    #[test]
-    fn that_it_is_over_is_newer_than_all_that_it_runs() {
-        let moment = |is_over, second| {
-            let at = jiff::Timestamp::from_second(second).unwrap();
-            BackfillMoment { is_over, at }
-        };
-        let mut moments = [moment(true, 5), moment(false, 9), moment(true, 7), moment(false, 1)];
-        moments.sort();
-        assert_eq!(moments, [moment(false, 1), moment(false, 9), moment(true, 5), moment(true, 7)]);
+        assert_eq!(notice.card_update(), None);
     }
 }

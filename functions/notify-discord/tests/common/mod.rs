@@ -11,8 +11,8 @@ use std::sync::{Arc, Mutex, MutexGuard};
 use std::time::Duration;
 
 use async_trait::async_trait;
-use notify_discord::{Memory, MemoryError, Notifier, Recalled, Shown, Tries};
-use quiz_discord::{DiscordClient, Target};
+use notify_discord::{Channel, Memory, MemoryError, Notifier, Recalled, Shown, Tries};
+use quiz_discord::{DiscordClient, DiscordError, Post, Target};
 use quiz_events::QueueMessage;
 use quiz_messaging::{Backoff, ParkCause, QueueError, SourceQueue};
 use quiz_stack::Discord;
@@ -55,7 +55,7 @@ impl SourceQueue for Notes {
 #[derive(Default)]
 pub struct InMind {
     pub known: Mutex<Recalled>,
-    /// Who posts the first message of each backfill.
+    /// Who posts the first message of each card.
     pub claims: Mutex<HashMap<String, String>>,
     pub is_lost: bool,
 }
@@ -68,14 +68,13 @@ impl InMind {
 
 #[async_trait]
 impl Memory for InMind {
-    async fn recall(&self, notices: &[String], backfills: &[String]) -> Result<Recalled, MemoryError> {
+    async fn recall(&self, notices: &[String], cards: &[String]) -> Result<Recalled, MemoryError> {
         let known = self.known()?;
-        let backfills =
-            backfills.iter().filter_map(|id| Some((id.clone(), known.backfills.get(id)?.clone())));
+        let cards = cards.iter().filter_map(|card| Some((card.clone(), known.cards.get(card)?.clone())));
         Ok(Recalled {
             notices: notices.iter().filter(|id| known.notices.contains(*id)).cloned().collect(),
             tries: notices.iter().filter_map(|id| Some((id.clone(), *known.tries.get(id)?))).collect(),
-            backfills: backfills.collect(),
+            cards: cards.collect(),
         })
     }
 
@@ -89,17 +88,17 @@ impl Memory for InMind {
         Ok(())
     }
 
-    async fn claim_backfill(&self, id: &str, notice_id: &str) -> Result<bool, MemoryError> {
+    async fn claim_card(&self, card: &str, notice_id: &str) -> Result<bool, MemoryError> {
         drop(self.known()?);
         let mut claims = self.claims.lock().unwrap();
-        Ok(claims.entry(id.to_owned()).or_insert_with(|| notice_id.to_owned()) == notice_id)
+        Ok(claims.entry(card.to_owned()).or_insert_with(|| notice_id.to_owned()) == notice_id)
     }
 
-    async fn remember_backfill(&self, id: &str, shown: &Shown) -> Result<Option<Shown>, MemoryError> {
+    async fn remember_card(&self, card: &str, shown: &Shown) -> Result<Option<Shown>, MemoryError> {
         let mut known = self.known()?;
-        let before = known.backfills.get(id).cloned();
+        let before = known.cards.get(card).cloned();
         if before.as_ref().is_none_or(|it| it.moment() <= shown.moment()) {
-            known.backfills.insert(id.to_owned(), shown.clone());
+            known.cards.insert(card.to_owned(), shown.clone());
         }
         Ok(before)
     }
@@ -142,4 +141,51 @@ pub fn backfill(id: &str, kind: &str, second: u32, done: u32) -> QueueMessage {
 
 pub async fn handle(notifier: &Notifier, messages: &[QueueMessage], queue: &Notes) -> Vec<String> {
     notifier.handle(messages, queue, Instant::now() + Duration::from_mins(1)).await
+}
+
+/// Each message in a batch of its own.
+pub async fn handle_each(notifier: &Notifier, messages: &[QueueMessage]) {
+    for message in messages {
+        let failed = handle(notifier, std::slice::from_ref(message), &Notes::default()).await;
+        assert_eq!(failed, Vec::<String>::new());
+    }
+}
+
+/// A channel whose first message meets another instance at work: it handles a batch of its own just before the
+/// message is sent, or just after.
+pub struct Meeting {
+    pub channel: Arc<dyn Channel>,
+    pub other: Mutex<Option<(Notifier, QueueMessage)>>,
+    pub is_before: bool,
+    /// The other's messages that are to come again.
+    pub again: Arc<Mutex<Vec<String>>>,
+}
+
+impl Meeting {
+    async fn meet(&self) {
+        let other = self.other.lock().unwrap().take();
+        if let Some((other, message)) = other {
+            let failed = handle(&other, &[message], &Notes::default()).await;
+            self.again.lock().unwrap().extend(failed);
+        }
+    }
+}
+
+#[async_trait]
+impl Channel for Meeting {
+    async fn post(
+        &self,
+        post: &Post,
+        edits: Option<&str>,
+        deadline: Instant,
+    ) -> Result<String, DiscordError> {
+        if self.is_before {
+            self.meet().await;
+        }
+        let answer = self.channel.post(post, edits, deadline).await;
+        if !self.is_before {
+            self.meet().await;
+        }
+        answer
+    }
 }

@@ -4,8 +4,8 @@
 use jiff::Timestamp;
 use quiz_events::{
     Alarm, Backfill, BackfillFailure, BehindBecause, BehindSink, HistogramBin, MessagesDropped,
-    MessagesParked, Notice, NoticeKind, NoticeMessage, NoticeProblem, OtherMessage, RequestedTest,
-    SyncFailed, SyncFinished, SyncsRequested, UnknownTest,
+    MessagesParked, Notice, NoticeKind, NoticeMessage, NoticeProblem, OtherMessage, Outage, OutageOver,
+    RequestedTest, SyncFailed, SyncFinished, SyncsRequested, UnknownTest,
 };
 
 pub const EVIL: &str = "@everyone `rm -rf` **bold** [link](https://evil.example) <@&1> ~~x~~ || # \\";
@@ -134,6 +134,27 @@ pub fn unknown(id: &str, quiz: &str, title: Option<&str>) -> NoticeMessage {
     told(id, NoticeKind::TestUnknown(quiz))
 }
 
+/// MongoDB has been down for two hours, and is now.
+pub fn outage(waiting: u64, parked: u64) -> Outage {
+    let before = |minutes: i64| Timestamp::from_second(at().as_second() - 60 * minutes).unwrap();
+    Outage {
+        dependency: "MongoDB".into(),
+        since: before(120),
+        waiting,
+        parked,
+        sinks: vec!["reports".into(), "warehouse".into()],
+        error_code: "source_unavailable".into(),
+        error: "could not read quizzes: connection refused".into(),
+        failed_at: before(3),
+        worked_at: Some(before(123)),
+    }
+}
+
+pub fn outage_over(synced: u64) -> OutageOver {
+    let Outage { dependency, since, failed_at, sinks, .. } = outage(0, 0);
+    OutageOver { dependency, since, until: failed_at, synced, sinks }
+}
+
 /// A notice, so many seconds after [`at`].
 pub fn told_after(seconds: i64, id: &str, kind: NoticeKind) -> NoticeMessage {
     let at = Timestamp::from_second(at().as_second() + seconds).unwrap();
@@ -197,6 +218,11 @@ pub fn all_kinds() -> Vec<NoticeMessage> {
         told("9", NoticeKind::SyncsRequested(stuck)),
         unknown("10", &long, Some(&long)),
         unknown("11", "q", None),
+        told(
+            "12",
+            NoticeKind::OutageOpen(Outage { dependency: long.clone(), error: long.clone(), ..outage(5, 2) }),
+        ),
+        told("13", NoticeKind::OutageOver(OutageOver { dependency: format!("{long} 2"), ..outage_over(7) })),
         alarm("ALARM"),
         alarm("OK"),
         other(&long),
