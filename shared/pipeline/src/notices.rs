@@ -9,6 +9,7 @@ use quiz_events::{
     SyncFinished,
 };
 
+use crate::dependency::Dependency;
 use crate::listener::{Absorbed, Failure, Listener};
 use crate::outcome::SyncOutcome;
 use crate::ports::{Clock, Notices, ParkCause};
@@ -26,6 +27,8 @@ pub struct NoticeListener {
     inner: Arc<dyn Listener>,
     notices: Arc<dyn Notices>,
     clock: Arc<dyn Clock>,
+    /// Messages that are parked for want of a service are left to the card of its outage.
+    leaves_out_outages: bool,
     batch: Mutex<Batch>,
 }
 
@@ -52,7 +55,14 @@ impl NoticeListener {
         notices: Arc<dyn Notices>,
         clock: Arc<dyn Clock>,
     ) -> Self {
-        Self { sink, inner, notices, clock, batch: Mutex::default() }
+        Self { sink, inner, notices, clock, leaves_out_outages: false, batch: Mutex::default() }
+    }
+
+    /// Sends no notice of messages that are parked because a service is down: reconcile counts them in the one notice of
+    /// the outage.
+    #[must_use]
+    pub fn without_outages(self) -> Self {
+        Self { leaves_out_outages: true, ..self }
     }
 
     fn with<T>(&self, change: impl FnOnce(&mut Batch) -> T) -> T {
@@ -97,6 +107,9 @@ impl Listener for NoticeListener {
 
     async fn parked(&self, message: &QueueMessage, cause: &ParkCause) {
         self.inner.parked(message, cause).await;
+        if self.leaves_out_outages && Dependency::of_failure(self.sink, &cause.code).is_some() {
+            return;
+        }
         let event = message.event().ok();
         let targets = event.as_ref().map_or(&[][..], |event| event.targets());
         self.with(|batch| {

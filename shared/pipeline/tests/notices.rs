@@ -25,9 +25,17 @@ impl Notices for Kept {
 }
 
 async fn told(messages: &[QueueMessage]) -> Vec<Vec<Notice>> {
+    told_by(|listener| listener, messages).await
+}
+
+async fn told_by(
+    change: impl FnOnce(NoticeListener) -> NoticeListener,
+    messages: &[QueueMessage],
+) -> Vec<Vec<Notice>> {
     let kept = Arc::new(Kept::default());
     let (inner, clock) = (Arc::new(LogListener), Arc::new(SystemClock));
-    let listener: Arc<dyn Listener> = Arc::new(NoticeListener::new("reports", inner, kept.clone(), clock));
+    let listener = change(NoticeListener::new("reports", inner, kept.clone(), clock));
+    let listener: Arc<dyn Listener> = Arc::new(listener);
     let script = Scripted::default();
     run_telling(script, BatchLimits::default(), listener, messages, &Notes::default(), 900).await;
     Arc::into_inner(kept).map_or_else(Vec::new, |kept| kept.0.into_inner().unwrap())
@@ -77,6 +85,26 @@ async fn only_the_last_try_is_told_as_a_failure() {
     let NoticeKind::SyncFailed(failed) = &sent[0][0].kind else { panic!("{sent:?}") };
     assert_eq!((&*failed.session_ids[0], &*failed.error_code), ("bad", "source_unavailable"));
     assert_eq!(failed.error, "could not read quiz: connection refused");
+}
+
+#[tokio::test(start_paused = true)]
+async fn messages_parked_by_an_outage_are_left_to_its_card() {
+    let messages =
+        [QueueMessage { receive_count: 5, ..of("1", "bad") }, of("2", "refused"), message("3", "{oops")];
+    let all = told(&messages).await;
+    let left = told_by(NoticeListener::without_outages, &messages).await;
+    let codes = |sent: &[Vec<Notice>]| {
+        let code = |notice: &Notice| match &notice.kind {
+            NoticeKind::SyncFailed(it) => it.error_code.clone(),
+            NoticeKind::MessagesParked(it) => it.error_code.clone(),
+            other => panic!("{other:?}"),
+        };
+        let mut codes: Vec<String> = sent.iter().flatten().map(code).collect();
+        codes.sort();
+        codes
+    };
+    assert_eq!(codes(&all), ["not_an_event", "rows_refused", "source_unavailable"]);
+    assert_eq!(codes(&left), ["not_an_event", "rows_refused"]);
 }
 
 /// Never answers.

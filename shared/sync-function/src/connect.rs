@@ -34,7 +34,7 @@ pub fn connect(
         Some(topic) => {
             let notices = SnsNotices::new(aws_sdk_sns::Client::new(&aws), topic, commit.hash());
             let listener = NoticeListener::new(sink.name(), measured, Arc::new(notices), clock.clone());
-            Arc::new(listener)
+            Arc::new(listener.without_outages())
         }
         None => measured,
     };
