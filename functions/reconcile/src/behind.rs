@@ -1,11 +1,18 @@
 //! Which tests are behind, and are to be asked for again: a pure function of what is stored, what is answered, and the
 //! time.
+//!
+//! A test session whose messages were parked while a dependency was down is requested again at once when the dependency
+//! is seen to work, and else half an hour after it was parked, as if for the first time: an earlier request has nothing
+//! left in the queue. See docs/decisions/0010-reconcile.md.
 
 use std::collections::{BTreeMap, HashMap};
 use std::time::Duration;
 
 use quiz_events::BehindBecause;
+use quiz_pipeline::Dependency;
 use quiz_sync_state::{Rules, Standing, StateKey, SyncState, millis};
+
+use crate::outages::Outages;
 
 /// So many times the grace is waited after a run's messages went to the dead-letter queue …
 const PARKED: i64 = 3;
@@ -22,6 +29,8 @@ pub struct Facts<'a> {
     pub states: &'a [(StateKey, SyncState)],
     /// By quiz: its newest answer that has settled.
     pub answered: &'a HashMap<String, i64>,
+    /// Whether MongoDB has answered in this pass.
+    pub is_mongodb_up: bool,
     /// The sinks that there are.
     pub sinks: &'a [String],
     pub now: i64,
@@ -62,6 +71,12 @@ impl BehindTest {
     #[must_use]
     pub fn is_due(&self) -> bool {
         self.needs.iter().any(|need| need.is_due)
+    }
+
+    /// Whether it waits for nothing but services that are down.
+    #[must_use]
+    pub fn is_explained_by(&self, outages: &Outages) -> bool {
+        self.needs.iter().all(|need| outages.explain(&need.key, &need.seen))
     }
 
     #[must_use]
@@ -128,8 +143,11 @@ fn need(key: StateKey, seen: SyncState, answered: Option<i64>, facts: &Facts<'_>
         return None;
     }
     let (standing, stands_since) = seen.standing(now, &rules);
+    let outage = parked_by(&key.sink, &seen, standing);
+    let has_recovered = outage.is_some_and(|dependency| works(dependency, &key.sink, stands_since, facts));
+    let parked_wait = if has_recovered { 0 } else { grace.saturating_mul(PARKED) };
     let (because, since, wait) = match (standing, answered) {
-        (Standing::Parked, _) => (BehindBecause::Parked, stands_since, grace.saturating_mul(PARKED)),
+        (Standing::Parked, _) => (BehindBecause::Parked, stands_since, parked_wait),
         (Standing::Failed, _) => (BehindBecause::Failed, stands_since, grace.saturating_mul(FAILED)),
         (_, Some(at)) => (BehindBecause::Answers, at, 0),
         (_, None) => (BehindBecause::Asked, stands_since, grace),
@@ -138,6 +156,29 @@ fn need(key: StateKey, seen: SyncState, answered: Option<i64>, facts: &Facts<'_>
         return None;
     }
     let behind_since = answered.into_iter().chain(asked).min().unwrap_or(since);
-    let is_due = seen.asked_again.is_none_or(|it| it.waits_until() <= now);
+    // the wait doubles no further for requests that were made before the outage parked their messages
+    let is_due = outage.is_some() || seen.asked_again.is_none_or(|it| it.waits_until() <= now);
     Some(Need { key, seen, because, since, behind_since, answered, is_due })
+}
+
+/// The dependency whose outage has parked the test session's messages; `None` where it was requested again since: that
+/// request's message is in the queue.
+fn parked_by(sink: &str, seen: &SyncState, standing: Standing) -> Option<Dependency> {
+    let failing = seen.failing.as_ref().filter(|_| standing == Standing::Parked)?;
+    let parked_at = seen.last.finished_at;
+    let is_requested = seen.asked_again.is_some_and(|it| it.at >= parked_at);
+    Dependency::of_failure(sink, &failing.code).filter(|_| !is_requested)
+}
+
+/// Whether the dependency is seen to work since that failure of a sync into `sink`.
+fn works(dependency: Dependency, sink: &str, failed_at: i64, facts: &Facts<'_>) -> bool {
+    match dependency {
+        Dependency::MongoDb => facts.is_mongodb_up,
+        // the states are in it
+        Dependency::DynamoDb => true,
+        Dependency::BigQuery | Dependency::Sqs => {
+            let of_sink = facts.states.iter().filter(|(key, _)| key.sink == sink);
+            of_sink.filter_map(|(_, state)| state.worked_at()).any(|at| at > failed_at)
+        }
+    }
 }

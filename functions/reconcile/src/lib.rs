@@ -1,12 +1,13 @@
 //! The Lambda reconcile: on a schedule it looks for tests that are behind and that nobody is syncing, and asks for
 //! them again. So an event that never reached SNS, and a sync whose messages lie in a dead-letter queue or are gone,
-//! heal by themselves.
+//! heal by themselves. It also tells which services are down, as the sync states show it.
 
 mod asking;
 mod behind;
 mod config;
 mod connect;
 mod input;
+mod outages;
 mod pass;
 mod ports;
 mod telling;
@@ -15,5 +16,6 @@ pub use behind::{BehindTest, Facts, Need, behind_tests};
 pub use config::{Config, Limits};
 pub use connect::connect;
 pub use input::lookback;
+pub use outages::{Outages, outages};
 pub use pass::{PassError, Reconciler, Summary};
 pub use ports::{Answers, Events, PassMeter, States, Window};

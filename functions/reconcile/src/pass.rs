@@ -15,6 +15,7 @@ use tokio::time::{Instant, timeout_at};
 
 use crate::behind::{BehindTest, Facts, behind_tests};
 use crate::config::Limits;
+use crate::outages::outages;
 use crate::ports::{Answers, Events, PassMeter, States, Window};
 use crate::telling::{self, Titles};
 
@@ -76,7 +77,8 @@ impl Reconciler {
         let Some(states) = problems.of("the sync states were not read", states) else {
             return Err(problems.into_error());
         };
-        let mut tests = self.behind(&states, answered.as_deref().unwrap_or_default(), now);
+        let outages = outages(&states, now.as_millisecond());
+        let mut tests = self.behind(&states, answered.as_deref(), now);
         let mut titles = Titles::new();
         if answered.is_some() && !tests.is_empty() {
             let ids: HashSet<String> = tests.iter().map(|test| test.quiz_id.clone()).collect();
@@ -95,8 +97,12 @@ impl Reconciler {
             Some(answered) => self.unknown(answered, &states, now, (patience, stop), &mut problems).await,
             None => None,
         };
-        let requested = telling::of_requested(&asked.tests, left, &titles, now);
-        self.tell(requested.into_iter().collect(), unknown.as_deref(), now, stop).await;
+        // the card of an outage counts the test sessions that wait for its end
+        let (_, news): (Vec<BehindTest>, _) =
+            asked.tests.iter().cloned().partition(|test| test.is_explained_by(&outages));
+        let mut notices = telling::of_outages(&outages, now);
+        notices.extend(telling::of_requested(&news, left, &titles, now));
+        self.tell(notices, unknown.as_deref(), now, stop).await;
         let summary = Summary {
             behind: tests.iter().map(|test| count(test.needs.len())).sum(),
             requested: count(asked.tests.len()),
@@ -109,6 +115,7 @@ impl Reconciler {
             requested = summary.requested,
             left = summary.left,
             unknown = summary.unknown,
+            outages = outages.open.len(),
             problems = problems.0.len(),
             lookback_hours = lookback.as_secs() / 3_600,
             "pass done"
@@ -119,14 +126,17 @@ impl Reconciler {
     fn behind(
         &self,
         states: &[(StateKey, SyncState)],
-        answered: &[LastAnswer],
+        answered: Option<&[LastAnswer]>,
         now: Timestamp,
     ) -> Vec<BehindTest> {
+        let is_mongodb_up = answered.is_some();
+        let answered = answered.unwrap_or_default().iter();
         let answered: HashMap<String, i64> =
-            answered.iter().map(|it| (it.quiz_id.clone(), it.at.as_millisecond())).collect();
+            answered.map(|it| (it.quiz_id.clone(), it.at.as_millisecond())).collect();
         behind_tests(&Facts {
             states,
             answered: &answered,
+            is_mongodb_up,
             sinks: &self.limits.sinks,
             now: now.as_millisecond(),
             grace: self.limits.grace,

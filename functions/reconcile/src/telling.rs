@@ -7,6 +7,7 @@ use quiz_events::{BehindSink, Notice, NoticeKind, RequestedTest, SyncsRequested,
 use quiz_mongo::CompletedQuiz;
 
 use crate::behind::{BehindTest, Need};
+use crate::outages::Outages;
 
 /// A notice names no more tests: it must fit a message of SNS, and Discord shows fewer.
 const TESTS: usize = 25;
@@ -50,6 +51,16 @@ fn sink(need: &Need) -> BehindSink {
         error,
         times: need.seen.asked_again.map_or(1, |it| it.times),
     }
+}
+
+/// A notice for each service that is down, or works again. Its id names this pass: later ones edit its card.
+pub fn of_outages(outages: &Outages, at: Timestamp) -> Vec<Notice> {
+    let open = outages.open.iter().map(|(_, it)| (&it.dependency, NoticeKind::OutageOpen(it.clone())));
+    let over = outages.over.iter().map(|it| (&it.dependency, NoticeKind::OutageOver(it.clone())));
+    let notice = |(dependency, kind): (&String, NoticeKind)| {
+        Notice::new(format!("{}:{dependency}:{}", kind.name(), at.as_millisecond()), at, kind)
+    };
+    open.chain(over).map(notice).collect()
 }
 
 /// A notice for each quiz that no sync has ever named, the newest answer first. Its id is the same all day (UTC): it is

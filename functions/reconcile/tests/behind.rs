@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use proptest::prelude::*;
 use quiz_events::BehindBecause;
-use quiz_sync_state::{AskedAgain, FollowUp, LastRun, Lease, Rules, RunResult, StateKey, SyncState};
+use quiz_sync_state::{AskedAgain, Failing, FollowUp, LastRun, Lease, Rules, RunResult, StateKey, SyncState};
 use reconcile::{BehindTest, Facts, behind_tests};
 
 const MINUTE: i64 = 60_000;
@@ -22,7 +22,7 @@ fn of(states: &[(StateKey, SyncState)], answered: &[(&str, i64)], now: i64) -> V
         answered.iter().map(|(quiz, at)| ((*quiz).to_owned(), *at)).collect();
     let sinks = ["warehouse".to_owned(), "reports".to_owned()];
     let grace = Duration::from_mins(10);
-    behind_tests(&Facts { states, answered: &answered, sinks: &sinks, now, grace })
+    behind_tests(&Facts { states, answered: &answered, is_mongodb_up: true, sinks: &sinks, now, grace })
 }
 
 /// Synced an hour ago, all that was asked for by then.
@@ -184,6 +184,59 @@ fn a_test_is_told_once_for_both_sinks_and_the_oldest_first() {
     assert_eq!(told, [("B", "q", 2), ("A", "q2", 2)], "the newest request says which quiz it is");
 }
 
+/// Parked so long ago, for want of a service.
+fn parked_by(code: &str, ago: i64) -> SyncState {
+    let failing = Some(Failing { since: NOW - ago - HOUR, code: code.into() });
+    SyncState { failing, ..ended(RunResult::Parked, ago) }
+}
+
+/// Whether a test session that is parked in this sink is found and due. The other one has finished a sync into the same
+/// sink so long ago.
+fn due_after_outage(sink: &str, state: SyncState, is_mongodb_up: bool, other_finished: i64) -> bool {
+    let last = LastRun {
+        result: Some(RunResult::Finished),
+        finished_at: NOW - other_finished,
+        ..LastRun::default()
+    };
+    let other = SyncState { synced_through: 1, last, ..synced() };
+    let states = [(key("A_q", sink), state), (key("B_q", sink), SyncState { requested_through: 0, ..other })];
+    let (answered, sinks) = (HashMap::new(), [sink.to_owned()]);
+    let grace = Duration::from_mins(10);
+    let facts = Facts { states: &states, answered: &answered, is_mongodb_up, sinks: &sinks, now: NOW, grace };
+    behind_tests(&facts).iter().any(BehindTest::is_due)
+}
+
+#[test]
+fn parked_session_is_due_at_once_where_its_service_works() {
+    let cases = [
+        ("MongoDB answers", "reports", "source_unavailable", true, HOUR, true),
+        ("MongoDB is down", "reports", "source_unavailable", false, 0, false),
+        ("the states are read", "reports", "sink_failed", false, HOUR, true),
+        ("BigQuery has taken a sync since", "warehouse", "sink_failed", true, MINUTE, true),
+        ("BigQuery has taken none since", "warehouse", "sink_failed", true, 11 * MINUTE, false),
+        ("a follow-up is not sent", "reports", "follow_up_not_sent", true, 11 * MINUTE, false),
+        ("its own cause", "reports", "malformed_quiz", true, MINUTE, false),
+    ];
+    for (what, sink, code, is_mongodb_up, other_finished, expected) in cases {
+        let state = parked_by(code, 10 * MINUTE);
+        assert_eq!(due_after_outage(sink, state, is_mongodb_up, other_finished), expected, "{what}");
+    }
+}
+
+#[test]
+fn wait_does_not_double_for_requests_before_the_outage_parked_them() {
+    let due = |parked_ago, asked_ago, is_mongodb_up| {
+        let asked_again = Some(AskedAgain { times: 9, at: NOW - asked_ago });
+        let state = SyncState { asked_again, ..parked_by("source_unavailable", parked_ago) };
+        due_after_outage("reports", state, is_mongodb_up, HOUR)
+    };
+    assert!(!due(29 * MINUTE, 26 * HOUR, false));
+    assert!(due(30 * MINUTE, 40 * MINUTE, false), "as if for the first time");
+    assert!(due(MINUTE, 40 * MINUTE, true));
+    assert!(!due(40 * MINUTE, 35 * MINUTE, true), "that request's message is in the queue");
+    assert!(due(26 * HOUR, 25 * HOUR, true), "or was lost");
+}
+
 prop_compose! {
     fn ago(longest: i64)(ago in 0..longest) -> i64 { NOW - ago }
 }
@@ -202,6 +255,9 @@ prop_compose! {
         finished_at in ago(3 * HOUR),
         is_half_written in any::<bool>(),
         asked_again in prop::option::of((1..9_u32, ago(30 * HOUR))),
+        failing in prop::option::of((ago(30 * HOUR), prop_oneof![
+            Just("source_unavailable"), Just("sink_failed"), Just("follow_up_not_sent"), Just("malformed_quiz"),
+        ])),
     ) -> SyncState {
         SyncState {
             revision,
@@ -213,6 +269,7 @@ prop_compose! {
             last: LastRun { result, finished_at, ..LastRun::default() },
             progress: is_half_written.then(|| "parts".into()),
             asked_again: asked_again.map(|(times, at)| AskedAgain { times, at }),
+            failing: failing.map(|(since, code)| Failing { since, code: code.into() }),
             ..SyncState::default()
         }
     }

@@ -14,7 +14,7 @@ use quiz_mongo::{CompletedQuiz, LastAnswer};
 use quiz_pipeline::Metric;
 use quiz_pipeline::ports::{Clock, SourceError};
 use quiz_sns_sqs::PublishError;
-use quiz_sync_state::{LastRun, RunResult, StateKey, SyncState, SyncStates};
+use quiz_sync_state::{Failing, LastRun, Recovered, RunResult, StateKey, SyncState, SyncStates};
 use reconcile::{Answers, Events, Limits, PassError, PassMeter, Reconciler, Summary, Window};
 use tokio::time::Instant;
 
@@ -154,6 +154,10 @@ impl Place {
         titles.entry(state.quiz_id).or_insert_with(|| Some("Physics mock".into()));
     }
 
+    pub async fn swap(&self, session_id: &str, sink: &str, before: &SyncState, next: &SyncState) -> bool {
+        self.store.swap(&key(session_id, sink), before, next).await.unwrap()
+    }
+
     pub async fn state(&self, session_id: &str, sink: &str) -> SyncState {
         self.store.get(&key(session_id, sink)).await.unwrap()
     }
@@ -183,6 +187,24 @@ pub fn parked(quiz_id: &str, ago: i64) -> SyncState {
     let last =
         LastRun { result: Some(RunResult::Parked), error, finished_at: NOW - ago, ..LastRun::default() };
     SyncState { quiz_id: quiz_id.into(), requested_through: NOW - ago - 1_000, last, ..SyncState::default() }
+}
+
+/// Failing for so long, the newest try so long ago: its messages come again.
+pub fn failed(code: &str, since: i64, ago: i64) -> SyncState {
+    let last = LastRun {
+        result: Some(RunResult::Failed),
+        error: Some("no answer".to_owned()),
+        finished_at: NOW - ago,
+        ..LastRun::default()
+    };
+    let failing = Some(Failing { since: NOW - since, code: code.to_owned() });
+    SyncState { quiz_id: "q".into(), requested_through: NOW - since, last, failing, ..SyncState::default() }
+}
+
+/// Synced so long ago, after it had failed since then.
+pub fn recovered(code: &str, since: i64, ago: i64) -> SyncState {
+    let recovered = Some(Recovered { since: NOW - since, at: NOW - ago, code: code.to_owned() });
+    SyncState { recovered, ..synced("q", ago) }
 }
 
 /// All that was asked for is synced, so long ago.
