@@ -71,6 +71,9 @@ fn facts_of(row: &Row, moments: &Moments) -> Facts {
     if let Some(error) = &last.error {
         facts.push(("error", error.clone()));
     }
+    if let Some(failing) = &state.failing {
+        facts.push(("failing since", format!("{}, {}", moments.told(failing.since), failing.code)));
+    }
     match row.standing {
         Standing::Parked => {
             let session = quoted(&row.key.session_id);

@@ -46,7 +46,15 @@ struct Entry<'a> {
     follow_up_depth: u32,
     /// Crashed runs in a row.
     crashed_runs: u32,
+    failing: Option<Failing<'a>>,
     session: Option<&'a SessionDescription>,
+}
+
+/// Tries that fail in a row.
+#[derive(Serialize)]
+struct Failing<'a> {
+    since: Option<Timestamp>,
+    error_code: &'a str,
 }
 
 #[derive(Serialize)]
@@ -93,6 +101,7 @@ fn entry(row: &Row, at: Timestamp) -> Entry<'_> {
         follow_up_due: state.follow_up.as_ref().and_then(|it| moment(it.due)),
         follow_up_depth: state.follow_up_depth,
         crashed_runs: state.crashed_runs(at.as_millisecond()),
+        failing: state.failing.as_ref().map(|it| Failing { since: moment(it.since), error_code: &it.code }),
         session: state.session.as_ref(),
     }
 }

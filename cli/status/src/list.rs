@@ -1,4 +1,5 @@
 use console::{Alignment, measure_text_width};
+use quiz_sync_state::Standing;
 use quiz_terminal::{clean, count};
 
 use crate::closing::closing;
@@ -41,7 +42,7 @@ pub fn list(overview: &Overview, limit: usize, moments: &Moments, canvas: Canvas
         out.extend([header, canvas.ink.quiet(&rule)]);
         for (row, line) in shown.iter().zip(table) {
             out.push(line);
-            out.extend(cause(row, canvas));
+            out.extend(cause(row, moments, canvas));
         }
         let left_out = overview.rows.len() - shown.len();
         let more =
@@ -77,9 +78,13 @@ fn cells(row: &Row, moments: &Moments, canvas: Canvas) -> Vec<String> {
     ]
 }
 
-/// The last error's first sentence, in a line of its own.
-fn cause(row: &Row, canvas: Canvas) -> Option<String> {
+/// The last error's first sentence, with its code and how long tries have failed, in a line of its own.
+fn cause(row: &Row, moments: &Moments, canvas: Canvas) -> Option<String> {
     let error = clean(row.state.last.error.as_deref()?);
-    let line = format!("  └ {}", first_sentence(&error));
+    let failing = row.state.failing.as_ref().map(|it| {
+        let lasting = moments.since(Standing::Failed, it.since);
+        format!("{} {lasting}: ", clean(&it.code))
+    });
+    let line = format!("  └ {}{}", failing.unwrap_or_default(), first_sentence(&error));
     Some(canvas.ink.quiet(&shortened(&line, canvas.width)))
 }

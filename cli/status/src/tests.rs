@@ -2,7 +2,9 @@ use clap::Parser;
 use jiff::Timestamp;
 use jiff::tz::{Offset, TimeZone};
 use quiz_events::SessionDescription;
-use quiz_sync_state::{FollowUp, LastRun, Lease, REPORTS, Rules, RunResult, StateKey, SyncState, WAREHOUSE};
+use quiz_sync_state::{
+    Failing, FollowUp, LastRun, Lease, REPORTS, Rules, RunResult, StateKey, SyncState, WAREHOUSE,
+};
 use quiz_terminal::Ink;
 
 use crate::args::StatusArgs;
@@ -51,6 +53,8 @@ fn ended(result: RunResult, ago: i64) -> SyncState {
     let is_failure = matches!(result, RunResult::Failed | RunResult::Parked);
     let error =
         is_failure.then(|| "there is no quiz 6715 in the database quiz. It may come later".to_owned());
+    let failing =
+        is_failure.then(|| Failing { since: NOW - ago - 10 * MINUTE, code: "unknown_quiz".to_owned() });
     let read_started_at = NOW - ago - 5 * SECOND;
     SyncState {
         revision: 7,
@@ -68,6 +72,7 @@ fn ended(result: RunResult, ago: i64) -> SyncState {
             duration_ms: 4_200,
             ..LastRun::default()
         },
+        failing,
         ..SyncState::default()
     }
 }
