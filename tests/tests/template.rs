@@ -149,12 +149,21 @@ fn tables_are_kept_recoverable_and_on_demand() {
     }
 }
 
+/// The metric that an alarm watches; of an expression, the first that it is computed from.
+fn metric(alarm: &Value) -> &Value {
+    let of_expression = || {
+        alarm["Metrics"].as_array()?.iter().map(|it| &it["MetricStat"]["Metric"]).find(|it| it.is_object())
+    };
+    of_expression().unwrap_or(alarm)
+}
+
 /// Each alarm as what it watches: metric and its dimension.
 fn watched(all: &Map<String, Value>) -> BTreeSet<(String, String)> {
     let watched = of_type(all, "AWS::CloudWatch::Alarm").into_iter().map(|(_, alarm)| {
-        let dimension = &alarm["Dimensions"][0]["Value"];
+        let metric = metric(alarm);
+        let dimension = &metric["Dimensions"][0]["Value"];
         let of = dimension["Fn::GetAtt"][0].as_str().or(dimension["Fn::Sub"].as_str()).or(dimension.as_str());
-        (alarm["MetricName"].as_str().unwrap().to_owned(), of.unwrap().replace("${AWS::StackName}-", ""))
+        (metric["MetricName"].as_str().unwrap().to_owned(), of.unwrap().replace("${AWS::StackName}-", ""))
     });
     watched.collect()
 }
@@ -182,6 +191,7 @@ fn every_queue_function_and_sink_is_watched_and_tells_the_team() {
         want("RecursiveInvocationsDropped", function.to_owned());
     }
     want("OldestBehind", "reconcile".to_owned());
+    want("NumberOfMessagesDeleted", "NoticesQueue".to_owned());
     assert_eq!(watched(&all), wanted);
     let metrics = std::fs::read_to_string("../docs/METRICS.md").unwrap();
     for (name, alarm) in of_type(&all, "AWS::CloudWatch::Alarm") {
@@ -189,11 +199,34 @@ fn every_queue_function_and_sink_is_watched_and_tells_the_team() {
             assert!(alarm[actions].as_array().unwrap().contains(&json!({"Ref": "NoticesTopic"})), "{name}");
         }
         let is_ours = alarm["Namespace"] == json!({"Fn::Sub": "QuizEtl/${AWS::StackName}"});
-        let metric = alarm["MetricName"].as_str().unwrap();
+        let metric = metric(alarm)["MetricName"].as_str().unwrap();
         assert!(!is_ours || metrics.contains(&format!("| `{metric}` |")), "{name}: nobody makes {metric}");
         // a time without data is no alarm, but for the one that says that nothing looks any more
         let missing = if name == "NoSyncAlarm" { "breaching" } else { "notBreaching" };
         assert_eq!(alarm["TreatMissingData"], missing, "{name}");
+    }
+}
+
+/// The channel cannot say that it gets nothing.
+#[test]
+fn broken_way_to_discord_is_told_by_email_which_production_must_have() {
+    let whole = template("template.yaml").unwrap();
+    let rule = &whole["Rules"]["ProductionHasAnEscalationEmail"];
+    assert_eq!(rule["RuleCondition"], json!({"Fn::Equals": [{"Ref": "Environment"}, "production"]}));
+    let is_empty = json!({"Fn::Equals": [{"Ref": "EscalationEmail"}, ""]});
+    assert_eq!(rule["Assertions"][0]["Assert"], json!({"Fn::Not": [is_empty]}));
+    let all = resources();
+    let escalation =
+        json!({"Fn::If": ["HasEscalationEmail", {"Ref": "EscalationTopic"}, {"Ref": "AWS::NoValue"}]});
+    let alarms = of_type(&all, "AWS::CloudWatch::Alarm").into_iter();
+    let of_notices =
+        alarms.filter(|(name, _)| name.starts_with("Notices") || name.starts_with("NotifyDiscord"));
+    let of_notices: Vec<_> = of_notices.collect();
+    assert_eq!(of_notices.len(), 6);
+    for (name, alarm) in of_notices {
+        for actions in ["AlarmActions", "OKActions"] {
+            assert!(alarm[actions].as_array().unwrap().contains(&escalation), "{name}");
+        }
     }
 }
 
