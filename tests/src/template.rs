@@ -55,14 +55,21 @@ fn written_out(tag: &str, value: Value) -> Value {
 }
 
 /// Makes a template of images one that ministack can run: each function a native package in the bucket, under the name
-/// of its image's parameter, and no CodeDeploy, which ministack has not. All else stays as it is.
+/// of its image's parameter, no CodeDeploy, and no alarm on an expression of metrics: ministack has neither. All else
+/// stays as it is.
 ///
 /// # Errors
 /// A template whose functions are no images named by parameters.
 pub fn package_natively(template: &mut Value, bucket: &str) -> Result<()> {
     let resources = template.get_mut("Resources").and_then(Value::as_object_mut);
+    let resources = resources.context("a template without resources")?;
+    let is_expression = |resource: &Value| {
+        resource.pointer("/Type").and_then(Value::as_str) == Some("AWS::CloudWatch::Alarm")
+            && resource.pointer("/Properties/Metrics").is_some()
+    };
+    resources.retain(|_, resource| !is_expression(resource));
     let mut images = Vec::new();
-    for resource in resources.context("a template without resources")?.values_mut() {
+    for resource in resources.values_mut() {
         if resource.get("Type").and_then(Value::as_str) != Some("AWS::Serverless::Function") {
             continue;
         }

@@ -76,7 +76,11 @@ impl SyncError {
             Self::UnknownQuiz { .. } | Self::Source(SourceError::Corrupt { .. }) | Self::Rank(_) => {
                 Patience::Short
             }
-            Self::Source(SourceError::Unavailable { .. } | SourceError::Refused { .. })
+            Self::Source(
+                SourceError::Unavailable { .. }
+                | SourceError::Refused { .. }
+                | SourceError::Unauthorized { .. },
+            )
             | Self::Sink(_)
             | Self::State(_)
             | Self::LeaseUnsure { .. }

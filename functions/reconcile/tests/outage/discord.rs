@@ -2,6 +2,7 @@
 
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex};
+use std::time::Duration;
 
 use async_trait::async_trait;
 use notify_discord::{Channel, Memory, MemoryError, Recalled, Shown, Tries};
@@ -9,6 +10,9 @@ use quiz_discord::{DiscordError, Post};
 use tokio::time::Instant;
 
 use crate::gates::{Service, Time};
+
+/// How long a claim lasts, as in the function's table.
+const CLAIM: Duration = Duration::from_secs(10);
 
 pub struct Discord {
     pub time: Arc<Time>,
@@ -47,7 +51,8 @@ impl Channel for Discord {
 pub struct Remembered {
     pub time: Arc<Time>,
     pub known: Mutex<Recalled>,
-    pub claims: Mutex<HashMap<String, String>>,
+    /// Who may post a card's first message, and until when.
+    pub claims: Mutex<HashMap<String, (String, Duration)>>,
 }
 
 impl Remembered {
@@ -62,13 +67,13 @@ impl Remembered {
 
 #[async_trait]
 impl Memory for Remembered {
-    async fn recall(&self, notices: &[String], _backfills: &[String]) -> Result<Recalled, MemoryError> {
+    async fn recall(&self, notices: &[String], _cards: &[String]) -> Result<Recalled, MemoryError> {
         self.table().await?;
         let known = self.known.lock().unwrap();
         Ok(Recalled {
             notices: notices.iter().filter(|id| known.notices.contains(*id)).cloned().collect(),
             tries: notices.iter().filter_map(|id| Some((id.clone(), *known.tries.get(id)?))).collect(),
-            backfills: known.backfills.clone(),
+            cards: known.cards.clone(),
         })
     }
 
@@ -84,14 +89,24 @@ impl Memory for Remembered {
         Ok(())
     }
 
-    async fn claim_backfill(&self, id: &str, notice_id: &str) -> Result<bool, MemoryError> {
+    async fn claim_card(&self, card: &str, notice_id: &str) -> Result<bool, MemoryError> {
         self.table().await?;
+        let now = self.time.elapsed();
         let mut claims = self.claims.lock().unwrap();
-        Ok(claims.entry(id.to_owned()).or_insert_with(|| notice_id.to_owned()) == notice_id)
+        let is_free = claims.get(card).is_none_or(|(owner, until)| owner == notice_id || *until <= now);
+        if is_free {
+            claims.insert(card.to_owned(), (notice_id.to_owned(), now + CLAIM));
+        }
+        Ok(is_free)
     }
 
-    async fn remember_backfill(&self, id: &str, shown: &Shown) -> Result<Option<Shown>, MemoryError> {
+    async fn remember_card(&self, card: &str, shown: &Shown) -> Result<Option<Shown>, MemoryError> {
         self.table().await?;
-        Ok(self.known.lock().unwrap().backfills.insert(id.to_owned(), shown.clone()))
+        let mut known = self.known.lock().unwrap();
+        let before = known.cards.get(card).cloned();
+        if before.as_ref().is_none_or(|it| it.moment() <= shown.moment()) {
+            known.cards.insert(card.to_owned(), shown.clone());
+        }
+        Ok(before)
     }
 }

@@ -158,7 +158,8 @@ impl Pipeline {
             .map(|sink| {
                 let name = sink.name();
                 let source = Arc::new(Gated { time: time.clone(), inner: documents.clone() });
-                let listener = NoticeListener::new(name, Arc::new(LogListener), told.clone(), time.clone());
+                let listener = NoticeListener::new(name, Arc::new(LogListener), told.clone(), time.clone())
+                    .without_outages();
                 let handler = BatchHandler {
                     coordinator: Coordinator::new(gated_store.clone(), time.clone(), name, Rules::default()),
                     sync: Arc::new(Engine::new(source, sink, time.clone(), HashSet::new())),
