@@ -100,7 +100,7 @@ impl World {
         for function in [&reports.deployed, &warehouse.deployed] {
             function.set_visibility(VISIBILITY).await;
         }
-        let (mongo, secret) = support::mongodb_gate(&deployment).await;
+        let (mongo, secret) = support::mongodb_gate(&deployment, None).await;
         let source = ("MONGODB_URI_SECRET_ID", secret.as_str());
         warehouse.deployed.set_environment(&[source]).await;
         reports.deployed.set_environment(&[source, ("AWS_ENDPOINT_URL_DYNAMODB", dynamo.url())]).await;

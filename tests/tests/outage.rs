@@ -5,6 +5,7 @@
 mod support;
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use quiz_dynamo::DynamoStates;
 use quiz_pipeline::SHORT_PATIENCE;
@@ -37,7 +38,7 @@ async fn messages_wait_out_an_outage_of_mongodb() {
     let deployment: Arc<Deployment> = deploy(&documents, &[]).await;
     let reports = Pipeline::of(&deployment).await;
     let warehouse = WarehousePipeline::of(&deployment).await;
-    let (mongodb, secret) = mongodb_gate(&deployment).await;
+    let (mongodb, secret) = mongodb_gate(&deployment, Some(Duration::from_secs(1))).await;
     let functions = [(&reports.deployed, REPORTS), (&warehouse.deployed, WAREHOUSE)];
     for (function, _) in functions {
         function.deliver(Delivery::Raw).await;

@@ -86,7 +86,8 @@ impl Connector for DiscordSecret {
     }
 
     fn is_refused(&self, error: &DiscordError) -> bool {
-        matches!(error, DiscordError::Dead { .. })
+        // a card that someone has deleted says nothing of the webhook
+        matches!(error, DiscordError::Dead { said, .. } if said != "Unknown Message")
     }
 }
 

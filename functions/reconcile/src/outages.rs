@@ -9,7 +9,7 @@ use std::collections::BTreeSet;
 use jiff::Timestamp;
 use quiz_events::{Outage, OutageOver};
 use quiz_pipeline::Dependency;
-use quiz_sync_state::{Failing, Rules, RunResult, StateKey, SyncState};
+use quiz_sync_state::{Failing, Recovered, Rules, RunResult, StateKey, SyncState};
 
 const MINUTE_MS: i64 = 60 * 1_000;
 /// A shorter failure is no outage: the next receive heals it.
@@ -128,24 +128,36 @@ fn over(states: &[(StateKey, SyncState)], dependency: Dependency, now: i64) -> O
         .filter(|(_, it)| now < it.at.saturating_add(RECOVERED_MS))
         .collect();
     recovered.sort_by_key(|(_, it)| std::cmp::Reverse(it.at));
-    let (_, last) = recovered.first()?;
-    let mut since = last.since;
-    // an outage that was over before this one began is another one
-    let of_this = recovered.iter().take_while(|(_, it)| {
-        let overlaps = it.at >= since;
-        since = if overlaps { since.min(it.since) } else { since };
-        overlaps
-    });
-    let keys: Vec<&StateKey> = of_this.map(|(key, _)| *key).collect();
+    let (keys, since, until) = newest_outage(&recovered)?;
     let synced: BTreeSet<&str> = keys.iter().map(|key| key.session_id.as_str()).collect();
     let sinks: BTreeSet<&str> = keys.iter().map(|key| key.sink.as_str()).collect();
     Some(OutageOver {
         dependency: dependency.name().to_owned(),
         since: time(since),
-        until: time(last.at),
+        until: time(until),
         synced: count(synced.len()),
         sinks: sinks.into_iter().map(str::to_owned).collect(),
     })
+}
+
+/// The test sessions of the newest outage, with its begin and its end. `recovered` is sorted by the end, the newest first.
+/// Failures that do not overlap are different outages, and a short one is none.
+fn newest_outage<'a>(recovered: &[(&'a StateKey, &Recovered)]) -> Option<(Vec<&'a StateKey>, i64, i64)> {
+    let mut rest = recovered;
+    while let Some((_, last)) = rest.first() {
+        let mut since = last.since;
+        let overlapping = rest.iter().take_while(|(_, it)| {
+            let overlaps = it.at >= since;
+            since = if overlaps { since.min(it.since) } else { since };
+            overlaps
+        });
+        let keys: Vec<&StateKey> = overlapping.map(|(key, _)| *key).collect();
+        if last.at.saturating_sub(since) >= SHORTEST_MS {
+            return Some((keys, since, last.at));
+        }
+        rest = rest.get(keys.len()..)?;
+    }
+    None
 }
 
 fn time(millis: i64) -> Timestamp {

@@ -15,7 +15,7 @@ use tokio::time::{Instant, timeout_at};
 
 use crate::behind::{BehindTest, Facts, behind_tests};
 use crate::config::Limits;
-use crate::outages::outages;
+use crate::outages::{Outages, outages};
 use crate::ports::{Answers, Events, PassMeter, States, Window};
 use crate::telling::{self, Titles};
 
@@ -77,17 +77,17 @@ impl Reconciler {
         let Some(states) = problems.of("the sync states were not read", states) else {
             return Err(problems.into_error());
         };
-        let outages = outages(&states, now.as_millisecond());
         let mut tests = self.behind(&states, answered.as_deref(), now);
-        let mut titles = Titles::new();
+        let (mut titles, mut left_alone) = (Titles::new(), HashSet::new());
         if answered.is_some() && !tests.is_empty() {
             let ids: HashSet<String> = tests.iter().map(|test| test.quiz_id.clone()).collect();
             let found = timeout_at(stop, self.answers.titles(&Vec::from_iter(ids))).await;
             if let Some(found) = problems.of("the quizzes were not read", found) {
-                leave_without_quiz(&mut tests, &found);
+                left_alone = leave_without_quiz(&mut tests, &found);
                 titles = found;
             }
         }
+        let outages = outages_but(&left_alone, &states, now);
         let due: Vec<BehindTest> = tests.iter().filter(|test| test.is_due()).cloned().collect();
         let (of_this_pass, rest) = due.split_at(due.len().min(self.limits.tests));
         let asked = self.ask(of_this_pass, now.as_millisecond(), stop).await;
@@ -203,19 +203,30 @@ impl Reconciler {
     }
 }
 
-/// A test whose quiz is not there, a session id that was mistyped, say, cannot be synced however often it is asked for.
-fn leave_without_quiz(tests: &mut Vec<BehindTest>, quizzes: &Titles) {
+/// A test session whose quiz is not there, a session id that was mistyped, say, cannot be synced however often a sync is
+/// requested. Gives the ids of those that are left out.
+fn leave_without_quiz(tests: &mut Vec<BehindTest>, quizzes: &Titles) -> HashSet<String> {
+    let mut left_alone = HashSet::new();
     tests.retain(|test| {
         let is_there = quizzes.contains_key(&test.quiz_id);
         if !is_there {
-            tracing::info!(
-                session_id = test.session_id,
-                quiz_id = test.quiz_id,
-                "left alone: there is no such quiz"
-            );
+            let (session_id, quiz_id) = (&test.session_id, &test.quiz_id);
+            tracing::info!(session_id, quiz_id, "left alone: there is no such quiz");
+            left_alone.insert(session_id.clone());
         }
         is_there
     });
+    left_alone
+}
+
+/// The outages, without test sessions that no sync can help: they would keep a card open for ever.
+fn outages_but(left_alone: &HashSet<String>, states: &[(StateKey, SyncState)], now: Timestamp) -> Outages {
+    let now = now.as_millisecond();
+    if left_alone.is_empty() {
+        return outages(states, now);
+    }
+    let is_counted = |(key, _): &&(StateKey, SyncState)| !left_alone.contains(&key.session_id);
+    outages(&states.iter().filter(is_counted).cloned().collect::<Vec<_>>(), now)
 }
 
 #[derive(Default)]

@@ -77,6 +77,13 @@ fn each_service_has_an_outage_of_its_own() {
 fn failure_of_a_moment_is_no_outage() {
     let open = |ago| of(&[("A", "reports", failed(UNAVAILABLE, ago, MINUTE))]).open.len();
     assert_eq!((open(5 * MINUTE - 1), open(5 * MINUTE)), (0, 1));
+    let over = |lasted| of(&[("A", "reports", recovered(UNAVAILABLE, lasted, 0))]).over.len();
+    assert_eq!((over(5 * MINUTE - 1), over(5 * MINUTE)), (0, 1));
+    let then_a_moment = of(&[
+        ("A", "reports", recovered(UNAVAILABLE, 30 * MINUTE, 10 * MINUTE)),
+        ("B", "reports", recovered(UNAVAILABLE, MINUTE, 0)),
+    ]);
+    assert_eq!(then_a_moment.over[0].until, time(NOW - 10 * MINUTE));
 }
 
 #[test]
@@ -162,6 +169,16 @@ async fn pass_tells_of_an_outage_and_not_of_its_requests() {
     assert_eq!(&*sent[0].id, "outage.open:MongoDB:1795251064000");
     let NoticeKind::SyncsRequested(requested) = &sent[1].kind else { panic!("{sent:?}") };
     assert_eq!((sent.len(), requested.count, &*requested.tests[0].session_id), (2, 1, "B_q"));
+}
+
+/// Nothing can end its failure, so it would keep the card open for ever.
+#[tokio::test]
+async fn session_without_quiz_has_no_outage() {
+    let place = Place::new(Limits::default());
+    place.plant("A_q", "reports", parked_by(UNAVAILABLE, HOUR, 40 * MINUTE)).await;
+    place.world.titles.lock().unwrap().clear();
+    place.pass().await.unwrap();
+    assert_eq!(notices(&place), []);
 }
 
 #[tokio::test]

@@ -1,11 +1,21 @@
 use std::sync::Arc;
+use std::time::Duration;
 
 use quiz_dynamo::{DynamoSnapshots, DynamoStore, WriteLimits};
-use quiz_pipeline::ReportSink;
 use quiz_pipeline::batch::BatchLimits;
+use quiz_pipeline::{ReportSink, Rules};
 use quiz_sync_function::Handler;
 
 use crate::Config;
+
+/// A run that is stopped keeps its lease until a write without an answer can no longer arrive, which takes up to
+/// [`Rules::late`]: three quarters of this are left for that.
+const STOP_RESERVE: Duration = Duration::from_secs(16);
+const START_RESERVE: Duration = Duration::from_secs(28);
+const _: () = assert!(
+    STOP_RESERVE.as_millis() * 3 / 4 >= Rules::DEFAULT.late.as_millis(),
+    "a stopped run outlasts its writes before the function's deadline"
+);
 
 /// The handler on MongoDB, DynamoDB and SQS.
 pub async fn connect(config: Config) -> Handler {
@@ -14,5 +24,7 @@ pub async fn connect(config: Config) -> Handler {
     let store = DynamoStore::new(dynamo.clone(), config.tables, WriteLimits::default());
     let snapshots = DynamoSnapshots::new(dynamo, config.snapshots_table, WriteLimits::default());
     let sink = Arc::new(ReportSink::new(Arc::new(store), config.formats));
-    quiz_sync_function::connect(aws, config.source, sink, Some(Arc::new(snapshots)), BatchLimits::default())
+    let limits =
+        BatchLimits { stop_reserve: STOP_RESERVE, start_reserve: START_RESERVE, ..BatchLimits::default() };
+    quiz_sync_function::connect(aws, config.source, sink, Some(Arc::new(snapshots)), limits)
 }

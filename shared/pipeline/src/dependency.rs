@@ -1,5 +1,7 @@
 use quiz_sync_state::{REPORTS, WAREHOUSE};
 
+use crate::error::FOLLOW_UP_NOT_SENT;
+
 /// A service that syncs need. While it is down, messages wait for it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Dependency {
@@ -30,7 +32,7 @@ impl Dependency {
             ("source_unavailable" | "source_refused", _) => Some(Self::MongoDb),
             ("state_unavailable", _) | ("sink_failed", REPORTS) => Some(Self::DynamoDb),
             ("sink_failed", WAREHOUSE) => Some(Self::BigQuery),
-            ("follow_up_not_sent", _) => Some(Self::Sqs),
+            (FOLLOW_UP_NOT_SENT, _) => Some(Self::Sqs),
             _ => None,
         }
     }

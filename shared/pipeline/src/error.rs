@@ -8,6 +8,7 @@ use crate::ports::{QueueError, SourceError, StateError, WarehouseError};
 use crate::sink::SinkError;
 
 pub(crate) const LEASE_LOST: &str = "lease_lost";
+pub(crate) const FOLLOW_UP_NOT_SENT: &str = "follow_up_not_sent";
 
 /// Why a test was not synced.
 #[derive(Debug, Error)]
@@ -64,13 +65,8 @@ impl SyncError {
     #[must_use]
     pub fn patience(&self) -> Patience {
         match self {
-            Self::Quiz(_) | Self::RunsCrash { .. } => Patience::None,
-            Self::Contradiction { permanent, .. } => {
-                if *permanent {
-                    Patience::None
-                } else {
-                    Patience::Short
-                }
+            Self::Quiz(_) | Self::RunsCrash { .. } | Self::Contradiction { permanent: true, .. } => {
+                Patience::None
             }
             Self::Sink(error) if error.is_permanent() => Patience::None,
             Self::UnknownQuiz { .. } | Self::Source(SourceError::Corrupt { .. }) | Self::Rank(_) => {
@@ -87,6 +83,7 @@ impl SyncError {
             | Self::NoTime { .. }
             | Self::Queue(_)
             | Self::Contended { .. }
+            | Self::Contradiction { .. }
             | Self::TakenOver { .. } => Patience::Long,
         }
     }
@@ -114,7 +111,7 @@ impl SyncError {
             Self::Rank(_) => "ranking_failed",
             Self::State(_) | Self::LeaseUnsure { .. } | Self::Contended { .. } => "state_unavailable",
             Self::NoTime { .. } => "not_started",
-            Self::Queue(_) => "follow_up_not_sent",
+            Self::Queue(_) => FOLLOW_UP_NOT_SENT,
             Self::TakenOver { .. } => LEASE_LOST,
             Self::RunsCrash { .. } => "runs_crash",
             Self::Contradiction { .. } => "contradicting_quiz",

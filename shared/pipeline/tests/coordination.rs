@@ -12,7 +12,7 @@ use quiz_events::QueueMessage;
 use quiz_pipeline::batch::{BatchHandler, BatchLimits, BatchReport};
 use quiz_pipeline::ports::{Clock, StateKey};
 use quiz_pipeline::{Coordinator, LogListener, Rules};
-use quiz_sync_state::{FollowUp, LastRun, Lease, RunResult, SyncState};
+use quiz_sync_state::{Failing, FollowUp, LastRun, Lease, Recovered, RunResult, SyncState};
 use tokio::time::Instant;
 
 const NOW: i64 = 1_714_500_000_000;
@@ -291,4 +291,29 @@ async fn short_time_leaves_the_lease_to_run_out() {
     let report = function.handler.handle(&[of("1", "unanswered")], &function.queue, deadline).await;
     assert_eq!((report.failed, report.synced), (vec!["1".to_owned()], 0));
     assert!(state_of(&function, "unanswered").lease.is_some() && Instant::now() < deadline);
+}
+
+/// Received far more often than something that is missing is waited for.
+fn missing_attempt() -> QueueMessage {
+    let body = r#"{"type":"quiz.completed","session_id":"A","quiz_id":"q","user_id":"absent",
+        "completed_at":"2024-05-01T00:00:00Z"}"#;
+    QueueMessage { receive_count: 50, ..message("1", body) }
+}
+
+#[tokio::test(start_paused = true)]
+async fn missing_attempt_gets_time_after_an_outage() {
+    let failing = Some(Failing { since: NOW - 9_000_000, code: "source_unavailable".into() });
+    let recovered = |at| Some(Recovered { since: NOW - 9_000_000, at, code: "source_unavailable".into() });
+    let states = [
+        (SyncState { failing, ..SyncState::default() }, 0),
+        (SyncState { recovered: recovered(NOW - 60_000), ..SyncState::default() }, 0),
+        (SyncState { recovered: recovered(NOW - 3_600_000), ..SyncState::default() }, 1),
+        (SyncState::default(), 1),
+    ];
+    for (state, parked) in states {
+        let mut function = Function::new(state.clone(), BatchLimits::default());
+        function.queue.more_receives = 595;
+        let report = function.handle(&[missing_attempt()]).await;
+        assert_eq!(report.parked, parked, "{state:?}");
+    }
 }

@@ -7,6 +7,9 @@ use crate::ending::RunFailure;
 use crate::rules::Rules;
 use crate::state::{LastRun, RunResult, SyncState};
 
+/// An outage that ended so long ago still counts as lately.
+const LATELY_MS: i64 = 45 * 60 * 1_000;
+
 /// Tries that fail in a row.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct Failing {
@@ -50,6 +53,15 @@ impl SyncState {
         let mut next = self.requested(ask);
         next.fail(failure, now);
         Some(next)
+    }
+
+    /// Whether tries fail, or failed lately, for a cause that `is_outage` names by its code.
+    #[must_use]
+    pub fn has_lately_failed(&self, now: i64, is_outage: impl Fn(&str) -> bool) -> bool {
+        let is_failing = self.failing.as_ref().is_some_and(|failing| is_outage(&failing.code));
+        let lately = |recovered: &&Recovered| now < recovered.at.saturating_add(LATELY_MS);
+        let recovered = self.recovered.as_ref().filter(lately);
+        is_failing || recovered.is_some_and(|recovered| is_outage(&recovered.code))
     }
 
     fn is_of_another_quiz(&self, ask: &Ask) -> bool {

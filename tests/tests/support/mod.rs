@@ -5,6 +5,7 @@ pub mod quizzes;
 pub mod warehouse;
 
 use std::collections::HashMap;
+use std::fmt::Write;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::sync::Arc;
@@ -65,13 +66,18 @@ pub async fn deploy(documents: &SampleDocuments, parameters: &[(&str, &str)]) ->
     Arc::new(Deployment::create(stack, &name, &wishes(&binaries(), &all, false)).await.unwrap())
 }
 
-/// A gate before the stack's MongoDB, and the name of a secret that leads to MongoDB through it.
-pub async fn mongodb_gate(deployment: &Deployment) -> (TcpGate, String) {
+/// A gate before the stack's MongoDB, and the name of a secret that leads to MongoDB through it. How long a client waits
+/// for a server that does not answer is the driver's own where it is not given.
+pub async fn mongodb_gate(deployment: &Deployment, patience: Option<Duration>) -> (TcpGate, String) {
     let stack = Stack::get().await.unwrap();
     let (_, server) = stack.mongodb_uri().split_once("://").unwrap();
     let server = server.split(['/', '?']).next().unwrap().rsplit('@').next().unwrap();
     let gate = TcpGate::start(server).await.unwrap();
-    let uri = stack.mongodb_uri().replacen(server, &gate.address().to_string(), 1);
+    let mut uri = stack.mongodb_uri().replacen(server, &gate.address().to_string(), 1);
+    if let Some(patience) = patience {
+        let separator = if uri.contains('?') { "&" } else { "/?" };
+        write!(uri, "{separator}serverSelectionTimeoutMS={}", patience.as_millis()).unwrap();
+    }
     let secret = format!("{}-mongodb-uri-by-the-gate", deployment.name());
     stack.create_secret(&secret, &uri).await.unwrap();
     (gate, secret)

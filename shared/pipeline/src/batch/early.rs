@@ -2,8 +2,9 @@
 //! them, too.
 
 use futures::{StreamExt, stream};
+use jiff::Timestamp;
 use quiz_events::QueueMessage;
-use quiz_sync_state::RunFailure;
+use quiz_sync_state::{RunFailure, SyncState};
 use tokio::time::timeout_at;
 
 use super::BatchHandler;
@@ -11,7 +12,8 @@ use super::groups::Group;
 use super::run::{GroupResult, NOT_STARTED};
 use super::settle::most_receives;
 use super::time::Time;
-use crate::listener::Failure;
+use crate::dependency::Dependency;
+use crate::listener::{Failure, Patience};
 use crate::ports::SourceQueue;
 
 /// The failure as the state keeps it: parked where none of the group's messages comes again.
@@ -26,6 +28,17 @@ pub(super) async fn as_stored(
     let last = failure.last_receive(most);
     let parked = last.is_some_and(|last| of_group.all(|message| message.receive_count >= last));
     RunFailure { code: failure.code.to_owned(), error: failure.error.clone(), parked }
+}
+
+/// A message that waited out an outage has used up the receives of a short patience: what is missing gets a little longer
+/// to come.
+pub(super) fn after_outage(state: &SyncState, sink: &str, now: Timestamp, failure: Failure) -> Failure {
+    let is_outage = |code: &str| Dependency::of_failure(sink, code).is_some();
+    let is_near = state.has_lately_failed(now.as_millisecond(), is_outage);
+    if failure.patience == Patience::Short && is_near {
+        return Failure { patience: Patience::Long, ..failure };
+    }
+    failure
 }
 
 pub(super) async fn failed(

@@ -93,7 +93,7 @@ fn contradiction(target: &SessionTarget, quizzes: &HashMap<String, String>) -> O
             "session {} is said to be of quiz {}, but a newer message says quiz {newest}",
             target.session_id, target.quiz_id
         );
-        Failure::short("contradicting_quiz", error)
+        Failure::transient("contradicting_quiz", error)
     })
 }
 
@@ -201,7 +201,7 @@ mod tests {
         assert_eq!(places(&grouped.groups[0]), [0, 2]);
         assert_eq!(grouped.rejected[0].0, 1);
         let waits = &grouped.rejected[0].1;
-        assert_eq!((waits.code, waits.patience), ("contradicting_quiz", Patience::Short));
+        assert_eq!((waits.code, waits.patience), ("contradicting_quiz", Patience::Long));
     }
 
     #[test]

@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use futures::{StreamExt, stream};
 use quiz_events::QueueMessage;
+use quiz_sync_state::SyncState;
 use tokio::time::{Instant, timeout_at};
 use tracing::field::Empty;
 use tracing::{Instrument, Span, info_span};
@@ -15,7 +16,7 @@ use super::groups::{Group, Member};
 use super::time::Time;
 use super::{BatchHandler, early, named};
 use crate::coordinator::{Admitted, Isolation, Room, Run, Suspicion};
-use crate::error::{LEASE_LOST, SyncError};
+use crate::error::{FOLLOW_UP_NOT_SENT, LEASE_LOST, SyncError};
 use crate::listener::{Absorbed, Failure, Held};
 use crate::outcome::SyncOutcome;
 use crate::ports::SourceQueue;
@@ -133,13 +134,15 @@ impl Turn<'_> {
             None
         };
         let checked = self.in_time(named::check(&*self.batch, &mut group, self.handler.clock.now())).await;
-        let failures = match checked {
-            Ok(failures) => failures,
-            Err(failure) => {
-                let (handler, queue, time) = (self.handler, self.queue, self.time);
-                let result = early::failed(handler, group, self.messages, queue, time, failure).await;
-                return Step::Ended(result);
+        let failures: Vec<(usize, Failure)> = match checked {
+            Ok(failures) => {
+                let patient = |failure| match &known {
+                    Some(state) => self.patient(state, failure),
+                    None => failure,
+                };
+                failures.into_iter().map(|(place, failure)| (place, patient(failure))).collect()
             }
+            Err(failure) => return Step::Ended(self.failed_early(group, failure).await),
         };
         let room = Room {
             left: self.time.stop.saturating_duration_since(Instant::now()),
@@ -153,6 +156,11 @@ impl Turn<'_> {
             Err(failure) => {
                 let unsure = failure.code == OUT_OF_TIME || failure.held.is_some();
                 let failure = if unsure { self.held(failure) } else { failure };
+                if failure.code == FOLLOW_UP_NOT_SENT && !unsure {
+                    let mut result = self.failed_early(group, failure).await;
+                    result.failures.extend(failures);
+                    return Step::Ended(result);
+                }
                 Step::Ended(self.failed(group, failures, failure).await)
             }
             Ok(Admitted::Run(run)) => self.sync(group, failures, run).await,
@@ -215,6 +223,7 @@ impl Turn<'_> {
                 Step::Ended(GroupResult { failures, ..GroupResult::default() })
             }
             Err(failure) => {
+                let failure = self.patient(&run.state, failure);
                 let failure = self.let_go(&group, &run, failure).await;
                 Step::Ended(self.failed(group, failures, failure).await)
             }
@@ -332,6 +341,16 @@ impl Turn<'_> {
             self.handler.listener.absorbed(&group.request.target, how, absorbed).await;
         }
         Step::Ended(GroupResult { failures, synced: false, absorbed })
+    }
+
+    /// A failure that came before the lease was taken, or could not be: the state tells of it.
+    async fn failed_early(&self, group: Group, failure: Failure) -> GroupResult {
+        early::failed(self.handler, group, self.messages, self.queue, self.time, failure).await
+    }
+
+    fn patient(&self, state: &SyncState, failure: Failure) -> Failure {
+        let (sink, now) = (self.handler.coordinator.sink(), self.handler.clock.now());
+        early::after_outage(state, sink, now, failure)
     }
 
     async fn failed(&self, group: Group, failures: Vec<(usize, Failure)>, failure: Failure) -> GroupResult {

@@ -162,6 +162,8 @@ pub struct Notes {
     /// Follow-ups, each with its delay.
     pub sent: Mutex<Vec<(String, Duration)>>,
     pub parking_fails: bool,
+    /// Receives that the queue allows beyond five.
+    pub more_receives: u32,
 }
 
 #[async_trait]
@@ -196,7 +198,7 @@ impl SourceQueue for Notes {
     }
 
     async fn max_receive_count(&self) -> Result<Option<u32>, QueueError> {
-        Ok(Some(5))
+        Ok(Some(5 + self.more_receives))
     }
 }
 
