@@ -17,6 +17,7 @@ pub const CHOICES: i32 = 3;
 #[derive(Default)]
 pub struct Documents(Mutex<Vec<Document>>);
 
+#[must_use]
 pub fn quiz_id(test: usize) -> String {
     format!("{test:024x}")
 }
@@ -71,6 +72,7 @@ fn text<'a>(document: &'a Document, field: &str) -> &'a str {
     document.get_str(field).unwrap_or_default()
 }
 
+#[must_use]
 pub fn user(number: usize) -> String {
     format!("u{number}")
 }

@@ -50,7 +50,7 @@ fn completions(outage: Outage) -> Vec<(Duration, usize)> {
     let during = |part: f64| BEFORE + outage.lasts.mul_f64(part);
     let mut completions = vec![
         (Duration::from_mins(5), 0),
-        (BEFORE - Duration::from_secs(30), 0),
+        (BEFORE.saturating_sub(Duration::from_secs(30)), 0),
         (during(0.1), 0),
         (during(0.1) + Duration::from_secs(20), 1),
         (during(0.8), 1),
@@ -91,7 +91,7 @@ async fn watch(pipeline: &Pipeline, outage: Outage, until: Duration) -> Outcome 
         assert!(pipeline.time.elapsed() < until + LONGEST, "not healed, {left} messages in queues");
         tokio::time::sleep(LOOK).await;
     }
-    let healed_after = pipeline.time.elapsed() - until;
+    let healed_after = pipeline.time.elapsed().saturating_sub(until);
     // two more passes of reconcile change nothing
     sleep_until(pipeline, pipeline.time.elapsed() + Duration::from_mins(31)).await;
     assert!(pipeline.in_queues() == 0 && are_there().await);
