@@ -201,6 +201,13 @@ impl Notifier {
             }
         }
         let wait = failure.retry_after().unwrap_or_else(|| self.backoff.wait(message.receive_count));
+        tracing::info!(
+            message_id = message.message_id,
+            receive_count = message.receive_count,
+            error_code = failure.code(),
+            wait_s = wait.as_secs(),
+            "message waits"
+        );
         if let Err(error) = queue.delay(message, wait).await {
             tracing::warn!(error = %error, "visibility not changed");
         }
