@@ -28,8 +28,8 @@ const LENGTHS: [(&str, Duration); 4] = [
     ("3 days", Duration::from_hours(72)),
 ];
 
-/// The longest wait of a message, and a sync.
-const HEALED_BY_MESSAGES: Duration = Duration::from_mins(16);
+/// The longest wait of a message, and up to two minutes for polls, the interval between syncs, and notices.
+const HEALED_BY_MESSAGES: Duration = Duration::from_mins(17);
 /// Answers are left alone for 10 minutes, then the next pass of reconcile finds them.
 const HEALED_BY_RECONCILE: Duration = Duration::from_mins(27);
 
