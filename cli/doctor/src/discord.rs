@@ -40,7 +40,7 @@ pub async fn check(config: &notify_discord::Config, secret: &Secret, patience: P
 
 fn judge_refusal(name: &str, error: &DiscordError) -> Finding {
     match error {
-        DiscordError::Dead { status, said } => Finding::bad(
+        DiscordError::Dead { status, said, .. } => Finding::bad(
             format!("Discord answered {status}: {said}"),
             match name {
                 "webhook" => {
@@ -61,6 +61,10 @@ fn judge_refusal(name: &str, error: &DiscordError) -> Finding {
             let found = format!("Discord answers, and asks to wait for {} s", retry_after.as_secs());
             Finding::warning(found, "run this again then")
         }
+        DiscordError::Blocked { .. } => Finding::bad(
+            error.to_string(),
+            "the webhook or token may be right: check the network, a proxy and DISCORD_ENDPOINT, then run this again",
+        ),
         other => Finding::bad(
             other.to_string(),
             "check the network and DISCORD_ENDPOINT, and https://discordstatus.com",
@@ -75,7 +79,7 @@ fn judge_channel(channel: &Result<Option<ChannelFacts>, DiscordError>) -> Findin
             "set DISCORD_CHANNEL_ID to a text channel's id",
         ),
         Ok(facts) => Finding::good(facts.as_ref().map_or_else(String::new, |it| format!("#{}", it.name))),
-        Err(DiscordError::Dead { status, said }) => Finding::bad(
+        Err(DiscordError::Dead { status, said, .. }) => Finding::bad(
             format!("Discord answered {status}: {said}"),
             "correct DISCORD_CHANNEL_ID, and let the bot view the channel, send messages, embed links and attach files",
         ),
@@ -92,10 +96,12 @@ mod tests {
 
     #[test]
     fn a_dead_webhook_is_made_anew_and_a_busy_discord_waited_for() {
-        let dead = DiscordError::Dead { status: 401, said: "Invalid Webhook Token".into() };
+        let dead = DiscordError::Dead { status: 401, code: 50_027, said: "Invalid Webhook Token".into() };
         let found = judge_refusal("webhook", &dead);
         assert_eq!(found.found, "Discord answered 401: Invalid Webhook Token");
         assert!(found.mend.unwrap().contains("DISCORD_WEBHOOK_URL_SECRET_ID"));
+        let blocked = DiscordError::Blocked { status: 403, said: "internal network error".into() };
+        assert!(judge_refusal("webhook", &blocked).mend.unwrap().contains("may be right"));
         let busy = DiscordError::Busy { retry_after: std::time::Duration::from_secs(2) };
         assert_eq!(judge_refusal("webhook", &busy).status, Status::Warning);
     }
@@ -105,7 +111,7 @@ mod tests {
         let channel = |takes_messages| Ok(Some(ChannelFacts { name: "ops".into(), takes_messages }));
         assert_eq!(judge_channel(&channel(true)).found, "#ops");
         assert_eq!(judge_channel(&channel(false)).status, Status::Bad);
-        let hidden = DiscordError::Dead { status: 403, said: "Missing Access".into() };
+        let hidden = DiscordError::Dead { status: 403, code: 50_001, said: "Missing Access".into() };
         assert!(judge_channel(&Err(hidden)).mend.unwrap().contains("let the bot view the channel"));
     }
 }

@@ -86,8 +86,7 @@ impl Connector for DiscordSecret {
     }
 
     fn is_refused(&self, error: &DiscordError) -> bool {
-        // a card that someone has deleted says nothing of the webhook
-        matches!(error, DiscordError::Dead { said, .. } if said != "Unknown Message")
+        matches!(error, DiscordError::Dead { .. })
     }
 }
 

@@ -130,7 +130,7 @@ async fn post_or_edit(
 ) -> Result<String, DiscordError> {
     if edits.is_some() {
         match channel.post(post, edits, stop).await {
-            Err(DiscordError::Dead { status: 404, .. }) => {}
+            Err(DiscordError::UnknownMessage) => {}
             other => return other,
         }
     }

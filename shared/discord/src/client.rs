@@ -1,11 +1,11 @@
 mod inspect;
+mod rate;
 
 use std::time::Duration;
 
-use reqwest::header::{HeaderMap, RETRY_AFTER, USER_AGENT};
+use reqwest::header::USER_AGENT;
 use reqwest::multipart::{Form, Part};
 use reqwest::{Method, RequestBuilder, Response, StatusCode, Url};
-use serde_json::Value;
 use serenity::http::Route;
 use serenity::model::channel::Message;
 use serenity::model::id::{ChannelId, MessageId, WebhookId};
@@ -13,6 +13,8 @@ use tokio::time::{Instant, sleep_until};
 
 use crate::error::DiscordError;
 use crate::post::Post;
+use crate::refusal::refusal;
+use rate::Limit;
 
 pub use inspect::{ChannelFacts, PosterFacts};
 
@@ -81,6 +83,7 @@ impl DiscordClient {
     ) -> Result<String, DiscordError> {
         let edits = edits.and_then(number).map(MessageId::new);
         let mut free_at = self.free_at.lock().await;
+        let mut unsaid = 0;
         loop {
             if let Some(at) = *free_at {
                 if at >= deadline {
@@ -94,12 +97,18 @@ impl DiscordClient {
             let sent = self.request(post, edits)?.send().await;
             let answer = sent.map_err(|error| DiscordError::unreachable(&error))?;
             let status = answer.status();
-            if let Some(wait) = wait(status, answer.headers()) {
-                *free_at = Some(Instant::now() + wait);
-            }
             if status == StatusCode::TOO_MANY_REQUESTS {
-                tracing::info!(wait = ?*free_at, "discord asks to wait");
+                let limit = limit(answer).await;
+                tracing::info!(wait_s = ?limit.wait, global = limit.is_global, "discord asks to wait");
+                unsaid += u32::from(limit.wait.is_none());
+                if unsaid > rate::UNSAID_TRIES {
+                    return Err(DiscordError::Busy { retry_after: rate::UNSAID_REST });
+                }
+                *free_at = Some(Instant::now() + limit.wait.unwrap_or(rate::UNSAID_WAIT));
                 continue;
+            }
+            if let Some(wait) = rate::used_up(answer.headers()) {
+                *free_at = Some(Instant::now() + wait);
             }
             return read(status, answer).await;
         }
@@ -138,17 +147,11 @@ impl DiscordClient {
     }
 }
 
-/// How long to wait before the next request: told by a refusal, or by the last answer that the bucket allows.
-fn wait(status: StatusCode, headers: &HeaderMap) -> Option<Duration> {
-    let seconds = |name: &str| headers.get(name)?.to_str().ok()?.parse::<f64>().ok();
-    let told = if status == StatusCode::TOO_MANY_REQUESTS {
-        Some(seconds(RETRY_AFTER.as_str()).or_else(|| seconds("x-ratelimit-reset-after")).unwrap_or(1.0))
-    } else {
-        seconds("x-ratelimit-remaining")
-            .filter(|left| *left < 1.0)
-            .and_then(|_| seconds("x-ratelimit-reset-after"))
-    };
-    told.and_then(|seconds| Duration::try_from_secs_f64(seconds.max(0.0)).ok())
+/// What a refusal says. One whose body does not arrive says what its headers do.
+async fn limit(refusal: Response) -> Limit {
+    let headers = refusal.headers().clone();
+    let body = refusal.bytes().await.unwrap_or_default();
+    Limit::read(&headers, &body)
 }
 
 async fn read(status: StatusCode, answer: Response) -> Result<String, DiscordError> {
@@ -158,10 +161,7 @@ async fn read(status: StatusCode, answer: Response) -> Result<String, DiscordErr
             serde_json::from_slice(&body).map_err(|_| DiscordError::NotDiscord(status.as_u16()))?;
         return Ok(message.id.to_string());
     }
-    let said = serde_json::from_slice::<Value>(&body).ok();
-    let said =
-        said.as_ref().and_then(|it| it.get("message")?.as_str()).unwrap_or("nothing that Discord says");
-    Err(DiscordError::answered(status.as_u16(), said))
+    Err(refusal(status.as_u16(), serde_json::from_slice(&body).ok().as_ref()))
 }
 
 fn webhook(url: &str) -> Option<Parsed> {

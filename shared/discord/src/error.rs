@@ -17,10 +17,16 @@ pub enum DiscordError {
     /// A retry may help.
     #[error("the answer with status {0} is not Discord's: check DISCORD_ENDPOINT")]
     NotDiscord(u16),
-    /// No retry can help: the webhook or token is gone, or lacks a permission.
+    /// A retry may help: the refusal is not Discord's own, but of Cloudflare or a proxy on the way.
+    #[error("Discord was not reached: something on the way answered {status}, {said}")]
+    Blocked { status: u16, said: String },
+    /// No retry can help: the webhook or token is gone, or lacks a permission. `code` is Discord's.
     #[error("Discord answered {status}, {said}: make a new webhook or token, and put it into the secret")]
-    Dead { status: u16, said: String },
-    /// No retry can help: this message is refused.
+    Dead { status: u16, code: u64, said: String },
+    /// The message to edit was deleted: post a new one.
+    #[error("Discord does not know the message that was to change")]
+    UnknownMessage,
+    /// No retry can help: this message is refused. `said` names its wrong fields.
     #[error("Discord refuses the message ({status}): {said}")]
     Refused { status: u16, said: String },
     /// No retry can help: the configuration must change.
@@ -40,19 +46,17 @@ impl DiscordError {
         Self::Unreachable(if said.is_empty() { "no answer in time".to_owned() } else { said.join(": ") })
     }
 
-    pub(crate) fn answered(status: u16, said: &str) -> Self {
-        let said = said.to_owned();
-        match status {
-            401 | 403 | 404 => Self::Dead { status, said },
-            408 | 500.. => Self::Failed { status, said },
-            _ => Self::Refused { status, said },
-        }
-    }
-
     /// Whether the same message may yet be posted.
     #[must_use]
     pub fn is_retryable(&self) -> bool {
-        matches!(self, Self::Busy { .. } | Self::Unreachable(_) | Self::Failed { .. } | Self::NotDiscord(_))
+        match self {
+            Self::Busy { .. }
+            | Self::Unreachable(_)
+            | Self::Failed { .. }
+            | Self::NotDiscord(_)
+            | Self::Blocked { .. } => true,
+            Self::Dead { .. } | Self::UnknownMessage | Self::Refused { .. } | Self::Target(_) => false,
+        }
     }
 
     /// The `error_code` of a parked message.
@@ -60,10 +64,10 @@ impl DiscordError {
     pub fn code(&self) -> &'static str {
         match self {
             Self::Busy { .. } => "discord_busy",
-            Self::Unreachable(_) | Self::NotDiscord(_) => "discord_unreachable",
+            Self::Unreachable(_) | Self::NotDiscord(_) | Self::Blocked { .. } => "discord_unreachable",
             Self::Failed { .. } => "discord_failed",
             Self::Dead { .. } => "discord_token_dead",
-            Self::Refused { .. } => "discord_refused",
+            Self::Refused { .. } | Self::UnknownMessage => "discord_refused",
             Self::Target(_) => "discord_misconfigured",
         }
     }

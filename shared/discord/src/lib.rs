@@ -15,6 +15,7 @@ mod limits;
 mod outage;
 mod post;
 mod reconciled;
+mod refusal;
 mod senders;
 mod tests_of_batch;
 mod text;

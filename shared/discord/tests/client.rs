@@ -117,8 +117,9 @@ async fn outages_and_pages_may_pass_and_dead_tokens_do_not() {
         (Fault::Html(200), "discord_unreachable", true),
         (Fault::Cut, "discord_unreachable", true),
         (Fault::Status(401), "discord_token_dead", false),
-        (Fault::Status(403), "discord_token_dead", false),
-        (Fault::Status(404), "discord_token_dead", false),
+        (Fault::Status(403), "discord_unreachable", true),
+        (Fault::Status(404), "discord_unreachable", true),
+        (Fault::Html(403), "discord_unreachable", true),
     ] {
         let discord = fault(fault_of);
         let error = webhook(&discord).post(&one(), None, soon()).await.unwrap_err();
@@ -126,6 +127,17 @@ async fn outages_and_pages_may_pass_and_dead_tokens_do_not() {
         let token = discord.webhook_url().rsplit('/').next().unwrap().to_owned();
         assert!(!error.to_string().contains(&token), "{error}");
     }
+}
+
+/// A proxy that refuses without a time must not be asked without end: Discord bans who does that.
+#[tokio::test]
+async fn refusal_without_a_time_is_left_to_the_queue() {
+    let script = |_: &quiz_stack::SeenRequest, _| Some(Fault::Html(429));
+    let rules = DiscordRules { script: Some(Arc::new(script)), ..DiscordRules::default() };
+    let discord = Discord::start(rules).unwrap();
+    let error = webhook(&discord).post(&one(), None, soon()).await.unwrap_err();
+    assert_eq!(error, DiscordError::Busy { retry_after: Duration::from_mins(1) });
+    assert_eq!(discord.requests().len(), 3);
 }
 
 #[tokio::test]

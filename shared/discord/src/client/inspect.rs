@@ -7,6 +7,7 @@ use serenity::http::Route;
 
 use super::{AGENT, DISCORD, DiscordClient, Parsed};
 use crate::error::DiscordError;
+use crate::refusal::refusal;
 
 /// Categories, directories, forums and media channels hold other channels, no messages.
 const WITHOUT_MESSAGES: [u64; 4] = [4, 14, 15, 16];
@@ -69,17 +70,14 @@ impl DiscordClient {
         let answer = request.send().await.map_err(|error| DiscordError::unreachable(&error))?;
         let status = answer.status();
         if status == StatusCode::TOO_MANY_REQUESTS {
-            let retry_after = super::wait(status, answer.headers()).unwrap_or_default();
+            let retry_after = super::limit(answer).await.wait.unwrap_or(super::rate::UNSAID_REST);
             return Err(DiscordError::Busy { retry_after });
         }
         let body = answer.bytes().await.map_err(|error| DiscordError::unreachable(&error))?;
         match serde_json::from_slice::<Value>(&body) {
             Ok(told) if status.is_success() => Ok(told),
-            Ok(refusal) => {
-                let said = refusal.get("message").and_then(Value::as_str);
-                Err(DiscordError::answered(status.as_u16(), said.unwrap_or("without a reason")))
-            }
-            Err(_) => Err(DiscordError::NotDiscord(status.as_u16())),
+            Err(_) if status.is_success() => Err(DiscordError::NotDiscord(status.as_u16())),
+            told => Err(refusal(status.as_u16(), told.ok().as_ref())),
         }
     }
 }
