@@ -1,5 +1,5 @@
 use notify_discord::DiscordSource;
-use quiz_discord::{ChannelFacts, DiscordClient, DiscordError, Target};
+use quiz_discord::{ChannelFacts, ChannelKind, DiscordClient, DiscordError, Target};
 use quiz_runtime::Secret;
 
 use crate::check::{Check, Finding, Group};
@@ -74,9 +74,13 @@ fn judge_refusal(name: &str, error: &DiscordError) -> Finding {
 
 fn judge_channel(channel: &Result<Option<ChannelFacts>, DiscordError>) -> Finding {
     match channel {
-        Ok(Some(facts)) if !facts.takes_messages => Finding::bad(
-            format!("{} is a category or a forum, which takes no messages", facts.name),
+        Ok(Some(ChannelFacts { name, kind: ChannelKind::Channels })) => Finding::bad(
+            format!("{name} is a category, which takes no messages"),
             "set DISCORD_CHANNEL_ID to a text channel's id",
+        ),
+        Ok(Some(ChannelFacts { name, kind: ChannelKind::Threads })) => Finding::bad(
+            format!("{name} is a forum, which takes messages in its threads only"),
+            "set DISCORD_CHANNEL_ID to the id of one of its threads, or of a text channel",
         ),
         Ok(facts) => Finding::good(facts.as_ref().map_or_else(String::new, |it| format!("#{}", it.name))),
         Err(DiscordError::Dead { status, said, .. }) => Finding::bad(
@@ -89,7 +93,7 @@ fn judge_channel(channel: &Result<Option<ChannelFacts>, DiscordError>) -> Findin
 
 #[cfg(test)]
 mod tests {
-    use quiz_discord::{ChannelFacts, DiscordError};
+    use quiz_discord::{ChannelFacts, ChannelKind, DiscordError};
 
     use super::{judge_channel, judge_refusal};
     use crate::check::Status;
@@ -108,9 +112,11 @@ mod tests {
 
     #[test]
     fn a_channel_takes_messages_and_lets_the_bot_in() {
-        let channel = |takes_messages| Ok(Some(ChannelFacts { name: "ops".into(), takes_messages }));
-        assert_eq!(judge_channel(&channel(true)).found, "#ops");
-        assert_eq!(judge_channel(&channel(false)).status, Status::Bad);
+        let channel = |kind| Ok(Some(ChannelFacts { name: "ops".into(), kind }));
+        assert_eq!(judge_channel(&channel(ChannelKind::Messages)).found, "#ops");
+        assert_eq!(judge_channel(&channel(ChannelKind::Channels)).status, Status::Bad);
+        let forum = judge_channel(&channel(ChannelKind::Threads));
+        assert!(forum.found.contains("forum") && forum.mend.unwrap().contains("threads"));
         let hidden = DiscordError::Dead { status: 403, code: 50_001, said: "Missing Access".into() };
         assert!(judge_channel(&Err(hidden)).mend.unwrap().contains("let the bot view the channel"));
     }

@@ -16,7 +16,7 @@ use crate::post::Post;
 use crate::refusal::refusal;
 use rate::Limit;
 
-pub use inspect::{ChannelFacts, PosterFacts};
+pub use inspect::{ChannelFacts, ChannelKind, PosterFacts};
 
 const DISCORD: &str = "https://discord.com";
 const CONNECT: Duration = Duration::from_secs(5);
@@ -47,8 +47,16 @@ pub struct DiscordClient {
 }
 
 enum Parsed {
-    Webhook { id: WebhookId, token: String },
-    Bot { authorization: String, channel: ChannelId },
+    /// In a forum or a thread, messages go to this thread.
+    Webhook {
+        id: WebhookId,
+        token: String,
+        thread_id: Option<String>,
+    },
+    Bot {
+        authorization: String,
+        channel: ChannelId,
+    },
 }
 
 impl DiscordClient {
@@ -116,8 +124,8 @@ impl DiscordClient {
 
     fn request(&self, post: &Post, edits: Option<MessageId>) -> Result<RequestBuilder, DiscordError> {
         let route = match (&self.target, edits) {
-            (Parsed::Webhook { id, token }, None) => Route::WebhookWithToken { webhook_id: *id, token },
-            (Parsed::Webhook { id, token }, Some(message_id)) => {
+            (Parsed::Webhook { id, token, .. }, None) => Route::WebhookWithToken { webhook_id: *id, token },
+            (Parsed::Webhook { id, token, .. }, Some(message_id)) => {
                 Route::WebhookMessage { webhook_id: *id, token, message_id }
             }
             (Parsed::Bot { channel, .. }, None) => Route::ChannelMessages { channel_id: *channel },
@@ -129,10 +137,14 @@ impl DiscordClient {
         let url = Url::parse(&url).map_err(|_| DiscordError::Target("DISCORD_ENDPOINT"))?;
         let method = if edits.is_some() { Method::PATCH } else { Method::POST };
         let mut request = self.http.request(method, url).header(USER_AGENT, AGENT);
-        if let Parsed::Bot { authorization, .. } = &self.target {
-            request = request.header("Authorization", authorization);
-        } else if edits.is_none() {
-            request = request.query(&[("wait", "true")]);
+        match &self.target {
+            Parsed::Bot { authorization, .. } => request = request.header("Authorization", authorization),
+            Parsed::Webhook { thread_id, .. } => {
+                let wait = edits.is_none().then_some(("wait", "true"));
+                let thread = thread_id.as_ref().map(|id| ("thread_id", id.as_str()));
+                let query: Vec<(&str, &str)> = wait.into_iter().chain(thread).collect();
+                request = request.query(&query);
+            }
         }
         if post.pictures.is_empty() {
             return Ok(request.json(&post.payload()));
@@ -169,7 +181,9 @@ fn webhook(url: &str) -> Option<Parsed> {
     let mut parts = url.path_segments()?.skip_while(|part| *part != "webhooks").skip(1);
     let id = WebhookId::new(number(parts.next()?)?);
     let token = parts.next().filter(|token| !token.is_empty())?.to_owned();
-    Some(Parsed::Webhook { id, token })
+    let thread_id = url.query_pairs().find(|(name, _)| name == "thread_id");
+    let thread_id = thread_id.map(|(_, id)| id.into_owned()).filter(|id| number(id).is_some());
+    Some(Parsed::Webhook { id, token, thread_id })
 }
 
 /// An id of Discord's, which is never 0.

@@ -21,7 +21,7 @@ mod tests_of_batch;
 mod text;
 mod updates;
 
-pub use client::{ChannelFacts, DiscordClient, PosterFacts, Target};
+pub use client::{ChannelFacts, ChannelKind, DiscordClient, PosterFacts, Target};
 pub use compose::compose;
 pub use error::DiscordError;
 pub use post::{Picture, Post};

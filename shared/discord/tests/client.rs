@@ -129,6 +129,18 @@ async fn outages_and_pages_may_pass_and_dead_tokens_do_not() {
     }
 }
 
+#[tokio::test]
+async fn thread_of_a_webhook_gets_posts_and_edits() {
+    let discord = Discord::start(DiscordRules::default()).unwrap();
+    let url = format!("{}?thread_id=4711", discord.webhook_url());
+    let client = DiscordClient::new(&Target::Webhook(url), Some(discord.url())).unwrap();
+    let id = client.post(&one(), None, soon()).await.unwrap();
+    client.post(&one(), Some(&id), soon()).await.unwrap();
+    let requests = discord.requests();
+    assert!(requests.iter().all(|request| request.path.contains("thread_id=4711")), "{requests:?}");
+    assert_eq!((requests.len(), discord.violations()), (2, Vec::<String>::new()));
+}
+
 /// A proxy that refuses without a time must not be asked without end: Discord bans who does that.
 #[tokio::test]
 async fn refusal_without_a_time_is_left_to_the_queue() {

@@ -9,8 +9,10 @@ use super::{AGENT, DISCORD, DiscordClient, Parsed};
 use crate::error::DiscordError;
 use crate::refusal::refusal;
 
-/// Categories, directories, forums and media channels hold other channels, no messages.
-const WITHOUT_MESSAGES: [u64; 4] = [4, 14, 15, 16];
+/// Categories and directories hold other channels, no messages.
+const HOLD_CHANNELS: [u64; 2] = [4, 14];
+/// Forums and media channels: each message is in a thread.
+const HOLD_THREADS: [u64; 2] = [15, 16];
 
 /// Who posts.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -24,8 +26,17 @@ pub struct PosterFacts {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ChannelFacts {
     pub name: String,
-    /// A category or a forum takes none.
-    pub takes_messages: bool,
+    pub kind: ChannelKind,
+}
+
+/// What a channel takes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum ChannelKind {
+    Messages,
+    /// A forum: only its threads take messages.
+    Threads,
+    /// A category: only its channels do.
+    Channels,
 }
 
 impl DiscordClient {
@@ -35,7 +46,7 @@ impl DiscordClient {
     /// [`DiscordError`] where Discord knows it not, or does not answer.
     pub async fn poster(&self) -> Result<PosterFacts, DiscordError> {
         let route = match &self.target {
-            Parsed::Webhook { id, token } => Route::WebhookWithToken { webhook_id: *id, token },
+            Parsed::Webhook { id, token, .. } => Route::WebhookWithToken { webhook_id: *id, token },
             Parsed::Bot { .. } => Route::UserMe,
         };
         let told = self.ask(route).await?;
@@ -56,7 +67,11 @@ impl DiscordClient {
         let kind = told.get("type").and_then(Value::as_u64).unwrap_or_default();
         Ok(Some(ChannelFacts {
             name: told.get("name").and_then(Value::as_str).unwrap_or_default().to_owned(),
-            takes_messages: !WITHOUT_MESSAGES.contains(&kind),
+            kind: match kind {
+                kind if HOLD_THREADS.contains(&kind) => ChannelKind::Threads,
+                kind if HOLD_CHANNELS.contains(&kind) => ChannelKind::Channels,
+                _ => ChannelKind::Messages,
+            },
         }))
     }
 
