@@ -5,6 +5,9 @@ use std::collections::HashMap;
 use crate::error::EventError;
 use crate::event::{Event, parse};
 
+/// Notifications within each other that are read.
+const ENVELOPES: usize = 3;
+
 /// One message of an SQS queue, as a consumer received it.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct QueueMessage {
@@ -44,17 +47,22 @@ pub(crate) struct Attribute {
 }
 
 impl QueueMessage {
-    /// The event within: the body is either the raw message or SNS's notification around it.
+    /// The event within: the body is either the raw message or SNS's notification around it, or around another one:
+    /// a topic can forward what another topic sent.
     ///
     /// # Errors
     /// [`EventError`] as of [`parse`].
     pub fn event(&self) -> Result<Event, EventError> {
-        match serde_json::from_str::<Notification>(&self.body) {
-            Ok(notification) if notification.kind == "Notification" => {
-                let attribute = notification.attributes.get("type").map(|it| it.value.as_str());
-                parse(&notification.message, attribute.or(self.event_type.as_deref()))
+        let (mut body, mut event_type) = (self.body.clone(), self.event_type.clone());
+        for _ in 0..ENVELOPES {
+            match serde_json::from_str::<Notification>(&body) {
+                Ok(notification) if notification.kind == "Notification" => {
+                    let attribute = notification.attributes.get("type").map(|it| it.value.clone());
+                    (body, event_type) = (notification.message, attribute.or(event_type));
+                }
+                _ => break,
             }
-            _ => parse(&self.body, self.event_type.as_deref()),
         }
+        parse(&body, event_type.as_deref())
     }
 }

@@ -9,6 +9,9 @@ pub enum EventError {
     NotJson(String),
     #[error("the message is {0}, not a JSON object or the id of a test session")]
     NotAnObject(&'static str),
+    /// Another service's message.
+    #[error("the message is {0}, not an event of ours")]
+    Foreign(String),
     #[error("there is no event type {0:?}: it is quiz.completed or session.sync")]
     UnknownType(String),
     #[error("neither `session_id` nor `session_ids` is given")]
@@ -28,7 +31,7 @@ impl EventError {
     #[must_use]
     pub fn code(&self) -> &'static str {
         match self {
-            Self::Empty | Self::NotJson(_) | Self::NotAnObject(_) => "not_an_event",
+            Self::Empty | Self::NotJson(_) | Self::NotAnObject(_) | Self::Foreign(_) => "not_an_event",
             Self::UnknownType(_) => "unknown_event_type",
             Self::NoSession | Self::Missing { .. } | Self::Invalid { .. } => "invalid_field",
             Self::NoQuiz { .. } => "quiz_id_unknown",

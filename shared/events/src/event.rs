@@ -4,6 +4,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
 use crate::error::EventError;
+use crate::foreign::Foreign;
 use crate::session_id::SessionTarget;
 
 /// What one invocation of a function can sync, however its time goes.
@@ -112,21 +113,36 @@ impl Event {
 /// Reads an event as it was published: a JSON object whose `type` (or `event`) is `quiz.completed` or
 /// `session.sync`, or the bare id of a test session. Where the object names no type, `type_attribute`
 /// (the message attribute `type`) does; where nothing does, it is a `session.sync`. Unknown fields are
-/// ignored, and so is a field that is null.
+/// ignored, and so is a field that is null. An object that was encoded twice, as a JSON text, is decoded once more;
+/// EventBridge's envelope is read by its `detail`.
 ///
 /// # Errors
-/// [`EventError`] names what is wrong, and with which field.
+/// [`EventError`] names what is wrong, and with which field, or which service's message arrived.
 pub fn parse(message: &str, type_attribute: Option<&str>) -> Result<Event, EventError> {
     let message = message.trim().trim_start_matches('\u{feff}').trim();
     if message.is_empty() {
         return Err(EventError::Empty);
     }
     let fields = match serde_json::from_str(message) {
-        Ok(Value::Object(fields)) => Fields(fields),
-        Ok(Value::String(id)) => return bare_id(&id),
+        Ok(Value::Object(fields)) => fields,
+        Ok(Value::String(text)) => match serde_json::from_str(&text) {
+            Ok(Value::Object(fields)) => fields,
+            _ => return bare_id(&text),
+        },
         Ok(other) => return bare_id(message).map_err(|_| EventError::NotAnObject(name_of(&other))),
         Err(error) if looks_like_json(message) => return Err(EventError::NotJson(error.to_string())),
         Err(_) => return bare_id(message),
+    };
+    let fields = match Foreign::of(&fields) {
+        None => Fields(fields),
+        Some(Foreign::EventBridge { detail: Some(detail), .. }) if is_ours(&detail) => Fields(detail),
+        Some(Foreign::EventBridge { detail_type, .. }) => {
+            let kind = shortened(&detail_type);
+            return Err(EventError::Foreign(format!(
+                "an event of EventBridge ({kind}) with another `detail`"
+            )));
+        }
+        Some(Foreign::Other(what)) => return Err(EventError::Foreign(what)),
     };
     let named = match fields.text("type")? {
         Some(name) => Some(name),
@@ -137,6 +153,11 @@ pub fn parse(message: &str, type_attribute: Option<&str>) -> Result<Event, Event
         Some("quiz.completed") => fields.completion().map(Event::QuizCompleted),
         Some(other) => Err(EventError::UnknownType(shortened(other))),
     }
+}
+
+/// Whether the object has what each event of ours has.
+fn is_ours(fields: &Map<String, Value>) -> bool {
+    ["session_id", "session_ids"].iter().any(|name| fields.contains_key(*name))
 }
 
 fn bare_id(id: &str) -> Result<Event, EventError> {
@@ -262,11 +283,14 @@ fn many(ids: &[Value], quiz_id: Option<&str>) -> Result<Vec<SessionTarget>, Even
     ids.iter().enumerate().map(target).collect()
 }
 
-/// An ISO time with its clock; one without zone is `ahead` seconds ahead of UTC.
+/// As quizzes store their times.
+const TWELVE_HOURS: &str = "%Y-%m-%d %I:%M:%S %p";
+
+/// An ISO time with its clock, or one of [`TWELVE_HOURS`]; one without zone is `ahead` seconds ahead of UTC.
 fn time(field: &str, value: &Value, ahead: i64) -> Result<Timestamp, EventError> {
     let text = value.as_str().ok_or_else(|| unfit(field, "an ISO time", value))?.trim();
     let without_zone = || {
-        let clock: DateTime = text.parse().ok()?;
+        let clock: DateTime = text.parse().or_else(|_| DateTime::strptime(TWELVE_HOURS, text)).ok()?;
         let utc = jiff::tz::Offset::UTC.to_timestamp(clock).ok()?;
         utc.checked_sub(jiff::SignedDuration::from_secs(ahead)).ok()
     };

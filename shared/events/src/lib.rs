@@ -5,6 +5,7 @@ mod card_update;
 mod envelope;
 mod error;
 mod event;
+mod foreign;
 mod notice;
 mod notice_message;
 mod outage;

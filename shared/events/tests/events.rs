@@ -129,6 +129,59 @@ fn both_envelopes_are_read_and_the_attribute_tells_the_type() {
 }
 
 #[test]
+fn message_of_another_service_is_named() {
+    let confirmation =
+        r#"{"Type":"SubscriptionConfirmation","TopicArn":"arn","Token":"t","Message":"You have"}"#;
+    let records = r#"{"Records":[{"eventSource":"aws:s3","eventName":"ObjectCreated:Put"}]}"#;
+    let alarm = r#"{"AlarmName":"late","NewStateValue":"ALARM"}"#;
+    let bridge =
+        r#"{"version":"0","detail-type":"Object Created","source":"aws.s3","detail":{"bucket":"b"}}"#;
+    let told =
+        |body: &str| QueueMessage { body: body.into(), ..QueueMessage::default() }.event().unwrap_err();
+    let said = [
+        (
+            r#"{"Service":"Amazon S3","Event":"s3:TestEvent","Bucket":"b"}"#,
+            "a test event of Amazon S3 (s3:TestEvent)",
+        ),
+        (confirmation, "a SubscriptionConfirmation of SNS, which waits for a confirmation"),
+        (records, "a list of records of aws:s3"),
+        (alarm, "the alarm \"late\" of CloudWatch"),
+        (bridge, "an event of EventBridge (Object Created) with another `detail`"),
+    ];
+    for (body, what) in said {
+        let error = told(body);
+        assert_eq!(error.to_string(), format!("the message is {what}, not an event of ours"));
+        assert_eq!(error.code(), "not_an_event");
+    }
+}
+
+#[test]
+fn event_within_other_wrappings_is_read() {
+    let event = format!(r#"{{"session_id":"{ID}"}}"#);
+    let expected = parse(&event, None).unwrap();
+    let twice = serde_json::Value::String(event.clone()).to_string();
+    let detail: serde_json::Value = serde_json::from_str(&event).unwrap();
+    let bridge = serde_json::json!({"detail-type": "quiz", "source": "backend", "detail": detail});
+    let within = |message: &str| {
+        serde_json::json!({"Type": "Notification", "TopicArn": "arn", "Message": message}).to_string()
+    };
+    for body in [twice, bridge.to_string(), within(&within(&event))] {
+        let message = QueueMessage { body: body.clone(), ..QueueMessage::default() };
+        assert_eq!(message.event().as_ref(), Ok(&expected), "{body}");
+    }
+}
+
+#[test]
+fn time_of_a_session_is_read_as_quizzes_store_it() {
+    let start = |text: &str| {
+        let request = sync(&format!(r#"{{"session_id":"{ID}","session":{{"start_time":"{text}"}}}}"#));
+        request.session.unwrap().start_time.unwrap().to_string()
+    };
+    assert_eq!(start("2026-05-01 08:00:00 PM"), "2026-05-01T14:30:00Z", "India's clock");
+    assert_eq!(start("2026-05-01 12:05:00 am"), "2026-04-30T18:35:00Z");
+}
+
+#[test]
 fn an_unknown_type_has_its_own_code() {
     assert_eq!(parse("{\"type\":\"x\"}", None).unwrap_err().code(), "unknown_event_type");
     assert_eq!(
