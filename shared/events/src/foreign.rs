@@ -1,4 +1,4 @@
-//! JSON that other AWS services put on a queue. It is told by its own fields, so that a parked message says what arrived
+//! JSON that other AWS services put on a queue. Its own fields identify it, so that a parked message says what arrived
 //! instead of which field of ours it lacks.
 
 use serde_json::{Map, Value};

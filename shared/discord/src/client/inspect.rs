@@ -92,7 +92,7 @@ impl DiscordClient {
         match serde_json::from_slice::<Value>(&body) {
             Ok(told) if status.is_success() => Ok(told),
             Err(_) if status.is_success() => Err(DiscordError::NotDiscord(status.as_u16())),
-            told => Err(refusal(status.as_u16(), told.ok().as_ref())),
+            answered => Err(refusal(status.as_u16(), answered.ok().as_ref())),
         }
     }
 }

@@ -25,12 +25,12 @@ pub(super) struct Limit {
 impl Limit {
     /// The body is exact to the millisecond, the header `Retry-After` to the second.
     pub fn read(headers: &HeaderMap, body: &[u8]) -> Self {
-        let told: Value = serde_json::from_slice(body).unwrap_or_default();
-        let wait = told.get("retry_after").and_then(Value::as_f64).and_then(duration);
+        let refusal: Value = serde_json::from_slice(body).unwrap_or_default();
+        let wait = refusal.get("retry_after").and_then(Value::as_f64).and_then(duration);
         let wait = wait.or_else(|| seconds(headers, RETRY_AFTER.as_str()));
         Self {
             wait: wait.or_else(|| seconds(headers, "x-ratelimit-reset-after")),
-            is_global: told.get("global").and_then(Value::as_bool).unwrap_or_default(),
+            is_global: refusal.get("global").and_then(Value::as_bool).unwrap_or_default(),
         }
     }
 }
