@@ -1,4 +1,4 @@
-//! Failures that come before a lease is taken: a dependency is down, or the batch cannot begin. The sync state tells of
+//! Failures that come before a lease is taken: a dependency is down, or the batch cannot begin. The sync state keeps
 //! them, too.
 
 use futures::{StreamExt, stream};
