@@ -3,13 +3,13 @@
 
 mod support;
 
-use std::collections::HashMap;
+use std::collections::{BTreeSet, HashMap};
 
 use mongodb::bson::{bson, doc};
 use quiz_domain::rows::WarehouseTable;
 use quiz_sample::{SampleDocuments, sapa};
 use quiz_suites::parquet::read_parquet;
-use support::warehouse::{Row, WarehousePipeline, comparable, read_by_duckdb};
+use support::warehouse::{Row, WarehousePipeline, comparable, filter_by_readers, read_by_duckdb};
 use support::{quizzes, run_local};
 
 fn some_of_sapa(sessions: usize) -> SampleDocuments {
@@ -186,4 +186,30 @@ async fn the_parquet_files_of_local_hold_the_same_rows_as_bigquery() {
         }
     }
     assert!(compared > 300, "{compared} rows");
+}
+
+#[tokio::test]
+async fn analysts_readers_filter_the_parquet_files() {
+    let documents = quizzes::documents();
+    let folder = run_local(&documents, false);
+    let mut types = BTreeSet::new();
+    for (table, column) in [
+        (WarehouseTable::TestResponses, "section"),
+        (WarehouseTable::QuestionResponses, "user_id"),
+        (WarehouseTable::FormResponses, "user_id"),
+    ] {
+        let files = folder.path().join("out/warehouse").join(table.name());
+        for file in std::fs::read_dir(files).unwrap() {
+            let file = file.unwrap().path();
+            let rows = read_parquet(&file);
+            let value = rows[0][column].as_str().unwrap();
+            let expected = rows.iter().filter(|row| row[column] == value).count();
+            let filtered = filter_by_readers(&file, (column, value)).await;
+            assert_eq!(filtered.rows, [expected; 3], "{}", file.display());
+            types.extend(filtered.types);
+        }
+    }
+    // pyarrow 14 and polars 0.20 know these, and no `string_view`
+    let known = ["bool", "date32[day]", "double", "int64", "string", "timestamp[us, tz=UTC]"];
+    assert_eq!(types, known.map(str::to_owned).into());
 }

@@ -4,8 +4,7 @@ use std::sync::Arc;
 
 use jiff::Timestamp;
 use jiff::civil::Date;
-use polars::io::parquet::write::ParquetWriter;
-use polars::prelude::{Column, DataFrame, Field, IntoColumn, NamedFrom, PolarsResult, Schema, Series};
+use polars::prelude::{Column, DataFrame, IntoColumn, NamedFrom, PolarsResult, Series};
 use quiz_domain::rows::{INSERTED_AT, START_DATE, WarehouseTable, days_since_1970};
 
 use crate::error::ParquetError;
@@ -14,6 +13,7 @@ use crate::group_reader::GroupReader;
 use crate::output::OutputName;
 use crate::row_groups::{RowGroups, at_once};
 use crate::staging::StagingFile;
+use crate::writer::writer;
 
 /// What all rows of a test share.
 #[derive(Clone, Copy, Debug)]
@@ -33,11 +33,8 @@ pub async fn write_table(
     staging: &StagingFile,
     values: TestValues,
 ) -> Result<(), ParquetError> {
-    let fields = table.columns().map(|it| Field::new(it.name.into(), dtype(it.kind)));
-    let schema: Schema = fields.collect();
     let name = OutputName::new(path.display().to_string());
-    let writer = ParquetWriter::new(name.output(file)).batched(&schema);
-    let writer = writer.map_err(|cause| name.unwritable(cause))?;
+    let writer = writer(name.output(file), table.columns()).map_err(|cause| name.unwritable(cause))?;
     let mut row_groups = RowGroups::new(writer, name, at_once());
     let reader = Arc::new(GroupReader::of(staging)?);
     for group in staging.groups.iter().filter(|group| group.table == table) {

@@ -12,6 +12,7 @@ mod group_reader;
 mod output;
 mod row_groups;
 mod staging;
+mod writer;
 
 pub use error::ParquetError;
 pub use export::{TestValues, write_table};

@@ -1,17 +1,16 @@
 use std::fs::File;
-use std::io::Write;
 use std::sync::{Arc, LazyLock};
 
-use polars::io::parquet::write::{BatchedWriter, ParquetCompression, ParquetWriter};
-use polars::prelude::{DataFrame, Field, PolarsResult, Schema};
+use polars::prelude::DataFrame;
 use quiz_domain::rows::{CellType, ColumnSpec, RowBatch, WarehouseTable};
 use tokio::sync::Mutex;
 
 use crate::error::ParquetError;
-use crate::frame::{dtype, staging_frame};
+use crate::frame::staging_frame;
 use crate::group_reader::GroupReader;
 use crate::output::OutputName;
 use crate::row_groups::{self, RowGroups};
+use crate::writer::writer;
 
 /// The column of a staging file that names each row's table.
 pub const ROW_TABLE: ColumnSpec = ColumnSpec {
@@ -85,7 +84,8 @@ impl OpenStaging {
 
     fn into_file(file: File, name: OutputName, at_once: usize) -> Result<Self, ParquetError> {
         let copy = file.try_clone().map_err(|cause| name.unwritable(cause))?;
-        let writer = writer(name.output(copy)).map_err(|cause| name.unwritable(cause))?;
+        let writer =
+            writer(name.output(copy), staging_columns().iter()).map_err(|cause| name.unwritable(cause))?;
         let row_groups = RowGroups::new(writer, name, at_once);
         Ok(Self { file, parts: Mutex::new(Some(Parts { row_groups, groups: Vec::new(), rows: 0 })) })
     }
@@ -123,13 +123,6 @@ impl OpenStaging {
     }
 }
 
-fn writer<W: Write>(file: W) -> PolarsResult<BatchedWriter<W>> {
-    let fields = staging_columns().iter().map(|it| Field::new(it.name.into(), dtype(it.kind)));
-    let schema: Schema = fields.collect();
-    let writer = ParquetWriter::new(file).with_compression(ParquetCompression::Zstd(None));
-    writer.batched(&schema)
-}
-
 fn finished() -> ParquetError {
     ParquetError::because("add rows to a staging file", "it is finished")
 }
@@ -165,7 +158,8 @@ mod tests {
     use quiz_domain::{Problems, Quiz, Taken, TestBuilder, TestSession};
     use quiz_sample::large::Large;
 
-    use super::{OpenStaging, OutputName, StagingFile, staging_frame, writer};
+    use super::{OpenStaging, OutputName, StagingFile, staging_columns, staging_frame};
+    use crate::writer::writer;
 
     /// Rows of so many students each.
     const SIZES: [usize; 7] = [40, 1, 0, 25, 3, 30, 2];
@@ -210,7 +204,7 @@ mod tests {
     #[tokio::test]
     async fn the_file_is_the_same_however_many_row_groups_are_made_at_once() {
         let mut one_by_one = Vec::new();
-        let mut writer = writer(&mut one_by_one).unwrap();
+        let mut writer = writer(&mut one_by_one, staging_columns().iter()).unwrap();
         for rows in batches() {
             writer.write_batch(&staging_frame(&rows).unwrap()).unwrap();
         }

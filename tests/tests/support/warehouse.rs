@@ -1,5 +1,6 @@
 //! The warehouse's function with its dataset.
 
+use std::ffi::OsStr;
 use std::path::Path;
 use std::process::Command;
 use std::sync::Arc;
@@ -8,6 +9,7 @@ use mongodb::Database;
 use quiz_domain::rows::WarehouseTable;
 use quiz_sample::SampleDocuments;
 use quiz_stack::{BigQuery, Deployment, Stack};
+use serde::de::DeserializeOwned;
 use serde_json::{Map, Value};
 
 use super::{Deployed, deploy};
@@ -76,8 +78,39 @@ print(json.dumps([dict(zip(names, row)) for row in rows.fetchall()], default=str
 
 /// The rows of a Parquet file as DuckDB reads them.
 pub async fn read_by_duckdb(path: &Path) -> Vec<Row> {
+    comparable(run_python(DUCKDB, [path]).await)
+}
+
+const FILTERS: &str = "
+import json, sys
+import pandas, polars, pyarrow.parquet
+path, column, value = sys.argv[1], sys.argv[2], sys.argv[3]
+by_pandas = pandas.read_parquet(path, filters=[(column, '==', value)])
+day = by_pandas['start_date'][0]
+of_day = pandas.read_parquet(path, filters=[(column, 'in', [value]), ('start_date', '==', day)])
+by_polars = polars.scan_parquet(path).filter(polars.col(column) == value).collect()
+types = sorted({str(field.type) for field in pyarrow.parquet.read_schema(path)})
+print(json.dumps({'rows': [len(by_pandas), len(of_day), len(by_polars)], 'types': types}))
+";
+
+/// What analysts' readers find in a Parquet file.
+#[derive(Debug, PartialEq, Eq, serde::Deserialize)]
+pub struct Filtered {
+    /// How many rows have the value: by pandas, by pandas with a filter on the date as well, and by polars.
+    pub rows: [usize; 3],
+    /// The types of the columns, as pyarrow names them.
+    pub types: Vec<String>,
+}
+
+/// Filters a Parquet file by a text column.
+pub async fn filter_by_readers(path: &Path, (column, value): (&str, &str)) -> Filtered {
+    run_python(FILTERS, path.to_str().into_iter().chain([column, value])).await
+}
+
+/// What a program in the stack's Python prints, as JSON.
+async fn run_python<T: DeserializeOwned>(program: &str, args: impl IntoIterator<Item: AsRef<OsStr>>) -> T {
     let python = Stack::get().await.unwrap().python().unwrap();
-    let read = Command::new(python).args(["-c", DUCKDB]).arg(path).env("TZ", "UTC").output().unwrap();
-    assert!(read.status.success(), "{}", String::from_utf8_lossy(&read.stderr));
-    comparable(serde_json::from_slice(&read.stdout).unwrap())
+    let ran = Command::new(python).args(["-c", program]).args(args).env("TZ", "UTC").output().unwrap();
+    assert!(ran.status.success(), "{}", String::from_utf8_lossy(&ran.stderr));
+    serde_json::from_slice(&ran.stdout).unwrap()
 }
