@@ -8,7 +8,7 @@ use quiz_events::{Notice, NoticeKind, SyncFailed, SyncFinished};
 use crate::card::{Card, Outcome};
 use crate::post::Picture;
 use crate::senders::Senders;
-use crate::text::{ago, count, counted, lasting, marks, plain};
+use crate::text::{ago, count, counted, lasting, marks, plain, shows_something};
 
 const NAME: usize = 180;
 const ERROR: usize = 600;
@@ -80,15 +80,20 @@ impl<'a> OfTest<'a> {
         Senders::of(finished.chain(self.failed.iter().map(|(notice, _)| *notice)))
     }
 
-    fn name(&self) -> &'a str {
-        self.finished.first().map_or(self.session_id, |(_, finished)| finished.test_name.as_str())
+    /// The test's name as it is shown; its session id where the name shows nothing.
+    fn name(&self, limit: usize) -> String {
+        let named = self.finished.first().map(|(_, finished)| plain(&finished.test_name, limit));
+        named.filter(|name| shows_something(name)).unwrap_or_else(|| plain(self.session_id, limit))
     }
 
     /// One line, for when there are many.
     pub fn line(&self) -> String {
-        let takers = self.finished.first().map_or(0, |(_, it)| it.takers);
+        let (takers, what) = match self.finished.first() {
+            Some((_, finished)) => (finished.takers, if finished.is_form { "response" } else { "taker" }),
+            None => (0, "taker"),
+        };
         let sinks: Vec<&str> = self.finished.iter().map(|(_, it)| it.sink.as_str()).collect();
-        let (name, takers) = (plain(self.name(), 90), counted(takers, "taker"));
+        let (name, takers) = (self.name(90), counted(takers, what));
         format!("{} **{name}**: {takers}, {}", Outcome::Good.sign(), plain(&sinks.join(" and "), 40))
     }
 
@@ -110,10 +115,10 @@ impl<'a> OfTest<'a> {
         if !failed.is_empty() {
             what.push(format!("{} FAILED", failed.join(" and ")));
         }
-        let title = format!("{}: {}", plain(self.name(), NAME), plain(&what.join(", "), 70));
+        let title = format!("{}: {}", self.name(NAME), plain(&what.join(", "), 70));
         let mut fields = Vec::new();
         if let Some((_, finished)) = self.finished.first() {
-            fields.push(("Takers".to_owned(), takers(finished), true));
+            fields.push(takers(finished));
             fields.extend(figures(finished).map(|figures| ("Marks".to_owned(), figures, true)));
         }
         fields
@@ -173,12 +178,16 @@ impl<'a> OfTest<'a> {
     }
 }
 
-fn takers(finished: &SyncFinished) -> String {
-    let open = finished.takers.saturating_sub(finished.ranked);
-    match open {
-        0 => count(finished.takers),
-        open => format!("{}, of them {} not final", count(finished.takers), count(open)),
+fn takers(finished: &SyncFinished) -> (String, String, bool) {
+    let all = count(finished.takers);
+    if finished.is_form {
+        return ("Responses".to_owned(), all, true);
     }
+    let takers = match finished.takers.saturating_sub(finished.ranked) {
+        0 => all,
+        open => format!("{all}, of them {} not final", count(open)),
+    };
+    ("Takers".to_owned(), takers, true)
 }
 
 fn figures(finished: &SyncFinished) -> Option<String> {

@@ -31,14 +31,34 @@ pub fn plain(text: &str, limit: usize) -> String {
     shown
 }
 
-/// Line breaks become spaces; what hides or reorders text is left out.
+/// Line breaks become spaces; what hides or reorders text is left out. The joiners U+200C and U+200D stay: the scripts of
+/// India need them.
 pub fn visible(char: char) -> Option<char> {
     match char {
-        '\n' | '\r' | '\t' => Some(' '),
-        '\u{200b}'..='\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2060}'..='\u{2069}' | '\u{feff}' => None,
+        '\n' | '\r' | '\t' | '\u{2028}' | '\u{2029}' => Some(' '),
+        '\u{ad}'
+        | '\u{61c}'
+        | '\u{180e}'
+        | '\u{200b}'
+        | '\u{200e}'
+        | '\u{200f}'
+        | '\u{202a}'..='\u{202e}'
+        | '\u{2060}'..='\u{206f}'
+        | '\u{feff}'
+        | '\u{e0000}'..='\u{e0fff}' => None,
         char if char.is_control() => None,
         char => Some(char),
     }
+}
+
+/// Whether a reader sees anything of a text: not where it has only spaces, joiners and fillers.
+pub fn shows_something(text: &str) -> bool {
+    let is_blank = |char: char| {
+        let is_filler = matches!(char, '\u{115f}' | '\u{1160}' | '\u{2800}' | '\u{3164}' | '\u{ffa0}');
+        let is_joiner = matches!(char, '\u{34f}' | '\u{200c}' | '\u{200d}' | '\u{fe00}'..='\u{fe0f}');
+        char.is_whitespace() || is_filler || is_joiner || visible(char).is_none()
+    };
+    !text.chars().all(is_blank)
 }
 
 /// Our own text, cut where it is too long.
@@ -106,13 +126,23 @@ mod tests {
 
     use proptest::prelude::*;
 
-    use super::{count, lasting, length, marks, plain, shorten};
+    use super::{count, lasting, length, marks, plain, shorten, shows_something};
 
     #[test]
     fn a_name_cannot_ping_format_or_link() {
         assert_eq!(plain("@everyone `x` **b**\n<@1>", 99), "\\@everyone \\`x\\` \\*\\*b\\*\\* \\<\\@1\\>");
         assert_eq!(plain("see https://x.y [a](b)", 99), "see https\\://x.y \\[a\\]\\(b\\)");
         assert_eq!(plain("a\u{202e}b\u{200b}c", 99), "abc");
+    }
+
+    #[test]
+    fn invisible_names_show_nothing() {
+        for name in ["", " ", "\u{200b}\u{200d}", "\u{3164}", "\u{feff}\u{2800} ", "\u{e0041}"] {
+            assert!(!shows_something(name), "{name:?}");
+        }
+        // a name in Hindi keeps the joiner that its letters need
+        assert!(shows_something("\u{200b}क्\u{200d}ष"));
+        assert_eq!(plain("क्\u{200d}ष", 99), "क्\u{200d}ष");
     }
 
     #[test]

@@ -12,6 +12,10 @@ fn payloads(messages: &[NoticeMessage]) -> Vec<Value> {
     compose(messages).iter().map(quiz_discord::Post::payload).collect()
 }
 
+fn posted(messages: &[NoticeMessage]) -> String {
+    Value::from(payloads(messages)).to_string()
+}
+
 fn sync(sink: &str, session: &str) -> NoticeMessage {
     told(&format!("{sink}-{session}"), NoticeKind::SyncFinished(finished(sink, session)))
 }
@@ -166,4 +170,37 @@ fn every_kind_is_told_whatever_its_texts() {
     ids.sort_unstable();
     assert_eq!(told, ids);
     assert_eq!(at().as_second(), 1_795_250_164);
+}
+
+#[test]
+fn form_notices_count_responses_not_ranks() {
+    let form = |session: &str, is_form| {
+        let form = SyncFinished {
+            is_form,
+            takers: 2,
+            ranked: 0,
+            highest: None,
+            histogram: Vec::new(),
+            ..finished("reports", session)
+        };
+        told(session, NoticeKind::SyncFinished(form))
+    };
+    let text = posted(&[form("s", true)]);
+    assert!(text.contains(r#""name":"Responses","value":"2""#) && !text.contains("not final"), "{text}");
+    assert!(posted(&[form("s", false)]).contains("2, of them 2 not final"));
+    let many: Vec<NoticeMessage> = (0..12).map(|at| form(&format!("s{at}"), true)).collect();
+    assert!(posted(&many).contains("2 responses, reports"));
+}
+
+#[test]
+fn invisible_test_name_shows_the_session_id() {
+    let named = |test_name: &str| {
+        let sync = SyncFinished { test_name: test_name.into(), ..finished("reports", "Group_7") };
+        posted(&[told("named", NoticeKind::SyncFinished(sync))])
+    };
+    for invisible in ["\u{200b}\u{200d}", "\u{3164} ", ""] {
+        let text = named(invisible);
+        assert!(text.contains("✅ Group\\\\_7: reports written"), "{text}");
+    }
+    assert!(named("Physics").contains("✅ Physics: reports written"));
 }

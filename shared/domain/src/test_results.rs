@@ -204,6 +204,12 @@ impl Test {
         }
     }
 
+    /// Whether it is a form: its answers are kept, and nobody is ranked.
+    #[must_use]
+    pub fn is_form(&self) -> bool {
+        matches!(self.results, TestResults::Form(_))
+    }
+
     /// The distribution of the ranked takers' marks over the whole test, in at most 25 bins; `None`
     /// without a ranked taker.
     #[must_use]

@@ -113,6 +113,9 @@ pub struct SyncFinished {
     pub session_id: String,
     pub quiz_id: String,
     pub test_name: String,
+    /// A form: its responses are never ranked.
+    #[serde(default, skip_serializing_if = "is_default")]
+    pub is_form: bool,
     /// Everyone with an attempt.
     pub takers: u64,
     /// Those of them whose attempt is final.
@@ -120,7 +123,7 @@ pub struct SyncFinished {
     /// Report items, or warehouse rows.
     pub rows_written: u64,
     /// Report items found as they should be, and not written again.
-    #[serde(default, skip_serializing_if = "is_none")]
+    #[serde(default, skip_serializing_if = "is_default")]
     pub unchanged: u64,
     pub messages_coalesced: u64,
     pub started_at: Timestamp,
@@ -141,9 +144,8 @@ pub struct SyncFinished {
     pub problems: Vec<NoticeProblem>,
 }
 
-#[expect(clippy::trivially_copy_pass_by_ref, reason = "as serde asks")]
-fn is_none(count: &u64) -> bool {
-    *count == 0
+fn is_default<T: Default + PartialEq>(value: &T) -> bool {
+    *value == T::default()
 }
 
 /// So many takers have `from ≤ marks < to`.

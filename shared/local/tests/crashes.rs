@@ -82,6 +82,7 @@ fn outcome(session_id: String, scope: &RunScope) -> SyncOutcome {
         session_id,
         quiz_id: "q".into(),
         test_name: String::new(),
+        is_form: false,
         takers: 0,
         known: 0,
         ranked: 0,

@@ -23,6 +23,9 @@ use reader::Reader;
 
 pub use snapshots::Snapshots;
 
+/// SQS keeps a message for 14 days at most.
+const LONGEST_RETENTION: Duration = Duration::from_hours(14 * 24);
+
 /// Reads, scores and ranks tests, and hands the results to a sink.
 pub struct Engine {
     reader: Reader,
@@ -133,6 +136,7 @@ impl Batch {
             session_id: test.session.session_id.clone(),
             quiz_id: test.quiz.id.clone(),
             test_name: test.name().to_owned(),
+            is_form: test.is_form(),
             takers: test.takers(),
             ranked: test.ranked(),
             written: counts.written,
@@ -159,9 +163,15 @@ impl Batch {
 fn ended(outcome: SyncOutcome, now: Timestamp) -> SyncOutcome {
     SyncOutcome {
         duration: between(outcome.started_at, now),
-        lag: outcome.newest_completion.map(|completed| between(completed, now)),
+        lag: outcome.newest_completion.and_then(|completed| lag(completed, now)),
         ..outcome
     }
+}
+
+/// A completion that no queue can still hold was published again, by a backfill or a test.
+fn lag(completed: Timestamp, now: Timestamp) -> Option<Duration> {
+    let lag = Duration::try_from(now.duration_since(completed)).ok()?;
+    (lag <= LONGEST_RETENTION).then_some(lag)
 }
 
 fn between(from: Timestamp, to: Timestamp) -> Duration {

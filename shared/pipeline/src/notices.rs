@@ -159,6 +159,7 @@ fn finished(outcome: &SyncOutcome) -> SyncFinished {
         session_id: outcome.session_id.clone(),
         quiz_id: outcome.quiz_id.clone(),
         test_name: cut(&outcome.test_name),
+        is_form: outcome.is_form,
         takers: number(outcome.takers),
         ranked: u64::from(outcome.ranked),
         rows_written: outcome.written,

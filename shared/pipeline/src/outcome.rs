@@ -10,6 +10,8 @@ pub struct SyncOutcome {
     pub session_id: String,
     pub quiz_id: String,
     pub test_name: String,
+    /// Its attempts are responses to a form, which are never ranked.
+    pub is_form: bool,
     /// Everyone with an attempt.
     pub takers: usize,
     /// Of these, whose documents were not read, as they have not changed since an earlier sync.
@@ -33,7 +35,8 @@ pub struct SyncOutcome {
     pub sink_time: Duration,
     /// By its sender's clock.
     pub newest_completion: Option<Timestamp>,
-    /// From the newest completion, by its sender's clock, to the end of the sync.
+    /// From the newest completion, by its sender's clock, to the end of the sync. Absent where that completion lies further
+    /// back than a queue keeps a message, or in the future: then the time says nothing about the pipeline.
     pub lag: Option<Duration>,
     pub figures: CohortFigures,
     pub histogram: Option<Histogram>,

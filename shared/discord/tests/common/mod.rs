@@ -29,6 +29,7 @@ pub fn finished(sink: &str, session: &str) -> SyncFinished {
         session_id: session.to_owned(),
         quiz_id: "6715f621e1eb083bfa9b56cc".into(),
         test_name: format!("Physics mock {session}"),
+        is_form: false,
         takers: 10,
         ranked: 9,
         rows_written: 1_234,

@@ -90,6 +90,7 @@ impl SyncBatch for Scripted {
             session_id: session,
             quiz_id: request.target.quiz_id.clone(),
             test_name: String::new(),
+            is_form: false,
             takers: 0,
             known: 0,
             ranked: 0,
