@@ -194,6 +194,30 @@ fn the_notices_of_a_run_are_written_as_discord_would_get_them() {
 }
 
 #[test]
+fn form_notice_counts_responses_and_old_completions_show_no_lag() {
+    let mut documents = small(&["a", "b"]);
+    for quiz in &mut documents.quizzes {
+        quiz.insert("metadata", doc! { "quiz_type": "form" });
+    }
+    let folder = dumped(&documents);
+    let completion = |user: &str| {
+        format!(
+            r#"{{"type":"quiz.completed","session_id":"{QUIZ}","user_id":"{user}","completed_at":"2012-08-29T10:00:00Z"}}"#
+        )
+    };
+    std::fs::write(folder.path().join("events.jsonl"), [completion("a"), completion("b")].join("\n"))
+        .unwrap();
+    let arguments = ["local", "--source", "dump", "--events", "events.jsonl", "--out", "out"];
+    assert!(quiz_etl(folder.path(), &arguments).status.success());
+    let notices = std::fs::read_to_string(folder.path().join("out/notices.jsonl")).unwrap();
+    assert!(
+        notices.contains(r#""name":"Responses","value":"2""#) && !notices.contains("not final"),
+        "{notices}"
+    );
+    assert!(notices.contains("for 2 messages") && !notices.contains("newest completion"), "{notices}");
+}
+
+#[test]
 fn a_date_that_the_warehouse_cannot_hold_costs_its_own_test_only() {
     let folder = dumped(&small(&["a"]));
     let event = |session: &str, start: &str| {

@@ -1,14 +1,15 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use gcp_bigquery_client::Client;
-use gcp_bigquery_client::client_builder::ClientBuilder;
 use gcp_bigquery_client::model::dataset::Dataset;
 use gcp_bigquery_client::model::job::Job;
 use gcp_bigquery_client::model::table::Table;
 use gcp_bigquery_client::model::table_schema::TableSchema;
 use quiz_pipeline::batch::Backoff;
+use reqwest::{Method, RequestBuilder, Url};
+use serde::de::DeserializeOwned;
 
+use crate::answer;
 use crate::credentials::{Bearer, CredentialsSource};
 use crate::error::{BigQueryError, ErrorKind};
 use crate::upload::UploadSizes;
@@ -64,18 +65,20 @@ impl Retries {
     }
 }
 
-/// BigQuery's REST API, with retries.
+/// BigQuery's REST API, with retries. The requests are sent here, with the client package's models: that package's error for
+/// an answer that is no JSON lacks the status.
 pub(crate) struct Api {
     pub place: Place,
     pub retries: Retries,
     pub uploads: UploadSizes,
     pub http: reqwest::Client,
     pub bearer: Bearer,
-    client: Client,
+    /// Of the REST API's methods.
+    base: Url,
 }
 
 impl Api {
-    pub async fn connect(
+    pub fn connect(
         place: Place,
         retries: Retries,
         uploads: UploadSizes,
@@ -84,12 +87,16 @@ impl Api {
         // reqwest is built without a TLS provider, so that there is one in the binary: this one
         let _ = rustls::crypto::aws_lc_rs::default_provider().install_default();
         let http = reqwest::Client::builder().connect_timeout(CONNECT).timeout(REQUEST).build()?;
-        let bearer = Bearer::new(credentials);
         let base = format!("{}/bigquery/v2", endpoint(&place));
-        let mut builder = ClientBuilder::new();
-        let builder = builder.with_client(http.clone()).with_v2_base_url(base);
-        let client = builder.build_from_authenticator(Arc::new(bearer.clone())).await?;
-        Ok(Self { place, retries, uploads, http, bearer, client })
+        let base = Url::parse(&base).ok().filter(|base| !base.cannot_be_a_base());
+        let base = base.ok_or_else(|| {
+            let wrong = format!(
+                "BIGQUERY_ENDPOINT is {:?}, not a URL such as http://127.0.0.1:9050",
+                endpoint(&place)
+            );
+            BigQueryError::new(ErrorKind::Refused, wrong)
+        })?;
+        Ok(Self { place, retries, uploads, http, bearer: Bearer::new(credentials), base })
     }
 
     /// Sends a request with all retries: those of [`Retries`], and one more with new credentials where the credentials
@@ -111,25 +118,28 @@ impl Api {
         format!("{}.{}.{table}", self.place.project, self.place.dataset)
     }
 
-    /// Where it is asked what may be done with a table.
-    pub fn permissions_url(&self, table: &str) -> String {
-        let Place { project, dataset, .. } = &self.place;
-        let endpoint = endpoint(&self.place);
-        format!(
-            "{endpoint}/bigquery/v2/projects/{project}/datasets/{dataset}/tables/{table}:testIamPermissions"
-        )
+    /// A method of the API on something below the project.
+    pub fn request(&self, method: Method, path: &[&str]) -> RequestBuilder {
+        let mut url = self.base.clone();
+        if let Ok(mut segments) = url.path_segments_mut() {
+            segments.extend(["projects", &self.place.project]).extend(path);
+        }
+        self.http.request(method, url)
+    }
+
+    /// Sends one request with its token, and reads the answer's JSON.
+    pub async fn send<T: DeserializeOwned>(&self, request: RequestBuilder) -> Result<T, BigQueryError> {
+        answer::json(request.bearer_auth(self.bearer.current().await?).send().await?).await
     }
 
     pub async fn dataset(&self) -> Result<Dataset, BigQueryError> {
-        let (project, dataset) = (&self.place.project, &self.place.dataset);
-        let get = || async { Ok(self.client.dataset().get(project, dataset).await?) };
-        self.run("read the dataset", get).await
+        let path = ["datasets", &self.place.dataset];
+        self.run("read the dataset", || self.send(self.request(Method::GET, &path))).await
     }
 
     pub async fn table(&self, table: &str) -> Result<Option<Table>, BigQueryError> {
-        let (project, dataset) = (&self.place.project, &self.place.dataset);
-        let get = || async { Ok(self.client.table().get(project, dataset, table, None).await?) };
-        match self.run("read a table's schema", get).await {
+        let path = ["datasets", &self.place.dataset, "tables", table];
+        match self.run("read a table's schema", || self.send(self.request(Method::GET, &path))).await {
             Ok(table) => Ok(Some(table)),
             Err(error) if error.kind == ErrorKind::NotFound => Ok(None),
             Err(error) => Err(error),
@@ -144,10 +154,10 @@ impl Api {
         schema: TableSchema,
         expires: jiff::Timestamp,
     ) -> Result<(), BigQueryError> {
-        let (project, dataset) = (&self.place.project, &self.place.dataset);
-        let mut new = Table::new(project, dataset, table, schema);
+        let mut new = Table::new(&self.place.project, &self.place.dataset, table, schema);
         new.expiration_time = Some(expires.as_millisecond().to_string());
-        let create = || async { Ok(self.client.table().create(new.clone()).await?) };
+        let path = ["datasets", &self.place.dataset, "tables"];
+        let create = || self.send::<Table>(self.request(Method::POST, &path).json(&new));
         match self.run("make a staging table", create).await {
             Err(error) if error.kind != ErrorKind::Exists => Err(error),
             _ => Ok(()),
@@ -156,17 +166,19 @@ impl Api {
 
     /// Drops a table, where that works at once.
     pub async fn drop_table(&self, table: &str) {
-        let (project, dataset) = (&self.place.project, &self.place.dataset);
-        if let Err(error) = self.client.table().delete(project, dataset, table).await {
-            let error = BigQueryError::from(error);
+        let path = ["datasets", &self.place.dataset, "tables", table];
+        let drop = async {
+            let request = self.request(Method::DELETE, &path).bearer_auth(self.bearer.current().await?);
+            answer::success(request.send().await?).await
+        };
+        if let Err(error) = drop.await {
             tracing::warn!(table, error = %error, "staging table not dropped, it will expire");
         }
     }
 
     /// Starts a job, whose name must be given. One of that name that runs already is it.
     pub async fn start(&self, job_id: &str, job: &Job) -> Result<Job, BigQueryError> {
-        let project = &self.place.project;
-        let insert = || async { Ok(self.client.job().insert(project, job.clone()).await?) };
+        let insert = || self.send(self.request(Method::POST, &["jobs"]).json(job));
         match self.run("start a job", insert).await {
             Err(error) if error.kind == ErrorKind::Exists => self.job(job_id).await,
             other => other,
@@ -174,8 +186,8 @@ impl Api {
     }
 
     pub async fn job(&self, job_id: &str) -> Result<Job, BigQueryError> {
-        let (project, location) = (&self.place.project, Some(self.place.location.as_str()));
-        let get = || async { Ok(self.client.job().get_job(project, job_id, location).await?) };
+        let location = [("location", &self.place.location)];
+        let get = || self.send(self.request(Method::GET, &["jobs", job_id]).query(&location));
         self.run("ask for a job", get).await
     }
 }

@@ -1,4 +1,5 @@
 use gcp_bigquery_client::error::BQError;
+use reqwest::StatusCode;
 use thiserror::Error;
 
 use crate::credentials::no_token;
@@ -58,13 +59,12 @@ impl BigQueryError {
     }
 
     /// An answer that is none of the API's, such as a proxy's page.
-    pub(crate) fn not_json(status: Option<u16>) -> Self {
-        let status = status.map_or_else(String::new, |status| format!(" with status {status}"));
+    pub(crate) fn not_json(status: StatusCode) -> Self {
         Self::new(
             ErrorKind::Transient,
             format!(
-                "the answer{status} is not the JSON of BigQuery's API: check BIGQUERY_ENDPOINT, and what is \
-                 between here and BigQuery"
+                "status {status} with a body that is not the JSON of BigQuery's API: check BIGQUERY_ENDPOINT, and the \
+                 proxies between here and BigQuery"
             ),
         )
     }
@@ -87,9 +87,6 @@ impl From<BQError> for BigQueryError {
 
 impl From<reqwest::Error> for BigQueryError {
     fn from(error: reqwest::Error) -> Self {
-        if error.is_decode() {
-            return Self::not_json(error.status().map(|it| it.as_u16()));
-        }
         let error = error.without_url();
         let message = quiz_pipeline::ports::with_causes(&error);
         Self::new(ErrorKind::Transient, format!("BigQuery was not reached: {message}"))

@@ -6,6 +6,7 @@ use std::time::Duration;
 use gcp_bigquery_client::model::job::Job;
 use quiz_domain::rows::WarehouseTable;
 use quiz_pipeline::batch::Backoff;
+use reqwest::Method;
 use serde_json::{Value, json};
 
 use crate::api::{Api, Place, Retries};
@@ -41,7 +42,7 @@ impl BigQueryInspector {
     /// # Errors
     /// [`BigQueryError`] where Google gives no access token for the credentials.
     pub async fn connect(place: Place, credentials: Credentials) -> Result<Self, BigQueryError> {
-        let api = Api::connect(place, RETRIES, UploadSizes::default(), Arc::new(credentials)).await?;
+        let api = Api::connect(place, RETRIES, UploadSizes::default(), Arc::new(credentials))?;
         api.bearer.token().await?;
         Ok(Self(api))
     }
@@ -75,18 +76,9 @@ impl BigQueryInspector {
     /// # Errors
     /// [`BigQueryError`] where BigQuery does not tell.
     pub async fn lacks_on(&self, table: WarehouseTable) -> Result<Vec<&'static str>, BigQueryError> {
-        let request = self
-            .0
-            .http
-            .post(self.0.permissions_url(table.name()))
-            .bearer_auth(self.0.bearer.token().await?)
-            .json(&json!({ "permissions": ROW_PERMISSIONS }));
-        let answer = request.send().await?;
-        let status = answer.status();
-        if !status.is_success() {
-            return Err(BigQueryError::answered(i64::from(status.as_u16()), "", "permissions are not told"));
-        }
-        let answer: Value = answer.json().await?;
+        let method = format!("{}:testIamPermissions", table.name());
+        let request = self.0.request(Method::POST, &["datasets", &self.0.place.dataset, "tables", &method]);
+        let answer: Value = self.0.send(request.json(&json!({ "permissions": ROW_PERMISSIONS }))).await?;
         let given = answer.get("permissions").and_then(Value::as_array).map(Vec::as_slice);
         let is_given = |permission: &str| given.unwrap_or_default().iter().any(|it| it == permission);
         Ok(ROW_PERMISSIONS.into_iter().filter(|it| !is_given(it)).collect())

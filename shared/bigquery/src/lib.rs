@@ -1,6 +1,7 @@
 //! The warehouse on BigQuery: a batch's rows are loaded by one job into a staging table of their own, then
 //! one transaction replaces the rows of its tests in all tables.
 
+mod answer;
 mod api;
 mod credentials;
 mod error;

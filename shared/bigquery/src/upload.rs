@@ -3,11 +3,11 @@
 use std::fs::File;
 use std::os::unix::fs::FileExt;
 
-use gcp_bigquery_client::error::{BQError, ResponseError};
 use gcp_bigquery_client::model::job::Job;
+use reqwest::StatusCode;
 use reqwest::header::{CONTENT_RANGE, CONTENT_TYPE, LOCATION, RANGE};
-use reqwest::{Response, StatusCode};
 
+use crate::answer;
 use crate::api::Api;
 use crate::error::{BigQueryError, ErrorKind};
 
@@ -62,17 +62,16 @@ async fn multipart(api: &Api, job: &Job, file: &File, bytes: u64) -> Result<Job,
     let request = api
         .http
         .post(api.upload_url("multipart"))
-        .bearer_auth(api.bearer.token().await?)
         .header(CONTENT_TYPE, format!("multipart/related; boundary={boundary}"))
         .body(body);
-    job_of(request.send().await?).await
+    api.send(request).await
 }
 
 async fn resumable(api: &Api, job: &Job, file: &File, bytes: u64) -> Result<Job, BigQueryError> {
     let request = api
         .http
         .post(api.upload_url("resumable"))
-        .bearer_auth(api.bearer.token().await?)
+        .bearer_auth(api.bearer.current().await?)
         .header("X-Upload-Content-Type", "application/octet-stream")
         .header("X-Upload-Content-Length", bytes)
         .header(CONTENT_TYPE, "application/json; charset=UTF-8")
@@ -80,10 +79,9 @@ async fn resumable(api: &Api, job: &Job, file: &File, bytes: u64) -> Result<Job,
     let begun = request.send().await?;
     let Some(session) = begun.headers().get(LOCATION).and_then(|it| it.to_str().ok()).map(str::to_owned)
     else {
-        return match job_of(begun).await {
-            Err(error) => Err(error),
-            Ok(_) => Err(BigQueryError::not_json(None)),
-        };
+        let status = begun.status();
+        answer::success(begun).await?;
+        return Err(BigQueryError::not_json(status));
     };
     let mut offset = 0;
     loop {
@@ -114,7 +112,7 @@ enum Progress {
 
 /// Sends bytes, or with `bytes */` asks how many have arrived.
 async fn put(api: &Api, session: &str, range: &str, chunk: Vec<u8>) -> Result<Progress, BigQueryError> {
-    let request = api.http.put(session).bearer_auth(api.bearer.token().await?).body(chunk);
+    let request = api.http.put(session).bearer_auth(api.bearer.current().await?).body(chunk);
     let request = if range == "bytes */" {
         request.header(CONTENT_RANGE, "bytes */*")
     } else {
@@ -130,19 +128,7 @@ async fn put(api: &Api, session: &str, range: &str, chunk: Vec<u8>) -> Result<Pr
         let lost = "the upload's session is gone, it is begun anew";
         return Err(BigQueryError::new(ErrorKind::Transient, lost));
     }
-    job_of(answer).await.map(|job| Progress::Done(Box::new(job)))
-}
-
-async fn job_of(answer: Response) -> Result<Job, BigQueryError> {
-    let status = answer.status();
-    let body = answer.bytes().await?;
-    if status.is_success() {
-        return serde_json::from_slice(&body).map_err(|_| BigQueryError::not_json(Some(status.as_u16())));
-    }
-    match serde_json::from_slice::<ResponseError>(&body) {
-        Ok(error) => Err(BQError::ResponseError { error }.into()),
-        Err(_) => Err(BigQueryError::not_json(Some(status.as_u16()))),
-    }
+    answer::json(answer).await.map(|job| Progress::Done(Box::new(job)))
 }
 
 async fn read(file: &File, offset: u64, length: u64) -> Result<Vec<u8>, BigQueryError> {

@@ -123,7 +123,7 @@ impl Shared {
     async fn api(&self) -> Result<&Api, BigQueryError> {
         let connect = || async {
             let Settings { place, retries, uploads, .. } = self.settings.clone();
-            Api::connect(place, retries, uploads, Arc::clone(&self.credentials)).await
+            Api::connect(place, retries, uploads, Arc::clone(&self.credentials))
         };
         self.api.get_or_try_init(connect).await
     }

@@ -66,13 +66,15 @@ async fn an_endpoint_that_answers_503_four_times_then_works() {
 #[tokio::test]
 async fn a_page_instead_of_json_is_told_as_one_and_does_not_stop_what_follows() {
     let dataset = Dataset::new().await;
-    let pages = gate(|request| html(if request.index % 2 == 0 { 200 } else { 502 })).await;
-    let told = error(&dataset.behind(pages.url())).await;
-    assert!(told.is_retryable(), "{told}");
-    assert!(
-        told.to_string().contains("is not the JSON of BigQuery's API: check BIGQUERY_ENDPOINT"),
-        "{told}"
-    );
+    for (status, named) in
+        [(200, "status 200 OK"), (403, "status 403 Forbidden"), (503, "status 503 Service Unavailable")]
+    {
+        let pages = gate(move |_| html(status)).await;
+        let told = error(&dataset.behind(pages.url())).await;
+        assert!(told.is_retryable(), "{told}");
+        let rest = " with a body that is not the JSON of BigQuery's API: check BIGQUERY_ENDPOINT";
+        assert!(told.to_string().contains(&format!("{named}{rest}")), "{told}");
+    }
     let some = gate(|request| if request.index % 3 == 0 { html(502) } else { Action::Forward }).await;
     write(&dataset.behind(some.url()), &[Sample::scored("s", 0..3)]).await;
     assert_eq!(dataset.rows(WarehouseTable::QuestionResponses, "s").await.len(), 9);

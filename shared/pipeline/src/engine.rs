@@ -177,3 +177,20 @@ fn lag(completed: Timestamp, now: Timestamp) -> Option<Duration> {
 fn between(from: Timestamp, to: Timestamp) -> Duration {
     Duration::try_from(to.duration_since(from)).unwrap_or_default()
 }
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use super::lag;
+
+    #[test]
+    fn completions_that_no_queue_holds_have_no_lag() {
+        let at = |text: &str| text.parse().unwrap();
+        let now = at("2026-11-30T12:00:00Z");
+        assert_eq!(lag(at("2026-11-30T11:58:30Z"), now), Some(Duration::from_secs(90)));
+        assert_eq!(lag(at("2026-11-16T12:00:00Z"), now), Some(Duration::from_hours(14 * 24)));
+        assert_eq!(lag(at("2026-11-16T11:59:59Z"), now), None);
+        assert_eq!(lag(at("2026-11-30T12:00:01Z"), now), None, "the sender's clock is ahead");
+    }
+}

@@ -66,8 +66,7 @@ impl<K: Connector> Renewable<K> {
     }
 
     /// The client, where it has been made.
-    #[must_use]
-    pub fn made(&self) -> Option<Arc<K::Client>> {
+    fn made(&self) -> Option<Arc<K::Client>> {
         self.client.read().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
