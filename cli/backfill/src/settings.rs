@@ -68,8 +68,9 @@ impl Documents {
         let tables: TableNames = sync_reports::table_names(&env);
         let settings = env.finish(settings)?;
         let uri = settings.mongodb_uri.resolve(aws).await.context("the MongoDB URI cannot be had")?;
-        let source = MongoSource::connect(uri.expose(), &settings.mongodb_database).await?;
-        let catalog = MongoCatalog::connect(uri.expose(), &settings.mongodb_database).await?;
+        let uri = uri.plain()?;
+        let source = MongoSource::connect(uri, &settings.mongodb_database).await?;
+        let catalog = MongoCatalog::connect(uri, &settings.mongodb_database).await?;
         let reports = DynamoStore::new(aws_sdk_dynamodb::Client::new(aws), tables, WriteLimits::default());
         Ok(Self { source, catalog, reports, formats, settings })
     }

@@ -1,5 +1,5 @@
 use notify_discord::DiscordSource;
-use quiz_discord::{ChannelFacts, ChannelKind, DiscordClient, DiscordError, Target};
+use quiz_discord::{ChannelFacts, ChannelKind, DiscordClient, DiscordError};
 use quiz_runtime::Secret;
 
 use crate::check::{Check, Finding, Group};
@@ -7,14 +7,12 @@ use crate::patience::Patience;
 
 pub async fn check(config: &notify_discord::Config, secret: &Secret, patience: Patience) -> Vec<Check> {
     let of = |name: &str, finding| Group::Discord.check(name, finding);
-    let text = secret.expose().to_owned();
-    let (name, target) = match &config.discord {
-        DiscordSource::Webhook(_) => ("webhook", Target::Webhook(text)),
-        DiscordSource::Bot { channel_id, .. } => {
-            ("bot", Target::Bot { token: text, channel_id: channel_id.clone() })
-        }
+    let name = match &config.discord {
+        DiscordSource::Webhook(_) => "webhook",
+        DiscordSource::Bot { .. } => "bot",
     };
-    let client = match DiscordClient::new(&target, config.endpoint.as_deref()) {
+    let target = config.discord.target(secret);
+    let client = match target.and_then(|target| DiscordClient::new(&target, config.endpoint.as_deref())) {
         Ok(client) => client,
         Err(error) => return vec![of(name, judge_refusal(name, &error))],
     };
@@ -53,8 +51,8 @@ fn judge_refusal(name: &str, error: &DiscordError) -> Finding {
                 }
             },
         ),
-        DiscordError::Target(what) => Finding::bad(
-            format!("{what} is none"),
+        DiscordError::Target(wrong) => Finding::bad(
+            wrong,
             "put a webhook's URL (https://discord.com/api/webhooks/…) into the secret, or correct DISCORD_CHANNEL_ID",
         ),
         DiscordError::Busy { retry_after } => {

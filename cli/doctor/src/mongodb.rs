@@ -42,7 +42,13 @@ pub async fn check(uri: &Secret, database: &str, patience: Patience) -> Vec<Chec
     let of = |name: &str, finding| Group::Mongodb.check(name, finding);
     // so that the driver says why it found no server, before the call is given up
     let selection = patience.0.mul_f64(0.8);
-    let connected = MongoInspector::connect(uri.expose(), database, selection);
+    let uri = match uri.plain() {
+        Ok(uri) => uri,
+        Err(wrong) => {
+            return vec![of("server", Finding::bad(wrong.to_string(), "store the URI alone, as plain text"))];
+        }
+    };
+    let connected = MongoInspector::connect(uri, database, selection);
     let inspector = match patience.hold(connected, MongoError::Failed).await {
         Ok(inspector) => inspector,
         Err(error) => return vec![of("server", judge_uri(&error))],

@@ -1,4 +1,5 @@
-use quiz_runtime::{ConfigError, Environment, SecretSource};
+use quiz_discord::{DiscordError, Target};
+use quiz_runtime::{ConfigError, Environment, Secret, SecretSource};
 
 /// What the function is told by its environment.
 #[derive(Debug)]
@@ -24,6 +25,18 @@ impl DiscordSource {
         match self {
             Self::Webhook(secret) | Self::Bot { token: secret, .. } => secret,
         }
+    }
+
+    /// Where messages are posted, by the text of the secret.
+    ///
+    /// # Errors
+    /// [`DiscordError::Target`] where the secret holds more than its text.
+    pub fn target(&self, secret: &Secret) -> Result<Target, DiscordError> {
+        let text = secret.plain().map_err(|wrong| DiscordError::Target(wrong.to_string()))?.to_owned();
+        Ok(match self {
+            Self::Webhook(_) => Target::Webhook(text),
+            Self::Bot { channel_id, .. } => Target::Bot { token: text, channel_id: channel_id.clone() },
+        })
     }
 }
 
@@ -68,7 +81,15 @@ fn discord(env: &mut Environment) -> DiscordSource {
 #[cfg(test)]
 mod tests {
     use super::{Config, DiscordSource};
-    use quiz_runtime::{Environment, SecretSource};
+    use quiz_runtime::{Environment, Secret, SecretSource};
+
+    #[test]
+    fn webhook_stored_as_key_and_value_says_so() {
+        let webhook = DiscordSource::Webhook(SecretSource::ById("w".into()));
+        let stored = Secret::new(r#"{"url": "https://discord.com/api/webhooks/1/hunter2"}"#.into());
+        let error = webhook.target(&stored).err().unwrap().to_string();
+        assert!(error.contains("the secret is JSON") && !error.contains("hunter2"), "{error}");
+    }
 
     #[test]
     fn a_webhook_or_a_bot_with_its_channel() {

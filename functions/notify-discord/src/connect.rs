@@ -2,7 +2,7 @@ use std::sync::Arc;
 
 use async_trait::async_trait;
 use aws_config::SdkConfig;
-use quiz_discord::{DiscordClient, DiscordError, Post, Target};
+use quiz_discord::{DiscordClient, DiscordError, Post};
 use quiz_messaging::Backoff;
 use quiz_runtime::{Connector, Renewable, Secret};
 use quiz_sns_sqs::SqsQueues;
@@ -75,14 +75,7 @@ impl Connector for DiscordSecret {
     }
 
     async fn connect(&self, secret: &Secret) -> Result<DiscordClient, DiscordError> {
-        let text = secret.expose().to_owned();
-        let target = match &self.source {
-            DiscordSource::Webhook(_) => Target::Webhook(text),
-            DiscordSource::Bot { channel_id, .. } => {
-                Target::Bot { token: text, channel_id: channel_id.clone() }
-            }
-        };
-        DiscordClient::new(&target, self.endpoint.as_deref())
+        DiscordClient::new(&self.source.target(secret)?, self.endpoint.as_deref())
     }
 
     fn is_refused(&self, error: &DiscordError) -> bool {

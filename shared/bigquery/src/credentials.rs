@@ -2,7 +2,6 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use async_trait::async_trait;
-use gcp_bigquery_client::auth::Authenticator;
 use gcp_bigquery_client::error::BQError;
 use gcp_bigquery_client::yup_oauth2::authenticator::ApplicationDefaultCredentialsTypes as Found;
 use gcp_bigquery_client::yup_oauth2::{
@@ -93,18 +92,14 @@ impl Connector for TokensOf {
     }
 }
 
-#[async_trait]
-impl Authenticator for Bearer {
-    async fn access_token(&self) -> Result<String, BQError> {
-        // `run`, which sends every request, has made the tokens
-        let tokens = self.0.made().ok_or(BQError::NoToken)?;
-        access_token(&tokens).await
-    }
-}
-
 impl Bearer {
     pub fn new(source: Arc<dyn CredentialsSource>) -> Self {
         Self(Arc::new(Renewable::new(TokensOf(source))))
+    }
+
+    /// The token for one request of [`Bearer::run`], which renews what is refused.
+    pub async fn current(&self) -> Result<String, BigQueryError> {
+        Ok(access_token(&*self.0.client().await?).await?)
     }
 
     /// A token, or why there is none.
@@ -141,18 +136,26 @@ fn unusable(why: impl std::fmt::Display) -> BigQueryError {
 }
 
 async fn service_account(text: &str) -> Result<Tokens, BigQueryError> {
-    let key: ServiceAccountKey = serde_json::from_str(text).map_err(|error| {
-        unusable(format!(
-            "the text is no service account key (line {}, column {})",
-            error.line(),
-            error.column()
-        ))
-    })?;
+    let key: ServiceAccountKey =
+        serde_json::from_str(text).map_err(|error| unusable(not_a_key(text, &error)))?;
     ServiceAccountAuthenticator::builder(key)
         .build()
         .await
         .map(Some)
         .map_err(|_| unusable("the private key of the service account is no PEM of an RSA key"))
+}
+
+/// What a text looks like that is no key, and nothing of what it holds.
+fn not_a_key(text: &str, error: &serde_json::Error) -> String {
+    let looks = match serde_json::from_str(text) {
+        Ok(serde_json::Value::String(_)) => "in quotes: store the key's JSON without them",
+        Ok(serde_json::Value::Object(fields)) if !fields.contains_key("private_key") => {
+            "JSON without `private_key`: store the key's file as it is, not as the value of a name"
+        }
+        Ok(_) => "JSON that lacks fields of a service account key: store the key's file as it is",
+        Err(_) => "not JSON: store the key's file as it is",
+    };
+    format!("the secret is {looks} (line {}, column {})", error.line(), error.column())
 }
 
 async fn application_default(file: Option<&Path>) -> Result<Tokens, BigQueryError> {

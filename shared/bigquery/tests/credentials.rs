@@ -83,8 +83,10 @@ async fn a_key_that_is_none_is_told_and_not_shown() {
         "type": "service_account", "client_email": "e", "private_key": "hunter2", "token_uri": "http://localhost",
     });
     for (text, why) in [
-        ("hunter2", "the text is no service account key (line 1, column 1)"),
-        (r#"{"private_key": "hunter2"}"#, "the text is no service account key"),
+        ("hunter2", "the secret is not JSON: store the key's file as it is (line 1, column 1)"),
+        (r#""{\"private_key\": \"hunter2\"}""#, "the secret is in quotes: store the key's JSON without them"),
+        (r#"{"key": "hunter2"}"#, "the secret is JSON without `private_key`"),
+        (r#"{"private_key": "hunter2"}"#, "the secret is JSON that lacks fields of a service account key"),
         (no_pem.to_string().as_str(), "the private key of the service account is no PEM of an RSA key"),
     ] {
         let told = error(Credentials::ServiceAccountKey(text.to_owned())).await.to_string();

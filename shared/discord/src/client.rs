@@ -61,17 +61,25 @@ enum Parsed {
 
 impl DiscordClient {
     /// # Errors
-    /// [`DiscordError::Target`] where the webhook's URL or the channel's id is none; it tells neither.
+    /// [`DiscordError::Target`] where the webhook's URL or the channel's id cannot be one. The error shows neither.
     pub fn new(target: &Target, endpoint: Option<&str>) -> Result<Self, DiscordError> {
         // reqwest is built without a TLS provider of its own: this one
         let _ = rustls::crypto::aws_lc_rs::default_provider().install_default();
         let http = reqwest::Client::builder().connect_timeout(CONNECT).timeout(REQUEST).build();
         let http = http.map_err(|error| DiscordError::unreachable(&error))?;
         let target = match target {
-            Target::Webhook(url) => webhook(url).ok_or(DiscordError::Target("the webhook's URL"))?,
+            Target::Webhook(url) => webhook(url).ok_or_else(|| {
+                DiscordError::Target(
+                    "the webhook's URL is not like https://discord.com/api/webhooks/ID/TOKEN".into(),
+                )
+            })?,
             Target::Bot { token, channel_id } => Parsed::Bot {
                 authorization: format!("Bot {}", token.trim().trim_start_matches("Bot ")),
-                channel: ChannelId::new(number(channel_id).ok_or(DiscordError::Target("the channel's id"))?),
+                channel: ChannelId::new(number(channel_id).ok_or_else(|| {
+                    DiscordError::Target(
+                        "DISCORD_CHANNEL_ID is not a channel's id, which has digits only".into(),
+                    )
+                })?),
             },
         };
         let endpoint = endpoint.unwrap_or(DISCORD).trim_end_matches('/').to_owned();
@@ -134,7 +142,7 @@ impl DiscordClient {
             }
         };
         let url = route.path().replace(DISCORD, &self.endpoint);
-        let url = Url::parse(&url).map_err(|_| DiscordError::Target("DISCORD_ENDPOINT"))?;
+        let url = Url::parse(&url).map_err(|_| DiscordError::bad_endpoint())?;
         let method = if edits.is_some() { Method::PATCH } else { Method::POST };
         let mut request = self.http.request(method, url).header(USER_AGENT, AGENT);
         match &self.target {

@@ -30,11 +30,15 @@ pub enum DiscordError {
     #[error("Discord refuses the message ({status}): {said}")]
     Refused { status: u16, said: String },
     /// No retry can help: the configuration must change.
-    #[error("{0} is none")]
-    Target(&'static str),
+    #[error("{0}")]
+    Target(String),
 }
 
 impl DiscordError {
+    pub(crate) fn bad_endpoint() -> Self {
+        Self::Target("DISCORD_ENDPOINT is not a URL such as https://discord.com".into())
+    }
+
     pub(crate) fn unreachable(error: &reqwest::Error) -> Self {
         let mut said = Vec::new();
         let mut cause: Option<&dyn std::error::Error> = std::error::Error::source(error);

@@ -15,4 +15,4 @@ pub use background::begin;
 pub use commit::Commit;
 pub use env::{ConfigError, Environment};
 pub use renewable::{Connector, Renewable};
-pub use secrets::{Secret, SecretError, SecretSource};
+pub use secrets::{NotPlain, Secret, SecretError, SecretSource};

@@ -1,5 +1,7 @@
 //! Secrets: given by the environment, or kept by AWS Secrets Manager.
 
+mod plain;
+
 use std::fmt;
 
 use aws_config::SdkConfig;
@@ -8,6 +10,8 @@ use aws_sdk_secretsmanager::operation::get_secret_value::GetSecretValueError;
 use thiserror::Error;
 
 use crate::aws::answer_of;
+
+pub use plain::NotPlain;
 
 /// A text that is never printed.
 #[derive(Clone, Default, PartialEq, Eq)]

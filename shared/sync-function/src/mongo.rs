@@ -65,7 +65,8 @@ impl<C: MongoClient> Connector for UriSecret<C> {
     }
 
     async fn connect(&self, uri: &Secret) -> Result<C, SourceError> {
-        C::open(uri.expose(), &self.database).await.map_err(not_configured)
+        let uri = uri.plain().map_err(not_configured)?;
+        C::open(uri, &self.database).await.map_err(not_configured)
     }
 
     fn is_refused(&self, error: &SourceError) -> bool {
@@ -157,6 +158,14 @@ mod tests {
     use quiz_runtime::{Secret, SecretSource};
 
     use super::LazyMongo;
+
+    #[tokio::test]
+    async fn uri_in_quotes_says_so() {
+        let uri = SecretSource::Given(Secret::new("\"mongodb://user:hunter2@host\"".into()));
+        let source = LazyMongo::<MongoSource>::new(uri, "quiz".into(), SdkConfig::builder().build());
+        let shown = source.quiz("q").await.unwrap_err().to_string();
+        assert!(shown.contains("the secret is in quotes") && !shown.contains("hunter2"), "{shown}");
+    }
 
     #[tokio::test]
     async fn a_uri_that_is_none_fails_the_messages_that_need_it_and_is_not_shown() {

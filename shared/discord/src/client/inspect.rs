@@ -77,7 +77,7 @@ impl DiscordClient {
 
     async fn ask(&self, route: Route<'_>) -> Result<Value, DiscordError> {
         let url = route.path().replace(DISCORD, &self.endpoint);
-        let url = Url::parse(&url).map_err(|_| DiscordError::Target("DISCORD_ENDPOINT"))?;
+        let url = Url::parse(&url).map_err(|_| DiscordError::bad_endpoint())?;
         let mut request = self.http.get(url).header(USER_AGENT, AGENT);
         if let Parsed::Bot { authorization, .. } = &self.target {
             request = request.header("Authorization", authorization);

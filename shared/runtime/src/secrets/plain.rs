@@ -1,0 +1,73 @@
+//! Secrets that are one text, such as a URL or a token: how they are stored wrongly.
+
+use thiserror::Error;
+
+use super::Secret;
+
+/// A secret that holds more than its text. It must be stored anew.
+#[derive(Clone, Copy, Debug, Error, PartialEq, Eq)]
+pub enum NotPlain {
+    #[error("the secret is JSON, as the console's form for keys and values stores it: store the text alone")]
+    Json,
+    #[error("the secret is in quotes: store the text without them")]
+    Quoted,
+    #[error("the secret begins with a name and `=`, as a line of a settings file does: store what follows")]
+    Assignment,
+    #[error("the secret has several lines: store one")]
+    Lines,
+}
+
+impl Secret {
+    /// The text of a secret that is one text. An error says what the secret looks like, and shows nothing of it.
+    ///
+    /// # Errors
+    /// [`NotPlain`] where it is JSON, in quotes, an assignment or several lines.
+    ///
+    /// ```
+    /// use quiz_runtime::{NotPlain, Secret};
+    /// assert_eq!(Secret::new("mongodb://host".into()).plain(), Ok("mongodb://host"));
+    /// assert_eq!(Secret::new(r#"{"uri": "mongodb://host"}"#.into()).plain(), Err(NotPlain::Json));
+    /// ```
+    pub fn plain(&self) -> Result<&str, NotPlain> {
+        let text = self.expose().trim();
+        let is_quoted = |quote: char| text.len() > 1 && text.starts_with(quote) && text.ends_with(quote);
+        let is_name = |name: &str| {
+            !name.is_empty() && name.chars().all(|char| char.is_ascii_uppercase() || char == '_')
+        };
+        if text.starts_with(['{', '[']) {
+            Err(NotPlain::Json)
+        } else if ['"', '\'', '`', '“'].into_iter().any(is_quoted) || text.starts_with('“') {
+            Err(NotPlain::Quoted)
+        } else if text.split_once('=').is_some_and(|(name, _)| is_name(name.trim_end())) {
+            Err(NotPlain::Assignment)
+        } else if text.lines().nth(1).is_some() {
+            Err(NotPlain::Lines)
+        } else {
+            Ok(text)
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{NotPlain, Secret};
+
+    #[test]
+    fn wrongly_stored_secrets_say_what_they_look_like() {
+        let looks = |text: &str| Secret::new(text.to_owned()).plain().err();
+        for (text, expected) in [
+            ("{\"url\": \"https://discord.com/api/webhooks/1/hunter2\"}", NotPlain::Json),
+            ("\"https://discord.com/api/webhooks/1/hunter2\"", NotPlain::Quoted),
+            ("'hunter2'", NotPlain::Quoted),
+            ("“hunter2”", NotPlain::Quoted),
+            ("MONGODB_URI=mongodb://u:hunter2@host", NotPlain::Assignment),
+            ("mongodb://u:hunter2@host\nquiz", NotPlain::Lines),
+        ] {
+            assert_eq!(looks(text), Some(expected), "{text}");
+            assert!(!expected.to_string().contains("hunter2"));
+        }
+        for text in ["mongodb://u:p@host/?retryWrites=true", " a.b.c-=\n", "AbC=", "https://x/?A=b"] {
+            assert_eq!(looks(text), None, "{text}");
+        }
+    }
+}
