@@ -55,7 +55,8 @@ pub struct TestBuilder {
 impl TestBuilder {
     /// `now` decides whether the test's window has closed: the session's end, else the quiz's.
     #[must_use]
-    pub fn new(quiz: Quiz, session: TestSession, now: Timestamp, problems: Problems) -> Self {
+    pub fn new(quiz: Quiz, session: TestSession, now: Timestamp, mut problems: Problems) -> Self {
+        session.check(&mut problems);
         let window_closed = session.end.or(quiz.session_end).is_some_and(|end| end <= now);
         let questions = vec![QuestionTally::default(); quiz.questions.len()];
         Self {

@@ -17,6 +17,7 @@ pub enum ProblemKind {
     MarkingUnreadable,
     LimitBeyondQuestions,
     TimeUnreadable,
+    StartAtNight,
     SectionRenamed,
     UserNotKeyable,
     ItemRefused,
@@ -39,6 +40,7 @@ impl ProblemKind {
             Self::MarkingUnreadable => "marking_unreadable",
             Self::LimitBeyondQuestions => "limit_beyond_questions",
             Self::TimeUnreadable => "time_unreadable",
+            Self::StartAtNight => "start_at_night",
             Self::SectionRenamed => "section_renamed",
             Self::UserNotKeyable => "user_not_keyable",
             Self::ItemRefused => "item_refused",
@@ -73,6 +75,9 @@ impl ProblemKind {
                 "the maximum cannot be reached: the set allows more questions than it has"
             }
             Self::TimeUnreadable => "taken as not given: mend the test's schedule",
+            Self::StartAtNight => {
+                "if its sender writes India's clock with a `Z`, set SESSION_CLOCK to india, then publish it again"
+            }
             Self::SectionRenamed => {
                 "written as `overall (subject)`, since `overall` is the whole test: rename the subject"
             }

@@ -1,4 +1,7 @@
 use jiff::Timestamp;
+use jiff::tz::Offset;
+
+use crate::problem::{ProblemKind, Problems};
 
 /// One scheduled test: its id, and what is known of it beside the quiz.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -24,5 +27,41 @@ impl TestSession {
             let prefix = self.session_id.strip_suffix(&self.quiz_id)?.strip_suffix('_')?;
             (!prefix.is_empty()).then_some(prefix)
         })
+    }
+
+    /// Counts a start between 20:00 and 24:00 UTC, which is 01:30 to 05:30 in India: no test begins then. Its sender has put a
+    /// `Z` behind India's clock.
+    pub(crate) fn check(&self, problems: &mut Problems) {
+        if let Some(start) = self.start.filter(|start| Offset::UTC.to_datetime(*start).hour() >= 20) {
+            let at = crate::in_india(start).strftime("%H:%M");
+            let example = format!("session {}: it starts at {at} in India", self.session_id);
+            problems.add(ProblemKind::StartAtNight, example);
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::TestSession;
+    use crate::problem::{ProblemKind, Problems};
+
+    #[test]
+    fn starts_at_night_are_counted() {
+        let problems = |start: &str| {
+            let mut problems = Problems::default();
+            let start = Some(start.parse().unwrap());
+            TestSession { session_id: "S".into(), start, ..TestSession::default() }.check(&mut problems);
+            problems
+        };
+        for (start, count) in [
+            ("2026-05-01T19:59:59Z", 0),
+            ("2026-05-01T20:00:00Z", 1),
+            ("2026-05-01T23:59:59Z", 1),
+            ("2026-05-02T00:00:00Z", 0),
+        ] {
+            assert_eq!(problems(start).count(ProblemKind::StartAtNight), count, "{start}");
+        }
+        let example = problems("2026-05-01T20:00:00Z").iter().next().unwrap().example;
+        assert_eq!(example, "session S: it starts at 01:30 in India");
     }
 }

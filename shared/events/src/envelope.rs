@@ -3,7 +3,8 @@ use serde::Deserialize;
 use std::collections::HashMap;
 
 use crate::error::EventError;
-use crate::event::{Event, parse};
+use crate::event::{Event, parse_by};
+use crate::session_clock::SessionClock;
 
 /// Notifications within each other that are read.
 const ENVELOPES: usize = 3;
@@ -21,6 +22,8 @@ pub struct QueueMessage {
     pub sent_at: Option<Timestamp>,
     /// How often the message has been received, this time included; at least 1.
     pub receive_count: u32,
+    /// How its sender writes the times of a description.
+    pub session_clock: SessionClock,
 }
 
 /// SNS's notification, the part that is read.
@@ -51,7 +54,7 @@ impl QueueMessage {
     /// a topic can forward what another topic sent.
     ///
     /// # Errors
-    /// [`EventError`] as of [`parse`].
+    /// [`EventError`] as of [`parse_by`].
     pub fn event(&self) -> Result<Event, EventError> {
         let (mut body, mut event_type) = (self.body.clone(), self.event_type.clone());
         for _ in 0..ENVELOPES {
@@ -63,6 +66,6 @@ impl QueueMessage {
                 _ => break,
             }
         }
-        parse(&body, event_type.as_deref())
+        parse_by(self.session_clock, &body, event_type.as_deref())
     }
 }

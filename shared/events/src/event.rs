@@ -1,10 +1,10 @@
-use jiff::Timestamp;
-use jiff::civil::DateTime;
+use jiff::{SignedDuration, Timestamp};
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
 use crate::error::EventError;
 use crate::foreign::Foreign;
+use crate::session_clock::{self, SessionClock};
 use crate::session_id::SessionTarget;
 
 /// What one invocation of a function can sync, however its time goes.
@@ -63,7 +63,10 @@ impl SyncRequest {
         add("requested_by", self.requested_by.clone().map(Value::from));
         add("backfill_id", self.backfill_id.clone().map(Value::from));
         add("follow_up_depth", self.follow_up_depth.map(Value::from));
-        add("session", self.session.as_deref().and_then(|session| serde_json::to_value(session).ok()));
+        add(
+            "session",
+            self.session.as_deref().and_then(|session| serde_json::to_value(session).ok()).map(with_offsets),
+        );
         Value::Object(fields)
     }
 }
@@ -119,6 +122,18 @@ impl Event {
 /// # Errors
 /// [`EventError`] names what is wrong, and with which field, or which service's message arrived.
 pub fn parse(message: &str, type_attribute: Option<&str>) -> Result<Event, EventError> {
+    parse_by(SessionClock::default(), message, type_attribute)
+}
+
+/// [`parse`], where the sender's times are by this clock.
+///
+/// # Errors
+/// As of [`parse`].
+pub fn parse_by(
+    clock: SessionClock,
+    message: &str,
+    type_attribute: Option<&str>,
+) -> Result<Event, EventError> {
     let message = message.trim().trim_start_matches('\u{feff}').trim();
     if message.is_empty() {
         return Err(EventError::Empty);
@@ -149,10 +164,23 @@ pub fn parse(message: &str, type_attribute: Option<&str>) -> Result<Event, Event
         None => fields.text("event")?,
     };
     match named.or(type_attribute.map(str::trim).filter(|name| !name.is_empty())) {
-        None | Some("session.sync") => fields.sync_request().map(Event::SessionSync),
+        None | Some("session.sync") => fields.sync_request(clock).map(Event::SessionSync),
         Some("quiz.completed") => fields.completion().map(Event::QuizCompleted),
         Some(other) => Err(EventError::UnknownType(shortened(other))),
     }
+}
+
+/// A description whose times end in `+00:00` and not in `Z`, which some senders put behind India's clock.
+fn with_offsets(mut description: Value) -> Value {
+    for field in ["start_time", "end_time"] {
+        if let Some(Value::String(time)) = description.get_mut(field)
+            && time.ends_with('Z')
+        {
+            time.truncate(time.len() - 1);
+            time.push_str("+00:00");
+        }
+    }
+    description
 }
 
 /// Whether the object has what each event of ours has.
@@ -176,7 +204,7 @@ fn looks_like_json(message: &str) -> bool {
 struct Fields(Map<String, Value>);
 
 impl Fields {
-    fn sync_request(&self) -> Result<SyncRequest, EventError> {
+    fn sync_request(&self, clock: SessionClock) -> Result<SyncRequest, EventError> {
         let quiz_id = self.text("quiz_id")?;
         let targets = match (self.text("session_id")?, self.get("session_ids")) {
             (Some(id), None) => vec![SessionTarget::new(id, quiz_id, "session_id")?],
@@ -189,7 +217,7 @@ impl Fields {
         };
         let session = match self.get("session") {
             None => None,
-            Some(Value::Object(fields)) => Some(Box::new(Fields(fields.clone()).description()?)),
+            Some(Value::Object(fields)) => Some(Box::new(Fields(fields.clone()).description(clock)?)),
             Some(other) => return Err(unfit("session", "an object", other)),
         };
         Ok(SyncRequest {
@@ -209,18 +237,19 @@ impl Fields {
         Ok(Completion {
             target: SessionTarget::new(session_id, self.text("quiz_id")?, "session_id")?,
             user_id: self.text("user_id")?.map(str::to_owned),
-            completed_at: time("completed_at", completed_at, 0)?,
+            completed_at: time("completed_at", completed_at, |text| {
+                session_clock::read(text, SignedDuration::ZERO)
+            })?,
         })
     }
 
-    fn description(&self) -> Result<SessionDescription, EventError> {
+    fn description(&self, clock: SessionClock) -> Result<SessionDescription, EventError> {
         let text = |field: &str| {
             let text = self.text(field).map_err(|error| within("session", error))?;
             Ok(text.map(str::to_owned))
         };
         let time = |field: &str| {
-            const INDIA_AHEAD_SECONDS: i64 = 19_800;
-            let read = |value| time(&format!("session.{field}"), value, INDIA_AHEAD_SECONDS);
+            let read = |value| time(&format!("session.{field}"), value, |text| clock.read(text));
             self.get(field).filter(|value| value.as_str() != Some("")).map(read).transpose()
         };
         Ok(SessionDescription {
@@ -283,18 +312,13 @@ fn many(ids: &[Value], quiz_id: Option<&str>) -> Result<Vec<SessionTarget>, Even
     ids.iter().enumerate().map(target).collect()
 }
 
-/// As quizzes store their times.
-const TWELVE_HOURS: &str = "%Y-%m-%d %I:%M:%S %p";
-
-/// An ISO time with its clock, or one of [`TWELVE_HOURS`]; one without zone is `ahead` seconds ahead of UTC.
-fn time(field: &str, value: &Value, ahead: i64) -> Result<Timestamp, EventError> {
+fn time(
+    field: &str,
+    value: &Value,
+    read: impl Fn(&str) -> Option<Timestamp>,
+) -> Result<Timestamp, EventError> {
     let text = value.as_str().ok_or_else(|| unfit(field, "an ISO time", value))?.trim();
-    let without_zone = || {
-        let clock: DateTime = text.parse().or_else(|_| DateTime::strptime(TWELVE_HOURS, text)).ok()?;
-        let utc = jiff::tz::Offset::UTC.to_timestamp(clock).ok()?;
-        utc.checked_sub(jiff::SignedDuration::from_secs(ahead)).ok()
-    };
-    text.parse().ok().or_else(without_zone).filter(|_| text.contains(':')).ok_or_else(|| {
+    read(text).ok_or_else(|| {
         let given = shortened(text);
         invalid(field, &format!("is no ISO time such as 2024-04-30T18:15:00Z: {given:?}"))
     })

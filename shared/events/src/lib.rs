@@ -10,12 +10,13 @@ mod notice;
 mod notice_message;
 mod outage;
 mod reconciled;
+mod session_clock;
 mod session_id;
 
 pub use card_update::{CardUpdate, Moment};
 pub use envelope::QueueMessage;
 pub use error::EventError;
-pub use event::{Completion, Event, SessionDescription, SyncRequest, parse};
+pub use event::{Completion, Event, SessionDescription, SyncRequest, parse, parse_by};
 pub use notice::{
     Backfill, BackfillFailure, HistogramBin, MessagesDropped, MessagesParked, Notice, NoticeKind,
     NoticeProblem, SyncFailed, SyncFinished,
@@ -23,4 +24,5 @@ pub use notice::{
 pub use notice_message::{Alarm, NoticeMessage, OtherMessage};
 pub use outage::{Outage, OutageOver};
 pub use reconciled::{BehindBecause, BehindSink, RequestedTest, SyncsRequested, UnknownTest};
+pub use session_clock::SessionClock;
 pub use session_id::{SessionTarget, quiz_id_of};

@@ -3,8 +3,11 @@
 
 use proptest::prelude::*;
 use quiz_events::{
-    Event, EventError, QueueMessage, SessionDescription, SessionTarget, SyncRequest, parse, quiz_id_of,
+    Event, EventError, QueueMessage, SessionClock, SessionDescription, SessionTarget, SyncRequest, parse,
+    quiz_id_of,
 };
+
+use serde_json::json;
 
 const ID: &str = "EnableStudents_6715f621e1eb083bfa9b56cc";
 const QUIZ: &str = "6715f621e1eb083bfa9b56cc";
@@ -102,7 +105,7 @@ fn every_error_names_its_field() {
         .map(|message| format!("{message}\n    {}", error(message)))
         .join("\n")
     );
-    let many = serde_json::json!({"session_ids": vec![QUIZ; 101]}).to_string();
+    let many = json!({"session_ids": vec![QUIZ; 101]}).to_string();
     assert_eq!(error(&many), "`session_ids` has 101 ids; at most 100 are allowed in one event");
     let long = format!(r#"{{"session_id":"{}_{QUIZ}"}}"#, "a".repeat(600));
     assert_eq!(error(&long), "`session_id` has 625 bytes; at most 512 are allowed");
@@ -111,7 +114,7 @@ fn every_error_names_its_field() {
 #[test]
 fn both_envelopes_are_read_and_the_attribute_tells_the_type() {
     let event = format!(r#"{{"session_id":"{ID}","completed_at":"2024-04-30T18:15:00Z"}}"#);
-    let notification = serde_json::json!({
+    let notification = json!({
         "Type": "Notification", "MessageId": "m", "TopicArn": "arn:aws:sns:ap-south-1:1:quiz-events",
         "Message": event, "Timestamp": "2024-04-30T18:15:01Z",
         "MessageAttributes": {"type": {"Type": "String", "Value": "quiz.completed"}},
@@ -123,7 +126,7 @@ fn both_envelopes_are_read_and_the_attribute_tells_the_type() {
     assert_eq!(raw.event(), enveloped.event());
     let bare = QueueMessage { body: event, ..QueueMessage::default() };
     assert!(matches!(bare.event(), Ok(Event::SessionSync(_))));
-    let by_hand = serde_json::json!({"Type": "Notification", "TopicArn": "arn", "Message": ID});
+    let by_hand = json!({"Type": "Notification", "TopicArn": "arn", "Message": ID});
     let by_hand = QueueMessage { body: by_hand.to_string(), ..QueueMessage::default() };
     assert!(matches!(by_hand.event(), Ok(Event::SessionSync(_))));
 }
@@ -161,10 +164,9 @@ fn event_within_other_wrappings_is_read() {
     let expected = parse(&event, None).unwrap();
     let twice = serde_json::Value::String(event.clone()).to_string();
     let detail: serde_json::Value = serde_json::from_str(&event).unwrap();
-    let bridge = serde_json::json!({"detail-type": "quiz", "source": "backend", "detail": detail});
-    let within = |message: &str| {
-        serde_json::json!({"Type": "Notification", "TopicArn": "arn", "Message": message}).to_string()
-    };
+    let bridge = json!({"detail-type": "quiz", "source": "backend", "detail": detail});
+    let within =
+        |message: &str| json!({"Type": "Notification", "TopicArn": "arn", "Message": message}).to_string();
     for body in [twice, bridge.to_string(), within(&within(&event))] {
         let message = QueueMessage { body: body.clone(), ..QueueMessage::default() };
         assert_eq!(message.event().as_ref(), Ok(&expected), "{body}");
@@ -221,4 +223,20 @@ fn a_request_to_sync_is_read_as_it_was_written() {
         let read = parse(&request.to_json().to_string(), None).unwrap();
         assert_eq!(read, Event::SessionSync(request));
     }
+}
+
+#[test]
+fn db_service_times_are_indias_clock_and_stay_right_when_republished() {
+    let clock = SessionClock::India;
+    let body = json!({"session_id": ID, "session": {
+        "start_time": "2026-05-01T20:00:00Z", "end_time": "2026-05-01T23:45:00+05:30",
+    }});
+    let message = |body: String| QueueMessage { body, session_clock: clock, ..QueueMessage::default() };
+    let Ok(Event::SessionSync(request)) = message(body.to_string()).event() else { panic!("{body}") };
+    let session = request.session.as_deref().unwrap();
+    let times = [session.start_time, session.end_time].map(|time| time.unwrap().to_string());
+    assert_eq!(times, ["2026-05-01T14:30:00Z", "2026-05-01T18:15:00Z"]);
+    // what the command publishes says its offset, so the function does not shift it again
+    let again = message(request.to_json().to_string()).event().unwrap();
+    assert_eq!(again, Event::SessionSync(request));
 }

@@ -54,6 +54,7 @@ fn message(record: SqsMessage) -> QueueMessage {
         event_type: record.message_attributes.get(TYPE).and_then(|it| it.string_value.clone()),
         sent_at: sent_at.and_then(|millis| Timestamp::from_millisecond(millis).ok()),
         receive_count: receives.unwrap_or(1),
+        ..QueueMessage::default()
     }
 }
 
@@ -139,6 +140,7 @@ mod tests {
             event_type: Some("quiz.completed".into()),
             sent_at: jiff::Timestamp::from_millisecond(5).ok(),
             receive_count: 2,
+            ..QueueMessage::default()
         };
         let there = event(vec![message.clone()], "arn");
         assert_eq!(by_queue(there), [("arn".to_owned(), vec![message])]);

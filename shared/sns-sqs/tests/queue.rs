@@ -53,6 +53,7 @@ fn received(message: Message) -> QueueMessage {
         event_type: strings(message.message_attributes).remove("type"),
         sent_at: None,
         receive_count: count.unwrap(),
+        ..QueueMessage::default()
     }
 }
 

@@ -49,5 +49,5 @@ pub fn connect(
     };
     let limits = BatchLimits { backoff: settings.backoff, ..limits };
     let batches = BatchHandler { sync: Arc::new(engine), coordinator, listener, clock, limits };
-    Handler::new(batches, Arc::new(queues))
+    Handler::new(batches, Arc::new(queues)).with_session_clock(settings.session_clock)
 }

@@ -1,6 +1,7 @@
 use std::sync::Arc;
 
 use aws_lambda_events::sqs::{SqsBatchResponse, SqsEvent};
+use quiz_events::SessionClock;
 use quiz_pipeline::batch::BatchHandler;
 use quiz_pipeline::ports::SourceQueues;
 use quiz_runtime::sqs;
@@ -10,18 +11,26 @@ use tokio::time::Instant;
 pub struct Handler {
     batches: BatchHandler,
     queues: Arc<dyn SourceQueues>,
+    session_clock: SessionClock,
 }
 
 impl Handler {
     #[must_use]
     pub fn new(batches: BatchHandler, queues: Arc<dyn SourceQueues>) -> Self {
-        Self { batches, queues }
+        Self { batches, queues, session_clock: SessionClock::default() }
+    }
+
+    /// From now on reads the times of descriptions by this clock.
+    #[must_use]
+    pub fn with_session_clock(self, session_clock: SessionClock) -> Self {
+        Self { session_clock, ..self }
     }
 
     /// Handles one event before `deadline`; the answer names the messages that are to come again.
     pub async fn handle(&self, event: SqsEvent, deadline: Instant) -> SqsBatchResponse {
         let mut failed = Vec::new();
-        for (arn, messages) in sqs::by_queue(event) {
+        for (arn, mut messages) in sqs::by_queue(event) {
+            messages.iter_mut().for_each(|message| message.session_clock = self.session_clock);
             let queue = self.queues.by_arn(&arn);
             let report = self.batches.handle(&messages, &*queue, deadline).await;
             tracing::info!(

@@ -1,6 +1,7 @@
 use std::collections::HashSet;
 use std::time::Duration;
 
+use quiz_events::SessionClock;
 use quiz_pipeline::Rules;
 use quiz_pipeline::batch::Backoff;
 use quiz_runtime::{Environment, SecretSource};
@@ -22,6 +23,8 @@ pub struct SourceSettings {
     pub metrics_namespace: String,
     /// The table of the sync states.
     pub state_table: String,
+    /// How the senders of events write the times of a description.
+    pub session_clock: SessionClock,
     pub rules: Rules,
     /// How long a message waits that failed for now.
     pub backoff: Backoff,
@@ -36,10 +39,16 @@ impl SourceSettings {
             notices_topic: env.optional("NOTICES_TOPIC_ARN"),
             metrics_namespace: env.or("METRICS_NAMESPACE", "QuizEtl"),
             state_table: env.or("SYNC_STATE_TABLE", "quiz_sync_state"),
+            session_clock: session_clock(env),
             rules: rules(env),
             backoff: backoff(env),
         }
     }
+}
+
+/// How the senders of events write the times of a description.
+pub fn session_clock(env: &mut Environment) -> SessionClock {
+    env.parsed(SessionClock::VARIABLE, SessionClock::default(), "utc or india")
 }
 
 fn rules(env: &mut Environment) -> Rules {

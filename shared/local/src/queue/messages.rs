@@ -81,6 +81,7 @@ impl Messages {
                 event_type: message.event_type.clone(),
                 sent_at: Some(message.sent_at),
                 receive_count: message.receive_count,
+                ..QueueMessage::default()
             });
         }
         received
