@@ -1,6 +1,6 @@
 //! Reading a document's fields, of whichever BSON type the Quiz Engine stored them.
 
-use bson::{Bson, Document};
+use bson::{Bson, Decimal128, Document};
 
 /// An id, whether it is stored as text or as an `ObjectId`; `None` where it is neither, or empty.
 pub(crate) fn id(document: &Document, field: &str) -> Option<String> {
@@ -18,20 +18,38 @@ pub(crate) fn text(document: &Document, field: &str) -> Option<String> {
         Bson::String(text) => Some(text.trim()).filter(|text| !text.is_empty()).map(str::to_owned),
         Bson::Int32(number) => Some(number.to_string()),
         Bson::Int64(number) => Some(number.to_string()),
-        Bson::Double(number) if number.fract() == 0.0 && number.abs() < 1e15 => Some(format!("{number:.0}")),
+        Bson::Double(number) => whole(*number),
+        Bson::Decimal128(number) => whole(decimal(*number)),
         _ => None,
     }
 }
 
-/// A finite number, of whichever BSON type.
+fn whole(number: f64) -> Option<String> {
+    (number.fract() == 0.0 && number.abs() < 1e15).then(|| format!("{number:.0}"))
+}
+
+/// A finite number, of whichever BSON type. A text that is a number, such as `"4"` or `" 0.5 "`, is a number too.
 pub(crate) fn number(document: &Document, field: &str) -> Option<f64> {
-    match document.get(field)? {
-        Bson::Int32(value) => Some(f64::from(*value)),
+    as_number(document.get(field)?)
+}
+
+/// As [`number`], of a value.
+pub(crate) fn as_number(value: &Bson) -> Option<f64> {
+    let number = match value {
+        Bson::Int32(value) => f64::from(*value),
         #[expect(clippy::cast_precision_loss, reason = "counts and marks are far below 2^53")]
-        Bson::Int64(value) => Some(*value as f64),
-        Bson::Double(value) if value.is_finite() => Some(*value),
-        _ => None,
-    }
+        Bson::Int64(value) => *value as f64,
+        Bson::Double(value) => *value,
+        Bson::Decimal128(value) => decimal(*value),
+        Bson::String(text) => text.trim().parse().ok()?,
+        _ => return None,
+    };
+    number.is_finite().then_some(number)
+}
+
+/// The nearest double, as Rust's parser knows all spellings that BSON defines for a decimal.
+pub(crate) fn decimal(value: Decimal128) -> f64 {
+    value.to_string().parse().unwrap_or(f64::NAN)
 }
 
 /// Whether a flag is set, as the backend's Python takes it: an absent one is `default`, null is not set,
@@ -44,6 +62,7 @@ pub(crate) fn flag(document: &Document, field: &str, default: bool) -> bool {
         Some(Bson::Int32(value)) => *value != 0,
         Some(Bson::Int64(value)) => *value != 0,
         Some(Bson::Double(value)) => *value != 0.0,
+        Some(Bson::Decimal128(value)) => decimal(*value) != 0.0,
         Some(Bson::String(value)) => !value.is_empty(),
         Some(Bson::Array(values)) => !values.is_empty(),
         Some(Bson::Document(fields)) => !fields.is_empty(),
@@ -63,15 +82,36 @@ pub(crate) fn is_given(document: &Document, field: &str) -> bool {
 
 #[cfg(test)]
 mod tests {
-    use bson::{Bson, bson, doc};
+    use bson::{Bson, Decimal128, bson, doc};
 
-    use super::flag;
+    use super::{flag, number, text};
+
+    fn decimal(text: &str) -> Bson {
+        Bson::Decimal128(text.parse::<Decimal128>().unwrap_or_else(|_| Decimal128::from_bytes([0; 16])))
+    }
+
+    #[test]
+    fn numbers_are_read_from_text_and_decimals() {
+        let number = |value: Bson| number(&doc! {"marks": value}, "marks");
+        for (stored, read) in [("4", 4.0), (" -1 ", -1.0), ("0.5", 0.5), ("4.0", 4.0), ("+3", 3.0)] {
+            assert_eq!(number(bson!(stored)), Some(read), "{stored}");
+        }
+        for (stored, read) in [("4", 4.0), ("-0.25", -0.25), ("1E+2", 100.0)] {
+            assert_eq!(number(decimal(stored)), Some(read), "{stored}");
+        }
+        for stored in [bson!("four"), bson!(""), bson!("NaN"), bson!("inf"), bson!("1,5"), decimal("NaN")] {
+            assert_eq!(number(stored.clone()), None, "{stored}");
+        }
+        assert_eq!(text(&doc! {"grade": decimal("12.0")}, "grade").as_deref(), Some("12"));
+        assert_eq!(text(&doc! {"grade": decimal("NaN")}, "grade"), None);
+    }
 
     #[test]
     fn flags_are_taken_as_the_backend_takes_them() {
         let flag = |value: Bson| flag(&doc! {"flag": value}, "flag", true);
-        assert!(![bson!(0), bson!(0.0), Bson::Null, bson!(false), bson!("")].into_iter().any(flag));
-        assert!([bson!(1), bson!(2_i64), bson!(0.5), bson!("no")].into_iter().all(flag));
+        let unset = [bson!(0), bson!(0.0), decimal("0.0"), Bson::Null, bson!(false), bson!("")];
+        assert!(!unset.into_iter().any(flag));
+        assert!([bson!(1), bson!(2_i64), bson!(0.5), decimal("0.5"), bson!("no")].into_iter().all(flag));
         assert!(super::flag(&doc! {}, "flag", true));
     }
 }

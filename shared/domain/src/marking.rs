@@ -1,11 +1,13 @@
 use bson::{Bson, Document};
 
 use crate::fields::{self, is_given};
-use crate::problem::{ProblemKind, Problems};
 use crate::quiz::QuizKind;
+use crate::value::Value;
 
 /// Beyond this, either way, marks are a mistake.
 const MOST_MARKS: f64 = 1e6;
+/// Characters of a text that an error shows.
+const MOST_SHOWN: usize = 40;
 
 /// The marks that a set gives for a question's outcome.
 #[derive(Clone, Debug, PartialEq)]
@@ -34,32 +36,17 @@ impl MarkingScheme {
         Self { correct, wrong, skipped: 0.0, partial: None }
     }
 
-    pub(crate) fn read(scheme: &Document, place: &str, problems: &mut Problems) -> Self {
-        let mut marks = |of: &Document, field: &str| {
-            if let Some(marks) = fields::number(of, field).filter(|marks| marks.abs() <= MOST_MARKS) {
-                return marks;
-            }
-            if is_given(of, field) {
-                let example =
-                    format!("{place}: `{field}` is no number between −{MOST_MARKS} and {MOST_MARKS}");
-                problems.add(ProblemKind::MarkingUnreadable, example);
-            }
-            0.0
-        };
-        let correct = marks(scheme, "correct");
-        let wrong = marks(scheme, "wrong");
-        let skipped = marks(scheme, "skipped");
-        let partial = scheme.get_array("partial").ok().map(|rules| {
-            rules
-                .iter()
-                .filter_map(Bson::as_document)
-                .map(|rule| PartialRule { selected: selected(rule), marks: marks(rule, "marks") })
-                .collect()
-        });
-        if is_given(scheme, "partial") && partial.is_none() {
-            problems.add(ProblemKind::MarkingUnreadable, format!("{place}: `partial` is not a list"));
-        }
-        Self { correct, wrong, skipped, partial }
+    /// A field that is absent or null gives 0.
+    ///
+    /// # Errors
+    /// Which field cannot be read, and why: a report without it would be wrong.
+    pub(crate) fn read(scheme: &Document) -> Result<Self, String> {
+        Ok(Self {
+            correct: marks(scheme, "correct")?,
+            wrong: marks(scheme, "wrong")?,
+            skipped: marks(scheme, "skipped")?,
+            partial: list(scheme, "partial")?.map(rules).transpose()?,
+        })
     }
 
     /// Marks for a partly correct answer: of the first rule that fits the number of options selected.
@@ -71,7 +58,66 @@ impl MarkingScheme {
     }
 }
 
-fn selected(rule: &Document) -> Vec<f64> {
-    let conditions = rule.get_array("conditions").map(Vec::as_slice).unwrap_or_default();
-    conditions.iter().filter_map(|it| fields::number(it.as_document()?, "num_correct_selected")).collect()
+fn rules(rules: &[Bson]) -> Result<Vec<PartialRule>, String> {
+    let rules = rules.iter().enumerate().map(|(at, rule)| {
+        let place = format!("partial[{at}]");
+        let Bson::Document(rule) = rule else {
+            return Err(format!("{place} is {}, not an object", shown(rule)));
+        };
+        let read = || Ok(PartialRule { selected: selected(rule)?, marks: marks(rule, "marks")? });
+        read().map_err(|what: String| format!("{place}.{what}"))
+    });
+    rules.collect()
+}
+
+fn selected(rule: &Document) -> Result<Vec<f64>, String> {
+    let conditions = list(rule, "conditions")?.unwrap_or_default().iter().enumerate();
+    let numbers = conditions.map(|(at, condition)| {
+        let place = format!("conditions[{at}]");
+        let Bson::Document(condition) = condition else {
+            return Err(format!("{place} is {}, not an object", shown(condition)));
+        };
+        number(condition, "num_correct_selected").map_err(|what| format!("{place}.{what}"))
+    });
+    numbers.filter_map(Result::transpose).collect()
+}
+
+/// A list; `None` where it is absent or null.
+fn list<'a>(document: &'a Document, field: &str) -> Result<Option<&'a [Bson]>, String> {
+    match document.get(field) {
+        None | Some(Bson::Null) => Ok(None),
+        Some(Bson::Array(values)) => Ok(Some(values)),
+        Some(other) => Err(format!("{field} is {}, not a list", shown(other))),
+    }
+}
+
+fn marks(document: &Document, field: &str) -> Result<f64, String> {
+    let marks = number(document, field)?.unwrap_or_default();
+    if marks.abs() > MOST_MARKS {
+        return Err(format!("{field} is {marks}, not between -{MOST_MARKS} and {MOST_MARKS}"));
+    }
+    Ok(marks)
+}
+
+/// A number; `None` where it is absent or null. The error names the field.
+pub(crate) fn number(document: &Document, field: &str) -> Result<Option<f64>, String> {
+    if !is_given(document, field) {
+        return Ok(None);
+    }
+    let number = fields::number(document, field);
+    let stored = || document.get(field).map_or_else(String::new, shown);
+    number.map(Some).ok_or_else(|| format!("{field} is {}, not a number", stored()))
+}
+
+/// A value of the quiz, for an error.
+pub(crate) fn shown(value: &Bson) -> String {
+    match value {
+        Bson::String(text) => {
+            let short: String = text.chars().take(MOST_SHOWN).collect();
+            format!("{short:?}")
+        }
+        Bson::Double(number) => number.to_string(),
+        Bson::Decimal128(number) => number.to_string(),
+        other => Value::read(Some(other)).kind().to_owned(),
+    }
 }

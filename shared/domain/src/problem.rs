@@ -14,7 +14,6 @@ pub enum ProblemKind {
     QuestionWithoutKey,
     QuestionOfUnknownType,
     QuestionTextMissing,
-    MarkingUnreadable,
     LimitBeyondQuestions,
     TimeUnreadable,
     StartAtNight,
@@ -37,7 +36,6 @@ impl ProblemKind {
             Self::QuestionWithoutKey => "question_without_key",
             Self::QuestionOfUnknownType => "question_of_unknown_type",
             Self::QuestionTextMissing => "question_text_missing",
-            Self::MarkingUnreadable => "marking_unreadable",
             Self::LimitBeyondQuestions => "limit_beyond_questions",
             Self::TimeUnreadable => "time_unreadable",
             Self::StartAtNight => "start_at_night",
@@ -52,7 +50,7 @@ impl ProblemKind {
     pub fn advice(self) -> &'static str {
         match self {
             Self::AttemptUnreadable => {
-                "the student has no report: mend the session document, then sync again"
+                "the student has no report: correct the session document, then sync again"
             }
             Self::AttemptOfAnotherQuiz => "left out: the session document names another quiz",
             Self::AnswersMissing => {
@@ -68,13 +66,10 @@ impl ProblemKind {
             Self::QuestionTextMissing => {
                 "its subject falls back to the set's, and it is in no chapter: put it into `questions`"
             }
-            Self::MarkingUnreadable => {
-                "marks that cannot be read count as 0, a limit as none: mend the quiz, then sync again"
-            }
             Self::LimitBeyondQuestions => {
                 "the maximum cannot be reached: the set allows more questions than it has"
             }
-            Self::TimeUnreadable => "taken as not given: mend the test's schedule",
+            Self::TimeUnreadable => "taken as not given: correct the test's schedule",
             Self::StartAtNight => {
                 "if its sender writes India's clock with a `Z`, set SESSION_CLOCK to india, then publish it again"
             }

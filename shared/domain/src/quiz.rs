@@ -4,8 +4,8 @@ use bson::{Bson, Document};
 use jiff::Timestamp;
 use thiserror::Error;
 
-use crate::fields::{self, is_given};
-use crate::marking::MarkingScheme;
+use crate::fields;
+use crate::marking::{self, MarkingScheme};
 use crate::problem::{ProblemKind, Problems};
 use crate::question::Question;
 use crate::round::round2;
@@ -15,13 +15,14 @@ use crate::time;
 use crate::value::Value;
 
 const LIMIT: &str = "max_questions_allowed_to_attempt";
+const SCHEME: &str = "marking_scheme";
 /// Beyond this a number is a mistake.
 const MOST_QUESTIONS: f64 = 1e6;
 
 /// Why a quiz document cannot be used at all. A retry cannot help: the document must change.
 #[derive(Debug, Error, PartialEq, Eq)]
 pub enum QuizError {
-    #[error("quiz {quiz_id} is malformed: {what}")]
+    #[error("quiz {quiz_id} is malformed: {what}; correct the quiz, then sync again")]
     Malformed { quiz_id: String, what: String },
 }
 
@@ -198,21 +199,11 @@ impl Quiz {
             self.questions.push(question);
         }
         let all = u32::try_from(stubs.len()).unwrap_or(u32::MAX);
-        let place = format!("quiz {}, question_sets[{index}]", self.id);
-        let limit = fields::number(set, LIMIT).map_or(all, to_count);
-        if is_given(set, LIMIT) && fields::number(set, LIMIT).is_none() {
-            problems.add(ProblemKind::MarkingUnreadable, format!("{place}: `{LIMIT}` is not a number"));
-        }
-        if is_given(set, "marking_scheme") && fields::object(set, "marking_scheme").is_none() {
-            problems
-                .add(ProblemKind::MarkingUnreadable, format!("{place}: `marking_scheme` is not an object"));
-        }
-        let scheme = fields::object(set, "marking_scheme")
-            .or_else(|| fields::object(stubs.first()?.as_document()?, "marking_scheme"));
-        let marking = match scheme {
-            Some(scheme) => MarkingScheme::read(scheme, &place, problems),
-            None => MarkingScheme::of_kind(&self.kind),
-        };
+        // a form is never scored, so it can have no marks that are wrong
+        let rules =
+            if scored { self.rules(set, stubs) } else { Ok((None, MarkingScheme::of_kind(&self.kind))) };
+        let (limit, marking) = rules.map_err(|what| wrong(format!("question_sets[{index}].{what}")))?;
+        let limit = limit.map_or(all, to_count);
         let allowed = limit.saturating_sub(ungraded);
         self.sets.push(QuestionSet {
             id: fields::id(set, "_id").unwrap_or_default(),
@@ -225,6 +216,27 @@ impl Quiz {
             len: stubs.len(),
         });
         Ok(())
+    }
+
+    /// A set's limit and its marks. What is given and cannot be read is an error: without it each report would be wrong.
+    fn rules(&self, set: &Document, stubs: &[Bson]) -> Result<(Option<f64>, MarkingScheme), String> {
+        let limit = marking::number(set, LIMIT)?;
+        if let Some(limit) = limit.filter(|limit| limit.fract() != 0.0) {
+            return Err(format!("{LIMIT} is {limit}, not a whole number"));
+        }
+        let first = stubs.first().and_then(Bson::as_document);
+        let (prefix, scheme) = match (object(set, SCHEME)?, first) {
+            (None, Some(first)) => {
+                let scheme = object(first, SCHEME).map_err(|what| format!("questions[0].{what}"))?;
+                (format!("questions[0].{SCHEME}"), scheme)
+            }
+            (scheme, _) => (SCHEME.to_owned(), scheme),
+        };
+        let marking = match scheme {
+            Some(scheme) => MarkingScheme::read(scheme).map_err(|what| format!("{prefix}.{what}"))?,
+            None => MarkingScheme::of_kind(&self.kind),
+        };
+        Ok((limit, marking))
     }
 
     /// What the test is called where its session has no name of its own.
@@ -252,6 +264,15 @@ impl QuestionSet {
     /// How many questions an attempt may answer that has no record of some ungraded ones.
     pub(crate) fn allowed_with(&self, tally: &Tally) -> u32 {
         self.limit.saturating_sub(self.ungraded.saturating_sub(tally.unreached))
+    }
+}
+
+/// A sub-document; `None` where it is absent or null. The error names the field.
+fn object<'a>(document: &'a Document, field: &str) -> Result<Option<&'a Document>, String> {
+    match document.get(field) {
+        None | Some(Bson::Null) => Ok(None),
+        Some(Bson::Document(object)) => Ok(Some(object)),
+        Some(other) => Err(format!("{field} is {}, not an object", marking::shown(other))),
     }
 }
 

@@ -4,8 +4,10 @@ use std::collections::BTreeMap;
 use bson::Bson;
 use serde::{Serialize, Serializer};
 
-/// An answer or a key as it was stored, of whatever shape. Whole and floating numbers are one kind:
-/// `2`, `2i64` and `2.0` are equal.
+use crate::fields;
+
+/// An answer or a key as it was stored, of whatever shape. Numbers of all BSON types are one kind: `2`, `2i64`, `2.0` and
+/// the decimal `2` are equal. A text is never a number.
 #[derive(Clone, Debug, Default)]
 pub enum Value {
     #[default]
@@ -39,9 +41,13 @@ impl Value {
             Some(Bson::ObjectId(_)) => Self::Other("object id"),
             Some(Bson::DateTime(_) | Bson::Timestamp(_)) => Self::Other("date"),
             Some(Bson::Binary(_)) => Self::Other("bytes"),
-            Some(Bson::Decimal128(_)) => Self::Other("decimal"),
+            Some(Bson::Decimal128(value)) => Self::decimal(*value),
             Some(_) => Self::Other("unusual BSON type"),
         }
+    }
+
+    fn decimal(value: bson::Decimal128) -> Self {
+        value.to_string().parse().map_or_else(|_| Self::Float(fields::decimal(value)), Self::Int)
     }
 
     #[must_use]
@@ -214,6 +220,7 @@ pub(crate) fn is_blank(text: &str) -> bool {
 }
 
 #[cfg(test)]
+#[allow(clippy::panic, reason = "a test may panic")]
 mod tests {
     use super::Value;
     use bson::{Bson, bson};
@@ -248,6 +255,18 @@ mod tests {
             .collect();
         let reversed: Vec<Bson> = mixed.iter().rev().cloned().collect();
         assert!(!same(&bson!(mixed), &bson!(reversed)), "not a number equals nothing");
+    }
+
+    #[test]
+    fn decimals_are_numbers_and_texts_are_not() {
+        let decimal = |text: &str| Bson::Decimal128(text.parse().unwrap_or_else(|_| panic!("{text}")));
+        assert!(same(&decimal("2"), &bson!(2)));
+        assert!(same(&bson!(2.5), &decimal("2.50")));
+        assert!(same(&bson!([decimal("9007199254740993"), decimal("1.0")]), &bson!([1, (1_i64 << 53) + 1])));
+        assert!(!same(&decimal("NaN"), &decimal("NaN")));
+        assert!(!same(&bson!("2"), &bson!(2)));
+        assert_eq!(Value::read(Some(&decimal("-0.5"))).as_number(), Some(-0.5));
+        assert_eq!(Value::read(Some(&bson!("2"))).as_number(), None);
     }
 
     #[test]

@@ -160,14 +160,13 @@ fn odd_numbers_and_times_are_counted_problems() {
     let document = doc! {
         "_id": "quiz", "metadata": {"quiz_type": "assessment", "session_end_time": "soon"},
         "question_sets": [{"_id": "s", "max_questions_allowed_to_attempt": 9,
-            "marking_scheme": {"correct": "four", "wrong": f64::NAN, "skipped": 0},
+            "marking_scheme": {"correct": 1, "wrong": Bson::Null, "skipped": 0},
             "questions": [question("q", "numerical-integer", bson!(1))]}],
     };
     let test = build(&document, &[attempt("u", &[("q", bson!(1))])]);
     assert_eq!(test.problems.count(ProblemKind::TimeUnreadable), 1);
-    assert_eq!(test.problems.count(ProblemKind::MarkingUnreadable), 2);
     assert_eq!(test.problems.count(ProblemKind::LimitBeyondQuestions), 1);
-    assert_eq!(test.figures().highest, Some(0.0));
+    assert_eq!(test.figures().highest, Some(1.0));
 }
 
 #[test]
@@ -214,22 +213,78 @@ fn a_set_whose_questions_are_null_is_empty_and_costs_nobody_the_test() {
     assert_eq!(test.figures().highest, Some(4.0));
 }
 
+/// A quiz of one question, whose set has these fields too.
+fn with(kind: &str, fields: bson::Document) -> bson::Document {
+    let mut set = doc! {"_id": "s", "questions": [question("q", "multi-choice", bson!([0, 1]))]};
+    set.extend(fields);
+    let mut quiz = quiz(vec![set]);
+    quiz.insert("metadata", doc! {"quiz_type": kind});
+    quiz
+}
+
 #[test]
-fn what_of_the_marking_cannot_be_read_is_counted() {
-    let problems = |field: &str, value: Bson| {
-        let mut set = doc! {"_id": "s", "questions": [question("q", "numerical-integer", bson!(1))]};
-        set.insert(field, value);
-        let (_, problems) = Quiz::read(&quiz(vec![set]), &[]).unwrap();
-        problems.count(ProblemKind::MarkingUnreadable)
+fn unreadable_marking_refuses_the_quiz() {
+    let refused = |set: bson::Document| match Quiz::read(&with("assessment", set), &[]) {
+        Err(error) => error.to_string(),
+        Ok(_) => "accepted".to_owned(),
     };
-    assert_eq!(problems("max_questions_allowed_to_attempt", bson!("5")), 1);
-    assert_eq!(problems("max_questions_allowed_to_attempt", Bson::Null), 0);
-    assert_eq!(problems("marking_scheme", bson!("4/-1")), 1);
-    assert_eq!(
-        problems("marking_scheme", bson!({"correct": 1, "wrong": 0, "skipped": 0, "partial": {"marks": 1}})),
-        1
-    );
-    assert_eq!(problems("marking_scheme", bson!({"correct": 2e6, "wrong": 0, "skipped": 0})), 1);
+    let decimal = |text: &str| Bson::Decimal128(text.parse().unwrap());
+    let scheme = |field: &str, value: Bson| {
+        let mut scheme = doc! {"correct": 4, "wrong": -1, "skipped": 0};
+        scheme.insert(field, value);
+        doc! {"marking_scheme": scheme}
+    };
+    let rule = |rule: Bson| scheme("partial", bson!([{"marks": 1}, rule]));
+    let condition = |value: Bson| bson!({"marks": 1, "conditions": [{"num_correct_selected": value}]});
+    let limit = |value: Bson| doc! {"max_questions_allowed_to_attempt": value};
+    let first = bson!([{"_id": "q", "type": "subjective", "marking_scheme": {"wrong": "none"}}]);
+    for (set, what) in [
+        (scheme("correct", bson!("four")), "marking_scheme.correct is \"four\", not a number"),
+        (scheme("wrong", bson!({"marks": 1})), "marking_scheme.wrong is an object, not a number"),
+        (scheme("skipped", bson!(f64::NAN)), "marking_scheme.skipped is NaN, not a number"),
+        (scheme("skipped", decimal("Infinity")), "marking_scheme.skipped is Infinity, not a number"),
+        (
+            scheme("correct", bson!(2e6)),
+            "marking_scheme.correct is 2000000, not between -1000000 and 1000000",
+        ),
+        (scheme("partial", bson!({"marks": 1})), "marking_scheme.partial is an object, not a list"),
+        (rule(bson!(1)), "marking_scheme.partial[1] is a number, not an object"),
+        (rule(bson!({"marks": "one"})), "marking_scheme.partial[1].marks is \"one\", not a number"),
+        (
+            rule(condition(bson!("two"))),
+            "marking_scheme.partial[1].conditions[0].num_correct_selected is \"two\", not a number",
+        ),
+        (rule(bson!({"conditions": 2})), "marking_scheme.partial[1].conditions is a number, not a list"),
+        (doc! {"marking_scheme": "4/-1"}, "marking_scheme is \"4/-1\", not an object"),
+        (doc! {"questions": first}, "questions[0].marking_scheme.wrong is \"none\", not a number"),
+        (limit(bson!("all")), "max_questions_allowed_to_attempt is \"all\", not a number"),
+        (limit(bson!(1.5)), "max_questions_allowed_to_attempt is 1.5, not a whole number"),
+    ] {
+        let expected =
+            format!("quiz quiz is malformed: question_sets[0].{what}; correct the quiz, then sync again");
+        assert_eq!(refused(set), expected);
+    }
+}
+
+#[test]
+fn marks_are_numbers_of_any_type() {
+    let decimal = |text: &str| Bson::Decimal128(text.parse().unwrap());
+    let marking = bson!({
+        "correct": "4.0", "wrong": decimal("-1"), "skipped": Bson::Null,
+        "partial": [{"marks": " 0.5 ", "conditions": [{"num_correct_selected": "1"}]}],
+    });
+    let set = doc! {"marking_scheme": marking, "max_questions_allowed_to_attempt": decimal("1")};
+    let read = Quiz::read(&with("assessment", set), &[]).unwrap().0;
+    let marking = &read.sets[0].marking;
+    assert_eq!((marking.correct, marking.wrong, marking.skipped), (4.0, -1.0, 0.0));
+    assert_eq!((marking.partial_marks(1), marking.partial_marks(2)), (0.5, 0.0));
+    assert_eq!(read.sets[0].allowed, 1);
+}
+
+#[test]
+fn unreadable_marks_of_a_form_cost_nothing() {
+    let set = doc! {"marking_scheme": {"correct": "four"}, "max_questions_allowed_to_attempt": "all"};
+    assert!(Quiz::read(&with("form", set), &[]).is_ok());
 }
 
 #[test]
