@@ -5,6 +5,7 @@ use jiff::Timestamp;
 use crate::fields;
 use crate::problem::{ProblemKind, Problems};
 use crate::quiz::Quiz;
+use crate::stored::why_unreadable;
 use crate::time;
 use crate::value::Value;
 
@@ -24,10 +25,15 @@ impl AttemptHead {
     /// The fields of a session document that [`AttemptHead::read`] looks at.
     pub const FIELDS: [&'static str; 4] = ["_id", "user_id", "has_quiz_ended", "updated_at"];
 
-    /// `None`, with a problem, where the document does not say whose it is.
+    /// `None`, with a problem, where the document cannot be read or does not say whose it is.
     pub fn read(document: &Document, problems: &mut Problems) -> Option<Self> {
         let id = fields::id(document, "_id");
         let shown = id.as_deref().unwrap_or("without id");
+        if let Some(why) = why_unreadable(document) {
+            let example = format!("session document {shown} cannot be read: {why}");
+            problems.add(ProblemKind::AttemptUnreadable, example);
+            return None;
+        }
         let Some(user_id) = user_id(document) else {
             let example = format!("session document {shown} has no user_id");
             problems.add(ProblemKind::AttemptUnreadable, example);
@@ -45,6 +51,12 @@ impl AttemptHead {
             ended: fields::flag(document, "has_quiz_ended", false),
             updated_at: document.get("updated_at").and_then(time::from_utc),
         })
+    }
+
+    /// Of two states of one document the greater one is the newer: an attempt ends once, and each write moves its time.
+    #[must_use]
+    pub fn state(&self) -> (bool, Option<Timestamp>) {
+        (self.ended, self.updated_at)
     }
 
     /// `_id` as it is stored, to fetch the document by.

@@ -14,6 +14,7 @@ pub enum ProblemKind {
     QuestionWithoutKey,
     QuestionOfUnknownType,
     QuestionTextMissing,
+    DocumentStoredTwice,
     LimitBeyondQuestions,
     TimeUnreadable,
     StartAtNight,
@@ -36,6 +37,7 @@ impl ProblemKind {
             Self::QuestionWithoutKey => "question_without_key",
             Self::QuestionOfUnknownType => "question_of_unknown_type",
             Self::QuestionTextMissing => "question_text_missing",
+            Self::DocumentStoredTwice => "document_stored_twice",
             Self::LimitBeyondQuestions => "limit_beyond_questions",
             Self::TimeUnreadable => "time_unreadable",
             Self::StartAtNight => "start_at_night",
@@ -65,6 +67,9 @@ impl ProblemKind {
             Self::QuestionOfUnknownType => "every answer counts as wrong: check the question's type",
             Self::QuestionTextMissing => {
                 "its subject falls back to the set's, and it is in no chapter: put it into `questions`"
+            }
+            Self::DocumentStoredTwice => {
+                "only its newest state counts: if this is two dumps put together, make a new dump"
             }
             Self::LimitBeyondQuestions => {
                 "the maximum cannot be reached: the set allows more questions than it has"

@@ -2,6 +2,7 @@ use bson::Document;
 
 use crate::fields;
 use crate::problem::{ProblemKind, Problems};
+use crate::stored::why_unreadable;
 use crate::value::Value;
 
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -145,8 +146,14 @@ impl Question {
             of(stub).or_else(|| of(full?))
         };
         let text = |document| fields::text(document, "text");
-        if text(stub).is_none() && full.is_none() {
-            let example = format!("{named} is not in the questions collection");
+        let lacks = match full.map(why_unreadable) {
+            None => Some(format!("{named} is not in the questions collection")),
+            Some(Some(why)) => {
+                Some(format!("the questions collection's document of {named} cannot be read: {why}"))
+            }
+            Some(None) => None,
+        };
+        if let Some(example) = lacks.filter(|_| text(stub).is_none()) {
             problems.add(ProblemKind::QuestionTextMissing, example);
         }
         let options = |document: &Document| {

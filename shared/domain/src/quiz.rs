@@ -1,4 +1,5 @@
 use std::collections::HashMap;
+use std::collections::hash_map::Entry;
 
 use bson::{Bson, Document};
 use jiff::Timestamp;
@@ -10,6 +11,7 @@ use crate::problem::{ProblemKind, Problems};
 use crate::question::Question;
 use crate::round::round2;
 use crate::sections::{self, Part};
+use crate::stored::replaces;
 use crate::tally::Tally;
 use crate::time;
 use crate::value::Value;
@@ -130,8 +132,7 @@ impl Quiz {
         let none = Document::new();
         let metadata = fields::object(document, "metadata").unwrap_or(&none);
         let kind = QuizKind::read(fields::text(metadata, "quiz_type").as_deref());
-        let full: HashMap<String, &Document> =
-            questions.iter().filter_map(|it| Some((fields::id(it, "_id")?, it))).collect();
+        let full = each_once(questions, &mut problems);
 
         let session_end = metadata.get("session_end_time").filter(|it| !blank(it)).and_then(|it| {
             let time = time::from_india(it);
@@ -265,6 +266,31 @@ impl QuestionSet {
     pub(crate) fn allowed_with(&self, tally: &Tally) -> u32 {
         self.limit.saturating_sub(self.ungraded.saturating_sub(tally.unreached))
     }
+}
+
+/// The documents of `questions` by their ids, the newest of each.
+fn each_once<'a>(questions: &'a [Document], problems: &mut Problems) -> HashMap<String, &'a Document> {
+    let mut full: HashMap<String, &Document> = HashMap::with_capacity(questions.len());
+    let mut copies: HashMap<String, usize> = HashMap::new();
+    for question in questions {
+        let Some(id) = fields::id(question, "_id") else { continue };
+        match full.entry(id) {
+            Entry::Vacant(entry) => {
+                entry.insert(question);
+            }
+            Entry::Occupied(mut entry) => {
+                *copies.entry(entry.key().clone()).or_insert(1) += 1;
+                if replaces(question, entry.get()) {
+                    entry.insert(question);
+                }
+            }
+        }
+    }
+    for (id, copies) in copies {
+        let example = format!("question document {id} is stored {copies} times");
+        problems.add(ProblemKind::DocumentStoredTwice, example);
+    }
+    full
 }
 
 /// A sub-document; `None` where it is absent or null. The error names the field.

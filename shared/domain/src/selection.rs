@@ -1,7 +1,10 @@
 use std::cmp::Ordering;
 use std::collections::HashSet;
 
+use rayon::prelude::ParallelSliceMut;
+
 use crate::attempt::AttemptHead;
+use crate::problem::{ProblemKind, Problems};
 
 /// The session documents of each user, of which the best that is an attempt counts: the ended one
 /// with the greatest `_id`; where none has ended, the greatest `_id`.
@@ -25,6 +28,24 @@ impl AttemptSelection {
             self.sorted = false;
             self.untried.push(head);
         }
+    }
+
+    /// Keeps the newest state of each document. Call it when all documents are added.
+    ///
+    /// Two dumps that were put together hold a document twice, and MongoDB can return one twice whose index entry moves
+    /// during the scan. An `_id` as text and as `ObjectId` is the same. Of equal states the one that was added later stays.
+    pub fn merge_states(&mut self, problems: &mut Problems) {
+        self.sorted = false;
+        // the sort is stable, so the later of two equal states comes first
+        self.untried.reverse();
+        self.untried.par_sort_by(|a, b| a.id.cmp(&b.id).then_with(|| b.state().cmp(&a.state())));
+        for states in self.untried.chunk_by(|a, b| a.id == b.id) {
+            if let [head, _, ..] = states {
+                let example = format!("session document {} is stored {} times", head.id, states.len());
+                problems.add(ProblemKind::DocumentStoredTwice, example);
+            }
+        }
+        self.untried.dedup_by(|older, newest| older.id == newest.id);
     }
 
     /// Documents not yet tried.

@@ -288,6 +288,20 @@ fn unreadable_marks_of_a_form_cost_nothing() {
 }
 
 #[test]
+fn question_stored_twice_counts_once() {
+    let (document, mut full) = stubbed();
+    let mut newer = full[11].clone();
+    newer.insert("updated_at", "2026-05-01T00:00:00");
+    newer.insert("text", "The newer one");
+    full.insert(3, newer);
+    let (quiz, problems) = Quiz::read(&document, &full).unwrap();
+    assert_eq!(quiz.questions[11].text.as_deref(), Some("The newer one"));
+    let problem = problems.iter().next().unwrap();
+    assert_eq!((problem.kind, problem.count), (ProblemKind::DocumentStoredTwice, 1));
+    assert_eq!(problem.example, "question document 00000000000000000000000b is stored 2 times");
+}
+
+#[test]
 fn more_answers_than_a_set_allows_are_marked_and_counted_as_a_problem() {
     let asked = |id: &str| Bson::from(question(id, "numerical-integer", bson!(1)));
     let set = doc! {"_id": "s", "questions": [asked("a"), asked("b"), asked("c")], "max_questions_allowed_to_attempt": 1};

@@ -1,6 +1,7 @@
 //! Answers from a folder that `mongodump` wrote.
 
 mod collection;
+mod decode;
 mod error;
 mod files;
 mod index;
@@ -15,7 +16,7 @@ use async_trait::async_trait;
 use bson::{Bson, Document};
 use futures::future::ready;
 use futures::{StreamExt, TryStreamExt, stream as streams};
-use quiz_domain::user_id;
+use quiz_domain::{ProblemKind, Problems, user_id, why_unreadable};
 use quiz_pipeline::ports::{AnswerSource, AttemptStream, DocumentStream, QuizDocuments, SourceError};
 use tokio::sync::OnceCell;
 
@@ -29,6 +30,8 @@ use reader::Place;
 
 /// A dump of the Quiz Engine's collections: `quizzes`, `questions` and `sessions`, as `.bson` or
 /// `.bson.gz`. In memory are kept ids and places only; documents are read as they are asked for.
+///
+/// A document that cannot be decoded costs its neighbours nothing, as long as its length is right.
 #[derive(Debug)]
 pub struct DumpSource {
     files: Files,
@@ -42,8 +45,7 @@ impl DumpSource {
     /// quizzes. It blocks while it reads the quizzes' file.
     ///
     /// # Errors
-    /// [`DumpError`] where the folder, its quizzes or its sessions are missing, or the quizzes cannot
-    /// be read. Missing questions are none: then only those within the quizzes are known.
+    /// [`DumpError`] where the folder, its quizzes or its sessions are missing, or the quizzes cannot be read. Missing questions are none: then only those within the quizzes are known.
     pub fn open(folder: impl AsRef<Path>) -> Result<Self, DumpError> {
         let files = Files::find(folder.as_ref())?;
         let quizzes = Quizzes::read(&files.quizzes)?;
@@ -83,13 +85,22 @@ impl DumpSource {
 #[async_trait]
 impl AnswerSource for DumpSource {
     async fn quiz(&self, quiz_id: &str) -> Result<Option<QuizDocuments>, SourceError> {
-        let Some(place) = self.quizzes.places.get(quiz_id) else { return Ok(None) };
-        let Some(quiz) = stream::documents(Arc::clone(&self.files.quizzes), vec![*place]).try_next().await?
-        else {
+        let Some(stored) = self.quizzes.find(quiz_id) else { return Ok(None) };
+        let file = &self.files.quizzes;
+        let Some(quiz) = stream::documents(Arc::clone(file), vec![stored.place]).try_next().await? else {
             return Ok(None);
         };
+        if let Some(why) = why_unreadable(&quiz) {
+            let what = format!("quiz {quiz_id} of {}", file.path().display());
+            return Err(SourceError::Corrupt { what, cause: why.into() });
+        }
+        let mut problems = Problems::default();
+        if stored.copies > 1 {
+            let example = format!("quiz document {quiz_id} is stored {} times", stored.copies);
+            problems.add(ProblemKind::DocumentStoredTwice, example);
+        }
         let questions = self.questions_of(&set_ids(&quiz)).await?;
-        Ok(Some(QuizDocuments { quiz, questions }))
+        Ok(Some(QuizDocuments { quiz, questions, problems }))
     }
 
     async fn attempt_heads<'a>(&'a self, quiz_id: &'a str) -> Result<DocumentStream<'a>, SourceError> {

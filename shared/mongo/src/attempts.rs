@@ -9,7 +9,7 @@ use mongodb::Collection;
 use mongodb::error::{Error, Result};
 use quiz_pipeline::ports::AttemptBatch;
 
-use crate::documents::decode_or_id;
+use crate::documents::decode_or_why;
 
 /// Queries at a time: the server looks up the next documents while those before are on their way.
 const QUERIES: usize = 4;
@@ -81,7 +81,7 @@ async fn find(sessions: Collection<RawDocumentBuf>, keys: Vec<Bson>) -> Result<V
     let find = sessions.find(doc! { "_id": { "$in": keys } }).projection(unread()).batch_size(at_once);
     let mut replies = find.batch().await?;
     let mut batches = Vec::new();
-    let new = || AttemptBatch::new(|raw| decode_or_id(raw, "session documents"));
+    let new = || AttemptBatch::new(|raw| decode_or_why(raw, "session documents"));
     while let Some(reply) = replies.next().await {
         let mut batch = new();
         for document in reply?.doc_slices()? {

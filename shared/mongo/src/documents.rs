@@ -1,4 +1,6 @@
-use bson::{Bson, Document, RawDocument, Utf8Lossy, doc};
+use bson::error::ErrorKind;
+use bson::{Bson, Document, RawDocument, Utf8Lossy};
+use quiz_domain::unreadable;
 
 use crate::error::MongoError;
 
@@ -25,21 +27,33 @@ pub(crate) fn decode(raw: &RawDocument) -> Result<Document, MongoError> {
     })
 }
 
-/// As [`decode`]; of a document that cannot be read what is left is its `_id`. The domain counts such
-/// a document as unreadable, and its neighbours are read.
-pub(crate) fn decode_or_id(raw: &RawDocument, what: &str) -> Document {
-    decode(raw).unwrap_or_else(|error| {
+/// Fields that say whose document it is: with a character replaced they would name somebody else.
+const IDS: [&str; 3] = ["_id", "user_id", "quiz_id"];
+
+/// As [`decode`]. A document that cannot be read costs its neighbours nothing: the domain counts it, with the reason.
+pub(crate) fn decode_or_why(raw: &RawDocument, what: &str) -> Document {
+    let decoded = match IDS.into_iter().find(|field| raw.get(field).is_err_and(|error| is_utf8_error(&error)))
+    {
+        Some(field) => Err(format!("its field {field} is not UTF-8")),
+        None => decode(raw).map_err(|error| error.to_string()),
+    };
+    decoded.unwrap_or_else(|error| {
         let id = raw.get("_id").ok().flatten().and_then(|id| Bson::try_from(id).ok());
         let shown = id.as_ref().map_or_else(|| "unknown".to_owned(), Bson::to_string);
-        tracing::warn!(id = shown, what, error = %error, "stored document cannot be read");
-        id.map(|id| doc! { "_id": id }).unwrap_or_default()
+        tracing::warn!(id = shown, what, error, "stored document cannot be read");
+        unreadable(id, &error)
     })
+}
+
+fn is_utf8_error(error: &bson::error::Error) -> bool {
+    matches!(error.kind, ErrorKind::Utf8Encoding { .. })
 }
 
 #[cfg(test)]
 mod tests {
-    use super::{decode, decode_or_id, stored_forms};
+    use super::{decode, decode_or_why, stored_forms};
     use bson::{Bson, RawDocumentBuf, doc, rawdoc};
+    use quiz_domain::why_unreadable;
 
     /// The document with the bytes `from` in it replaced.
     fn damaged(document: &RawDocumentBuf, from: &[u8], to: &[u8]) -> RawDocumentBuf {
@@ -64,11 +78,24 @@ mod tests {
     }
 
     #[test]
-    fn of_a_broken_document_the_id_is_left() {
+    fn broken_document_keeps_its_id_and_reason() {
         let document = rawdoc! { "_id": "a", "user_id": "u", "ended": true };
         // a boolean that is neither 0 nor 1
         let broken = damaged(&document, b"ended\0\x01", b"ended\0\x07");
         assert!(decode(&broken).is_err());
-        assert_eq!(decode_or_id(&broken, "session documents"), doc! { "_id": "a" });
+        let read = decode_or_why(&broken, "session documents");
+        assert_eq!(read.get_str("_id").unwrap(), "a");
+        let why = why_unreadable(&read).unwrap();
+        assert!(why.starts_with("the stored document is no BSON that can be read: "), "{why}");
+    }
+
+    #[test]
+    fn badly_encoded_user_is_nobody_else() {
+        let document = rawdoc! { "_id": "a", "user_id": "xyz", "text": "more" };
+        let read = decode_or_why(&damaged(&document, b"xyz", b"x\xffz"), "session documents");
+        assert_eq!(why_unreadable(&read), Some("its field user_id is not UTF-8"));
+        assert_eq!(read.get("user_id"), None);
+        let read = decode_or_why(&damaged(&document, b"more", b"m\xffre"), "session documents");
+        assert_eq!(read, doc! { "_id": "a", "user_id": "xyz", "text": "m\u{fffd}re" });
     }
 }

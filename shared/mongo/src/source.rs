@@ -2,12 +2,12 @@ use async_trait::async_trait;
 use bson::{Bson, Document, RawDocumentBuf, doc};
 use futures::{StreamExt, stream};
 use mongodb::{Collection, Database};
-use quiz_domain::AttemptHead;
+use quiz_domain::{AttemptHead, ProblemKind, Problems, replaces, why_unreadable};
 use quiz_pipeline::ports::{AnswerSource, AttemptStream, DocumentStream, QuizDocuments, SourceError};
 
 use crate::attempts::Attempts;
 use crate::connect;
-use crate::documents::{decode, decode_or_id, stored_forms, user_forms};
+use crate::documents::{decode_or_why, stored_forms, user_forms};
 use crate::error::{MongoError, read_error};
 
 /// Heads are about 120 bytes each.
@@ -50,7 +50,7 @@ impl MongoSource {
         let cursor = found.map_err(|error| read_error(what.clone(), &error))?;
         let heads = stream::try_unfold((cursor, what), |(mut cursor, what)| async move {
             let is_there = cursor.advance().await.map_err(|error| read_error(what.clone(), &error))?;
-            Ok(is_there.then(|| (decode_or_id(cursor.current(), &what), (cursor, what))))
+            Ok(is_there.then(|| (decode_or_why(cursor.current(), &what), (cursor, what))))
         });
         Ok(heads.boxed())
     }
@@ -81,11 +81,7 @@ impl MongoSource {
         let mut cursor = find.sort(doc! { "_id": 1 }).batch_size(QUESTIONS_BATCH).await.map_err(&failed)?;
         let mut questions = Vec::new();
         while cursor.advance().await.map_err(&failed)? {
-            match decode(cursor.current()) {
-                Ok(question) => questions.push(question),
-                // the quiz's own stub of it serves for scoring
-                Err(error) => tracing::warn!(quiz_id, error = %error, "a question's document cannot be read"),
-            }
+            questions.push(decode_or_why(cursor.current(), &what));
         }
         Ok(questions)
     }
@@ -108,16 +104,26 @@ impl AnswerSource for MongoSource {
     async fn quiz(&self, quiz_id: &str) -> Result<Option<QuizDocuments>, SourceError> {
         let what = format!("quiz {quiz_id}");
         let find = self.quizzes.find(doc! { "_id": { "$in": stored_forms(quiz_id) } });
-        // were there one of each type, it would always be the same one
-        let mut cursor =
-            find.sort(doc! { "_id": 1 }).limit(1).await.map_err(|error| read_error(what.clone(), &error))?;
-        if !cursor.advance().await.map_err(|error| read_error(what.clone(), &error))? {
-            return Ok(None);
+        let failed = |error| read_error(what.clone(), &error);
+        // there can be one of each type: text comes first
+        let mut cursor = find.sort(doc! { "_id": 1 }).limit(2).await.map_err(&failed)?;
+        let mut stored = Vec::new();
+        while cursor.advance().await.map_err(&failed)? {
+            stored.push(decode_or_why(cursor.current(), &what));
         }
-        let quiz = decode(cursor.current())
-            .map_err(|error| SourceError::Corrupt { what, cause: Box::new(error) })?;
+        let mut problems = Problems::default();
+        if stored.len() > 1 {
+            let example = format!("quiz document {quiz_id} is stored {} times", stored.len());
+            problems.add(ProblemKind::DocumentStoredTwice, example);
+        }
+        let newest =
+            stored.into_iter().reduce(|kept, other| if replaces(&other, &kept) { other } else { kept });
+        let Some(quiz) = newest else { return Ok(None) };
+        if let Some(why) = why_unreadable(&quiz) {
+            return Err(SourceError::Corrupt { what, cause: why.into() });
+        }
         let questions = self.questions_of(&quiz, quiz_id).await?;
-        Ok(Some(QuizDocuments { quiz, questions }))
+        Ok(Some(QuizDocuments { quiz, questions, problems }))
     }
 
     async fn attempt_heads<'a>(&'a self, quiz_id: &'a str) -> Result<DocumentStream<'a>, SourceError> {
@@ -135,7 +141,7 @@ impl AnswerSource for MongoSource {
             let found = find.projection(head_fields()).batch_size(HEADS_BATCH).await;
             let mut cursor = found.map_err(&failed)?;
             while cursor.advance().await.map_err(&failed)? {
-                heads.push(decode_or_id(cursor.current(), &what));
+                heads.push(decode_or_why(cursor.current(), &what));
             }
         }
         Ok(heads)

@@ -11,7 +11,7 @@ use std::time::{Duration, Instant};
 use bson::oid::ObjectId;
 use bson::{Bson, Document, RawDocumentBuf, bson, doc};
 use futures::TryStreamExt;
-use quiz_domain::{Problems, Quiz, TestBuilder, TestSession};
+use quiz_domain::{ProblemKind, Problems, Quiz, TestBuilder, TestSession};
 use quiz_mongo::{MongoError, MongoSource};
 use quiz_pipeline::ports::{AnswerSource, AttemptBatch, SourceError};
 use quiz_sample::{large::Large, sapa};
@@ -36,6 +36,23 @@ async fn the_source_does_what_the_port_promises() {
     insert(&database, "questions", stored.questions).await.unwrap();
     insert(&database, "sessions", stored.sessions).await.unwrap();
     answer_source(&source).await;
+    database.drop().await.unwrap();
+}
+
+#[tokio::test]
+async fn quiz_stored_twice_is_a_problem() {
+    let (source, database) = source().await;
+    let quiz = |id: Bson, title: &str, day: i32| {
+        doc! { "_id": id, "title": title, "question_sets": [], "updated_at": format!("2026-05-0{day}T00:00:00") }
+    };
+    let text = quiz(QUIZ.into(), "older", 1);
+    let object_id = quiz(ObjectId::parse_str(QUIZ).unwrap().into(), "newer", 2);
+    insert(&database, "quizzes", vec![text, object_id]).await.unwrap();
+    let found = source.quiz(QUIZ).await.unwrap().unwrap();
+    assert_eq!(found.quiz.get_str("title").unwrap(), "newer");
+    let problem = found.problems.iter().next().unwrap();
+    assert_eq!(problem.kind, ProblemKind::DocumentStoredTwice);
+    assert_eq!(problem.example, format!("quiz document {QUIZ} is stored 2 times"));
     database.drop().await.unwrap();
 }
 

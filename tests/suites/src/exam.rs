@@ -99,7 +99,7 @@ impl AnswerSource for Documents {
             }],
             "metadata": {"quiz_type": "assessment", "test_format": "chapter_test"},
         };
-        Ok(Some(QuizDocuments { quiz, questions: Vec::new() }))
+        Ok(Some(QuizDocuments { quiz, ..QuizDocuments::default() }))
     }
 
     async fn attempt_heads<'a>(&'a self, quiz_id: &'a str) -> Result<DocumentStream<'a>, SourceError> {

@@ -76,6 +76,7 @@ pub fn build_showing(
             candidates.add(head);
         }
     }
+    candidates.merge_states(builder.problems());
     loop {
         let keys: Vec<Bson> = candidates.take_best().iter().map(AttemptHead::stored_id).collect();
         if keys.is_empty() {

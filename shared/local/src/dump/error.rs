@@ -7,7 +7,7 @@ use thiserror::Error;
 
 use super::reader::{LARGEST, SMALLEST};
 
-/// Why a folder cannot be used as a dump. A retry cannot help before the folder is mended.
+/// Why a folder cannot be used as a dump. A retry cannot help until the folder changes.
 #[derive(Debug, Error)]
 pub enum DumpError {
     #[error("there is no folder {}", .0.display())]
@@ -38,6 +38,10 @@ pub(super) enum Malformed {
     Gone,
     #[error("it is no BSON: {0}")]
     Undecodable(#[from] BsonError),
+    #[error("its field {0} is not UTF-8")]
+    NotUtf8(String),
+    #[error("its field {field} is no BSON: {cause}")]
+    Field { field: String, cause: BsonError },
     #[error("it is nested deeper than {0} levels")]
     Nested(usize),
 }

@@ -1,13 +1,15 @@
+use std::collections::hash_map::Entry;
 use std::collections::{HashMap, HashSet};
 
 use bson::raw::{CStr, RawBsonRef, RawDocument, RawDocumentBuf, cstr};
 use bson::{Bson, Document, doc};
-use quiz_domain::AttemptHead;
+use jiff::Timestamp;
+use quiz_domain::{AttemptHead, Problems, from_utc};
 use quiz_pipeline::ports::SourceError;
 
 use super::collection::Collection;
-use super::error::Malformed;
-use super::reader::{BsonFile, Place, decode_or_id};
+use super::decode::{decode, decode_or_why};
+use super::reader::{BsonFile, Place};
 
 /// A quiz of the dump.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -20,33 +22,64 @@ pub struct DumpedQuiz {
 #[derive(Debug, Default)]
 pub(super) struct Quizzes {
     pub listed: Vec<DumpedQuiz>,
-    pub places: HashMap<String, Place>,
+    stored: HashMap<String, StoredQuiz>,
+}
+
+#[derive(Clone, Copy, Debug)]
+pub(super) struct StoredQuiz {
+    pub place: Place,
+    /// How many documents have its id, as text or as `ObjectId`.
+    pub copies: u64,
+    updated_at: Option<Timestamp>,
+    /// In `listed`.
+    at: usize,
 }
 
 impl Quizzes {
-    /// Where two have the same id, as text and as `ObjectId`, the first is taken.
+    /// Of several with the same id the one that was last updated counts, else the first. One whose id cannot be read is
+    /// left out; reading one that cannot be decoded is an error.
     pub fn read(collection: &Collection) -> Result<Self, SourceError> {
         let mut quizzes = Self::default();
         each(collection, |place, document| {
-            let (mut id, mut title) = (None, None);
-            for element in document {
-                match element? {
-                    (key, value) if key == cstr!("_id") => id = id_text(value),
-                    (key, RawBsonRef::String(text)) if key == cstr!("title") => title = Some(text.to_owned()),
-                    _ => {}
+            let (mut id, mut title, mut updated_at) = (None, None, None);
+            for (key, value) in readable(document) {
+                if key == cstr!("_id") {
+                    id = id_text(value);
+                } else if key == cstr!("title") {
+                    title = text(value);
+                } else if key == cstr!("updated_at") {
+                    updated_at = Bson::try_from(value).ok().and_then(|time| from_utc(&time));
                 }
             }
             match id {
-                Some(id) if !quizzes.places.contains_key(&id) => {
-                    quizzes.places.insert(id.clone(), place);
-                    quizzes.listed.push(DumpedQuiz { id, title });
-                }
-                Some(id) => tracing::warn!(quiz_id = id, "the dump holds this quiz twice, the first counts"),
-                None => tracing::warn!(offset = place.offset, "a quiz without usable _id is left out"),
+                Some(id) => quizzes.add(DumpedQuiz { id, title }, place, updated_at),
+                None => left_out(collection, place, document, "quiz without usable _id is left out"),
             }
-            Ok(())
         })?;
         Ok(quizzes)
+    }
+
+    fn add(&mut self, quiz: DumpedQuiz, place: Place, updated_at: Option<Timestamp>) {
+        match self.stored.entry(quiz.id.clone()) {
+            Entry::Vacant(entry) => {
+                entry.insert(StoredQuiz { place, copies: 1, updated_at, at: self.listed.len() });
+                self.listed.push(quiz);
+            }
+            Entry::Occupied(mut entry) => {
+                let kept = entry.get_mut();
+                kept.copies += 1;
+                if updated_at > kept.updated_at {
+                    (kept.place, kept.updated_at) = (place, updated_at);
+                    if let Some(listed) = self.listed.get_mut(kept.at) {
+                        *listed = quiz;
+                    }
+                }
+            }
+        }
+    }
+
+    pub fn find(&self, quiz_id: &str) -> Option<StoredQuiz> {
+        self.stored.get(quiz_id).copied()
     }
 }
 
@@ -58,10 +91,10 @@ impl Questions {
     pub fn read(collection: &Collection) -> Result<Self, SourceError> {
         let mut sets: HashMap<String, Vec<Place>> = HashMap::new();
         each(collection, |place, document| {
-            if let Some(set) = last(document, cstr!("question_set_id"))?.and_then(id_text) {
-                sets.entry(set).or_default().push(place);
+            match last(document, cstr!("question_set_id")).and_then(id_text) {
+                Some(set) => sets.entry(set).or_default().push(place),
+                None => left_out(collection, place, document, "question of no set is left out"),
             }
-            Ok(())
         })?;
         Ok(Self(sets))
     }
@@ -98,25 +131,32 @@ impl Sessions {
     pub fn read(collection: &Collection) -> Result<Self, SourceError> {
         let mut quizzes: HashMap<String, OfQuiz> = HashMap::new();
         each(collection, |place, document| {
-            let mut quiz_id = None;
+            let (mut quiz_id, mut is_broken) = (None, false);
             let mut fields = RawDocumentBuf::new();
-            for element in document {
-                let (key, value) = match element {
-                    Ok(element) => element,
-                    // the rest is broken; what was read tells whose it is, or that it is unreadable
-                    Err(_) if quiz_id.is_some() => break,
-                    Err(cause) => return Err(cause.into()),
+            for element in document.iter_elements() {
+                // where one field ends too late, the next ones cannot be found
+                let Ok(element) = element else {
+                    is_broken = true;
+                    break;
                 };
+                let key = element.key();
                 if key == cstr!("quiz_id") {
-                    quiz_id = id_text(value);
+                    quiz_id = element.value().ok().and_then(id_text);
                 } else if AttemptHead::FIELDS.contains(&key.as_str()) {
-                    fields.append(key, value);
+                    match element.value() {
+                        Ok(value) => fields.append(key, value),
+                        Err(_) => is_broken = true,
+                    }
                 }
             }
-            let Some(quiz_id) = quiz_id else { return Ok(()) };
+            let Some(quiz_id) = quiz_id else {
+                return left_out(collection, place, document, "session document of no quiz is left out");
+            };
+            if is_broken {
+                fields = RawDocumentBuf::try_from(&decode_or_why(document)).unwrap_or_default();
+            }
             let head = Head { place, fields: fields.into_bytes().into() };
             quizzes.entry(quiz_id).or_default().heads.push(head);
-            Ok(())
         })?;
         quizzes.values_mut().for_each(OfQuiz::sort);
         Ok(Self(quizzes))
@@ -126,7 +166,7 @@ impl Sessions {
         self.0.get(quiz_id).map(|it| it.heads.as_slice()).unwrap_or_default()
     }
 
-    /// Where the quiz's documents with these `_id`s begin, in the order of the file.
+    /// Where the quiz's documents with these `_id`s begin, in the order of the file: of each its newest state.
     pub fn places(&self, quiz_id: &str, keys: &[Bson]) -> Vec<Place> {
         let Some(of_quiz) = self.0.get(quiz_id) else { return Vec::new() };
         let mut places = Vec::with_capacity(keys.len());
@@ -146,23 +186,32 @@ impl OfQuiz {
         self.by_key.sort_unstable();
     }
 
-    fn with_key<'a>(&'a self, key: &'a [u8]) -> impl Iterator<Item = Place> + 'a {
+    fn with_key(&self, key: &[u8]) -> Option<Place> {
         let from = self.by_key.partition_point(|(other, _)| **other < *key);
         let same = self.by_key.iter().skip(from).take_while(|(other, _)| **other == *key);
-        same.filter_map(|(_, at)| Some(self.heads.get(usize::try_from(*at).ok()?)?.place))
+        let mut states = same.filter_map(|(_, at)| self.heads.get(usize::try_from(*at).ok()?));
+        let first = states.next()?;
+        // of equal states the last one counts, as in the domain
+        let newest =
+            states.fold(first, |newest, head| if head.state() < newest.state() { newest } else { head });
+        Some(newest.place)
     }
 }
 
 impl Head {
-    /// The fields, decoded. A field that cannot be decoded costs the document the others but its `_id`, and its
-    /// neighbours nothing.
+    /// The fields, decoded. A field that cannot be decoded costs the document, and its neighbours nothing.
     pub fn document(&self) -> Document {
-        RawDocument::from_bytes(&self.fields).map(decode_or_id).unwrap_or_default()
+        RawDocument::from_bytes(&self.fields).map(decode_or_why).unwrap_or_default()
+    }
+
+    /// `None` for a document that the domain cannot read.
+    fn state(&self) -> Option<(bool, Option<Timestamp>)> {
+        AttemptHead::read(&self.document(), &mut Problems::default()).map(|head| head.state())
     }
 
     /// A document of `_id` alone.
     fn key(&self) -> Option<Box<[u8]>> {
-        let id = last(RawDocument::from_bytes(&self.fields).ok()?, cstr!("_id")).ok()??;
+        let id = last(RawDocument::from_bytes(&self.fields).ok()?, cstr!("_id"))?;
         let mut key = RawDocumentBuf::new();
         key.append(cstr!("_id"), id);
         Some(key.into_bytes().into())
@@ -170,28 +219,39 @@ impl Head {
 }
 
 /// Shows each document of a file to `visit`.
-fn each(
-    collection: &Collection,
-    mut visit: impl FnMut(Place, &RawDocument) -> Result<(), Malformed>,
-) -> Result<(), SourceError> {
+fn each(collection: &Collection, mut visit: impl FnMut(Place, &RawDocument)) -> Result<(), SourceError> {
     let mut file = BsonFile::open(collection)?;
     while let Some((place, document)) = file.next()? {
-        let visited = visit(place, document);
-        visited.map_err(|cause| file.malformed(place, cause))?;
+        visit(place, document);
     }
     Ok(())
 }
 
+/// The fields that can be read.
+fn readable(document: &RawDocument) -> impl Iterator<Item = (&CStr, RawBsonRef<'_>)> {
+    document.iter_elements().filter_map(|element| {
+        let element = element.ok()?;
+        Some((element.key(), element.value().ok()?))
+    })
+}
+
 /// The last field of that name, which is the one that decoding keeps.
-fn last<'a>(document: &'a RawDocument, field: &CStr) -> Result<Option<RawBsonRef<'a>>, Malformed> {
-    let mut found = None;
-    for element in document {
-        let (key, value) = element?;
-        if key == field {
-            found = Some(value);
-        }
+fn last<'a>(document: &'a RawDocument, field: &CStr) -> Option<RawBsonRef<'a>> {
+    readable(document).filter(|(key, _)| *key == field).map(|(_, value)| value).last()
+}
+
+/// Logs a document that belongs to nothing: at `WARN` where it cannot be read, as it may be missed.
+fn left_out(collection: &Collection, place: Place, document: &RawDocument, what: &'static str) {
+    let file = collection.path().display();
+    let (number, offset) = (place.before + 1, place.offset);
+    match decode(document) {
+        Ok(_) => tracing::debug!(%file, document = number, offset, "{what}"),
+        Err(error) => tracing::warn!(%file, document = number, offset, %error, "{what}"),
     }
-    Ok(found)
+}
+
+fn text(value: RawBsonRef<'_>) -> Option<String> {
+    value.as_str().map(str::to_owned)
 }
 
 /// The text of an id, stored as text or as `ObjectId`.

@@ -1,8 +1,7 @@
 use std::io::{self, BufReader, Read};
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
-use bson::raw::{RawBsonRef, RawDocument};
-use bson::{Bson, Document, doc};
+use bson::raw::RawDocument;
 use quiz_pipeline::ports::SourceError;
 
 use super::collection::{Collection, Positioned};
@@ -14,8 +13,6 @@ pub(super) const SMALLEST: usize = 5;
 pub(super) const LARGEST: usize = 48 * 1024 * 1024;
 /// Bytes: a session document of 105 questions, and the beginning of the next one.
 const READ_AT_ONCE: usize = 32 * 1024;
-/// Levels beyond which a document is not decoded; MongoDB takes up to 100.
-const DEEPEST: usize = 200;
 
 /// Where a document begins in its (decompressed) file.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -58,18 +55,6 @@ impl BsonFile {
         RawDocument::from_bytes(&self.bytes).map_err(|cause| self.malformed(place, cause.into()))
     }
 
-    /// The same in full. Of one that is broken inside what is left is its `_id`.
-    pub fn read_at(&mut self, place: Place) -> Result<Document, SourceError> {
-        let path = self.path.clone();
-        let raw = self.raw_at(place)?;
-        decode(raw).or_else(|cause| {
-            let error = malformed(&path, place, cause);
-            let Some(id) = id(raw) else { return Err(error) };
-            tracing::warn!(id = id.to_string(), error = %error, "stored document cannot be read");
-            Ok(doc! { "_id": id })
-        })
-    }
-
     fn skip_to(&mut self, place: Place) -> Result<(), SourceError> {
         let distance = place.offset.saturating_sub(self.next.offset);
         self.next = place;
@@ -101,8 +86,9 @@ impl BsonFile {
         Ok(Some(place))
     }
 
-    pub fn malformed(&self, place: Place, cause: Malformed) -> SourceError {
-        malformed(&self.path, place, cause)
+    fn malformed(&self, place: Place, cause: Malformed) -> SourceError {
+        let what = format!("{}{}", whereabouts(place), self.path.display());
+        SourceError::Corrupt { what, cause: Box::new(cause) }
     }
 
     fn failed(&self, place: Place, cause: io::Error) -> SourceError {
@@ -114,68 +100,6 @@ impl BsonFile {
     }
 }
 
-fn malformed(path: &Path, place: Place, cause: Malformed) -> SourceError {
-    SourceError::Corrupt { what: format!("{}{}", whereabouts(place), path.display()), cause: Box::new(cause) }
-}
-
 fn whereabouts(place: Place) -> String {
     format!("document {} (at byte {}) of ", place.before + 1, place.offset)
-}
-
-fn id(document: &RawDocument) -> Option<Bson> {
-    match document.get("_id").ok()?? {
-        RawBsonRef::String(id) => Some(Bson::from(id)),
-        RawBsonRef::ObjectId(id) => Some(Bson::ObjectId(id)),
-        _ => None,
-    }
-}
-
-/// Of a document that is broken inside what is left is its `_id`: the domain counts it as unreadable, and its
-/// neighbours are read.
-pub(super) fn decode_or_id(raw: &RawDocument) -> Document {
-    decode(raw).unwrap_or_else(|error| {
-        let id = id(raw);
-        let shown = id.as_ref().map_or_else(|| "unknown".to_owned(), Bson::to_string);
-        tracing::warn!(id = shown, error = %error, "stored document cannot be read");
-        id.map(|id| doc! { "_id": id }).unwrap_or_default()
-    })
-}
-
-fn decode(document: &RawDocument) -> Result<Document, Malformed> {
-    check_depth(document)?;
-    Ok(Document::try_from(document)?)
-}
-
-/// Decoding and dropping go down a level by a call: what is too deep would break the stack.
-fn check_depth(document: &RawDocument) -> Result<(), Malformed> {
-    let mut open = vec![(1, RawBsonRef::Document(document))];
-    while let Some((depth, value)) = open.pop() {
-        if depth > DEEPEST {
-            return Err(Malformed::Nested(DEEPEST));
-        }
-        match value {
-            RawBsonRef::Document(document) => {
-                for element in document {
-                    push_nested(&mut open, depth, element?.1);
-                }
-            }
-            RawBsonRef::Array(array) => {
-                for value in array {
-                    push_nested(&mut open, depth, value?);
-                }
-            }
-            RawBsonRef::JavaScriptCodeWithScope(code) => {
-                open.push((depth + 1, RawBsonRef::Document(code.scope)));
-            }
-            _ => {}
-        }
-    }
-    Ok(())
-}
-
-fn push_nested<'a>(open: &mut Vec<(usize, RawBsonRef<'a>)>, depth: usize, value: RawBsonRef<'a>) {
-    use RawBsonRef::{Array, Document, JavaScriptCodeWithScope};
-    if matches!(value, Document(_) | Array(_) | JavaScriptCodeWithScope(_)) {
-        open.push((depth + 1, value));
-    }
 }

@@ -7,7 +7,8 @@ use quiz_pipeline::ports::{AttemptBatch, SourceError};
 use tokio::sync::mpsc::{self, Sender};
 
 use super::collection::Collection;
-use super::reader::{self, BsonFile, Place};
+use super::decode::decode_or_why;
+use super::reader::{BsonFile, Place};
 
 /// Documents that are read ahead of their consumer.
 const AHEAD: usize = 16;
@@ -15,14 +16,14 @@ const AHEAD: usize = 16;
 const BATCHES_AHEAD: usize = 2;
 
 /// The documents at these places, which are in the order of the file, in one pass over it on a thread
-/// for blocking work. Dropping the stream ends the pass.
+/// for blocking work. Dropping the stream ends the pass. One that cannot be decoded says why.
 pub(super) fn documents(
     collection: Arc<Collection>,
     places: Vec<Place>,
 ) -> impl Stream<Item = Result<Document, SourceError>> + Send + Unpin + 'static {
     read(collection, places, AHEAD, |file, places, sender| {
         for place in places {
-            if sender.blocking_send(Ok(file.read_at(*place)?)).is_err() {
+            if sender.blocking_send(Ok(decode_or_why(file.raw_at(*place)?))).is_err() {
                 break;
             }
         }
@@ -36,7 +37,7 @@ pub(super) fn batches(
     places: Vec<Place>,
 ) -> impl Stream<Item = Result<AttemptBatch, SourceError>> + Send + Unpin + 'static {
     read(collection, places, BATCHES_AHEAD, |file, places, sender| {
-        let new = || AttemptBatch::new(reader::decode_or_id);
+        let new = || AttemptBatch::new(decode_or_why);
         let mut batch = new();
         for place in places {
             batch.push(file.raw_at(*place)?);

@@ -61,8 +61,9 @@ impl Reader {
             session_id: target.session_id.clone(),
             quiz_id: target.quiz_id.clone(),
         })?;
-        let QuizDocuments { quiz: document, questions } = documents;
-        let (quiz, problems) = Quiz::read(&document, &questions)?;
+        let QuizDocuments { quiz: document, questions, problems: of_source } = documents;
+        let (quiz, mut problems) = Quiz::read(&document, &questions)?;
+        problems.merge(of_source);
         let snapshots = self.snapshots.as_ref().filter(|_| quiz.kind != QuizKind::Form);
         let snapshot_key = snapshots.and_then(|it| it.key(&document, &questions));
         let session = request.session(&quiz);
@@ -191,6 +192,7 @@ impl Reader {
                 selection.add(head);
             }
         }
+        selection.merge_states(problems);
         Ok(selection)
     }
 }

@@ -19,8 +19,7 @@ impl AttemptBatch {
     /// What a batch aims at. One of a few large documents can be larger.
     pub const BYTES: usize = 1024 * 1024;
 
-    /// `decode` is how its source decodes a document: as far as it can be, at the least its `_id`, so that the
-    /// domain counts it as unreadable and its neighbours are read.
+    /// `decode` is how its source decodes a document; one that it cannot decode becomes [`quiz_domain::unreadable`].
     #[must_use]
     pub fn new(decode: fn(&RawDocument) -> Document) -> Self {
         Self { bytes: Vec::new(), ends: Vec::new(), decode }

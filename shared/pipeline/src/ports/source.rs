@@ -1,6 +1,7 @@
 use async_trait::async_trait;
 use bson::{Bson, Document};
 use futures::stream::BoxStream;
+use quiz_domain::Problems;
 use thiserror::Error;
 
 use super::{AttemptStream, Cause};
@@ -28,6 +29,8 @@ pub struct QuizDocuments {
     pub quiz: Document,
     /// Those of `questions` whose `question_set_id` is one of the quiz's sets, in any order.
     pub questions: Vec<Document>,
+    /// What was odd when they were read, such as a quiz that is stored twice.
+    pub problems: Problems,
 }
 
 /// Documents one by one, as they are read.
@@ -36,22 +39,23 @@ pub type DocumentStream<'a> = BoxStream<'a, Result<Document, SourceError>>;
 /// Where quizzes, questions and session documents lie. Ids are given as text and match a stored id of
 /// either type, text or `ObjectId`.
 ///
-/// An error in a stream ends the sync of the whole test. So of one document that a source cannot decode it
-/// yields what it can (its `_id`), and the domain counts it as unreadable.
+/// An error in a stream ends the sync of the whole test. So for a document that a source cannot decode it yields
+/// [`quiz_domain::unreadable`], and the domain counts it. A quiz is an error of its own.
 #[async_trait]
 pub trait AnswerSource: Send + Sync {
     /// `None` where there is no such quiz.
     async fn quiz(&self, quiz_id: &str) -> Result<Option<QuizDocuments>, SourceError>;
 
-    /// Of every session document of the quiz only the fields of [`quiz_domain::AttemptHead::FIELDS`].
+    /// Of every session document of the quiz only the fields of [`quiz_domain::AttemptHead::FIELDS`]. A document may come
+    /// more than once: [`quiz_domain::AttemptSelection::merge_states`] chooses its newest state.
     async fn attempt_heads<'a>(&'a self, quiz_id: &'a str) -> Result<DocumentStream<'a>, SourceError>;
 
     /// The same of these users' session documents of the quiz; a user id is given as text, and matches a stored text,
     /// number or `ObjectId`.
     async fn heads_of(&self, quiz_id: &str, user_ids: &[String]) -> Result<Vec<Document>, SourceError>;
 
-    /// The full session documents with these `_id`s (in stored form), in any order; one that is gone is
-    /// left out. Fields that [`quiz_domain::Attempt::read`] does not look at may be missing.
+    /// The full session documents with these `_id`s (in stored form), in any order, each once in its newest state; one that
+    /// is gone is left out. Fields that [`quiz_domain::Attempt::read`] does not look at may be missing.
     async fn attempts<'a>(
         &'a self,
         quiz_id: &'a str,

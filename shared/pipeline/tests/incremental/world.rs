@@ -132,7 +132,7 @@ impl AnswerSource for Documents {
             "marking_scheme": {"correct": 4, "wrong": -1, "skipped": 0, "partial": partial},
             "questions": kinds.into_iter().enumerate().map(question).collect::<Vec<_>>(),
         }]};
-        Ok(Some(QuizDocuments { quiz, questions: Vec::new() }))
+        Ok(Some(QuizDocuments { quiz, ..QuizDocuments::default() }))
     }
 
     async fn attempt_heads<'a>(&'a self, _quiz_id: &'a str) -> Result<DocumentStream<'a>, SourceError> {
