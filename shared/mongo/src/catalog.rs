@@ -1,24 +1,24 @@
 use std::collections::{BTreeSet, HashMap, HashSet};
 use std::time::Duration;
 
-use bson::{Bson, DateTime, Document, doc};
-use futures::TryStreamExt;
+use bson::{Bson, DateTime, Document, RawDocumentBuf, doc};
 use jiff::Timestamp;
-use mongodb::{Collection, Database};
+use mongodb::{Collection, Cursor, Database};
 use quiz_domain::from_utc;
 use quiz_pipeline::ports::SourceError;
 
 use crate::connect;
-use crate::documents::{stored_forms, user_forms};
+use crate::documents::{decode_or_why, stored_forms, user_forms};
 use crate::error::{MongoError, read_error};
 
 /// Quizzes asked about in one query.
 const QUIZZES_CHUNK: usize = 100;
+const TITLES: &str = "the titles of quizzes";
 
 /// Which quizzes there are, who has taken them, and when: what choosing tests to sync needs. It only reads.
 #[derive(Clone, Debug)]
 pub struct MongoCatalog {
-    quizzes: Collection<Document>,
+    quizzes: Collection<RawDocumentBuf>,
     sessions: Collection<Document>,
 }
 
@@ -55,9 +55,9 @@ impl MongoCatalog {
     pub async fn of_type(&self, quiz_type: &str) -> Result<BTreeSet<String>, SourceError> {
         let what = format!("the quizzes of type {quiz_type}");
         let found = self.quizzes.find(doc! { "metadata.quiz_type": quiz_type });
-        let found = found.projection(doc! { "_id": 1 }).await;
-        let ids = found.map_err(|error| read_error(what.clone(), &error))?.try_collect::<Vec<_>>().await;
-        let ids = ids.map_err(|error| read_error(what, &error))?;
+        let found =
+            found.projection(doc! { "_id": 1 }).await.map_err(|error| read_error(what.clone(), &error))?;
+        let ids = decoded(found, &what).await?;
         Ok(ids.iter().filter_map(|quiz| id(quiz.get("_id")?)).collect())
     }
 
@@ -190,12 +190,12 @@ impl MongoCatalog {
     /// # Errors
     /// [`SourceError`] where they cannot be read.
     pub async fn titles(&self, quiz_ids: &[String]) -> Result<HashMap<String, Option<String>>, SourceError> {
-        let failed = |error| read_error("the titles of quizzes".to_owned(), &error);
+        let failed = |error| read_error(TITLES.to_owned(), &error);
         let mut titles = HashMap::new();
         for chunk in quiz_ids.chunks(QUIZZES_CHUNK) {
             let ids: Vec<Bson> = chunk.iter().flat_map(|id| stored_forms(id)).collect();
             let found = self.quizzes.find(doc! { "_id": { "$in": ids } }).projection(doc! { "title": 1 });
-            let quizzes: Vec<Document> = found.await.map_err(failed)?.try_collect().await.map_err(failed)?;
+            let quizzes = decoded(found.await.map_err(failed)?, TITLES).await?;
             titles.extend(quizzes.iter().filter_map(|quiz| {
                 let title = quiz.get_str("title").ok().map(str::trim).filter(|title| !title.is_empty());
                 Some((id(quiz.get("_id")?)?, title.map(str::to_owned)))
@@ -212,14 +212,23 @@ impl MongoCatalog {
     ) -> Result<Vec<Document>, SourceError> {
         let failed = |error| read_error(what.to_owned(), &error);
         let asked = self.sessions.aggregate(pipeline).allow_disk_use(true).max_time(patience);
-        asked.await.map_err(failed)?.try_collect().await.map_err(failed)
+        decoded(asked.with_type::<RawDocumentBuf>().await.map_err(failed)?, what).await
     }
 
     async fn aggregate(&self, what: &str, pipeline: Vec<Document>) -> Result<Vec<Document>, SourceError> {
         let failed = |error| read_error(what.to_owned(), &error);
-        let cursor = self.sessions.aggregate(pipeline).allow_disk_use(true).await.map_err(failed)?;
-        cursor.try_collect().await.map_err(failed)
+        let asked = self.sessions.aggregate(pipeline).allow_disk_use(true);
+        decoded(asked.with_type::<RawDocumentBuf>().await.map_err(failed)?, what).await
     }
+}
+
+/// What can be read of the documents: one with a badly encoded id costs its neighbours nothing.
+async fn decoded(mut cursor: Cursor<RawDocumentBuf>, what: &str) -> Result<Vec<Document>, SourceError> {
+    let mut documents = Vec::new();
+    while cursor.advance().await.map_err(|error| read_error(what.to_owned(), &error))? {
+        documents.push(decode_or_why(cursor.current(), what));
+    }
+    Ok(documents)
 }
 
 /// Session documents written from then on; `updated_at` is a date, or text in UTC.
