@@ -7,6 +7,7 @@ mod files;
 mod index;
 mod reader;
 mod stream;
+mod unpack;
 
 use std::collections::HashSet;
 use std::path::Path;

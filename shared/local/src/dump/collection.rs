@@ -1,14 +1,14 @@
 use std::env;
 use std::fs::File;
-use std::io::{self, BufReader, Read, Seek, SeekFrom, Write};
+use std::io::{self, Read, Seek, SeekFrom};
 use std::os::unix::fs::FileExt;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
 
-use flate2::bufread::MultiGzDecoder;
-use quiz_pipeline::ports::SourceError;
+use quiz_pipeline::ports::{Cause, SourceError};
 
 use super::error::io_error;
+use super::unpack::{self, Limits, UnpackError, unpack};
 
 /// A collection's file. One that is gzipped is unpacked once, when it is first read, into a temporary file
 /// without a name: documents are then found by their places, as in any other.
@@ -29,36 +29,30 @@ impl Collection {
 
     /// From its beginning.
     pub fn open(&self) -> Result<Positioned, SourceError> {
-        let open = || File::open(&self.path).map_err(|cause| io_error(&self.path, "", cause));
-        if self.path.extension().is_none_or(|it| it != "gz") {
-            return Ok(Positioned { file: Arc::new(open()?), offset: 0, broken: None });
-        }
         let mut unpacked = self.unpacked.lock().unwrap_or_else(PoisonError::into_inner);
         if let Some(file) = &*unpacked {
             return Ok(Positioned { file: Arc::clone(file), offset: 0, broken: None });
         }
-        let copy = || format!("a copy, unpacked in {}, of ", env::temp_dir().display());
-        let (file, broken) = unpack(open()?).map_err(|cause| io_error(&self.path, &copy(), cause))?;
+        let file = File::open(&self.path).map_err(|cause| io_error(&self.path, "", cause))?;
+        if self.path.extension().is_none_or(|extension| extension != "gz") {
+            return Ok(Positioned { file: Arc::new(file), offset: 0, broken: None });
+        }
+        let (file, broken) =
+            unpack(file, Limits::default(), unpack::space).map_err(|error| self.not_unpacked(error))?;
         let file = Arc::new(file);
         if broken.is_none() {
             *unpacked = Some(Arc::clone(&file));
         }
         Ok(Positioned { file, offset: 0, broken })
     }
-}
 
-/// Unpacks as far as it goes, and says why it goes no further. The error is of the temporary file.
-fn unpack(packed: File) -> io::Result<(File, Option<io::Error>)> {
-    let mut file = tempfile::tempfile()?;
-    let mut packed = MultiGzDecoder::new(BufReader::new(packed));
-    let mut bytes = vec![0; 64 * 1024];
-    loop {
-        match packed.read(&mut bytes) {
-            Ok(0) => return Ok((file, None)),
-            Ok(read) => file.write_all(bytes.get(..read).unwrap_or_default())?,
-            Err(cause) if cause.kind() == io::ErrorKind::Interrupted => {}
-            Err(cause) => return Ok((file, Some(cause))),
-        }
+    fn not_unpacked(&self, error: UnpackError) -> SourceError {
+        let UnpackError::Disk(cause) = error else { return self.corrupt(error.into()) };
+        io_error(&self.path, &format!("a copy, unpacked in {}, of ", env::temp_dir().display()), cause)
+    }
+
+    fn corrupt(&self, cause: Cause) -> SourceError {
+        SourceError::Corrupt { what: self.path.display().to_string(), cause }
     }
 }
 
