@@ -4,6 +4,7 @@ mod collection;
 mod decode;
 mod error;
 mod files;
+mod format;
 mod index;
 mod reader;
 mod stream;
@@ -46,7 +47,8 @@ impl DumpSource {
     /// quizzes. It blocks while it reads the quizzes' file.
     ///
     /// # Errors
-    /// [`DumpError`] where the folder, its quizzes or its sessions are missing, or the quizzes cannot be read. Missing questions are none: then only those within the quizzes are known.
+    /// [`DumpError`] where the folder, its quizzes or its sessions are missing, a collection has two files, or the quizzes
+    /// cannot be read. Missing questions are none: then only those within the quizzes are known.
     pub fn open(folder: impl AsRef<Path>) -> Result<Self, DumpError> {
         let files = Files::find(folder.as_ref())?;
         let quizzes = Quizzes::read(&files.quizzes)?;

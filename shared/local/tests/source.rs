@@ -132,7 +132,7 @@ fn what_a_folder_lacks_is_said_in_a_sentence() {
     assert!(matches!(refused(path), DumpError::NoQuizzes(_)));
     assert!(refused(path).to_string().contains("quizzes.bson or quizzes.bson.gz"));
     fs::write(path.join("file"), "").unwrap();
-    assert!(matches!(refused(&path.join("file")), DumpError::NotAFolder(_)));
+    assert!(matches!(refused(&path.join("file")), DumpError::NotAFolder { .. }));
     write_dump(&path.join("one"), &Collections::default(), false);
     fs::remove_file(path.join("one/sessions.bson")).unwrap();
     assert!(matches!(refused(path), DumpError::NoSessions(_)));
@@ -260,6 +260,74 @@ async fn a_dump_that_shrinks_after_it_was_listed_is_an_error() {
     let key = heads.last().unwrap()["_id"].clone();
     let read = decoded(source.attempts(TEXT_QUIZ, vec![key]).await.unwrap()).await;
     assert!(read.unwrap_err().to_string().contains("no longer holds it"));
+}
+
+#[test]
+fn two_files_of_a_collection_are_an_error() {
+    for name in ["quizzes", "questions", "sessions"] {
+        let folder = dump(&documents());
+        let file = |name: String| folder.path().join(name);
+        fs::write(file(format!("{name}.bson.gz")), gzip(b"")).unwrap();
+        // another collection: MongoDB's names differ by case
+        fs::write(file(format!("{}.bson", name.to_uppercase())), "").unwrap();
+        let (plain, gzipped) = (file(format!("{name}.bson")), file(format!("{name}.bson.gz")));
+        let expected =
+            format!("both {} and {} are there; remove the older one", plain.display(), gzipped.display());
+        assert_eq!(DumpSource::open(folder.path()).unwrap_err().to_string(), expected);
+        fs::remove_file(gzipped).unwrap();
+        assert!(DumpSource::open(folder.path()).is_ok());
+        fs::remove_file(&plain).unwrap();
+        fs::create_dir(&plain).unwrap();
+        let expected = format!("{} is not a file; remove it, or name another folder", plain.display());
+        assert_eq!(DumpSource::open(folder.path()).unwrap_err().to_string(), expected);
+    }
+}
+
+#[tokio::test]
+async fn content_tells_a_gzip_not_its_name() {
+    let folder = TempDir::new().unwrap();
+    let Collections { quizzes, questions, sessions } = documents();
+    fs::write(folder.path().join("quizzes.bson"), gzip(&bytes(&quizzes))).unwrap();
+    fs::write(folder.path().join("questions.bson.gz"), bytes(&questions)).unwrap();
+    fs::write(folder.path().join("sessions.bson"), gzip(&bytes(&sessions))).unwrap();
+    answer_source(&DumpSource::open(folder.path()).unwrap()).await;
+}
+
+#[tokio::test]
+async fn empty_gzip_is_an_error() {
+    let folder = dump(&Collections::default());
+    replace_sessions(folder.path(), "sessions.bson.gz", b"");
+    let error = heads_error(folder.path()).await.to_string();
+    assert!(error.contains("sessions.bson.gz"), "{error}");
+}
+
+/// What mongodump writes with --archive, and what zstd begins with.
+const ARCHIVE: [u8; 8] = [0x6d, 0xe2, 0x99, 0x81, 0x10, 0, 0, 0];
+const ZSTD: [u8; 8] = [0x28, 0xb5, 0x2f, 0xfd, 4, 0, 0, 0];
+
+#[test]
+fn other_formats_are_named_with_the_next_step() {
+    let archive = "it is an archive of mongodump; run mongodump without --archive";
+    let zstd = "it is compressed with zstd; unpack it with zstd -d first";
+    let one_file = "it is one file; name the folder that mongodump wrote";
+    let document = bytes(&[doc! {"_id": "a"}]);
+    for (content, hint) in [
+        (ARCHIVE.to_vec(), archive),
+        (gzip(&ARCHIVE), archive),
+        (ZSTD.to_vec(), zstd),
+        (gzip(&document), one_file),
+        (document, one_file),
+    ] {
+        let folder = dump(&Collections::default());
+        let path = folder.path().join("quizzes.bson");
+        fs::write(&path, &content).unwrap();
+        let named = DumpSource::open(&path).unwrap_err().to_string();
+        assert_eq!(named, format!("{} is not a folder: {hint}", path.display()));
+        match DumpSource::open(folder.path()) {
+            Ok(source) => assert_eq!((source.quiz_ids().collect::<Vec<_>>(), hint), (vec!["a"], one_file)),
+            Err(error) => assert_eq!(error.to_string(), format!("cannot read {}: {hint}", path.display())),
+        }
+    }
 }
 
 async fn attempts(source: &DumpSource, ids: &[&str]) -> Result<Vec<Document>, SourceError> {

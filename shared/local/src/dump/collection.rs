@@ -8,10 +8,12 @@ use std::sync::{Arc, Mutex, PoisonError};
 use quiz_pipeline::ports::{Cause, SourceError};
 
 use super::error::io_error;
+use super::format::Format;
+use super::reader::SMALLEST;
 use super::unpack::{self, Limits, UnpackError, unpack};
 
-/// A collection's file. One that is gzipped is unpacked once, when it is first read, into a temporary file
-/// without a name: documents are then found by their places, as in any other.
+/// A collection's file, gzipped or not: its content tells, not its name. A gzip is unpacked once, when it is first read,
+/// into a temporary file without a name: documents are then found by their places, as in any other.
 #[derive(Debug)]
 pub(super) struct Collection {
     path: PathBuf,
@@ -34,16 +36,29 @@ impl Collection {
             return Ok(Positioned { file: Arc::clone(file), offset: 0, broken: None });
         }
         let file = File::open(&self.path).map_err(|cause| io_error(&self.path, "", cause))?;
-        if self.path.extension().is_none_or(|extension| extension != "gz") {
+        let format = Format::of(&file);
+        self.check(format)?;
+        if format == Format::Plain && !self.is_cut_gzip(&file) {
             return Ok(Positioned { file: Arc::new(file), offset: 0, broken: None });
         }
         let (file, broken) =
             unpack(file, Limits::default(), unpack::space).map_err(|error| self.not_unpacked(error))?;
+        self.check(Format::of(&file))?;
         let file = Arc::new(file);
         if broken.is_none() {
             *unpacked = Some(Arc::clone(&file));
         }
         Ok(Positioned { file, offset: 0, broken })
+    }
+
+    fn check(&self, format: Format) -> Result<(), SourceError> {
+        format.refusal().map_or(Ok(()), |why| Err(self.corrupt(why.into())))
+    }
+
+    /// An empty collection makes an empty `.bson` file, but never an empty `.bson.gz`.
+    fn is_cut_gzip(&self, file: &File) -> bool {
+        let is_short = file.metadata().is_ok_and(|file| file.len() < SMALLEST as u64);
+        is_short && self.path.extension().is_some_and(|extension| extension == "gz")
     }
 
     fn not_unpacked(&self, error: UnpackError) -> SourceError {

@@ -12,8 +12,13 @@ use super::reader::{LARGEST, SMALLEST};
 pub enum DumpError {
     #[error("there is no folder {}", .0.display())]
     NoFolder(PathBuf),
-    #[error("{} is not a folder", .0.display())]
-    NotAFolder(PathBuf),
+    #[error("{} is not a folder: {hint}", path.display())]
+    NotAFolder { path: PathBuf, hint: &'static str },
+    #[error("{} is not a file; remove it, or name another folder", .0.display())]
+    NotAFile(PathBuf),
+    /// One of them is most likely left over from an older dump.
+    #[error("both {} and {} are there; remove the older one", plain.display(), gzipped.display())]
+    TwoFiles { plain: PathBuf, gzipped: PathBuf },
     #[error("cannot look into folder {}: {cause}", folder.display())]
     Unreadable { folder: PathBuf, cause: io::Error },
     #[error("{} holds no quiz dump: neither there nor in a sub-folder is a quizzes.bson or quizzes.bson.gz", .0.display())]

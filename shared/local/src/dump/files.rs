@@ -1,9 +1,10 @@
-use std::fs;
+use std::fs::{self, File};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use super::collection::Collection;
 use super::error::DumpError;
+use super::format::Format;
 
 /// Where a dump's collections lie.
 #[derive(Clone, Debug)]
@@ -21,46 +22,66 @@ impl Files {
             return Err(DumpError::NoFolder(folder.to_owned()));
         }
         if !folder.is_dir() {
-            return Err(DumpError::NotAFolder(folder.to_owned()));
+            return Err(DumpError::NotAFolder { path: folder.to_owned(), hint: hint(folder) });
         }
-        let folder = if collection(folder, "quizzes").is_some() {
-            folder.to_owned()
-        } else {
-            only_dump_below(folder)?
+        let (folder, quizzes) = match collection(folder, "quizzes")? {
+            Some(quizzes) => (folder.to_owned(), quizzes),
+            None => only_dump_below(folder)?,
         };
-        let quizzes = collection(&folder, "quizzes");
         Ok(Self {
-            questions: collection(&folder, "questions"),
-            sessions: collection(&folder, "sessions").ok_or_else(|| DumpError::NoSessions(folder.clone()))?,
-            quizzes: quizzes.ok_or(DumpError::NoQuizzes(folder))?,
+            quizzes,
+            questions: collection(&folder, "questions")?,
+            sessions: collection(&folder, "sessions")?.ok_or(DumpError::NoSessions(folder))?,
         })
     }
 }
 
-fn only_dump_below(folder: &Path) -> Result<PathBuf, DumpError> {
+/// What to do with a file that was named in place of a folder.
+fn hint(path: &Path) -> &'static str {
+    const ONE_FILE: &str = "it is one file; name the folder that mongodump wrote";
+    let Ok(file) = File::open(path) else { return ONE_FILE };
+    let format = match Format::of(&file) {
+        Format::Gzip => Format::within(&file),
+        other => other,
+    };
+    format.refusal().unwrap_or(ONE_FILE)
+}
+
+fn only_dump_below(folder: &Path) -> Result<(PathBuf, Arc<Collection>), DumpError> {
     let unreadable = |cause| DumpError::Unreadable { folder: folder.to_owned(), cause };
-    let mut dumps = Vec::new();
+    let mut below = Vec::new();
     for entry in fs::read_dir(folder).map_err(unreadable)? {
-        let below = entry.map_err(unreadable)?.path();
-        if below.is_dir() && collection(&below, "quizzes").is_some() {
-            dumps.push(below);
+        below.push(entry.map_err(unreadable)?.path());
+    }
+    below.sort();
+    let mut dumps = Vec::new();
+    for below in below.into_iter().filter(|below| below.is_dir()) {
+        if let Some(quizzes) = collection(&below, "quizzes")? {
+            dumps.push((below, quizzes));
         }
     }
-    dumps.sort();
-    match dumps.as_slice() {
-        [] => Err(DumpError::NoQuizzes(folder.to_owned())),
-        [only] => Ok(only.clone()),
-        several => Err(DumpError::SeveralDumps {
+    match dumps.len() {
+        0 | 1 => dumps.pop().ok_or_else(|| DumpError::NoQuizzes(folder.to_owned())),
+        _ => Err(DumpError::SeveralDumps {
             folder: folder.to_owned(),
-            dumps: several.iter().map(|dump| dump.display().to_string()).collect(),
+            dumps: dumps.iter().map(|(dump, _)| dump.display().to_string()).collect(),
         }),
     }
 }
 
-fn collection(folder: &Path, name: &str) -> Option<Arc<Collection>> {
-    [format!("{name}.bson"), format!("{name}.bson.gz")]
-        .into_iter()
-        .map(|file| folder.join(file))
-        .find(|path| path.is_file())
-        .map(|path| Arc::new(Collection::new(path)))
+/// The file of a collection. MongoDB tells names apart by their case, so only this very name is the collection's.
+fn collection(folder: &Path, name: &str) -> Result<Option<Arc<Collection>>, DumpError> {
+    let stored = |file: String| {
+        let path = folder.join(file);
+        match fs::symlink_metadata(&path) {
+            Ok(_) if path.is_file() => Ok(Some(path)),
+            Ok(_) => Err(DumpError::NotAFile(path)),
+            Err(_) => Ok(None),
+        }
+    };
+    let path = match (stored(format!("{name}.bson"))?, stored(format!("{name}.bson.gz"))?) {
+        (Some(plain), Some(gzipped)) => return Err(DumpError::TwoFiles { plain, gzipped }),
+        (plain, gzipped) => plain.or(gzipped),
+    };
+    Ok(path.map(|path| Arc::new(Collection::new(path))))
 }
