@@ -2,6 +2,8 @@ use crate::error::EventError;
 
 /// DynamoDB takes up to 2,048 bytes of partition key; an id of a test session is far shorter.
 const LONGEST: usize = 512;
+/// Characters of an id that an error shows.
+const SHOWN: usize = 60;
 
 /// A test session and the quiz that it schedules.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -12,7 +14,8 @@ pub struct SessionTarget {
 
 impl SessionTarget {
     /// # Errors
-    /// Where the id is empty, too long or holds control characters, or names no quiz.
+    /// Where an id is empty, too long or has white space, a comma, a quote or a control character in it; where the
+    /// session's id names no quiz.
     pub fn new(session_id: &str, quiz_id: Option<&str>, field: &str) -> Result<Self, EventError> {
         let session_id = checked(session_id, field)?;
         let quiz_id = match quiz_id {
@@ -36,6 +39,7 @@ pub fn quiz_id_of(session_id: &str) -> Option<&str> {
     (last.len() == 24 && last.bytes().all(|byte| byte.is_ascii_hexdigit())).then_some(last)
 }
 
+/// Such characters come from lists that were not split, and from command lines and CSV files.
 fn checked(id: &str, field: &str) -> Result<String, EventError> {
     let invalid = |problem: String| Err(EventError::Invalid { field: field.to_owned(), problem });
     let id = id.trim();
@@ -45,8 +49,60 @@ fn checked(id: &str, field: &str) -> Result<String, EventError> {
     if id.len() > LONGEST {
         return invalid(format!("has {} bytes; at most {LONGEST} are allowed", id.len()));
     }
-    if id.chars().any(char::is_control) {
-        return invalid("holds a control character".into());
+    match id.chars().find_map(|character| Some((character, name_of_unfit(character)?))) {
+        Some((character, name)) => invalid(format!("{} has {name} in it: {character:?}", shown(id))),
+        None => Ok(id.to_owned()),
     }
-    Ok(id.to_owned())
+}
+
+/// What an id cannot have in it.
+fn name_of_unfit(character: char) -> Option<&'static str> {
+    match character {
+        ',' => Some("a comma"),
+        '\'' | '"' | '`' => Some("a quote"),
+        _ if character.is_control() => Some("a control character"),
+        _ if character.is_whitespace() => Some("white space"),
+        _ => None,
+    }
+}
+
+/// The id between quotes, cut where it is long.
+fn shown(id: &str) -> String {
+    let mut start: String = id.chars().take(SHOWN).collect();
+    if start.len() < id.len() {
+        start.push('…');
+    }
+    format!("{start:?}")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::SessionTarget;
+
+    #[test]
+    fn unfit_character_is_named_with_its_id() {
+        let error = |id: &str| SessionTarget::new(id, Some("q"), "session_id").unwrap_err().to_string();
+        assert_eq!(error("A,B"), r#"`session_id` "A,B" has a comma in it: ','"#);
+        assert_eq!(error("Mock test"), r#"`session_id` "Mock test" has white space in it: ' '"#);
+        assert_eq!(error("a\u{a0}b"), r#"`session_id` "a\u{a0}b" has white space in it: '\u{a0}'"#);
+        assert_eq!(error("it's"), r#"`session_id` "it's" has a quote in it: '\''"#);
+        assert_eq!(error("a`b"), r#"`session_id` "a`b" has a quote in it: '`'"#);
+        assert_eq!(error("a\"b"), r#"`session_id` "a\"b" has a quote in it: '"'"#);
+        assert_eq!(
+            error("a\u{1b}[2J"),
+            r#"`session_id` "a\u{1b}[2J" has a control character in it: '\u{1b}'"#
+        );
+        let long = error(&format!("{},", "x".repeat(200)));
+        assert_eq!(long, format!(r#"`session_id` "{}…" has a comma in it: ','"#, "x".repeat(60)));
+        let quiz = SessionTarget::new("A", Some("q 1"), "session_id").unwrap_err().to_string();
+        assert_eq!(quiz, r#"`quiz_id` "q 1" has white space in it: ' '"#);
+    }
+
+    #[test]
+    fn real_ids_are_taken() {
+        for id in ["EnableStudents_6715f621e1eb083bfa9b56cc", "Gr-1.2_#3/é_6715f621e1eb083bfa9b56cc", " A_B "]
+        {
+            assert!(SessionTarget::new(id, Some("weekly-1"), "session_id").is_ok(), "{id}");
+        }
+    }
 }
