@@ -4,7 +4,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use async_trait::async_trait;
 use quiz_domain::reports::Stamp;
 use quiz_domain::{Quiz, TakenAttempt, Test, TestResults, TestSession};
-use quiz_local::file_name;
+use quiz_local::{file_name, remove_former};
 use quiz_pipeline::{ReportSink, ResultSink, RunScope, SinkBatch, SinkCounts, SinkError, TestWriter};
 
 use crate::{overview, view};
@@ -79,6 +79,7 @@ impl TestWriter for Presenting {
             cause: cause.into(),
         };
         tokio::fs::create_dir_all(&self.overviews).await.map_err(failed)?;
+        remove_former(&self.overviews, &test.session.session_id, "html").map_err(failed)?;
         tokio::fs::write(&page, overview::render(test)).await.map_err(failed)?;
         let table = view::top_ranks(test, TOP);
         let shown = TopRanks {

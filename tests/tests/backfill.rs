@@ -11,12 +11,13 @@
 mod support;
 
 use std::collections::HashSet;
-use std::path::Path;
 use std::process::{Child, Command, Output, Stdio};
 use std::time::Instant;
 
 use mongodb::Database;
 use mongodb::bson::{DateTime, Document, doc};
+use quiz_domain::rows::WarehouseTable;
+use quiz_local::ParquetWarehouse;
 use quiz_stack::{Deployment, DiscordMessage, Stack, eventually, insert, signal, unique};
 use serde_json::{Value, json};
 use support::{PATIENCE, binaries, binary, wishes};
@@ -294,7 +295,9 @@ async fn a_dry_run_against_a_local_store_writes_there_and_nowhere_else() {
     assert!(tried.status.success(), "{}", text(&tried));
     let look = place.folder.path().join("look");
     assert!(look.join("reports.db").is_file() && look.join("overview").is_dir());
-    assert!(Path::new(&look.join(format!("warehouse/test_responses/{}.parquet", session_id(0)))).is_file());
+    let rows =
+        ParquetWarehouse::new(look.join("warehouse")).file(WarehouseTable::TestResponses, &session_id(0));
+    assert!(rows.is_file(), "{}", rows.display());
     assert_eq!(place.items().await, 0);
     let (code, dry) = place.json(&["backfill", "--file", "tests.jsonl", "--dry-run"]).await;
     assert_eq!(code, 0, "{dry}");

@@ -13,7 +13,7 @@ use mongodb::Database;
 use mongodb::bson::{self, Document, bson, doc};
 use quiz_domain::reports::ReportTable;
 use quiz_domain::rows::WarehouseTable;
-use quiz_local::SqliteStore;
+use quiz_local::{ParquetWarehouse, SqliteStore};
 use quiz_sample::{SampleDocuments, sapa};
 use quiz_stack::{Action, Delivery, Gate, GateRequest, Stack, TcpGate, eventually, insert};
 use quiz_suites::parquet::read_parquet;
@@ -180,7 +180,7 @@ impl World {
             items += written.len();
         }
         for table in WarehouseTable::ALL {
-            let file = out.join("warehouse").join(table.name()).join(format!("{SESSION}.parquet"));
+            let file = ParquetWarehouse::new(out.join("warehouse")).file(table, SESSION);
             let expected =
                 if file.exists() { warehouse::comparable(read_parquet(&file)) } else { Vec::new() };
             let written = self.warehouse.rows(table, SESSION).await;

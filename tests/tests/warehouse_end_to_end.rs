@@ -7,6 +7,7 @@ use std::collections::{BTreeSet, HashMap};
 
 use mongodb::bson::{bson, doc};
 use quiz_domain::rows::WarehouseTable;
+use quiz_local::ParquetWarehouse;
 use quiz_sample::{SampleDocuments, sapa};
 use quiz_suites::parquet::read_parquet;
 use support::warehouse::{Row, WarehousePipeline, comparable, filter_by_readers, read_by_duckdb};
@@ -174,7 +175,7 @@ async fn the_parquet_files_of_local_hold_the_same_rows_as_bigquery() {
     for id in &ids {
         for table in WarehouseTable::ALL {
             let of_bigquery = pipeline.rows(table, id).await;
-            let file = out.join("warehouse").join(table.name()).join(format!("{id}.parquet"));
+            let file = ParquetWarehouse::new(out.join("warehouse")).file(table, id);
             if of_bigquery.is_empty() {
                 assert!(!file.exists(), "{}", file.display());
                 continue;

@@ -1,13 +1,55 @@
 use std::fmt::Write;
+use std::path::Path;
+use std::{fs, io};
 
 /// Bytes of the longest name; with an extension it stays below the 255 of common file systems.
 const LONGEST: usize = 200;
 
 /// A name, safe on any file system, for the file of the thing with this id: what is not in
-/// `[A-Za-z0-9_.-]` is percent-encoded, as is a leading dot. One that grows longer than 200 bytes is
-/// cut, and ends in `~` and a hash of the id. Different ids have different names.
+/// `[A-Za-z0-9_.-]` is percent-encoded, as is a leading dot. One with a capital ends in `~` and a short hash of the id.
+/// One that grows longer than 200 bytes is cut, and ends in `~` and a hash of the id.
+///
+/// Different ids have names that differ, also where the disk takes `A` and `a` for the same.
 #[must_use]
 pub fn file_name(id: &str) -> String {
+    let name = encoded(id);
+    let name = if id.bytes().any(|byte| byte.is_ascii_uppercase()) {
+        format!("{name}~{:08x}", short_hash(id))
+    } else {
+        name
+    };
+    bounded(name, id)
+}
+
+/// The name that earlier releases gave the file, where it was another: names with capitals had no hash, and differed in
+/// case alone.
+fn former_file_name(id: &str) -> Option<String> {
+    let former = bounded(encoded(id), id);
+    (former != file_name(id)).then_some(former)
+}
+
+/// Removes the file that an earlier release wrote for the id, so that the folder has no two files of it. `extension` is
+/// without its dot.
+///
+/// # Errors
+/// Where the folder cannot be read or the file cannot be removed.
+pub fn remove_former(folder: &Path, id: &str, extension: &str) -> io::Result<()> {
+    let Some(former) = former_file_name(id) else { return Ok(()) };
+    let name = format!("{former}.{extension}");
+    let path = folder.join(&name);
+    if !path.try_exists()? {
+        return Ok(());
+    }
+    // on a disk that ignores case it may be the file of another id: only the folder tells how it is written
+    for entry in fs::read_dir(folder)? {
+        if entry?.file_name() == name.as_str() {
+            return fs::remove_file(&path);
+        }
+    }
+    Ok(())
+}
+
+fn encoded(id: &str) -> String {
     if id.is_empty() {
         return "~".to_owned();
     }
@@ -20,12 +62,22 @@ pub fn file_name(id: &str) -> String {
             let _ = write!(name, "%{byte:02X}");
         }
     }
+    name
+}
+
+fn bounded(mut name: String, id: &str) -> String {
     if name.len() > LONGEST {
         let hash = format!("~{:016x}", fnv1a(id));
         name.truncate(LONGEST - hash.len());
         name.push_str(&hash);
     }
     name
+}
+
+/// Both halves of the hash: the case of a letter does not change the lowest bits of one.
+fn short_hash(id: &str) -> u32 {
+    let hash = fnv1a(id);
+    u32::try_from((hash >> 32) ^ (hash & 0xffff_ffff)).unwrap_or_default()
 }
 
 /// The 64-bit FNV-1a hash: the same on every machine and in every release.
@@ -37,15 +89,33 @@ fn fnv1a(text: &str) -> u64 {
 
 #[cfg(test)]
 mod tests {
-    use super::{LONGEST, file_name};
+    use super::{LONGEST, file_name, former_file_name, remove_former};
     use proptest::prelude::*;
 
     #[test]
-    fn an_ordinary_session_id_is_its_own_name() {
+    fn ordinary_session_id_stays_readable() {
+        let names =
+            ["EnableStudents_6715f621e1eb083bfa9b56cc", "enable_6715f621e1eb083bfa9b56cc"].map(file_name);
         assert_eq!(
-            file_name("EnableStudents_6715f621e1eb083bfa9b56cc"),
-            "EnableStudents_6715f621e1eb083bfa9b56cc"
+            names,
+            ["EnableStudents_6715f621e1eb083bfa9b56cc~b5dc9373", "enable_6715f621e1eb083bfa9b56cc"]
         );
+    }
+
+    #[test]
+    fn former_file_is_removed_and_no_other() {
+        let folder = tempfile::tempdir().unwrap();
+        for name in ["A_b.html", "A_b.txt", "a_b.html"] {
+            std::fs::write(folder.path().join(name), "").unwrap();
+        }
+        assert_eq!(former_file_name("a_b"), None);
+        for id in ["A_b", "A_b", "a_b", "A_B"] {
+            remove_former(folder.path(), id, "html").unwrap();
+        }
+        let mut left: Vec<_> =
+            std::fs::read_dir(folder.path()).unwrap().map(|it| it.unwrap().file_name()).collect();
+        left.sort();
+        assert_eq!(left, ["A_b.txt", "a_b.html"]);
     }
 
     #[test]
@@ -76,7 +146,18 @@ mod tests {
 
         #[test]
         fn different_ids_have_different_names(one in "[./% a~रA-]{0,90}", other in "[./% a~रA-]{0,90}") {
-            prop_assert_eq!(one == other, file_name(&one) == file_name(&other));
+            let lower = |id: &str| file_name(id).to_ascii_lowercase();
+            prop_assert_eq!(one == other, lower(&one) == lower(&other));
+        }
+
+        #[test]
+        fn ids_that_differ_in_case_differ_in_name(id in "[A-Za-z_]{1,40}", changes in any::<u64>()) {
+            let change = |(at, byte): (usize, u8)| {
+                if changes >> at & 1 == 1 { byte ^ (byte.is_ascii_alphabetic() as u8) << 5 } else { byte }
+            };
+            let other: String = id.bytes().enumerate().map(change).map(char::from).collect();
+            let lower = |id: &str| file_name(id).to_ascii_lowercase();
+            prop_assert_eq!(id == other, lower(&id) == lower(&other));
         }
     }
 }

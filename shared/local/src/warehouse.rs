@@ -10,10 +10,13 @@ use quiz_parquet::{OpenStaging, ParquetError, StagingFile, TestValues, write_tab
 use quiz_pipeline::ports::{Cause, Fence, StagedTest, Warehouse, WarehouseBatch, WarehouseError};
 use tempfile::NamedTempFile;
 
-use crate::file_name;
+use crate::file_name::{file_name, remove_former};
+
+const EXTENSION: &str = "parquet";
 
 /// The warehouse as Parquet files in a folder: `<table>/<session>.parquet`, the session's name as
-/// [`file_name`] has it. A test's files are replaced one by one, each as a whole.
+/// [`file_name`] has it. A test's files are replaced one by one, each as a whole; a file that an earlier release wrote
+/// under another name is removed.
 #[derive(Clone, Debug)]
 pub struct ParquetWarehouse {
     folder: PathBuf,
@@ -28,7 +31,7 @@ impl ParquetWarehouse {
     /// Where the rows of a session lie, once there are any.
     #[must_use]
     pub fn file(&self, table: WarehouseTable, session_id: &str) -> PathBuf {
-        self.folder.join(table.name()).join(format!("{}.parquet", file_name(session_id)))
+        self.folder.join(table.name()).join(format!("{}.{EXTENSION}", file_name(session_id)))
     }
 }
 
@@ -102,15 +105,20 @@ impl ParquetWarehouse {
             finished.push((path, file));
         }
         let fence = test.fence.clone();
-        tokio::task::spawn_blocking(move || put_in_place(finished, &fence)).await?
+        let session_id = test.session_id.clone();
+        tokio::task::spawn_blocking(move || put_in_place(finished, &session_id, &fence)).await?
     }
 }
 
-fn put_in_place(finished: Vec<Finished>, fence: &Fence) -> Result<bool, Cause> {
+fn put_in_place(finished: Vec<Finished>, session_id: &str, fence: &Fence) -> Result<bool, Cause> {
     if !fence.holds() {
         return Ok(false);
     }
     for (path, file) in finished {
+        if let Some(folder) = path.parent() {
+            // before the new one: a reader may find a test missing for a moment, and never twice
+            remove_former(folder, session_id, EXTENSION).map_err(|cause| unwritable(&path, &cause))?;
+        }
         match file {
             Some(file) => drop(file.persist(&path).map_err(|failed| unwritable(&path, &failed.error))?),
             None if path.exists() => {

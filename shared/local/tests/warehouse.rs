@@ -61,3 +61,18 @@ async fn a_folder_that_cannot_be_written_to_is_told_with_the_session() {
     let told = error.to_string();
     assert!(told.starts_with("could not write the rows of session s: "), "{told}");
 }
+
+#[tokio::test]
+async fn file_of_an_earlier_release_is_replaced() {
+    let folder = TempDir::new().unwrap();
+    let files = ParquetWarehouse::new(folder.path());
+    let table = WarehouseTable::QuestionResponses;
+    let former = folder.path().join(table.name()).join("Group_A.parquet");
+    std::fs::create_dir_all(former.parent().unwrap()).unwrap();
+    std::fs::write(&former, "rows of an earlier release").unwrap();
+    write(&files, &[Sample::scored("Group_A", 0..2)]).await;
+    assert_ne!(files.file(table, "Group_A"), former);
+    let left = std::fs::read_dir(former.parent().unwrap()).unwrap();
+    let left: Vec<_> = left.map(|entry| entry.unwrap().path()).collect();
+    assert_eq!(left, [files.file(table, "Group_A")]);
+}
