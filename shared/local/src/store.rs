@@ -21,6 +21,7 @@ use serde_json::Value;
 pub use error::OpenError;
 
 use error::FileError;
+use schema::Kind;
 
 /// How many items are read at once.
 const PAGE: usize = 1_000;
@@ -39,7 +40,8 @@ impl SqliteStore {
     /// Opens the file, or creates it and its folder. It blocks.
     ///
     /// # Errors
-    /// [`OpenError`] where the file cannot be written, is locked or is no database.
+    /// [`OpenError`] where the file cannot be written, is locked, is no database or is another program's. Such a file
+    /// stays as it is.
     pub fn open(path: impl AsRef<Path>) -> Result<Self, OpenError> {
         let path = path.as_ref();
         if let Some(folder) = path.parent() {
@@ -48,9 +50,11 @@ impl SqliteStore {
         }
         let failed = |cause| OpenError::new(path.to_owned(), cause);
         let connection = connect(path, OpenFlags::SQLITE_OPEN_CREATE).map_err(failed)?;
+        refuse_foreign(path, &connection)?;
         connection.pragma_update(None, "journal_mode", "WAL").map_err(failed)?;
         schema::create(&connection).map_err(failed)?;
         states::create(&connection).map_err(failed)?;
+        schema::mark(&connection).map_err(failed)?;
         Ok(Self { connection: Arc::new(Mutex::new(connection)), path: path.to_owned() })
     }
 
@@ -65,6 +69,7 @@ impl SqliteStore {
         }
         let failed = |cause| OpenError::new(path.to_owned(), cause);
         let connection = connect(path, OpenFlags::empty()).map_err(failed)?;
+        refuse_foreign(path, &connection)?;
         if let Some(table) = schema::missing(&connection).map_err(failed)? {
             return Err(OpenError::NotAStore { path: path.to_owned(), table });
         }
@@ -215,6 +220,16 @@ impl ReportReader for SqliteStore {
             }
         });
         pages.try_flatten().boxed()
+    }
+}
+
+fn refuse_foreign(path: &Path, connection: &Connection) -> Result<(), OpenError> {
+    let path = path.to_owned();
+    match schema::kind(connection) {
+        Ok(Kind::Empty | Kind::Store) => Ok(()),
+        Ok(Kind::Foreign { table }) => Err(OpenError::Foreign { path, table }),
+        Ok(Kind::Newer { version }) => Err(OpenError::Newer { path, version }),
+        Err(cause) => Err(OpenError::new(path, cause)),
     }
 }
 

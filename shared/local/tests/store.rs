@@ -132,6 +132,60 @@ fn what_cannot_be_opened_is_said_in_a_sentence() {
     assert!(matches!(created(folder.path()), OpenError::Denied { .. }));
 }
 
+#[test]
+fn foreign_database_is_refused_and_stays_as_it_is() {
+    let folder = TempDir::new().unwrap();
+    let made = |name: &str, statements: &str| {
+        let path = folder.path().join(name);
+        Connection::open(&path).unwrap().execute_batch(statements).unwrap();
+        path
+    };
+    let refused = |path: &Path| {
+        let before = fs::read(path).unwrap();
+        let errors = [SqliteStore::open(path), SqliteStore::open_existing(path)]
+            .map(|it| it.err().unwrap().to_string());
+        assert_eq!(fs::read(path).unwrap(), before);
+        assert_eq!(errors[0], errors[1]);
+        errors[0].replace(&path.display().to_string(), "FILE")
+    };
+    let next = "choose another folder or move the file away";
+    let shop = made("shop.db", "CREATE TABLE orders (id); CREATE TABLE student_quiz_reports (id);");
+    assert_eq!(
+        refused(&shop),
+        format!("FILE is a database of another program, with the table \"orders\"; {next}")
+    );
+    let marked = made("marked.db", "PRAGMA application_id = 7;");
+    assert_eq!(refused(&marked), format!("FILE is a database of another program; {next}"));
+    let later = folder.path().join("later.db");
+    drop(SqliteStore::open(&later).unwrap());
+    Connection::open(&later).unwrap().execute_batch("PRAGMA user_version = 2").unwrap();
+    let newer =
+        "FILE was written by a later quiz-etl (version 2 of its tables); use that release, or another folder";
+    assert_eq!(refused(&later), newer);
+}
+
+#[test]
+fn database_of_an_earlier_release_is_taken() {
+    let folder = TempDir::new().unwrap();
+    let path = folder.path().join("reports.db");
+    for statements in ["", "DROP TABLE quiz_sync_state", "CREATE TABLE notes (text)"] {
+        drop(SqliteStore::open(&path).unwrap());
+        let earlier = format!("PRAGMA application_id = 0; PRAGMA user_version = 0; {statements}");
+        Connection::open(&path).unwrap().execute_batch(&earlier).unwrap();
+        assert!(SqliteStore::open_existing(&path).is_ok(), "{statements}");
+    }
+    assert!(SqliteStore::open(&path).is_ok());
+    let mark = Connection::open(&path)
+        .unwrap()
+        .pragma_query_value(None, "application_id", |row| row.get::<_, i32>(0));
+    assert_eq!(mark, Ok(i32::from_be_bytes(*b"qetl")));
+    // one that was killed while it made its tables
+    let begun = folder.path().join("begun.db");
+    let table = "CREATE TABLE quiz_sync_state (session_id, sink, revision, item)";
+    Connection::open(&begun).unwrap().execute_batch(table).unwrap();
+    assert!(SqliteStore::open(&begun).is_ok());
+}
+
 #[tokio::test]
 async fn a_table_that_is_gone_is_refused_and_a_retry_cannot_help() {
     let folder = TempDir::new().unwrap();

@@ -15,6 +15,16 @@ pub enum OpenError {
     Folder { folder: PathBuf, cause: io::Error },
     #[error("{} is no SQLite database", .0.display())]
     NotADatabase(PathBuf),
+    #[error(
+        "{} is a database of another program{}; choose another folder or move the file away", path.display(),
+        .table.as_ref().map(|table| format!(", with the table {table:?}")).unwrap_or_default()
+    )]
+    Foreign { path: PathBuf, table: Option<String> },
+    #[error(
+        "{} was written by a later quiz-etl (version {version} of its tables); use that release, or another folder",
+        path.display()
+    )]
+    Newer { path: PathBuf, version: i32 },
     #[error("{} is a database without the table {table}: not a report store", path.display())]
     NotAStore { path: PathBuf, table: &'static str },
     /// A retry may help.

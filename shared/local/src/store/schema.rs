@@ -1,6 +1,58 @@
 use quiz_domain::reports::ReportTable;
 use rusqlite::Connection;
 
+use super::states;
+
+/// Marks a database as one of ours: `qetl` in ASCII.
+const APPLICATION_ID: i32 = 0x7165_746c;
+/// The version of the tables. A change that older releases cannot read raises it.
+const VERSION: i32 = 1;
+
+/// What a database is to us.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) enum Kind {
+    /// Without a table.
+    Empty,
+    /// A report store, perhaps of a release that did not mark it.
+    Store,
+    /// A report store of a later release.
+    Newer { version: i32 },
+    /// Another program's, such as one with this table.
+    Foreign { table: Option<String> },
+}
+
+/// Looks at the marks and the tables; it writes nothing.
+pub(super) fn kind(connection: &Connection) -> rusqlite::Result<Kind> {
+    let pragma = |name: &str| connection.pragma_query_value(None, name, |row| row.get::<_, i32>(0));
+    let (application_id, version) = (pragma("application_id")?, pragma("user_version")?);
+    if application_id == APPLICATION_ID {
+        return Ok(if version > VERSION { Kind::Newer { version } } else { Kind::Store });
+    }
+    let mut names =
+        connection.prepare("SELECT name FROM sqlite_schema WHERE type = 'table' ORDER BY name")?;
+    let names = names.query_map([], |row| row.get::<_, String>(0))?.collect::<rusqlite::Result<Vec<_>>>()?;
+    let is_ours = |name: &String| is_ours(name);
+    // a first run that was killed has made only some of the tables
+    let has_all = ReportTable::ALL.iter().all(|table| names.iter().any(|name| name == table.default_name()));
+    Ok(if application_id == 0 && names.is_empty() {
+        Kind::Empty
+    } else if application_id == 0 && (has_all || names.iter().all(is_ours)) {
+        Kind::Store
+    } else {
+        Kind::Foreign { table: names.into_iter().find(|name| !is_ours(name)) }
+    })
+}
+
+fn is_ours(table: &str) -> bool {
+    table == states::TABLE_NAME || ReportTable::ALL.iter().any(|it| it.default_name() == table)
+}
+
+/// Marks the database as ours.
+pub(super) fn mark(connection: &Connection) -> rusqlite::Result<()> {
+    connection.pragma_update(None, "application_id", APPLICATION_ID)?;
+    connection.pragma_update(None, "user_version", VERSION)
+}
+
 /// Creates what is missing of the tables and indexes.
 pub(super) fn create(connection: &Connection) -> rusqlite::Result<()> {
     for table in ReportTable::ALL {

@@ -5,6 +5,7 @@ use rusqlite::{Connection, OptionalExtension, TransactionBehavior};
 
 use super::SqliteStore;
 
+pub(super) const TABLE_NAME: &str = "quiz_sync_state";
 const TABLE: &str = r#"CREATE TABLE IF NOT EXISTS "quiz_sync_state" (
     "session_id" TEXT NOT NULL, "sink" TEXT NOT NULL, "revision" INTEGER NOT NULL, "item" TEXT NOT NULL,
     PRIMARY KEY ("session_id", "sink")) STRICT"#;
