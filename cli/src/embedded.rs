@@ -81,13 +81,13 @@ impl Ran {
 }
 
 /// Sends the events to an embedded queue for each sink, as SNS does, and runs the pipeline until both are
-/// empty.
+/// empty. The queues share the events' texts.
 ///
 /// # Errors
 /// Where the output cannot be written, or the environment is wrong.
 pub async fn run(
     source: Arc<dyn AnswerSource>,
-    events: Vec<String>,
+    events: Vec<Arc<str>>,
     out: &Path,
     terminal: Terminal,
 ) -> anyhow::Result<Ran> {
@@ -136,7 +136,7 @@ async fn drain(
     sink: &'static str,
     engine: Engine,
     states: Arc<dyn SyncStates>,
-    events: &[String],
+    events: &[Arc<str>],
     kept: Arc<KeptNotices>,
 ) -> anyhow::Result<SinkRan> {
     let collector = Arc::new(Collector::default());
@@ -153,7 +153,7 @@ async fn drain(
     let settings = QueueSettings { visibility_timeout: Duration::from_secs(30), max_receive_count: Some(1) };
     let queue = Arc::new(MemoryQueue::new(settings, clock));
     for event in events {
-        queue.send(event.clone(), None);
+        queue.send(Arc::clone(event), None);
     }
     let handler = &Handler::new(batches, Arc::new(SoleQueue(queue.clone())));
     let answer = |messages: Vec<QueueMessage>| async move {
@@ -220,7 +220,7 @@ mod tests {
         let sink = ReportSink::new(Arc::new(states.clone()), formats);
         let engine = Engine::new(source, Arc::new(sink), Arc::new(SystemClock), HashSet::new());
         let states = Arc::new(FullDisk { states, is_full: AtomicBool::new(false) });
-        let drained = drain("reports", engine, states, &[event], Arc::default()).await;
+        let drained = drain("reports", engine, states, &[event.into()], Arc::default()).await;
         // one that waits for the lease gives the message up, and ends without an error
         let error = drained.err().unwrap().to_string();
         assert!(error.contains("cannot write reports.db: no space left on device"), "{error}");

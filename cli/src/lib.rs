@@ -50,8 +50,8 @@ pub enum Command {
         /// The folder with quizzes.bson, questions.bson and sessions.bson (or each with .gz).
         #[arg(long)]
         source: PathBuf,
-        /// Events, one on each line, as they are published; without it, every quiz of the dump is
-        /// synced, its id as the session id.
+        /// Events as they are published: one on each line, over several lines, or in a JSON array; without
+        /// it, every quiz of the dump is synced, its id as the session id.
         #[arg(long)]
         events: Option<PathBuf>,
         /// The folder to write reports.db, warehouse/, notices.jsonl and overview/ to.

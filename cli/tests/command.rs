@@ -74,7 +74,7 @@ fn demo_ends_with_something_to_look_at() {
     ] {
         assert!(shown.contains(part), "{part} in\n{shown}");
     }
-    let page = folder.path().join(format!("demo/overview/{}.html", sapa::SESSION_ID));
+    let page = folder.path().join(format!("demo/overview/{}.html", quiz_local::file_name(sapa::SESSION_ID)));
     let page = std::fs::read_to_string(page).unwrap();
     assert!(page.contains("<svg") && page.contains("SAPA"));
     assert!(!page.contains("http://") && !page.contains("https://"), "the page needs nothing beside itself");
@@ -115,6 +115,53 @@ fn local_reads_events_of_every_form_and_does_what_it_can() {
     let unknown = "there is no quiz ffffffffffffffffffffffff (asked for by session Group_ffffffffffffffffffffffff) (unknown_quiz)";
     assert_eq!(failure(&run), (1, unknown.to_owned()));
     assert!(stdout(&run).contains("Spring test") && stdout(&run).contains(&format!("Group_{QUIZ}")));
+}
+
+#[test]
+fn events_file_is_read_however_it_is_laid_out() {
+    let folder = dumped(&small(&["a"]));
+    let object = |name: &str| format!("{{\n  \"session_id\": \"{name}_{QUIZ}\"\n}}");
+    let events = format!(
+        "\u{feff}# by hand\r\nA_{QUIZ}\r\n\r\n{}\n[{},\n{}]\n",
+        object("B"),
+        object("C"),
+        object("D")
+    );
+    std::fs::write(folder.path().join("events"), events).unwrap();
+    let arguments = ["local", "--source", "dump", "--events", "events", "--out", "out", "--json"];
+    let run = quiz_etl(folder.path(), &arguments);
+    assert!(run.status.success(), "{run:?}");
+    let json: Value = serde_json::from_str(&stdout(&run)).unwrap();
+    let synced = json["synced"].as_array().unwrap().iter().filter(|it| it["sink"] == "reports");
+    let mut sessions: Vec<_> = synced.map(|it| it["session_id"].as_str().unwrap().to_owned()).collect();
+    sessions.sort();
+    assert_eq!(sessions, ["A", "B", "C", "D"].map(|name| format!("{name}_{QUIZ}")));
+}
+
+#[test]
+fn wrong_line_of_an_events_file_is_named() {
+    let folder = dumped(&small(&["a"]));
+    let run = |events: &[u8]| {
+        std::fs::write(folder.path().join("events"), events).unwrap();
+        quiz_etl(folder.path(), &["local", "--source", "dump", "--events", "events", "--out", "out"])
+    };
+    let wrong = |events: &[u8]| {
+        let (code, error) = failure(&run(events));
+        assert_eq!(code, 1);
+        error.strip_prefix("cannot read the events in events: ").map(str::to_owned).unwrap_or(error)
+    };
+    let id = format!("A_{QUIZ}\n");
+    let with = |end: &[u8]| wrong(&[id.as_bytes(), end].concat());
+    assert_eq!(with(b"\xff"), "line 2: it is not UTF-8; save the file as UTF-8");
+    assert_eq!(with(b"{\"a\": "), "line 2: the JSON that begins here does not end");
+    assert!(with(b"hello world").starts_with("line 2: the message is neither a JSON object"));
+    assert_eq!(with("x".repeat(2 << 20).as_bytes()), "line 2: it is longer than 1 MiB");
+    assert_eq!(wrong(b"[]"), "there is no event in events");
+    // JSON that is no event is parked, and the others are synced
+    let run = run(format!("{id}7\n").as_bytes());
+    let parked = "the message is a number, not a JSON object or the id of a test session (not_an_event)";
+    assert_eq!(failure(&run), (1, parked.to_owned()));
+    assert!(stdout(&run).contains("1 taker"), "{run:?}");
 }
 
 #[test]

@@ -10,7 +10,7 @@ const SYNC_EXAMPLES: &str = "\
 Examples:
   quiz-etl sync EnableStudents_6715f621e1eb083bfa9b56cc
   quiz-etl sync EnableStudents_6715f621e1eb083bfa9b56cc --force --wait --reason 'the key of question 7 was mended'
-  quiz-etl sync 'Mock test 3' --quiz-id 6715f621e1eb083bfa9b56cc
+  quiz-etl sync Mock-test-3 --quiz-id 6715f621e1eb083bfa9b56cc
   quiz-etl sync EnableStudents_6715f621e1eb083bfa9b56cc --dry-run";
 
 const BACKFILL_EXAMPLES: &str = "\
@@ -25,10 +25,11 @@ Examples:
 #[derive(Clone, Debug, Default, Args)]
 #[command(next_help_heading = "Which tests")]
 pub struct Choice {
-    /// Test sessions, by their ids.
+    /// Test sessions, by their ids; commas may separate them.
     pub sessions: Vec<String>,
-    /// A file with a test on each line: its session id, or a session.sync event as JSON, which may
-    /// describe the test; `-` is standard input.
+    /// A file of session ids, one on each line or with commas or spaces between them; of session.sync
+    /// events as JSON, which may describe the test; or a CSV file with a column session_id. `-` is
+    /// standard input.
     #[arg(long, value_name = "FILE")]
     pub file: Option<PathBuf>,
     /// Tests whose quiz is of this type: assessment, omr-assessment, homework, form.
@@ -109,7 +110,7 @@ impl Sink {
 #[derive(Clone, Debug, Args)]
 #[command(after_help = SYNC_EXAMPLES)]
 pub struct SyncArgs {
-    /// Test sessions, by their ids.
+    /// Test sessions, by their ids; commas may separate them.
     #[arg(required = true)]
     pub sessions: Vec<String>,
     /// The quiz, where the session's id does not end in it.

@@ -1,14 +1,16 @@
 use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
-use std::io::Read;
+use std::fs::File;
+use std::io::BufReader;
 use std::path::Path;
 
 use anyhow::{Context, bail};
-use quiz_events::{Event, SessionDescription, SessionTarget};
+use quiz_events::{SessionDescription, SessionTarget};
 use quiz_mongo::MongoCatalog;
 use quiz_sync_state::{REPORTS, StateKey, StateReader, SyncState, WAREHOUSE};
 use quiz_terminal::WrongUse;
 
 use crate::args::Choice;
+use crate::list::{Listed, ids, of_id, read_list};
 
 /// A test to sync.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -104,59 +106,51 @@ fn of_quizzes(quizzes: Vec<String>, states: &[(StateKey, SyncState)], include_un
     choices
 }
 
-/// Tests by session ids. Of one whose id names no quiz the state may know it.
-pub async fn named(session_ids: &[String], states: &dyn StateReader) -> anyhow::Result<Vec<Chosen>> {
-    let mut tests = Vec::with_capacity(session_ids.len());
-    for session_id in session_ids {
-        let target = match SessionTarget::new(session_id, None, "session_id") {
-            Ok(target) => target,
-            Err(error) => match known_quiz(session_id, states).await? {
-                Some(quiz_id) => SessionTarget::new(session_id, Some(&quiz_id), "session_id")?,
-                None => return Err(WrongUse(format!("session {session_id:?}: {error}")).into()),
-            },
-        };
-        tests.push(Chosen { target, description: None });
+/// Tests by session ids, which a word may hold several of. Of one whose id names no quiz the state may know it.
+pub async fn named(words: &[String], states: &dyn StateReader) -> anyhow::Result<Vec<Chosen>> {
+    let mut tests = Vec::with_capacity(words.len());
+    for session_id in words.iter().flat_map(|word| ids(word)) {
+        let listed = of_id(session_id).map_err(|error| WrongUse(error.to_string()))?;
+        tests.push(resolved(listed, states).await?);
+    }
+    if tests.is_empty() && !words.is_empty() {
+        return Err(WrongUse("no session id is given".to_owned()).into());
     }
     Ok(tests)
 }
 
+async fn resolved(listed: Listed, states: &dyn StateReader) -> anyhow::Result<Chosen> {
+    let session_id = match listed {
+        Listed::Test(test) => return Ok(test),
+        Listed::Id(session_id) => session_id,
+    };
+    let quiz_id = known_quiz(&session_id, states).await?;
+    match SessionTarget::new(&session_id, quiz_id.as_deref(), "session_id") {
+        Ok(target) => Ok(Chosen { target, description: None }),
+        Err(error) => Err(WrongUse(format!("session {session_id:?}: {error}")).into()),
+    }
+}
+
 async fn known_quiz(session_id: &str, states: &dyn StateReader) -> anyhow::Result<Option<String>> {
-    let key = |sink: &str| StateKey { session_id: session_id.trim().to_owned(), sink: sink.to_owned() };
+    let key = |sink: &str| StateKey { session_id: session_id.to_owned(), sink: sink.to_owned() };
     let states = states.get_many(&[REPORTS, WAREHOUSE].map(key)).await?;
     Ok(states.into_iter().map(|state| state.quiz_id).find(|quiz_id| !quiz_id.is_empty()))
 }
 
 async fn of_file(file: &Path, states: &dyn StateReader) -> anyhow::Result<Vec<Chosen>> {
-    let (name, text) = if file.as_os_str() == "-" {
-        let mut text = String::new();
-        std::io::stdin().lock().read_to_string(&mut text).context("standard input cannot be read")?;
-        ("standard input".to_owned(), text)
+    let (name, list) = if file.as_os_str() == "-" {
+        ("standard input".to_owned(), read_list(BufReader::new(std::io::stdin())))
     } else {
         let name = file.display().to_string();
-        let text = std::fs::read_to_string(file).with_context(|| format!("{name} cannot be read"))?;
-        (name, text)
+        let opened = File::open(file).with_context(|| format!("cannot read {name}"))?;
+        (name, read_list(BufReader::new(opened)))
     };
-    let mut tests = Vec::new();
-    for (number, line) in (1..).zip(text.lines()) {
-        let line = line.trim();
-        if line.is_empty() || line.starts_with('#') {
-            continue;
-        }
-        let place = || format!("{name}, line {number}");
-        match quiz_events::parse(line, None) {
-            Ok(Event::SessionSync(request)) => {
-                let description = request.session.map(|session| *session);
-                let of_target = |target| Chosen { target, description: description.clone() };
-                tests.extend(request.targets.into_iter().map(of_target));
-            }
-            Ok(Event::QuizCompleted(_)) => {
-                bail!("{}: it is a quiz.completed event: name the session alone", place());
-            }
-            Err(_) if !line.starts_with(['{', '[', '"']) => {
-                tests.extend(named(&[line.to_owned()], states).await.with_context(place)?);
-            }
-            Err(error) => return Err(error).with_context(place),
-        }
+    let list = list.with_context(|| format!("cannot read {name}"))?;
+    let mut tests = Vec::with_capacity(list.len());
+    for (line, listed) in list {
+        tests.push(
+            resolved(listed, states).await.with_context(|| format!("cannot read {name}: line {line}"))?,
+        );
     }
     if tests.is_empty() {
         bail!("{name} names no test");

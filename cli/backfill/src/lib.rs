@@ -4,6 +4,7 @@ mod args;
 mod backfill;
 mod choose;
 mod journal;
+mod list;
 mod plan;
 mod screen;
 mod settings;

@@ -62,6 +62,7 @@ pub(crate) async fn named_tests(args: &SyncArgs, settings: &Settings) -> anyhow:
     let [session_id] = &args.sessions[..] else {
         return Err(WrongUse("--quiz-id is of one session: name one".to_owned()).into());
     };
+    // not split at commas and spaces: one id is named, and a wrong one is refused
     match SessionTarget::new(session_id, Some(quiz_id), "session_id") {
         Ok(target) => Ok(vec![Chosen { target, description: None }]),
         Err(error) => bail!("session {session_id:?}: {error}"),

@@ -84,11 +84,11 @@ impl Trial {
 
     /// The documents, and the events that ask for the tests: for a run into a local folder.
     #[must_use]
-    pub fn into_events(self) -> (MongoSource, Vec<String>) {
+    pub fn into_events(self) -> (MongoSource, Vec<Arc<str>>) {
         let event = |Chosen { target, description }| {
             let session = description.map(Box::new);
             let request = SyncRequest { targets: vec![target], session, ..SyncRequest::default() };
-            request.to_json().to_string()
+            request.to_json().to_string().into()
         };
         (self.documents.source, self.tests.into_iter().map(event).collect())
     }

@@ -22,7 +22,7 @@ pub async fn demo(out: &Path, terminal: Terminal) -> anyhow::Result<Done> {
     std::fs::create_dir_all(&source)
         .with_context(|| format!("cannot make the folder {}", source.display()))?;
     write_dump(&source, &sapa::documents()?, false)?;
-    let events: Vec<String> = sapa::completion_events()?.iter().map(ToString::to_string).collect();
+    let events: Vec<Arc<str>> = sapa::completion_events()?.iter().map(|it| it.to_string().into()).collect();
     terminal.step(&format!("sending {} completion events to the embedded queue", events.len()));
     let ran = embedded::run(Arc::new(DumpSource::open(&source)?), events, out, terminal).await?;
     if terminal.json {

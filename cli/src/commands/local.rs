@@ -1,10 +1,14 @@
+use std::fs::File;
+use std::io::BufReader;
 use std::path::Path;
 use std::sync::Arc;
 
-use anyhow::Context;
+use anyhow::{Context, bail};
+use quiz_events::{Entries, Entry, EntryText};
 use quiz_local::DumpSource;
 use quiz_pipeline::SyncOutcome;
 use quiz_pipeline::ports::AnswerSource;
+use serde::de::IgnoredAny;
 use serde_json::json;
 
 use crate::embedded::{self, Ran};
@@ -39,7 +43,7 @@ pub async fn local(
 /// Runs the pipeline, embedded, on these answers and events, and tells what it wrote under `out`.
 pub async fn locally(
     source: Arc<dyn AnswerSource>,
-    events: Vec<String>,
+    events: Vec<Arc<str>>,
     out: &Path,
     terminal: Terminal,
 ) -> anyhow::Result<Done> {
@@ -53,19 +57,39 @@ pub async fn locally(
     Ok(ran.done())
 }
 
-/// One event on each line, as it would be published; blank lines are passed over.
-fn read_events(file: &Path) -> anyhow::Result<Vec<String>> {
-    let text = std::fs::read_to_string(file)
-        .with_context(|| format!("cannot read the events in {}", file.display()))?;
-    let events: Vec<String> =
-        text.lines().map(str::trim).filter(|it| !it.is_empty()).map(str::to_owned).collect();
+/// The events of a file, as they would be published.
+fn read_events(file: &Path) -> anyhow::Result<Vec<Arc<str>>> {
+    let events = File::open(file).map_err(anyhow::Error::from).and_then(|opened| {
+        let mut entries = Entries::new(BufReader::new(opened));
+        let mut events = Vec::new();
+        while let Some(entry) = entries.next_entry()? {
+            events.push(event(entry)?);
+        }
+        Ok(events)
+    });
+    let events = events.with_context(|| format!("cannot read the events in {}", file.display()))?;
     anyhow::ensure!(!events.is_empty(), "there is no event in {}", file.display());
     Ok(events)
 }
 
-fn every_quiz(dump: &DumpSource, source: &Path) -> anyhow::Result<Vec<String>> {
-    let event = |id: &str| json!({"type": "session.sync", "session_id": id, "quiz_id": id}).to_string();
-    let events: Vec<String> = dump.quiz_ids().map(event).collect();
+/// JSON that is no event is parked with its cause, as on a queue; another text that is none is no message at all.
+fn event(entry: Entry) -> anyhow::Result<Arc<str>> {
+    let text = match entry.text {
+        EntryText::Json(json) => return Ok(json.into()),
+        EntryText::Line(text) => text,
+    };
+    match quiz_events::parse(&text, None) {
+        Err(error) if serde_json::from_str::<IgnoredAny>(&text).is_err() => {
+            bail!("line {}: {error}", entry.line);
+        }
+        _ => Ok(text.into()),
+    }
+}
+
+fn every_quiz(dump: &DumpSource, source: &Path) -> anyhow::Result<Vec<Arc<str>>> {
+    let event =
+        |id: &str| json!({"type": "session.sync", "session_id": id, "quiz_id": id}).to_string().into();
+    let events: Vec<Arc<str>> = dump.quiz_ids().map(event).collect();
     anyhow::ensure!(!events.is_empty(), "there is no quiz in {}", source.display());
     Ok(events)
 }

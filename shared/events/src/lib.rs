@@ -1,7 +1,8 @@
 //! What goes over the wire: events as they are published to SNS, the envelopes in which SQS hands them
-//! over, the forms that an operator writes by hand, and the notices that the pipeline sends.
+//! over, the forms and files that an operator writes by hand, and the notices that the pipeline sends.
 
 mod card_update;
+mod entries;
 mod envelope;
 mod error;
 mod event;
@@ -14,6 +15,7 @@ mod session_clock;
 mod session_id;
 
 pub use card_update::{CardUpdate, Moment};
+pub use entries::{Entries, Entry, EntryError, EntryText};
 pub use envelope::QueueMessage;
 pub use error::EventError;
 pub use event::{Completion, Event, SessionDescription, SyncRequest, parse, parse_by};

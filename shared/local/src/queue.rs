@@ -69,12 +69,12 @@ impl MemoryQueue {
     }
 
     /// Takes a message in; returns its id. `event_type` is the message attribute `type`.
-    pub fn send(&self, body: impl Into<String>, event_type: Option<&str>) -> String {
+    pub fn send(&self, body: impl Into<Arc<str>>, event_type: Option<&str>) -> String {
         self.send_later(body, event_type, Duration::ZERO)
     }
 
     /// As [`MemoryQueue::send`], to be received no sooner than after `delay`.
-    pub fn send_later(&self, body: impl Into<String>, event_type: Option<&str>, delay: Duration) -> String {
+    pub fn send_later(&self, body: impl Into<Arc<str>>, event_type: Option<&str>, delay: Duration) -> String {
         let now = self.clock.now();
         let visible_at = after(now, delay);
         let id = self.messages().send(body.into(), event_type.map(str::to_owned), now, visible_at);

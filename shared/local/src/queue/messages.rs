@@ -1,4 +1,5 @@
 use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::sync::Arc;
 
 use jiff::Timestamp;
 use quiz_events::QueueMessage;
@@ -20,7 +21,8 @@ pub(super) struct Messages {
 }
 
 struct Stored {
-    body: String,
+    /// Shared with whoever sends it to other queues too.
+    body: Arc<str>,
     event_type: Option<String>,
     sent_at: Timestamp,
     receive_count: u32,
@@ -30,14 +32,14 @@ struct Stored {
 impl Stored {
     fn into_dead_letter(self, message_id: String) -> DeadLetter {
         let attributes = type_attribute(self.event_type.as_deref());
-        DeadLetter { message_id, body: self.body, attributes, sent_at: self.sent_at }
+        DeadLetter { message_id, body: self.body.to_string(), attributes, sent_at: self.sent_at }
     }
 }
 
 impl Messages {
     pub fn send(
         &mut self,
-        body: String,
+        body: Arc<str>,
         event_type: Option<String>,
         sent_at: Timestamp,
         visible_at: Timestamp,
@@ -77,7 +79,7 @@ impl Messages {
             received.push(QueueMessage {
                 message_id: message_id(number),
                 receipt_handle: format!("{number}:{}", message.receive_count),
-                body: message.body.clone(),
+                body: message.body.to_string(),
                 event_type: message.event_type.clone(),
                 sent_at: Some(message.sent_at),
                 receive_count: message.receive_count,
