@@ -1,13 +1,13 @@
 //! The pipeline on embedded adapters: SQLite, Parquet files, in-memory queues, and the very same handlers as the
 //! Lambdas'. The answers come from wherever they are: a dump folder, or the real MongoDB.
 
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::sync::{Arc, PoisonError};
 use std::time::Duration;
 
-use anyhow::{Context, bail};
+use anyhow::bail;
 use quiz_events::QueueMessage;
-use quiz_local::{MemoryQueue, ParquetWarehouse, QueueSettings, SoleQueue, SqliteStore, drive};
+use quiz_local::{MemoryQueue, ParquetWarehouse, QueueSettings, SoleQueue, drive};
 use quiz_pipeline::batch::{BatchHandler, BatchLimits};
 use quiz_pipeline::ports::{AnswerSource, SyncStates, SystemClock};
 use quiz_pipeline::{Coordinator, Engine, NoticeListener, ReportSink, Rules, WarehouseSink};
@@ -18,6 +18,7 @@ use sync_reports::formats;
 use tokio::time::Instant;
 
 use crate::notices::{self, KeptNotices, Told};
+use crate::output_folder::OutputFolder;
 use crate::presenting::{Presenting, TopRanks};
 use crate::progress::{CountedSource, CountedStore, CountedWarehouse, Progress};
 use crate::summary::{Collector, Summary};
@@ -88,15 +89,15 @@ impl Ran {
 pub async fn run(
     source: Arc<dyn AnswerSource>,
     events: Vec<Arc<str>>,
-    out: &Path,
+    folder: &OutputFolder,
     terminal: Terminal,
 ) -> anyhow::Result<Ran> {
     let mut env = Environment::of_process();
     let (excluded, formats) = (excluded_users(&env), formats(&mut env));
     env.finish(())?;
-    std::fs::create_dir_all(out).with_context(|| format!("cannot make the folder {}", out.display()))?;
-    let (database, rows) = (out.join("reports.db"), out.join("warehouse"));
-    let store = SqliteStore::open(&database)?;
+    let out = folder.path();
+    let (database, rows) = (folder.database(), out.join("warehouse"));
+    let store = folder.open_store()?;
     store.release_leases().await?;
     let progress = Progress::new(terminal);
     let source = Arc::new(CountedSource { source, progress: progress.clone() });
@@ -176,7 +177,7 @@ mod tests {
 
     use async_trait::async_trait;
     use quiz_events::{SessionTarget, SyncRequest};
-    use quiz_local::DumpSource;
+    use quiz_local::{DumpSource, SqliteStore};
     use quiz_pipeline::ports::{StateError, StateKey};
     use quiz_sample::{sapa, write_dump};
     use quiz_sync_state::SyncState;

@@ -2,6 +2,7 @@
 
 mod commands;
 mod embedded;
+mod output_folder;
 mod presenting;
 mod progress;
 mod summary;

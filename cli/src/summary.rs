@@ -1,3 +1,4 @@
+use std::collections::HashMap;
 use std::sync::{Mutex, OnceLock, PoisonError};
 
 use async_trait::async_trait;
@@ -19,8 +20,10 @@ impl Summary {
     #[must_use]
     pub fn latest(&self) -> Vec<&SyncOutcome> {
         let mut latest: Vec<&SyncOutcome> = Vec::new();
+        let mut places: HashMap<&str, usize> = HashMap::new();
         for outcome in &self.outcomes {
-            match latest.iter_mut().find(|it| it.session_id == outcome.session_id) {
+            let place = *places.entry(&outcome.session_id).or_insert(latest.len());
+            match latest.get_mut(place) {
                 Some(known) => *known = outcome,
                 None => latest.push(outcome),
             }
@@ -32,8 +35,10 @@ impl Summary {
     #[must_use]
     pub fn causes(&self) -> Vec<(&ParkCause, usize)> {
         let mut causes: Vec<(&ParkCause, usize)> = Vec::new();
+        let mut places: HashMap<&str, usize> = HashMap::new();
         for (_, cause) in &self.parked {
-            match causes.iter_mut().find(|(known, _)| known.error == cause.error) {
+            let place = *places.entry(&cause.error).or_insert(causes.len());
+            match causes.get_mut(place) {
                 Some((_, messages)) => *messages += 1,
                 None => causes.push((cause, 1)),
             }

@@ -1,6 +1,7 @@
 //! The command as a person runs it.
 #![allow(clippy::unwrap_used, clippy::panic, clippy::indexing_slicing, reason = "a test may panic")]
 
+use std::io::Write;
 use std::path::Path;
 use std::process::{Command, Output};
 
@@ -162,6 +163,37 @@ fn wrong_line_of_an_events_file_is_named() {
     let parked = "the message is a number, not a JSON object or the id of a test session (not_an_event)";
     assert_eq!(failure(&run), (1, parked.to_owned()));
     assert!(stdout(&run).contains("1 taker"), "{run:?}");
+}
+
+#[test]
+fn folder_of_another_run_is_refused() {
+    let folder = dumped(&small(&["a"]));
+    assert!(local(folder.path()).status.success());
+    let lock =
+        std::fs::OpenOptions::new().write(true).open(folder.path().join("out/.quiz-etl.lock")).unwrap();
+    lock.lock().unwrap();
+    lock.set_len(0).unwrap();
+    (&lock).write_all(b"process id 1234, since 14:05:10").unwrap();
+    let told =
+        "out is in use by quiz-etl with process id 1234, since 14:05:10; wait for it or choose another --out";
+    assert_eq!(failure(&local(folder.path())), (1, told.to_owned()));
+    assert_eq!(failure(&quiz_etl(folder.path(), &["demo", "--out", "out"])), (1, told.to_owned()));
+    let report = quiz_etl(folder.path(), &["report", QUIZ, "a", "--from", "out"]);
+    assert!(report.status.success(), "a report only reads: {report:?}");
+    drop(lock);
+    assert!(local(folder.path()).status.success());
+    let holder = std::fs::read_to_string(folder.path().join("out/.quiz-etl.lock")).unwrap();
+    assert!(holder.starts_with("process id ") && !holder.contains("1234, since 14:05:10"), "{holder}");
+}
+
+#[test]
+fn demo_refuses_a_foreign_database_first() {
+    let folder = tempfile::tempdir().unwrap();
+    std::fs::create_dir(folder.path().join("demo")).unwrap();
+    std::fs::write(folder.path().join("demo/reports.db"), "a text").unwrap();
+    let told = "demo/reports.db is no SQLite database".to_owned();
+    assert_eq!(failure(&quiz_etl(folder.path(), &["demo"])), (1, told));
+    assert!(!folder.path().join("demo/source").exists());
 }
 
 #[test]

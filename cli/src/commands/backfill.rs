@@ -5,6 +5,7 @@ use quiz_backfill::{Against, BackfillArgs, SyncArgs, Trial, TrialArgs};
 use quiz_terminal::{Done, Interrupt, Terminal};
 
 use super::local::locally;
+use crate::output_folder::OutputFolder;
 
 pub async fn sync(args: &SyncArgs, terminal: Terminal) -> anyhow::Result<Done> {
     let interrupt = Interrupt::listen();
@@ -31,9 +32,10 @@ async fn tried(
     match args.against {
         None => Ok(trial.run(terminal, interrupt).await),
         Some(Against::Local) => {
+            let folder = OutputFolder::claim(&args.out)?;
             let (source, events) = trial.into_events();
             tokio::select! {
-                done = locally(Arc::new(source), events, &args.out, terminal) => done,
+                done = locally(Arc::new(source), events, &folder, terminal) => done,
                 () = interrupt.raised() => bail!("interrupted: {} is not complete", args.out.display()),
             }
         }

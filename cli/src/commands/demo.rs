@@ -7,6 +7,7 @@ use quiz_sample::{sapa, write_dump};
 
 use super::local::tell;
 use super::report::items_of;
+use crate::output_folder::OutputFolder;
 use crate::{embedded, view};
 use quiz_terminal::{Done, Terminal};
 
@@ -17,6 +18,9 @@ Examples:
 
 /// Runs the pipeline on the SAPA items.
 pub async fn demo(out: &Path, terminal: Terminal) -> anyhow::Result<Done> {
+    let folder = OutputFolder::claim(out)?;
+    // a foreign reports.db is refused before anything is written
+    drop(folder.open_store()?);
     terminal.step("making Quiz Engine documents of the SAPA ability items (1,525 people, 16 questions)");
     let source = out.join("source");
     std::fs::create_dir_all(&source)
@@ -24,7 +28,7 @@ pub async fn demo(out: &Path, terminal: Terminal) -> anyhow::Result<Done> {
     write_dump(&source, &sapa::documents()?, false)?;
     let events: Vec<Arc<str>> = sapa::completion_events()?.iter().map(|it| it.to_string().into()).collect();
     terminal.step(&format!("sending {} completion events to the embedded queue", events.len()));
-    let ran = embedded::run(Arc::new(DumpSource::open(&source)?), events, out, terminal).await?;
+    let ran = embedded::run(Arc::new(DumpSource::open(&source)?), events, &folder, terminal).await?;
     if terminal.json {
         terminal.print(&ran.json().to_string());
         return Ok(ran.done());

@@ -12,6 +12,7 @@ use serde::de::IgnoredAny;
 use serde_json::json;
 
 use crate::embedded::{self, Ran};
+use crate::output_folder::OutputFolder;
 use crate::view::{self, OutcomeLine};
 use quiz_terminal::{Done, Terminal, counted};
 
@@ -28,6 +29,8 @@ pub async fn local(
     out: &Path,
     terminal: Terminal,
 ) -> anyhow::Result<Done> {
+    // a large dump takes minutes to open: a folder in use is refused before
+    let folder = OutputFolder::claim(out)?;
     let dump = DumpSource::open(source)?;
     if !dump.has_questions() {
         terminal
@@ -37,18 +40,18 @@ pub async fn local(
         Some(file) => read_events(file)?,
         None => every_quiz(&dump, source)?,
     };
-    locally(Arc::new(dump), events, out, terminal).await
+    locally(Arc::new(dump), events, &folder, terminal).await
 }
 
-/// Runs the pipeline, embedded, on these answers and events, and tells what it wrote under `out`.
+/// Runs the pipeline, embedded, on these answers and events, and tells what it wrote into the folder.
 pub async fn locally(
     source: Arc<dyn AnswerSource>,
     events: Vec<Arc<str>>,
-    out: &Path,
+    folder: &OutputFolder,
     terminal: Terminal,
 ) -> anyhow::Result<Done> {
     terminal.step(&format!("{} on the embedded queue", counted(events.len(), "event")));
-    let ran = embedded::run(source, events, out, terminal).await?;
+    let ran = embedded::run(source, events, folder, terminal).await?;
     if terminal.json {
         terminal.print_json(&ran.json());
     } else {
