@@ -166,6 +166,42 @@ fn wrong_line_of_an_events_file_is_named() {
 }
 
 #[test]
+fn no_name_or_cause_forges_output() {
+    let evil = "x\u{1b}[2J\rerror: a\nerror: b\u{202e}";
+    let mut documents = small(&[evil]);
+    documents.quizzes[0].insert("title", evil);
+    documents.quizzes[0].insert("metadata", doc! {"test_name": evil});
+    let folder = dumped(&documents);
+    let completed = serde_json::json!({
+        "type": "quiz.completed", "session_id": QUIZ, "completed_at": "2024-04-30T18:15:00Z",
+        "user_id": format!("none {evil}"),
+    });
+    std::fs::write(folder.path().join("events"), format!("{completed}\n{QUIZ}")).unwrap();
+    let arguments = ["local", "--source", "dump", "--events", "events", "--out", "out"];
+    let run = quiz_etl(folder.path(), &arguments);
+    let (code, error) = failure(&run);
+    assert!(code == 1 && error.contains("none x"), "{error}");
+    for text in [&run.stdout, &run.stderr] {
+        let text = String::from_utf8(text.clone()).unwrap();
+        assert!(!text.chars().any(|it| it != '\n' && quiz_terminal::is_hidden(it)), "{text:?}");
+        assert!(!text.contains("\nerror: b"), "{text}");
+    }
+    let json = quiz_etl(folder.path(), &[&arguments[..], &["--json"]].concat());
+    let parsed: Value = serde_json::from_str(&stdout(&json)).unwrap();
+    assert_eq!(parsed["synced"][0]["test_name"], evil);
+    assert!(!stdout(&json).contains('\u{202e}'), "{json:?}");
+}
+
+#[test]
+fn huge_user_id_is_cut_for_display() {
+    let folder = dumped(&small(&["a", &"u".repeat(1 << 20)]));
+    let began = std::time::Instant::now();
+    let run = local(folder.path());
+    assert!(began.elapsed().as_secs() < 30, "{:?}", began.elapsed());
+    assert!(run.stdout.len() < 10_000, "{} bytes", run.stdout.len());
+}
+
+#[test]
 fn folder_of_another_run_is_refused() {
     let folder = dumped(&small(&["a"]));
     assert!(local(folder.path()).status.success());

@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 use std::time::Duration;
 
-use quiz_terminal::{Done, Ink, Terminal, clean, count, counted, quoted, seconds, table};
+use quiz_terminal::{Done, Ink, Terminal, count, counted, excerpt, quoted, seconds, short, table};
 use serde_json::{Value, json};
 
 use crate::plan::{Impossible, Plan};
@@ -20,8 +20,8 @@ pub fn plan(plan: &Plan, unknown_quizzes: &[String], rate: f64, sinks: usize, in
     let header = ["test", "session", "students", "report items", "warehouse rows"].map(str::to_owned);
     let rows = plan.tests.iter().take(NAMED).map(|planned| {
         vec![
-            clean(&planned.name),
-            clean(&planned.test.target.session_id),
+            planned.name.clone(),
+            short(&planned.test.target.session_id),
             count(planned.students),
             count(planned.items),
             count(planned.rows),
@@ -58,7 +58,7 @@ pub fn plan(plan: &Plan, unknown_quizzes: &[String], rate: f64, sinks: usize, in
              under the quiz's own id with --include-unknown",
             count(unknown_quizzes.len())
         )));
-        lines.extend(unknown_quizzes.iter().take(NAMED).map(|it| format!("  {}", clean(it))));
+        lines.extend(unknown_quizzes.iter().take(NAMED).map(|it| format!("  {}", short(it))));
         lines.extend(more(unknown_quizzes.len()));
     }
     lines.join("\n")
@@ -69,7 +69,7 @@ fn publishing(tests: usize, rate: f64) -> Duration {
 }
 
 fn impossible(test: &Impossible) -> String {
-    format!("  {}: {}", clean(&test.session_id), clean(&test.why))
+    format!("  {}: {}", short(&test.session_id), excerpt(&test.why))
 }
 
 fn more(all: usize) -> Option<String> {
@@ -133,7 +133,7 @@ impl Ended<'_> {
         let (failed, again) = (ink.bad("failed"), ink.warning("tried again"));
         for (what, list) in [(failed, &self.failures), (again, &self.retrying)] {
             lines.extend(list.iter().take(NAMED).map(|it| {
-                format!("  {what}  {} ({}): {}", clean(&it.session_id), it.sink, clean(&it.error))
+                format!("  {what}  {} ({}): {}", short(&it.session_id), it.sink, excerpt(&it.error))
             }));
             lines.extend(more(list.len()));
         }

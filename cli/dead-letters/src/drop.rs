@@ -3,7 +3,7 @@ use jiff::Timestamp;
 use quiz_events::{MessagesDropped, Notice, NoticeKind};
 use quiz_messaging::Notices;
 use quiz_sns_sqs::dead_letters::{Act, Pace};
-use quiz_terminal::{Done, Interrupt, Terminal, asker, clean, counted, is_wanted};
+use quiz_terminal::{Done, Interrupt, Terminal, asker, counted, is_wanted};
 
 use crate::args::DropArgs;
 use crate::carry_out::{Outcome, carry_out};
@@ -25,7 +25,7 @@ pub(crate) async fn drop(args: &DropArgs, terminal: Terminal) -> anyhow::Result<
     }
     terminal.step(&view::plan(&plan, Timestamp::now(), terminal.ink()));
     let messages = counted(plan.messages(), "message");
-    let question = format!("Delete {messages} for good, because: {}?", clean(&args.reason));
+    let question = format!("Delete {messages} for good, because: {}?", args.reason);
     if !args.yes && !is_wanted(terminal, question, &interrupt).await? {
         bail!("stopped: nothing was changed");
     }

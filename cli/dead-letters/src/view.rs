@@ -1,6 +1,6 @@
 use jiff::{Timestamp, Unit};
 use quiz_sns_sqs::dead_letters::{Act, Content, DeadLetter, DeadLetterQueue};
-use quiz_terminal::{Ink, age, clean, count, counted, is_hidden, seconds, table};
+use quiz_terminal::{Ink, age, clean, count, counted, excerpt, printable, seconds, short, table};
 use serde_json::Value;
 
 use crate::carry_out::{Outcome, by_reason};
@@ -31,9 +31,9 @@ fn causes(groups: &[CauseGroup], now: Timestamp) -> String {
     let header = ["Queue", "Cause", "For example", "Messages", "Oldest", "Newest"].map(str::to_owned);
     let rows = groups.iter().map(|group| {
         vec![
-            clean(&group.queue),
-            clean(&group.error_code),
-            group.example_session.as_deref().map(clean).unwrap_or_default(),
+            group.queue.clone(),
+            short(&group.error_code),
+            group.example_session.as_deref().map(short).unwrap_or_default(),
             count(group.messages),
             ago(group.oldest, now),
             ago(group.newest, now),
@@ -41,7 +41,7 @@ fn causes(groups: &[CauseGroup], now: Timestamp) -> String {
     });
     let mut lines = vec![table(3, &header, rows)];
     let sentences =
-        groups.iter().map(|it| format!("{}: {}", clean(&it.error_code), clean(&it.example_error)));
+        groups.iter().map(|it| format!("{}: {}", short(&it.error_code), excerpt(&it.example_error)));
     lines.extend(sentences);
     lines.dedup();
     lines.join("\n")
@@ -54,10 +54,10 @@ fn messages(letters: &[DeadLetter], limit: usize, now: Timestamp) -> String {
     let header = ["Message", "Queue", "Cause", "What", "Test", "Age"].map(str::to_owned);
     let rows = letters.into_iter().take(limit).map(|letter| {
         vec![
-            clean(&letter.message_id.chars().take(length).collect::<String>()),
-            clean(&letter.queue),
-            clean(&letter.error_code),
-            letter.event_type.as_deref().map(clean).unwrap_or_default(),
+            letter.message_id.chars().take(length).collect(),
+            letter.queue.clone(),
+            short(&letter.error_code),
+            letter.event_type.as_deref().map(short).unwrap_or_default(),
             tests(letter),
             ago(letter.since(), now),
         ]
@@ -68,8 +68,8 @@ fn messages(letters: &[DeadLetter], limit: usize, now: Timestamp) -> String {
 fn tests(letter: &DeadLetter) -> String {
     match letter.session_ids.as_slice() {
         [] => String::new(),
-        [one] => clean(one),
-        [one, others @ ..] => format!("{} and {} more", clean(one), others.len()),
+        [one] => short(one),
+        [one, others @ ..] => format!("{} and {} more", short(one), others.len()),
     }
 }
 
@@ -126,7 +126,7 @@ fn body(content: &Content, raw: bool) -> String {
         serde_json::to_string_pretty(&value).ok()
     };
     let text = if raw { text } else { pretty(&text).unwrap_or(text) };
-    text.chars().map(|it| if it != '\n' && is_hidden(it) { '\u{fffd}' } else { it }).collect()
+    printable(&text, false)
 }
 
 /// What is going to be done.

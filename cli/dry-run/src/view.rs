@@ -1,7 +1,7 @@
 //! What a dry run shows on a terminal, as text: nothing here prints.
 
 use quiz_domain::round2;
-use quiz_terminal::{Ink, clean, count, counted, table};
+use quiz_terminal::{Ink, count, counted, excerpt, short, table};
 
 use crate::changes::{Change, LargestChanges, OldAndNew};
 use crate::difference::{ItemCounts, ReportCounts, TestDifference};
@@ -11,8 +11,8 @@ use crate::tried::{FailedTest, Tried};
 /// would change.
 #[must_use]
 pub fn difference(test: &TestDifference, ink: Ink) -> String {
-    let name = ink.strong(&clean(&test.test_name));
-    let mut lines = vec![format!("would sync {name} {}", ink.quiet(&clean(&test.session_id)))];
+    let name = ink.strong(&excerpt(&test.test_name));
+    let mut lines = vec![format!("would sync {name} {}", ink.quiet(&short(&test.session_id)))];
     lines.push(match test.takers {
         0 => "  nobody has attempted it yet".to_owned(),
         takers => format!("  {}, {} ranked", counted(takers, "taker"), count(test.ranked)),
@@ -22,14 +22,14 @@ pub fn difference(test: &TestDifference, ink: Ink) -> String {
     match &test.rows {
         Some(Ok(_)) => lines.push(format!("  warehouse: {} to write", counted(test.row_count(), "row"))),
         Some(Err(failure)) => {
-            lines.push(format!("  warehouse: {} {}", ink.bad("no rows:"), clean(&failure.error)));
+            lines.push(format!("  warehouse: {} {}", ink.bad("no rows:"), excerpt(&failure.error)));
         }
         None => {}
     }
     for problem in test.problems.iter() {
         let kind = ink.warning(&format!("{} × {}", count(problem.count), problem.kind));
         lines.push(format!("  {kind}: {}", problem.kind.advice()));
-        lines.push(format!("    {}", ink.quiet(&format!("for example: {}", clean(&problem.example)))));
+        lines.push(format!("    {}", ink.quiet(&format!("for example: {}", excerpt(&problem.example)))));
     }
     lines.extend(largest(&test.largest));
     lines.join("\n")
@@ -69,7 +69,7 @@ pub fn failure(failed: &FailedTest) -> String {
     let failure = &failed.failure;
     // what the warehouse refuses names its session itself
     let of = if failed.rows_only { "warehouse" } else { &format!("session {}", failed.target.session_id) };
-    format!("{}: {} ({}); {}", clean(of), clean(&failure.error), failure.code, failure.next_step)
+    format!("{of}: {} ({}); {}", failure.error, failure.code, failure.next_step)
 }
 
 fn reports(counts: ReportCounts, ink: Ink) -> String {
@@ -116,7 +116,7 @@ fn table_of(changes: &[Change]) -> String {
         let marks = OldAndNew { old: marks(change.marks.old), new: marks(change.marks.new) };
         let rank = OldAndNew { old: rank(change.rank.old), new: rank(change.rank.new) };
         vec![
-            clean(&change.user_id),
+            short(&change.user_id),
             arrow(&marks),
             signed(change.marks_gained()),
             arrow(&rank),

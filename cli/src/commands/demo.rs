@@ -30,7 +30,7 @@ pub async fn demo(out: &Path, terminal: Terminal) -> anyhow::Result<Done> {
     terminal.step(&format!("sending {} completion events to the embedded queue", events.len()));
     let ran = embedded::run(Arc::new(DumpSource::open(&source)?), events, &folder, terminal).await?;
     if terminal.json {
-        terminal.print(&ran.json().to_string());
+        terminal.print_json(&ran.json());
         return Ok(ran.done());
     }
     tell(&ran, terminal);

@@ -1,3 +1,4 @@
+use std::collections::HashSet;
 use std::fs::File;
 use std::io::BufReader;
 use std::path::Path;
@@ -14,7 +15,7 @@ use serde_json::json;
 use crate::embedded::{self, Ran};
 use crate::output_folder::OutputFolder;
 use crate::view::{self, OutcomeLine};
-use quiz_terminal::{Done, Terminal, counted};
+use quiz_terminal::{Done, Terminal, counted, excerpt};
 
 pub const EXAMPLES: &str = "\
 Examples:
@@ -105,7 +106,7 @@ pub fn tell(ran: &Ran, terminal: Terminal) {
         if outcome.takers == 0 {
             terminal.print(&format!(
                 "  nobody has attempted {} yet: there is nothing to report",
-                outcome.test_name
+                excerpt(&outcome.test_name)
             ));
         }
         if let Some(rows) = rows.iter().find(|it| it.session_id == outcome.session_id) {
@@ -124,7 +125,8 @@ pub fn tell(ran: &Ran, terminal: Terminal) {
     terminal.print(&format!("rows: {}", ran.rows.display()));
     let causes = ran.reports.summary.causes();
     let other = ran.warehouse.summary.causes();
-    let other = other.iter().filter(|(cause, _)| !causes.iter().any(|(known, _)| known.error == cause.error));
+    let known: HashSet<&str> = causes.iter().map(|(cause, _)| cause.error.as_str()).collect();
+    let other = other.iter().filter(|(cause, _)| !known.contains(cause.error.as_str()));
     for (cause, messages) in causes.iter().chain(other) {
         let of = if *messages > 1 { format!(", {messages} messages") } else { String::new() };
         terminal.complain(&format!("{} ({}{of})", cause.error, cause.code));

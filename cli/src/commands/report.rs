@@ -32,7 +32,7 @@ pub async fn report(
         bail!("there is no report of user {user} in session {session}");
     }
     if terminal.json {
-        terminal.print(&json!({"session_id": session, "user_id": user, "items": items}).to_string());
+        terminal.print_json(&json!({"session_id": session, "user_id": user, "items": items}));
     } else {
         terminal.print(&view::report(&items, terminal.colour));
     }

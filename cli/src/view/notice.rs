@@ -14,17 +14,21 @@ pub fn notice(payload: &Value, colour: bool) -> String {
 
 fn card(embed: &Value, ink: Ink) -> String {
     let text = |value: &Value| plain(value.as_str().unwrap_or_default());
-    let mut lines = vec![ink.strong(&text(&embed["title"]))];
+    let mut lines = vec![ink.strong(&clean(&text(&embed["title"])))];
     lines.extend(text(&embed["description"]).lines().map(|line| ink.quiet(line)));
     let fields = embed["fields"].as_array().map(Vec::as_slice).unwrap_or_default();
     for field in fields {
         let value = text(&field["value"]);
         let mut rest = value.lines();
-        lines.push(format!("{}: {}", ink.strong(&text(&field["name"])), rest.next().unwrap_or_default()));
+        lines.push(format!(
+            "{}: {}",
+            ink.strong(&clean(&text(&field["name"]))),
+            rest.next().unwrap_or_default()
+        ));
         lines.extend(rest.map(|line| format!("  {line}")));
     }
     if let Some(picture) = embed.pointer("/image/url").and_then(Value::as_str) {
-        lines.push(ink.quiet(&format!("[picture {}]", picture.trim_start_matches("attachment://"))));
+        lines.push(ink.quiet(&format!("[picture {}]", clean(picture.trim_start_matches("attachment://")))));
     }
     lines.iter().map(|line| format!("  │ {line}")).collect::<Vec<_>>().join("\n")
 }

@@ -3,7 +3,7 @@ use std::time::Duration;
 use quiz_domain::Problem;
 
 use quiz_terminal::Ink;
-use quiz_terminal::{clean, count, counted, seconds};
+use quiz_terminal::{count, counted, excerpt, seconds, short};
 
 /// A finished sync of one test.
 #[derive(Clone, Debug)]
@@ -29,8 +29,8 @@ pub fn outcome(line: &OutcomeLine, colour: bool) -> String {
         format!(
             "{} {} {}",
             ink.good("synced"),
-            ink.strong(&clean(&line.test_name)),
-            ink.quiet(&clean(&line.session_id))
+            ink.strong(&excerpt(&line.test_name)),
+            ink.quiet(&short(&line.session_id))
         ),
         format!(
             "  {}, {} ranked; {} written, {} removed; {} in {}",
@@ -45,7 +45,7 @@ pub fn outcome(line: &OutcomeLine, colour: bool) -> String {
     for problem in &line.problems {
         let kind = ink.warning(&format!("{} × {}", problem.count, problem.kind));
         lines.push(format!("  {kind}: {}", problem.kind.advice()));
-        lines.push(format!("    {}", ink.quiet(&format!("for example: {}", clean(&problem.example)))));
+        lines.push(format!("    {}", ink.quiet(&format!("for example: {}", excerpt(&problem.example)))));
     }
     lines.join("\n")
 }

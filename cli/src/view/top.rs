@@ -1,7 +1,7 @@
 use quiz_domain::{Quiz, Ranking, ScoredAttempt, Standing, Test, TestResults};
 
 use super::text::{number, optional};
-use quiz_terminal::{clean, table};
+use quiz_terminal::{short, table};
 
 /// How many takers of a shared rank are named.
 const NAMED: usize = 3;
@@ -44,7 +44,7 @@ pub fn top_ranks(test: &Test, most: usize) -> String {
         return "nobody is ranked yet".to_owned();
     }
     let mut header: Vec<String> = ["Rank", "User", "Marks", "%", "Percentile"].map(str::to_owned).into();
-    header.extend(test.quiz.sections.iter().map(|section| clean(section)));
+    header.extend(test.quiz.sections.iter().cloned());
 
     let mut rows = Vec::new();
     let mut left = most;
@@ -67,7 +67,7 @@ fn row(quiz: &Quiz, taker: &Ranked, tie: &str, sections: &[Ranking]) -> Option<V
     let score = taker.attempt.score(quiz, None)?;
     let mut cells = vec![
         format!("{tie}{}", taker.standing.rank),
-        clean(&taker.attempt.user_id),
+        short(&taker.attempt.user_id),
         format!("{}/{}", number(score.marks), number(score.max_marks)),
         optional(score.percentage()),
         number(taker.standing.percentile),

@@ -1,5 +1,5 @@
 use jiff::Timestamp;
-use quiz_terminal::{Done, Terminal, clean, quoted};
+use quiz_terminal::{Done, Terminal, quoted};
 
 use crate::args::StatusArgs;
 use crate::details::details;
@@ -22,7 +22,7 @@ pub async fn run(args: &StatusArgs, terminal: Terminal) -> anyhow::Result<Done> 
     }
     let overview = read(&source, args).await?;
     if terminal.json {
-        terminal.print(&json(&overview, args)?);
+        terminal.print_json_text(&json(&overview, args)?);
     } else {
         let canvas = Canvas { lines: None, ..Canvas::of_process(terminal.ink()) };
         let moments = Moments::of_process(overview.at);
@@ -61,5 +61,5 @@ pub fn json(overview: &Overview, args: &StatusArgs) -> anyhow::Result<String> {
 /// Of a session that no sink has a state of.
 pub fn unknown(session: &str) -> String {
     let asks = format!("`quiz-etl sync {}` asks for it", quoted(session));
-    format!("no sink has a sync state of session {}: {asks}", clean(session))
+    format!("no sink has a sync state of session {session}: {asks}")
 }

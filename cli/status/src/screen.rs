@@ -1,5 +1,7 @@
 use std::io::{self, IsTerminal, Write};
 
+use quiz_terminal::printable;
+
 const ENTER: &str = "\u{1b}[?1049h\u{1b}[?25l";
 const LEAVE: &str = "\u{1b}[?25h\u{1b}[?1049l";
 /// A terminal that knows it shows what is between these at once.
@@ -34,8 +36,9 @@ impl Screen {
     /// Where the reader has gone away.
     pub fn show(&self, text: &str) -> io::Result<()> {
         if !self.is_terminal {
-            return write(&format!("{text}\n"));
+            return write(&format!("{}\n", printable(text, false)));
         }
+        let text = printable(text, true);
         let lines: Vec<&str> = text.lines().collect();
         // one write, and nothing cleared that is not written over: no flicker
         write(&format!("{BEGIN}{}{CLEAR_LINE}{END}", lines.join(&format!("{CLEAR_LINE}\r\n"))))

@@ -5,7 +5,6 @@ use quiz_dynamo::DynamoStates;
 use quiz_local::SqliteStore;
 use quiz_runtime::Environment;
 use quiz_sync_state::{Rules, StateError, StateKey, StateReader, SyncState};
-use quiz_terminal::clean;
 
 use crate::layout::first_sentence;
 
@@ -56,7 +55,7 @@ impl Source {
     fn failed(&self, error: StateError) -> anyhow::Error {
         let (StateError::Unavailable { cause, .. } | StateError::Refused { cause, .. }) = error;
         let file = self.file.as_ref().map(|file| format!(" in {}", file.display())).unwrap_or_default();
-        let cause = first_sentence(&clean(&cause.to_string())).to_owned();
+        let cause = first_sentence(&cause.to_string()).to_owned();
         anyhow!("cannot read the sync states{file}: {cause}; {}", self.next_step)
     }
 }

@@ -5,6 +5,12 @@ pub struct Ink {
 }
 
 impl Ink {
+    /// Ends what a code begins.
+    pub(crate) const END: &str = "\u{1b}[0m";
+    /// All that is ever written of codes.
+    pub(crate) const CODES: [&str; 6] =
+        [Self::END, "\u{1b}[1m", "\u{1b}[2m", "\u{1b}[31m", "\u{1b}[32m", "\u{1b}[33m"];
+
     fn paint(self, code: &str, text: &str) -> String {
         if self.colour { format!("\u{1b}[{code}m{text}\u{1b}[0m") } else { text.to_owned() }
     }

@@ -12,4 +12,4 @@ pub use done::{Done, WrongUse};
 pub use ink::Ink;
 pub use interrupt::Interrupt;
 pub use terminal::Terminal;
-pub use text::{age, clean, count, counted, is_hidden, quoted, seconds, table};
+pub use text::{age, clean, count, counted, excerpt, is_hidden, printable, quoted, seconds, short, table};

@@ -3,7 +3,11 @@ use std::io::{BufRead, IsTerminal, Write};
 use serde_json::Value;
 use tracing_subscriber::EnvFilter;
 
+use crate::text::{clean, cut, printable, printable_json};
 use crate::{Ink, WrongUse};
+
+/// Characters of the longest message: a cause may quote an id of a megabyte.
+const LONGEST_MESSAGE: usize = 4_000;
 
 /// Where a person or a program reads what a command has to say.
 #[derive(Clone, Copy, Debug)]
@@ -41,31 +45,37 @@ impl Terminal {
         }
     }
 
-    /// Prints a result. A reader that has gone away (`| head`) is no error.
+    /// Prints a result, without anything that a terminal obeys but our colours. A reader that has gone away (`| head`) is no error.
     pub fn print(self, text: &str) {
-        let _ = writeln!(std::io::stdout().lock(), "{}", text.trim_end_matches('\n'));
+        let text = printable(text.trim_end_matches('\n'), self.colour);
+        let _ = writeln!(std::io::stdout().lock(), "{text}");
     }
 
     /// Prints a result for a program to read: one line of JSON.
     pub fn print_json(self, value: &Value) {
-        self.print(&value.to_string());
+        self.print_json_text(&value.to_string());
+    }
+
+    /// The same, of JSON that is text already.
+    pub fn print_json_text(self, json: &str) {
+        let _ = writeln!(std::io::stdout().lock(), "{}", printable_json(json));
     }
 
     /// Says what is being done, while it is done.
     pub fn step(self, text: &str) {
         if !self.json {
-            let _ = writeln!(std::io::stderr().lock(), "{text}");
+            let _ = writeln!(std::io::stderr().lock(), "{}", printable(text, self.colour));
         }
     }
 
-    /// Says what went wrong, on standard error.
+    /// Says what went wrong, on standard error, in one line.
     pub fn complain(self, text: &str) {
-        let _ = writeln!(std::io::stderr().lock(), "error: {text}");
+        let _ = writeln!(std::io::stderr().lock(), "error: {}", message(text));
     }
 
-    /// Says what a person should know, though all goes on.
+    /// Says what a person should know, though all goes on, in one line.
     pub fn warn(self, text: &str) {
-        let _ = writeln!(std::io::stderr().lock(), "warning: {text}");
+        let _ = writeln!(std::io::stderr().lock(), "warning: {}", message(text));
     }
 
     /// Asks before something is done that cannot be undone. Only a plain yes is one.
@@ -78,7 +88,7 @@ impl Terminal {
         }
         // not locked: what else is to be said is said while a person thinks
         let mut error = std::io::stderr();
-        let asked = write!(error, "{question} [y/N] ").and_then(|()| error.flush());
+        let asked = write!(error, "{} [y/N] ", message(question)).and_then(|()| error.flush());
         let mut answer = String::new();
         let answered = asked.and_then(|()| std::io::stdin().lock().read_line(&mut answer));
         Ok(answered.is_ok() && matches!(answer.trim().to_ascii_lowercase().as_str(), "y" | "yes"))
@@ -91,4 +101,9 @@ impl Terminal {
         }
         self.complain(&format!("{error:#}"));
     }
+}
+
+/// One line: no text of a cause looks like a message of its own.
+fn message(text: &str) -> String {
+    cut(&clean(text), LONGEST_MESSAGE)
 }

@@ -1,10 +1,17 @@
 use comfy_table::presets::UTF8_HORIZONTAL_ONLY;
 use comfy_table::{Cell, CellAlignment, ContentArrangement, Table};
 use jiff::SignedDuration;
+use std::fmt::Write;
 use std::time::Duration;
+
+use crate::Ink;
 
 /// What a table may take; wider ones wrap their cells.
 const WIDTH: u16 = 100;
+/// Characters of an id that a person is shown.
+const LONGEST_ID: usize = 60;
+/// Characters of any other foreign text. A table takes minutes to wrap a cell of a megabyte.
+const LONGEST_EXCERPT: usize = 1_000;
 
 /// Control characters, which a terminal obeys, and characters that change the direction of text.
 #[must_use]
@@ -25,6 +32,66 @@ pub fn clean(text: &str) -> String {
         })
         .collect();
     text.trim().to_owned()
+}
+
+/// As [`clean`], cut after 60 characters: an id in a line or a cell.
+#[must_use]
+pub fn short(id: &str) -> String {
+    cut(&clean(id), LONGEST_ID)
+}
+
+/// As [`clean`], cut after 1,000 characters: an example, or what a cell holds.
+#[must_use]
+pub fn excerpt(text: &str) -> String {
+    cut(&clean(text), LONGEST_EXCERPT)
+}
+
+/// Lines that no terminal obeys but for their ends, tabs and, where there are colours, the codes of [`Ink`](crate::Ink).
+#[must_use]
+pub fn printable(text: &str, colour: bool) -> String {
+    let mut shown = String::with_capacity(text.len());
+    let (mut rest, mut is_painted) = (text, false);
+    while let Some(character) = rest.chars().next() {
+        let code =
+            Ink::CODES.into_iter().find(|code| colour && character == '\u{1b}' && rest.starts_with(code));
+        if let Some(code) = code {
+            shown.push_str(code);
+            is_painted = code != Ink::END;
+        } else if rest.starts_with("\r\n") {
+            // the line feed comes next
+        } else if is_hidden(character) && !matches!(character, '\n' | '\t') {
+            shown.push('\u{fffd}');
+        } else {
+            shown.push(character);
+        }
+        rest = rest.get(code.map_or(character.len_utf8(), str::len)..).unwrap_or_default();
+    }
+    if is_painted {
+        shown.push_str(Ink::END);
+    }
+    shown
+}
+
+/// JSON of the same value without a character that a terminal obeys.
+#[must_use]
+pub(crate) fn printable_json(json: &str) -> String {
+    let mut shown = String::with_capacity(json.len());
+    for character in json.chars() {
+        if is_hidden(character) {
+            // such characters stand in texts only, and writing to a String does not fail
+            let _ = write!(shown, "\\u{:04x}", u32::from(character));
+        } else {
+            shown.push(character);
+        }
+    }
+    shown
+}
+
+pub(crate) fn cut(text: &str, longest: usize) -> String {
+    match text.char_indices().nth(longest) {
+        Some((end, _)) => format!("{}…", text.get(..end).unwrap_or_default()),
+        None => text.to_owned(),
+    }
 }
 
 /// The same, as one word of a shell's command line.
@@ -78,13 +145,14 @@ pub fn age(duration: SignedDuration) -> String {
     }
 }
 
-/// A table whose first `texts` columns are text and whose others are numbers.
+/// A table whose first `texts` columns are text and whose others are numbers. It cleans its cells, and cuts them as
+/// [`excerpt`] does.
 #[must_use]
 pub fn table(texts: usize, header: &[String], rows: impl IntoIterator<Item = Vec<String>>) -> String {
     let cells = |row: Vec<String>| {
         row.into_iter().enumerate().map(move |(column, text)| {
             let side = if column < texts { CellAlignment::Left } else { CellAlignment::Right };
-            Cell::new(text).set_alignment(side)
+            Cell::new(excerpt(&text)).set_alignment(side)
         })
     };
     let mut table = Table::new();
@@ -103,7 +171,8 @@ pub fn table(texts: usize, header: &[String], rows: impl IntoIterator<Item = Vec
 
 #[cfg(test)]
 mod tests {
-    use super::{age, clean, count, counted};
+    use super::{age, clean, count, counted, printable, printable_json, short, table};
+    use crate::Ink;
     use jiff::SignedDuration;
 
     #[test]
@@ -117,5 +186,35 @@ mod tests {
     #[test]
     fn no_terminal_obeys_a_text() {
         assert_eq!(clean(" a\u{1b}[2J\nb\u{202e} "), "a\u{fffd}[2J b\u{fffd}");
+    }
+
+    #[test]
+    fn printed_lines_keep_only_our_colours() {
+        let bad = Ink { colour: true }.bad("a");
+        let evil = "\u{1b}[2J\u{1b}]0;x\u{7}\r\u{9b}1m\u{202e}";
+        let replaced = "\u{fffd}[2J\u{fffd}]0;x\u{fffd}\u{fffd}\u{fffd}1m\u{fffd}";
+        assert_eq!(printable(&format!("{bad}\r\n\t{evil}"), true), format!("{bad}\n\t{replaced}"));
+        assert_eq!(printable(&bad, false), "\u{fffd}[31ma\u{fffd}[0m");
+        // a colour that is not ours ends with its text
+        assert_eq!(printable("\u{1b}[31mred", true), "\u{1b}[31mred\u{1b}[0m");
+    }
+
+    #[test]
+    fn printed_json_is_the_same_value() {
+        let value = serde_json::json!({"a\u{9b}": "\u{202e}b\u{7f}\n\u{1b}", "c": "रवि"});
+        let shown = printable_json(&value.to_string());
+        assert!(!shown.chars().any(super::is_hidden) && shown.contains("रवि"), "{shown}");
+        assert_eq!(serde_json::from_str::<serde_json::Value>(&shown).unwrap(), value);
+    }
+
+    #[test]
+    fn long_ids_are_cut_and_long_cells_are_quick() {
+        assert_eq!(short(&"é".repeat(61)), format!("{}…", "é".repeat(60)));
+        assert_eq!(short(&"é".repeat(60)), "é".repeat(60));
+        let began = std::time::Instant::now();
+        let rows = [vec!["x".repeat(1 << 20), "a\u{1b}\rb".to_owned()]];
+        let shown = table(2, &["id", "name"].map(str::to_owned), rows);
+        assert!(shown.contains('…') && shown.contains("a\u{fffd}\u{fffd}b"), "{shown}");
+        assert!(began.elapsed().as_secs() < 5, "{:?}", began.elapsed());
     }
 }
