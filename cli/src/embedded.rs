@@ -73,6 +73,7 @@ impl Ran {
                 all.extend(more);
             }
         }
+        fields.insert("given_up".to_owned(), json!(self.reports.given_up + self.warehouse.given_up));
         fields.insert("reports".to_owned(), json!(self.database));
         fields.insert("warehouse".to_owned(), json!(self.rows));
         fields.insert("overviews".to_owned(), json!(pages));

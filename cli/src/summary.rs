@@ -1,4 +1,4 @@
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 use std::sync::{Mutex, OnceLock, PoisonError};
 
 use async_trait::async_trait;
@@ -13,6 +13,8 @@ use tokio::sync::Notify;
 pub struct Summary {
     pub outcomes: Vec<SyncOutcome>,
     pub parked: Vec<(QueueMessage, ParkCause)>,
+    /// Of each session whose last sync failed, the error.
+    pub failed: BTreeMap<String, String>,
 }
 
 impl Summary {
@@ -104,11 +106,15 @@ impl Collector {
 #[async_trait]
 impl Listener for Collector {
     async fn finished(&self, outcome: &SyncOutcome) {
-        self.with(|summary| summary.outcomes.push(outcome.clone()));
+        self.with(|summary| {
+            summary.failed.remove(&outcome.session_id);
+            summary.outcomes.push(outcome.clone());
+        });
     }
 
     /// Its messages are parked with the same cause, or succeed when they come back; unless the run is stuck.
-    async fn failed(&self, _target: &SessionTarget, failure: &Failure) {
+    async fn failed(&self, target: &SessionTarget, failure: &Failure) {
+        self.with(|summary| summary.failed.insert(target.session_id.clone(), failure.error.clone()));
         if matches!(failure.held, Some(Held::LeaseLeft(_))) {
             self.stuck.get_or_init(|| failure.error.clone());
             self.is_stuck.notify_waiters();

@@ -12,7 +12,7 @@ use quiz_pipeline::ports::AnswerSource;
 use serde::de::IgnoredAny;
 use serde_json::json;
 
-use crate::embedded::{self, Ran};
+use crate::embedded::{self, Ran, SinkRan};
 use crate::output_folder::OutputFolder;
 use crate::view::{self, OutcomeLine};
 use quiz_terminal::{Done, Terminal, counted, excerpt};
@@ -131,10 +131,29 @@ pub fn tell(ran: &Ran, terminal: Terminal) {
         let of = if *messages > 1 { format!(", {messages} messages") } else { String::new() };
         terminal.complain(&format!("{} ({}{of})", cause.error, cause.code));
     }
-    let given_up = ran.reports.given_up + ran.warehouse.given_up;
-    if given_up > 0 {
-        terminal.complain(&format!("{given_up} messages were given up without a cause: see the log above"));
+    for sink in [&ran.reports, &ran.warehouse] {
+        for failed in given_up(sink) {
+            terminal.complain(&failed);
+        }
     }
+}
+
+/// What to say of messages that are neither done nor parked: why their syncs failed, as far as that is known.
+fn given_up(sink: &SinkRan) -> Vec<String> {
+    if sink.given_up == 0 {
+        return Vec::new();
+    }
+    let messages = counted(sink.given_up, "message");
+    let parked: HashSet<&str> = sink.summary.parked.iter().map(|(_, cause)| cause.error.as_str()).collect();
+    let failed = sink.summary.failed.iter().filter(|(_, error)| !parked.contains(error.as_str()));
+    let mut told: Vec<String> =
+        failed.map(|(session, error)| format!("{messages} given up: session {session}: {error}")).collect();
+    if told.is_empty() {
+        told.push(format!(
+            "{messages} given up: the sync broke down; run again with RUST_LOG=debug to see where"
+        ));
+    }
+    told
 }
 
 fn line(outcome: &SyncOutcome) -> OutcomeLine {
@@ -148,5 +167,28 @@ fn line(outcome: &SyncOutcome) -> OutcomeLine {
         messages: outcome.messages,
         duration: outcome.duration,
         problems: outcome.problems.iter().collect(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use crate::embedded::SinkRan;
+    use crate::summary::Summary;
+
+    #[test]
+    fn given_up_messages_come_with_their_cause() {
+        let told = |given_up: usize, failed: &[(&str, &str)]| {
+            let failed = failed.iter().map(|(session, error)| ((*session).to_owned(), (*error).to_owned()));
+            super::given_up(&SinkRan {
+                summary: Summary { failed: failed.collect(), ..Summary::default() },
+                given_up,
+            })
+        };
+        assert!(told(0, &[("A", "no answer")]).is_empty());
+        assert_eq!(told(2, &[("A", "no answer")]), ["2 messages given up: session A: no answer"]);
+        assert_eq!(
+            told(1, &[]),
+            ["1 message given up: the sync broke down; run again with RUST_LOG=debug to see where"]
+        );
     }
 }
