@@ -2,6 +2,7 @@
 
 mod commands;
 mod embedded;
+mod next_step;
 mod output_folder;
 mod presenting;
 mod progress;
@@ -105,7 +106,11 @@ fn version() -> &'static str {
 /// # Errors
 /// What broke it off, as one sentence for a person.
 pub async fn run(cli: Cli, terminal: Terminal) -> anyhow::Result<Done> {
-    match cli.command {
+    run_command(cli.command, terminal).await.map_err(next_step::explained)
+}
+
+async fn run_command(command: Command, terminal: Terminal) -> anyhow::Result<Done> {
+    match command {
         Command::Demo { out } => commands::demo(&out, terminal).await,
         Command::Local { source, events, out } => {
             commands::local(&source, events.as_deref(), &out, terminal).await

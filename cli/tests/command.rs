@@ -202,6 +202,34 @@ fn huge_user_id_is_cut_for_display() {
 }
 
 #[test]
+fn missing_sign_in_is_one_sentence() {
+    let folder = tempfile::tempdir().unwrap();
+    let run = |region: &[(&str, &str)], arguments: &[&str]| {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_quiz-etl"));
+        command.args(arguments).current_dir(folder.path()).env_clear().env("HOME", folder.path());
+        command
+            .env("AWS_EC2_METADATA_DISABLED", "true")
+            .env("EVENTS_TOPIC_ARN", "arn:aws:sns:ap-south-1:1:events");
+        let output = command.envs(region.iter().copied()).output().unwrap();
+        assert_eq!(output.status.code(), Some(1));
+        String::from_utf8(output.stderr).unwrap()
+    };
+    let session = format!("A_{QUIZ}");
+    for arguments in [
+        &["status"][..],
+        &["report", &session, "u"],
+        &["sync", &session],
+        &["backfill", &session, "--yes"],
+        &["dlq", "list"],
+    ] {
+        let no_region = "error: no AWS region: set AWS_REGION, or AWS_PROFILE to a profile with a region\n";
+        assert_eq!(run(&[], arguments), no_region, "{arguments:?}");
+        let no_credentials = "error: no AWS credentials found: run aws sso login, or set AWS_PROFILE\n";
+        assert_eq!(run(&[("AWS_REGION", "ap-south-1")], arguments), no_credentials, "{arguments:?}");
+    }
+}
+
+#[test]
 fn folder_of_another_run_is_refused() {
     let folder = dumped(&small(&["a"]));
     assert!(local(folder.path()).status.success());

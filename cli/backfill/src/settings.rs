@@ -19,7 +19,7 @@ impl Settings {
     /// `publishes` says whether the topic is needed.
     ///
     /// # Errors
-    /// Where something is missing or wrong, all of it at once.
+    /// Where something is missing or wrong, all of it at once, or AWS cannot be asked.
     pub async fn read(publishes: bool) -> anyhow::Result<Self> {
         let mut env = Environment::of_process();
         let events_topic = env.optional("EVENTS_TOPIC_ARN").unwrap_or_default();
@@ -28,8 +28,9 @@ impl Settings {
         }
         let notices_topic = env.optional("NOTICES_TOPIC_ARN");
         let state_table = env.or("SYNC_STATE_TABLE", "quiz_sync_state");
-        let aws = quiz_runtime::aws::config().await;
-        Ok(env.finish(Self { aws, events_topic, notices_topic, state_table })?)
+        env.finish(())?;
+        let aws = quiz_runtime::aws::signed_in().await?;
+        Ok(Self { aws, events_topic, notices_topic, state_table })
     }
 
     #[must_use]

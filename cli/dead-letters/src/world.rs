@@ -52,10 +52,10 @@ impl Config {
 
 impl World {
     /// # Errors
-    /// Where the environment is not complete, or no dead-letter queue is found.
+    /// Where the environment is not complete, AWS cannot be asked, or no dead-letter queue is found.
     pub async fn connect(terminal: Terminal) -> anyhow::Result<Self> {
         let config = Config::read(Environment::of_process())?;
-        let aws = quiz_runtime::aws::config().await;
+        let aws = quiz_runtime::aws::signed_in().await?;
         let sns = aws_sdk_sns::Client::new(&aws);
         let dead_letters = DeadLetters::new(sns.clone(), aws_sdk_sqs::Client::new(&aws));
         let mut topics = vec![config.events_topic];

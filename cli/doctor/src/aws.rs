@@ -9,7 +9,7 @@ use aws_sdk_sts::config::{ConfigBag, Intercept, RuntimeComponents};
 use aws_sdk_sts::error::{BoxError, ProvideErrorMetadata, SdkError};
 use jiff::fmt::rfc2822;
 use jiff::{SignedDuration, Timestamp};
-use quiz_runtime::aws::answer_of;
+use quiz_runtime::aws::{NotSignedIn, answer_of, check_sign_in};
 
 use crate::check::{Check, Finding, Group};
 use crate::patience::Patience;
@@ -69,7 +69,15 @@ pub async fn check(config: &SdkConfig, patience: Patience) -> Vec<Check> {
                 clock.differs().map_or_else(|| Finding::skipped("AWS's answer tells no time"), judge_clock);
             vec![region, Group::Aws.check("credentials", credentials), Group::Aws.check("clock", clock)]
         }
-        Err(failure) => vec![region, Group::Aws.check("credentials", judge_refusal(&failure))],
+        Err(failure) => {
+            let finding = match check_sign_in(config).await {
+                Err(NotSignedIn::NoCredentials) => {
+                    Finding::bad("no AWS credentials found", "run aws sso login, or set AWS_PROFILE")
+                }
+                _ => judge_refusal(&failure),
+            };
+            vec![region, Group::Aws.check("credentials", finding)]
+        }
     }
 }
 

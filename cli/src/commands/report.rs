@@ -60,7 +60,7 @@ async fn from_dynamo(session: &str, user: &str) -> anyhow::Result<Vec<Value>> {
     let mut env = Environment::of_process();
     let (names, formats) = (table_names(&env), formats(&mut env));
     env.finish(())?;
-    let client = aws_sdk_dynamodb::Client::new(&quiz_runtime::aws::config().await);
+    let client = aws_sdk_dynamodb::Client::new(&quiz_runtime::aws::signed_in().await?);
     let store = DynamoStore::new(client, names, WriteLimits::default());
     let mut tables = vec![ReportTable::Sections, ReportTable::FormResponses];
     if formats.v2 {

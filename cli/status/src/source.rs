@@ -21,7 +21,7 @@ impl Source {
     /// The table that the environment names, or the folder of an embedded run.
     ///
     /// # Errors
-    /// Where there is no such folder, or the file in it is no store.
+    /// Where there is no such folder, or the file in it is no store; without a folder, where AWS cannot be asked.
     pub async fn open(from: Option<&Path>) -> anyhow::Result<Self> {
         if let Some(folder) = from {
             let file = folder.join("reports.db");
@@ -33,7 +33,7 @@ impl Source {
             });
         }
         let table = Environment::of_process().or("SYNC_STATE_TABLE", "quiz_sync_state");
-        let client = aws_sdk_dynamodb::Client::new(&quiz_runtime::aws::config().await);
+        let client = aws_sdk_dynamodb::Client::new(&quiz_runtime::aws::signed_in().await?);
         Ok(Self {
             reader: Box::new(DynamoStates::new(client, table)),
             file: None,

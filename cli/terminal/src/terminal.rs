@@ -6,6 +6,8 @@ use tracing_subscriber::EnvFilter;
 use crate::text::{clean, cut, printable, printable_json};
 use crate::{Ink, WrongUse};
 
+/// Our crates, by what their names begin with.
+const OURS: &str = "off,quiz_=warn,sync_=warn,reconcile=warn,notify_discord=warn";
 /// Characters of the longest message: a cause may quote an id of a megabyte.
 const LONGEST_MESSAGE: usize = 4_000;
 
@@ -36,9 +38,10 @@ impl Terminal {
         Ink { colour: self.colour }
     }
 
-    /// Starts the log, on standard error: warnings and worse, or what `RUST_LOG` chooses.
+    /// Starts the log, on standard error: our own warnings and worse, or what `RUST_LOG` chooses. What a library warns of
+    /// is in the error that it ends in.
     pub fn start_log(self) {
-        let filter = EnvFilter::try_from_default_env().unwrap_or_else(|_| EnvFilter::new("warn"));
+        let filter = EnvFilter::try_from_default_env().unwrap_or_else(|_| EnvFilter::new(OURS));
         let log = tracing_subscriber::fmt().with_writer(std::io::stderr).with_env_filter(filter);
         if log.with_ansi(self.progress).try_init().is_err() {
             self.complain("the log was started before");

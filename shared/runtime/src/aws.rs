@@ -2,6 +2,7 @@
 
 mod connection;
 mod http;
+mod sign_in;
 
 use std::error::Error;
 use std::time::Duration;
@@ -11,6 +12,7 @@ use aws_config::{BehaviorVersion, SdkConfig};
 use aws_sdk_secretsmanager::error::{ProvideErrorMetadata, SdkError};
 
 pub use http::http_client;
+pub use sign_in::{NotSignedIn, check_sign_in, signed_in};
 
 /// A call that does not answer must not hold a function until its deadline.
 const ATTEMPT: Duration = Duration::from_secs(5);
