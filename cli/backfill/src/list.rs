@@ -15,7 +15,7 @@ const LONGEST: usize = 1 << 20;
 /// A test of a list.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum Listed {
-    Test(Chosen),
+    Test(Box<Chosen>),
     /// A session id that does not name its quiz.
     Id(String),
 }
@@ -58,7 +58,7 @@ pub(crate) fn ids(text: &str) -> impl Iterator<Item = &str> {
 /// Where it can be no session id.
 pub(crate) fn of_id(id: &str) -> Result<Listed, EventError> {
     match SessionTarget::new(id, None, COLUMN) {
-        Ok(target) => Ok(Listed::Test(Chosen { target, description: None })),
+        Ok(target) => Ok(Listed::Test(Box::new(Chosen { target, description: None }))),
         Err(EventError::NoQuiz { session_id, .. }) => Ok(Listed::Id(session_id)),
         Err(error) => Err(error),
     }
@@ -68,7 +68,7 @@ fn of_event(json: &str) -> anyhow::Result<Vec<Listed>> {
     match parse(json, None) {
         Ok(Event::SessionSync(request)) => {
             let description = request.session.map(|session| *session);
-            let test = |target| Listed::Test(Chosen { target, description: description.clone() });
+            let test = |target| Listed::Test(Box::new(Chosen { target, description: description.clone() }));
             Ok(request.targets.into_iter().map(test).collect())
         }
         Ok(Event::QuizCompleted(_)) => bail!("it is a quiz.completed event: name the session alone"),

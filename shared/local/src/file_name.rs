@@ -153,7 +153,7 @@ mod tests {
         #[test]
         fn ids_that_differ_in_case_differ_in_name(id in "[A-Za-z_]{1,40}", changes in any::<u64>()) {
             let change = |(at, byte): (usize, u8)| {
-                if changes >> at & 1 == 1 { byte ^ (byte.is_ascii_alphabetic() as u8) << 5 } else { byte }
+                if changes >> at & 1 == 1 { byte ^ (u8::from(byte.is_ascii_alphabetic()) << 5) } else { byte }
             };
             let other: String = id.bytes().enumerate().map(change).map(char::from).collect();
             let lower = |id: &str| file_name(id).to_ascii_lowercase();
