@@ -6,13 +6,13 @@ use std::sync::{Arc, PoisonError};
 use std::time::Duration;
 
 use anyhow::bail;
-use quiz_events::QueueMessage;
+use quiz_events::{QueueMessage, SessionClock};
 use quiz_local::{MemoryQueue, ParquetWarehouse, QueueSettings, SoleQueue, drive};
 use quiz_pipeline::batch::{BatchHandler, BatchLimits};
 use quiz_pipeline::ports::{AnswerSource, SyncStates, SystemClock};
 use quiz_pipeline::{Coordinator, Engine, NoticeListener, ReportSink, Rules, WarehouseSink};
 use quiz_runtime::{Environment, sqs};
-use quiz_sync_function::{Handler, excluded_users};
+use quiz_sync_function::{Handler, excluded_users, session_clock};
 use serde_json::{Value, json};
 use sync_reports::formats;
 use tokio::time::Instant;
@@ -95,6 +95,7 @@ pub async fn run(
 ) -> anyhow::Result<Ran> {
     let mut env = Environment::of_process();
     let (excluded, formats) = (excluded_users(&env), formats(&mut env));
+    let events = (&*events, session_clock(&mut env));
     env.finish(())?;
     let out = folder.path();
     let (database, rows) = (folder.database(), out.join("warehouse"));
@@ -117,8 +118,8 @@ pub async fn run(
     let sink = Arc::new(WarehouseSink::new(Arc::new(warehouse)));
     let warehouse = Engine::new(source, sink, Arc::new(SystemClock), excluded);
     let drained = async {
-        let reports = drain("reports", reports, states.clone(), &events, kept.clone()).await?;
-        let warehouse = drain("warehouse", warehouse, states, &events, kept.clone()).await?;
+        let reports = drain("reports", reports, states.clone(), events, kept.clone()).await?;
+        let warehouse = drain("warehouse", warehouse, states, events, kept.clone()).await?;
         anyhow::Ok((reports, warehouse))
     };
     let drained = drained.await;
@@ -138,7 +139,7 @@ async fn drain(
     sink: &'static str,
     engine: Engine,
     states: Arc<dyn SyncStates>,
-    events: &[Arc<str>],
+    (events, session_clock): (&[Arc<str>], SessionClock),
     kept: Arc<KeptNotices>,
 ) -> anyhow::Result<SinkRan> {
     let collector = Arc::new(Collector::default());
@@ -157,7 +158,8 @@ async fn drain(
     for event in events {
         queue.send(Arc::clone(event), None);
     }
-    let handler = &Handler::new(batches, Arc::new(SoleQueue(queue.clone())));
+    let handler =
+        &Handler::new(batches, Arc::new(SoleQueue(queue.clone()))).with_session_clock(session_clock);
     let answer = |messages: Vec<QueueMessage>| async move {
         let response = handler.handle(sqs::event(messages, QUEUE_ARN), Instant::now() + A_DAY).await;
         response.batch_item_failures.into_iter().map(|failure| failure.item_identifier).collect()
@@ -222,7 +224,9 @@ mod tests {
         let sink = ReportSink::new(Arc::new(states.clone()), formats);
         let engine = Engine::new(source, Arc::new(sink), Arc::new(SystemClock), HashSet::new());
         let states = Arc::new(FullDisk { states, is_full: AtomicBool::new(false) });
-        let drained = drain("reports", engine, states, &[event.into()], Arc::default()).await;
+        let drained =
+            drain("reports", engine, states, (&[event.into()], SessionClock::default()), Arc::default())
+                .await;
         // one that waits for the lease gives the message up, and ends without an error
         let error = drained.err().unwrap().to_string();
         assert!(error.contains("cannot write reports.db: no space left on device"), "{error}");

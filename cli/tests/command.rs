@@ -7,13 +7,18 @@ use std::process::{Command, Output};
 
 use bson::{Bson, Document, bson, doc};
 use quiz_sample::{SampleDocuments, sapa, write_dump};
-use serde_json::Value;
+use serde_json::{Value, json};
 
 const QUIZ: &str = "6715f621e1eb083bfa9b56cc";
 
-fn quiz_etl(folder: &Path, arguments: &[&str]) -> Output {
+fn command(folder: &Path, arguments: &[&str]) -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_quiz-etl"));
-    command.args(arguments).current_dir(folder).env_clear().output().unwrap()
+    command.args(arguments).current_dir(folder).env_clear();
+    command
+}
+
+fn quiz_etl(folder: &Path, arguments: &[&str]) -> Output {
+    command(folder, arguments).output().unwrap()
 }
 
 fn stdout(output: &Output) -> String {
@@ -358,6 +363,28 @@ fn form_notice_counts_responses_and_old_completions_show_no_lag() {
         "{notices}"
     );
     assert!(notices.contains("for 2 messages") && !notices.contains("newest completion"), "{notices}");
+}
+
+#[test]
+fn india_session_clock_keeps_the_day_and_utc_counts_a_problem() {
+    let folder = dumped(&small(&["a"]));
+    let session = json!({"test_name": "T", "start_time": "2026-05-01T20:00:00Z"});
+    let event = json!({"session_id": format!("Grp_{QUIZ}"), "session": session});
+    std::fs::write(folder.path().join("events.jsonl"), event.to_string()).unwrap();
+    let run = |clock: &str| {
+        let arguments = ["local", "--source", "dump", "--events", "events.jsonl", "--out", clock];
+        let run = command(folder.path(), &arguments).env("SESSION_CLOCK", clock).output().unwrap();
+        assert!(run.status.success(), "{}", String::from_utf8_lossy(&run.stderr));
+        let arguments = ["report", &format!("Grp_{QUIZ}"), "a", "--from", clock, "--json"];
+        let report: Value = serde_json::from_str(&stdout(&quiz_etl(folder.path(), &arguments))).unwrap();
+        (report.to_string(), stdout(&run))
+    };
+    let (report, shown) = run("india");
+    assert!(report.contains("2026-05-01") && report.contains("20:00:00"), "{report}");
+    assert!(!shown.contains("start at night"), "{shown}");
+    let (report, shown) = run("utc");
+    assert!(report.contains("2026-05-02") && report.contains("01:30:00"), "{report}");
+    assert!(shown.contains("start at night") && shown.contains("SESSION_CLOCK"), "{shown}");
 }
 
 #[test]

@@ -85,7 +85,7 @@ async fn planned(args: &BackfillArgs, settings: &Settings) -> anyhow::Result<(Pl
         return Err(WrongUse(say.to_owned()).into());
     }
     let documents = Documents::connect(&settings.aws).await?;
-    let choices = choose(&args.choice, &documents.catalog, &settings.states()).await?;
+    let choices = choose(&args.choice, &documents, &settings.states()).await?;
     let plan = plan(choices.tests, &documents.source, &documents.catalog, documents.formats).await;
     Ok((plan.context("the plan could not be made")?, choices.unknown_quizzes))
 }

@@ -4,13 +4,14 @@ use std::io::BufReader;
 use std::path::Path;
 
 use anyhow::{Context, bail};
-use quiz_events::{SessionDescription, SessionTarget};
+use quiz_events::{SessionClock, SessionDescription, SessionTarget};
 use quiz_mongo::MongoCatalog;
 use quiz_sync_state::{REPORTS, StateKey, StateReader, SyncState, WAREHOUSE};
 use quiz_terminal::WrongUse;
 
 use crate::args::Choice;
 use crate::list::{Listed, ids, of_id, read_list};
+use crate::settings::Documents;
 
 /// A test to sync.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -46,7 +47,7 @@ impl Choice {
 /// [`WrongUse`] where nothing is asked for; a file or an id that cannot be read; stores that do not answer.
 pub async fn choose(
     choice: &Choice,
-    catalog: &MongoCatalog,
+    documents: &Documents,
     states: &dyn StateReader,
 ) -> anyhow::Result<Choices> {
     if choice.is_empty() {
@@ -55,13 +56,13 @@ pub async fn choose(
     }
     let mut named = named(&choice.sessions, states).await?;
     if let Some(file) = &choice.file {
-        named.extend(of_file(file, states).await?);
+        named.extend(of_file(file, documents.settings.session_clock, states).await?);
     }
     let named = once_each(named);
     if !choice.asks_documents() {
         return Ok(Choices { tests: named, unknown_quizzes: Vec::new() });
     }
-    let quizzes = quizzes(choice, catalog).await?;
+    let quizzes = quizzes(choice, &documents.catalog).await?;
     if !named.is_empty() || choice.file.is_some() {
         let wanted: HashSet<&String> = quizzes.iter().collect();
         let tests = named.into_iter().filter(|test| wanted.contains(&test.target.quiz_id)).collect();
@@ -137,13 +138,13 @@ async fn known_quiz(session_id: &str, states: &dyn StateReader) -> anyhow::Resul
     Ok(states.into_iter().map(|state| state.quiz_id).find(|quiz_id| !quiz_id.is_empty()))
 }
 
-async fn of_file(file: &Path, states: &dyn StateReader) -> anyhow::Result<Vec<Chosen>> {
+async fn of_file(file: &Path, clock: SessionClock, states: &dyn StateReader) -> anyhow::Result<Vec<Chosen>> {
     let (name, list) = if file.as_os_str() == "-" {
-        ("standard input".to_owned(), read_list(BufReader::new(std::io::stdin())))
+        ("standard input".to_owned(), read_list(BufReader::new(std::io::stdin()), clock))
     } else {
         let name = file.display().to_string();
         let opened = File::open(file).with_context(|| format!("cannot read {name}"))?;
-        (name, read_list(BufReader::new(opened)))
+        (name, read_list(BufReader::new(opened), clock))
     };
     let list = list.with_context(|| format!("cannot read {name}"))?;
     let mut tests = Vec::with_capacity(list.len());
@@ -177,7 +178,7 @@ fn once_each(tests: Vec<Chosen>) -> Vec<Chosen> {
 #[cfg(test)]
 mod tests {
     use super::{Chosen, of_quizzes, once_each};
-    use quiz_events::{SessionDescription, SessionTarget};
+    use quiz_events::{SessionClock, SessionDescription, SessionTarget};
     use quiz_sync_state::{StateKey, SyncState};
 
     fn chosen(session_id: &str, quiz_id: &str, name: Option<&str>) -> Chosen {

@@ -3,7 +3,7 @@
 use std::io::BufRead;
 
 use anyhow::{Context, bail};
-use quiz_events::{Entries, Entry, EntryText, Event, EventError, SessionTarget, parse};
+use quiz_events::{Entries, Entry, EntryText, Event, EventError, SessionClock, SessionTarget, parse_by};
 
 use crate::choose::Chosen;
 
@@ -22,23 +22,23 @@ pub(crate) enum Listed {
 
 /// Reads a list: session ids with commas, white space or line ends between them; events and ids as JSON, each on a
 /// line, over several lines or in an array; or a CSV file whose header names the column `session_id`. Each test comes
-/// with its line.
+/// with its line. The times of descriptions are by the clock.
 ///
 /// # Errors
 /// Where the list cannot be read or has a wrong line, which the error names.
-pub(crate) fn read_list(input: impl BufRead) -> anyhow::Result<Vec<(u64, Listed)>> {
+pub(crate) fn read_list(input: impl BufRead, clock: SessionClock) -> anyhow::Result<Vec<(u64, Listed)>> {
     let mut entries = Entries::new(input);
     let mut listed = Vec::new();
     let mut is_first = true;
     while let Some(Entry { line, text }) = entries.next_entry()? {
         let place = || format!("line {line}");
         let found = match text {
-            EntryText::Json(json) => of_event(&json).with_context(place)?,
+            EntryText::Json(json) => of_event(&json, clock).with_context(place)?,
             EntryText::Line(header) => match column_of(&header).filter(|_| is_first) {
                 Some(column) => {
                     return csv_ids(&mut entries, column);
                 }
-                None => of_line(&header).with_context(place)?,
+                None => of_line(&header, clock).with_context(place)?,
             },
         };
         listed.extend(found.into_iter().map(|test| (line, test)));
@@ -64,8 +64,8 @@ pub(crate) fn of_id(id: &str) -> Result<Listed, EventError> {
     }
 }
 
-fn of_event(json: &str) -> anyhow::Result<Vec<Listed>> {
-    match parse(json, None) {
+fn of_event(json: &str, clock: SessionClock) -> anyhow::Result<Vec<Listed>> {
+    match parse_by(clock, json, None) {
         Ok(Event::SessionSync(request)) => {
             let description = request.session.map(|session| *session);
             let test = |target| Listed::Test(Box::new(Chosen { target, description: description.clone() }));
@@ -78,9 +78,9 @@ fn of_event(json: &str) -> anyhow::Result<Vec<Listed>> {
 }
 
 /// A line that is no object: ids, each of them perhaps in quotes, or one JSON text.
-fn of_line(line: &str) -> anyhow::Result<Vec<Listed>> {
+fn of_line(line: &str, clock: SessionClock) -> anyhow::Result<Vec<Listed>> {
     if line.starts_with('"') && serde_json::from_str::<String>(line).is_ok() {
-        return of_event(line);
+        return of_event(line, clock);
     }
     let bare = |word: &str| serde_json::from_str(word).unwrap_or_else(|_| word.to_owned());
     Ok(ids(line).map(|word| of_id(&bare(word))).collect::<Result<_, _>>()?)
@@ -123,6 +123,8 @@ fn record(text: &str) -> csv::Result<csv::StringRecord> {
 
 #[cfg(test)]
 mod tests {
+    use quiz_events::SessionClock;
+
     use super::{Listed, read_list};
 
     const A: &str = "Grp_aaaaaaaaaaaaaaaaaaaaaaa1";
@@ -130,7 +132,8 @@ mod tests {
 
     /// The ids, each with its line.
     fn read(text: &str) -> Result<Vec<(u64, String)>, String> {
-        let listed = read_list(text.as_bytes()).map_err(|error| format!("{error:#}"))?;
+        let listed =
+            read_list(text.as_bytes(), SessionClock::default()).map_err(|error| format!("{error:#}"))?;
         let id = |listed| match listed {
             Listed::Test(test) => test.target.session_id,
             Listed::Id(id) => format!("no quiz in {id}"),

@@ -26,7 +26,7 @@ impl Trial {
     pub async fn of_backfill(args: &BackfillArgs) -> anyhow::Result<Self> {
         let settings = Settings::read(false).await?;
         let documents = Documents::connect(&settings.aws).await?;
-        let choices = choose(&args.choice, &documents.catalog, &settings.states()).await?;
+        let choices = choose(&args.choice, &documents, &settings.states()).await?;
         Self::new(choices.tests, documents, &settings, &args.sinks, args.wish.force).await
     }
 
