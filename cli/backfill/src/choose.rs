@@ -178,7 +178,7 @@ fn once_each(tests: Vec<Chosen>) -> Vec<Chosen> {
 #[cfg(test)]
 mod tests {
     use super::{Chosen, of_quizzes, once_each};
-    use quiz_events::{SessionClock, SessionDescription, SessionTarget};
+    use quiz_events::{SessionDescription, SessionTarget};
     use quiz_sync_state::{StateKey, SyncState};
 
     fn chosen(session_id: &str, quiz_id: &str, name: Option<&str>) -> Chosen {

@@ -14,6 +14,8 @@ pub struct TestDifference {
     pub session_id: String,
     pub quiz_id: String,
     pub test_name: String,
+    /// A form, which ranks nobody.
+    pub is_form: bool,
     /// Everyone with an attempt, and those of them whose attempt is final.
     pub takers: usize,
     pub ranked: u32,

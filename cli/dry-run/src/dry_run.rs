@@ -94,6 +94,7 @@ impl DryRun {
             test_name: outcome.test_name,
             takers: outcome.takers,
             ranked: outcome.ranked,
+            is_form: outcome.is_form,
             reports,
             items,
             largest,

@@ -1,7 +1,7 @@
 //! What a dry run shows on a terminal, as text: nothing here prints.
 
 use quiz_domain::round2;
-use quiz_terminal::{Ink, count, counted, excerpt, short, table};
+use quiz_terminal::{Ink, cohort, count, counted, excerpt, short, table};
 
 use crate::changes::{Change, LargestChanges, OldAndNew};
 use crate::difference::{ItemCounts, ReportCounts, TestDifference};
@@ -15,7 +15,7 @@ pub fn difference(test: &TestDifference, ink: Ink) -> String {
     let mut lines = vec![format!("would sync {name} {}", ink.quiet(&short(&test.session_id)))];
     lines.push(match test.takers {
         0 => "  nobody has attempted it yet".to_owned(),
-        takers => format!("  {}, {} ranked", counted(takers, "taker"), count(test.ranked)),
+        takers => format!("  {}", cohort(takers, test.ranked, test.is_form)),
     });
     lines.push(format!("  reports: {}", reports(test.reports, ink)));
     lines.extend(test.items.iter().map(|it| format!("  {}: {}", it.table.default_name(), items(it))));

@@ -7,14 +7,13 @@ use std::sync::Arc;
 use anyhow::{Context, bail};
 use quiz_events::{Entries, Entry, EntryText};
 use quiz_local::DumpSource;
-use quiz_pipeline::SyncOutcome;
 use quiz_pipeline::ports::AnswerSource;
 use serde::de::IgnoredAny;
 use serde_json::json;
 
 use crate::embedded::{self, Ran, SinkRan};
 use crate::output_folder::OutputFolder;
-use crate::view::{self, OutcomeLine};
+use crate::view;
 use quiz_terminal::{Done, Terminal, counted, excerpt};
 
 pub const EXAMPLES: &str = "\
@@ -102,7 +101,7 @@ fn every_quiz(dump: &DumpSource, source: &Path) -> anyhow::Result<Vec<Arc<str>>>
 pub fn tell(ran: &Ran, terminal: Terminal) {
     let rows = ran.warehouse.summary.latest();
     for outcome in ran.reports.summary.latest() {
-        terminal.print(&view::outcome(&line(outcome), terminal.colour));
+        terminal.print(&view::outcome(outcome, terminal.colour));
         if outcome.takers == 0 {
             terminal.print(&format!(
                 "  nobody has attempted {} yet: there is nothing to report",
@@ -154,20 +153,6 @@ fn given_up(sink: &SinkRan) -> Vec<String> {
         ));
     }
     told
-}
-
-fn line(outcome: &SyncOutcome) -> OutcomeLine {
-    OutcomeLine {
-        test_name: outcome.test_name.clone(),
-        session_id: outcome.session_id.clone(),
-        takers: outcome.takers,
-        ranked: outcome.ranked,
-        written: outcome.written,
-        removed: outcome.deleted,
-        messages: outcome.messages,
-        duration: outcome.duration,
-        problems: outcome.problems.iter().collect(),
-    }
 }
 
 #[cfg(test)]

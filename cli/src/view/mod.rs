@@ -12,7 +12,7 @@ mod text;
 mod top;
 
 pub use notice::notice;
-pub use outcome::{OutcomeLine, outcome};
+pub use outcome::outcome;
 pub use report::report;
 pub use top::top_ranks;
 

@@ -2,10 +2,12 @@ use std::time::Duration;
 
 use jiff::Timestamp;
 use quiz_domain::reports::{ReportTable, Stamp, items};
-use quiz_domain::{Problem, ProblemKind, Test};
+use quiz_domain::{CohortFigures, ProblemKind, Problems, Test};
 use serde_json::{Value, json};
 
-use super::{OutcomeLine, outcome, report, top_ranks};
+use quiz_pipeline::SyncOutcome;
+
+use super::{outcome, report, top_ranks};
 use crate::overview::fixtures::{answers, form, quiz, sapa_test, test};
 
 fn stored(test: &Test, table: ReportTable, user: &str) -> Vec<Value> {
@@ -75,38 +77,58 @@ fn items_of_an_older_pipeline_are_shown_as_far_as_they_go() {
     assert_eq!(report(&[json!({"a": 1})], false), "no report");
 }
 
-fn line() -> OutcomeLine {
-    OutcomeLine {
-        test_name: "SAPA Ability Test, August 2012".into(),
+fn synced() -> SyncOutcome {
+    let mut problems = Problems::default();
+    for _ in 0..3 {
+        problems.add(ProblemKind::AnswersMissing, "session document x answers 1 of 4 questions");
+    }
+    SyncOutcome {
+        sink: "reports",
         session_id: "SAPA_5020a0d0f1e2d3c4b5000001".into(),
+        quiz_id: "5020a0d0f1e2d3c4b5000001".into(),
+        test_name: "SAPA Ability Test, August 2012".into(),
+        is_form: false,
         takers: 1525,
+        known: 0,
         ranked: 1524,
         written: 7625,
-        removed: 5,
+        unchanged: 0,
+        deleted: 5,
         messages: 1,
+        backfill_id: None,
+        generation: 1,
+        started_at: Timestamp::UNIX_EPOCH,
         duration: Duration::from_millis(1340),
-        problems: vec![Problem {
-            kind: ProblemKind::AnswersMissing,
-            count: 3,
-            example: "session document x answers 1 of 4 questions".into(),
-        }],
+        source_time: Duration::ZERO,
+        sink_time: Duration::ZERO,
+        newest_completion: None,
+        lag: None,
+        figures: CohortFigures::default(),
+        histogram: None,
+        problems,
     }
 }
 
 #[test]
+fn form_outcome_counts_responses() {
+    let shown = outcome(&SyncOutcome { is_form: true, takers: 2, ranked: 0, ..synced() }, false);
+    assert!(shown.contains("  2 responses; ") && !shown.contains("ranked"), "{shown}");
+}
+
+#[test]
 fn outcome_with_problems() {
-    insta::assert_snapshot!(outcome(&line(), false));
+    insta::assert_snapshot!(outcome(&synced(), false));
 }
 
 #[test]
 fn colours_change_nothing_but_colours() {
-    let coloured = outcome(&line(), true);
+    let coloured = outcome(&synced(), true);
     insta::assert_snapshot!(coloured.escape_debug().to_string());
     let mut plain = coloured;
     for code in ["0", "1", "2", "32", "33"] {
         plain = plain.replace(&format!("\u{1b}[{code}m"), "");
     }
-    assert_eq!(plain, outcome(&line(), false));
+    assert_eq!(plain, outcome(&synced(), false));
 }
 
 #[test]
@@ -115,7 +137,7 @@ fn a_terminal_obeys_no_name() {
     let quiz = quiz(&format!("Mock{evil}"), &[(&format!("Physics{evil}"), "p1")]);
     let user = format!("u{evil}");
     let test = test(&quiz, &[(&user, answers(1, 0, 1), true)]);
-    let mut line = line();
+    let mut line = synced();
     line.test_name = user.clone();
     let shown = [
         top_ranks(&test, 3),

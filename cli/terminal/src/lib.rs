@@ -12,4 +12,6 @@ pub use done::{Done, WrongUse};
 pub use ink::Ink;
 pub use interrupt::Interrupt;
 pub use terminal::Terminal;
-pub use text::{age, clean, count, counted, excerpt, is_hidden, printable, quoted, seconds, short, table};
+pub use text::{
+    age, clean, cohort, count, counted, excerpt, is_hidden, printable, quoted, seconds, short, table,
+};

@@ -169,6 +169,15 @@ pub fn table(texts: usize, header: &[String], rows: impl IntoIterator<Item = Vec
     lines.join("\n")
 }
 
+/// `3 takers, 2 ranked`; a form ranks nobody: `2 responses`.
+#[must_use]
+pub fn cohort(takers: usize, ranked: u32, is_form: bool) -> String {
+    if is_form {
+        return counted(takers, "response");
+    }
+    format!("{}, {} ranked", counted(takers, "taker"), count(ranked))
+}
+
 #[cfg(test)]
 mod tests {
     use super::{age, clean, count, counted, printable, printable_json, short, table};

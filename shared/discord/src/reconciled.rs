@@ -9,7 +9,7 @@ use quiz_events::{
 use crate::card::{Card, Outcome};
 use crate::limits::DESCRIPTION;
 use crate::senders::Senders;
-use crate::text::{ago, count, counted, length, plain};
+use crate::text::{ago, count, counted, length, plain, shows_something};
 
 /// How many tests are told; the rest are counted.
 const TESTS: usize = 10;
@@ -56,7 +56,7 @@ pub fn of_requested(notice: &Notice, requested: &SyncsRequested) -> Card {
 }
 
 fn test(test: &RequestedTest) -> (String, String, bool) {
-    let name = match &test.test_name {
+    let name = match test.test_name.as_deref().filter(|name| shows_something(name)) {
         Some(name) => format!("{} ({})", plain(name, NAME / 2), plain(&test.session_id, NAME / 2)),
         None => plain(&test.session_id, NAME),
     };
@@ -142,7 +142,12 @@ pub fn of_unknown(notices: &[Notice]) -> Option<Card> {
 }
 
 fn quiz_line(quiz: &UnknownTest) -> String {
-    let title = quiz.title.as_deref().map(|it| format!("**{}** ", plain(it, 90))).unwrap_or_default();
+    let title = quiz
+        .title
+        .as_deref()
+        .filter(|title| shows_something(title))
+        .map(|it| format!("**{}** ", plain(it, 90)))
+        .unwrap_or_default();
     let (students, newest) = (counted(quiz.students, "student"), ago(quiz.newest_answer));
     format!("{title}{}: {students}, the newest answer {newest}", plain(&quiz.quiz_id, 60))
 }

@@ -240,12 +240,6 @@ impl Quiz {
         Ok((limit, marking))
     }
 
-    /// What the test is called where its session has no name of its own.
-    #[must_use]
-    pub fn name(&self) -> &str {
-        self.title.as_deref().unwrap_or(&self.id)
-    }
-
     /// The most marks of a section (an index into [`Quiz::sections`]), or of the whole test.
     #[must_use]
     pub fn max_marks(&self, section: Option<usize>) -> f64 {

@@ -11,6 +11,7 @@ use crate::tally::{self, Score, Tally};
 use crate::test_session::TestSession;
 use crate::time;
 use crate::value::Value;
+use crate::value::shows_something;
 
 /// One attempt, scored: what each question came to, from which every result follows.
 #[derive(Clone, Debug)]
@@ -166,10 +167,12 @@ impl Ranking {
 }
 
 impl Test {
-    /// The session's name for the test, else the quiz's title, else the quiz's id.
+    /// The session's name for the test, else the quiz's title, else the quiz's id. A name that shows nothing counts as
+    /// not given.
     #[must_use]
     pub fn name(&self) -> &str {
-        self.session.test_name.as_deref().unwrap_or_else(|| self.quiz.name())
+        let names = [&self.session.test_name, &self.quiz.title].into_iter().filter_map(Option::as_deref);
+        names.into_iter().find(|name| shows_something(name)).unwrap_or(&self.quiz.id)
     }
 
     /// When the test began, for its date. Where neither session nor attempts tell, the quiz's id tells

@@ -219,6 +219,13 @@ pub(crate) fn is_blank(text: &str) -> bool {
     text.chars().all(|char| char.is_whitespace() || ('\u{1c}'..='\u{1f}').contains(&char))
 }
 
+/// Whether a reader sees anything of a name: not where it has only spaces and characters of no width.
+pub(crate) fn shows_something(name: &str) -> bool {
+    let has_no_width =
+        |char| matches!(char, '\u{ad}' | '\u{200b}'..='\u{200f}' | '\u{2060}' | '\u{3164}' | '\u{feff}');
+    !name.chars().all(|char| char.is_whitespace() || has_no_width(char))
+}
+
 #[cfg(test)]
 #[allow(clippy::panic, reason = "a test may panic")]
 mod tests {

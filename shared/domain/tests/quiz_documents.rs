@@ -111,7 +111,7 @@ fn ids_are_text_or_object_ids_and_nulls_and_absences_have_their_meaning() {
         ]}],
     };
     let (quiz, _) = Quiz::read(&document, &[]).unwrap();
-    assert_eq!(quiz.name(), quiz_id.to_hex());
+    assert_eq!(quiz.id, quiz_id.to_hex());
     assert_eq!(quiz.kind, QuizKind::Unnamed);
     assert!(quiz.questions[0].graded && !quiz.questions[0].force_correct);
     let session = doc! {
@@ -181,8 +181,8 @@ fn real_quizzes_are_read_without_a_problem() {
     ] {
         let document = common::with_ids(json);
         let (quiz, problems) = Quiz::read(&document, &[]).unwrap();
-        assert_eq!(problems.iter().collect::<Vec<_>>(), [], "{}", quiz.name());
-        assert_eq!((quiz.sections.len(), quiz.questions.len()), (sections, questions), "{}", quiz.name());
+        assert_eq!(problems.iter().collect::<Vec<_>>(), [], "{}", quiz.id);
+        assert_eq!((quiz.sections.len(), quiz.questions.len()), (sections, questions), "{}", quiz.id);
         let test = build_with(&document, &[], &[], session(), now());
         assert_eq!((test.takers(), test.ranked(), test.start), (0, 0, None));
     }

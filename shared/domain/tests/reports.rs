@@ -205,3 +205,13 @@ fn a_user_id_that_makes_too_long_a_key_gets_no_item_and_is_a_problem() {
     assert_eq!(reports::items(&test, ReportTable::Sections, stamp()).count(), 0);
     assert_eq!(reports::key_problems(&test).count(ProblemKind::UserNotKeyable), 1);
 }
+
+#[test]
+fn name_of_no_width_gives_way_to_the_title() {
+    let named = |name: &str| {
+        let session = TestSession { test_name: Some(name.into()), ..described() };
+        sample(session, "2024-05-01T00:00:00Z").name().to_owned()
+    };
+    assert_eq!(named("Weekly test 7"), "Weekly test 7");
+    assert_eq!(named("\u{200b}\u{feff} "), "Weekly test");
+}

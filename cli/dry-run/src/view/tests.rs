@@ -29,6 +29,7 @@ fn test() -> TestDifference {
         quiz_id: "5020a0d0f1e2d3c4b5000001".into(),
         test_name: "SAPA Ability Test".into(),
         takers: 1_525,
+        is_form: false,
         ranked: 1_520,
         reports: ReportCounts { new: 3, changed: 40, unchanged: 1_482, removed: 1 },
         items: vec![
