@@ -112,13 +112,13 @@ async fn a_message_of_several_tests_is_done_when_all_are_and_comes_back_while_on
 #[tokio::test(start_paused = true)]
 async fn a_quiz_that_may_still_come_is_waited_for_and_parked_after_the_last_try() {
     let queue = Notes::default();
-    let last = QueueMessage { receive_count: 5, ..of("last", "unknown quiz") };
-    let (report, _) = handle(&[last, of("first", "unknown too")], &queue, 900).await;
+    let last = QueueMessage { receive_count: 5, ..of("last", "unknown-quiz") };
+    let (report, _) = handle(&[last, of("first", "unknown-too")], &queue, 900).await;
     assert_eq!(report, BatchReport { failed: vec!["first".into()], parked: 1, ..BatchReport::default() });
     let parked = queue.parked.lock().unwrap();
     assert_eq!(
         (&*parked["last"].code, &*parked["last"].error),
-        ("unknown_quiz", "there is no quiz q (asked for by session unknown quiz)")
+        ("unknown_quiz", "there is no quiz q (asked for by session unknown-quiz)")
     );
 }
 

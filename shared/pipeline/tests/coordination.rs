@@ -267,7 +267,7 @@ fn state_of(function: &Function, session_id: &str) -> SyncState {
 
 #[tokio::test(start_paused = true)]
 async fn lease_outlasts_an_unanswered_write() {
-    for (session_id, synced) in [("unanswered", 1), ("bad, unanswered", 0)] {
+    for (session_id, synced) in [("unanswered", 1), ("bad-unanswered", 0)] {
         let function = Function::new(SyncState::default(), BatchLimits::default());
         let began = Instant::now();
         let messages = [of("1", session_id)];

@@ -65,7 +65,7 @@ async fn a_test_that_hangs_is_stopped_early_enough_for_the_others_to_be_committe
 async fn a_commit_that_hangs_is_stopped_in_time_and_all_its_messages_come_again() {
     let queue = Notes::default();
     let began = Instant::now();
-    let messages = [of("1", "stalls the commit"), of("2", "good")];
+    let messages = [of("1", "stalls-the-commit"), of("2", "good")];
     let (mut report, _) = run(staging(), limits(), &messages, &queue, 300).await;
     report.failed.sort();
     assert_eq!(

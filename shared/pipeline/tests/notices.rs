@@ -134,12 +134,12 @@ async fn a_backfill_tells_of_its_tests_itself_but_not_of_those_that_others_asked
     let messages = [
         of_backfill("1", "quiet", "b1"),
         of_backfill("2", "quiet", "b1"),
-        of_backfill("3", "asked for by two", "b1"),
-        of_backfill("4", "asked for by two", "b2"),
-        of_backfill("5", "completed meanwhile", "b1"),
-        of("6", "completed meanwhile"),
-        of("7", "completed before"),
-        of_backfill("8", "completed before", "b1"),
+        of_backfill("3", "asked-for-by-two", "b1"),
+        of_backfill("4", "asked-for-by-two", "b2"),
+        of_backfill("5", "completed-meanwhile", "b1"),
+        of("6", "completed-meanwhile"),
+        of("7", "completed-before"),
+        of_backfill("8", "completed-before", "b1"),
         of_backfill("9", "refused", "b1"),
     ];
     let sent = told(&messages).await;
@@ -152,5 +152,5 @@ async fn a_backfill_tells_of_its_tests_itself_but_not_of_those_that_others_asked
         })
         .collect();
     told.sort_unstable();
-    assert_eq!(told, ["asked for by two", "completed before", "completed meanwhile", "refused"]);
+    assert_eq!(told, ["asked-for-by-two", "completed-before", "completed-meanwhile", "refused"]);
 }

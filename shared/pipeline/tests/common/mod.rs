@@ -115,7 +115,7 @@ impl SyncBatch for Scripted {
 
     async fn commit(&self, staged: Vec<SyncOutcome>) -> Vec<Result<SyncOutcome, SyncError>> {
         self.commits_of.lock().unwrap().push(staged.len());
-        if staged.iter().any(|it| it.session_id.contains("stalls the commit")) {
+        if staged.iter().any(|it| it.session_id.contains("stalls-the-commit")) {
             tokio::time::sleep(Duration::from_hours(1)).await;
         }
         let refuses = |outcome: SyncOutcome| {
