@@ -22,7 +22,7 @@ use crate::output_folder::OutputFolder;
 use crate::presenting::{Presenting, TopRanks};
 use crate::progress::{CountedSource, CountedStore, CountedWarehouse, Progress};
 use crate::summary::{Collector, Summary};
-use quiz_terminal::{Done, Terminal};
+use crate::ui::{Done, Terminal};
 
 const QUEUE_ARN: &str = "arn:aws:sqs:embedded:000000000000:events";
 const A_DAY: Duration = Duration::from_hours(24);

@@ -1,12 +1,18 @@
 //! The command `quiz-etl`.
 
+mod backfill;
 mod commands;
+mod dead_letters;
+mod doctor;
+pub mod dry_run;
 mod embedded;
 mod next_step;
 mod output_folder;
 mod presenting;
 mod progress;
+mod status;
 mod summary;
+pub mod ui;
 
 pub mod notices;
 mod overview;
@@ -18,8 +24,8 @@ use std::sync::LazyLock;
 use clap::{Parser, Subcommand};
 use clap_complete::Shell;
 
+use crate::ui::{Done, Terminal};
 use quiz_runtime::Commit;
-use quiz_terminal::{Done, Terminal};
 
 /// Syncs quiz results: every student's report, right to the last mark.
 ///
@@ -71,11 +77,11 @@ pub enum Command {
         #[arg(long)]
         from: Option<PathBuf>,
     },
-    Sync(quiz_backfill::SyncArgs),
-    Backfill(quiz_backfill::BackfillArgs),
-    Status(quiz_status::StatusArgs),
-    Dlq(quiz_dead_letters::DlqArgs),
-    Doctor(quiz_doctor::DoctorArgs),
+    Sync(crate::backfill::SyncArgs),
+    Backfill(crate::backfill::BackfillArgs),
+    Status(crate::status::StatusArgs),
+    Dlq(crate::dead_letters::DlqArgs),
+    Doctor(crate::doctor::DoctorArgs),
     /// Print the completions of a shell.
     #[command(after_help = commands::COMPLETIONS_EXAMPLES)]
     Completions {
@@ -120,9 +126,9 @@ async fn run_command(command: Command, terminal: Terminal) -> anyhow::Result<Don
         }
         Command::Sync(args) => commands::sync(&args, terminal).await,
         Command::Backfill(args) => commands::backfill(&args, terminal).await,
-        Command::Status(args) => quiz_status::run(&args, terminal).await,
-        Command::Dlq(args) => quiz_dead_letters::run(args, terminal).await,
-        Command::Doctor(args) => quiz_doctor::run(&args, terminal).await,
+        Command::Status(args) => crate::status::run(&args, terminal).await,
+        Command::Dlq(args) => crate::dead_letters::run(args, terminal).await,
+        Command::Doctor(args) => crate::doctor::run(&args, terminal).await,
         Command::Completions { shell } => commands::completions(shell, terminal),
         Command::Man { out } => commands::man(out.as_deref(), terminal),
     }

@@ -2,7 +2,7 @@ use std::process::ExitCode;
 
 use clap::Parser;
 use quiz_etl::Cli;
-use quiz_terminal::{Terminal, WrongUse};
+use quiz_etl::ui::{Terminal, WrongUse};
 
 #[tokio::main]
 async fn main() -> ExitCode {

@@ -35,8 +35,8 @@ pub fn explained(error: anyhow::Error) -> anyhow::Error {
 
 #[cfg(test)]
 mod tests {
+    use crate::ui::WrongUse;
     use anyhow::{Context, anyhow};
-    use quiz_terminal::WrongUse;
 
     use super::explained;
 

@@ -14,7 +14,7 @@ use quiz_pipeline::ports::{
     SourceError, StagedTest, StoreError, StoredItems, Warehouse, WarehouseBatch, WarehouseError,
 };
 
-use quiz_terminal::Terminal;
+use crate::ui::Terminal;
 
 /// Three counters: session documents read, report items written, warehouse rows encoded.
 #[derive(Clone)]

@@ -1,8 +1,8 @@
 use std::sync::Arc;
 
+use crate::backfill::{Against, BackfillArgs, SyncArgs, Trial, TrialArgs};
+use crate::ui::{Done, Interrupt, Terminal};
 use anyhow::bail;
-use quiz_backfill::{Against, BackfillArgs, SyncArgs, Trial, TrialArgs};
-use quiz_terminal::{Done, Interrupt, Terminal};
 
 use super::local::locally;
 use crate::output_folder::OutputFolder;
@@ -12,7 +12,7 @@ pub async fn sync(args: &SyncArgs, terminal: Terminal) -> anyhow::Result<Done> {
     if args.trial.dry_run {
         return tried(Trial::of_sync(args).await?, &args.trial, terminal, &interrupt).await;
     }
-    quiz_backfill::sync(args, terminal, &interrupt).await
+    crate::backfill::sync(args, terminal, &interrupt).await
 }
 
 pub async fn backfill(args: &BackfillArgs, terminal: Terminal) -> anyhow::Result<Done> {
@@ -20,7 +20,7 @@ pub async fn backfill(args: &BackfillArgs, terminal: Terminal) -> anyhow::Result
     if args.trial.dry_run {
         return tried(Trial::of_backfill(args).await?, &args.trial, terminal, &interrupt).await;
     }
-    quiz_backfill::backfill(args, terminal, &interrupt).await
+    crate::backfill::backfill(args, terminal, &interrupt).await
 }
 
 async fn tried(

@@ -1,6 +1,6 @@
+use crate::ui::{Done, Terminal};
 use clap::CommandFactory;
 use clap_complete::Shell;
-use quiz_terminal::{Done, Terminal};
 use serde_json::json;
 
 use crate::Cli;

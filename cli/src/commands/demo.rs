@@ -8,8 +8,8 @@ use quiz_sample::{sapa, write_dump};
 use super::local::tell;
 use super::report::items_of;
 use crate::output_folder::OutputFolder;
+use crate::ui::{Done, Terminal};
 use crate::{embedded, view};
-use quiz_terminal::{Done, Terminal};
 
 pub const EXAMPLES: &str = "\
 Examples:

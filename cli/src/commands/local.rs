@@ -13,8 +13,8 @@ use serde_json::json;
 
 use crate::embedded::{self, Ran, SinkRan};
 use crate::output_folder::OutputFolder;
+use crate::ui::{Done, Terminal, counted, excerpt};
 use crate::view;
-use quiz_terminal::{Done, Terminal, counted, excerpt};
 
 pub const EXAMPLES: &str = "\
 Examples:

@@ -1,9 +1,9 @@
 use std::path::{Path, PathBuf};
 
+use crate::ui::{Done, Terminal};
 use anyhow::Context;
 use clap::{Command, CommandFactory};
 use clap_mangen::Man;
-use quiz_terminal::{Done, Terminal};
 use serde_json::json;
 
 use crate::Cli;

@@ -9,8 +9,8 @@ use quiz_runtime::Environment;
 use serde_json::{Value, json};
 use sync_reports::{formats, table_names};
 
+use crate::ui::{Done, Terminal};
 use crate::view;
-use quiz_terminal::{Done, Terminal};
 
 pub const EXAMPLES: &str = "\
 Examples:

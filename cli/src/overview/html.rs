@@ -17,7 +17,7 @@ impl fmt::Display for Text<'_> {
                 '>' => formatter.write_str("&gt;")?,
                 '"' => formatter.write_str("&quot;")?,
                 '\'' => formatter.write_str("&#39;")?,
-                it if quiz_terminal::is_hidden(it) => formatter.write_str("\u{fffd}")?,
+                it if crate::ui::is_hidden(it) => formatter.write_str("\u{fffd}")?,
                 it => fmt::Write::write_char(formatter, it)?,
             }
         }

@@ -3,8 +3,8 @@ use serde_json::Value;
 use super::report::heading;
 use super::text::stored_text;
 use crate::overview::plain;
-use quiz_terminal::Ink;
-use quiz_terminal::{clean, table};
+use crate::ui::Ink;
+use crate::ui::{clean, table};
 
 const QUESTION_LIMIT: usize = 200;
 

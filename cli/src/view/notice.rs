@@ -1,7 +1,7 @@
 use serde_json::Value;
 
-use quiz_terminal::Ink;
-use quiz_terminal::clean;
+use crate::ui::Ink;
+use crate::ui::clean;
 
 /// A Discord message as it looks there, but for its picture.
 #[must_use]

@@ -2,7 +2,7 @@ use serde_json::Value;
 
 use super::text::stored_text;
 use super::{form, section_items, student_document};
-use quiz_terminal::Ink;
+use crate::ui::Ink;
 
 /// One student's report, from its stored items: those of `student_quiz_reports` (v1), the document of
 /// `student_quiz_reports_v2`, or the items of `form_question_responses`. Of a scored test v1 is shown

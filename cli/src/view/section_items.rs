@@ -3,8 +3,8 @@ use serde_json::Value;
 
 use super::report::{INCOMPLETE, heading};
 use super::text::{stored_marks, stored_number, stored_text};
-use quiz_terminal::Ink;
-use quiz_terminal::table;
+use crate::ui::Ink;
+use crate::ui::table;
 
 /// What the Reporting Engine's page prints, in its order. Marks are shown with their maximum.
 const FIELDS: [(&str, &str); 10] = [

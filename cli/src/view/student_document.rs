@@ -2,8 +2,8 @@ use serde_json::Value;
 
 use super::report::{INCOMPLETE, heading};
 use super::text::{stored_marks, stored_number, stored_text};
-use quiz_terminal::Ink;
-use quiz_terminal::table;
+use crate::ui::Ink;
+use crate::ui::table;
 
 const FIELDS: [(&str, &str); 8] = [
     ("num_skipped", "skipped"),

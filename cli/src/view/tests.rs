@@ -146,6 +146,6 @@ fn a_terminal_obeys_no_name() {
         outcome(&line, false),
     ];
     for text in shown {
-        assert!(!text.chars().any(|it| it != '\n' && quiz_terminal::is_hidden(it)), "{text:?}");
+        assert!(!text.chars().any(|it| it != '\n' && crate::ui::is_hidden(it)), "{text:?}");
     }
 }

@@ -1,5 +1,5 @@
+use crate::ui::clean;
 use quiz_domain::round2;
-use quiz_terminal::clean;
 use serde_json::Value;
 
 /// Marks or a percentage: at most two decimals.

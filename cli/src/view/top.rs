@@ -1,7 +1,7 @@
 use quiz_domain::{Quiz, Ranking, ScoredAttempt, Standing, Test, TestResults};
 
 use super::text::{number, optional};
-use quiz_terminal::{short, table};
+use crate::ui::{short, table};
 
 /// How many takers of a shared rank are named.
 const NAMED: usize = 3;

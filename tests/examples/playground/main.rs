@@ -11,8 +11,8 @@ use std::path::PathBuf;
 
 use anyhow::{Context, Result, ensure};
 use clap::Parser;
+use quiz_etl::ui::{Interrupt, counted};
 use quiz_stack::{Deployment, Stack, Wishes, insert, unique};
-use quiz_terminal::{Interrupt, counted};
 use tokio::process::Command;
 
 use documents::Content;

@@ -1,0 +1,43 @@
+use crate::ui::{Done, Interrupt, Terminal, counted, is_wanted};
+use anyhow::bail;
+use jiff::Timestamp;
+use quiz_sns_sqs::dead_letters::{Act, Pace};
+
+use crate::dead_letters::args::ReplayArgs;
+use crate::dead_letters::carry_out::carry_out;
+use crate::dead_letters::plan::Plan;
+use crate::dead_letters::world::World;
+use crate::dead_letters::{json, view};
+
+pub(crate) async fn replay(args: &ReplayArgs, terminal: Terminal) -> anyhow::Result<Done> {
+    args.filter.must_choose(args.all)?;
+    let interrupt = Interrupt::listen();
+    let mut world = World::connect(terminal).await?;
+    let look = world.look(&args.filter, &interrupt, |letter, _| letter).await?;
+    args.filter.must_be_clear(&look.chosen)?;
+    let plan = Plan::new(Act::Replay, &world.queues, look.chosen);
+    let is_clear = plan.homeless.is_empty() && !world.is_incomplete;
+    let done = |whole: bool| if whole && is_clear { Done::Well } else { Done::WithFailures };
+    if args.dry_run || plan.messages() == 0 {
+        crate::dead_letters::plan::tell(&plan, args.dry_run, terminal);
+        return Ok(done(true));
+    }
+    terminal.step(&view::plan(&plan, Timestamp::now(), terminal.ink()));
+    let messages = counted(plan.messages(), "message");
+    let targets = plan.targets().into_iter().collect::<Vec<_>>().join(" and ");
+    let question = format!("Send {messages} back to {targets}, {} a second?", args.rate);
+    if !args.yes && !is_wanted(terminal, question, &interrupt).await? {
+        bail!("stopped: nothing was changed");
+    }
+    let pace = Pace::per_second(args.rate);
+    let outcome = carry_out(&world, &plan, &pace, &interrupt, terminal).await;
+    if terminal.json {
+        terminal.print_json(&json::plan(&plan, false, Some(&outcome)));
+    } else {
+        terminal.print(&view::outcome(&plan, &outcome, terminal.ink()));
+        if outcome.done() > 0 {
+            terminal.print(&terminal.ink().quiet("Next: quiz-etl status shows the tests as they are synced"));
+        }
+    }
+    Ok(done(outcome.is_whole()))
+}

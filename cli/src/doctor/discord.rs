@@ -1,0 +1,121 @@
+use notify_discord::DiscordSource;
+use quiz_discord::{ChannelFacts, ChannelKind, DiscordClient, DiscordError};
+use quiz_runtime::Secret;
+
+use crate::doctor::check::{Check, Finding, Group};
+use crate::doctor::patience::Patience;
+
+pub async fn check(config: &notify_discord::Config, secret: &Secret, patience: Patience) -> Vec<Check> {
+    let of = |name: &str, finding| Group::Discord.check(name, finding);
+    let name = match &config.discord {
+        DiscordSource::Webhook(_) => "webhook",
+        DiscordSource::Bot { .. } => "bot",
+    };
+    let target = config.discord.target(secret);
+    let client = match target.and_then(|target| DiscordClient::new(&target, config.endpoint.as_deref())) {
+        Ok(client) => client,
+        Err(error) => return vec![of(name, judge_refusal(name, &error))],
+    };
+    let poster = patience.hold(client.poster(), DiscordError::Unreachable).await;
+    let mut checks = match &poster {
+        Ok(facts) => {
+            let channel = facts.channel_id.as_ref();
+            let posts = channel.map_or_else(String::new, |id| format!(", which posts to the channel {id}"));
+            vec![of(name, Finding::good(format!("{}{posts}", facts.name)))]
+        }
+        Err(error) => vec![of(name, judge_refusal(name, error))],
+    };
+    if name == "bot" {
+        let finding = if poster.is_ok() {
+            judge_channel(&patience.hold(client.channel(), DiscordError::Unreachable).await)
+        } else {
+            Finding::skipped("the bot's token is not accepted")
+        };
+        checks.push(of("channel", finding));
+    }
+    checks
+}
+
+fn judge_refusal(name: &str, error: &DiscordError) -> Finding {
+    match error {
+        DiscordError::Dead { status, said, .. } => Finding::bad(
+            format!("Discord answered {status}: {said}"),
+            match name {
+                "webhook" => {
+                    "make a new webhook (channel settings, Integrations), and put its URL into the secret of \
+                     DISCORD_WEBHOOK_URL_SECRET_ID"
+                }
+                _ => {
+                    "make a new token (discord.com/developers, Bot), and put it into the secret of \
+                     DISCORD_TOKEN_SECRET_ID"
+                }
+            },
+        ),
+        DiscordError::Target(wrong) => Finding::bad(
+            wrong,
+            "put a webhook's URL (https://discord.com/api/webhooks/…) into the secret, or correct DISCORD_CHANNEL_ID",
+        ),
+        DiscordError::Busy { retry_after } => {
+            let found = format!("Discord answers, and asks to wait for {} s", retry_after.as_secs());
+            Finding::warning(found, "run this again then")
+        }
+        DiscordError::Blocked { .. } => Finding::bad(
+            error.to_string(),
+            "the webhook or token may be right: check the network, a proxy and DISCORD_ENDPOINT, then run this again",
+        ),
+        other => Finding::bad(
+            other.to_string(),
+            "check the network and DISCORD_ENDPOINT, and https://discordstatus.com",
+        ),
+    }
+}
+
+fn judge_channel(channel: &Result<Option<ChannelFacts>, DiscordError>) -> Finding {
+    match channel {
+        Ok(Some(ChannelFacts { name, kind: ChannelKind::Channels })) => Finding::bad(
+            format!("{name} is a category, which takes no messages"),
+            "set DISCORD_CHANNEL_ID to a text channel's id",
+        ),
+        Ok(Some(ChannelFacts { name, kind: ChannelKind::Threads })) => Finding::bad(
+            format!("{name} is a forum, which takes messages in its threads only"),
+            "set DISCORD_CHANNEL_ID to the id of one of its threads, or of a text channel",
+        ),
+        Ok(facts) => Finding::good(facts.as_ref().map_or_else(String::new, |it| format!("#{}", it.name))),
+        Err(DiscordError::Dead { status, said, .. }) => Finding::bad(
+            format!("Discord answered {status}: {said}"),
+            "correct DISCORD_CHANNEL_ID, and let the bot view the channel, send messages, embed links and attach files",
+        ),
+        Err(error) => judge_refusal("channel", error),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use quiz_discord::{ChannelFacts, ChannelKind, DiscordError};
+
+    use super::{judge_channel, judge_refusal};
+    use crate::doctor::check::Status;
+
+    #[test]
+    fn a_dead_webhook_is_made_anew_and_a_busy_discord_waited_for() {
+        let dead = DiscordError::Dead { status: 401, code: 50_027, said: "Invalid Webhook Token".into() };
+        let found = judge_refusal("webhook", &dead);
+        assert_eq!(found.found, "Discord answered 401: Invalid Webhook Token");
+        assert!(found.mend.unwrap().contains("DISCORD_WEBHOOK_URL_SECRET_ID"));
+        let blocked = DiscordError::Blocked { status: 403, said: "internal network error".into() };
+        assert!(judge_refusal("webhook", &blocked).mend.unwrap().contains("may be right"));
+        let busy = DiscordError::Busy { retry_after: std::time::Duration::from_secs(2) };
+        assert_eq!(judge_refusal("webhook", &busy).status, Status::Warning);
+    }
+
+    #[test]
+    fn a_channel_takes_messages_and_lets_the_bot_in() {
+        let channel = |kind| Ok(Some(ChannelFacts { name: "ops".into(), kind }));
+        assert_eq!(judge_channel(&channel(ChannelKind::Messages)).found, "#ops");
+        assert_eq!(judge_channel(&channel(ChannelKind::Channels)).status, Status::Bad);
+        let forum = judge_channel(&channel(ChannelKind::Threads));
+        assert!(forum.found.contains("forum") && forum.mend.unwrap().contains("threads"));
+        let hidden = DiscordError::Dead { status: 403, code: 50_001, said: "Missing Access".into() };
+        assert!(judge_channel(&Err(hidden)).mend.unwrap().contains("let the bot view the channel"));
+    }
+}

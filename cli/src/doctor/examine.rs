@@ -1,0 +1,209 @@
+use aws_config::SdkConfig;
+use futures::future::join_all;
+use notify_discord::DiscordSource;
+use quiz_dynamo::TableInspector;
+use quiz_runtime::SecretSource;
+use sync_warehouse::BigQueryCredentials;
+
+use crate::doctor::check::{Check, Finding, Group, Status};
+use crate::doctor::configuration::Settings;
+use crate::doctor::patience::Patience;
+use crate::doctor::secrets::{self, Found};
+use crate::doctor::{aws, bigquery, discord, mongodb, queues, tables, topics};
+
+/// Tries the wanted groups, and what they depend on, of which only what is bad is told.
+pub async fn examine(settings: Settings, wanted: &[Group], patience: Patience) -> Vec<Check> {
+    let examiner = Examiner { settings: &settings, wanted, patience };
+    let mut checks = settings.checks.clone();
+    checks.extend(examiner.all().await);
+    let is_wanted = |check: &Check| wanted.contains(&check.group);
+    let lacks = checks.iter().any(|check| is_wanted(check) && check.finding.status == Status::Skipped);
+    checks.retain(|check| {
+        // what is wrong in the configuration may be of another part
+        let matters = check.group != Group::Configuration || lacks;
+        is_wanted(check) || (check.finding.status == Status::Bad && matters)
+    });
+    checks.sort_by_key(|check| check.group);
+    checks
+}
+
+struct Examiner<'a> {
+    settings: &'a Settings,
+    wanted: &'a [Group],
+    patience: Patience,
+}
+
+impl Examiner<'_> {
+    fn wants(&self, group: Group) -> bool {
+        self.wanted.contains(&group)
+    }
+
+    async fn all(&self) -> Vec<Check> {
+        let mut checks = Vec::new();
+        let mut config = None;
+        if self.needs_aws() {
+            let asked = quiz_runtime::aws::config().await;
+            checks = aws::check(&asked, self.patience).await;
+            config = checks.iter().all(|check| check.finding.status != Status::Bad).then_some(asked);
+        }
+        let aws = config.as_ref();
+        let (mongodb, tables, topics, bigquery, discord) = futures::join!(
+            self.mongodb(aws),
+            self.tables(aws),
+            self.topics(aws),
+            self.bigquery(aws),
+            self.discord(aws),
+        );
+        for of_part in [mongodb, tables, topics, bigquery, discord] {
+            checks.extend(of_part);
+        }
+        if self.wants(Group::Secrets) && !checks.iter().any(|check| check.group == Group::Secrets) {
+            let finding = Finding::skipped("no secret is configured by its id");
+            checks.push(Group::Secrets.check("secrets", finding));
+        }
+        checks
+    }
+
+    fn needs_aws(&self) -> bool {
+        let by_id = |group, source: Option<&SecretSource>| {
+            self.wants(group) && matches!(source, Some(SecretSource::ById(_)))
+        };
+        let always = [Group::Aws, Group::Secrets, Group::Dynamodb, Group::Sns, Group::Sqs];
+        always.iter().any(|group| self.wants(*group))
+            || by_id(Group::Mongodb, self.settings.mongodb_uri.as_ref())
+            || by_id(Group::Bigquery, self.key_source())
+            || by_id(Group::Discord, self.discord_source())
+    }
+
+    fn key_source(&self) -> Option<&SecretSource> {
+        match &self.settings.warehouse.get()?.credentials {
+            BigQueryCredentials::Secret(source) => Some(source),
+            BigQueryCredentials::ApplicationDefault { .. } | BigQueryCredentials::Nobody => None,
+        }
+    }
+
+    fn discord_source(&self) -> Option<&SecretSource> {
+        match &self.settings.discord.get()?.discord {
+            DiscordSource::Webhook(source) | DiscordSource::Bot { token: source, .. } => Some(source),
+        }
+    }
+
+    /// Whether the group, or the secret that it needs, is wanted.
+    fn wants_with_secret(&self, group: Group) -> bool {
+        self.wants(group) || self.wants(Group::Secrets)
+    }
+
+    async fn mongodb(&self, aws: Option<&SdkConfig>) -> Vec<Check> {
+        if !self.wants_with_secret(Group::Mongodb) {
+            return Vec::new();
+        }
+        let skipped = |because: &str| Group::Mongodb.check("server", Finding::skipped(because));
+        let Some(source) = &self.settings.mongodb_uri else {
+            return vec![skipped("MONGODB_URI is not configured")];
+        };
+        let (check, secret) = secrets::read("MONGODB_URI_SECRET_ID", source, aws, self.patience).await;
+        let mut checks = Vec::from_iter(check);
+        match secret {
+            Found::Here(uri) if self.wants(Group::Mongodb) => {
+                let database = &self.settings.mongodb_database;
+                checks.extend(mongodb::check(&uri, database, self.patience).await);
+            }
+            Found::Here(_) => {}
+            Found::Not(because) => checks.push(skipped(&because)),
+        }
+        checks
+    }
+
+    async fn tables(&self, aws: Option<&SdkConfig>) -> Vec<Check> {
+        if !self.wants(Group::Dynamodb) {
+            return Vec::new();
+        }
+        let Some(aws) = aws else {
+            return vec![Group::Dynamodb.check("tables", Finding::skipped(WITHOUT_AWS))];
+        };
+        let inspector = TableInspector::new(aws_sdk_dynamodb::Client::new(aws));
+        tables::check(&inspector, &self.settings.tables, self.patience).await
+    }
+
+    async fn topics(&self, aws: Option<&SdkConfig>) -> Vec<Check> {
+        if !self.wants(Group::Sns) && !self.wants(Group::Sqs) {
+            return Vec::new();
+        }
+        let Some(aws) = aws else {
+            let skipped = |group: Group, name: &str| group.check(name, Finding::skipped(WITHOUT_AWS));
+            return vec![skipped(Group::Sns, "topics"), skipped(Group::Sqs, "queues")];
+        };
+        let topics = &self.settings.topics;
+        let asked = join_all(topics.iter().map(|topic| topics::check(aws, topic, self.patience))).await;
+        let mut checks = Vec::new();
+        let mut fed = Vec::new();
+        for (of_topic, queues) in asked {
+            checks.extend(of_topic);
+            fed.extend(queues);
+        }
+        if self.settings.lacks_topics {
+            let finding = Finding::skipped("not all topics are configured");
+            checks.push(Group::Sns.check("other topics", finding));
+        }
+        if fed.is_empty() {
+            let finding = Finding::skipped("no subscription leads to a queue");
+            checks.push(Group::Sqs.check("queues", finding));
+        } else if self.wants(Group::Sqs) {
+            checks.extend(queues::check(aws, &fed, self.patience).await);
+        }
+        checks
+    }
+
+    async fn bigquery(&self, aws: Option<&SdkConfig>) -> Vec<Check> {
+        if !self.wants_with_secret(Group::Bigquery) {
+            return Vec::new();
+        }
+        let skipped = |because: &str| Group::Bigquery.check("dataset", Finding::skipped(because));
+        let Some(config) = self.settings.warehouse.get() else {
+            return vec![skipped(&self.settings.warehouse.because("sync-warehouse"))];
+        };
+        let (mut checks, mut key) = (Vec::new(), None);
+        if let Some(source) = self.key_source() {
+            let variable = "BIGQUERY_CREDENTIALS_SECRET_ID";
+            let (check, secret) = secrets::read(variable, source, aws, self.patience).await;
+            checks.extend(check);
+            match secret {
+                Found::Here(secret) => key = Some(secret),
+                Found::Not(because) => {
+                    checks.push(skipped(&because));
+                    return checks;
+                }
+            }
+        }
+        if self.wants(Group::Bigquery) {
+            checks.extend(bigquery::check(config, key.as_ref(), self.patience).await);
+        }
+        checks
+    }
+
+    async fn discord(&self, aws: Option<&SdkConfig>) -> Vec<Check> {
+        if !self.wants_with_secret(Group::Discord) {
+            return Vec::new();
+        }
+        let skipped = |because: &str| Group::Discord.check("channel", Finding::skipped(because));
+        let (Some(config), Some(source)) = (self.settings.discord.get(), self.discord_source()) else {
+            return vec![skipped(&self.settings.discord.because("notify-discord"))];
+        };
+        let variable = match config.discord {
+            DiscordSource::Webhook(_) => "DISCORD_WEBHOOK_URL_SECRET_ID",
+            DiscordSource::Bot { .. } => "DISCORD_TOKEN_SECRET_ID",
+        };
+        let (check, secret) = secrets::read(variable, source, aws, self.patience).await;
+        let mut checks = Vec::from_iter(check);
+        match secret {
+            Found::Here(secret) if self.wants(Group::Discord) => {
+                checks.extend(discord::check(config, &secret, self.patience).await);
+            }
+            Found::Here(_) => {}
+            Found::Not(because) => checks.push(skipped(&because)),
+        }
+        checks
+    }
+}
+
+const WITHOUT_AWS: &str = "AWS cannot be asked";

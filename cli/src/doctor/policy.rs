@@ -1,0 +1,184 @@
+//! Whether a queue's policy lets a topic send to it.
+
+use serde_json::Value;
+
+use crate::doctor::arn::Arn;
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Verdict {
+    Allowed,
+    /// Of any topic, anyone's too.
+    AllowedToAny,
+    /// Under conditions that are not read here.
+    Perhaps,
+    Refused,
+}
+
+/// Reads the policy as far as it speaks of SNS's sending. A policy that is no JSON allows nothing.
+pub fn lets_send(policy: &str, queue_arn: &str, topic_arn: &str) -> Verdict {
+    let policy: Value = serde_json::from_str(policy).unwrap_or(Value::Null);
+    let statements = list(policy.get("Statement"));
+    let speaks_of = |statement: &&&Value| is_of_sns(statement) && is_of_sending(statement, queue_arn);
+    let effect = |statement: &Value, effect: &str| statement.get("Effect").is_some_and(|it| it == effect);
+    let mut verdict = Verdict::Refused;
+    for statement in statements.iter().filter(speaks_of) {
+        let conditions = conditions(statement, topic_arn);
+        if effect(statement, "Deny") && conditions == Some(Verdict::AllowedToAny) {
+            return Verdict::Refused;
+        }
+        if !effect(statement, "Allow") {
+            continue;
+        }
+        match conditions {
+            Some(Verdict::Allowed) => verdict = Verdict::Allowed,
+            Some(found) if verdict != Verdict::Allowed => verdict = found,
+            _ => {}
+        }
+    }
+    verdict
+}
+
+/// A list, of which JSON policies may give the only entry alone.
+fn list(value: Option<&Value>) -> Vec<&Value> {
+    match value {
+        Some(Value::Array(values)) => values.iter().collect(),
+        Some(value) => vec![value],
+        None => Vec::new(),
+    }
+}
+
+fn is_of_sns(statement: &Value) -> bool {
+    let Some(principal) = statement.get("Principal") else { return false };
+    principal == "*"
+        || list(principal.get("AWS")).iter().any(|it| **it == "*")
+        || list(principal.get("Service")).iter().any(|it| **it == "sns.amazonaws.com")
+}
+
+fn is_of_sending(statement: &Value, queue_arn: &str) -> bool {
+    let actions = list(statement.get("Action"));
+    let sends =
+        |action: &Value| action.as_str().is_some_and(|it| is_like(&it.to_lowercase(), "sqs:sendmessage"));
+    let resources = list(statement.get("Resource"));
+    actions.into_iter().any(sends)
+        && resources.iter().any(|it| it.as_str().is_some_and(|it| is_like(it, queue_arn)))
+}
+
+/// `None` where a condition is not met.
+fn conditions(statement: &Value, topic_arn: &str) -> Option<Verdict> {
+    let Some(Value::Object(operators)) = statement.get("Condition") else {
+        return Some(Verdict::AllowedToAny);
+    };
+    let mut verdict = Verdict::AllowedToAny;
+    let of = operators.iter().flat_map(|(operator, keys)| {
+        keys.as_object().into_iter().flatten().map(move |(key, values)| (operator.as_str(), key, values))
+    });
+    for (operator, key, values) in of {
+        let wanted = match key.to_lowercase().as_str() {
+            "aws:sourcearn" => Some(topic_arn.to_owned()),
+            "aws:sourceaccount" => Arn::parse(topic_arn, "sns").map(|arn| arn.account),
+            _ => None,
+        };
+        let compares = ["ArnEquals", "ArnLike", "StringEquals", "StringLike"].contains(&operator);
+        match wanted.filter(|_| compares) {
+            Some(wanted) => {
+                let values = list(Some(values));
+                if !values.iter().any(|it| it.as_str().is_some_and(|it| is_like(it, &wanted))) {
+                    return None;
+                }
+                if verdict == Verdict::AllowedToAny {
+                    verdict = Verdict::Allowed;
+                }
+            }
+            None => verdict = Verdict::Perhaps,
+        }
+    }
+    Some(verdict)
+}
+
+/// Whether the text is one of the pattern, in which `*` stands for any text and `?` for any character.
+fn is_like(pattern: &str, text: &str) -> bool {
+    let (mut pattern, mut characters) = (pattern.chars(), text.chars());
+    match pattern.next() {
+        None => text.is_empty(),
+        Some('*') => {
+            let mut ends = text.char_indices().map(|(at, _)| at).chain([text.len()]);
+            ends.any(|at| text.get(at..).is_some_and(|end| is_like(pattern.as_str(), end)))
+        }
+        Some(wanted) => {
+            let fits = characters.next().is_some_and(|it| wanted == '?' || wanted == it);
+            fits && is_like(pattern.as_str(), characters.as_str())
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::{Value, json};
+
+    use super::{Verdict, is_like, lets_send};
+
+    const QUEUE: &str = "arn:aws:sqs:ap-south-1:111122223333:reports";
+    const TOPIC: &str = "arn:aws:sns:ap-south-1:111122223333:quiz-events";
+
+    fn judged(statement: &Value) -> Verdict {
+        lets_send(&json!({ "Statement": statement }).to_string(), QUEUE, TOPIC)
+    }
+
+    fn allow(principal: &Value, action: &Value, resource: &str, condition: &Value) -> Value {
+        json!([{ "Effect": "Allow", "Principal": principal, "Action": action, "Resource": resource,
+            "Condition": condition }])
+    }
+
+    #[test]
+    fn a_topic_is_let_in_by_its_arn() {
+        let sns = json!({ "Service": "sns.amazonaws.com" });
+        let send = json!("sqs:SendMessage");
+        let topic = json!({ "ArnEquals": { "aws:SourceArn": TOPIC } });
+        assert_eq!(judged(&allow(&sns, &send, QUEUE, &topic)), Verdict::Allowed);
+        let like = json!({ "ArnLike": { "AWS:SourceArn": ["arn:aws:sns:*:111122223333:quiz-*"] } });
+        assert_eq!(judged(&allow(&json!("*"), &json!(["sqs:*"]), "*", &like)), Verdict::Allowed);
+        let account = json!({ "StringEquals": { "aws:SourceAccount": "111122223333" } });
+        assert_eq!(judged(&allow(&sns, &send, QUEUE, &account)), Verdict::Allowed);
+        assert_eq!(judged(&allow(&sns, &send, QUEUE, &json!({}))), Verdict::AllowedToAny);
+        let time = json!({ "DateGreaterThan": { "aws:CurrentTime": "2020-01-01" } });
+        assert_eq!(judged(&allow(&sns, &send, QUEUE, &time)), Verdict::Perhaps);
+    }
+
+    #[test]
+    fn what_lets_another_in_lets_not_this_one() {
+        let sns = json!({ "Service": "sns.amazonaws.com" });
+        let send = json!("sqs:SendMessage");
+        let other = json!({ "ArnEquals": { "aws:SourceArn": "arn:aws:sns:ap-south-1:111122223333:other" } });
+        assert_eq!(judged(&allow(&sns, &send, QUEUE, &other)), Verdict::Refused);
+        let events = json!({ "Service": "events.amazonaws.com" });
+        assert_eq!(judged(&allow(&events, &send, QUEUE, &json!({}))), Verdict::Refused);
+        assert_eq!(judged(&allow(&sns, &json!("sqs:ReceiveMessage"), QUEUE, &json!({}))), Verdict::Refused);
+        assert_eq!(judged(&allow(&sns, &send, "arn:aws:sqs:r:1:other", &json!({}))), Verdict::Refused);
+        assert_eq!(lets_send("", QUEUE, TOPIC), Verdict::Refused);
+    }
+
+    #[test]
+    fn a_plain_denial_is_one_and_one_of_plain_http_is_not() {
+        let deny = |condition: &Value| {
+            json!({ "Effect": "Deny", "Principal": "*", "Action": "sqs:*", "Resource": "*",
+                "Condition": condition })
+        };
+        let allow = json!({ "Effect": "Allow", "Principal": { "Service": ["sns.amazonaws.com"] },
+            "Action": "SQS:SendMessage", "Resource": QUEUE,
+            "Condition": { "ArnLike": { "aws:SourceArn": TOPIC } } });
+        let http = json!({ "Bool": { "aws:SecureTransport": "false" } });
+        assert_eq!(judged(&json!([deny(&http), allow])), Verdict::Allowed);
+        assert_eq!(judged(&json!([deny(&json!({})), allow])), Verdict::Refused);
+    }
+
+    #[test]
+    fn patterns() {
+        for (pattern, text) in [("a*c", "abc"), ("*", ""), ("a*b*c", "aXbYbZc"), ("a?c", "abc"), ("*é", "aé")]
+        {
+            assert!(is_like(pattern, text), "{pattern} {text}");
+        }
+        for (pattern, text) in [("a*c", "abd"), ("ab", "abc"), ("a?c", "ac"), ("a*b", "ba")] {
+            assert!(!is_like(pattern, text), "{pattern} {text}");
+        }
+    }
+}

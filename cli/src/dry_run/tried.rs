@@ -1,0 +1,93 @@
+use crate::ui::Done;
+use quiz_events::SessionTarget;
+use serde_json::{Map, Value, json};
+
+use crate::dry_run::difference::{ReportCounts, TestDifference};
+use crate::dry_run::failure::Failure;
+
+/// What a dry run of several tests has found.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Tried {
+    /// In the order that they were asked for, as the failures are.
+    pub tests: Vec<TestDifference>,
+    pub failed: Vec<FailedTest>,
+    /// How many were not tried to their end, because the run was stopped.
+    pub left: usize,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct FailedTest {
+    pub target: SessionTarget,
+    /// Whether only the warehouse's rows are at fault: then the test is among those that were tried, too.
+    pub rows_only: bool,
+    pub failure: Failure,
+}
+
+/// Sums over all tests that were tried.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Totals {
+    pub reports: ReportCounts,
+    pub written: u64,
+    pub new_or_changed: u64,
+    pub unchanged: u64,
+    pub deleted: u64,
+    pub rows: u64,
+}
+
+impl Tried {
+    #[must_use]
+    pub fn done(&self) -> Done {
+        if self.failed.is_empty() && self.left == 0 { Done::Well } else { Done::WithFailures }
+    }
+
+    pub(crate) fn totals(&self) -> Totals {
+        let mut totals = Totals::default();
+        for test in &self.tests {
+            totals.reports += test.reports;
+            totals.rows += test.row_count();
+            for items in &test.items {
+                totals.written += items.written();
+                totals.new_or_changed += items.new + items.changed;
+                totals.unchanged += items.unchanged;
+                totals.deleted += items.deleted;
+            }
+        }
+        totals
+    }
+
+    /// For a program to read.
+    #[must_use]
+    pub fn json(&self) -> Value {
+        let totals = self.totals();
+        json!({
+            "dry_run": true,
+            "tests": self.tests.iter().map(TestDifference::json).collect::<Vec<_>>(),
+            "failed": self.failed.iter().map(FailedTest::json).collect::<Vec<_>>(),
+            "totals": {
+                "tests": self.tests.len(), "failed": self.failed.len(), "left": self.left,
+                "reports": totals.reports.json(),
+                "items": {
+                    "written": totals.written, "new_or_changed": totals.new_or_changed,
+                    "unchanged": totals.unchanged, "deleted": totals.deleted,
+                },
+                "rows": totals.rows,
+            },
+        })
+    }
+}
+
+impl FailedTest {
+    fn json(&self) -> Value {
+        let failure = &self.failure;
+        let mut fields = Map::new();
+        fields.insert("session_id".to_owned(), json!(self.target.session_id));
+        fields.insert("quiz_id".to_owned(), json!(self.target.quiz_id));
+        if self.rows_only {
+            fields.insert("sink".to_owned(), json!("warehouse"));
+        }
+        fields.insert("error_code".to_owned(), json!(failure.code));
+        fields.insert("error".to_owned(), json!(failure.error));
+        fields.insert("next_step".to_owned(), json!(failure.next_step));
+        Value::Object(fields)
+    }
+}

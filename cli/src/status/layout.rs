@@ -1,0 +1,83 @@
+use crate::ui::Ink;
+use console::{Alignment, measure_text_width, pad_str, truncate_str};
+use quiz_sync_state::Standing;
+
+/// What is drawn on: its width in columns, and how many lines there are, where that is bounded.
+#[derive(Clone, Copy, Debug)]
+pub struct Canvas {
+    pub width: usize,
+    pub lines: Option<usize>,
+    pub ink: Ink,
+}
+
+impl Canvas {
+    /// Where there is no terminal.
+    pub const WIDTH: usize = 120;
+    /// On a narrower one lines wrap.
+    const NARROWEST: usize = 82;
+
+    /// As wide and as high as the terminal on standard output.
+    pub fn of_process(ink: Ink) -> Self {
+        let size = console::Term::stdout().size_checked();
+        let width = size.map_or(Self::WIDTH, |(_, columns)| usize::from(columns)).max(Self::NARROWEST);
+        Self { width, lines: size.map(|(lines, _)| usize::from(lines)), ink }
+    }
+}
+
+/// How it stands, in its colour.
+pub fn painted(ink: Ink, standing: Standing) -> String {
+    let name = standing.name();
+    match standing {
+        Standing::Parked | Standing::Failed => ink.bad(name),
+        Standing::Behind => ink.warning(name),
+        Standing::Synced => ink.good(name),
+        Standing::Running | Standing::Waiting => name.to_owned(),
+        Standing::Unknown => ink.quiet(name),
+    }
+}
+
+/// The text, shortened to so many columns.
+pub fn shortened(text: &str, width: usize) -> String {
+    truncate_str(text, width, "…").into_owned()
+}
+
+/// Without its full stop.
+pub fn first_sentence(text: &str) -> &str {
+    text.split_once(". ").map_or(text, |(first, _)| first)
+}
+
+/// A column of a table.
+#[derive(Clone, Copy, Debug)]
+pub struct Column {
+    pub title: &'static str,
+    pub side: Alignment,
+    /// What it is narrowed to where the table is too wide, the first column of those that can be, first.
+    pub least: Option<usize>,
+}
+
+const GAP: usize = 2;
+
+/// Lines of a table no wider than the width if its columns allow it: the header, and one for each row. Cells may have
+/// colours.
+pub fn lines(columns: &[Column], rows: &[Vec<String>], canvas: Canvas) -> Vec<String> {
+    let cell_width = |row: &Vec<String>, at: usize| row.get(at).map_or(0, |cell| measure_text_width(cell));
+    let natural = columns.iter().enumerate().map(|(at, column)| {
+        rows.iter().map(|row| cell_width(row, at)).max().unwrap_or(0).max(measure_text_width(column.title))
+    });
+    let mut widths: Vec<usize> = natural.collect();
+    let gaps = GAP * columns.len().saturating_sub(1);
+    let mut excess = (widths.iter().sum::<usize>() + gaps).saturating_sub(canvas.width);
+    for (width, column) in widths.iter_mut().zip(columns) {
+        let saved = column.least.map_or(0, |least| width.saturating_sub(least)).min(excess);
+        *width -= saved;
+        excess -= saved;
+    }
+    let line = |cells: Vec<String>| {
+        let padded = cells.iter().zip(&widths).zip(columns);
+        let padded = padded.map(|((cell, width), column)| pad_str(cell, *width, column.side, Some("…")));
+        let padded: Vec<_> = padded.collect();
+        padded.join(&" ".repeat(GAP)).trim_end().to_owned()
+    };
+    let header = line(columns.iter().map(|it| canvas.ink.strong(it.title)).collect());
+    std::iter::once(header).chain(rows.iter().map(|row| line(row.clone()))).collect()
+}

@@ -1,0 +1,213 @@
+use crate::ui::Ink;
+use clap::Parser;
+use jiff::Timestamp;
+use jiff::tz::{Offset, TimeZone};
+use quiz_events::SessionDescription;
+use quiz_sync_state::{
+    Failing, FollowUp, LastRun, Lease, REPORTS, Rules, RunResult, StateKey, SyncState, WAREHOUSE,
+};
+
+use crate::status::args::StatusArgs;
+use crate::status::layout::Canvas;
+use crate::status::moments::Moments;
+use crate::status::overview::{Overview, keys};
+use crate::status::run::{json, text};
+
+const NOW: i64 = 1_714_500_000_000;
+const SECOND: i64 = 1_000;
+const MINUTE: i64 = 60 * SECOND;
+const PLAIN: Canvas = Canvas { width: Canvas::WIDTH, lines: None, ink: Ink { colour: false } };
+
+type Stored = (StateKey, SyncState);
+
+#[derive(Parser)]
+struct Command {
+    #[command(flatten)]
+    args: StatusArgs,
+}
+
+fn args(given: &[&str]) -> StatusArgs {
+    Command::try_parse_from(std::iter::once(&"status").chain(given)).unwrap().args
+}
+
+fn overview(stored: Vec<Stored>, given: &[&str]) -> Overview {
+    let now = Timestamp::from_millisecond(NOW).unwrap();
+    Overview::new(stored, &args(given), &Rules::default(), now)
+}
+
+fn shown_on(stored: Vec<Stored>, given: &[&str], canvas: Canvas) -> String {
+    let overview = overview(stored, given);
+    let zone = TimeZone::fixed(Offset::from_seconds(19_800).unwrap());
+    text(&overview, &args(given), &Moments { now: overview.at, zone }, canvas)
+}
+
+fn shown(stored: Vec<Stored>, given: &[&str]) -> String {
+    shown_on(stored, given, PLAIN)
+}
+
+fn key(session: &str, sink: &str) -> StateKey {
+    StateKey { session_id: session.to_owned(), sink: sink.to_owned() }
+}
+
+fn ended(result: RunResult, ago: i64) -> SyncState {
+    let is_failure = matches!(result, RunResult::Failed | RunResult::Parked);
+    let error =
+        is_failure.then(|| "there is no quiz 6715 in the database quiz. It may come later".to_owned());
+    let failing =
+        is_failure.then(|| Failing { since: NOW - ago - 10 * MINUTE, code: "unknown_quiz".to_owned() });
+    let read_started_at = NOW - ago - 5 * SECOND;
+    SyncState {
+        revision: 7,
+        quiz_id: "6715f621e1eb083bfa9b56cc".to_owned(),
+        requested_through: read_started_at - 2 * SECOND,
+        synced_through: if is_failure { 0 } else { read_started_at - 1 },
+        generation: read_started_at - SECOND,
+        last: LastRun {
+            result: Some(result),
+            error,
+            takers: 1_204,
+            rows_written: 6_020,
+            read_started_at,
+            finished_at: NOW - ago,
+            duration_ms: 4_200,
+            ..LastRun::default()
+        },
+        failing,
+        ..SyncState::default()
+    }
+}
+
+fn named(name: &str, state: SyncState) -> SyncState {
+    let session = SessionDescription { test_name: Some(name.to_owned()), ..SessionDescription::default() };
+    SyncState { session: Some(session), ..state }
+}
+
+fn asked(ago: i64) -> SyncState {
+    SyncState { revision: 1, requested_through: NOW - ago, ..SyncState::default() }
+}
+
+/// One of each standing, and two parked.
+fn each() -> Vec<Stored> {
+    let lease = Lease { owner: "i-1/a".to_owned(), message_id: "m".to_owned(), until: NOW + 40 * SECOND };
+    let follow_up = FollowUp { message_id: "m".to_owned(), due: NOW + 40 * SECOND };
+    let finished = || ended(RunResult::Finished, 3 * MINUTE);
+    vec![
+        (key("A_synced", REPORTS), named("Algebra", finished())),
+        (key("B_waiting", REPORTS), SyncState { follow_up: Some(follow_up), ..asked(20 * SECOND) }),
+        (
+            key("C_running", WAREHOUSE),
+            SyncState { lease: Some(lease), generation: NOW - 9 * SECOND, ..asked(20 * SECOND) },
+        ),
+        (key("D_behind", REPORTS), asked(50 * MINUTE)),
+        (key("E_failed", WAREHOUSE), named("Physics", ended(RunResult::Failed, 2 * MINUTE))),
+        (key("F_parked", REPORTS), named("Chemistry", ended(RunResult::Parked, 5 * MINUTE))),
+        (key("G_parked", REPORTS), ended(RunResult::Parked, 30 * MINUTE)),
+    ]
+}
+
+#[test]
+fn worst_first_then_oldest() {
+    insta::assert_snapshot!(shown(each(), &[]));
+    let order = |given: &[&str]| -> Vec<String> {
+        overview(each(), given).rows.into_iter().map(|row| row.key.session_id).collect()
+    };
+    let worst = ["G_parked", "F_parked", "E_failed", "D_behind", "C_running", "B_waiting"];
+    assert_eq!(order(&[]), worst);
+    assert_eq!(order(&["--all"]), [worst.as_slice(), &["A_synced"]].concat());
+    assert_eq!(order(&["--standing", "synced", "--standing", "failed"]), ["E_failed", "A_synced"]);
+    assert_eq!(order(&["--sink", "warehouse"]), ["E_failed", "C_running"]);
+    assert_eq!(order(&["--older-than", "10m"]), ["G_parked", "D_behind"]);
+}
+
+#[test]
+fn trouble_is_what_is_shown_and_parked_failed_or_behind() {
+    let trouble = |given: &[&str]| overview(each(), given).has_trouble();
+    assert!(trouble(&[]) && trouble(&["--older-than", "40m"]) && trouble(&["--limit", "1"]));
+    assert!(!trouble(&["--older-than", "2h"]) && !trouble(&["--standing", "running"]));
+}
+
+#[test]
+fn a_session_is_told_in_full() {
+    let mut stored = vec![
+        (key("E_1", REPORTS), named("Physics\u{1b}[2J", ended(RunResult::Parked, 5 * MINUTE))),
+        (key("E_1", WAREHOUSE), SyncState::default()),
+        (key("E_2", REPORTS), SyncState { joined: 3, newest_completion: Some(NOW), ..each().remove(1).1 }),
+        (key("E_2", WAREHOUSE), each().remove(2).1),
+        (key("E_3", REPORTS), ended(RunResult::Finished, 26 * 60 * MINUTE)),
+        (key("E_3", WAREHOUSE), SyncState::default()),
+    ];
+    stored.extend(["no", "where"].map(|session| (key(session, REPORTS), SyncState::default())));
+    let sessions = ["E_1", "E_2", "E_3", "where", "no", "no"];
+    insta::assert_snapshot!(shown(stored.clone(), &sessions));
+    assert_eq!(overview(stored, &sessions).unknown, ["no", "where"]);
+    assert_eq!(keys(&["a", "b", "a"].map(str::to_owned)).len(), 4);
+}
+
+#[test]
+fn nothing_that_a_test_is_called_breaks_the_table() {
+    let hostile = "\u{1b}[31m\u{202e}'; rm -rf $(HOME)\n\u{7}";
+    let parked = |name: &str| named(name, ended(RunResult::Parked, MINUTE));
+    let mut noisy = parked(hostile);
+    noisy.last.error = Some(format!("{} is no test: {hostile}", "endless ".repeat(100)));
+    let stored = vec![
+        (key(hostile, REPORTS), noisy),
+        (key(&"long".repeat(200), WAREHOUSE), parked(&"name ".repeat(100))),
+        (key("wide", REPORTS), parked("भौतिकी — 物理の試験 — Physik für alle Klassen, zweite Hälfte")),
+    ];
+    for width in [82, 120, 200] {
+        let table = shown_on(stored.clone(), &[], Canvas { width, ..PLAIN });
+        assert!(!table.contains(|it: char| it.is_control() && it != '\n' || it == '\u{202e}'), "{table:?}");
+        let next = table.lines().position(|line| line.starts_with("3 tests")).unwrap();
+        assert!(table.lines().take(next).all(|line| console::measure_text_width(line) <= width), "{table}");
+        assert!(!table.contains("--session \u{fffd}"), "{table}");
+    }
+    insta::assert_snapshot!(shown(stored, &[]));
+}
+
+#[test]
+fn of_thousands_the_worst_are_shown_and_the_rest_is_counted() {
+    let stored: Vec<Stored> = (0..5_000)
+        .map(|number| {
+            let state = if number % 2 == 0 {
+                ended(RunResult::Finished, number * SECOND)
+            } else {
+                ended(RunResult::Failed, number * SECOND)
+            };
+            (key(&format!("T_{number:04}"), REPORTS), state)
+        })
+        .collect();
+    let table = shown(stored.clone(), &["--limit", "3"]);
+    assert_eq!(table.lines().filter(|line| line.starts_with("T_")).count(), 3);
+    assert!(table.contains("T_4999") && table.contains("… and 2,497 more"), "{table}");
+    assert!(table.contains("2,500 failed, 2,500 synced"), "{table}");
+    let on_a_screen = shown_on(stored.clone(), &[], Canvas { lines: Some(24), ..PLAIN });
+    assert!((20..=24).contains(&on_a_screen.lines().count()), "{on_a_screen}");
+    let read = overview(stored, &["--all", "--limit", "10"]);
+    let told: serde_json::Value =
+        serde_json::from_str(&json(&read, &args(&["--limit", "10"])).unwrap()).unwrap();
+    assert_eq!(told["tests"].as_array().unwrap().len(), 10);
+    assert_eq!((&told["left_out"], &told["counts"]["failed"]), (&4_990.into(), &2_500.into()));
+}
+
+#[test]
+fn a_program_is_told_everything() {
+    let read = overview(each(), &["--all"]);
+    let told: serde_json::Value = serde_json::from_str(&json(&read, &args(&[])).unwrap()).unwrap();
+    insta::assert_snapshot!(serde_json::to_string_pretty(&told["tests"][0]).unwrap());
+}
+
+#[test]
+fn colours_say_what_is_bad() {
+    let table = shown_on(each(), &["--all"], Canvas { ink: Ink { colour: true }, ..PLAIN });
+    for painted in ["\u{1b}[31mparked\u{1b}[0m", "\u{1b}[33mbehind\u{1b}[0m", "\u{1b}[32msynced\u{1b}[0m"] {
+        assert!(table.contains(painted), "{table}");
+    }
+    assert!(!table.contains("mrunning\u{1b}"), "{table}");
+}
+
+#[test]
+fn where_nothing_was_asked_for_the_next_step_is_told() {
+    insta::assert_snapshot!(shown(Vec::new(), &[]), @"no test was ever synced here: `quiz-etl sync SESSION` asks for one");
+    let synced = vec![(key("A", REPORTS), ended(RunResult::Finished, MINUTE))];
+    insta::assert_snapshot!(shown(synced, &[]), @"1 test, each sink counted by itself: 1 synced");
+}

@@ -1,0 +1,121 @@
+//! Several tests in one dry run: each costs only itself.
+
+use std::sync::Arc;
+
+use super::common::{BOTH, Cohort, QUIZ, World, test_to_try};
+use async_trait::async_trait;
+use bson::{Bson, Document};
+use indicatif::ProgressBar;
+use quiz_etl::dry_run::{TestToTry, Tried, run, try_all};
+use quiz_etl::ui::{Done, Interrupt, Terminal};
+use quiz_events::{SessionDescription, SessionTarget};
+use quiz_pipeline::ports::{AnswerSource, AttemptStream, DocumentStream, QuizDocuments, SourceError};
+
+const CORRUPT: &str = "aaaaaaaaaaaaaaaaaaaaaaaa";
+const CRASH: &str = "bbbbbbbbbbbbbbbbbbbbbbbb";
+const ABSENT: &str = "cccccccccccccccccccccccc";
+
+/// A source that fails for some quizzes.
+struct Faulty(Arc<dyn AnswerSource>);
+
+#[async_trait]
+impl AnswerSource for Faulty {
+    async fn quiz(&self, quiz_id: &str) -> Result<Option<QuizDocuments>, SourceError> {
+        match quiz_id {
+            CORRUPT => {
+                let cause = "no BSON".into();
+                Err(SourceError::Corrupt { what: "document 7".into(), cause })
+            }
+            CRASH => panic!("as it should"),
+            _ => self.0.quiz(quiz_id).await,
+        }
+    }
+
+    async fn attempt_heads<'a>(&'a self, quiz_id: &'a str) -> Result<DocumentStream<'a>, SourceError> {
+        self.0.attempt_heads(quiz_id).await
+    }
+
+    async fn heads_of(&self, quiz_id: &str, user_ids: &[String]) -> Result<Vec<Document>, SourceError> {
+        self.0.heads_of(quiz_id, user_ids).await
+    }
+
+    async fn attempts<'a>(
+        &'a self,
+        quiz_id: &'a str,
+        keys: Vec<Bson>,
+    ) -> Result<AttemptStream<'a>, SourceError> {
+        self.0.attempts(quiz_id, keys).await
+    }
+}
+
+fn small() -> Cohort {
+    Cohort::assessment(&[("a", [Some(1); 3]), ("b", [Some(1), Some(0), None]), ("b#c", [Some(0); 3])])
+}
+
+fn of(session_id: &str, quiz_id: &str) -> TestToTry {
+    let target = SessionTarget::new(session_id, Some(quiz_id), "session_id").unwrap();
+    TestToTry { target, description: None }
+}
+
+fn tests() -> Vec<TestToTry> {
+    let long_ago = "-000044-03-15T12:00:00Z".parse().unwrap();
+    let early = SessionDescription { start_time: Some(long_ago), ..SessionDescription::default() };
+    let early = TestToTry { description: Some(early), ..of("early", QUIZ) };
+    vec![of("crashes", CRASH), test_to_try(), of("corrupt", CORRUPT), early, of("absent", ABSENT)]
+}
+
+async fn tried(world: &World) -> Tried {
+    let dry = world.dry(Arc::new(Faulty(world.source(&small()))));
+    let mut shown = 0;
+    let interrupt = Interrupt::listen();
+    let tried = try_all(dry, tests(), &ProgressBar::hidden(), &interrupt, |_| shown += 1).await;
+    assert_eq!(shown, 5);
+    tried
+}
+
+#[tokio::test]
+async fn a_test_that_fails_costs_the_others_nothing() {
+    let world = World::new(BOTH);
+    let tried = tried(&world).await;
+    assert_eq!(tried.done(), Done::WithFailures);
+    let done: Vec<_> = tried.tests.iter().map(|it| (&*it.session_id, it.reports.new)).collect();
+    assert_eq!(done, [(super::common::SESSION, 2), ("early", 2)]);
+    let failed: Vec<_> = tried
+        .failed
+        .iter()
+        .map(|it| (&*it.target.session_id, it.rows_only, it.failure.code, !it.failure.next_step.is_empty()))
+        .collect();
+    assert_eq!(
+        failed,
+        [
+            ("crashes", false, "sync_panicked", true),
+            ("corrupt", false, "source_unreadable", true),
+            ("early", true, "rows_refused", true),
+            ("absent", false, "unknown_quiz", true),
+        ]
+    );
+    assert!(world.dump().await.is_empty());
+}
+
+#[tokio::test]
+async fn what_a_program_reads() {
+    let world = World::new(BOTH);
+    let mut earlier = small();
+    earlier.attempts.get_mut("b").unwrap().answers = [Some(1), Some(1), Some(1)];
+    world.sync(&earlier, None).await;
+    insta::assert_json_snapshot!(tried(&world).await.json());
+}
+
+#[tokio::test]
+async fn the_command_ends_well_only_where_all_did() {
+    let world = World::new(BOTH);
+    let terminal = Terminal { json: false, colour: false, progress: false };
+    let interrupt = Interrupt::listen();
+    let all = async |tests: Vec<TestToTry>| {
+        let dry = world.dry(Arc::new(Faulty(world.source(&small()))));
+        run(dry, tests, terminal, &interrupt).await
+    };
+    assert_eq!(all(vec![test_to_try()]).await, Done::Well);
+    assert_eq!(all(vec![]).await, Done::Well);
+    assert_eq!(all(tests()).await, Done::WithFailures);
+}
