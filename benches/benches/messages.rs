@@ -14,16 +14,16 @@ use aws_lambda_events::sqs::SqsEvent;
 use criterion::{BatchSize, Criterion, Throughput, criterion_group, criterion_main};
 use jiff::Timestamp;
 use quiz_benches::{QUEUE, completions};
-use quiz_events::QueueMessage;
+use quiz_events::{QueueMessage, SourceQueues};
 use quiz_local::{MemoryQueue, QueueSettings, SoleQueue};
 use quiz_pipeline::batch::{BatchHandler, BatchLimits};
-use quiz_pipeline::ports::{SourceQueues, StateError, StateKey, SyncStates, SystemClock};
+use quiz_pipeline::ports::SystemClock;
 use quiz_pipeline::{
     Coordinator, LogListener, Rules, RunScope, SessionRequest, SessionSync, SyncBatch, SyncError,
     SyncOutcome, Synced,
 };
 use quiz_runtime::sqs;
-use quiz_sync_state::{LastRun, SyncState};
+use quiz_sync_state::{LastRun, StateError, StateKey, SyncState, SyncStates};
 use tokio::runtime::Runtime;
 use tokio::time::Instant;
 

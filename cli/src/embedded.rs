@@ -9,10 +9,11 @@ use anyhow::bail;
 use quiz_events::{QueueMessage, SessionClock};
 use quiz_local::{MemoryQueue, ParquetWarehouse, QueueSettings, SoleQueue, drive};
 use quiz_pipeline::batch::{BatchHandler, BatchLimits};
-use quiz_pipeline::ports::{AnswerSource, SyncStates, SystemClock};
+use quiz_pipeline::ports::{AnswerSource, SystemClock};
 use quiz_pipeline::{Coordinator, Engine, NoticeListener, ReportSink, Rules, WarehouseSink};
 use quiz_runtime::{Environment, sqs};
 use quiz_sync_function::{Handler, excluded_users, session_clock};
+use quiz_sync_state::SyncStates;
 use serde_json::{Value, json};
 use sync_reports::formats;
 use tokio::time::Instant;
@@ -181,9 +182,8 @@ mod tests {
     use async_trait::async_trait;
     use quiz_events::{SessionTarget, SyncRequest};
     use quiz_local::{DumpSource, SqliteStore};
-    use quiz_pipeline::ports::{StateError, StateKey};
     use quiz_sample::{sapa, write_dump};
-    use quiz_sync_state::SyncState;
+    use quiz_sync_state::{StateError, StateKey, SyncState};
 
     use super::*;
 

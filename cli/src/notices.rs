@@ -7,8 +7,7 @@ use std::sync::{Mutex, PoisonError};
 use anyhow::Context;
 use async_trait::async_trait;
 use quiz_discord::{Post, compose};
-use quiz_events::{Notice, NoticeMessage};
-use quiz_pipeline::ports::Notices;
+use quiz_events::{Notice, NoticeMessage, Notices};
 use serde_json::{Value, json};
 
 /// Keeps the notices of all sinks.

@@ -2,8 +2,7 @@ use std::collections::{BTreeMap, HashMap};
 use std::sync::{Mutex, OnceLock, PoisonError};
 
 use async_trait::async_trait;
-use quiz_events::{QueueMessage, SessionTarget};
-use quiz_pipeline::ports::ParkCause;
+use quiz_events::{ParkCause, QueueMessage, SessionTarget};
 use quiz_pipeline::{Failure, Held, Listener, SyncOutcome};
 use serde_json::{Map, Value, json};
 use tokio::sync::Notify;

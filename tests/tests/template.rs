@@ -9,7 +9,7 @@ use std::io::Write;
 use std::process::{Command, Stdio};
 
 use quiz_domain::reports::ReportTable;
-use quiz_messaging::MOST_RECEIVES;
+use quiz_events::MOST_RECEIVES;
 use quiz_stack::{Deployment, Stack, template, unique};
 use serde_json::{Map, Value, json};
 use support::{PATIENCE, binaries, wishes};

@@ -2,8 +2,7 @@ use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
 use jiff::Timestamp;
-use quiz_events::{Backfill, BackfillFailure, Notice, NoticeKind};
-use quiz_messaging::Notices;
+use quiz_events::{Backfill, BackfillFailure, Notice, NoticeKind, Notices};
 use tokio::time::Instant;
 
 use crate::backfill::track::{Counts, FailedTest};

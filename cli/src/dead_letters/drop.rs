@@ -1,8 +1,7 @@
 use crate::ui::{Done, Interrupt, Terminal, asker, counted, is_wanted};
 use anyhow::bail;
 use jiff::Timestamp;
-use quiz_events::{MessagesDropped, Notice, NoticeKind};
-use quiz_messaging::Notices;
+use quiz_events::{MessagesDropped, Notice, NoticeKind, Notices};
 use quiz_sns_sqs::dead_letters::{Act, Pace};
 
 use crate::dead_letters::args::DropArgs;

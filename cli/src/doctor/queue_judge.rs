@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use crate::ui::{age, counted};
 use jiff::SignedDuration;
-use quiz_messaging::MOST_RECEIVES;
+use quiz_events::MOST_RECEIVES;
 use serde_json::{Value, json};
 
 use crate::doctor::arn::Arn;

@@ -5,8 +5,7 @@ use std::time::Duration;
 use futures::{StreamExt, stream};
 use jiff::Timestamp;
 use quiz_discord::{DiscordError, Post, compose};
-use quiz_events::{NoticeMessage, QueueMessage};
-use quiz_messaging::{Backoff, ParkCause, SourceQueue};
+use quiz_events::{Backoff, NoticeMessage, ParkCause, QueueMessage, SourceQueue};
 use tokio::time::{Instant, timeout_at};
 
 use crate::connect::Channel;

@@ -3,7 +3,7 @@ use std::sync::Arc;
 use async_trait::async_trait;
 use aws_config::SdkConfig;
 use quiz_discord::{DiscordClient, DiscordError, Post};
-use quiz_messaging::Backoff;
+use quiz_events::Backoff;
 use quiz_runtime::{Connector, Renewable, Secret};
 use quiz_sns_sqs::SqsQueues;
 use tokio::time::Instant;

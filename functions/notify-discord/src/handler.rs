@@ -1,7 +1,7 @@
 use std::sync::Arc;
 
 use aws_lambda_events::sqs::{SqsBatchResponse, SqsEvent};
-use quiz_messaging::SourceQueues;
+use quiz_events::SourceQueues;
 use quiz_runtime::sqs;
 use tokio::time::Instant;
 

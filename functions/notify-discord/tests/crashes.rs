@@ -11,8 +11,7 @@ use async_trait::async_trait;
 use common::{InMind, Notes, message};
 use notify_discord::{Channel, Notifier};
 use quiz_discord::{DiscordError, Post};
-use quiz_events::QueueMessage;
-use quiz_messaging::Backoff;
+use quiz_events::{Backoff, QueueMessage};
 use tokio::sync::Notify;
 use tokio::time::Instant;
 

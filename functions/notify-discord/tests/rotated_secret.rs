@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use common::{InMind, Notes, finished, handle};
 use notify_discord::{DiscordSource, LazyChannel, Notifier};
-use quiz_messaging::Backoff;
+use quiz_events::Backoff;
 use quiz_runtime::SecretSource;
 use quiz_stack::{Action, Discord, DiscordRules, Gate, Stack, unique};
 

@@ -4,8 +4,7 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use quiz_dynamo::DynamoStates;
-use quiz_events::SyncRequest;
-use quiz_messaging::Notices;
+use quiz_events::{Notices, SyncRequest};
 use quiz_mongo::{CompletedQuiz, LastAnswer, MongoCatalog};
 use quiz_pipeline::Metric;
 use quiz_pipeline::ports::{SourceError, SystemClock};

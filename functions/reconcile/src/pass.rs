@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use jiff::Timestamp;
-use quiz_messaging::Notices;
+use quiz_events::Notices;
 use quiz_mongo::{CompletedQuiz, LastAnswer};
 use quiz_pipeline::ports::Clock;
 use quiz_pipeline::{OLDEST_BEHIND, SYNCS_REQUESTED, TESTS_BEHIND, UNKNOWN_TESTS};

@@ -14,10 +14,10 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use quiz_domain::reports::{ReportFormats, ReportTable};
-use quiz_events::{QueueMessage, SessionTarget};
+use quiz_events::{Backoff, ParkCause, QueueMessage, SessionTarget};
 use quiz_local::{DumpSource, MemoryQueue, QueueSettings, SoleQueue, SqliteStore, drive};
-use quiz_pipeline::batch::{Backoff, BatchHandler, BatchLimits};
-use quiz_pipeline::ports::{ParkCause, SystemClock};
+use quiz_pipeline::batch::{BatchHandler, BatchLimits};
+use quiz_pipeline::ports::SystemClock;
 use quiz_pipeline::{Coordinator, Engine, Failure, Listener, ReportSink, Rules, SyncOutcome};
 use quiz_runtime::sqs;
 use quiz_sample::{SampleDocuments, sapa, write_dump};

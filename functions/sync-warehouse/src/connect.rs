@@ -4,9 +4,9 @@ use std::time::Duration;
 use async_trait::async_trait;
 use aws_config::SdkConfig;
 use quiz_bigquery::{BigQueryWarehouse, Credentials, CredentialsSource, Settings};
+use quiz_events::Cause;
 use quiz_pipeline::WarehouseSink;
 use quiz_pipeline::batch::BatchLimits;
-use quiz_pipeline::ports::Cause;
 use quiz_sync_function::Handler;
 
 use crate::{BigQueryCredentials, Config};

@@ -5,7 +5,7 @@ use gcp_bigquery_client::model::dataset::Dataset;
 use gcp_bigquery_client::model::job::Job;
 use gcp_bigquery_client::model::table::Table;
 use gcp_bigquery_client::model::table_schema::TableSchema;
-use quiz_pipeline::batch::Backoff;
+use quiz_events::Backoff;
 use reqwest::{Method, RequestBuilder, Url};
 use serde::de::DeserializeOwned;
 

@@ -8,7 +8,7 @@ use gcp_bigquery_client::yup_oauth2::{
     self as yup, ApplicationDefaultCredentialsAuthenticator, ApplicationDefaultCredentialsFlowOpts,
     AuthorizedUserAuthenticator, ServiceAccountAuthenticator, ServiceAccountKey,
 };
-use quiz_pipeline::ports::Cause;
+use quiz_events::Cause;
 use quiz_runtime::{Connector, Renewable};
 
 use crate::error::{BigQueryError, ErrorKind};

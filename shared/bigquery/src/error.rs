@@ -88,7 +88,7 @@ impl From<BQError> for BigQueryError {
 impl From<reqwest::Error> for BigQueryError {
     fn from(error: reqwest::Error) -> Self {
         let error = error.without_url();
-        let message = quiz_pipeline::ports::with_causes(&error);
+        let message = quiz_events::with_causes(&error);
         Self::new(ErrorKind::Transient, format!("BigQuery was not reached: {message}"))
     }
 }

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use gcp_bigquery_client::model::job::Job;
 use quiz_domain::rows::WarehouseTable;
-use quiz_pipeline::batch::Backoff;
+use quiz_events::Backoff;
 use reqwest::Method;
 use serde_json::{Value, json};
 

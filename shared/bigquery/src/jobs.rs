@@ -6,7 +6,7 @@ use gcp_bigquery_client::model::job_configuration::JobConfiguration;
 use gcp_bigquery_client::model::job_configuration_query::JobConfigurationQuery;
 use gcp_bigquery_client::model::job_reference::JobReference;
 use gcp_bigquery_client::model::query_parameter::QueryParameter;
-use quiz_pipeline::batch::Backoff;
+use quiz_events::Backoff;
 
 use crate::api::Api;
 use crate::error::{BigQueryError, ErrorKind};

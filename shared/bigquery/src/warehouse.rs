@@ -4,8 +4,8 @@ use std::time::Duration;
 use async_trait::async_trait;
 use jiff::{SignedDuration, Timestamp};
 use quiz_domain::rows::RowBatch;
+use quiz_events::Backoff;
 use quiz_parquet::OpenStaging;
-use quiz_pipeline::batch::Backoff;
 use quiz_pipeline::ports::{StagedTest, Warehouse, WarehouseBatch, WarehouseError};
 use tokio::sync::{Mutex, OnceCell};
 

@@ -3,7 +3,8 @@ use std::error::Error;
 use aws_sdk_dynamodb::config::http::HttpResponse;
 use aws_sdk_dynamodb::error::{ProvideErrorMetadata, SdkError};
 use quiz_domain::reports::ReportTable;
-use quiz_pipeline::ports::{StoreError, with_causes};
+use quiz_events::with_causes;
+use quiz_pipeline::ports::StoreError;
 use thiserror::Error as ThisError;
 
 /// What is wrong with a table or the way to it: the cause within a [`StoreError`].

@@ -9,7 +9,7 @@ use aws_sdk_dynamodb::types::{
     AttributeDefinition, AttributeValue, KeySchemaElement, KeyType, PointInTimeRecoveryStatus,
     TimeToLiveStatus,
 };
-use quiz_pipeline::ports::with_causes;
+use quiz_events::with_causes;
 use thiserror::Error as ThisError;
 
 /// An attribute of a key, with its type: `S`, `N` or `B`.

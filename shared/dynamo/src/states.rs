@@ -7,8 +7,8 @@ use aws_sdk_dynamodb::config::timeout::TimeoutConfig;
 use aws_sdk_dynamodb::error::{ProvideErrorMetadata, SdkError};
 use aws_sdk_dynamodb::operation::put_item::PutItemError;
 use aws_sdk_dynamodb::types::{AttributeValue, KeysAndAttributes};
-use quiz_pipeline::ports::{Cause, StateError, StateKey, StateReader, SyncStates, with_causes};
-use quiz_sync_state::{Record, SyncState};
+use quiz_events::{Cause, with_causes};
+use quiz_sync_state::{Record, StateError, StateKey, StateReader, SyncState, SyncStates};
 use serde_dynamo::aws_sdk_dynamodb_1::{from_item, to_item};
 
 const READ: &str = "read";

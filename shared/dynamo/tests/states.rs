@@ -2,9 +2,9 @@
 #![allow(clippy::unwrap_used, reason = "a test panics where what it asks for fails")]
 
 use quiz_dynamo::DynamoStates;
-use quiz_pipeline::ports::{StateError, StateKey, SyncStates};
 use quiz_stack::{Stack, unique};
 use quiz_suites::state::sync_states;
+use quiz_sync_state::{StateError, StateKey, SyncStates};
 
 #[tokio::test]
 async fn a_table_holds_sync_states() {

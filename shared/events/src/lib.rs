@@ -1,7 +1,9 @@
 //! What goes over the wire: events as they are published to SNS, the envelopes in which SQS hands them
 //! over, the forms and files that an operator writes by hand, and the notices that the pipeline sends.
 
+mod backoff;
 mod card_update;
+mod cause;
 mod entries;
 mod envelope;
 mod error;
@@ -9,12 +11,16 @@ mod event;
 mod foreign;
 mod notice;
 mod notice_message;
+mod notices;
 mod outage;
+mod queue;
 mod reconciled;
 mod session_clock;
 mod session_id;
 
+pub use backoff::{Backoff, MOST_RECEIVES};
 pub use card_update::{CardUpdate, Moment};
+pub use cause::{Cause, answer_of, with_causes};
 pub use entries::{Entries, Entry, EntryError, EntryText};
 pub use envelope::QueueMessage;
 pub use error::EventError;
@@ -24,7 +30,9 @@ pub use notice::{
     NoticeProblem, SyncFailed, SyncFinished,
 };
 pub use notice_message::{Alarm, NoticeMessage, OtherMessage};
+pub use notices::Notices;
 pub use outage::{Outage, OutageOver};
+pub use queue::{ParkCause, QueueError, SourceQueue, SourceQueues};
 pub use reconciled::{BehindBecause, BehindSink, RequestedTest, SyncsRequested, UnknownTest};
 pub use session_clock::SessionClock;
 pub use session_id::{SessionTarget, quiz_id_of};

@@ -8,8 +8,8 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use jiff::{SignedDuration, Timestamp};
-use quiz_events::QueueMessage;
-use quiz_pipeline::ports::{Clock, ParkCause, QueueError, SourceQueue, SourceQueues};
+use quiz_events::{ParkCause, QueueError, QueueMessage, SourceQueue, SourceQueues};
+use quiz_pipeline::ports::Clock;
 use thiserror::Error;
 use tokio::sync::Notify;
 

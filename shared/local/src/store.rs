@@ -329,8 +329,7 @@ fn items<const N: usize>(
 
 #[cfg(test)]
 mod tests {
-    use quiz_pipeline::ports::{StateError, StateKey, SyncStates};
-    use quiz_sync_state::SyncState;
+    use quiz_sync_state::{StateError, StateKey, SyncState, SyncStates};
 
     use super::SqliteStore;
 

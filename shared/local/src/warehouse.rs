@@ -6,8 +6,9 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use async_trait::async_trait;
 use quiz_domain::rows::{RowBatch, WarehouseTable};
+use quiz_events::Cause;
 use quiz_parquet::{OpenStaging, ParquetError, StagingFile, TestValues, write_table};
-use quiz_pipeline::ports::{Cause, Fence, StagedTest, Warehouse, WarehouseBatch, WarehouseError};
+use quiz_pipeline::ports::{Fence, StagedTest, Warehouse, WarehouseBatch, WarehouseError};
 use tempfile::NamedTempFile;
 
 use crate::file_name::{file_name, remove_former};

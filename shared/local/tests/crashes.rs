@@ -18,10 +18,9 @@ use std::time::Duration;
 use async_trait::async_trait;
 use common::TokioClock;
 use jiff::Timestamp;
-use quiz_events::Notice;
+use quiz_events::{Notice, Notices};
 use quiz_local::{MemoryQueue, QueueSettings, SqliteStore};
 use quiz_pipeline::batch::{BatchHandler, BatchLimits, BatchReport};
-use quiz_pipeline::ports::Notices;
 use quiz_pipeline::{
     Coordinator, Listener, LogListener, NoticeListener, Rules, RunScope, SessionRequest, SessionSync,
     SyncBatch, SyncError, SyncOutcome, Synced,

@@ -13,9 +13,8 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use common::TokioClock;
-use quiz_events::QueueMessage;
+use quiz_events::{QueueMessage, SourceQueue};
 use quiz_local::{DriveReport, MemoryQueue, QueueSettings, drive};
-use quiz_pipeline::ports::SourceQueue;
 use tokio::time::Instant;
 
 fn queue(bodies: &[&str], max_receive_count: u32) -> MemoryQueue {

@@ -14,9 +14,9 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use common::MovedClock;
-use quiz_events::QueueMessage;
+use quiz_events::{QueueMessage, SourceQueue};
 use quiz_local::{MemoryQueue, QueueSettings, VisibilityError};
-use quiz_pipeline::ports::{Clock, SourceQueue};
+use quiz_pipeline::ports::Clock;
 use quiz_suites::queue::{DeadLetter, QueueHarness, source_queue};
 
 const TIMEOUT: Duration = Duration::from_secs(30);

@@ -9,16 +9,14 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use quiz_domain::reports::{ReportFormats, ReportItem, ReportTable};
-use quiz_events::{QueueMessage, SessionTarget};
+use quiz_events::{ParkCause, QueueMessage, SessionTarget};
 use quiz_local::{DumpSource, MemoryQueue, QueueSettings, SqliteStore, drive};
 use quiz_pipeline::batch::{BatchHandler, BatchLimits};
-use quiz_pipeline::ports::{
-    Fence, ParkCause, PutOutcome, ReportStore, StateKey, StoreError, StoredItems, SyncStates, SystemClock,
-};
+use quiz_pipeline::ports::{Fence, PutOutcome, ReportStore, StoreError, StoredItems, SystemClock};
 use quiz_pipeline::{Coordinator, Engine, Failure, Listener, ReportSink, Rules, SyncOutcome};
 use quiz_sample::{SampleDocuments, sapa, write_dump};
 use quiz_suites::store::session_items;
-use quiz_sync_state::RunResult;
+use quiz_sync_state::{RunResult, StateKey, SyncStates};
 use serde_json::Value;
 use tokio::time::Instant;
 

@@ -12,12 +12,12 @@ use std::path::Path;
 
 use quiz_domain::reports::ReportTable;
 use quiz_local::{OpenError, SqliteStore};
-use quiz_pipeline::ports::{Fence, ReportStore, StateKey, StoreError, SyncStates};
+use quiz_pipeline::ports::{Fence, ReportStore, StoreError};
 use quiz_suites::reports::items;
 use quiz_suites::state::sync_states;
 use quiz_suites::store::session_items;
 use quiz_suites::store::{LargeItems, report_store};
-use quiz_sync_state::{FollowUp, Lease, SyncState};
+use quiz_sync_state::{FollowUp, Lease, StateKey, SyncState, SyncStates};
 use rusqlite::Connection;
 use tempfile::TempDir;
 

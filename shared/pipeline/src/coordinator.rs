@@ -7,13 +7,15 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use jiff::Timestamp;
-use quiz_events::QueueMessage;
-use quiz_sync_state::{Admission, Ask, Ending, LastRun, Rules, RunFailure, StateKey, SyncState, SyncStates};
+use quiz_events::{QueueMessage, SourceQueue};
+use quiz_sync_state::{
+    Admission, Ask, Ending, LastRun, Rules, RunFailure, StateError, StateKey, SyncState, SyncStates,
+};
 
 use crate::error::SyncError;
 use crate::outcome::SyncOutcome;
 use crate::parts::WrittenParts;
-use crate::ports::{Clock, SourceQueue, StateError};
+use crate::ports::Clock;
 use crate::request::SessionRequest;
 use crate::stopwatch::millis;
 

@@ -1,10 +1,9 @@
 use std::time::Duration;
 
 use async_trait::async_trait;
-use quiz_events::{QueueMessage, SessionTarget};
+use quiz_events::{ParkCause, QueueMessage, SessionTarget};
 
 use crate::outcome::SyncOutcome;
-use crate::ports::ParkCause;
 use crate::stopwatch::millis;
 
 /// More follow-ups in a row than a real exam brings: at one in 90 s, 25 hours in which each of them found a request

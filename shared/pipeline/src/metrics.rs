@@ -4,11 +4,10 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use async_trait::async_trait;
-use quiz_events::{QueueMessage, SessionTarget};
+use quiz_events::{ParkCause, QueueMessage, SessionTarget};
 
 use crate::listener::{Absorbed, Failure, Listener};
 use crate::outcome::SyncOutcome;
-use crate::ports::ParkCause;
 use crate::stopwatch::millis;
 
 /// A unit as CloudWatch names it.

@@ -5,14 +5,14 @@ use std::time::Duration;
 use async_trait::async_trait;
 use quiz_domain::{Histogram, Problem};
 use quiz_events::{
-    HistogramBin, MessagesParked, Notice, NoticeKind, NoticeProblem, QueueMessage, SessionTarget, SyncFailed,
-    SyncFinished,
+    HistogramBin, MessagesParked, Notice, NoticeKind, NoticeProblem, Notices, ParkCause, QueueMessage,
+    SessionTarget, SyncFailed, SyncFinished,
 };
 
 use crate::dependency::Dependency;
 use crate::listener::{Absorbed, Failure, Listener};
 use crate::outcome::SyncOutcome;
-use crate::ports::{Clock, Notices, ParkCause};
+use crate::ports::Clock;
 use crate::stopwatch::millis;
 
 /// Longer texts are cut: a notice must fit a message of SNS.

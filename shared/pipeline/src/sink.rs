@@ -5,8 +5,9 @@ use quiz_domain::reports::Stamp;
 use quiz_domain::{Problems, Quiz, TakenAttempt, Test, TestSession};
 use thiserror::Error;
 
-use crate::ports::{Cause, StoreError, WarehouseError};
+use crate::ports::{StoreError, WarehouseError};
 use crate::scope::RunScope;
+use quiz_events::Cause;
 
 /// Why a result could not be written. A retry may help, now or once the cause is mended.
 #[derive(Debug, Error)]

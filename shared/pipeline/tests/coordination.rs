@@ -10,9 +10,9 @@ use common::{Notes, Scripted, Scripting, States, message, of};
 use jiff::{SignedDuration, Timestamp};
 use quiz_events::QueueMessage;
 use quiz_pipeline::batch::{BatchHandler, BatchLimits, BatchReport};
-use quiz_pipeline::ports::{Clock, StateKey};
+use quiz_pipeline::ports::Clock;
 use quiz_pipeline::{Coordinator, LogListener, Rules};
-use quiz_sync_state::{Failing, FollowUp, LastRun, Lease, Recovered, RunResult, SyncState};
+use quiz_sync_state::{Failing, FollowUp, LastRun, Lease, Recovered, RunResult, StateKey, SyncState};
 use tokio::time::Instant;
 
 const NOW: i64 = 1_714_500_000_000;

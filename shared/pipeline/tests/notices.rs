@@ -8,10 +8,10 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use common::{Notes, Scripted, message, of, run_telling};
-use quiz_events::{Notice, NoticeKind, QueueMessage};
+use quiz_events::{Notice, NoticeKind, Notices, QueueMessage};
 use quiz_pipeline::NoticeListener;
 use quiz_pipeline::batch::BatchLimits;
-use quiz_pipeline::ports::{Notices, SystemClock};
+use quiz_pipeline::ports::SystemClock;
 use quiz_pipeline::{Listener, LogListener};
 
 #[derive(Default)]

@@ -35,5 +35,5 @@ where
     E: ProvideErrorMetadata + Error + 'static,
     R: std::fmt::Debug,
 {
-    quiz_messaging::answer_of(error.code(), error.message(), error)
+    quiz_events::answer_of(error.code(), error.message(), error)
 }

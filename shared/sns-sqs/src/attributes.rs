@@ -1,7 +1,6 @@
 //! What a parked message carries beside its body.
 
-use quiz_events::QueueMessage;
-use quiz_messaging::ParkCause;
+use quiz_events::{ParkCause, QueueMessage};
 
 pub(crate) const TYPE: &str = "type";
 pub(crate) const CODE: &str = "error_code";
@@ -68,8 +67,7 @@ fn shortened(text: &str, characters: usize, bytes: usize) -> String {
 #[cfg(test)]
 mod tests {
     use super::{STRING, of};
-    use quiz_events::QueueMessage;
-    use quiz_messaging::ParkCause;
+    use quiz_events::{ParkCause, QueueMessage};
 
     fn parked(body: usize, error: &str, limit: usize) -> Vec<(&'static str, String)> {
         let message =

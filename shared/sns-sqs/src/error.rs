@@ -2,8 +2,7 @@ use std::error::Error;
 
 use aws_sdk_sqs::config::http::HttpResponse;
 use aws_sdk_sqs::error::{ProvideErrorMetadata, SdkError};
-use quiz_events::QueueMessage;
-use quiz_messaging::QueueError;
+use quiz_events::{QueueError, QueueMessage};
 use thiserror::Error as ThisError;
 
 /// What is wrong with a queue or the way to it: the cause within a [`QueueError`]. No text holds a
@@ -45,5 +44,5 @@ pub(crate) fn answer_of<E>(error: &SdkError<E, HttpResponse>) -> String
 where
     E: ProvideErrorMetadata + Error + 'static,
 {
-    quiz_messaging::answer_of(error.code(), error.message(), error)
+    quiz_events::answer_of(error.code(), error.message(), error)
 }

@@ -1,5 +1,5 @@
 //! The SQS queues that a function is fed from, as
-//! [`SourceQueue`](quiz_messaging::SourceQueue)s: messages are parked in the queue's dead-letter
+//! [`SourceQueue`](quiz_events::SourceQueue)s: messages are parked in the queue's dead-letter
 //! queue with their cause, or delayed. The AWS SDK's own retries are the only ones here.
 //!
 //! And the SNS topics that events and notices are sent to.

@@ -4,8 +4,7 @@ use async_trait::async_trait;
 use aws_sdk_sns::Client;
 use aws_sdk_sns::types::{MessageAttributeValue, PublishBatchRequestEntry};
 use futures::future::join_all;
-use quiz_events::Notice;
-use quiz_messaging::Notices;
+use quiz_events::{Notice, Notices};
 use tokio::time::timeout;
 
 use crate::error::answer_of;

@@ -4,8 +4,7 @@ use async_trait::async_trait;
 use aws_sdk_sqs::Client;
 use aws_sdk_sqs::error::BuildError;
 use aws_sdk_sqs::types::{DeleteMessageBatchRequestEntry, MessageAttributeValue, QueueAttributeName};
-use quiz_events::QueueMessage;
-use quiz_messaging::{ParkCause, QueueError, SourceQueue};
+use quiz_events::{ParkCause, QueueError, QueueMessage, SourceQueue};
 use tokio::sync::OnceCell;
 
 use crate::arn::QueueArn;

@@ -2,7 +2,7 @@ use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use aws_sdk_sqs::Client;
-use quiz_messaging::{SourceQueue, SourceQueues};
+use quiz_events::{SourceQueue, SourceQueues};
 
 use crate::queue::SqsQueue;
 

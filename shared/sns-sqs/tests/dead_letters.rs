@@ -9,8 +9,7 @@ use std::time::Duration;
 use aws_sdk_sqs::primitives::Blob;
 use aws_sdk_sqs::types::{Message, MessageAttributeValue, QueueAttributeName};
 use jiff::Timestamp;
-use quiz_events::QueueMessage;
-use quiz_messaging::{ParkCause, SourceQueue};
+use quiz_events::{ParkCause, QueueMessage, SourceQueue};
 use quiz_sns_sqs::SqsQueue;
 use quiz_sns_sqs::dead_letters::{
     Act, ActError, Acted, Browsed, DeadLetter, DeadLetterQueue, DeadLetters, NoSource, Pace, SourceKind,

@@ -4,8 +4,7 @@
 use std::time::Duration;
 
 use jiff::Timestamp;
-use quiz_events::{MessagesParked, Notice, NoticeKind, NoticeMessage, QueueMessage};
-use quiz_messaging::Notices;
+use quiz_events::{MessagesParked, Notice, NoticeKind, NoticeMessage, Notices, QueueMessage};
 use quiz_sns_sqs::SnsNotices;
 use quiz_stack::{Action, Delivery, Gate, Stack, unique};
 

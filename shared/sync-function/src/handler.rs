@@ -1,9 +1,8 @@
 use std::sync::Arc;
 
 use aws_lambda_events::sqs::{SqsBatchResponse, SqsEvent};
-use quiz_events::SessionClock;
+use quiz_events::{SessionClock, SourceQueues};
 use quiz_pipeline::batch::BatchHandler;
-use quiz_pipeline::ports::SourceQueues;
 use quiz_runtime::sqs;
 use tokio::time::Instant;
 

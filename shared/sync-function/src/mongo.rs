@@ -6,8 +6,9 @@ use aws_config::SdkConfig;
 use bson::{Bson, Document};
 use futures::stream::BoxStream;
 use futures::{StreamExt, TryStreamExt};
+use quiz_events::Cause;
 use quiz_mongo::{MongoCatalog, MongoError, MongoSource};
-use quiz_pipeline::ports::{AnswerSource, AttemptStream, Cause, DocumentStream, QuizDocuments, SourceError};
+use quiz_pipeline::ports::{AnswerSource, AttemptStream, DocumentStream, QuizDocuments, SourceError};
 use quiz_runtime::{Connector, Renewable, Secret, SecretSource};
 
 /// A client of MongoDB, made of a URI and the database's name.

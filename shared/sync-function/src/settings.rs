@@ -1,9 +1,8 @@
 use std::collections::HashSet;
 use std::time::Duration;
 
-use quiz_events::SessionClock;
+use quiz_events::{Backoff, SessionClock};
 use quiz_pipeline::Rules;
-use quiz_pipeline::batch::Backoff;
 use quiz_runtime::{Environment, SecretSource};
 
 /// SQS delays a message for no longer.

@@ -1,5 +1,5 @@
 use async_trait::async_trait;
-use quiz_messaging::Cause;
+use quiz_events::Cause;
 use thiserror::Error;
 
 use crate::state::SyncState;

@@ -4,8 +4,7 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use async_trait::async_trait;
-use quiz_events::QueueMessage;
-use quiz_pipeline::ports::{ParkCause, SourceQueue};
+use quiz_events::{ParkCause, QueueMessage, SourceQueue};
 
 /// How long a message is hidden that must come back by nothing but the adapter's doing.
 const LONG: Duration = Duration::from_mins(10);

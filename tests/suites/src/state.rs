@@ -2,8 +2,10 @@
 
 use futures::future::join_all;
 use quiz_events::SessionDescription;
-use quiz_pipeline::ports::{StateKey, StateReader, SyncStates};
-use quiz_sync_state::{AskedAgain, Failing, FollowUp, LastRun, Lease, Recovered, RunResult, SyncState};
+use quiz_sync_state::{
+    AskedAgain, Failing, FollowUp, LastRun, Lease, Recovered, RunResult, StateKey, StateReader, SyncState,
+    SyncStates,
+};
 
 /// What is stored can be listed.
 pub trait States: SyncStates + StateReader {}

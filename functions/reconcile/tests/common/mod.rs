@@ -7,9 +7,8 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use jiff::Timestamp;
-use quiz_events::{Notice, SyncRequest};
+use quiz_events::{Notice, Notices, SyncRequest};
 use quiz_local::SqliteStore;
-use quiz_messaging::Notices;
 use quiz_mongo::{CompletedQuiz, LastAnswer};
 use quiz_pipeline::Metric;
 use quiz_pipeline::ports::{Clock, SourceError};

@@ -10,10 +10,9 @@ use quiz_domain::reports::{ReportItem, ReportTable};
 use quiz_domain::rows::RowBatch;
 use quiz_pipeline::ports::{
     AnswerSource, AttemptStream, Clock, DocumentStream, Fence, PutOutcome, QuizDocuments, ReportStore,
-    SourceError, StagedTest, StateError, StateKey, StateReader, StoreError, StoredItems, SyncStates,
-    Warehouse, WarehouseBatch, WarehouseError,
+    SourceError, StagedTest, StoreError, StoredItems, Warehouse, WarehouseBatch, WarehouseError,
 };
-use quiz_sync_state::SyncState;
+use quiz_sync_state::{StateError, StateKey, StateReader, SyncState, SyncStates};
 use tokio::time::Instant;
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -8,7 +8,7 @@ use async_trait::async_trait;
 use jiff::Timestamp;
 use quiz_bigquery::{BigQueryWarehouse, Credentials, Place, Retries, Settings};
 use quiz_domain::rows::WarehouseTable;
-use quiz_pipeline::batch::Backoff;
+use quiz_events::Backoff;
 use quiz_stack::{BIGQUERY_PROJECT, BigQuery, Stack, unique};
 use quiz_suites::warehouse::Rows;
 use serde_json::{Map, Value, json};

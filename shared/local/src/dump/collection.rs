@@ -5,7 +5,8 @@ use std::os::unix::fs::FileExt;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
 
-use quiz_pipeline::ports::{Cause, SourceError};
+use quiz_events::Cause;
+use quiz_pipeline::ports::SourceError;
 
 use super::error::io_error;
 use super::format::Format;

@@ -2,8 +2,7 @@ use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::sync::Arc;
 
 use jiff::Timestamp;
-use quiz_events::QueueMessage;
-use quiz_pipeline::ports::ParkCause;
+use quiz_events::{ParkCause, QueueMessage};
 
 use super::{DeadLetter, VisibilityError};
 

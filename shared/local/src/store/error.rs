@@ -1,7 +1,8 @@
 use std::io;
 use std::path::PathBuf;
 
-use quiz_pipeline::ports::{StateError, StateKey, StoreError};
+use quiz_pipeline::ports::StoreError;
+use quiz_sync_state::{StateError, StateKey};
 use rusqlite::ErrorCode;
 use thiserror::Error;
 use tokio::task::JoinError;
@@ -105,7 +106,7 @@ impl FileError {
 
 #[cfg(test)]
 mod tests {
-    use quiz_pipeline::ports::StateError;
+    use quiz_sync_state::StateError;
 
     use super::{FileError, OpenError, StateKey};
     use rusqlite::ffi::{self, SQLITE_BUSY, SQLITE_FULL, SQLITE_READONLY};

@@ -1,6 +1,6 @@
 use async_trait::async_trait;
-use quiz_pipeline::ports::{Cause, StateError, StateKey, StateReader, SyncStates};
-use quiz_sync_state::{Record, SyncState};
+use quiz_events::Cause;
+use quiz_sync_state::{Record, StateError, StateKey, StateReader, SyncState, SyncStates};
 use rusqlite::{Connection, OptionalExtension, TransactionBehavior};
 
 use super::SqliteStore;

@@ -9,14 +9,14 @@ use futures::{StreamExt, TryStreamExt, stream};
 use jiff::Timestamp;
 use quiz_domain::reports::{ReportItem, ReportTable};
 use quiz_domain::rows::RowBatch;
-use quiz_events::QueueMessage;
+use quiz_events::{ParkCause, QueueError, QueueMessage, SourceQueue};
 use quiz_local::MemoryQueue;
 use quiz_pipeline::ports::{
-    AnswerSource, AttemptBatch, AttemptStream, DocumentStream, Fence, ParkCause, PutOutcome, QueueError,
-    QuizDocuments, ReportStore, SnapshotStore, SourceError, SourceQueue, StagedTest, StateError, StateKey,
-    StoreError, StoredItems, SyncStates, Warehouse, WarehouseBatch, WarehouseError,
+    AnswerSource, AttemptBatch, AttemptStream, DocumentStream, Fence, PutOutcome, QuizDocuments, ReportStore,
+    SnapshotStore, SourceError, StagedTest, StoreError, StoredItems, Warehouse, WarehouseBatch,
+    WarehouseError,
 };
-use quiz_sync_state::SyncState;
+use quiz_sync_state::{StateError, StateKey, SyncState, SyncStates};
 
 use crate::bugs::Bug;
 use crate::late::Write;

@@ -9,11 +9,12 @@ use quiz_domain::reports::ReportFormats;
 use quiz_events::QueueMessage;
 use quiz_local::{MemoryQueue, ParquetWarehouse, QueueSettings, SqliteStore};
 use quiz_pipeline::batch::{BatchHandler, BatchLimits};
-use quiz_pipeline::ports::{Clock, ReportStore, SnapshotStore, SyncStates, Warehouse};
+use quiz_pipeline::ports::{Clock, ReportStore, SnapshotStore, Warehouse};
 use quiz_pipeline::{
     Coordinator, Engine, LogListener, ReportSink, ResultSink, Rules, Snapshots, WarehouseSink,
 };
 use quiz_suites::snapshots::MemorySnapshots;
+use quiz_sync_state::SyncStates;
 use tempfile::TempDir;
 use tokio::time::Instant;
 

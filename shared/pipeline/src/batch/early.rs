@@ -3,7 +3,7 @@
 
 use futures::{StreamExt, stream};
 use jiff::Timestamp;
-use quiz_events::QueueMessage;
+use quiz_events::{QueueMessage, SourceQueue};
 use quiz_sync_state::{RunFailure, SyncState};
 use tokio::time::timeout_at;
 
@@ -14,7 +14,6 @@ use super::settle::most_receives;
 use super::time::Time;
 use crate::dependency::Dependency;
 use crate::listener::{Failure, Patience};
-use crate::ports::SourceQueue;
 
 /// The failure as the state keeps it: parked where none of the group's messages comes again.
 pub(super) async fn as_stored(

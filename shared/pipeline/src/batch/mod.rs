@@ -11,14 +11,12 @@ mod time;
 use std::sync::Arc;
 use std::time::Duration;
 
-use quiz_events::QueueMessage;
+use quiz_events::{Backoff, QueueMessage, SourceQueue};
 use tokio::time::Instant;
-
-pub use quiz_messaging::Backoff;
 
 use crate::coordinator::{Coordinator, Isolation};
 use crate::listener::Listener;
-use crate::ports::{Clock, SourceQueue};
+use crate::ports::Clock;
 use crate::sync::SessionSync;
 
 /// How a batch uses the function's time and the stores' patience.

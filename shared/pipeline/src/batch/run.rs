@@ -6,7 +6,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use futures::{StreamExt, stream};
-use quiz_events::QueueMessage;
+use quiz_events::{QueueMessage, SourceQueue};
 use quiz_sync_state::SyncState;
 use tokio::time::{Instant, timeout_at};
 use tracing::field::Empty;
@@ -19,7 +19,6 @@ use crate::coordinator::{Admitted, Isolation, Room, Run, Suspicion};
 use crate::error::{FOLLOW_UP_NOT_SENT, LEASE_LOST, SyncError};
 use crate::listener::{Absorbed, Failure, Held};
 use crate::outcome::SyncOutcome;
-use crate::ports::SourceQueue;
 use crate::sync::{SyncBatch, Synced};
 use task::{Ended, within};
 

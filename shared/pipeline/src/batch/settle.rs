@@ -1,14 +1,13 @@
 use std::time::Duration;
 
 use futures::{StreamExt, stream};
-use quiz_events::QueueMessage;
+use quiz_events::{ParkCause, QueueMessage, SourceQueue};
 use tokio::time::{Instant, timeout_at};
 
 use super::groups::Group;
 use super::run::GroupResult;
 use super::{BatchHandler, BatchReport};
 use crate::listener::{Failure, Held, Patience};
-use crate::ports::{ParkCause, SourceQueue};
 
 /// Calls to the queue in flight.
 const CALLS: usize = 16;

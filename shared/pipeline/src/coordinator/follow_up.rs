@@ -1,9 +1,7 @@
 use std::time::Duration;
 
-use quiz_events::{SessionTarget, SyncRequest};
+use quiz_events::{QueueError, SessionTarget, SourceQueue, SyncRequest};
 use quiz_sync_state::FollowUp;
-
-use crate::ports::{QueueError, SourceQueue};
 
 /// Sends the `depth`th follow-up in a row to the sink's own queue: a request for the same test session, visible at `due`.
 pub(super) async fn send(

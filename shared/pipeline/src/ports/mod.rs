@@ -13,8 +13,6 @@ mod warehouse;
 pub use attempts::{AttemptBatch, AttemptStream};
 pub use clock::{Clock, SystemClock};
 pub use fence::Fence;
-pub use quiz_messaging::{Cause, Notices, ParkCause, QueueError, SourceQueue, SourceQueues, with_causes};
-pub use quiz_sync_state::{StateError, StateKey, StateReader, SyncStates};
 pub use sent::SentWrite;
 pub use snapshots::SnapshotStore;
 pub use source::{AnswerSource, DocumentStream, QuizDocuments, SourceError};

@@ -4,7 +4,8 @@ use futures::stream::BoxStream;
 use quiz_domain::Problems;
 use thiserror::Error;
 
-use super::{AttemptStream, Cause};
+use super::AttemptStream;
+use quiz_events::Cause;
 
 /// Why documents could not be read.
 #[derive(Debug, Error)]

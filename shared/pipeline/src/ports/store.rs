@@ -4,7 +4,8 @@ use quiz_domain::reports::{ReportItem, ReportTable};
 use serde_json::Value;
 use thiserror::Error;
 
-use super::{Cause, Fence, StoredItems};
+use super::{Fence, StoredItems};
+use quiz_events::Cause;
 
 /// Why items could not be written or read.
 #[derive(Debug, Error)]

@@ -5,7 +5,8 @@ use quiz_domain::rows::{DateOutOfRange, RowBatch};
 use std::sync::Arc;
 use thiserror::Error;
 
-use super::{Cause, Fence};
+use super::Fence;
+use quiz_events::Cause;
 
 /// Why rows could not be written. Whatever it is, the rows that were there are whole.
 #[derive(Clone, Debug, Error)]

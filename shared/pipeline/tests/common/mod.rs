@@ -8,17 +8,14 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use jiff::Timestamp;
-use quiz_events::QueueMessage;
+use quiz_events::{Cause, ParkCause, QueueError, QueueMessage, SourceQueue};
 use quiz_pipeline::batch::{BatchHandler, BatchLimits, BatchReport};
-use quiz_pipeline::ports::{
-    Cause, ParkCause, QueueError, SourceError, SourceQueue, StateError, StateKey, SyncStates, SystemClock,
-    WarehouseError,
-};
+use quiz_pipeline::ports::{SourceError, SystemClock, WarehouseError};
 use quiz_pipeline::{
     Coordinator, Listener, LogListener, Rules, RunScope, SessionRequest, SessionSync, SinkError, SyncBatch,
     SyncError, SyncOutcome, Synced,
 };
-use quiz_sync_state::SyncState;
+use quiz_sync_state::{StateError, StateKey, SyncState, SyncStates};
 use tokio::time::Instant;
 
 /// Syncs by the name of the session: `bad` fails, `panics`, `hangs`, `unknown`, `refused`; the rest succeed

@@ -1,6 +1,6 @@
 use aws_config::SdkConfig;
 use aws_sdk_secretsmanager::config::ProvideCredentials;
-use quiz_messaging::with_causes;
+use quiz_events::with_causes;
 use thiserror::Error;
 
 /// Why AWS cannot be asked anything. Each names the next step.

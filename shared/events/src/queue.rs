@@ -1,9 +1,9 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use crate::envelope::QueueMessage;
 use async_trait::async_trait;
 use jiff::Timestamp;
-use quiz_events::QueueMessage;
 use thiserror::Error;
 
 use crate::cause::Cause;
