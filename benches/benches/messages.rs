@@ -15,6 +15,7 @@ use criterion::{BatchSize, Criterion, Throughput, criterion_group, criterion_mai
 use jiff::Timestamp;
 use quiz_benches::{QUEUE, completions};
 use quiz_events::{QueueMessage, SourceQueues};
+use quiz_lambda::sqs;
 use quiz_local::{MemoryQueue, QueueSettings, SoleQueue};
 use quiz_pipeline::batch::{BatchHandler, BatchLimits};
 use quiz_pipeline::ports::SystemClock;
@@ -22,7 +23,6 @@ use quiz_pipeline::{
     Coordinator, LogListener, Rules, RunScope, SessionRequest, SessionSync, SyncBatch, SyncError,
     SyncOutcome, Synced,
 };
-use quiz_runtime::sqs;
 use quiz_sync_state::{LastRun, StateError, StateKey, SyncState, SyncStates};
 use tokio::runtime::Runtime;
 use tokio::time::Instant;

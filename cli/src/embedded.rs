@@ -7,15 +7,15 @@ use std::time::Duration;
 
 use anyhow::bail;
 use quiz_events::{QueueMessage, SessionClock};
+use quiz_lambda::config::formats;
+use quiz_lambda::sync::{Handler, excluded_users, session_clock};
+use quiz_lambda::{Environment, sqs};
 use quiz_local::{MemoryQueue, ParquetWarehouse, QueueSettings, SoleQueue, drive};
 use quiz_pipeline::batch::{BatchHandler, BatchLimits};
 use quiz_pipeline::ports::{AnswerSource, SystemClock};
 use quiz_pipeline::{Coordinator, Engine, NoticeListener, ReportSink, Rules, WarehouseSink};
-use quiz_runtime::{Environment, sqs};
-use quiz_sync_function::{Handler, excluded_users, session_clock};
 use quiz_sync_state::SyncStates;
 use serde_json::{Value, json};
-use sync_reports::formats;
 use tokio::time::Instant;
 
 use crate::notices::{self, KeptNotices, Told};

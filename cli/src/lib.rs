@@ -25,7 +25,7 @@ use clap::{Parser, Subcommand};
 use clap_complete::Shell;
 
 use crate::ui::{Done, Terminal};
-use quiz_runtime::Commit;
+use quiz_lambda::Commit;
 
 /// Syncs quiz results: every student's report, right to the last mark.
 ///

@@ -2,10 +2,10 @@ use anyhow::Context;
 use aws_config::SdkConfig;
 use quiz_domain::reports::ReportFormats;
 use quiz_dynamo::{DynamoStates, DynamoStore, TableNames, WriteLimits};
+use quiz_lambda::sync::SourceSettings;
+use quiz_lambda::{Commit, Environment};
 use quiz_mongo::{MongoCatalog, MongoSource};
-use quiz_runtime::{Commit, Environment};
 use quiz_sns_sqs::{EventTopic, SnsNotices};
-use quiz_sync_function::SourceSettings;
 
 /// What the environment says of topics and states: enough to publish and to follow.
 pub struct Settings {
@@ -29,7 +29,7 @@ impl Settings {
         let notices_topic = env.optional("NOTICES_TOPIC_ARN");
         let state_table = env.or("SYNC_STATE_TABLE", "quiz_sync_state");
         env.finish(())?;
-        let aws = quiz_runtime::aws::signed_in().await?;
+        let aws = quiz_lambda::aws::signed_in().await?;
         Ok(Self { aws, events_topic, notices_topic, state_table })
     }
 
@@ -65,8 +65,8 @@ impl Documents {
     pub async fn connect(aws: &SdkConfig) -> anyhow::Result<Self> {
         let mut env = Environment::of_process();
         let settings = SourceSettings::read(&mut env);
-        let formats = sync_reports::formats(&mut env);
-        let tables: TableNames = sync_reports::table_names(&env);
+        let formats = quiz_lambda::config::formats(&mut env);
+        let tables: TableNames = quiz_lambda::config::table_names(&env);
         let settings = env.finish(settings)?;
         let uri = settings.mongodb_uri.resolve(aws).await.context("the MongoDB URI cannot be had")?;
         let uri = uri.plain()?;

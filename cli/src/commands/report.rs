@@ -3,11 +3,11 @@ use std::path::Path;
 use anyhow::bail;
 use quiz_domain::reports::ReportTable;
 use quiz_dynamo::{DynamoStore, WriteLimits};
+use quiz_lambda::Environment;
+use quiz_lambda::config::{formats, table_names};
 use quiz_local::SqliteStore;
 use quiz_pipeline::ports::ReportReader;
-use quiz_runtime::Environment;
 use serde_json::{Value, json};
-use sync_reports::{formats, table_names};
 
 use crate::ui::{Done, Terminal};
 use crate::view;
@@ -60,7 +60,7 @@ async fn from_dynamo(session: &str, user: &str) -> anyhow::Result<Vec<Value>> {
     let mut env = Environment::of_process();
     let (names, formats) = (table_names(&env), formats(&mut env));
     env.finish(())?;
-    let client = aws_sdk_dynamodb::Client::new(&quiz_runtime::aws::signed_in().await?);
+    let client = aws_sdk_dynamodb::Client::new(&quiz_lambda::aws::signed_in().await?);
     let store = DynamoStore::new(client, names, WriteLimits::default());
     let mut tables = vec![ReportTable::Sections, ReportTable::FormResponses];
     if formats.v2 {

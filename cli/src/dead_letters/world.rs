@@ -2,7 +2,7 @@ use crate::ui::{Interrupt, Terminal, WrongUse, counted};
 use anyhow::bail;
 use futures::future::join_all;
 use jiff::Timestamp;
-use quiz_runtime::{Commit, ConfigError, Environment};
+use quiz_lambda::{Commit, ConfigError, Environment};
 use quiz_sns_sqs::dead_letters::{
     Content, Coverage, DeadLetter, DeadLetterQueue, DeadLetters, DiscoveryProblem,
 };
@@ -55,7 +55,7 @@ impl World {
     /// Where the environment is not complete, AWS cannot be asked, or no dead-letter queue is found.
     pub async fn connect(terminal: Terminal) -> anyhow::Result<Self> {
         let config = Config::read(Environment::of_process())?;
-        let aws = quiz_runtime::aws::signed_in().await?;
+        let aws = quiz_lambda::aws::signed_in().await?;
         let sns = aws_sdk_sns::Client::new(&aws);
         let dead_letters = DeadLetters::new(sns.clone(), aws_sdk_sqs::Client::new(&aws));
         let mut topics = vec![config.events_topic];

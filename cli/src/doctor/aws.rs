@@ -9,7 +9,7 @@ use aws_sdk_sts::config::{ConfigBag, Intercept, RuntimeComponents};
 use aws_sdk_sts::error::{BoxError, ProvideErrorMetadata, SdkError};
 use jiff::fmt::rfc2822;
 use jiff::{SignedDuration, Timestamp};
-use quiz_runtime::aws::{NotSignedIn, answer_of, check_sign_in};
+use quiz_lambda::aws::{NotSignedIn, answer_of, check_sign_in};
 
 use crate::doctor::check::{Check, Finding, Group};
 use crate::doctor::patience::Patience;

@@ -1,8 +1,9 @@
 use futures::future::join_all;
-use quiz_bigquery::{BigQueryError, BigQueryInspector, Credentials, ErrorKind, Place, TableFacts};
+use quiz_bigquery::{BigQueryError, BigQueryInspector, Credentials, ErrorKind, TableFacts};
 use quiz_domain::rows::WarehouseTable;
-use quiz_runtime::Secret;
-use sync_warehouse::BigQueryCredentials;
+use quiz_lambda::Secret;
+use quiz_lambda::config::BigQueryCredentials;
+use quiz_lambda::config::BigQueryLocation;
 
 use crate::doctor::check::{Check, Finding, Group, Status};
 use crate::doctor::patience::Patience;
@@ -12,9 +13,13 @@ fn silent(message: String) -> BigQueryError {
 }
 
 /// `key`: the service account's, where the credentials are one.
-pub async fn check(config: &sync_warehouse::Config, key: Option<&Secret>, patience: Patience) -> Vec<Check> {
+pub async fn check(
+    config: &quiz_lambda::config::WarehouseConfig,
+    key: Option<&Secret>,
+    patience: Patience,
+) -> Vec<Check> {
     let of = |name: &str, finding| Group::Bigquery.check(name, finding);
-    let place = &config.place;
+    let place = &config.location;
     let (who, credentials) = match (&config.credentials, key) {
         (BigQueryCredentials::Secret(_), Some(key)) => {
             ("a service account's key", Credentials::ServiceAccountKey(key.expose().to_owned()))
@@ -78,8 +83,8 @@ fn judge_credentials(error: &BigQueryError) -> Finding {
     )
 }
 
-fn judge_dataset(place: &Place, location: &Result<Option<String>, BigQueryError>) -> Finding {
-    let Place { project, dataset, location: wanted, .. } = place;
+fn judge_dataset(place: &BigQueryLocation, location: &Result<Option<String>, BigQueryError>) -> Finding {
+    let BigQueryLocation { project, dataset, location: wanted, .. } = place;
     match location {
         Ok(None) => Finding::bad(
             format!("there is no dataset {dataset} in the project {project}"),
@@ -97,7 +102,7 @@ fn judge_dataset(place: &Place, location: &Result<Option<String>, BigQueryError>
 }
 
 /// What to do where BigQuery does not do what it is asked to.
-fn reach(place: &Place, error: &BigQueryError, role: &str) -> String {
+fn reach(place: &BigQueryLocation, error: &BigQueryError, role: &str) -> String {
     if matches!(error.kind, ErrorKind::Refused | ErrorKind::Unauthorized) {
         return format!(
             "grant it: gcloud projects add-iam-policy-binding {} --member=serviceAccount:NAME --role={role}",
@@ -108,14 +113,14 @@ fn reach(place: &Place, error: &BigQueryError, role: &str) -> String {
     format!("check BIGQUERY_PROJECT, and that {endpoint} is reached from here")
 }
 
-fn judge_jobs(place: &Place, jobs: &Result<(), BigQueryError>) -> Finding {
+fn judge_jobs(place: &BigQueryLocation, jobs: &Result<(), BigQueryError>) -> Finding {
     match jobs {
         Ok(()) => Finding::good("may be run: a dry run was accepted"),
         Err(error) => Finding::bad(error.to_string(), reach(place, error, "roles/bigquery.jobUser")),
     }
 }
 
-fn judge_making(place: &Place, make: &Result<(), BigQueryError>) -> Finding {
+fn judge_making(place: &BigQueryLocation, make: &Result<(), BigQueryError>) -> Finding {
     match make {
         Ok(()) => Finding::good("is allowed: a dry run was accepted"),
         Err(error) => Finding::bad(
@@ -126,7 +131,7 @@ fn judge_making(place: &Place, make: &Result<(), BigQueryError>) -> Finding {
 }
 
 fn judge_table(
-    place: &Place,
+    place: &BigQueryLocation,
     facts: &Result<TableFacts, BigQueryError>,
     lacks: &Result<Vec<&'static str>, BigQueryError>,
 ) -> Finding {
@@ -166,14 +171,15 @@ fn judge_table(
 
 #[cfg(test)]
 mod tests {
-    use quiz_bigquery::{BigQueryError, ErrorKind, Place, TableFacts};
+    use quiz_bigquery::{BigQueryError, ErrorKind, TableFacts};
+    use quiz_lambda::config::BigQueryLocation;
 
     use super::{judge_dataset, judge_jobs, judge_table, silent};
     use crate::doctor::check::Status;
 
-    fn place() -> Place {
+    fn place() -> BigQueryLocation {
         let [project, dataset, location] = ["p", "assessments", "asia-south1"].map(str::to_owned);
-        Place { project, dataset, location, endpoint: None }
+        BigQueryLocation { project, dataset, location, endpoint: None }
     }
 
     fn refused() -> BigQueryError {

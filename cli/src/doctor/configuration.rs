@@ -1,6 +1,6 @@
-use notify_discord::DiscordSource;
 use quiz_domain::reports::ReportTable;
-use quiz_runtime::{ConfigError, Environment, SecretSource};
+use quiz_lambda::config::DiscordSource;
+use quiz_lambda::{ConfigError, Environment, SecretSource};
 
 use crate::doctor::arn::Arn;
 use crate::doctor::check::{Check, Finding, Group};
@@ -17,8 +17,8 @@ pub struct Settings {
     pub topics: Vec<Topic>,
     /// Why the topics are not all there.
     pub lacks_topics: bool,
-    pub warehouse: Part<sync_warehouse::Config>,
-    pub discord: Part<notify_discord::Config>,
+    pub warehouse: Part<quiz_lambda::config::WarehouseConfig>,
+    pub discord: Part<quiz_lambda::config::DiscordConfig>,
 }
 
 /// What belongs to a function that may not be configured here.
@@ -63,14 +63,14 @@ impl Settings {
     fn of(read: &dyn Fn() -> Environment) -> Self {
         let mut checks = vec![Group::Configuration.check("sync-reports", reports(read()))];
         let (finding, warehouse) = part("sync-warehouse", &WAREHOUSE, read, |env| {
-            let config = sync_warehouse::Config::read(env)?;
-            let place = &config.place;
+            let config = quiz_lambda::config::WarehouseConfig::read(env)?;
+            let place = &config.location;
             let found = format!("rows into {}.{} ({})", place.project, place.dataset, place.location);
             Ok((found, config))
         });
         checks.push(Group::Configuration.check("sync-warehouse", finding));
         let (finding, discord) = part("notify-discord", &DISCORD, read, |env| {
-            let config = notify_discord::Config::read(env)?;
+            let config = quiz_lambda::config::DiscordConfig::read(env)?;
             let by = match &config.discord {
                 DiscordSource::Webhook(_) => "a webhook",
                 DiscordSource::Bot { .. } => "a bot",
@@ -99,7 +99,7 @@ fn incomplete(function: &str, error: &ConfigError) -> Finding {
 }
 
 fn reports(env: Environment) -> Finding {
-    match sync_reports::Config::read(env) {
+    match quiz_lambda::config::ReportsConfig::read(env) {
         Ok(config) => {
             let formats = match (config.formats.v1, config.formats.v2) {
                 (true, true) => "v1 and v2",
@@ -165,7 +165,7 @@ fn topics(env: &Environment, sinks: usize) -> (Vec<Check>, Vec<Topic>) {
 }
 
 fn tables(env: &mut Environment, notice_memory: Option<&str>) -> Vec<TableSpec> {
-    let (names, formats) = (sync_reports::table_names(env), sync_reports::formats(env));
+    let (names, formats) = (quiz_lambda::config::table_names(env), quiz_lambda::config::formats(env));
     let mut tables = Vec::new();
     for table in ReportTable::ALL {
         if table != ReportTable::Students || formats.v2 {
@@ -173,14 +173,14 @@ fn tables(env: &mut Environment, notice_memory: Option<&str>) -> Vec<TableSpec> 
         }
     }
     tables.push(TableSpec::of_states(&env.or("SYNC_STATE_TABLE", "quiz_sync_state")));
-    tables.push(TableSpec::of_snapshots(&sync_reports::snapshots_table(env)));
+    tables.push(TableSpec::of_snapshots(&quiz_lambda::config::snapshots_table(env)));
     tables.extend(notice_memory.map(TableSpec::of_notice_memory));
     tables
 }
 
 #[cfg(test)]
 mod tests {
-    use quiz_runtime::Environment;
+    use quiz_lambda::Environment;
 
     use super::{Part, Settings};
     use crate::doctor::check::Status;

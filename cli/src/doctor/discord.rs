@@ -1,11 +1,15 @@
-use notify_discord::DiscordSource;
 use quiz_discord::{ChannelFacts, ChannelKind, DiscordClient, DiscordError};
-use quiz_runtime::Secret;
+use quiz_lambda::Secret;
+use quiz_lambda::config::DiscordSource;
 
 use crate::doctor::check::{Check, Finding, Group};
 use crate::doctor::patience::Patience;
 
-pub async fn check(config: &notify_discord::Config, secret: &Secret, patience: Patience) -> Vec<Check> {
+pub async fn check(
+    config: &quiz_lambda::config::DiscordConfig,
+    secret: &Secret,
+    patience: Patience,
+) -> Vec<Check> {
     let of = |name: &str, finding| Group::Discord.check(name, finding);
     let name = match &config.discord {
         DiscordSource::Webhook(_) => "webhook",

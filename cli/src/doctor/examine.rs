@@ -1,9 +1,9 @@
 use aws_config::SdkConfig;
 use futures::future::join_all;
-use notify_discord::DiscordSource;
 use quiz_dynamo::TableInspector;
-use quiz_runtime::SecretSource;
-use sync_warehouse::BigQueryCredentials;
+use quiz_lambda::SecretSource;
+use quiz_lambda::config::BigQueryCredentials;
+use quiz_lambda::config::DiscordSource;
 
 use crate::doctor::check::{Check, Finding, Group, Status};
 use crate::doctor::configuration::Settings;
@@ -42,7 +42,7 @@ impl Examiner<'_> {
         let mut checks = Vec::new();
         let mut config = None;
         if self.needs_aws() {
-            let asked = quiz_runtime::aws::config().await;
+            let asked = quiz_lambda::aws::config().await;
             checks = aws::check(&asked, self.patience).await;
             config = checks.iter().all(|check| check.finding.status != Status::Bad).then_some(asked);
         }

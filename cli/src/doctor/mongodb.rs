@@ -1,7 +1,7 @@
 use crate::ui::counted;
 use futures::future::join_all;
+use quiz_lambda::Secret;
 use quiz_mongo::{IndexFacts, MongoError, MongoInspector, Rights, ServerFacts};
-use quiz_runtime::Secret;
 
 use crate::doctor::check::{Check, Finding, Group};
 use crate::doctor::patience::Patience;

@@ -1,5 +1,5 @@
 use aws_config::SdkConfig;
-use quiz_runtime::{Secret, SecretError, SecretSource};
+use quiz_lambda::{Secret, SecretError, SecretSource};
 
 use crate::doctor::check::{Check, Finding, Group};
 use crate::doctor::patience::Patience;
@@ -79,7 +79,7 @@ fn judge(id: &str, error: &SecretError) -> Finding {
 
 #[cfg(test)]
 mod tests {
-    use quiz_runtime::{Secret, SecretError, SecretSource};
+    use quiz_lambda::{Secret, SecretError, SecretSource};
 
     use super::{Found, is_id, judge, read};
     use crate::doctor::check::Status;

@@ -2,8 +2,8 @@ use std::path::{Path, PathBuf};
 
 use anyhow::anyhow;
 use quiz_dynamo::DynamoStates;
+use quiz_lambda::Environment;
 use quiz_local::SqliteStore;
-use quiz_runtime::Environment;
 use quiz_sync_state::{Rules, StateError, StateKey, StateReader, SyncState};
 
 use crate::status::layout::first_sentence;
@@ -33,7 +33,7 @@ impl Source {
             });
         }
         let table = Environment::of_process().or("SYNC_STATE_TABLE", "quiz_sync_state");
-        let client = aws_sdk_dynamodb::Client::new(&quiz_runtime::aws::signed_in().await?);
+        let client = aws_sdk_dynamodb::Client::new(&quiz_lambda::aws::signed_in().await?);
         Ok(Self {
             reader: Box::new(DynamoStates::new(client, table)),
             file: None,

@@ -4,14 +4,14 @@ use async_trait::async_trait;
 use aws_config::SdkConfig;
 use quiz_discord::{DiscordClient, DiscordError, Post};
 use quiz_events::Backoff;
-use quiz_runtime::{Connector, Renewable, Secret};
+use quiz_lambda::{Connector, Renewable, Secret};
 use quiz_sns_sqs::SqsQueues;
 use tokio::time::Instant;
 
 use crate::batch::Notifier;
-use crate::config::{Config, DiscordSource};
 use crate::dynamo_memory::DynamoMemory;
 use crate::handler::Handler;
+use quiz_lambda::config::{DiscordConfig, DiscordSource};
 
 /// A Discord channel.
 #[async_trait]
@@ -34,12 +34,12 @@ impl Channel for DiscordClient {
 }
 
 /// The handler on Discord, DynamoDB and SQS.
-pub async fn connect(config: Config) -> Handler {
-    let aws = quiz_runtime::aws::config().await;
+pub async fn connect(config: DiscordConfig) -> Handler {
+    let aws = quiz_lambda::aws::config().await;
     let memory = DynamoMemory::new(aws_sdk_dynamodb::Client::new(&aws), config.memory_table);
     let queues = SqsQueues::new(aws_sdk_sqs::Client::new(&aws));
     let channel = Arc::new(LazyChannel::new(config.discord, config.endpoint, aws));
-    quiz_runtime::begin("the way to Discord", Arc::clone(&channel).ready());
+    quiz_lambda::begin("the way to Discord", Arc::clone(&channel).ready());
     let notifier = Notifier { channel, memory: Arc::new(memory), backoff: Backoff::default() };
     Handler::new(notifier, Arc::new(queues))
 }

@@ -10,7 +10,7 @@ use aws_sdk_dynamodb::types::{
     AttributeValue, KeysAndAttributes, ReturnValue, ReturnValuesOnConditionCheckFailure,
 };
 use jiff::{SignedDuration, Timestamp};
-use quiz_runtime::aws::answer_of;
+use quiz_lambda::aws::answer_of;
 
 use crate::memory::{CLAIM, Memory, MemoryError, Recalled, Shown, Tries};
 

@@ -2,7 +2,7 @@ use std::sync::Arc;
 
 use aws_lambda_events::sqs::{SqsBatchResponse, SqsEvent};
 use quiz_events::SourceQueues;
-use quiz_runtime::sqs;
+use quiz_lambda::sqs;
 use tokio::time::Instant;
 
 use crate::batch::Notifier;

@@ -1,7 +1,6 @@
 //! The Lambda notify-discord: SQS batches of notices become messages in a Discord channel.
 
 mod batch;
-mod config;
 mod connect;
 mod dynamo_memory;
 mod failure;
@@ -10,7 +9,6 @@ mod memory;
 mod shared_card;
 
 pub use batch::Notifier;
-pub use config::{Config, DiscordSource};
 pub use connect::{Channel, LazyChannel, connect};
 pub use dynamo_memory::DynamoMemory;
 pub use handler::Handler;

@@ -7,9 +7,10 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use common::{InMind, Notes, finished, handle};
-use notify_discord::{DiscordSource, LazyChannel, Notifier};
+use notify_discord::{LazyChannel, Notifier};
 use quiz_events::Backoff;
-use quiz_runtime::SecretSource;
+use quiz_lambda::SecretSource;
+use quiz_lambda::config::DiscordSource;
 use quiz_stack::{Action, Discord, DiscordRules, Gate, Stack, unique};
 
 /// A notifier whose webhook is in Secrets Manager, and the gate that sees how often the secret is read.

@@ -5,20 +5,20 @@ use std::time::Duration;
 use async_trait::async_trait;
 use quiz_dynamo::DynamoStates;
 use quiz_events::{Notices, SyncRequest};
+use quiz_lambda::Commit;
+use quiz_lambda::sync::{EmbeddedMetrics, LazyMongo};
 use quiz_mongo::{CompletedQuiz, LastAnswer, MongoCatalog};
 use quiz_pipeline::Metric;
 use quiz_pipeline::ports::{SourceError, SystemClock};
-use quiz_runtime::Commit;
 use quiz_sns_sqs::{EventTopic, PublishError, SnsNotices};
-use quiz_sync_function::{EmbeddedMetrics, LazyMongo};
 
-use crate::config::Config;
 use crate::pass::Reconciler;
 use crate::ports::{Answers, Events, PassMeter, Window};
+use quiz_lambda::config::ReconcileConfig;
 
 /// On MongoDB, DynamoDB and SNS, each connected to when it is first used; the way to MongoDB is begun at once.
-pub async fn connect(config: Config) -> Reconciler {
-    let aws = quiz_runtime::aws::config().await;
+pub async fn connect(config: ReconcileConfig) -> Reconciler {
+    let aws = quiz_lambda::aws::config().await;
     let sns = aws_sdk_sns::Client::new(&aws);
     let dynamodb = aws_sdk_dynamodb::Client::new(&aws);
     let commit = Commit::of_process();
@@ -28,7 +28,7 @@ pub async fn connect(config: Config) -> Reconciler {
         mongo: Arc::new(LazyMongo::new(source.mongodb_uri, source.mongodb_database, aws)),
         excluded_users: source.excluded_users,
     };
-    quiz_runtime::begin("the way to MongoDB", Arc::clone(&answers.mongo).ready());
+    quiz_lambda::begin("the way to MongoDB", Arc::clone(&answers.mongo).ready());
     Reconciler {
         states: Arc::new(DynamoStates::new(dynamodb, source.state_table)),
         answers: Arc::new(answers),

@@ -4,7 +4,6 @@
 
 mod asking;
 mod behind;
-mod config;
 mod connect;
 mod input;
 mod outages;
@@ -13,7 +12,6 @@ mod ports;
 mod telling;
 
 pub use behind::{BehindTest, Facts, Need, behind_tests};
-pub use config::{Config, Limits};
 pub use connect::connect;
 pub use input::lookback;
 pub use outages::{Outages, outages};

@@ -14,10 +14,10 @@ use thiserror::Error;
 use tokio::time::{Instant, timeout_at};
 
 use crate::behind::{BehindTest, Facts, behind_tests};
-use crate::config::Limits;
 use crate::outages::{Outages, outages};
 use crate::ports::{Answers, Events, PassMeter, States, Window};
 use crate::telling::{self, Titles};
+use quiz_lambda::config::PassLimits;
 
 /// What the function needs to tell and to answer once all is asked.
 const RESERVE: Duration = Duration::from_secs(5);
@@ -35,7 +35,7 @@ pub struct Reconciler {
     pub notices: Option<Arc<dyn Notices>>,
     pub meter: Arc<dyn PassMeter>,
     pub clock: Arc<dyn Clock>,
-    pub limits: Limits,
+    pub limits: PassLimits,
 }
 
 /// What a pass has done.

@@ -12,6 +12,7 @@ use common::{HOUR, MINUTE, World, key};
 use jiff::Timestamp;
 use quiz_domain::reports::ReportFormats;
 use quiz_events::{QueueMessage, SyncRequest};
+use quiz_lambda::config::PassLimits;
 use quiz_local::{DumpSource, MemoryQueue, QueueSettings, SqliteStore, drive};
 use quiz_mongo::LastAnswer;
 use quiz_pipeline::batch::{BatchHandler, BatchLimits};
@@ -20,7 +21,7 @@ use quiz_pipeline::{Coordinator, Engine, LogListener, ReportSink, Rules};
 use quiz_sample::{sapa, write_dump};
 use quiz_sns_sqs::PublishError;
 use quiz_sync_state::{LastRun, RunResult, Standing, SyncState, SyncStates};
-use reconcile::{Events, Limits, Reconciler, Summary};
+use reconcile::{Events, Reconciler, Summary};
 use tokio::time::Instant;
 
 struct ToQueue(Arc<MemoryQueue>);
@@ -70,7 +71,7 @@ async fn a_test_whose_messages_are_gone_is_synced_after_a_pass() {
         notices: Some(world.clone()),
         meter: world.clone(),
         clock: Arc::new(SystemClock),
-        limits: Limits { sinks: vec!["reports".to_owned()], ..Limits::default() },
+        limits: PassLimits { sinks: vec!["reports".to_owned()], ..PassLimits::default() },
     };
     let last = LastRun { result: Some(RunResult::Parked), finished_at: now - HOUR, ..LastRun::default() };
     let lost = SyncState { quiz_id, requested_through: now - HOUR, last, ..SyncState::default() };

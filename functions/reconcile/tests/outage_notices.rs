@@ -6,9 +6,10 @@ mod common;
 use common::{HOUR, MINUTE, NOW, Place, failed, key, parked, recovered, synced, time};
 use proptest::prelude::*;
 use quiz_events::{Notice, NoticeKind, Outage, OutageOver};
+use quiz_lambda::config::PassLimits;
 use quiz_pipeline::Dependency;
 use quiz_sync_state::{Failing, LastRun, Recovered, RunResult, StateKey, SyncState};
-use reconcile::{Limits, Outages, outages};
+use reconcile::{Outages, outages};
 
 const UNAVAILABLE: &str = "source_unavailable";
 
@@ -148,7 +149,7 @@ fn notices(place: &Place) -> Vec<Notice> {
 
 #[tokio::test]
 async fn pass_tells_of_an_outage_and_not_of_its_requests() {
-    let place = Place::new(Limits::default());
+    let place = Place::new(PassLimits::default());
     *place.world.is_down.lock().unwrap() = true;
     let by_outage = || parked_by(UNAVAILABLE, HOUR, 40 * MINUTE);
     place.plant("A_q", "reports", by_outage()).await;
@@ -174,7 +175,7 @@ async fn pass_tells_of_an_outage_and_not_of_its_requests() {
 /// Nothing can end its failure, so it would keep the card open for ever.
 #[tokio::test]
 async fn session_without_quiz_has_no_outage() {
-    let place = Place::new(Limits::default());
+    let place = Place::new(PassLimits::default());
     place.plant("A_q", "reports", parked_by(UNAVAILABLE, HOUR, 40 * MINUTE)).await;
     place.world.titles.lock().unwrap().clear();
     place.pass().await.unwrap();
@@ -183,7 +184,7 @@ async fn session_without_quiz_has_no_outage() {
 
 #[tokio::test]
 async fn first_pass_after_an_outage_requests_what_it_parked() {
-    let place = Place::new(Limits::default());
+    let place = Place::new(PassLimits::default());
     let by_outage = parked_by(UNAVAILABLE, 26 * HOUR, 5 * MINUTE);
     let asked_before = by_outage.ask_again("q", None, NOW - 24 * HOUR);
     place.plant("A_q", "reports", asked_before).await;

@@ -7,9 +7,10 @@ use std::time::Duration;
 
 use common::{HOUR, MINUTE, NOW, Place, key, parked, synced, time};
 use quiz_events::{BehindBecause, NoticeKind, SyncsRequested};
+use quiz_lambda::config::PassLimits;
 use quiz_mongo::CompletedQuiz;
 use quiz_sync_state::AskedAgain;
-use reconcile::{Limits, Summary};
+use reconcile::Summary;
 use tokio::time::Instant;
 
 fn asked_for(place: &Place) -> SyncsRequested {
@@ -24,7 +25,7 @@ fn asked_for(place: &Place) -> SyncsRequested {
 
 #[tokio::test]
 async fn a_parked_test_and_one_with_newer_answers_are_asked_for_once_each_and_told() {
-    let place = Place::new(Limits::default());
+    let place = Place::new(PassLimits::default());
     place.plant("A_q1", "reports", parked("q1", 40 * MINUTE)).await;
     place.plant("A_q1", "warehouse", parked("q1", 35 * MINUTE)).await;
     place.plant("B_q2", "reports", synced("q2", HOUR)).await;
@@ -66,7 +67,7 @@ async fn a_parked_test_and_one_with_newer_answers_are_asked_for_once_each_and_to
 
 #[tokio::test]
 async fn a_test_waits_longer_each_time_and_nothing_is_told_meanwhile() {
-    let place = Place::new(Limits::default());
+    let place = Place::new(PassLimits::default());
     place.plant("A_q1", "reports", parked("q1", 40 * MINUTE)).await;
     place.plant("A_q1", "warehouse", synced("q1", MINUTE)).await;
     let mut asked_at = Vec::new();
@@ -83,7 +84,7 @@ async fn a_test_waits_longer_each_time_and_nothing_is_told_meanwhile() {
 
 #[tokio::test]
 async fn of_two_passes_at_once_one_asks() {
-    let place = Place::new(Limits::default());
+    let place = Place::new(PassLimits::default());
     for test in 0..20 {
         let session = format!("S{test}_q");
         place.plant(&session, "reports", parked("q", 40 * MINUTE)).await;
@@ -99,7 +100,7 @@ async fn of_two_passes_at_once_one_asks() {
 
 #[tokio::test]
 async fn what_is_too_much_for_one_pass_is_left_to_the_next_the_oldest_first() {
-    let place = Place::new(Limits { tests: 2, ..Limits::default() });
+    let place = Place::new(PassLimits { tests: 2, ..PassLimits::default() });
     for (session, ago) in [("A_q", 40), ("B_q", 60), ("C_q", 50)] {
         place.plant(session, "reports", parked("q", ago * MINUTE)).await;
         place.plant(session, "warehouse", synced("q", MINUTE)).await;
@@ -113,7 +114,7 @@ async fn what_is_too_much_for_one_pass_is_left_to_the_next_the_oldest_first() {
 
 #[tokio::test]
 async fn an_event_that_is_not_taken_is_asked_for_by_the_next_pass() {
-    let place = Place::new(Limits::default());
+    let place = Place::new(PassLimits::default());
     for session in ["A_q", "B_q"] {
         place.plant(session, "reports", parked("q", 40 * MINUTE)).await;
         place.plant(session, "warehouse", synced("q", MINUTE)).await;
@@ -134,7 +135,7 @@ async fn an_event_that_is_not_taken_is_asked_for_by_the_next_pass() {
 
 #[tokio::test]
 async fn without_mongodb_the_states_are_looked_after_and_the_pass_fails() {
-    let place = Place::new(Limits::default());
+    let place = Place::new(PassLimits::default());
     place.plant("A_q", "reports", parked("q", 40 * MINUTE)).await;
     *place.world.is_down.lock().unwrap() = true;
     let error = place.pass().await.unwrap_err();
@@ -149,7 +150,7 @@ async fn without_mongodb_the_states_are_looked_after_and_the_pass_fails() {
 
 #[tokio::test]
 async fn a_session_without_a_quiz_is_left_alone() {
-    let place = Place::new(Limits::default());
+    let place = Place::new(PassLimits::default());
     place.plant("Mistyped_q", "reports", parked("q", 40 * MINUTE)).await;
     place.world.titles.lock().unwrap().clear();
     assert_eq!(place.pass().await.unwrap(), Summary::default());
@@ -158,7 +159,7 @@ async fn a_session_without_a_quiz_is_left_alone() {
 
 #[tokio::test]
 async fn a_quiz_that_no_sync_has_named_is_told_with_the_same_name_all_day() {
-    let place = Place::new(Limits::default());
+    let place = Place::new(PassLimits::default());
     place.plant("A_q1", "reports", synced("q1", MINUTE)).await;
     place.plant("A_q1", "warehouse", synced("q1", MINUTE)).await;
     for (quiz_id, ago) in [("q1", HOUR), ("lost", HOUR), ("under way", HOUR), ("lost yesterday", 23 * HOUR)] {
@@ -187,7 +188,7 @@ async fn a_quiz_that_no_sync_has_named_is_told_with_the_same_name_all_day() {
 
 #[tokio::test]
 async fn without_time_nothing_is_begun_and_the_pass_says_so() {
-    let place = Place::new(Limits::default());
+    let place = Place::new(PassLimits::default());
     place.plant("A_q", "reports", parked("q", 40 * MINUTE)).await;
     let lookback = Duration::from_hours(24);
     let error = place.reconciler.pass(lookback, Instant::now()).await.unwrap_err();
@@ -198,7 +199,7 @@ async fn without_time_nothing_is_begun_and_the_pass_says_so() {
 
 #[tokio::test]
 async fn a_test_that_is_taken_up_meanwhile_is_left_to_who_does_it() {
-    let place = Place::new(Limits::default());
+    let place = Place::new(PassLimits::default());
     place.plant("A_q", "reports", parked("q", 40 * MINUTE)).await;
     place.plant("A_q", "warehouse", parked("q", 40 * MINUTE)).await;
     *place.world.meanwhile.lock().unwrap() = Some((place.store.clone(), key("A_q", "reports")));

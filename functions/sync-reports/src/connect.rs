@@ -2,11 +2,11 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use quiz_dynamo::{DynamoSnapshots, DynamoStore, WriteLimits};
+use quiz_lambda::sync::Handler;
 use quiz_pipeline::batch::BatchLimits;
 use quiz_pipeline::{ReportSink, Rules};
-use quiz_sync_function::Handler;
 
-use crate::Config;
+use quiz_lambda::config::ReportsConfig;
 
 /// A run that is stopped keeps its lease until a write without an answer can no longer arrive, which takes up to
 /// [`Rules::late`]: three quarters of this are left for that.
@@ -18,13 +18,13 @@ const _: () = assert!(
 );
 
 /// The handler on MongoDB, DynamoDB and SQS.
-pub async fn connect(config: Config) -> Handler {
-    let aws = quiz_runtime::aws::config().await;
+pub async fn connect(config: ReportsConfig) -> Handler {
+    let aws = quiz_lambda::aws::config().await;
     let dynamo = aws_sdk_dynamodb::Client::new(&aws);
     let store = DynamoStore::new(dynamo.clone(), config.tables, WriteLimits::default());
     let snapshots = DynamoSnapshots::new(dynamo, config.snapshots_table, WriteLimits::default());
     let sink = Arc::new(ReportSink::new(Arc::new(store), config.formats));
     let limits =
         BatchLimits { stop_reserve: STOP_RESERVE, start_reserve: START_RESERVE, ..BatchLimits::default() };
-    quiz_sync_function::connect(aws, config.source, sink, Some(Arc::new(snapshots)), limits)
+    quiz_lambda::sync::connect(aws, config.source, sink, Some(Arc::new(snapshots)), limits)
 }

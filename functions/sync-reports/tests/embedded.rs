@@ -15,14 +15,14 @@ use std::time::Duration;
 use async_trait::async_trait;
 use quiz_domain::reports::{ReportFormats, ReportTable};
 use quiz_events::{Backoff, ParkCause, QueueMessage, SessionTarget};
+use quiz_lambda::sqs;
+use quiz_lambda::sync::Handler;
 use quiz_local::{DumpSource, MemoryQueue, QueueSettings, SoleQueue, SqliteStore, drive};
 use quiz_pipeline::batch::{BatchHandler, BatchLimits};
 use quiz_pipeline::ports::SystemClock;
 use quiz_pipeline::{Coordinator, Engine, Failure, Listener, ReportSink, Rules, SyncOutcome};
-use quiz_runtime::sqs;
 use quiz_sample::{SampleDocuments, sapa, write_dump};
 use quiz_suites::store::session_items;
-use quiz_sync_function::Handler;
 use tokio::time::Instant;
 
 #[derive(Default)]

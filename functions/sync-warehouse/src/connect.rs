@@ -5,24 +5,24 @@ use async_trait::async_trait;
 use aws_config::SdkConfig;
 use quiz_bigquery::{BigQueryWarehouse, Credentials, CredentialsSource, Settings};
 use quiz_events::Cause;
+use quiz_lambda::sync::Handler;
 use quiz_pipeline::WarehouseSink;
 use quiz_pipeline::batch::BatchLimits;
-use quiz_sync_function::Handler;
 
-use crate::{BigQueryCredentials, Config};
+use quiz_lambda::config::{BigQueryCredentials, WarehouseConfig};
 
 /// A load and a transaction take seconds, and longer where others write too.
 const COMMIT_RESERVE: Duration = Duration::from_mins(2);
 
 /// The handler on MongoDB, BigQuery and SQS.
-pub async fn connect(config: Config) -> Handler {
-    let aws = quiz_runtime::aws::config().await;
+pub async fn connect(config: WarehouseConfig) -> Handler {
+    let aws = quiz_lambda::aws::config().await;
     let credentials = FromAws { credentials: config.credentials, aws: aws.clone() };
-    let warehouse = BigQueryWarehouse::new(Settings::new(config.place), Arc::new(credentials));
-    quiz_runtime::begin("the way to BigQuery", warehouse.clone().ready());
+    let warehouse = BigQueryWarehouse::new(Settings::new(config.location), Arc::new(credentials));
+    quiz_lambda::begin("the way to BigQuery", warehouse.clone().ready());
     let sink = Arc::new(WarehouseSink::new(Arc::new(warehouse)));
     let limits = BatchLimits { commit_reserve: COMMIT_RESERVE, ..BatchLimits::default() };
-    quiz_sync_function::connect(aws, config.source, sink, None, limits)
+    quiz_lambda::sync::connect(aws, config.source, sink, None, limits)
 }
 
 /// The credentials, the key read from Secrets Manager when it is first needed, and again where Google refuses it.

@@ -1,11 +1,12 @@
 use anyhow::anyhow;
-use quiz_runtime::{Environment, sqs, telemetry};
-use sync_warehouse::{Config, connect};
+use quiz_lambda::config::WarehouseConfig;
+use quiz_lambda::{Environment, sqs, telemetry};
+use sync_warehouse::connect;
 
 #[tokio::main]
 async fn main() -> anyhow::Result<()> {
     telemetry::init();
-    let config = Config::read(Environment::of_process())?;
+    let config = WarehouseConfig::read(Environment::of_process())?;
     let handler = connect(config).await;
     let served = sqs::serve(|event, deadline| handler.handle(event, deadline)).await;
     served.map_err(|error| anyhow!(error))

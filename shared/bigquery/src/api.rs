@@ -13,22 +13,12 @@ use crate::answer;
 use crate::credentials::{Bearer, CredentialsSource};
 use crate::error::{BigQueryError, ErrorKind};
 use crate::upload::UploadSizes;
+use quiz_lambda::config::BigQueryLocation;
 
 const GOOGLE: &str = "https://bigquery.googleapis.com";
 const CONNECT: Duration = Duration::from_secs(5);
 /// One request; of an upload, one chunk.
 const REQUEST: Duration = Duration::from_mins(1);
-
-/// Where the tables are.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Place {
-    pub project: String,
-    pub dataset: String,
-    /// The dataset's: where jobs run.
-    pub location: String,
-    /// Of an emulator; Google's where it is none.
-    pub endpoint: Option<String>,
-}
 
 /// How a request that failed is tried again.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -68,7 +58,7 @@ impl Retries {
 /// BigQuery's REST API, with retries. The requests are sent here, with the client package's models: that package's error for
 /// an answer that is no JSON lacks the status.
 pub(crate) struct Api {
-    pub place: Place,
+    pub place: BigQueryLocation,
     pub retries: Retries,
     pub uploads: UploadSizes,
     pub http: reqwest::Client,
@@ -79,7 +69,7 @@ pub(crate) struct Api {
 
 impl Api {
     pub fn connect(
-        place: Place,
+        place: BigQueryLocation,
         retries: Retries,
         uploads: UploadSizes,
         credentials: Arc<dyn CredentialsSource>,
@@ -192,6 +182,6 @@ impl Api {
     }
 }
 
-fn endpoint(place: &Place) -> &str {
+fn endpoint(place: &BigQueryLocation) -> &str {
     place.endpoint.as_deref().unwrap_or(GOOGLE).trim_end_matches('/')
 }

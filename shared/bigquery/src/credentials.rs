@@ -9,7 +9,7 @@ use gcp_bigquery_client::yup_oauth2::{
     AuthorizedUserAuthenticator, ServiceAccountAuthenticator, ServiceAccountKey,
 };
 use quiz_events::Cause;
-use quiz_runtime::{Connector, Renewable};
+use quiz_lambda::{Connector, Renewable};
 
 use crate::error::{BigQueryError, ErrorKind};
 

@@ -9,11 +9,12 @@ use quiz_events::Backoff;
 use reqwest::Method;
 use serde_json::{Value, json};
 
-use crate::api::{Api, Place, Retries};
+use crate::api::{Api, Retries};
 use crate::credentials::Credentials;
 use crate::error::{BigQueryError, ErrorKind};
 use crate::upload::UploadSizes;
 use crate::{jobs, tables};
+use quiz_lambda::config::BigQueryLocation;
 
 /// What a sync does to the rows of a table.
 const ROW_PERMISSIONS: [&str; 3] =
@@ -41,7 +42,7 @@ pub struct BigQueryInspector(Api);
 impl BigQueryInspector {
     /// # Errors
     /// [`BigQueryError`] where Google gives no access token for the credentials.
-    pub async fn connect(place: Place, credentials: Credentials) -> Result<Self, BigQueryError> {
+    pub async fn connect(place: BigQueryLocation, credentials: Credentials) -> Result<Self, BigQueryError> {
         let api = Api::connect(place, RETRIES, UploadSizes::default(), Arc::new(credentials))?;
         api.bearer.token().await?;
         Ok(Self(api))

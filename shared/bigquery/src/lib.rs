@@ -14,7 +14,7 @@ mod tables;
 mod upload;
 mod warehouse;
 
-pub use api::{Place, Retries};
+pub use api::Retries;
 pub use credentials::{Credentials, CredentialsSource};
 pub use error::{BigQueryError, ErrorKind};
 pub use inspect::{BigQueryInspector, TableFacts};

@@ -9,11 +9,12 @@ use quiz_parquet::OpenStaging;
 use quiz_pipeline::ports::{StagedTest, Warehouse, WarehouseBatch, WarehouseError};
 use tokio::sync::{Mutex, OnceCell};
 
-use crate::api::{Api, Place, Retries};
+use crate::api::{Api, Retries};
 use crate::credentials::CredentialsSource;
 use crate::error::{BigQueryError, ErrorKind};
 use crate::upload::UploadSizes;
 use crate::{replace, tables};
+use quiz_lambda::config::BigQueryLocation;
 
 /// How long a staging table lives that no one drops: longer than any function runs.
 const STAGING_LIFE: SignedDuration = SignedDuration::from_hours(1);
@@ -21,7 +22,7 @@ const STAGING_LIFE: SignedDuration = SignedDuration::from_hours(1);
 /// How the warehouse is written.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Settings {
-    pub place: Place,
+    pub place: BigQueryLocation,
     pub retries: Retries,
     pub uploads: UploadSizes,
     /// Tries of a job that failed for no fault of its own: a transaction that lost to another, or that
@@ -32,7 +33,7 @@ pub struct Settings {
 
 impl Settings {
     #[must_use]
-    pub fn new(place: Place) -> Self {
+    pub fn new(place: BigQueryLocation) -> Self {
         Self {
             place,
             retries: Retries::default(),

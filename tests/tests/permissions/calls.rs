@@ -35,7 +35,7 @@ pub const CALLS: &[Calls] = &[
     ("shared/sns-sqs/src/events.rs", &["sns:Publish"], &[RECONCILE, OPERATOR]),
     // secrets
     (
-        "shared/runtime/src/secrets.rs",
+        "shared/lambda/src/secrets.rs",
         &["secretsmanager:GetSecretValue"],
         &[REPORTS, WAREHOUSE, DISCORD, RECONCILE, OPERATOR],
     ),
@@ -78,11 +78,11 @@ pub const CALLS: &[Calls] = &[
         ],
         &[OPERATOR],
     ),
-    ("cli/doctor/src/aws.rs", &["sts:GetCallerIdentity"], &[OPERATOR]),
-    ("cli/doctor/src/mappings.rs", &["lambda:ListEventSourceMappings"], &[OPERATOR]),
-    ("cli/doctor/src/queues.rs", &["sqs:GetQueueUrl", "sqs:GetQueueAttributes"], &[OPERATOR]),
+    ("cli/src/doctor/aws.rs", &["sts:GetCallerIdentity"], &[OPERATOR]),
+    ("cli/src/doctor/mappings.rs", &["lambda:ListEventSourceMappings"], &[OPERATOR]),
+    ("cli/src/doctor/queues.rs", &["sqs:GetQueueUrl", "sqs:GetQueueAttributes"], &[OPERATOR]),
     (
-        "cli/doctor/src/topics.rs",
+        "cli/src/doctor/topics.rs",
         &["sns:GetTopicAttributes", "sns:ListSubscriptionsByTopic", "sns:GetSubscriptionAttributes"],
         &[OPERATOR],
     ),

@@ -8,13 +8,14 @@ use std::time::Duration;
 use async_trait::async_trait;
 use jiff::Timestamp;
 use quiz_events::{Notice, Notices, SyncRequest};
+use quiz_lambda::config::PassLimits;
 use quiz_local::SqliteStore;
 use quiz_mongo::{CompletedQuiz, LastAnswer};
 use quiz_pipeline::Metric;
 use quiz_pipeline::ports::{Clock, SourceError};
 use quiz_sns_sqs::PublishError;
 use quiz_sync_state::{Failing, LastRun, Recovered, RunResult, StateKey, SyncState, SyncStates};
-use reconcile::{Answers, Events, Limits, PassError, PassMeter, Reconciler, Summary, Window};
+use reconcile::{Answers, Events, PassError, PassMeter, Reconciler, Summary, Window};
 use tokio::time::Instant;
 
 pub const MINUTE: i64 = 60_000;
@@ -131,7 +132,7 @@ pub struct Place {
 }
 
 impl Place {
-    pub fn new(limits: Limits) -> Self {
+    pub fn new(limits: PassLimits) -> Self {
         let folder = tempfile::tempdir().unwrap();
         let store = Arc::new(SqliteStore::open(folder.path().join("reports.db")).unwrap());
         let world = Arc::new(World { now: Mutex::new(NOW), ..World::default() });

@@ -10,6 +10,7 @@ use jiff::Timestamp;
 use notify_discord::Notifier;
 use quiz_domain::reports::ReportFormats;
 use quiz_events::{Backoff, MOST_RECEIVES, Notice, Notices, QueueMessage, SyncRequest};
+use quiz_lambda::config::PassLimits;
 use quiz_local::{MemoryQueue, ParquetWarehouse, QueueSettings, SqliteStore};
 use quiz_mongo::{CompletedQuiz, LastAnswer};
 use quiz_pipeline::batch::{BatchHandler, BatchLimits};
@@ -19,7 +20,7 @@ use quiz_pipeline::{
 };
 use quiz_sns_sqs::PublishError;
 use quiz_suites::exam::Documents;
-use reconcile::{Answers, Events, Limits, PassMeter, Reconciler, Window};
+use reconcile::{Answers, Events, PassMeter, Reconciler, Window};
 use tokio::time::Instant;
 
 use crate::discord::{Discord, Remembered};
@@ -181,7 +182,7 @@ impl Pipeline {
             notices: Some(told),
             meter: Arc::new(Unmeasured),
             clock: time.clone(),
-            limits: Limits::default(),
+            limits: PassLimits::default(),
         };
         let notifier = Notifier { channel: discord.clone(), memory, backoff: Backoff::default() };
         Self { time, documents, newest, store, rows, events, lanes, notices, discord, notifier, reconciler }

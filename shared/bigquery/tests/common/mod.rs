@@ -6,9 +6,10 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use jiff::Timestamp;
-use quiz_bigquery::{BigQueryWarehouse, Credentials, Place, Retries, Settings};
+use quiz_bigquery::{BigQueryWarehouse, Credentials, Retries, Settings};
 use quiz_domain::rows::WarehouseTable;
 use quiz_events::Backoff;
+use quiz_lambda::config::BigQueryLocation;
 use quiz_stack::{BIGQUERY_PROJECT, BigQuery, Stack, unique};
 use quiz_suites::warehouse::Rows;
 use serde_json::{Map, Value, json};
@@ -45,7 +46,7 @@ impl Dataset {
             retries: Retries { attempts: 6, backoff: quick },
             job_attempts: 30,
             job_backoff: quick,
-            ..Settings::new(Place {
+            ..Settings::new(BigQueryLocation {
                 project: BIGQUERY_PROJECT.to_owned(),
                 dataset: self.name.clone(),
                 location: "asia-south1".to_owned(),

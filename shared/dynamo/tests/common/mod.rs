@@ -58,7 +58,7 @@ pub fn quick() -> WriteLimits {
 /// A client as the functions make it, with the SDK's retries on.
 pub fn client(endpoint: &str) -> Client {
     let config = Config::builder()
-        .http_client(quiz_runtime::aws::http_client())
+        .http_client(quiz_lambda::aws::http_client())
         .behavior_version(BehaviorVersion::latest())
         .region(Region::new("ap-south-1"))
         .credentials_provider(Credentials::new("test", "test", None, None, "test"))

@@ -1,6 +1,7 @@
 use std::marker::PhantomData;
 use std::sync::Arc;
 
+use crate::{Connector, Renewable, Secret, SecretSource};
 use async_trait::async_trait;
 use aws_config::SdkConfig;
 use bson::{Bson, Document};
@@ -9,7 +10,6 @@ use futures::{StreamExt, TryStreamExt};
 use quiz_events::Cause;
 use quiz_mongo::{MongoCatalog, MongoError, MongoSource};
 use quiz_pipeline::ports::{AnswerSource, AttemptStream, DocumentStream, QuizDocuments, SourceError};
-use quiz_runtime::{Connector, Renewable, Secret, SecretSource};
 
 /// A client of MongoDB, made of a URI and the database's name.
 #[async_trait]
@@ -153,10 +153,10 @@ impl AnswerSource for LazyMongo<MongoSource> {
 
 #[cfg(test)]
 mod tests {
+    use crate::{Secret, SecretSource};
     use aws_config::SdkConfig;
     use quiz_mongo::MongoSource;
     use quiz_pipeline::ports::{AnswerSource, SourceError};
-    use quiz_runtime::{Secret, SecretSource};
 
     use super::LazyMongo;
 

@@ -4,11 +4,14 @@
 pub mod aws;
 mod background;
 mod commit;
+pub mod config;
 mod env;
 mod renewable;
 pub mod schedule;
 pub mod secrets;
 pub mod sqs;
+#[cfg(feature = "sync")]
+pub mod sync;
 pub mod telemetry;
 
 pub use background::begin;

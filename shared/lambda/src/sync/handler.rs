@@ -1,9 +1,9 @@
 use std::sync::Arc;
 
+use crate::sqs;
 use aws_lambda_events::sqs::{SqsBatchResponse, SqsEvent};
 use quiz_events::{SessionClock, SourceQueues};
 use quiz_pipeline::batch::BatchHandler;
-use quiz_runtime::sqs;
 use tokio::time::Instant;
 
 /// Answers Lambda's SQS events.

@@ -1,5 +1,6 @@
 use std::sync::Arc;
 
+use crate::Commit;
 use aws_config::SdkConfig;
 use quiz_dynamo::DynamoStates;
 use quiz_pipeline::batch::{BatchHandler, BatchLimits};
@@ -7,11 +8,10 @@ use quiz_pipeline::ports::{SnapshotStore, SystemClock};
 use quiz_pipeline::{
     Coordinator, Engine, Listener, LogListener, MetricsListener, NoticeListener, ResultSink, Snapshots,
 };
-use quiz_runtime::Commit;
 use quiz_sns_sqs::{SnsNotices, SqsQueues};
 
-use crate::mongo::LazyMongo;
-use crate::{EmbeddedMetrics, Handler, SourceSettings};
+use crate::sync::mongo::LazyMongo;
+use crate::sync::{EmbeddedMetrics, Handler, SourceSettings};
 
 /// The handler on MongoDB, SQS and a sink. Each is connected to when it is first used, but the way to MongoDB is begun
 /// at once: one that does not answer fails the messages that need it, with its cause. Without snapshots, or a commit
@@ -41,7 +41,7 @@ pub fn connect(
     let states = DynamoStates::new(aws_sdk_dynamodb::Client::new(&aws), settings.state_table);
     let coordinator = Coordinator::new(Arc::new(states), clock.clone(), sink.name(), settings.rules);
     let source = Arc::new(LazyMongo::new(settings.mongodb_uri, settings.mongodb_database, aws));
-    quiz_runtime::begin("the way to MongoDB", Arc::clone(&source).ready());
+    crate::begin("the way to MongoDB", Arc::clone(&source).ready());
     let engine = Engine::new(source, sink, clock.clone(), settings.excluded_users);
     let engine = match snapshots.zip(commit.hash()) {
         Some((store, commit)) => engine.with_snapshots(Snapshots::new(store, commit)),

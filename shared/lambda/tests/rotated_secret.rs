@@ -5,11 +5,11 @@ use std::time::Duration;
 
 use bson::{Bson, doc};
 use futures::TryStreamExt;
+use quiz_lambda::SecretSource;
+use quiz_lambda::sync::LazyMongo;
 use quiz_mongo::MongoSource;
 use quiz_pipeline::ports::{AnswerSource, AttemptBatch, SourceError};
-use quiz_runtime::SecretSource;
 use quiz_stack::{Action, Gate, Stack, insert, unique};
-use quiz_sync_function::LazyMongo;
 
 const QUIZ: &str = "6715f621e1eb083bfa9b56cc";
 /// Connections are given up so soon that the next operation signs in again.

@@ -1,14 +1,14 @@
+use crate::config::BigQueryLocation;
 use std::path::PathBuf;
 
-use quiz_bigquery::Place;
-use quiz_runtime::{ConfigError, Environment, SecretSource};
-use quiz_sync_function::SourceSettings;
+use crate::sync::SourceSettings;
+use crate::{ConfigError, Environment, SecretSource};
 
 /// What the function is told by its environment.
 #[derive(Debug)]
-pub struct Config {
+pub struct WarehouseConfig {
     pub source: SourceSettings,
-    pub place: Place,
+    pub location: BigQueryLocation,
     pub credentials: BigQueryCredentials,
 }
 
@@ -24,7 +24,7 @@ pub enum BigQueryCredentials {
     Nobody,
 }
 
-impl Config {
+impl WarehouseConfig {
     /// # Errors
     /// [`ConfigError`] with everything that is missing or wrong.
     pub fn read(mut env: Environment) -> Result<Self, ConfigError> {
@@ -33,7 +33,7 @@ impl Config {
             env.problem("BIGQUERY_PROJECT must be set".to_owned());
             String::new()
         });
-        let place = Place {
+        let location = BigQueryLocation {
             project,
             dataset: env.or("BIGQUERY_DATASET", "assessments"),
             location: env.or("BIGQUERY_LOCATION", "asia-south1"),
@@ -41,14 +41,14 @@ impl Config {
         };
         // they stand in paths and in SQL
         for (name, value, more) in
-            [("BIGQUERY_PROJECT", &place.project, "-:."), ("BIGQUERY_DATASET", &place.dataset, "_")]
+            [("BIGQUERY_PROJECT", &location.project, "-:."), ("BIGQUERY_DATASET", &location.dataset, "_")]
         {
             if !value.chars().all(|it| it.is_ascii_alphanumeric() || more.contains(it)) {
                 env.problem(format!("{name} holds a character that no such name has"));
             }
         }
-        let credentials = credentials(&env, place.endpoint.is_some());
-        env.finish(Self { source, place, credentials })
+        let credentials = credentials(&env, location.endpoint.is_some());
+        env.finish(Self { source, location, credentials })
     }
 }
 
@@ -64,14 +64,14 @@ fn credentials(env: &Environment, emulated: bool) -> BigQueryCredentials {
 
 #[cfg(test)]
 mod tests {
-    use super::{BigQueryCredentials, Config};
-    use quiz_runtime::{Environment, SecretSource};
+    use super::{BigQueryCredentials, WarehouseConfig};
+    use crate::{Environment, SecretSource};
 
     const URI: (&str, &str) = ("MONGODB_URI", "mongodb://localhost");
 
     #[test]
     fn everything_wrong_is_said_at_once() {
-        let error = Config::read(Environment::of([("BIGQUERY_DATASET", "a`; drop")])).unwrap_err();
+        let error = WarehouseConfig::read(Environment::of([("BIGQUERY_DATASET", "a`; drop")])).unwrap_err();
         assert_eq!(
             error.problems,
             [
@@ -85,7 +85,7 @@ mod tests {
     #[test]
     fn credentials_are_the_secret_s_else_google_s_own_and_none_for_an_emulator() {
         let project = ("BIGQUERY_PROJECT", "quiz-etl");
-        let of = |env| Config::read(env).unwrap().credentials;
+        let of = |env| WarehouseConfig::read(env).unwrap().credentials;
         assert_eq!(
             of(Environment::of([URI, project, ("BIGQUERY_CREDENTIALS_SECRET_ID", "key")])),
             BigQueryCredentials::Secret(SecretSource::ById("key".into()))
@@ -98,7 +98,7 @@ mod tests {
 
     #[test]
     fn the_dataset_is_in_mumbai_unless_said_otherwise() {
-        let config = Config::read(Environment::of([URI, ("BIGQUERY_PROJECT", "p")])).unwrap();
-        assert_eq!((&*config.place.dataset, &*config.place.location), ("assessments", "asia-south1"));
+        let config = WarehouseConfig::read(Environment::of([URI, ("BIGQUERY_PROJECT", "p")])).unwrap();
+        assert_eq!((&*config.location.dataset, &*config.location.location), ("assessments", "asia-south1"));
     }
 }

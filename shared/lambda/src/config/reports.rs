@@ -1,11 +1,11 @@
+use crate::sync::SourceSettings;
+use crate::{ConfigError, Environment};
 use quiz_domain::reports::{ReportFormats, ReportTable};
 use quiz_dynamo::TableNames;
-use quiz_runtime::{ConfigError, Environment};
-use quiz_sync_function::SourceSettings;
 
 /// What the function is told by its environment.
 #[derive(Debug)]
-pub struct Config {
+pub struct ReportsConfig {
     pub source: SourceSettings,
     pub formats: ReportFormats,
     pub tables: TableNames,
@@ -13,7 +13,7 @@ pub struct Config {
     pub snapshots_table: String,
 }
 
-impl Config {
+impl ReportsConfig {
     /// # Errors
     /// [`ConfigError`] with everything that is missing or wrong.
     pub fn read(mut env: Environment) -> Result<Self, ConfigError> {
@@ -62,13 +62,13 @@ pub fn snapshots_table(env: &Environment) -> String {
 
 #[cfg(test)]
 mod tests {
-    use super::Config;
+    use super::ReportsConfig;
+    use crate::Environment;
     use quiz_domain::reports::ReportFormats;
-    use quiz_runtime::Environment;
 
     #[test]
     fn only_the_mongodb_uri_must_be_given() {
-        let config = Config::read(Environment::of([("MONGODB_URI", "mongodb://localhost")])).unwrap();
+        let config = ReportsConfig::read(Environment::of([("MONGODB_URI", "mongodb://localhost")])).unwrap();
         assert_eq!(config.source.mongodb_database, "quiz");
         assert_eq!(config.tables.sections, "student_quiz_reports");
         assert_eq!(config.snapshots_table, "quiz_snapshots");
@@ -78,7 +78,7 @@ mod tests {
 
     #[test]
     fn everything_wrong_is_said_at_once() {
-        let error = Config::read(Environment::of([("REPORT_FORMATS", "v3")])).unwrap_err();
+        let error = ReportsConfig::read(Environment::of([("REPORT_FORMATS", "v3")])).unwrap_err();
         assert_eq!(
             error.problems,
             [

@@ -1,9 +1,9 @@
+use crate::{ConfigError, Environment, Secret, SecretSource};
 use quiz_discord::{DiscordError, Target};
-use quiz_runtime::{ConfigError, Environment, Secret, SecretSource};
 
 /// What the function is told by its environment.
 #[derive(Debug)]
-pub struct Config {
+pub struct DiscordConfig {
     pub discord: DiscordSource,
     /// Of a stub.
     pub endpoint: Option<String>,
@@ -21,7 +21,9 @@ pub enum DiscordSource {
 }
 
 impl DiscordSource {
-    pub(crate) fn secret(&self) -> &SecretSource {
+    /// The secret of the webhook or the bot.
+    #[must_use]
+    pub fn secret(&self) -> &SecretSource {
         match self {
             Self::Webhook(secret) | Self::Bot { token: secret, .. } => secret,
         }
@@ -40,7 +42,7 @@ impl DiscordSource {
     }
 }
 
-impl Config {
+impl DiscordConfig {
     /// # Errors
     /// [`ConfigError`] with everything that is missing or wrong.
     pub fn read(mut env: Environment) -> Result<Self, ConfigError> {
@@ -80,8 +82,8 @@ fn discord(env: &mut Environment) -> DiscordSource {
 
 #[cfg(test)]
 mod tests {
-    use super::{Config, DiscordSource};
-    use quiz_runtime::{Environment, Secret, SecretSource};
+    use super::{DiscordConfig, DiscordSource};
+    use crate::{Environment, Secret, SecretSource};
 
     #[test]
     fn webhook_stored_as_key_and_value_says_so() {
@@ -93,7 +95,8 @@ mod tests {
 
     #[test]
     fn a_webhook_or_a_bot_with_its_channel() {
-        let of = |env| Config::read(env).map(|it| it.discord).map_err(|error| error.problems.join("; "));
+        let of =
+            |env| DiscordConfig::read(env).map(|it| it.discord).map_err(|error| error.problems.join("; "));
         let webhook = of(Environment::of([("DISCORD_WEBHOOK_URL_SECRET_ID", "w")])).unwrap();
         assert_eq!(webhook, DiscordSource::Webhook(SecretSource::ById("w".into())));
         let token = ("DISCORD_TOKEN_SECRET_ID", "t");

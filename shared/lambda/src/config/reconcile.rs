@@ -1,7 +1,7 @@
 use std::time::Duration;
 
-use quiz_runtime::{ConfigError, Environment};
-use quiz_sync_function::SourceSettings;
+use crate::sync::SourceSettings;
+use crate::{ConfigError, Environment};
 use quiz_sync_state::{REPORTS, WAREHOUSE};
 
 /// What is too much for one pass is asked for by the next.
@@ -11,15 +11,15 @@ const LONGEST_SECONDS: u64 = 86_400;
 
 /// What the function is told by its environment.
 #[derive(Debug)]
-pub struct Config {
+pub struct ReconcileConfig {
     pub source: SourceSettings,
     pub events_topic: String,
-    pub limits: Limits,
+    pub limits: PassLimits,
 }
 
 /// What a pass may do, and when.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Limits {
+pub struct PassLimits {
     /// Tests asked for in one pass.
     pub tests: usize,
     /// How long answers are left alone: students may still be at it.
@@ -31,7 +31,7 @@ pub struct Limits {
     pub sinks: Vec<String>,
 }
 
-impl Default for Limits {
+impl Default for PassLimits {
     fn default() -> Self {
         Self {
             tests: 200,
@@ -42,7 +42,7 @@ impl Default for Limits {
     }
 }
 
-impl Config {
+impl ReconcileConfig {
     /// # Errors
     /// [`ConfigError`] with everything that is missing or wrong.
     pub fn read(mut env: Environment) -> Result<Self, ConfigError> {
@@ -56,8 +56,8 @@ impl Config {
     }
 }
 
-fn limits(env: &mut Environment) -> Limits {
-    let usual = Limits::default();
+fn limits(env: &mut Environment) -> PassLimits {
+    let usual = PassLimits::default();
     let wanted = format!("a whole number from 1 to {MOST_TESTS}");
     let tests = env.parsed("RECONCILE_LIMIT", usual.tests, &wanted);
     if !(1..=MOST_TESTS).contains(&tests) {
@@ -71,7 +71,7 @@ fn limits(env: &mut Environment) -> Limits {
     if sinks.is_empty() || !sinks.iter().all(|sink| usual.sinks.contains(sink)) {
         env.problem("RECONCILE_SINKS must be reports, warehouse or reports,warehouse".to_owned());
     }
-    Limits { tests, settle, grace, sinks }
+    PassLimits { tests, settle, grace, sinks }
 }
 
 fn seconds(env: &mut Environment, name: &str, default: Duration) -> Duration {
@@ -85,17 +85,17 @@ fn seconds(env: &mut Environment, name: &str, default: Duration) -> Duration {
 
 #[cfg(test)]
 mod tests {
-    use quiz_runtime::Environment;
+    use crate::Environment;
 
-    use super::{Config, Limits};
+    use super::{PassLimits, ReconcileConfig};
 
     const URI: (&str, &str) = ("MONGODB_URI", "mongodb://localhost");
     const TOPIC: (&str, &str) = ("EVENTS_TOPIC_ARN", "arn:aws:sns:ap-south-1:1:quiz-events");
 
     #[test]
     fn only_mongodb_and_the_topic_must_be_given() {
-        let config = Config::read(Environment::of([URI, TOPIC])).unwrap();
-        assert_eq!(config.limits, Limits::default());
+        let config = ReconcileConfig::read(Environment::of([URI, TOPIC])).unwrap();
+        assert_eq!(config.limits, PassLimits::default());
         assert_eq!(config.source.state_table, "quiz_sync_state");
         let given = Environment::of([
             URI,
@@ -105,7 +105,7 @@ mod tests {
             ("RECONCILE_GRACE_SECONDS", "60"),
             ("RECONCILE_SINKS", "reports"),
         ]);
-        let limits = Config::read(given).unwrap().limits;
+        let limits = ReconcileConfig::read(given).unwrap().limits;
         assert_eq!((limits.tests, limits.settle.as_secs(), limits.grace.as_secs()), (5, 0, 60));
         assert_eq!(limits.sinks, ["reports"]);
     }
@@ -119,7 +119,7 @@ mod tests {
             ("RECONCILE_SINKS", "reports,discord"),
         ]);
         assert_eq!(
-            Config::read(wrong).unwrap_err().problems,
+            ReconcileConfig::read(wrong).unwrap_err().problems,
             [
                 "MONGODB_URI or MONGODB_URI_SECRET_ID must be set",
                 "EVENTS_TOPIC_ARN must be set",

@@ -1,8 +1,8 @@
 use std::io::Write;
 
+use crate::Commit;
 use jiff::Timestamp;
 use quiz_pipeline::{Meter, Metric};
-use quiz_runtime::Commit;
 use serde_json::{Map, Value, json};
 
 const SINK: &str = "Sink";
@@ -61,9 +61,9 @@ impl EmbeddedMetrics {
 #[cfg(test)]
 mod tests {
     use super::{EmbeddedMetrics, SINK};
+    use crate::Commit;
     use jiff::Timestamp;
     use quiz_pipeline::METRICS;
-    use quiz_runtime::Commit;
     use serde_json::json;
 
     #[test]

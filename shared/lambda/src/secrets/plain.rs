@@ -24,7 +24,7 @@ impl Secret {
     /// [`NotPlain`] where it is JSON, in quotes, an assignment or several lines.
     ///
     /// ```
-    /// use quiz_runtime::{NotPlain, Secret};
+    /// use quiz_lambda::{NotPlain, Secret};
     /// assert_eq!(Secret::new("mongodb://host".into()).plain(), Ok("mongodb://host"));
     /// assert_eq!(Secret::new(r#"{"uri": "mongodb://host"}"#.into()).plain(), Err(NotPlain::Json));
     /// ```
