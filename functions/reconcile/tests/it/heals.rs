@@ -1,0 +1,94 @@
+//! A test whose messages are gone, on the embedded adapters: the pass asks for it, and the function that syncs does it.
+
+use std::collections::HashSet;
+use std::sync::Arc;
+use std::time::Duration;
+
+use crate::common::{HOUR, MINUTE, World, key};
+use async_trait::async_trait;
+use jiff::Timestamp;
+use quiz_domain::reports::ReportFormats;
+use quiz_events::{QueueMessage, SyncRequest};
+use quiz_lambda::config::PassLimits;
+use quiz_local::{DumpSource, MemoryQueue, QueueSettings, SqliteStore, drive};
+use quiz_mongo::LastAnswer;
+use quiz_pipeline::batch::{BatchHandler, BatchLimits};
+use quiz_pipeline::ports::SystemClock;
+use quiz_pipeline::{Coordinator, Engine, LogListener, ReportSink, Rules};
+use quiz_sample::{sapa, write_dump};
+use quiz_sns_sqs::PublishError;
+use quiz_sync_state::{LastRun, RunResult, Standing, SyncState, SyncStates};
+use reconcile::{Events, Reconciler, Summary};
+use tokio::time::Instant;
+
+struct ToQueue(Arc<MemoryQueue>);
+
+#[async_trait]
+impl Events for ToQueue {
+    async fn publish(&self, requests: &[SyncRequest]) -> Vec<Result<(), PublishError>> {
+        let send = |request: &SyncRequest| {
+            self.0.send(request.to_json().to_string(), Some(SyncRequest::TYPE));
+            Ok(())
+        };
+        requests.iter().map(send).collect()
+    }
+}
+
+fn batches(folder: &std::path::Path, store: &Arc<SqliteStore>) -> BatchHandler {
+    let dump = folder.join("dump");
+    write_dump(&dump, &sapa::documents().unwrap(), false).unwrap();
+    let clock = Arc::new(SystemClock);
+    let sink = Arc::new(ReportSink::new(store.clone(), ReportFormats { v1: true, v2: false }));
+    let source = Arc::new(DumpSource::open(&dump).unwrap());
+    BatchHandler {
+        coordinator: Coordinator::new(store.clone(), clock.clone(), "reports", Rules::embedded()),
+        sync: Arc::new(Engine::new(source, sink, clock.clone(), HashSet::new())),
+        listener: Arc::new(LogListener),
+        clock,
+        limits: BatchLimits::default(),
+    }
+}
+
+#[tokio::test]
+async fn a_test_whose_messages_are_gone_is_synced_after_a_pass() {
+    let folder = tempfile::tempdir().unwrap();
+    let store = Arc::new(SqliteStore::open(folder.path().join("reports.db")).unwrap());
+    let settings = QueueSettings { visibility_timeout: Duration::from_mins(10), max_receive_count: Some(3) };
+    let queue = Arc::new(MemoryQueue::new(settings, Arc::new(SystemClock)));
+    let now = Timestamp::now().as_millisecond();
+    let quiz_id = sapa::SESSION_ID.rsplit('_').next().unwrap().to_owned();
+    let world = Arc::new(World::default());
+    world.titles.lock().unwrap().insert(quiz_id.clone(), None);
+    let at = Timestamp::from_millisecond(now - 30 * MINUTE).unwrap();
+    world.answered.lock().unwrap().push(LastAnswer { quiz_id: quiz_id.clone(), at });
+    let reconciler = Reconciler {
+        states: store.clone(),
+        answers: world.clone(),
+        events: Arc::new(ToQueue(queue.clone())),
+        notices: Some(world.clone()),
+        meter: world.clone(),
+        clock: Arc::new(SystemClock),
+        limits: PassLimits { sinks: vec!["reports".to_owned()], ..PassLimits::default() },
+    };
+    let last = LastRun { result: Some(RunResult::Parked), finished_at: now - HOUR, ..LastRun::default() };
+    let lost = SyncState { quiz_id, requested_through: now - HOUR, last, ..SyncState::default() };
+    let key = key(sapa::SESSION_ID, "reports");
+    assert!(store.swap(&key, &SyncState::default(), &lost).await.unwrap());
+
+    let pass =
+        async || reconciler.pass(Duration::from_hours(24), Instant::now() + Duration::from_mins(5)).await;
+    assert_eq!(pass().await.unwrap().requested, 1);
+    assert_eq!(pass().await.unwrap().requested, 0, "it is on its way");
+    let batches = batches(folder.path(), &store);
+    let answer = |messages: Vec<QueueMessage>| {
+        let (batches, queue) = (&batches, &queue);
+        async move { batches.handle(&messages, &**queue, Instant::now() + Duration::from_mins(5)).await.failed }
+    };
+    drive(&queue, 10, answer, |_| {}).await;
+    let state = store.get(&key).await.unwrap();
+    let (standing, _) = state.standing(Timestamp::now().as_millisecond(), &Rules::embedded());
+    assert_eq!((standing, state.asked_again), (Standing::Synced, None));
+    assert!(state.last.takers > 0);
+    assert_eq!(pass().await.unwrap(), Summary::default());
+    assert_eq!(world.notices.lock().unwrap().len(), 1);
+}

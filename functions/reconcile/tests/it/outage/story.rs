@@ -1,0 +1,175 @@
+//! One outage, from an hour before it until all is healed.
+
+use std::collections::HashSet;
+use std::sync::Arc;
+use std::time::Duration;
+
+use fastrand::Rng;
+use quiz_domain::reports::ReportFormats;
+use quiz_events::SessionTarget;
+use quiz_local::{ParquetWarehouse, SqliteStore};
+use quiz_pipeline::ports::{Clock, Fence, Warehouse};
+use quiz_pipeline::{
+    Engine, ReportSink, ResultSink, RunScope, SessionRequest, SessionSync, Synced, WarehouseSink,
+    WrittenParts,
+};
+use quiz_suites::contents::{Contents, items, rows};
+use quiz_suites::exam::{Written, quiz_id, user};
+use serde_json::json;
+
+use crate::outage::gates::{Service, Time};
+use crate::outage::pipeline::Pipeline;
+
+const BEFORE: Duration = Duration::from_mins(45);
+/// A story that is not healed so long after its outage never is.
+const LONGEST: Duration = Duration::from_hours(6);
+const LOOK: Duration = Duration::from_secs(30);
+
+#[derive(Clone, Copy)]
+pub struct Outage {
+    pub down: &'static [Service],
+    pub lasts: Duration,
+}
+
+pub struct Outcome {
+    /// Test sessions that were not as they should be when the outage ended, in at least one sink.
+    pub late: usize,
+    /// Messages in dead-letter queues.
+    pub parked: usize,
+    /// Messages in queues when the outage ended.
+    pub waiting: usize,
+    pub healed_after: Duration,
+    /// Discord messages, and edits of them.
+    pub posted: usize,
+    pub edited: usize,
+}
+
+/// Students' completions: when, and of which test session. The second test session is not known before the outage: but
+/// where SNS is down, for then its id never reaches a queue, and reconcile can only name its quiz.
+fn completions(outage: Outage) -> Vec<(Duration, usize)> {
+    let during = |part: f64| BEFORE + outage.lasts.mul_f64(part);
+    let mut completions = vec![
+        (Duration::from_mins(5), 0),
+        (BEFORE.saturating_sub(Duration::from_secs(30)), 0),
+        (during(0.1), 0),
+        (during(0.1) + Duration::from_secs(20), 1),
+        (during(0.8), 1),
+        (during(0.95), 0),
+    ];
+    if outage.down.contains(&Service::Sns) {
+        completions.insert(1, (Duration::from_mins(10), 1));
+    }
+    completions
+}
+
+pub fn tell(outage: Outage) -> Outcome {
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_time().start_paused(true).build();
+    runtime.unwrap().block_on(async {
+        let until = BEFORE + outage.lasts;
+        let time = Arc::new(Time::start(outage.down, (BEFORE, until)));
+        let folder = tempfile::tempdir().unwrap();
+        let pipeline = Pipeline::new(time, folder.path());
+        tokio::select! {
+            () = pipeline.run() => panic!("functions do not end"),
+            outcome = watch(&pipeline, outage, until) => outcome,
+        }
+    })
+}
+
+async fn watch(pipeline: &Pipeline, outage: Outage, until: Duration) -> Outcome {
+    complete(pipeline, outage).await;
+    sleep_until(pipeline, until).await;
+    let waiting = pipeline.in_queues();
+    let right = [Right::of(pipeline, 0).await, Right::of(pipeline, 1).await];
+    let mut late = 0;
+    for test in &right {
+        late += usize::from(!test.is_there(pipeline).await);
+    }
+    let are_there = async || right[0].is_there(pipeline).await && right[1].is_there(pipeline).await;
+    while pipeline.in_queues() > 0 || !are_there().await {
+        let left = pipeline.in_queues();
+        assert!(pipeline.time.elapsed() < until + LONGEST, "not healed, {left} messages in queues");
+        tokio::time::sleep(LOOK).await;
+    }
+    let healed_after = pipeline.time.elapsed().saturating_sub(until);
+    // two more passes of reconcile change nothing
+    sleep_until(pipeline, pipeline.time.elapsed() + Duration::from_mins(31)).await;
+    assert!(pipeline.in_queues() == 0 && are_there().await);
+    for (notice, times) in &*pipeline.discord.posted.lock().unwrap() {
+        assert_eq!(*times, 1, "{notice}");
+    }
+    let (posts, edits) = (pipeline.discord.posts.lock().unwrap(), pipeline.discord.edits.lock().unwrap());
+    Outcome { late, parked: pipeline.parked(), waiting, healed_after, posted: *posts, edited: *edits }
+}
+
+async fn sleep_until(pipeline: &Pipeline, at: Duration) {
+    tokio::time::sleep(at.saturating_sub(pipeline.time.elapsed())).await;
+}
+
+/// The students' day: each attempt is in MongoDB before its completion is published.
+async fn complete(pipeline: &Pipeline, outage: Outage) {
+    let mut rng = Rng::with_seed(outage.lasts.as_secs());
+    for (number, (at, test)) in completions(outage).into_iter().enumerate() {
+        sleep_until(pipeline, at).await;
+        let now = pipeline.now();
+        let answers = [rng.i32(0..3), rng.i32(0..3)];
+        pipeline.documents.write(Written { test, user: number, number, answers, ended: true }, now);
+        pipeline.newest.answers.lock().unwrap().insert(quiz_id(test), now);
+        let body = json!({
+            "type": "quiz.completed", "session_id": session_id(test), "user_id": user(number),
+            "completed_at": now.to_string(),
+        });
+        // what SNS does not take, the Quiz Engine does not send again
+        pipeline.events.publish(&body.to_string(), Some("quiz.completed")).await;
+    }
+}
+
+fn session_id(test: usize) -> String {
+    format!("Session{test}_{}", quiz_id(test))
+}
+
+/// What both sinks must hold of a test session: what a quiet run gives.
+struct Right {
+    session_id: String,
+    items: Contents,
+    rows: Contents,
+}
+
+impl Right {
+    async fn of(pipeline: &Pipeline, test: usize) -> Self {
+        let session_id = session_id(test);
+        let store = Arc::new(SqliteStore::open(":memory:").unwrap());
+        let formats = ReportFormats { v1: true, v2: true };
+        quiet_run(pipeline, Arc::new(ReportSink::new(store.clone(), formats)), test).await;
+        let folder = tempfile::tempdir().unwrap();
+        let parquet = ParquetWarehouse::new(folder.path());
+        let warehouse: Arc<dyn Warehouse> = Arc::new(parquet.clone());
+        quiet_run(pipeline, Arc::new(WarehouseSink::new(warehouse)), test).await;
+        let items = items(&*store, &session_id).await;
+        let rows = rows(|table| parquet.file(table, &session_id));
+        Self { session_id, items, rows }
+    }
+
+    async fn is_there(&self, pipeline: &Pipeline) -> bool {
+        items(&*pipeline.store, &self.session_id).await == self.items
+            && rows(|table| pipeline.rows.file(table, &self.session_id)) == self.rows
+    }
+}
+
+async fn quiet_run(pipeline: &Pipeline, sink: Arc<dyn ResultSink>, test: usize) {
+    let target = SessionTarget { session_id: session_id(test), quiz_id: quiz_id(test) };
+    let engine = Engine::new(pipeline.documents.clone(), sink, pipeline.time.clone(), HashSet::new());
+    let scope = RunScope {
+        generation: 1,
+        read_started_at: pipeline.time.now(),
+        rewrite: false,
+        fence: Fence::open(),
+        written: WrittenParts::default(),
+    };
+    let batch = engine.begin().unwrap();
+    if let Synced::Staged(outcome) = batch.sync(&SessionRequest::new(target), &scope).await.unwrap() {
+        for committed in batch.commit(vec![outcome]).await {
+            committed.unwrap();
+        }
+    }
+}

@@ -1,0 +1,256 @@
+//! Which services are down, as the sync states show it.
+
+use crate::common::{HOUR, MINUTE, NOW, Place, failed, key, parked, recovered, synced, time};
+use proptest::prelude::*;
+use quiz_events::{Notice, NoticeKind, Outage, OutageOver};
+use quiz_lambda::config::PassLimits;
+use quiz_pipeline::Dependency;
+use quiz_sync_state::{Failing, LastRun, Recovered, RunResult, StateKey, SyncState};
+use reconcile::{Outages, outages};
+
+const UNAVAILABLE: &str = "source_unavailable";
+
+fn of(states: &[(&str, &str, SyncState)]) -> Outages {
+    let states: Vec<_> =
+        states.iter().map(|(session, sink, state)| (key(session, sink), state.clone())).collect();
+    outages(&states, NOW)
+}
+
+fn only(states: &[(&str, &str, SyncState)]) -> Outage {
+    let found = of(states);
+    assert_eq!((found.open.len(), found.over.len()), (1, 0), "{found:?}");
+    found.open[0].1.clone()
+}
+
+#[test]
+fn outage_counts_sessions_of_both_sinks_once() {
+    let outage = only(&[
+        ("A", "reports", failed(UNAVAILABLE, 2 * HOUR, 9 * MINUTE)),
+        ("A", "warehouse", failed(UNAVAILABLE, HOUR, 8 * MINUTE)),
+        ("B", "reports", failed("source_refused", 3 * HOUR, 7 * MINUTE)),
+        ("C", "reports", parked_by(UNAVAILABLE, HOUR, 30 * MINUTE)),
+        ("D", "reports", synced("q", 4 * HOUR)),
+        ("E", "reports", failed("malformed_quiz", 5 * HOUR, MINUTE)),
+    ]);
+    let expected = Outage {
+        dependency: "MongoDB".into(),
+        since: time(NOW - 3 * HOUR),
+        waiting: 2,
+        parked: 1,
+        sinks: vec!["reports".into(), "warehouse".into()],
+        error_code: "source_refused".into(),
+        error: "no answer".into(),
+        failed_at: time(NOW - 7 * MINUTE),
+        worked_at: Some(time(NOW - 4 * HOUR)),
+    };
+    assert_eq!(outage, expected);
+}
+
+fn parked_by(code: &str, failing: i64, ago: i64) -> SyncState {
+    let failing = Some(Failing { since: NOW - failing, code: code.into() });
+    SyncState { failing, ..parked("q", ago) }
+}
+
+#[test]
+fn each_service_has_an_outage_of_its_own() {
+    let found = of(&[
+        ("A", "reports", failed("sink_failed", HOUR, MINUTE)),
+        ("A", "warehouse", failed("sink_failed", HOUR, MINUTE)),
+        ("B", "reports", failed("follow_up_not_sent", HOUR, MINUTE)),
+    ]);
+    let services: Vec<_> =
+        found.open.iter().map(|(dependency, it)| (*dependency, it.sinks.join(","))).collect();
+    let named = |dependency, sink: &str| (dependency, sink.to_owned());
+    assert_eq!(
+        services,
+        [
+            named(Dependency::DynamoDb, "reports"),
+            named(Dependency::BigQuery, "warehouse"),
+            named(Dependency::Sqs, "reports"),
+        ]
+    );
+}
+
+#[test]
+fn failure_of_a_moment_is_no_outage() {
+    let open = |ago| of(&[("A", "reports", failed(UNAVAILABLE, ago, MINUTE))]).open.len();
+    assert_eq!((open(5 * MINUTE - 1), open(5 * MINUTE)), (0, 1));
+    let over = |lasted| of(&[("A", "reports", recovered(UNAVAILABLE, lasted, 0))]).over.len();
+    assert_eq!((over(5 * MINUTE - 1), over(5 * MINUTE)), (0, 1));
+    let then_a_moment = of(&[
+        ("A", "reports", recovered(UNAVAILABLE, 30 * MINUTE, 10 * MINUTE)),
+        ("B", "reports", recovered(UNAVAILABLE, MINUTE, 0)),
+    ]);
+    assert_eq!(then_a_moment.over[0].until, time(NOW - 10 * MINUTE));
+}
+
+#[test]
+fn session_that_failed_before_the_outage_does_not_say_since_when() {
+    let outage = only(&[
+        ("old", "reports", failed(UNAVAILABLE, 200 * HOUR, MINUTE)),
+        ("new", "reports", failed(UNAVAILABLE, HOUR, MINUTE)),
+        ("fine", "reports", synced("q", 2 * HOUR)),
+    ]);
+    assert_eq!((outage.since, outage.waiting), (time(NOW - HOUR), 2));
+}
+
+#[test]
+fn failure_that_nothing_comes_after_is_forgotten() {
+    let forced = |state| SyncState { requested_through: 1, synced_through: NOW - 9 * HOUR, ..state };
+    let open = |state: SyncState| of(&[("A", "reports", forced(state))]).open.len();
+    let parked = parked_by(UNAVAILABLE, HOUR, HOUR);
+    assert_eq!(open(parked.clone()), 0, "reconcile does not request it");
+    assert_eq!(open(SyncState { progress: Some("half".into()), ..parked }), 1);
+    assert_eq!(open(failed(UNAVAILABLE, 3 * HOUR, HOUR)), 1);
+    assert_eq!(open(failed(UNAVAILABLE, 3 * HOUR, 2 * HOUR)), 0);
+}
+
+#[test]
+fn outage_is_over_once_no_session_waits() {
+    let healed = [
+        ("A", "reports", recovered(UNAVAILABLE, 3 * HOUR, 20 * MINUTE)),
+        ("A", "warehouse", recovered(UNAVAILABLE, 2 * HOUR, 10 * MINUTE)),
+        ("B", "reports", recovered("source_refused", HOUR, 15 * MINUTE)),
+        // an earlier failure of a moment
+        ("C", "reports", recovered(UNAVAILABLE, 119 * MINUTE, 118 * MINUTE)),
+        ("D", "reports", recovered("malformed_quiz", 9 * HOUR, MINUTE)),
+    ];
+    let expected = OutageOver {
+        dependency: "MongoDB".into(),
+        since: time(NOW - 3 * HOUR),
+        until: time(NOW - 10 * MINUTE),
+        synced: 3,
+        sinks: vec!["reports".into(), "warehouse".into()],
+    };
+    let found = of(&healed);
+    assert_eq!((found.open.len(), &found.over[..]), (0, &[expected][..]));
+    let mut one_waits = healed.to_vec();
+    one_waits.push(("E", "warehouse", failed(UNAVAILABLE, MINUTE, MINUTE)));
+    assert_eq!(of(&one_waits), Outages::default(), "neither over nor open for long enough");
+    let long_ago = recovered(UNAVAILABLE, 3 * HOUR, 2 * HOUR);
+    assert_eq!(of(&[("A", "reports", long_ago)]), Outages::default());
+}
+
+#[test]
+fn blip_before_an_outage_does_not_lengthen_it() {
+    let found = of(&[
+        ("A", "reports", recovered(UNAVAILABLE, 30 * MINUTE, 10 * MINUTE)),
+        ("B", "reports", recovered(UNAVAILABLE, 119 * MINUTE, 110 * MINUTE)),
+    ]);
+    assert_eq!((found.over[0].since, found.over[0].synced), (time(NOW - 30 * MINUTE), 1));
+}
+
+fn notices(place: &Place) -> Vec<Notice> {
+    std::mem::take(&mut *place.world.notices.lock().unwrap())
+}
+
+#[tokio::test]
+async fn pass_tells_of_an_outage_and_not_of_its_requests() {
+    let place = Place::new(PassLimits::default());
+    *place.world.is_down.lock().unwrap() = true;
+    let by_outage = || parked_by(UNAVAILABLE, HOUR, 40 * MINUTE);
+    place.plant("A_q", "reports", by_outage()).await;
+    place.plant("A_q", "warehouse", by_outage()).await;
+    place.pass().await.unwrap_err();
+    assert_eq!(place.world.sessions_published(), ["A_q"], "its messages wait for the end of the outage");
+    let sent = notices(&place);
+    assert_eq!((sent.len(), &*sent[0].id), (1, "outage.open:MongoDB:1795250164000"));
+    let NoticeKind::OutageOpen(outage) = &sent[0].kind else { panic!("{sent:?}") };
+    assert_eq!((outage.waiting, outage.parked), (0, 1));
+
+    // a test session with a cause of its own has its notice
+    place.plant("B_q", "reports", parked("q", 40 * MINUTE)).await;
+    place.plant("B_q", "warehouse", synced("q", MINUTE)).await;
+    place.later(15 * MINUTE);
+    place.pass().await.unwrap_err();
+    let sent = notices(&place);
+    assert_eq!(&*sent[0].id, "outage.open:MongoDB:1795251064000");
+    let NoticeKind::SyncsRequested(requested) = &sent[1].kind else { panic!("{sent:?}") };
+    assert_eq!((sent.len(), requested.count, &*requested.tests[0].session_id), (2, 1, "B_q"));
+}
+
+/// Nothing can end its failure, so it would keep the card open for ever.
+#[tokio::test]
+async fn session_without_quiz_has_no_outage() {
+    let place = Place::new(PassLimits::default());
+    place.plant("A_q", "reports", parked_by(UNAVAILABLE, HOUR, 40 * MINUTE)).await;
+    place.world.titles.lock().unwrap().clear();
+    place.pass().await.unwrap();
+    assert_eq!(notices(&place), []);
+}
+
+#[tokio::test]
+async fn first_pass_after_an_outage_requests_what_it_parked() {
+    let place = Place::new(PassLimits::default());
+    let by_outage = parked_by(UNAVAILABLE, 26 * HOUR, 5 * MINUTE);
+    let asked_before = by_outage.ask_again("q", None, NOW - 24 * HOUR);
+    place.plant("A_q", "reports", asked_before).await;
+    place.plant("A_q", "warehouse", synced("q", MINUTE)).await;
+    assert_eq!(place.pass().await.unwrap().requested, 1);
+    place.later(15 * MINUTE);
+    assert_eq!(place.pass().await.unwrap().requested, 0, "its message is in the queue");
+    notices(&place);
+
+    let before = place.state("A_q", "reports").await;
+    let healed = recovered(UNAVAILABLE, 26 * HOUR, 0);
+    let healed = SyncState { recovered: healed.recovered, ..synced("q", 0) };
+    assert!(place.swap("A_q", "reports", &before, &healed).await);
+    for _ in 0..2 {
+        place.pass().await.unwrap();
+        let sent = notices(&place);
+        let NoticeKind::OutageOver(over) = &sent[0].kind else { panic!("{sent:?}") };
+        assert_eq!((sent.len(), over.synced, &*over.dependency), (1, 1, "MongoDB"));
+        place.later(15 * MINUTE);
+    }
+}
+
+prop_compose! {
+    fn any_state()(
+        code in prop_oneof![Just(UNAVAILABLE), Just("sink_failed"), Just("malformed_quiz")],
+        result in prop_oneof![Just(RunResult::Finished), Just(RunResult::Failed), Just(RunResult::Parked)],
+        since in 0..6 * HOUR,
+        lasting in 0..6 * HOUR,
+        requested in 0..6 * HOUR,
+        synced in 0..6 * HOUR,
+    ) -> SyncState {
+        let (since, ended) = (NOW - since, (NOW - since + lasting).min(NOW));
+        let last = LastRun { result: Some(result), finished_at: ended, ..LastRun::default() };
+        let (code, is_finished) = (code.to_owned(), result == RunResult::Finished);
+        SyncState {
+            revision: 1,
+            requested_through: NOW - requested,
+            synced_through: NOW - synced,
+            last,
+            failing: (!is_finished).then(|| Failing { since, code: code.clone() }),
+            recovered: is_finished.then_some(Recovered { since, at: ended, code }),
+            ..SyncState::default()
+        }
+    }
+}
+
+proptest! {
+    #[test]
+    fn a_service_is_down_or_works_again_and_not_both(
+        states in prop::collection::vec((0..4, any::<bool>(), any_state()), 0..9),
+    ) {
+        let named = |(session, is_report, state): (i32, bool, SyncState)| {
+            let sink = if is_report { "reports" } else { "warehouse" };
+            (StateKey { session_id: format!("s{session}"), sink: sink.into() }, state)
+        };
+        let states: Vec<_> = states.into_iter().map(named).collect();
+        let found = outages(&states, NOW);
+        let open = found.open.iter().map(|(_, outage)| &outage.dependency);
+        let mut names: Vec<&String> = open.chain(found.over.iter().map(|over| &over.dependency)).collect();
+        let count = names.len();
+        names.sort();
+        names.dedup();
+        prop_assert_eq!(names.len(), count);
+        for (_, outage) in &found.open {
+            prop_assert!((1..=4).contains(&(outage.waiting + outage.parked)));
+            prop_assert!(outage.since <= outage.failed_at && outage.failed_at <= time(NOW));
+        }
+        for over in &found.over {
+            prop_assert!(over.since <= over.until && over.synced > 0);
+        }
+    }
+}

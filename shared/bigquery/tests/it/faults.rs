@@ -1,0 +1,219 @@
+//! What goes wrong between here and BigQuery, by a gate in front of local-bigquery.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+
+use crate::common::Dataset;
+use quiz_bigquery::{BigQueryWarehouse, Credentials, UploadSizes};
+use quiz_domain::rows::WarehouseTable;
+use quiz_pipeline::ports::{StagedTest, Warehouse, WarehouseError};
+use quiz_stack::{Action, Gate, GateRequest, Stack};
+use quiz_suites::warehouse::{Rows, Sample, write};
+use serde_json::json;
+
+async fn gate(rule: impl Fn(&GateRequest) -> Action + Send + Sync + 'static) -> Gate {
+    Gate::start(Stack::get().await.unwrap().bigquery_endpoint(), rule).unwrap()
+}
+
+fn reply(status: u16, body: &serde_json::Value) -> Action {
+    Action::Reply { status, content_type: "application/json", body: body.to_string() }
+}
+
+fn html(status: u16) -> Action {
+    let body = "<html><title>Sign in</title></html>".to_owned();
+    Action::Reply { status, content_type: "text/html", body }
+}
+
+fn refusal(status: u16, reason: &str, message: &str) -> Action {
+    let errors = json!([{"reason": reason, "message": message, "domain": "global"}]);
+    let status_text = "PERMISSION_DENIED";
+    reply(
+        status,
+        &json!({"error": {"code": status, "message": message, "errors": errors, "status": status_text}}),
+    )
+}
+
+fn text(request: &GateRequest) -> String {
+    String::from_utf8_lossy(&request.body).into_owned()
+}
+
+/// Writes three tests and tells how each ended.
+async fn results(warehouse: &BigQueryWarehouse, sessions: &[&str]) -> Vec<Result<(), WarehouseError>> {
+    let batch = warehouse.begin().unwrap();
+    let mut tests: Vec<StagedTest> = Vec::new();
+    for session in sessions {
+        tests.push(Sample::scored(session, 0..3).stage(&*batch).await);
+    }
+    batch.replace(&tests).await
+}
+
+async fn error(warehouse: &BigQueryWarehouse) -> WarehouseError {
+    results(warehouse, &["s"]).await.remove(0).unwrap_err()
+}
+
+#[tokio::test]
+async fn an_endpoint_that_answers_503_four_times_then_works() {
+    let dataset = Dataset::new().await;
+    let busy = || refusal(503, "backendError", "Error encountered during execution. Retrying may solve it.");
+    let gate = gate(move |request| if request.index < 4 { busy() } else { Action::Forward }).await;
+    write(&dataset.behind(gate.url()), &[Sample::scored("s", 0..3)]).await;
+    assert_eq!(dataset.rows(WarehouseTable::QuestionResponses, "s").await.len(), 9);
+}
+
+#[tokio::test]
+async fn a_page_instead_of_json_is_told_as_one_and_does_not_stop_what_follows() {
+    let dataset = Dataset::new().await;
+    for (status, named) in
+        [(200, "status 200 OK"), (403, "status 403 Forbidden"), (503, "status 503 Service Unavailable")]
+    {
+        let pages = gate(move |_| html(status)).await;
+        let told = error(&dataset.behind(pages.url())).await;
+        assert!(told.is_retryable(), "{told}");
+        let rest = " with a body that is not the JSON of BigQuery's API: check BIGQUERY_ENDPOINT";
+        assert!(told.to_string().contains(&format!("{named}{rest}")), "{told}");
+    }
+    let some = gate(|request| if request.index % 3 == 0 { html(502) } else { Action::Forward }).await;
+    write(&dataset.behind(some.url()), &[Sample::scored("s", 0..3)]).await;
+    assert_eq!(dataset.rows(WarehouseTable::QuestionResponses, "s").await.len(), 9);
+}
+
+#[tokio::test]
+async fn a_missing_permission_is_named_and_not_asked_for_again() {
+    let dataset = Dataset::new().await;
+    let message = "Access Denied: Table p:d.test_responses: Permission bigquery.tables.get denied";
+    let gate = gate(move |_| refusal(403, "accessDenied", message)).await;
+    let told = error(&dataset.behind(gate.url())).await;
+    assert!(matches!(told, WarehouseError::Refused { .. }), "{told}");
+    assert!(told.to_string().contains(message), "{told}");
+    assert_eq!(gate.requests().len(), 1);
+}
+
+#[tokio::test]
+async fn answers_that_are_lost_load_and_replace_nothing_twice() {
+    let dataset = Dataset::new().await;
+    // the first try of each call that starts a job gets through, and its answer does not
+    let calls = AtomicUsize::new(0);
+    let gate = gate(move |request| {
+        let starts = request.method == "POST" && request.path_and_query.contains("/jobs");
+        let lost = starts && calls.fetch_add(1, Ordering::SeqCst).is_multiple_of(2);
+        if lost { Action::CutAfterForwarding } else { Action::Forward }
+    })
+    .await;
+    write(&dataset.behind(gate.url()), &[Sample::scored("s", 0..3), Sample::scored("t", 0..3)]).await;
+    assert_eq!(dataset.jobs().await, ["commit_1", "load_1", "tables"]);
+    for session in ["s", "t"] {
+        assert_eq!(dataset.rows(WarehouseTable::QuestionResponses, session).await.len(), 9);
+    }
+}
+
+#[tokio::test]
+async fn a_large_file_goes_in_chunks_and_goes_on_where_it_was_cut() {
+    let dataset = Dataset::new().await;
+    let puts = AtomicUsize::new(0);
+    let gate = gate(move |request| match request.method.as_str() {
+        "PUT" => match puts.fetch_add(1, Ordering::SeqCst) % 5 {
+            1 => Action::Cut,
+            3 => Action::CutAfterForwarding,
+            _ => Action::Forward,
+        },
+        _ => Action::Forward,
+    })
+    .await;
+    let mut settings = dataset.settings(gate.url());
+    settings.uploads = UploadSizes { at_once: 1 << 10, chunk: 4 << 10 };
+    let warehouse = BigQueryWarehouse::new(settings, Arc::new(Credentials::Nobody));
+    write(&warehouse, &[Sample::scored("s", 0..2_000)]).await;
+    assert_eq!(dataset.count(WarehouseTable::QuestionResponses).await, 6_000);
+    assert_eq!(dataset.jobs().await, ["commit_1", "load_1", "tables"]);
+    let chunks = gate.requests().iter().filter(|it| it.method == "PUT").count();
+    assert!(chunks > 5, "{chunks} chunks");
+}
+
+#[tokio::test]
+async fn rows_that_are_refused_cost_their_own_test_only() {
+    let dataset = Dataset::new().await;
+    // of s0 … s3 the loads that hold s2 fail: of all, of the second half, of its first half
+    let gate = gate(|request| {
+        let body = text(request);
+        let Some((name, _)) = body.split_once("_load_1\"") else { return Action::Forward };
+        let name = name.rsplit('"').next().unwrap();
+        let halves = name.rsplit('_').next().unwrap().get(16..).unwrap();
+        if !["", "b", "ba"].contains(&halves) {
+            return Action::Forward;
+        }
+        let first = json!({"reason": "invalid", "message": "Error while reading data. Rows: 7; errors: 1."});
+        let row = json!({
+            "reason": "invalid", "location": "row 7",
+            "message": "Invalid date value. Field: end_date; Value: 20000-01-01",
+        });
+        let status = json!({"state": "DONE", "errorResult": first, "errors": [first, row]});
+        reply(200, &json!({"jobReference": {"jobId": format!("{name}_load_1")}, "status": status}))
+    })
+    .await;
+    let results = results(&dataset.behind(gate.url()), &["s0", "s1", "s2", "s3"]).await;
+    for (at, result) in results.iter().enumerate() {
+        let rows = dataset.rows(WarehouseTable::QuestionResponses, &format!("s{at}")).await.len();
+        match result {
+            Ok(()) => assert_eq!(rows, 9, "s{at}"),
+            Err(error) => {
+                assert_eq!((at, rows), (2, 0));
+                assert!(error.is_of_one_test());
+                let text = error.to_string();
+                assert!(text.starts_with("the warehouse refuses rows of session s2: "), "{text}");
+                assert!(
+                    text.contains("row 7: Invalid date value. Field: end_date; Value: 20000-01-01"),
+                    "{text}"
+                );
+            }
+        }
+    }
+    assert_eq!(results.iter().filter(|it| it.is_err()).count(), 1);
+}
+
+#[tokio::test]
+async fn a_transaction_that_is_refused_is_halved_and_one_that_lost_a_race_is_not() {
+    let dataset = Dataset::new().await;
+    let failed = |name: &str, reason: &str, message: &str| {
+        let error = json!({"reason": reason, "location": "query", "message": message});
+        let status = json!({"state": "DONE", "errorResult": error, "errors": [error]});
+        reply(200, &json!({"jobReference": {"jobId": name}, "status": status}))
+    };
+    let gate = gate(move |request| {
+        let body = text(request);
+        let Some((name, attempt)) = body.split_once("_commit_") else { return Action::Forward };
+        let name = name.rsplit('"').next().unwrap();
+        match (name.rsplit('_').next().unwrap().get(16..).unwrap(), attempt.get(..1).unwrap()) {
+            ("" | "b", _) => failed(name, "invalidQuery", "Too many partitions produced by query"),
+            (_, "1") => failed(name, "invalidQuery", "Transaction is aborted due to concurrent update"),
+            _ => Action::Forward,
+        }
+    })
+    .await;
+    let results = results(&dataset.behind(gate.url()), &["s0", "s1"]).await;
+    assert!(results[0].is_ok());
+    let error = results[1].as_ref().unwrap_err();
+    assert!(matches!(error, WarehouseError::Refused { .. }), "{error}");
+    assert!(error.to_string().contains("Too many partitions"), "{error}");
+    assert_eq!(dataset.rows(WarehouseTable::TestResponses, "s0").await.len(), 9);
+    let loads = gate.requests().iter().filter(|it| it.path_and_query.starts_with("/upload")).count();
+    assert_eq!(loads, 1, "the rows are loaded once for all tries");
+}
+
+#[tokio::test]
+async fn a_commit_that_comes_after_a_later_run_s_undoes_nothing_and_its_neighbours_land() {
+    let dataset = Dataset::new().await;
+    let warehouse = dataset.warehouse().await;
+    let later = warehouse.begin().unwrap();
+    let mut test = Sample::scored("overtaken", 0..5).stage(&*later).await;
+    test.inserted_at += jiff::SignedDuration::from_millis(1);
+    assert!(later.replace(&[test]).await.remove(0).is_ok());
+
+    let results = results(&warehouse, &["a", "overtaken", "b"]).await;
+    assert!(
+        matches!(&results[..], [Ok(()), Err(WarehouseError::LeaseOver { session_id }), Ok(())] if session_id == "overtaken"),
+        "{results:?}"
+    );
+    for (session, takers) in [("a", 3), ("overtaken", 5), ("b", 3)] {
+        assert_eq!(dataset.rows(WarehouseTable::QuestionResponses, session).await.len(), takers * 3);
+    }
+}

@@ -1,0 +1,103 @@
+//! The warehouse in local-bigquery.
+
+use crate::common::Dataset;
+use futures::future::join_all;
+use quiz_domain::rows::WarehouseTable;
+use quiz_pipeline::ports::{StagedTest, Warehouse, WarehouseError};
+use quiz_suites::warehouse::{Rows, Sample, warehouse, write};
+
+#[tokio::test]
+async fn the_warehouse_does_what_the_port_promises() {
+    let dataset = Dataset::new().await;
+    warehouse(&dataset.warehouse().await, &dataset, "session").await;
+}
+
+#[tokio::test]
+async fn fifty_tests_are_one_load_and_one_transaction() {
+    let dataset = Dataset::new().await;
+    let warehouse = dataset.warehouse().await;
+    let samples: Vec<Sample> = (0..50).map(|at| Sample::scored(&format!("s{at}"), 0..4)).collect();
+    write(&warehouse, &samples).await;
+    assert_eq!(dataset.jobs().await, ["commit_1", "load_1", "tables"]);
+    write(&warehouse, &samples).await;
+    assert_eq!(dataset.jobs().await, ["commit_1", "commit_1", "load_1", "load_1", "tables"]);
+    assert_eq!(dataset.count(WarehouseTable::QuestionResponses).await, 50 * 4 * 3);
+    let tables = dataset.bigquery.tables().await.unwrap();
+    assert_eq!(tables.len(), 3, "staging tables are dropped: {tables:?}");
+}
+
+#[tokio::test]
+async fn runs_of_the_same_test_at_once_leave_its_rows_once() {
+    let dataset = Dataset::new().await;
+    let first = dataset.warehouse().await;
+    write(&first, &[Sample::scored("s", 0..2)]).await;
+    let runs = (0..5).map(|_| async {
+        let warehouse = dataset.warehouse().await;
+        write(&warehouse, &[Sample::scored("s", 0..40)]).await;
+    });
+    join_all(runs).await;
+    assert_eq!(dataset.rows(WarehouseTable::QuestionResponses, "s").await.len(), 120);
+    assert_eq!(dataset.rows(WarehouseTable::TestResponses, "s").await.len(), 120);
+}
+
+#[tokio::test]
+async fn a_column_that_an_older_table_lacks_is_added_and_its_rows_stay() {
+    let dataset = Dataset::new().await;
+    write(&dataset.warehouse().await, &[Sample::scored("old", 0..3)]).await;
+    let table = WarehouseTable::QuestionResponses.name();
+    dataset.bigquery.execute(&format!("ALTER TABLE {table} DROP COLUMN difficulty")).await.unwrap();
+    write(&dataset.warehouse().await, &[Sample::scored("new", 0..3)]).await;
+    for session in ["old", "new"] {
+        let rows = dataset.rows(WarehouseTable::QuestionResponses, session).await;
+        assert_eq!(rows.len(), 9);
+        assert!(rows.iter().all(|row| row["difficulty"].is_null()));
+    }
+}
+
+#[tokio::test]
+async fn a_table_of_another_schema_is_described_and_nothing_is_written() {
+    let dataset = Dataset::new().await;
+    let create =
+        "CREATE TABLE test_responses (session_id STRING NOT NULL, user_id STRING, rank STRING, mood STRING)";
+    dataset.bigquery.execute(create).await.unwrap();
+    let warehouse = dataset.warehouse().await;
+    let batch = warehouse.begin().unwrap();
+    let tests =
+        [Sample::scored("a", 0..1).stage(&*batch).await, Sample::scored("b", 0..1).stage(&*batch).await];
+    for result in batch.replace(&tests).await {
+        let error = result.unwrap_err();
+        assert!(matches!(error, WarehouseError::Refused { .. }) && !error.is_retryable(), "{error}");
+        let text = error.to_string();
+        for difference in [
+            "its column user_id is NULLABLE, not REQUIRED",
+            "its column rank is STRING, not INT64",
+            "it has the column mood, which is none of ours",
+            "it lacks the required column section",
+            "it is partitioned by nothing , not by start_date DAY",
+        ] {
+            assert!(text.contains(difference), "{text}");
+        }
+    }
+    assert_eq!(dataset.bigquery.tables().await.unwrap(), ["test_responses"]);
+    assert!(dataset.bigquery.query("SELECT * FROM test_responses").await.unwrap().is_empty());
+}
+
+#[tokio::test]
+async fn a_missing_dataset_is_named() {
+    let dataset = Dataset::new().await;
+    let other = Dataset { name: "nowhere".to_owned(), ..dataset };
+    let batch = other.warehouse().await.begin().unwrap();
+    let test: StagedTest = Sample::scored("a", 0..1).stage(&*batch).await;
+    let error = batch.replace(&[test]).await.remove(0).unwrap_err();
+    assert!(matches!(error, WarehouseError::Refused { .. }), "{error}");
+    assert!(error.to_string().contains("nowhere"), "{error}");
+}
+
+#[test]
+fn the_page_is_made_of_the_columns() {
+    let page = concat!(env!("CARGO_MANIFEST_DIR"), "/../../docs/WAREHOUSE.md");
+    assert!(
+        std::fs::read_to_string(page).unwrap() == quiz_bigquery::page(),
+        "run `cargo run -p quiz-bigquery --example warehouse_page > docs/WAREHOUSE.md`"
+    );
+}

@@ -1,0 +1,9 @@
+//! The crate's tests from outside, in one program: each file is one subject.
+#![allow(clippy::unwrap_used, clippy::panic, clippy::indexing_slicing, reason = "a test may panic")]
+
+mod backfills;
+mod client;
+mod common;
+mod messages;
+mod outages;
+mod reconciled;

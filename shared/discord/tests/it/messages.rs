@@ -1,0 +1,203 @@
+//! What the messages say.
+
+use crate::common::{EVIL, alarm, all_kinds, at, dropped, failed, finished, parked, problem, told};
+use quiz_discord::compose;
+use quiz_events::{HistogramBin, NoticeKind, NoticeMessage, SyncFinished};
+use serde_json::Value;
+
+fn payloads(messages: &[NoticeMessage]) -> Vec<Value> {
+    compose(messages).iter().map(quiz_discord::Post::payload).collect()
+}
+
+fn posted(messages: &[NoticeMessage]) -> String {
+    Value::from(payloads(messages)).to_string()
+}
+
+fn sync(sink: &str, session: &str) -> NoticeMessage {
+    told(&format!("{sink}-{session}"), NoticeKind::SyncFinished(finished(sink, session)))
+}
+
+#[test]
+fn both_sinks_of_a_test_are_one_card_with_a_picture() {
+    let posts = compose(&[sync("warehouse", "s"), sync("reports", "s")]);
+    assert_eq!(posts.len(), 1);
+    assert_eq!((posts[0].pictures.len(), posts[0].notices.len()), (1, 2));
+    assert!(posts[0].pictures[0].png.starts_with(b"\x89PNG"));
+    insta::assert_json_snapshot!(posts[0].payload());
+}
+
+#[test]
+fn what_was_not_written_because_it_was_unchanged_is_told() {
+    let told_of = |rows_written, unchanged| {
+        let finished = SyncFinished { rows_written, unchanged, ..finished("reports", "s") };
+        let payloads = payloads(&[told("1", NoticeKind::SyncFinished(finished))]);
+        let fields = payloads[0]["embeds"][0]["fields"].as_array().unwrap().clone();
+        let field = fields.into_iter().find(|it| it["name"] == "Reports").unwrap();
+        let value = field["value"].as_str().unwrap();
+        value.split(", in ").next().unwrap_or(value).to_owned()
+    };
+    insta::assert_snapshot!(
+        [told_of(1, 50_000), told_of(0, 1), told_of(0, 50_001), told_of(2, 0)].join("\n"),
+        @r"
+    1 of 50,001 items, the rest was unchanged
+    nothing new, 1 item unchanged
+    nothing new, 50,001 items unchanged
+    2 items
+    "
+    );
+}
+
+#[test]
+fn a_footer_tells_the_commits_that_sent_what_is_told() {
+    let of = |message: NoticeMessage, commit: &str| match message {
+        NoticeMessage::Notice(mut notice) => {
+            notice.commit = Some(commit.to_owned());
+            NoticeMessage::Notice(notice)
+        }
+        other => other,
+    };
+    let (old, new) = ("0123456789abcdef", "fedcba9876543210");
+    let footer = |messages: &[NoticeMessage]| payloads(messages)[0]["embeds"][0]["footer"]["text"].clone();
+    let written = |sink, commit| of(sync(sink, "s"), commit);
+    let lost = of(told("lost", failed("warehouse", &["s"], "no answer")), new);
+    assert_eq!(
+        footer(&[written("reports", old), written("warehouse", old)]),
+        "reports and warehouse, commit 0123456789ab"
+    );
+    assert_eq!(
+        footer(&[written("reports", old), lost]),
+        "reports, commit 0123456789ab · warehouse, commit fedcba987654"
+    );
+    let dropped = of(told("1", dropped("a test run", &[])), old);
+    assert_eq!(footer(&[dropped]), "quiz-etl, commit 0123456789ab");
+    let running = of(told("1", NoticeKind::BackfillStarted(crate::common::backfill(1, 0))), old);
+    assert_eq!(footer(&[running]), "quiz-etl, commit 0123456789ab");
+    let many: Vec<NoticeMessage> = (0..30)
+        .map(|test| of(sync("reports", &format!("s{test}")), if test < 29 { old } else { new }))
+        .collect();
+    assert_eq!(footer(&many), "reports, commit 0123456789ab · reports, commit fedcba987654");
+    assert_eq!(footer(&[alarm("ALARM")]), Value::Null);
+}
+
+#[test]
+fn a_failed_sink_beside_a_written_one_says_what_to_do() {
+    let mut reports = finished("reports", "s");
+    reports.problems = vec![problem("question_without_key", "give the question a key, then sync again")];
+    let written = told("1", NoticeKind::SyncFinished(reports));
+    insta::assert_json_snapshot!(payloads(&[
+        written,
+        told("2", failed("warehouse", &["s"], "no permission"))
+    ]));
+}
+
+#[test]
+fn each_other_kind() {
+    let messages = [
+        told("1", parked("`session_id` must be a text, but is a number")),
+        told("2", failed("reports", &["a", "b"], "could not read quiz: no answer")),
+        alarm("ALARM"),
+        alarm("OK"),
+        told("3", dropped("events of a test run", &["not_an_event", "quiz_not_found"])),
+        crate::common::other("Your budget has exceeded\nits limit"),
+    ];
+    insta::assert_json_snapshot!(payloads(&messages));
+}
+
+#[test]
+fn names_from_outside_can_neither_format_nor_link_nor_ping() {
+    let mut named = finished("reports", "s");
+    named.test_name = EVIL.to_owned();
+    let payload = &payloads(&[told("1", NoticeKind::SyncFinished(named))])[0];
+    let title = payload["embeds"][0]["title"].as_str().unwrap();
+    assert!(title.contains("\\@everyone \\`rm \\-rf\\` \\*\\*bold\\*\\*"), "{title}");
+    assert!(title.contains("\\[link\\]\\(https\\://evil.example\\)"), "{title}");
+    assert_eq!(payload["allowed_mentions"]["parse"], Value::Array(vec![]));
+}
+
+#[test]
+fn the_newest_outcome_of_a_sink_is_told_and_all_its_notices_are_done() {
+    let mut newer = finished("reports", "s");
+    newer.takers = 11;
+    let posts = compose(&[sync("reports", "s"), told("newer", NoticeKind::SyncFinished(newer))]);
+    assert_eq!(posts[0].notices, ["reports-s", "newer"]);
+    assert!(posts[0].payload().to_string().contains("11, of them 2 not final"));
+}
+
+#[test]
+fn many_tests_are_a_line_each_and_those_that_need_a_look_are_told_in_full() {
+    let mut messages: Vec<NoticeMessage> = Vec::new();
+    for test in 0..250 {
+        messages.push(sync("reports", &format!("s{test}")));
+        messages.push(sync("warehouse", &format!("s{test}")));
+    }
+    messages.push(told("bad", failed("reports", &["s7"], "no answer")));
+    let posts = compose(&messages);
+    assert!(posts.len() <= 6, "{} messages", posts.len());
+    assert_eq!(posts.iter().map(|it| it.notices.len()).sum::<usize>(), 501, "all are told");
+    let first = posts[0].payload();
+    assert!(first["embeds"][0]["title"].as_str().unwrap().contains("FAILED"), "{first}");
+    let text: String = posts.iter().map(|it| it.payload().to_string()).collect();
+    assert!((0..250).all(|test| text.contains(&format!("Physics mock s{test}"))));
+}
+
+#[test]
+fn a_picture_for_one_taker_for_equal_marks_and_for_negative_ones() {
+    let of = |bins: &[(f64, f64, u64)]| SyncFinished {
+        histogram: bins
+            .iter()
+            .map(|(from, to, takers)| HistogramBin { from: *from, to: *to, takers: *takers })
+            .collect(),
+        ..finished("reports", "s")
+    };
+    for bins in [&[(12.0, 13.0, 1)][..], &[(5.0, 6.0, 400)], &[(-30.0, -20.0, 3), (-20.0, -10.0, 9)]] {
+        let posts = compose(&[told("1", NoticeKind::SyncFinished(of(bins)))]);
+        assert_eq!(posts[0].pictures.len(), 1, "{bins:?}");
+    }
+    let posts = compose(&[told("1", NoticeKind::SyncFinished(of(&[])))]);
+    assert!(posts[0].pictures.is_empty(), "a form has none");
+}
+
+#[test]
+fn every_kind_is_told_whatever_its_texts() {
+    let messages = all_kinds();
+    let posts = compose(&messages);
+    let mut told: Vec<&str> = posts.iter().flat_map(|post| &post.notices).map(String::as_str).collect();
+    let mut ids: Vec<&str> = messages.iter().map(NoticeMessage::id).collect();
+    told.sort_unstable();
+    ids.sort_unstable();
+    assert_eq!(told, ids);
+    assert_eq!(at().as_second(), 1_795_250_164);
+}
+
+#[test]
+fn form_notices_count_responses_not_ranks() {
+    let form = |session: &str, is_form| {
+        let form = SyncFinished {
+            is_form,
+            takers: 2,
+            ranked: 0,
+            highest: None,
+            histogram: Vec::new(),
+            ..finished("reports", session)
+        };
+        told(session, NoticeKind::SyncFinished(form))
+    };
+    let text = posted(&[form("s", true)]);
+    assert!(text.contains(r#""name":"Responses","value":"2""#) && !text.contains("not final"), "{text}");
+    assert!(posted(&[form("s", false)]).contains("2, of them 2 not final"));
+    let many: Vec<NoticeMessage> = (0..12).map(|at| form(&format!("s{at}"), true)).collect();
+    assert!(posted(&many).contains("2 responses, reports"));
+}
+
+#[test]
+fn invisible_test_name_shows_the_session_id() {
+    let named = |test_name: &str| {
+        let sync = SyncFinished { test_name: test_name.into(), ..finished("reports", "Group_7") };
+        posted(&[told("named", NoticeKind::SyncFinished(sync))])
+    };
+    for invisible in ["\u{200b}\u{200d}", "\u{3164} ", ""] {
+        let text = named(invisible);
+        assert!(text.contains("✅ Group\\\\_7: reports written"), "{text}");
+    }
+    assert!(named("Physics").contains("✅ Physics: reports written"));
+}

@@ -1,0 +1,11 @@
+//! The crate's tests from outside, in one program: each file is one subject.
+#![allow(clippy::unwrap_used, clippy::panic, clippy::indexing_slicing, reason = "a test may panic")]
+
+mod cohort;
+mod common;
+mod laws;
+mod quiz_documents;
+mod raw;
+mod reports;
+mod rows;
+mod scoring_table;

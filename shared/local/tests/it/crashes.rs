@@ -1,0 +1,316 @@
+//! A message that ends the process of its function: its neighbours are done all the same, and it is parked with the
+//! cause.
+
+use std::collections::HashMap;
+use std::sync::atomic::{AtomicU32, Ordering};
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+use crate::common::TokioClock;
+use async_trait::async_trait;
+use jiff::Timestamp;
+use quiz_events::{Notice, Notices};
+use quiz_local::{MemoryQueue, QueueSettings, SqliteStore};
+use quiz_pipeline::batch::{BatchHandler, BatchLimits, BatchReport};
+use quiz_pipeline::{
+    Coordinator, Listener, LogListener, NoticeListener, Rules, RunScope, SessionRequest, SessionSync,
+    SyncBatch, SyncError, SyncOutcome, Synced,
+};
+use quiz_sync_state::{REPORTS, StateKey, SyncState, SyncStates};
+use tempfile::TempDir;
+use tokio::sync::Notify;
+use tokio::time::Instant;
+
+const POISON: &str = "poison";
+/// As `deploy/template.yaml` has it.
+const VISIBILITY: Duration = Duration::from_mins(31);
+const RECEIVES: u32 = 7;
+
+/// Syncs each test session within a second, but for the poison: that ends the process after a while.
+#[derive(Clone)]
+struct Syncs {
+    dies: Arc<Notify>,
+    is_staging: bool,
+}
+
+impl SessionSync for Syncs {
+    fn begin(&self) -> Result<Arc<dyn SyncBatch>, SyncError> {
+        Ok(Arc::new(self.clone()))
+    }
+}
+
+#[async_trait]
+impl SyncBatch for Syncs {
+    async fn ended(
+        &self,
+        _quiz_id: &str,
+        _user_ids: &[String],
+    ) -> Result<HashMap<String, Option<Timestamp>>, SyncError> {
+        Ok(HashMap::new())
+    }
+
+    async fn sync(&self, request: &SessionRequest, scope: &RunScope) -> Result<Synced, SyncError> {
+        let session_id = request.target.session_id.clone();
+        if session_id.starts_with(POISON) {
+            tokio::time::sleep(Duration::from_millis(1_500)).await;
+            self.dies.notify_one();
+            return std::future::pending().await;
+        }
+        tokio::time::sleep(Duration::from_secs(1)).await;
+        let outcome = outcome(session_id, scope);
+        Ok(if self.is_staging { Synced::Staged(outcome) } else { Synced::Done(outcome) })
+    }
+
+    async fn commit(&self, staged: Vec<SyncOutcome>) -> Vec<Result<SyncOutcome, SyncError>> {
+        staged.into_iter().map(Ok).collect()
+    }
+}
+
+fn outcome(session_id: String, scope: &RunScope) -> SyncOutcome {
+    SyncOutcome {
+        sink: REPORTS,
+        session_id,
+        quiz_id: "q".into(),
+        test_name: String::new(),
+        is_form: false,
+        takers: 0,
+        known: 0,
+        ranked: 0,
+        written: 0,
+        unchanged: 0,
+        deleted: 0,
+        messages: 1,
+        backfill_id: None,
+        generation: scope.generation,
+        started_at: scope.read_started_at,
+        duration: Duration::ZERO,
+        source_time: Duration::ZERO,
+        sink_time: Duration::ZERO,
+        newest_completion: None,
+        lag: None,
+        figures: quiz_domain::CohortFigures::default(),
+        histogram: None,
+        problems: quiz_domain::Problems::default(),
+    }
+}
+
+struct World {
+    queue: MemoryQueue,
+    store: Arc<SqliteStore>,
+    clock: Arc<TokioClock>,
+    is_staging: bool,
+    listener: Arc<dyn Listener>,
+    most_receives_of_good_ones: AtomicU32,
+    _folder: TempDir,
+}
+
+impl World {
+    fn new(is_staging: bool) -> Self {
+        let folder = TempDir::new().unwrap();
+        let clock = Arc::new(TokioClock::start());
+        let settings = QueueSettings { visibility_timeout: VISIBILITY, max_receive_count: Some(RECEIVES) };
+        Self {
+            queue: MemoryQueue::new(settings, clock.clone()),
+            store: Arc::new(SqliteStore::open(folder.path().join("reports.db")).unwrap()),
+            clock,
+            is_staging,
+            listener: Arc::new(LogListener),
+            most_receives_of_good_ones: AtomicU32::new(0),
+            _folder: folder,
+        }
+    }
+
+    fn send(&self, session: &str) {
+        self.queue.send(format!(r#"{{"session_id":"{session}","quiz_id":"q"}}"#), None);
+    }
+
+    /// One invocation with all messages that are there; `None` where its process ended.
+    async fn invoke(&self) -> Option<BatchReport> {
+        let messages = self.queue.receive(1_000);
+        let good = messages.iter().filter(|message| message.body.contains("good"));
+        let receives = good.map(|message| message.receive_count).max().unwrap_or_default();
+        self.most_receives_of_good_ones.fetch_max(receives, Ordering::SeqCst);
+        let syncs = Syncs { dies: Arc::default(), is_staging: self.is_staging };
+        let commit_reserve = Duration::from_secs(if self.is_staging { 120 } else { 0 });
+        let rules = Rules { interval: Duration::ZERO, ..Rules::default() };
+        let handler = BatchHandler {
+            sync: Arc::new(syncs.clone()),
+            coordinator: Coordinator::new(self.store.clone(), self.clock.clone(), REPORTS, rules),
+            listener: self.listener.clone(),
+            clock: self.clock.clone(),
+            limits: BatchLimits { commit_reserve, ..BatchLimits::default() },
+        };
+        let deadline = Instant::now() + Duration::from_mins(5);
+        let report = tokio::select! {
+            report = handler.handle(&messages, &self.queue, deadline) => report,
+            () = syncs.dies.notified() => return None,
+        };
+        for message in &messages {
+            if !report.failed.contains(&message.message_id) {
+                self.queue.delete(&message.receipt_handle);
+            }
+        }
+        Some(report)
+    }
+
+    /// Invocations at two seconds from each other, until one ends without an answer.
+    async fn invoke_until_death(&self) {
+        while self.invoke().await.is_some() {
+            tokio::time::sleep(Duration::from_secs(2)).await;
+        }
+    }
+
+    /// Until what an ended process left comes back.
+    async fn come_back(&self) {
+        tokio::time::sleep(VISIBILITY).await;
+    }
+
+    async fn state(&self, session: &str) -> SyncState {
+        let key = StateKey { session_id: session.to_owned(), sink: REPORTS.to_owned() };
+        self.store.get(&key).await.unwrap()
+    }
+
+    fn causes(&self) -> Vec<String> {
+        let code = |letter: quiz_local::DeadLetter| letter.attributes.get("error_code").cloned();
+        self.queue.dead_letters().into_iter().map(|letter| code(letter).unwrap_or_default()).collect()
+    }
+}
+
+async fn poison_among_good_ones(is_staging: bool) {
+    let world = World::new(is_staging);
+    for number in 0..100 {
+        if number == 60 {
+            world.send(POISON);
+        }
+        world.send(&format!("good-{number}"));
+    }
+    assert_eq!(world.invoke().await, None, "first receive");
+    assert_eq!(world.queue.len(), 101, "an invocation that ends without an answer returns all");
+    world.come_back().await;
+    world.invoke_until_death().await;
+    // follow-ups of those that were under way beside the poison
+    while world.queue.len() > 1 {
+        tokio::time::sleep(Duration::from_secs(2)).await;
+        assert!(world.invoke().await.is_some(), "the poison is not among them");
+    }
+    assert_eq!(world.most_receives_of_good_ones.load(Ordering::SeqCst), 2);
+    for number in 0..100 {
+        let session = format!("good-{number}");
+        assert!(world.state(&session).await.synced_through > 0, "{session} is not synced");
+    }
+    for crash in 3..=5 {
+        world.come_back().await;
+        assert_eq!(world.invoke().await, None, "crash {crash}");
+        assert_eq!(world.queue.len(), 1, "crash {crash}");
+    }
+    world.come_back().await;
+    let report = world.invoke().await.expect("it is not run again");
+    assert_eq!((report.parked, report.failed.len(), world.queue.len()), (1, 0, 0));
+    assert_eq!(world.causes(), ["runs_crash"]);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_message_that_ends_its_process_costs_its_neighbours_one_receive() {
+    poison_among_good_ones(false).await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_message_that_ends_its_process_costs_staged_neighbours_one_receive() {
+    poison_among_good_ones(true).await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn new_messages_of_a_crashing_test_session_take_no_neighbours_with_them() {
+    let world = World::new(false);
+    world.send(POISON);
+    assert_eq!(world.invoke().await, None);
+    tokio::time::sleep(Duration::from_secs(90)).await;
+    // the first message is still hidden
+    world.send(POISON);
+    world.send("good");
+    assert_eq!(world.invoke().await, None);
+    assert!(world.state("good").await.synced_through > 0);
+    assert_eq!(world.queue.len(), 2, "both of the crashing test session");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_parked_test_session_runs_again_later_and_when_forced() {
+    let world = World::new(false);
+    for _ in 0..5 {
+        world.send(POISON);
+        assert_eq!(world.invoke().await, None);
+        world.come_back().await;
+    }
+    while !world.queue.is_empty() {
+        assert!(world.invoke().await.is_some());
+        world.come_back().await;
+    }
+    let parked = world.causes().len();
+    world.send(POISON);
+    assert_eq!(world.invoke().await, None, "half an hour later it is tried again");
+    tokio::time::sleep(Duration::from_secs(90)).await;
+    world.send(POISON);
+    assert!(world.invoke().await.is_some(), "and parked at once");
+    assert_eq!(world.causes().len(), parked + 1);
+    world.queue.send(format!(r#"{{"session_id":"{POISON}","quiz_id":"q","force":true}}"#), None);
+    assert_eq!(world.invoke().await, None, "a forced request runs");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_run_that_ends_forgets_the_crashes() {
+    let world = World::new(false);
+    let key = StateKey { session_id: "good".into(), sink: REPORTS.into() };
+    let crashed = SyncState { quiz_id: "q".into(), crashed_runs: 4, ..SyncState::default() };
+    assert!(world.store.swap(&key, &SyncState::default(), &crashed).await.unwrap());
+    world.send("good");
+    let report = world.invoke().await.unwrap();
+    assert_eq!((report.synced, world.state("good").await.crashed_runs), (1, 0));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_message_of_a_good_and_two_crashing_test_sessions_is_parked_with_the_cause() {
+    let world = World::new(false);
+    world.queue.send(r#"{"session_ids":["good","poison-1","poison-2"],"quiz_id":"q"}"#, None);
+    while !world.queue.is_empty() {
+        while world.queue.visible() > 0 {
+            world.invoke().await;
+            tokio::time::sleep(Duration::from_secs(2)).await;
+        }
+        world.come_back().await;
+    }
+    assert!(world.state("good").await.synced_through > 0);
+    for poison in ["poison-1", "poison-2"] {
+        assert_eq!(world.state(poison).await.crashed_runs, 5, "{poison}");
+    }
+    // the message itself, and a follow-up of each crashing test session
+    let causes = world.causes();
+    assert!(!causes.is_empty() && causes.iter().all(|cause| cause == "runs_crash"), "{causes:?}");
+}
+
+/// What the notices tell of settled messages goes out before a run that may end the process.
+#[tokio::test(start_paused = true)]
+async fn a_crash_loses_no_notice_of_its_neighbours() {
+    #[derive(Default)]
+    struct Sent(Mutex<Vec<Notice>>);
+
+    #[async_trait]
+    impl Notices for Sent {
+        async fn send(&self, notices: Vec<Notice>) {
+            self.0.lock().unwrap().extend(notices);
+        }
+    }
+
+    let mut world = World::new(false);
+    let sent = Arc::new(Sent::default());
+    world.listener =
+        Arc::new(NoticeListener::new(REPORTS, Arc::new(LogListener), sent.clone(), world.clock.clone()));
+    world.send(POISON);
+    assert_eq!(world.invoke().await, None);
+    tokio::time::sleep(Duration::from_secs(90)).await;
+    world.send(POISON);
+    world.send("good");
+    world.queue.send("no event", None);
+    assert_eq!(world.invoke().await, None);
+    let kinds: Vec<String> = sent.0.lock().unwrap().iter().map(|notice| notice.id.clone()).collect();
+    assert_eq!(kinds.len(), 2, "a finished sync, and a parked message: {kinds:?}");
+}

@@ -1,0 +1,169 @@
+//! Users who opened a quiz over and over without an answer: how many queries it takes to find their attempt.
+
+use std::collections::HashSet;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+
+use crate::common::write_dump;
+use async_trait::async_trait;
+use bson::{Bson, Document, bson, doc};
+use quiz_domain::reports::ReportFormats;
+use quiz_events::SessionTarget;
+use quiz_local::{DumpSource, SqliteStore};
+use quiz_pipeline::ports::{
+    AnswerSource, AttemptStream, DocumentStream, Fence, QuizDocuments, SourceError, SystemClock,
+};
+use quiz_pipeline::{
+    Engine, ReportSink, RunScope, SessionRequest, SessionSync, SyncOutcome, Synced, WrittenParts,
+};
+use quiz_suites::source::Collections;
+use tempfile::TempDir;
+
+const QUIZ: &str = "6715f621e1eb083bfa9b56cc";
+
+/// Counts the queries for session documents, and the documents asked for.
+struct Counting {
+    source: DumpSource,
+    queries: AtomicUsize,
+    documents: AtomicUsize,
+}
+
+#[async_trait]
+impl AnswerSource for Counting {
+    async fn quiz(&self, quiz_id: &str) -> Result<Option<QuizDocuments>, SourceError> {
+        self.source.quiz(quiz_id).await
+    }
+
+    async fn attempt_heads<'a>(&'a self, quiz_id: &'a str) -> Result<DocumentStream<'a>, SourceError> {
+        self.source.attempt_heads(quiz_id).await
+    }
+
+    async fn heads_of(&self, quiz_id: &str, user_ids: &[String]) -> Result<Vec<Document>, SourceError> {
+        self.source.heads_of(quiz_id, user_ids).await
+    }
+
+    async fn attempts<'a>(
+        &'a self,
+        quiz_id: &'a str,
+        keys: Vec<Bson>,
+    ) -> Result<AttemptStream<'a>, SourceError> {
+        self.queries.fetch_add(1, Ordering::SeqCst);
+        self.documents.fetch_add(keys.len(), Ordering::SeqCst);
+        self.source.attempts(quiz_id, keys).await
+    }
+}
+
+fn session(number: usize, user: &str, answer: Option<i32>, ended: bool) -> Document {
+    doc! {
+        "_id": format!("{number:024x}"), "user_id": user, "quiz_id": QUIZ, "has_quiz_ended": ended,
+        "session_answers": [{"question_id": "q", "answer": answer.map_or(Bson::Null, Bson::Int32)}],
+    }
+}
+
+fn quiz() -> Document {
+    let question = doc! {"_id": "q", "type": "numerical-integer", "correct_answer": 7, "graded": true};
+    doc! {
+        "_id": QUIZ, "metadata": {"quiz_type": "assessment"},
+        "question_sets": [{
+            "_id": "s", "title": "All", "marking_scheme": {"correct": 4, "wrong": -1, "skipped": 0},
+            "questions": bson!([question]),
+        }],
+    }
+}
+
+struct Counted {
+    outcome: SyncOutcome,
+    queries: usize,
+    documents: usize,
+    marks: Vec<(String, String)>,
+}
+
+async fn sync(sessions: Vec<Document>) -> Counted {
+    let folder = TempDir::new().unwrap();
+    let all = Collections { quizzes: vec![quiz()], questions: Vec::new(), sessions };
+    write_dump(folder.path(), &all, false);
+    let source = Arc::new(Counting {
+        source: DumpSource::open(folder.path()).unwrap(),
+        queries: AtomicUsize::default(),
+        documents: AtomicUsize::default(),
+    });
+    let path = folder.path().join("reports.db");
+    let store = Arc::new(SqliteStore::open(&path).unwrap());
+    let sink = ReportSink::new(store, ReportFormats { v1: false, v2: true });
+    let engine = Engine::new(source.clone(), Arc::new(sink), Arc::new(SystemClock), HashSet::new());
+    let target = SessionTarget::new(&format!("G_{QUIZ}"), None, "session_id").unwrap();
+    let scope = RunScope {
+        generation: 1,
+        read_started_at: jiff::Timestamp::now(),
+        rewrite: false,
+        fence: Fence::open(),
+        written: WrittenParts::default(),
+    };
+    let batch = engine.begin().unwrap();
+    let Synced::Done(outcome) = batch.sync(&SessionRequest::new(target), &scope).await.unwrap() else {
+        panic!("staged")
+    };
+    let database = rusqlite::Connection::open(&path).unwrap();
+    let mut items = database.prepare("SELECT item FROM student_quiz_reports_v2").unwrap();
+    let items = items.query_map([], |row| row.get::<_, String>(0)).unwrap().map(|item| item.unwrap());
+    let mut marks: Vec<(String, String)> = items
+        .map(|item| {
+            let item: serde_json::Value = serde_json::from_str(&item).unwrap();
+            (
+                item["user_id"].as_str().unwrap().to_owned(),
+                item["overall_performance"]["marks_scored"].to_string(),
+            )
+        })
+        .collect();
+    marks.sort();
+    Counted {
+        outcome,
+        queries: source.queries.load(Ordering::SeqCst),
+        documents: source.documents.load(Ordering::SeqCst),
+        marks,
+    }
+}
+
+#[tokio::test]
+async fn ten_thousand_empty_documents_take_a_few_queries() {
+    const EMPTY: usize = 10_000;
+    // the ended ones are better, the greatest ids first: the answer is in the very last
+    let mut sessions: Vec<Document> =
+        (1..=EMPTY).map(|number| session(number, "opens again", None, true)).collect();
+    sessions.push(session(EMPTY + 1, "opens again", Some(7), false));
+    sessions.push(session(EMPTY + 2, "simple", Some(8), true));
+    let synced = sync(sessions).await;
+    assert_eq!(synced.outcome.takers, 2);
+    // one for the best of each user, seven looks (4, 16, 64, 256, 1,024, 4,096, the rest), one for what they found
+    assert!(synced.queries <= 9, "{} queries", synced.queries);
+    assert!(synced.documents <= EMPTY + 3, "{} documents", synced.documents);
+}
+
+#[tokio::test]
+async fn the_best_document_that_is_an_attempt_counts_wherever_it_is() {
+    let mut sessions = Vec::new();
+    let mut number = 0;
+    for place in [0, 1, 2, 15, 16, 17, 18, 80, 81, 82, 100] {
+        let user = format!("user {place:03}");
+        // the greatest id is the best
+        for at in (0..=100).rev() {
+            number += 1;
+            // two attempts: the better one is right, the other one wrong
+            let answer = (at == place).then_some(7).or((at == place + 1).then_some(8));
+            sessions.push(session(number, &user, answer, true));
+        }
+    }
+    sessions.push(session(number + 1, "never", None, true));
+    sessions.push(session(number + 2, "never", None, true));
+    let synced = sync(sessions).await;
+    assert_eq!(synced.outcome.takers, 11, "{:?}", synced.marks);
+    assert!(synced.marks.iter().all(|(_, score)| score == "4"), "{:?}", synced.marks);
+    assert!(synced.queries <= 7, "{} queries", synced.queries);
+}
+
+#[tokio::test]
+async fn one_empty_document_before_the_attempt_takes_one_more_query() {
+    let sessions = vec![session(1, "u", Some(7), true), session(2, "u", None, true)];
+    let synced = sync(sessions).await;
+    assert_eq!((synced.outcome.takers, synced.queries, synced.documents), (1, 2, 2));
+}

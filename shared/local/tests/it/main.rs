@@ -1,0 +1,17 @@
+//! The crate's tests from outside, in one program: each file is one subject.
+#![allow(clippy::unwrap_used, clippy::panic, clippy::indexing_slicing, reason = "a test may panic")]
+
+mod burst;
+mod common;
+mod crashes;
+mod drive;
+mod empty_attempts;
+mod fuzz;
+mod odd_dumps;
+mod oracle;
+mod queue;
+mod source;
+mod steps;
+mod store;
+mod unchanged;
+mod warehouse;

@@ -1,0 +1,95 @@
+//! What the sinks hold at the end, beside what a single quiet run over the final documents gives.
+
+use std::collections::HashSet;
+use std::sync::Arc;
+
+use quiz_domain::reports::ReportFormats;
+use quiz_events::{SessionDescription, SessionTarget};
+use quiz_local::{MemoryQueue, ParquetWarehouse, SqliteStore};
+use quiz_pipeline::ports::{Clock, Fence, Warehouse};
+use quiz_pipeline::{
+    Engine, ReportSink, ResultSink, RunScope, SessionRequest, SessionSync, Synced, WarehouseSink,
+    WrittenParts,
+};
+use quiz_suites::contents::{Contents, items, rows};
+
+use crate::oracle::documents::quiz_id;
+use crate::oracle::history::session_id;
+use crate::oracle::world::{Sink, World};
+
+/// What a sink holds of a test that it should not, or lacks; `None` where all is as it should be, or the dead-letter
+/// queue says why it is not.
+pub async fn fault(
+    world: &World,
+    sink: Sink,
+    test: usize,
+    description: Option<&SessionDescription>,
+    is_replayed: bool,
+) -> Option<String> {
+    let queue = &world.lane(sink).queue;
+    if is_parked(queue, test, is_replayed) {
+        return None;
+    }
+    let session = session_id(test);
+    let (held, expected) = match sink {
+        Sink::Reports => {
+            let quiet = Arc::new(SqliteStore::open(":memory:").unwrap());
+            let formats = ReportFormats { v1: true, v2: true };
+            quiet_run(world, Arc::new(ReportSink::new(quiet.clone(), formats)), test, description).await;
+            (items(&*world.store, &session).await, items(&*quiet, &session).await)
+        }
+        Sink::Warehouse => {
+            let folder = tempfile::tempdir().unwrap();
+            let quiet = ParquetWarehouse::new(folder.path());
+            let warehouse: Arc<dyn Warehouse> = Arc::new(quiet.clone());
+            quiet_run(world, Arc::new(WarehouseSink::new(warehouse)), test, description).await;
+            let rows_of = |warehouse: &ParquetWarehouse| rows(|table| warehouse.file(table, &session));
+            (rows_of(&world.rows), rows_of(&quiet))
+        }
+    };
+    (held != expected).then(|| {
+        let (wrong, missing) = (without(&held, &expected), without(&expected, &held));
+        format!("{sink:?} of {session} hold {wrong:#?}\nand not {missing:#?}")
+    })
+}
+
+fn without<'a>(all: &'a Contents, others: &Contents) -> Vec<&'a String> {
+    let others: HashSet<&String> = others.values().flatten().collect();
+    all.values().flatten().filter(|it| !others.contains(it)).collect()
+}
+
+/// Whether a message of this test lies in the dead-letter queue that says why the test is not as it should be. One
+/// whose attempt is gone for good says nothing of the others.
+fn is_parked(queue: &MemoryQueue, test: usize, is_replayed: bool) -> bool {
+    let session = session_id(test);
+    let is_gone = |code: &String| code == "attempt_not_found";
+    queue.dead_letters().iter().any(|letter| {
+        letter.body.contains(&session)
+            && !(is_replayed && letter.attributes.get("error_code").is_some_and(is_gone))
+    })
+}
+
+async fn quiet_run(
+    world: &World,
+    sink: Arc<dyn ResultSink>,
+    test: usize,
+    description: Option<&SessionDescription>,
+) {
+    let target = SessionTarget { session_id: session_id(test), quiz_id: quiz_id(test) };
+    let engine = Engine::new(world.documents.clone(), sink, world.time.clone(), HashSet::new());
+    let mut request = SessionRequest::new(target);
+    request.description = description.cloned();
+    let scope = RunScope {
+        generation: 1,
+        read_started_at: world.time.now(),
+        rewrite: false,
+        fence: Fence::open(),
+        written: WrittenParts::default(),
+    };
+    let batch = engine.begin().unwrap();
+    if let Synced::Staged(outcome) = batch.sync(&request, &scope).await.unwrap() {
+        for committed in batch.commit(vec![outcome]).await {
+            committed.unwrap();
+        }
+    }
+}

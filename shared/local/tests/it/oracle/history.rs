@@ -1,0 +1,401 @@
+//! One history: what students, operators, faults and the scheduler do, all of it by one seed.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use fastrand::Rng;
+use jiff::Timestamp;
+use quiz_events::SessionDescription;
+use quiz_pipeline::Rules;
+use quiz_pipeline::ports::Clock;
+use serde_json::json;
+use tokio::task::{JoinHandle, LocalSet};
+
+use crate::oracle::bugs::Bug;
+use crate::oracle::check;
+use crate::oracle::documents::{CHOICES, Written, quiz_id, user};
+use crate::oracle::late::LateWrites;
+use crate::oracle::sim::{Party, Point, Sim, Verdict};
+use crate::oracle::world::{RECEIVES, Sink, World};
+
+const TESTS: usize = 2;
+const USERS: usize = 4;
+const LEASE: Duration = Duration::from_secs(20);
+/// A write can be applied until so long after it was sent: less than the quarter of the lease by which a fence ends
+/// before its lease, as in [`Rules::default`].
+const LATE: Duration = Duration::from_secs(4);
+/// A history that is not at rest by then never is.
+const MOST_STEPS: usize = 60_000;
+
+pub fn session_id(test: usize) -> String {
+    format!("Session{test}_{}", quiz_id(test))
+}
+
+struct Worker {
+    sink: Sink,
+    task: Option<JoinHandle<()>>,
+    stalled_until: Timestamp,
+}
+
+pub struct History {
+    rng: Rng,
+    sim: Sim,
+    world: Arc<World>,
+    workers: Vec<Worker>,
+    /// Attempts by user, the newest of each last.
+    attempts: Vec<Written>,
+    descriptions: Vec<Option<(Timestamp, SessionDescription)>>,
+    /// Documents of completions that were published before them.
+    late: Vec<Written>,
+    late_writes: LateWrites,
+    /// Whether every change is told of at once: nothing that is lost on the way is then mended by the reconcile schedule.
+    tells_all: bool,
+    replays_at_end: bool,
+    /// How often all that is parked is replayed at the end.
+    replays: u32,
+    /// Tests with a completion that never reached SNS.
+    lost: [bool; TESTS],
+    /// Crashes, and failures to park: each may have cost a message one of its receives.
+    spoiled: u32,
+    actions: usize,
+    crashes: usize,
+    faults: usize,
+    trace: Vec<String>,
+}
+
+/// Runs a history to its end; says what is wrong then.
+pub fn run(seed: u64, with_warehouse: bool, bug: Option<Bug>) -> Result<(), String> {
+    fastrand::seed(seed);
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_time().start_paused(true).build();
+    LocalSet::new().block_on(&runtime.unwrap(), async {
+        let mut history = History::new(seed, with_warehouse, bug);
+        let fault = history.play().await;
+        fault.map_err(|fault| {
+            let trace = history.trace.join("\n");
+            format!("history {seed} (ORACLE_SEED={seed} runs it alone):\n{trace}\n{fault}")
+        })
+    })
+}
+
+impl History {
+    fn new(seed: u64, with_warehouse: bool, bug: Option<Bug>) -> Self {
+        let mut rng = Rng::with_seed(seed);
+        let replays_at_end = rng.u32(..8) > 0;
+        let interval = Duration::from_secs([0, 0, 10, 90][rng.usize(..4)]);
+        let margin = Duration::from_millis([0, 0, 1, 1_000][rng.usize(..4)]);
+        let late = if bug == Some(Bug::EndsBeforeLate) { Duration::ZERO } else { LATE };
+        let rules = Rules { margin, lease: LEASE, late, interval };
+        let world = Arc::new(World::new(rules, with_warehouse, bug));
+        let sinks = std::iter::repeat_n(Sink::Reports, rng.usize(2..4))
+            .chain(std::iter::repeat_n(Sink::Warehouse, if with_warehouse { 2 } else { 0 }));
+        let worker = |sink| Worker { sink, task: None, stalled_until: Timestamp::UNIX_EPOCH };
+        Self {
+            workers: sinks.map(worker).collect(),
+            sim: Sim::default(),
+            world,
+            attempts: Vec::new(),
+            descriptions: vec![None; TESTS],
+            late: Vec::new(),
+            late_writes: LateWrites::new(if bug == Some(Bug::LateBeyondLease) { LEASE * 3 } else { LATE }),
+            tells_all: rng.u32(..4) > 0,
+            replays_at_end,
+            replays: if replays_at_end { 3 } else { 0 },
+            lost: [false; TESTS],
+            spoiled: 0,
+            actions: rng.usize(4..24),
+            crashes: rng.usize(0..4),
+            faults: rng.usize(0..12),
+            trace: Vec::new(),
+            rng,
+        }
+    }
+
+    fn note(&mut self, what: &str) {
+        let at = self.world.now().as_millisecond() % 100_000_000;
+        self.trace.push(format!("{at} {what}"));
+    }
+
+    async fn play(&mut self) -> Result<(), String> {
+        for _ in 0..MOST_STEPS {
+            self.sim.settle().await;
+            self.reap().await?;
+            if self.is_at_rest() {
+                if self.actions == 0 && !self.go_on_after_rest() {
+                    return self.check().await;
+                }
+                if self.actions == 0 {
+                    continue;
+                }
+            }
+            self.step().await;
+        }
+        Err("it does not come to rest".to_owned())
+    }
+
+    fn is_at_rest(&self) -> bool {
+        self.workers.iter().all(|worker| worker.task.is_none())
+            && self.world.lanes().all(|(_, lane)| lane.queue.is_empty())
+            && self.late_writes.is_empty()
+    }
+
+    /// What is done once all is quiet: documents that came late, the reconcile schedule for what was lost, and
+    /// perhaps a replay of what was parked. False where nothing is left to do.
+    fn go_on_after_rest(&mut self) -> bool {
+        (self.crashes, self.faults) = (0, 0);
+        let mut did = false;
+        while self.write_late() {
+            did = true;
+        }
+        for test in 0..TESTS {
+            if std::mem::take(&mut self.lost[test]) {
+                self.note(&format!("reconcile {test}"));
+                self.world.publish(&session_id(test), None);
+                did = true;
+            }
+        }
+        if !did && self.replays > 0 {
+            self.replays -= 1;
+            did = self.replay();
+        }
+        did
+    }
+
+    fn replay(&mut self) -> bool {
+        let world = Arc::clone(&self.world);
+        let mut did = false;
+        for (sink, lane) in world.lanes() {
+            // a description that is sent again is the newest, and right by that; so it is left where it lies
+            let is_replayed = |body: &str| body.contains("session_id") && !body.contains("\"test_name\":\"");
+            for letter in lane.queue.take_dead_letters(|letter| is_replayed(&letter.body)) {
+                self.note(&format!("replay {sink:?} {}", letter.body));
+                lane.queue.send(letter.body, letter.attributes.get("type").map(String::as_str));
+                did = true;
+            }
+        }
+        did
+    }
+
+    async fn reap(&mut self) -> Result<(), String> {
+        for worker in &mut self.workers {
+            if worker.task.as_ref().is_some_and(JoinHandle::is_finished)
+                && let Some(task) = worker.task.take()
+                && let Err(crash) = task.await
+                && !crash.is_cancelled()
+            {
+                return Err(format!("a worker broke down: {crash}"));
+            }
+        }
+        Ok(())
+    }
+
+    async fn step(&mut self) {
+        let now = self.world.now();
+        let waiting = self.sim.waiting();
+        let workers = &self.workers;
+        let waiting: Vec<_> =
+            waiting.into_iter().filter(|(point, _)| workers[point.worker].stalled_until <= now).collect();
+        match self.rng.u32(..100) {
+            0..12 if self.actions > 0 => {
+                self.actions -= 1;
+                self.act();
+            }
+            12..22 => self.start_worker(),
+            22..24 if self.crashes > 0 => self.crash().await,
+            24..26 if self.actions > 0 => {
+                let worker = self.rng.usize(..self.workers.len());
+                let seconds = self.rng.i64(1..40);
+                self.workers[worker].stalled_until = now + jiff::SignedDuration::from_secs(seconds);
+                self.note(&format!("stall {worker} for {seconds} s"));
+            }
+            26..32 => {
+                let millis = self.rng.u64(1..400);
+                self.advance(millis).await;
+            }
+            _ if waiting.is_empty() => {
+                self.start_worker();
+                let is_idle = self.workers.iter().all(|worker| worker.task.is_none());
+                // now and then long enough for documents to count as settled
+                let longest = match is_idle {
+                    true if self.rng.u32(..8) == 0 => 1_500_000,
+                    true => 20_000,
+                    false => 2_000,
+                };
+                let millis = self.rng.u64(1..longest);
+                self.advance(millis).await;
+            }
+            _ => {
+                let (point, what) = waiting[self.rng.usize(..waiting.len())];
+                // a write that fails may come late
+                let odds = if self.sim.is_write(point) { 5 } else { 20 };
+                let fails = self.faults > 0 && self.rng.u32(..odds) == 0;
+                self.faults -= usize::from(fails);
+                self.note(&format!("{point:?} {what}{}", if fails { " fails" } else { "" }));
+                self.spoiled += u32::from(fails && what == "park");
+                if fails {
+                    self.give_up_write(point);
+                }
+                self.sim.grant(point, if fails { Verdict::Fail } else { Verdict::Go });
+            }
+        }
+    }
+
+    async fn advance(&mut self, millis: u64) {
+        let now = self.world.now();
+        if self.late_writes.advance(now, millis).await {
+            self.note("a late write is applied");
+        }
+    }
+
+    /// A call fails, or its worker crashes: what it was about to write may be applied later.
+    fn give_up_write(&mut self, point: Point) {
+        let Some(write) = self.sim.take_write(point) else { return };
+        let now = self.world.now();
+        if let Some(due) = self.late_writes.give_up(write, now, &mut self.rng) {
+            self.note(&format!("{point:?} is applied at {}", due.as_millisecond() % 100_000_000));
+        }
+    }
+
+    fn start_worker(&mut self) {
+        let number = self.rng.usize(..self.workers.len());
+        let worker = &mut self.workers[number];
+        if worker.task.is_some() || self.world.lane(worker.sink).queue.visible() == 0 {
+            return;
+        }
+        let party = Party { sim: self.sim.clone(), worker: number };
+        worker.task = Some(tokio::task::spawn_local(Arc::clone(&self.world).invocation(worker.sink, party)));
+    }
+
+    async fn crash(&mut self) {
+        let number = self.rng.usize(..self.workers.len());
+        if let Some(task) = self.workers[number].task.take() {
+            self.crashes -= 1;
+            self.spoiled += 1;
+            let waiting = self.sim.waiting();
+            let its = waiting.into_iter().map(|(point, _)| point).filter(|point| point.worker == number);
+            its.for_each(|point| self.give_up_write(point));
+            task.abort();
+            let _ = task.await;
+            self.note(&format!("crash {number}"));
+        }
+    }
+
+    fn act(&mut self) {
+        let (test, user) = (self.rng.usize(..TESTS), self.rng.usize(..USERS));
+        let action = self.rng.u32(..20);
+        self.note(&format!("action {action} on test {test} by user {user}"));
+        match action {
+            0..12 => self.complete(test, user),
+            12..14 if self.tells_all => self.complete(test, user),
+            12..14 => {
+                self.write(test, user, false);
+            }
+            14 => self.world.documents.remove(test, user),
+            15..17 => self.sync(test, None),
+            17 => self.describe(test),
+            18 => self.world.publish("{\"type\":\"quiz.completed\",\"user\":", None),
+            _ => drop(self.replay()),
+        }
+        // a document that was removed is a change that only a sync tells of
+        if action == 14 {
+            self.sync(test, None);
+            self.late.retain(|late| (late.test, late.user) != (test, user));
+        }
+    }
+
+    /// A student goes on with an attempt, or resumes it, which makes a new document.
+    fn write(&mut self, test: usize, user: usize, ended: bool) -> Written {
+        let rng = &mut self.rng;
+        let answers = [rng.i32(0..CHOICES), rng.i32(0..CHOICES)];
+        let newest = self.attempts.iter().rev().find(|it| (it.test, it.user) == (test, user));
+        let number = newest.filter(|it| !it.ended).map_or(self.attempts.len(), |open| open.number);
+        let written = Written { test, user, number, answers, ended };
+        self.attempts.push(written);
+        if !ended {
+            self.world.documents.write(written, self.world.time.now());
+            // an attempt that is not ended is told to nobody
+            self.lost[test] = true;
+        }
+        written
+    }
+
+    fn complete(&mut self, test: usize, of: usize) {
+        let written = self.write(test, of, true);
+        let event = json!({
+            "type": "quiz.completed", "session_id": session_id(test), "quiz_id": quiz_id(test), "user_id": user(of),
+            "completed_at": self.world.now().to_string(),
+        });
+        let event = event.to_string();
+        let how = self.rng.u32(u32::from(self.tells_all) * 2..12);
+        if how == 0 {
+            self.note("published before its document");
+            self.late.push(written);
+        } else {
+            self.world.documents.write(written, self.world.now());
+        }
+        match how {
+            1 => self.lost[test] = true,
+            2 | 3 => (0..2).for_each(|_| self.world.publish(&event, Some("quiz.completed"))),
+            _ => self.world.publish(&event, Some("quiz.completed")),
+        }
+        if self.rng.bool() {
+            self.write_late();
+        }
+    }
+
+    /// A document comes whose event came before it. The event names the user only: where another ended attempt of
+    /// theirs was there, nothing told that this one was missing.
+    fn write_late(&mut self) -> bool {
+        let Some(late) = self.late.pop() else { return false };
+        let ended =
+            self.attempts.iter().filter(|it| (it.test, it.user, it.ended) == (late.test, late.user, true));
+        self.lost[late.test] |= ended.count() > 1;
+        self.note(&format!("the late document of {} of test {}", late.user, late.test));
+        self.world.documents.write(late, self.world.now());
+        true
+    }
+
+    fn sync(&mut self, test: usize, session: Option<&SessionDescription>) {
+        let event = json!({
+            "session_id": session_id(test), "force": self.rng.bool(),
+            "session": session.map(|it| json!({"test_name": it.test_name})),
+        });
+        self.world.publish(&event.to_string(), None);
+    }
+
+    fn describe(&mut self, test: usize) {
+        let now = self.world.now();
+        // of two that are sent in one millisecond neither is the newer
+        if self.descriptions[test].as_ref().is_some_and(|(at, _)| *at == now) {
+            return;
+        }
+        let test_name = Some(format!("Test {}", self.rng.u32(..1_000)));
+        let description = SessionDescription { test_name, ..SessionDescription::default() };
+        self.sync(test, Some(&description));
+        self.descriptions[test] = Some((now, description));
+    }
+
+    async fn check(&mut self) -> Result<(), String> {
+        let world = Arc::clone(&self.world);
+        for (sink, lane) in world.lanes() {
+            for letter in lane.queue.dead_letters() {
+                let is_event = letter.body.contains("session_id") || letter.body.starts_with("Session");
+                let has_cause = letter.attributes.contains_key("error_code");
+                if !is_event && !has_cause && self.spoiled < RECEIVES {
+                    return Err(format!("{} lies in the dead-letter queue without a cause", letter.body));
+                }
+            }
+            for test in 0..TESTS {
+                let is_asked = self.attempts.iter().any(|it| it.test == test);
+                let description = self.descriptions[test].as_ref().map(|(_, it)| it);
+                if !is_asked && description.is_none() {
+                    continue;
+                }
+                if let Some(fault) = check::fault(&world, sink, test, description, self.replays_at_end).await
+                {
+                    return Err(fault);
+                }
+            }
+        }
+        Ok(())
+    }
+}

@@ -1,0 +1,5 @@
+//! The crate's tests from outside, in one program: each file is one subject.
+#![allow(clippy::unwrap_used, clippy::panic, clippy::indexing_slicing, reason = "a test may panic")]
+
+mod catalog;
+mod source;

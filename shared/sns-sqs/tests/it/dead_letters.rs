@@ -1,0 +1,363 @@
+//! Dead-letter queues on the local stack: found, looked through, replayed and dropped, also when it goes wrong.
+
+use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
+use std::num::NonZeroU32;
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::time::Duration;
+
+use aws_sdk_sqs::primitives::Blob;
+use aws_sdk_sqs::types::{Message, MessageAttributeValue, QueueAttributeName};
+use jiff::Timestamp;
+use quiz_events::{ParkCause, QueueMessage, SourceQueue};
+use quiz_sns_sqs::SqsQueue;
+use quiz_sns_sqs::dead_letters::{
+    Act, ActError, Acted, Browsed, DeadLetter, DeadLetterQueue, DeadLetters, NoSource, Pace, SourceKind,
+};
+use quiz_stack::{Action, Delivery, Gate, GateRequest, QueueDepth, QueuePair, Stack, unique};
+
+const VISIBILITY: Duration = Duration::from_mins(10);
+
+/// A topic that feeds one queue.
+struct World {
+    stack: &'static Stack,
+    topic: String,
+    pair: QueuePair,
+    dead: DeadLetters,
+}
+
+impl World {
+    async fn new() -> Self {
+        let stack = Stack::get().await.unwrap();
+        let name = unique("dead");
+        let topic = stack.create_topic(&name).await.unwrap();
+        let pair = stack.create_queue_pair(&name, 5, VISIBILITY).await.unwrap();
+        stack.subscribe(&topic, &pair.arn, Delivery::Raw).await.unwrap();
+        let dead = DeadLetters::new(stack.sns(), stack.sqs());
+        Self { stack, topic, pair, dead }
+    }
+
+    /// The same, by way of a gate.
+    fn by_gate(&self, gate: &Gate) -> DeadLetters {
+        let config = self.stack.aws_config().into_builder().endpoint_url(gate.url()).build();
+        DeadLetters::new(aws_sdk_sns::Client::new(&config), aws_sdk_sqs::Client::new(&config))
+    }
+
+    async fn queue(&self) -> DeadLetterQueue {
+        let found = self.dead.discover(std::slice::from_ref(&self.topic)).await;
+        assert_eq!(found.problems, []);
+        found.queues.into_iter().next().unwrap()
+    }
+
+    async fn park(&self, bodies: impl IntoIterator<Item = String>, code: &str) {
+        let queue = SqsQueue::of_arn(self.stack.sqs(), &self.pair.arn);
+        let cause =
+            ParkCause { code: code.into(), error: "no such quiz".into(), parked_at: Timestamp::now() };
+        for body in bodies {
+            let message =
+                QueueMessage { body, event_type: Some("session.sync".into()), ..QueueMessage::default() };
+            queue.park(&message, &cause).await.unwrap();
+        }
+    }
+
+    async fn browse(&self) -> Browsed<DeadLetter> {
+        self.dead.browse(&self.queue().await, &never, |letter, _| Some(letter)).await
+    }
+
+    async fn ids(&self) -> HashSet<String> {
+        self.browse().await.chosen.into_iter().map(|letter| letter.message_id).collect()
+    }
+
+    /// How many messages are visible in the dead-letter queue; none is in flight.
+    async fn dead_letters(&self) -> u64 {
+        let depth = self.stack.queue_depth(&self.pair.dlq_url).await.unwrap();
+        assert_eq!(depth, QueueDepth { visible: depth.visible, ..QueueDepth::default() });
+        depth.visible
+    }
+
+    /// What came back to the queue, each as often as it came.
+    async fn replayed(&self) -> Vec<String> {
+        let messages = self.stack.drain(&self.pair.url).await.unwrap();
+        let mut bodies: Vec<String> = messages.into_iter().filter_map(|message| message.body).collect();
+        bodies.sort();
+        bodies
+    }
+}
+
+fn never() -> bool {
+    false
+}
+
+fn bodies(count: usize) -> Vec<String> {
+    (0..count).map(|at| format!("body-{at:03}")).collect()
+}
+
+/// Whether it is a request for that action of SQS, which the fields of its body tell.
+fn sends(request: &GateRequest) -> bool {
+    has(request, "MessageBody")
+}
+
+fn deletes(request: &GateRequest) -> bool {
+    has(request, "ReceiptHandle") && !has(request, "Entries")
+}
+
+fn receives(request: &GateRequest) -> bool {
+    has(request, "MaxNumberOfMessages")
+}
+
+fn has(request: &GateRequest, field: &str) -> bool {
+    let body: HashMap<String, serde_json::Value> = serde_json::from_slice(&request.body).unwrap_or_default();
+    body.contains_key(field)
+}
+
+fn denied() -> Action {
+    let body = r#"{"__type":"com.amazonaws.sqs#AccessDenied","message":"not yours"}"#.to_owned();
+    Action::Reply { status: 403, content_type: "application/x-amz-json-1.0", body }
+}
+
+#[tokio::test]
+async fn the_dead_letter_queues_of_topics_are_found() {
+    let world = World::new().await;
+    let (stack, name) = (world.stack, unique("other"));
+    let other = stack.create_queue_pair(&name, 3, VISIBILITY).await.unwrap();
+    let undelivered = stack.create_queue_pair(&unique("undelivered"), 3, VISIBILITY).await.unwrap();
+    let subscription = stack.subscribe(&world.topic, &other.arn, Delivery::Envelope).await.unwrap();
+    let policy = format!(r#"{{"deadLetterTargetArn":"{}"}}"#, undelivered.dlq_arn);
+    let request = stack.sns().set_subscription_attributes().subscription_arn(subscription);
+    request.attribute_name("RedrivePolicy").attribute_value(policy).send().await.unwrap();
+    // a dead-letter queue has none itself
+    stack.subscribe(&world.topic, &undelivered.dlq_arn, Delivery::Raw).await.unwrap();
+    let missing = "arn:aws:sns:ap-south-1:000000000000:no-such-topic".to_owned();
+
+    let found = world.dead.discover(&[world.topic.clone(), missing.clone(), world.topic.clone()]).await;
+    let problems: Vec<String> = found.problems.iter().map(ToString::to_string).collect();
+    assert!(problems[0].contains("has no dead-letter queue: give it a redrive policy"), "{problems:?}");
+    assert!(problems[1].starts_with(&format!("the subscriptions of topic {missing} cannot be read: ")));
+    let shown: Vec<_> = found
+        .queues
+        .iter()
+        .map(|queue| {
+            (queue.arn.clone(), queue.url.clone(), queue.sources[0].arn.clone(), queue.sources[0].kind)
+        })
+        .collect();
+    let given = |max_receive_count| SourceKind::Queue { max_receive_count };
+    assert_eq!(
+        shown,
+        [
+            (world.pair.dlq_arn.clone(), world.pair.dlq_url.clone(), world.pair.arn.clone(), given(5)),
+            (other.dlq_arn.clone(), other.dlq_url.clone(), other.arn.clone(), given(3)),
+            (
+                undelivered.dlq_arn.clone(),
+                undelivered.dlq_url.clone(),
+                other.arn.clone(),
+                SourceKind::Subscription
+            ),
+        ]
+    );
+    assert!(found.queues.iter().all(|queue| queue.sources.len() == 1), "each once");
+}
+
+#[tokio::test]
+async fn each_message_is_seen_once_and_all_are_visible_afterwards() {
+    let world = World::new().await;
+    world.park(bodies(60), "unknown_quiz").await;
+    world.stack.send_all(&world.pair.dlq_url, &bodies(60)).await.unwrap();
+    let first = world.browse().await;
+    assert_eq!((first.chosen.len(), first.coverage.seen), (120, 120));
+    let ids: BTreeSet<&String> = first.chosen.iter().map(|letter| &letter.message_id).collect();
+    assert_eq!(ids.len(), 120);
+    let mut codes = BTreeMap::new();
+    for letter in &first.chosen {
+        *codes.entry(letter.error_code.as_str()).or_insert(0) += 1;
+        assert!(letter.since().is_some() && letter.receives == 1, "{letter:?}");
+    }
+    assert_eq!(codes, BTreeMap::from([("no_cause", 60), ("unknown_quiz", 60)]));
+    assert_eq!(world.dead_letters().await, 120);
+
+    // of what somebody else holds, the number is told
+    let request = world.stack.sqs().receive_message().queue_url(&world.pair.dlq_url);
+    let held = request.max_number_of_messages(7).visibility_timeout(600).send().await.unwrap();
+    let held = u64::try_from(held.messages().len()).unwrap();
+    let second = world.browse().await;
+    assert_eq!((second.coverage.seen as u64, second.coverage.held_elsewhere), (120 - held, held));
+    assert_eq!(world.stack.queue_depth(&world.pair.dlq_url).await.unwrap().visible, 120 - held);
+}
+
+#[tokio::test]
+async fn a_look_that_is_stopped_or_fails_leaves_all_visible() {
+    let world = World::new().await;
+    world.stack.send_all(&world.pair.dlq_url, &bodies(100)).await.unwrap();
+    let queue = world.queue().await;
+    let stop = AtomicBool::new(false);
+    let choose = |letter: DeadLetter, _| {
+        stop.store(true, Ordering::SeqCst);
+        Some(letter)
+    };
+    let stopped = world.dead.browse(&queue, &|| stop.load(Ordering::SeqCst), choose).await;
+    assert!(stopped.coverage.stopped && (1..100).contains(&stopped.coverage.seen), "{:?}", stopped.coverage);
+    assert_eq!(world.dead_letters().await, 100);
+
+    let receipts = AtomicUsize::new(0);
+    let rule = move |request: &GateRequest| {
+        let late = receives(request) && receipts.fetch_add(1, Ordering::SeqCst) >= 6;
+        if late { denied() } else { Action::Forward }
+    };
+    let gate = Gate::start(world.stack.aws_endpoint(), rule).unwrap();
+    let failed = world.by_gate(&gate).browse(&queue, &never, |letter, _| Some(letter)).await;
+    assert_eq!(failed.chosen.len(), 60, "what was handed out before");
+    assert!(failed.coverage.trouble.unwrap().to_string().ends_with("AccessDenied: not yours"));
+    assert_eq!(world.dead_letters().await, 100);
+}
+
+#[tokio::test]
+async fn a_replayed_message_is_as_it_was_before_it_was_parked() {
+    let world = World::new().await;
+    let body = "{\"session_id\": \"ä 🙂\\u0000\",\n\"quiz_id\": 1}";
+    let mut request = world.stack.sqs().send_message().queue_url(&world.pair.dlq_url).message_body(body);
+    let value = |kind: &str| MessageAttributeValue::builder().data_type(kind);
+    for (name, text) in [
+        ("type", "session.sync"),
+        ("error_code", "invalid_field"),
+        ("error", "no quiz"),
+        ("parked_at", "now"),
+    ] {
+        request = request.message_attributes(name, value("String").string_value(text).build().unwrap());
+    }
+    request = request.message_attributes("try", value("Number").string_value("3").build().unwrap());
+    let bytes = Blob::new([0_u8, 255]);
+    request = request.message_attributes("raw", value("Binary").binary_value(bytes.clone()).build().unwrap());
+    request.send().await.unwrap();
+    world.park(["not chosen".to_owned()], "other").await;
+
+    let queue = world.queue().await;
+    let (letter, content) = world
+        .dead
+        .browse(&queue, &never, |letter, content| {
+            (letter.error_code == "invalid_field").then_some((letter, content))
+        })
+        .await
+        .chosen
+        .remove(0);
+    assert_eq!((content.body.as_str(), content.attributes["raw"].as_str()), (body, "(2 bytes)"));
+    let acted = replay(&world.dead, &queue, &HashSet::from([letter.message_id.clone()])).await;
+    assert_eq!((acted.done.as_slice(), acted.remaining), ([letter.message_id].as_slice(), 0));
+    let back: Vec<Message> = world.stack.drain(&world.pair.url).await.unwrap();
+    assert_eq!((back.len(), back[0].body()), (1, Some(body)));
+    let attributes: BTreeMap<_, _> = back[0].message_attributes().unwrap().iter().collect();
+    assert_eq!(attributes.keys().map(|it| it.as_str()).collect::<Vec<_>>(), ["raw", "try", "type"]);
+    assert_eq!(attributes[&"raw".to_owned()].binary_value(), Some(&bytes));
+    assert_eq!(attributes[&"try".to_owned()].data_type(), "Number");
+    assert_eq!(world.dead_letters().await, 1);
+}
+
+async fn replay(dead: &DeadLetters, queue: &DeadLetterQueue, chosen: &HashSet<String>) -> Acted {
+    dead.act(queue, chosen, Act::Replay, &Pace::unlimited(), &never, &|| ()).await
+}
+
+#[tokio::test]
+async fn an_answer_that_is_lost_or_a_deletion_refused_loses_no_message_and_sends_none_twice() {
+    let world = World::new().await;
+    world.park(bodies(20), "unknown_quiz").await;
+    let (queue, all) = (world.queue().await, world.ids().await);
+    let (sent, deleted) = (AtomicUsize::new(0), AtomicUsize::new(0));
+    let rule = move |request: &GateRequest| {
+        if sends(request) {
+            return match sent.fetch_add(1, Ordering::SeqCst) {
+                0 => Action::CutAfterForwarding,
+                1 => Action::Cut,
+                _ => Action::Forward,
+            };
+        }
+        if deletes(request) && deleted.fetch_add(1, Ordering::SeqCst) == 0 {
+            denied()
+        } else {
+            Action::Forward
+        }
+    };
+    let gate = Gate::start(world.stack.aws_endpoint(), rule).unwrap();
+    let acted = replay(&world.by_gate(&gate), &queue, &all).await;
+    assert_eq!((acted.done.len(), acted.failed.len(), acted.not_found.len()), (17, 3, 0));
+    let not_sent = acted.failed.iter().filter(|(_, error)| matches!(error, ActError::NotSent(_)));
+    assert_eq!(not_sent.count(), 2);
+    assert_eq!(world.dead_letters().await, 3);
+    let first = world.replayed().await;
+    assert_eq!(first.len(), 19, "all but the one that was cut");
+    assert_eq!(first.iter().collect::<BTreeSet<_>>().len(), 19, "none twice");
+
+    let failed: HashSet<String> = acted.failed.into_iter().map(|(id, _)| id).collect();
+    assert_eq!(replay(&world.dead, &queue, &failed).await.done.len(), 3);
+    assert_eq!(world.dead_letters().await, 0);
+    let mut both: Vec<String> = [first, world.replayed().await].concat();
+    both.sort();
+    both.dedup();
+    assert_eq!(both, bodies(20));
+}
+
+#[tokio::test]
+async fn a_replay_that_is_stopped_leaves_the_rest_and_goes_on_later() {
+    let world = World::new().await;
+    world.park(bodies(30), "unknown_quiz").await;
+    let (queue, all) = (world.queue().await, world.ids().await);
+    let done = AtomicUsize::new(0);
+    let each = || {
+        done.fetch_add(1, Ordering::SeqCst);
+    };
+    let stop = || done.load(Ordering::SeqCst) >= 7;
+    let pace = Pace::per_second(NonZeroU32::new(100).unwrap());
+    let acted = world.dead.act(&queue, &all, Act::Replay, &pace, &stop, &each).await;
+    assert!(acted.coverage.stopped && (7..30).contains(&acted.done.len()), "{acted:?}");
+    assert_eq!(acted.done.len() + acted.remaining, 30);
+    assert_eq!(world.dead_letters().await, acted.remaining as u64);
+    let first = world.replayed().await;
+    assert_eq!(first.len(), acted.done.len());
+
+    // what is done already is told as not found
+    let again = replay(&world.dead, &queue, &all).await;
+    assert_eq!((again.done.len(), again.not_found.len()), (acted.remaining, first.len()));
+    let mut both: Vec<String> = [first, world.replayed().await].concat();
+    both.sort();
+    assert_eq!(both, bodies(30));
+}
+
+#[tokio::test]
+async fn only_what_is_chosen_is_dropped() {
+    let world = World::new().await;
+    world.park(bodies(12), "unknown_quiz").await;
+    world.park(["kept".to_owned()], "ranking_failed").await;
+    let letters = world.browse().await.chosen;
+    let chosen = letters.iter().filter(|letter| letter.error_code == "unknown_quiz");
+    let chosen: HashSet<String> = chosen.map(|letter| letter.message_id.clone()).collect();
+    let queue = world.queue().await;
+    let acted = world.dead.act(&queue, &chosen, Act::Drop, &Pace::unlimited(), &never, &|| ()).await;
+    assert_eq!((acted.done.len(), acted.failed.len()), (12, 0));
+    assert_eq!(world.dead_letters().await, 1);
+    assert_eq!(world.replayed().await, Vec::<String>::new());
+}
+
+#[tokio::test]
+async fn what_cannot_be_told_where_it_belongs_stays_and_the_others_go_back() {
+    let world = World::new().await;
+    let stack = world.stack;
+    let sharing = stack.create_queue_pair(&unique("sharing"), 5, VISIBILITY).await.unwrap();
+    let policy = format!(r#"{{"deadLetterTargetArn":"{}","maxReceiveCount":1}}"#, world.pair.dlq_arn);
+    let request = stack.sqs().set_queue_attributes().queue_url(&sharing.url);
+    request.attributes(QueueAttributeName::RedrivePolicy, policy).send().await.unwrap();
+    stack.subscribe(&world.topic, &sharing.arn, Delivery::Raw).await.unwrap();
+    // received once and not deleted, the next receive finds it given up
+    stack.send_all(&sharing.url, &["given up".to_owned()]).await.unwrap();
+    for expected in [1, 0] {
+        let received =
+            stack.sqs().receive_message().queue_url(&sharing.url).visibility_timeout(0).send().await;
+        assert_eq!(received.unwrap().messages().len(), expected);
+    }
+    world.park(["parked by one of them".to_owned()], "unknown_quiz").await;
+
+    let letters = world.browse().await.chosen;
+    let given_up = letters.iter().find(|letter| letter.error_code == "receives_exhausted").unwrap();
+    assert!(given_up.error.contains("gave it up after 1 receives"), "{}", given_up.error);
+    let acted = replay(&world.dead, &world.queue().await, &world.ids().await).await;
+    assert_eq!(acted.done, std::slice::from_ref(&given_up.message_id));
+    assert!(matches!(acted.failed[0].1, ActError::NoSource(NoSource::Ambiguous(_))), "{:?}", acted.failed);
+    assert_eq!(world.dead_letters().await, 1);
+    let back = stack.drain(&sharing.url).await.unwrap();
+    assert_eq!((back.len(), back[0].body()), (1, Some("given up")));
+}

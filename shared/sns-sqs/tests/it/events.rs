@@ -1,0 +1,91 @@
+//! Events on their way to a real topic of the local stack, also where it does not take them at once.
+
+use std::time::Duration;
+
+use quiz_sns_sqs::{EventTopic, PublishError};
+use quiz_stack::{Action, Delivery, Gate, QueuePair, Stack, unique};
+
+const PATIENCE: Duration = Duration::from_mins(1);
+
+struct Place {
+    stack: &'static Stack,
+    topic: String,
+    queue: QueuePair,
+}
+
+impl Place {
+    async fn new() -> Self {
+        let stack = Stack::get().await.unwrap();
+        let name = unique("events");
+        let topic = stack.create_topic(&name).await.unwrap();
+        let queue = stack.create_queue_pair(&name, 5, Duration::from_mins(5)).await.unwrap();
+        stack.subscribe(&topic, &queue.arn, Delivery::Raw).await.unwrap();
+        Self { stack, topic, queue }
+    }
+
+    /// The topic through a gate.
+    fn topic_behind(&self, gate: &Gate) -> EventTopic {
+        let config = self.stack.aws_config().into_builder().endpoint_url(gate.url()).build();
+        EventTopic::new(aws_sdk_sns::Client::new(&config), self.topic.clone())
+    }
+
+    /// The bodies in the queue and their types, sorted.
+    async fn received(&self, count: usize) -> Vec<(String, String)> {
+        let messages = self.stack.wait_for_messages(&self.queue.url, count, PATIENCE).await.unwrap();
+        let read = messages.iter().map(|message| {
+            let kind = &message.message_attributes().unwrap()["type"];
+            (message.body().unwrap().to_owned(), kind.string_value().unwrap().to_owned())
+        });
+        let mut read: Vec<_> = read.collect();
+        read.sort();
+        read
+    }
+}
+
+fn events(count: usize) -> Vec<(&'static str, String)> {
+    (0..count).map(|at| ("session.sync", format!("event {at:02}"))).collect()
+}
+
+#[tokio::test]
+async fn events_arrive_with_their_type_ten_to_a_request() {
+    let place = Place::new().await;
+    let gate = Gate::start(place.stack.aws_endpoint(), |_| Action::Forward).unwrap();
+    let results = place.topic_behind(&gate).publish(&events(23)).await;
+    assert_eq!(results, vec![Ok(()); 23]);
+    assert_eq!(gate.requests().len(), 3);
+    let expected: Vec<_> = events(23).into_iter().map(|(kind, body)| (body, kind.to_owned())).collect();
+    assert_eq!(place.received(23).await, expected);
+}
+
+#[tokio::test]
+async fn what_sns_could_not_take_is_sent_again_and_what_it_refuses_is_told() {
+    const PARTLY: &str = "<PublishBatchResponse xmlns=\"http://sns.amazonaws.com/doc/2010-03-31/\"><PublishBatchResult>\
+        <Successful><member><Id>0</Id><MessageId>m</MessageId></member></Successful><Failed>\
+        <member><Id>1</Id><Code>InternalError</Code><SenderFault>false</SenderFault></member>\
+        <member><Id>2</Id><Code>InvalidParameter</Code><Message>no</Message><SenderFault>true</SenderFault></member>\
+        </Failed></PublishBatchResult><ResponseMetadata><RequestId>r</RequestId></ResponseMetadata></PublishBatchResponse>";
+    let place = Place::new().await;
+    let gate = Gate::start(place.stack.aws_endpoint(), |request| match request.index {
+        0 => Action::Reply { status: 200, content_type: "text/xml", body: PARTLY.to_owned() },
+        _ => Action::Forward,
+    });
+    let gate = gate.unwrap();
+    let results = place.topic_behind(&gate).publish(&events(3)).await;
+    let refused = PublishError::Refused { topic: place.topic.clone(), cause: "InvalidParameter: no".into() };
+    assert_eq!(results, [Ok(()), Ok(()), Err(refused)]);
+    assert_eq!(gate.requests().len(), 2, "only what could go was sent again");
+    assert_eq!(place.received(1).await[0].0, "event 01");
+}
+
+#[tokio::test]
+async fn a_topic_that_is_not_there_is_refused_without_a_second_try() {
+    let place = Place::new().await;
+    let gate = Gate::start(place.stack.aws_endpoint(), |_| Action::Forward).unwrap();
+    let config = place.stack.aws_config().into_builder().endpoint_url(gate.url()).build();
+    let missing = format!("{}-not-there", place.topic);
+    let topic = EventTopic::new(aws_sdk_sns::Client::new(&config), missing.clone());
+    let results = topic.publish(&events(2)).await;
+    assert!(results.iter().all(|result| matches!(result, Err(PublishError::Refused { .. }))), "{results:?}");
+    assert!(results[0].as_ref().unwrap_err().to_string().contains(&missing));
+    assert_eq!(gate.requests().len(), 1);
+}

@@ -1,0 +1,140 @@
+//! Who makes which call.
+
+use std::collections::BTreeSet;
+
+use crate::permissions::sdk::Action;
+
+pub const REPORTS: &str = "sync-reports";
+pub const WAREHOUSE: &str = "sync-warehouse";
+pub const DISCORD: &str = "notify-discord";
+pub const RECONCILE: &str = "reconcile";
+/// Whoever runs the command, with leave of their own.
+pub const OPERATOR: &str = "quiz-etl";
+
+pub const FUNCTIONS: [&str; 4] = [REPORTS, WAREHOUSE, DISCORD, RECONCILE];
+
+/// A source file, what it calls, and the binaries that come to it.
+type Calls = (&'static str, &'static [&'static str], &'static [&'static str]);
+
+/// Of every source file that calls AWS.
+pub const CALLS: &[Calls] = &[
+    // a queue that feeds a function, and its dead-letter queue
+    (
+        "shared/sns-sqs/src/queue.rs",
+        &["sqs:ChangeMessageVisibility", "sqs:SendMessage"],
+        &[REPORTS, WAREHOUSE, DISCORD],
+    ),
+    ("shared/sns-sqs/src/queue.rs", &["sqs:DeleteMessage"], &[REPORTS, WAREHOUSE]),
+    (
+        "shared/sns-sqs/src/lookup.rs",
+        &["sqs:GetQueueUrl", "sqs:GetQueueAttributes"],
+        &[REPORTS, WAREHOUSE, DISCORD, OPERATOR],
+    ),
+    // topics
+    ("shared/sns-sqs/src/notices.rs", &["sns:Publish"], &[REPORTS, WAREHOUSE, RECONCILE, OPERATOR]),
+    ("shared/sns-sqs/src/events.rs", &["sns:Publish"], &[RECONCILE, OPERATOR]),
+    // secrets
+    (
+        "shared/lambda/src/secrets.rs",
+        &["secretsmanager:GetSecretValue"],
+        &[REPORTS, WAREHOUSE, DISCORD, RECONCILE, OPERATOR],
+    ),
+    // sync states
+    ("shared/dynamo/src/states.rs", &["dynamodb:GetItem"], &[REPORTS, WAREHOUSE]),
+    ("shared/dynamo/src/states.rs", &["dynamodb:PutItem"], &[REPORTS, WAREHOUSE, RECONCILE]),
+    ("shared/dynamo/src/states.rs", &["dynamodb:Scan"], &[RECONCILE, OPERATOR]),
+    ("shared/dynamo/src/states.rs", &["dynamodb:BatchGetItem"], &[OPERATOR]),
+    // snapshots of what was scored
+    ("shared/dynamo/src/snapshots.rs", &["dynamodb:GetItem", "dynamodb:PutItem"], &[REPORTS]),
+    // reports
+    ("shared/dynamo/src/store.rs", &["dynamodb:Query"], &[REPORTS, OPERATOR]),
+    ("shared/dynamo/src/writer.rs", &["dynamodb:BatchWriteItem"], &[REPORTS]),
+    // what was told on Discord
+    (
+        "functions/notify-discord/src/dynamo_memory.rs",
+        &["dynamodb:BatchGetItem", "dynamodb:PutItem"],
+        &[DISCORD],
+    ),
+    // dlq
+    ("shared/sns-sqs/src/dead_letters/act.rs", &["sqs:SendMessage", "sqs:DeleteMessage"], &[OPERATOR]),
+    (
+        "shared/sns-sqs/src/dead_letters/discover.rs",
+        &["sns:ListSubscriptionsByTopic", "sns:GetSubscriptionAttributes"],
+        &[OPERATOR],
+    ),
+    (
+        "shared/sns-sqs/src/dead_letters/scan.rs",
+        &["sqs:ReceiveMessage", "sqs:ChangeMessageVisibility", "sqs:GetQueueAttributes"],
+        &[OPERATOR],
+    ),
+    // doctor
+    (
+        "shared/dynamo/src/inspect.rs",
+        &[
+            "dynamodb:DescribeTable",
+            "dynamodb:DescribeContinuousBackups",
+            "dynamodb:DescribeTimeToLive",
+            "dynamodb:GetItem",
+        ],
+        &[OPERATOR],
+    ),
+    ("cli/src/doctor/aws.rs", &["sts:GetCallerIdentity"], &[OPERATOR]),
+    ("cli/src/doctor/mappings.rs", &["lambda:ListEventSourceMappings"], &[OPERATOR]),
+    ("cli/src/doctor/queues.rs", &["sqs:GetQueueUrl", "sqs:GetQueueAttributes"], &[OPERATOR]),
+    (
+        "cli/src/doctor/topics.rs",
+        &["sns:GetTopicAttributes", "sns:ListSubscriptionsByTopic", "sns:GetSubscriptionAttributes"],
+        &[OPERATOR],
+    ),
+];
+
+/// What AWS does by a function's role without a call of the code: the action, the functions, and why.
+pub const ON_BEHALF: &[(&str, &[&str], &str)] = &[
+    ("sqs:ReceiveMessage", &[REPORTS, WAREHOUSE, DISCORD], "Lambda polls the queue"),
+    ("sqs:DeleteMessage", &[REPORTS, WAREHOUSE, DISCORD], "Lambda deletes what the function is done with"),
+    ("sqs:GetQueueAttributes", &[REPORTS, WAREHOUSE, DISCORD], "Lambda scales by the queue's depth"),
+    (
+        "logs:CreateLogStream",
+        &FUNCTIONS,
+        "Lambda makes a stream for each instance; the group is the template's",
+    ),
+    ("logs:PutLogEvents", &FUNCTIONS, "Lambda ships what the function prints"),
+    ("xray:PutTraceSegments", &FUNCTIONS, "Lambda traces (Tracing: Active)"),
+    ("xray:PutTelemetryRecords", &FUNCTIONS, "Lambda traces (Tracing: Active)"),
+    (
+        "kms:GenerateDataKey",
+        &[REPORTS, WAREHOUSE, RECONCILE],
+        "SNS encrypts what is published to a topic under our key",
+    ),
+    ("kms:Decrypt", &[REPORTS, WAREHOUSE, RECONCILE], "SNS opens the data key that it encrypts with"),
+];
+
+/// In every binary, as `aws-config` can take them up for a person's profile; in a Lambda the credentials are in the
+/// environment, which it asks first.
+pub const OF_THE_SDK: [&str; 2] = ["sts:AssumeRole", "sts:AssumeRoleWithWebIdentity"];
+
+/// What a binary holds beside its calls: the binary, the actions, and why.
+pub const NEVER_CALLED: &[(&str, &[&str], &str)] = &[
+    (
+        RECONCILE,
+        &["dynamodb:GetItem", "dynamodb:BatchGetItem"],
+        "it reads all sync states at once; behind its trait object there are the ways to read some, too",
+    ),
+    (
+        DISCORD,
+        &["sqs:DeleteMessage"],
+        "its messages are deleted by Lambda; behind the queue's trait object there is the way to do it early, too",
+    ),
+];
+
+/// What a binary calls.
+pub fn of(binary: &str) -> BTreeSet<Action> {
+    let made = CALLS.iter().filter(|(_, _, by)| by.contains(&binary));
+    made.flat_map(|(_, actions, _)| actions.iter().map(|it| (*it).to_owned())).collect()
+}
+
+/// What AWS does for a function.
+pub fn on_behalf_of(function: &str) -> BTreeSet<Action> {
+    let done = ON_BEHALF.iter().filter(|(_, functions, _)| functions.contains(&function));
+    done.map(|(action, _, _)| (*action).to_owned()).collect()
+}
