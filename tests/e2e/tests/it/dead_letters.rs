@@ -1,0 +1,260 @@
+//! `quiz-etl dlq` as an operator runs it: the real binary on real queues.
+
+use std::collections::BTreeSet;
+use std::process::{Output, Stdio};
+
+use aws_sdk_sqs::types::MessageAttributeValue;
+use quiz_e2e::{PATIENCE, binaries, binary, wishes};
+use quiz_stack::{Deployment, QueueDepth, QueuePair, REGION, Stack, eventually, signal, unique};
+use serde_json::Value;
+use tokio::process::{Child, Command};
+
+/// A deployment whose functions stand still: a function's queue, and the ops team's.
+struct World {
+    stack: &'static Stack,
+    /// Of the function's queue.
+    name: String,
+    topic: String,
+    queue: QueuePair,
+    notices_topic: String,
+    notices: QueuePair,
+}
+
+impl World {
+    async fn new() -> Self {
+        let stack = Stack::get().await.unwrap();
+        let name = unique("dlq");
+        let deployment = Deployment::create(stack, &name, &wishes(&binaries(), &[], false)).await.unwrap();
+        Self {
+            stack,
+            name: format!("{name}-reports"),
+            topic: deployment.topic("events"),
+            queue: deployment.queue("reports"),
+            notices_topic: deployment.topic("notices"),
+            notices: deployment.queue("notices"),
+        }
+    }
+
+    /// Puts an event for each session where its function would park it.
+    async fn park(&self, code: &str, sessions: impl Iterator<Item = usize>) -> Vec<String> {
+        let mut bodies = Vec::new();
+        for at in sessions {
+            let body = format!(r#"{{"type":"session.sync","session_id":"S{at}","quiz_id":"q"}}"#);
+            let request = self.stack.sqs().send_message().queue_url(&self.queue.dlq_url).message_body(&body);
+            let text = |text: &str| {
+                MessageAttributeValue::builder().data_type("String").string_value(text).build().unwrap()
+            };
+            let request = request.message_attributes("error_code", text(code));
+            let request = request.message_attributes("error", text(&format!("{code} of S{at}")));
+            request.message_attributes("parked_at", text("2026-11-21T08:00:00Z")).send().await.unwrap();
+            bodies.push(body);
+        }
+        bodies
+    }
+
+    fn command(&self, arguments: &[&str]) -> Command {
+        let mut command = Command::new(binary("quiz-etl"));
+        command.arg("dlq").args(arguments).env_clear().stdin(Stdio::null());
+        let aws = [("AWS_ACCESS_KEY_ID", "test"), ("AWS_SECRET_ACCESS_KEY", "test"), ("AWS_REGION", REGION)];
+        command.envs(aws).env("AWS_ENDPOINT_URL", self.stack.aws_endpoint()).env("USER", "olivia");
+        command.env("EVENTS_TOPIC_ARN", &self.topic).env("NOTICES_TOPIC_ARN", &self.notices_topic);
+        command
+    }
+
+    async fn run(&self, arguments: &[&str]) -> Output {
+        self.command(arguments).output().await.unwrap()
+    }
+
+    async fn json(&self, arguments: &[&str]) -> Value {
+        let output = self.run(&[arguments, &["--json"]].concat()).await;
+        assert!(output.status.success(), "{output:?}");
+        serde_json::from_slice(&output.stdout).unwrap()
+    }
+
+    /// What it prints when all is well.
+    async fn told(&self, arguments: &[&str]) -> String {
+        let output = self.run(arguments).await;
+        assert!(output.status.success(), "{output:?}");
+        String::from_utf8(output.stdout).unwrap()
+    }
+
+    /// The exit code and the error of a command that does nothing.
+    async fn refused(&self, arguments: &[&str]) -> (i32, String) {
+        let before = self.depth().await;
+        let output = self.run(arguments).await;
+        assert_eq!(self.depth().await, before);
+        (output.status.code().unwrap(), String::from_utf8(output.stderr).unwrap())
+    }
+
+    async fn depth(&self) -> QueueDepth {
+        self.stack.queue_depth(&self.queue.dlq_url).await.unwrap()
+    }
+
+    /// How many messages lie in the dead-letter queue, all of them visible.
+    async fn dead_letters(&self) -> u64 {
+        let depth = self.depth().await;
+        assert_eq!(depth, QueueDepth { visible: depth.visible, ..QueueDepth::default() });
+        depth.visible
+    }
+
+    /// The bodies that came back to the queue, taken from there.
+    async fn replayed(&self) -> Vec<String> {
+        let messages = self.stack.drain(&self.queue.url).await.unwrap();
+        messages.into_iter().map(|message| message.body.unwrap()).collect()
+    }
+}
+
+fn interrupt(child: &Child) {
+    signal(child.id().unwrap(), "INT").unwrap();
+}
+
+#[tokio::test]
+async fn what_lies_there_is_listed_by_cause_and_shown_whole() {
+    let world = World::new().await;
+    assert!(world.told(&["list"]).await.starts_with("there is no message in "));
+    world.park("unknown_quiz", 0..25).await;
+    world.park("ranking_failed", 100..103).await;
+
+    let listed = world.told(&["list", "--limit", "4"]).await;
+    for part in
+        ["28 messages", "unknown_quiz: unknown_quiz of S", " 25 ", " 3 ", "The oldest 4 of 28 messages"]
+    {
+        assert!(listed.contains(part), "{part} in\n{listed}");
+    }
+    let all = world.json(&["list"]).await;
+    assert_eq!(all["messages"].as_array().unwrap().len(), 28);
+    assert_eq!((&all["causes"][0]["messages"], &all["causes"][1]["messages"]), (&25.into(), &3.into()));
+    let one = world.json(&["list", "--session", "S101", "--queue", &world.name, "--older-than", "1m"]).await;
+    let one = &one["messages"].as_array().unwrap()[..];
+    assert_eq!((one.len(), &one[0]["error_code"]), (1, &"ranking_failed".into()));
+    assert!(
+        world.told(&["list", "--code", "sink_failed"]).await.starts_with("there is no message that fits in ")
+    );
+
+    let id = one[0]["message_id"].as_str().unwrap();
+    let shown = world.told(&["show", id.split_at(20).0]).await;
+    for part in
+        [id, "ranking_failed: ranking_failed of S101", "2026-11-21T08:00:00Z", "\"session_id\": \"S101\""]
+    {
+        assert!(shown.contains(part), "{part} in\n{shown}");
+    }
+    assert!(
+        world.told(&["show", id, "--raw"]).await.contains(r#"{"type":"session.sync","session_id":"S101""#)
+    );
+    let shown = world.json(&["show", id]).await;
+    assert_eq!(shown["messages"][0]["published"]["session_id"], "S101");
+
+    let (code, error) = world.refused(&["show", "no-such-id"]).await;
+    assert!(code == 1 && error.contains("begins with no-such-id"), "{code} {error}");
+    let (code, error) = world.refused(&["list", "--queue", "reports"]).await;
+    assert!(code == 2 && error.contains("there is no queue reports: there are dlq-"), "{code} {error}");
+    assert_eq!(world.dead_letters().await, 28);
+}
+
+#[tokio::test]
+async fn only_what_is_chosen_is_replayed_and_only_when_it_is_said() {
+    let world = World::new().await;
+    world.park("unknown_quiz", 0..15).await;
+    let wanted = world.park("ranking_failed", 100..103).await;
+
+    let (code, error) = world.refused(&["replay", "--yes"]).await;
+    assert!(code == 2 && error.contains("choose messages by --id"), "{code} {error}");
+    let (code, error) = world.refused(&["replay", "--code", "ranking_failed"]).await;
+    assert!(
+        code == 2 && error.contains("Send 3 messages back to dlq-") && error.contains("--yes"),
+        "{error}"
+    );
+    let (code, error) = world.refused(&["replay", "--all", "--rate", "0"]).await;
+    assert!(code == 2 && error.contains("from 1 to 1000"), "{error}");
+    let planned = world.json(&["replay", "--all", "--dry-run"]).await;
+    assert_eq!(
+        (&planned["chosen"], &planned["remaining"], &planned["replayed"]),
+        (&18.into(), &18.into(), &0.into())
+    );
+    assert!(world.told(&["replay", "--code", "other", "--yes"]).await.contains("there is nothing to do"));
+    assert_eq!((world.dead_letters().await, world.replayed().await.len()), (18, 0));
+
+    let told = world.told(&["replay", "--code", "ranking_failed", "--yes"]).await;
+    assert!(told.contains("3 of 3 messages replayed in ") && told.contains("quiz-etl status"), "{told}");
+    assert_eq!(world.replayed().await.into_iter().collect::<BTreeSet<_>>(), wanted.into_iter().collect());
+    assert_eq!(world.dead_letters().await, 15);
+}
+
+#[tokio::test]
+async fn a_drop_wants_a_reason_and_tells_the_team() {
+    let world = World::new().await;
+    world.park("unknown_quiz", 0..7).await;
+    world.park("ranking_failed", 100..102).await;
+    for arguments in
+        [&["drop", "--code", "unknown_quiz", "--yes"][..], &["drop", "--all", "--yes", "--reason", " "]]
+    {
+        let (code, error) = world.refused(arguments).await;
+        assert!(code == 2 && error.contains("--reason"), "{code} {error}");
+    }
+    let (code, error) = world.refused(&["drop", "--code", "unknown_quiz", "--reason", "a test"]).await;
+    assert!(code == 2 && error.contains("Delete 7 messages for good, because: a test?"), "{code} {error}");
+
+    let dropped =
+        world.json(&["drop", "--code", "unknown_quiz", "--reason", "quizzes of a trial", "--yes"]).await;
+    assert_eq!((&dropped["dropped"], &dropped["failed"]), (&7.into(), &Value::Array(vec![])));
+    assert_eq!((world.dead_letters().await, world.replayed().await.len()), (2, 0));
+    let notices = world.stack.wait_for_messages(&world.notices.url, 1, PATIENCE).await.unwrap();
+    let notice: Value = serde_json::from_str(notices[0].body().unwrap()).unwrap();
+    assert_eq!((&notice["type"], &notice["messages"]), (&"messages.dropped".into(), &7.into()));
+    assert_eq!(
+        (&notice["reason"], &notice["requested_by"]),
+        (&"quizzes of a trial".into(), &"olivia".into())
+    );
+    assert_eq!(notice["error_codes"], serde_json::json!(["unknown_quiz"]));
+}
+
+#[tokio::test]
+async fn an_interrupted_replay_loses_nothing_and_the_next_one_finishes() {
+    let world = World::new().await;
+    let mut all = world.park("unknown_quiz", 0..60).await;
+    let mut replay = world.command(&["replay", "--all", "--yes", "--rate", "2", "--json"]);
+    let child = replay.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
+    eventually("some messages to be replayed", PATIENCE, async || {
+        let depth = world.stack.queue_depth(&world.queue.url).await?;
+        Ok((depth.visible >= 3).then_some(()))
+    })
+    .await
+    .unwrap();
+    interrupt(&child);
+    let output = child.wait_with_output().await.unwrap();
+    assert_eq!(output.status.code(), Some(1), "{output:?}");
+    let told: Value = serde_json::from_slice(&output.stdout).unwrap();
+    let (done, remaining) = (told["replayed"].as_u64().unwrap(), told["remaining"].as_u64().unwrap());
+    assert!(told["interrupted"] == true && done >= 3 && remaining > 0 && done + remaining == 60, "{told}");
+    assert_eq!(world.dead_letters().await, remaining);
+    let mut replayed = world.replayed().await;
+    assert_eq!(replayed.len() as u64, done);
+
+    let rest = world.json(&["replay", "--all", "--yes", "--rate", "1000"]).await;
+    assert_eq!((&rest["replayed"], &rest["interrupted"]), (&remaining.into(), &false.into()));
+    assert_eq!(world.dead_letters().await, 0);
+    replayed.extend(world.replayed().await);
+    replayed.sort();
+    all.sort();
+    assert_eq!(replayed, all);
+}
+
+#[tokio::test]
+async fn what_the_environment_lacks_or_cannot_reach_is_one_clear_error() {
+    let world = World::new().await;
+    let output = world.command(&["list"]).env_remove("EVENTS_TOPIC_ARN").output().await.unwrap();
+    let error = String::from_utf8(output.stderr).unwrap();
+    assert!(output.status.code() == Some(1) && error.contains("EVENTS_TOPIC_ARN must be set"), "{error}");
+    let missing = "arn:aws:sns:ap-south-1:000000000000:no-such-topic";
+    let mut list = world.command(&["list"]);
+    let output =
+        list.env("EVENTS_TOPIC_ARN", missing).env_remove("NOTICES_TOPIC_ARN").output().await.unwrap();
+    let error = String::from_utf8(output.stderr).unwrap();
+    assert!(output.status.code() == Some(1), "{error}");
+    assert!(error.contains("no dead-letter queue was found") && error.contains("quiz-etl doctor"), "{error}");
+    // one topic of two: the other's queue is listed, and it is said that not all is
+    let output = world.command(&["list"]).env("EVENTS_TOPIC_ARN", missing).output().await.unwrap();
+    let error = String::from_utf8(output.stderr).unwrap();
+    assert!(output.status.code() == Some(1) && error.contains("cannot be read"), "{error}");
+    assert!(String::from_utf8(output.stdout).unwrap().contains("there is no message in dlq-"));
+}

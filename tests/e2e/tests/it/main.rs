@@ -1,0 +1,24 @@
+//! The crate's tests from outside, in one program: each file is one subject.
+#![allow(clippy::unwrap_used, clippy::panic, clippy::indexing_slicing, reason = "a test may panic")]
+
+mod backfill;
+mod burst;
+mod dead_letters;
+mod doctor;
+mod dry_run;
+mod incremental;
+mod local_equals_lambda;
+mod nothing_lost;
+mod notices_end_to_end;
+mod outage;
+mod permissions;
+mod poison;
+mod reconcile;
+mod release;
+mod reports_end_to_end;
+mod runbook;
+mod stack;
+mod status;
+mod template;
+mod warehouse_end_to_end;
+mod warehouse_killed;

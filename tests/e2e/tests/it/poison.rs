@@ -1,0 +1,145 @@
+//! A test session whose sync ends the function's process, on the real binary: the other messages of its batch are done
+//! all the same, and it is parked with the cause. How many receives that takes is shown by `quiz-local --test crashes`.
+
+use std::collections::BTreeSet;
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+use anyhow::{Result, anyhow};
+use quiz_dynamo::DynamoStates;
+use quiz_e2e::{PATIENCE, Pipeline, deploy, quizzes};
+use quiz_stack::{Action, Gate, GateRequest, Stack, eventually};
+use quiz_sync_state::{Lease, MOST_CRASHES, REPORTS, StateKey, SyncState, SyncStates};
+use serde_json::{Value, json};
+
+const QUIZ: &str = "000000000000000000000001";
+const GOOD: usize = 9;
+/// Long enough to change the states of a process that was killed before its messages come back.
+const VISIBILITY: Duration = Duration::from_secs(30);
+
+fn session_id(name: &str) -> String {
+    format!("{name}_{QUIZ}")
+}
+
+struct World {
+    stack: &'static Stack,
+    reports: Pipeline,
+    states: DynamoStates,
+    kills: Arc<Mutex<BTreeSet<String>>>,
+    _dynamo: Gate,
+}
+
+impl World {
+    /// The function is killed whenever it writes a report of the poison.
+    async fn new() -> Self {
+        let stack = Stack::get().await.unwrap();
+        let deployment = deploy(&quizzes::documents(), &[]).await;
+        let reports = Pipeline::of(&deployment).await;
+        reports.deployed.set_visibility(VISIBILITY).await;
+        let kills = Arc::new(Mutex::new(BTreeSet::new()));
+        let (name, counted) = (reports.deployed.name.clone(), Arc::clone(&kills));
+        let rule = move |request: &GateRequest| {
+            let body: Value = serde_json::from_slice(&request.body).unwrap();
+            let writes = body["RequestItems"].is_object();
+            if !writes || !body.to_string().contains(&session_id("poison")) {
+                return Action::Forward;
+            }
+            // several writes of one run are under way at once
+            let run = body.to_string().split("sync_generation").nth(1).unwrap().chars().take(40).collect();
+            counted.lock().unwrap().insert(run);
+            stack.kill_function(&name).unwrap();
+            Action::Cut
+        };
+        let dynamo = Gate::start(stack.aws_endpoint(), rule).unwrap();
+        reports.deployed.set_environment(&[("AWS_ENDPOINT_URL_DYNAMODB", dynamo.url())]).await;
+        let states = DynamoStates::new(stack.dynamodb(), deployment.table("quiz_sync_state"));
+        Self { stack, reports, states, kills, _dynamo: dynamo }
+    }
+
+    async fn state(&self, name: &str) -> SyncState {
+        let key = StateKey { session_id: session_id(name), sink: REPORTS.to_owned() };
+        self.states.get(&key).await.unwrap()
+    }
+
+    async fn change(&self, name: &str, change: impl Fn(&mut SyncState)) {
+        let key = StateKey { session_id: session_id(name), sink: REPORTS.to_owned() };
+        loop {
+            let seen = self.states.get(&key).await.unwrap();
+            let mut next = seen.clone();
+            change(&mut next);
+            if self.states.swap(&key, &seen, &next).await.unwrap() {
+                return;
+            }
+        }
+    }
+
+    fn kills(&self) -> usize {
+        self.kills.lock().unwrap().len()
+    }
+
+    /// Until `probe` says so. Whenever the function is killed, the time of its leases is made to be over, as a minute later.
+    async fn meanwhile<T>(&self, what: &str, probe: impl AsyncFn() -> Result<Option<T>>) -> T {
+        let mut seen = 0;
+        eventually(what, PATIENCE, async || {
+            if self.kills() > seen {
+                seen = self.kills();
+                self.end_leases().await;
+            }
+            probe().await
+        })
+        .await
+        .unwrap()
+    }
+
+    async fn end_leases(&self) {
+        for name in good().chain(["poison".to_owned()]) {
+            if self.state(&name).await.lease.is_some() {
+                let over = |lease: &mut Lease| lease.until = 1;
+                self.change(&name, |state| state.lease.iter_mut().for_each(over)).await;
+            }
+        }
+    }
+
+    async fn left_in_queue(&self) -> u64 {
+        let depth = self.stack.queue_depth(&self.reports.queue.url).await.unwrap();
+        depth.visible + depth.in_flight + depth.delayed
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_test_session_that_ends_the_process_is_parked_and_its_neighbours_are_done() {
+    let world = World::new().await;
+    let mut messages: Vec<String> = good().map(|name| session_id(&name)).collect();
+    // among the first that are begun
+    messages.insert(1, session_id("poison"));
+    let messages: Vec<String> = messages.iter().map(|id| json!({"session_id": id}).to_string()).collect();
+    world.stack.send_all(&world.reports.queue.url, &messages).await.unwrap();
+    world.reports.deployed.consume(10, 2).await;
+
+    world.meanwhile("the first kill", async || Ok((world.kills() > 0).then_some(()))).await;
+    assert_eq!(world.left_in_queue().await, 10, "all messages come back");
+    let synced = async || {
+        for name in good() {
+            let state = world.state(&name).await;
+            if state.synced_through == 0 {
+                return Err(anyhow!("{name}: {state:?}"));
+            }
+        }
+        Ok(Some(()))
+    };
+    world.meanwhile("the good ones to be synced", synced).await;
+    // as if it had crashed more often
+    world.change("poison", |state| state.crashed_runs = MOST_CRASHES - 1).await;
+    let parked = async || {
+        let parked = world.stack.drain(&world.reports.queue.dlq_url).await?;
+        Ok(parked.first().map(|message| message.message_attributes().unwrap()["error_code"].clone()))
+    };
+    let cause = world.meanwhile("the poison to be parked", parked).await;
+    assert_eq!(cause.string_value(), Some("runs_crash"));
+    world.reports.deployed.wait().await;
+    println!("killed {} times", world.kills());
+}
+
+fn good() -> impl Iterator<Item = String> {
+    (0..GOOD).map(|number| format!("good-{number}"))
+}

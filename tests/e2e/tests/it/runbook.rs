@@ -1,0 +1,194 @@
+//! `docs/DEPLOY.md`, `docs/RUNBOOK.md` and `docs/COSTS.md`, held against the templates and the command: whoever is led to
+//! them by an alarm finds its section, and commands that exist.
+
+use std::collections::BTreeSet;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+use quiz_e2e::binary;
+use quiz_stack::{find_python, template};
+use serde_json::{Map, Value};
+
+const PAGES: [&str; 3] = ["DEPLOY.md", "RUNBOOK.md", "COSTS.md"];
+
+fn docs() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("../../docs")
+}
+
+fn page(name: &str) -> String {
+    std::fs::read_to_string(docs().join(name)).unwrap()
+}
+
+fn part(name: &str) -> Map<String, Value> {
+    template("template.yaml").unwrap()[name].as_object().unwrap().clone()
+}
+
+/// The names of the alarms after the stack's, with their descriptions.
+fn alarms() -> Vec<(String, String)> {
+    let text = |it: &Value| it["Fn::Sub"].as_str().unwrap().to_owned();
+    let resources = part("Resources");
+    let alarms = resources.values().filter(|it| it["Type"] == "AWS::CloudWatch::Alarm");
+    alarms
+        .map(|it| &it["Properties"])
+        .map(|it| {
+            let name = text(&it["AlarmName"]);
+            (name.strip_prefix("${AWS::StackName}-").unwrap().to_owned(), text(&it["AlarmDescription"]))
+        })
+        .collect()
+}
+
+fn headings(page: &str) -> Vec<&str> {
+    let mut is_code = false;
+    let is_heading = |line: &&str| {
+        is_code ^= line.trim_start().starts_with("```");
+        !is_code && line.starts_with('#')
+    };
+    page.lines().filter(is_heading).map(|line| line.trim_start_matches('#').trim()).collect()
+}
+
+#[test]
+fn each_alarm_leads_to_its_section() {
+    let runbook = page("RUNBOOK.md");
+    let headings = headings(&runbook);
+    let alarms = alarms();
+    assert!(alarms.len() > 20, "{alarms:?}");
+    for (name, description) in &alarms {
+        assert!(headings.contains(&name.as_str()), "docs/RUNBOOK.md has no section {name}");
+        let said = format!("docs/RUNBOOK.md, {name}");
+        assert!(description.ends_with(&said), "the description of {name} does not end with: {said}");
+    }
+    let known: BTreeSet<&str> = alarms.iter().map(|(name, _)| name.as_str()).collect();
+    let is_name = |it: &&str| it.contains('-') && it.chars().all(|it| it.is_ascii_lowercase() || it == '-');
+    for heading in headings.into_iter().filter(is_name) {
+        assert!(
+            known.contains(heading),
+            "docs/RUNBOOK.md has a section {heading}, and there is no such alarm"
+        );
+    }
+}
+
+#[test]
+fn each_parameter_is_described() {
+    let deploy = page("DEPLOY.md");
+    for name in part("Parameters").keys() {
+        assert!(
+            deploy.contains(&format!("`{name}`")),
+            "docs/DEPLOY.md does not tell of the parameter {name}"
+        );
+    }
+}
+
+/// The lines of code blocks, continued ones joined, and the code within text.
+fn code(page: &str) -> Vec<String> {
+    // what is within fences is every second part
+    let parts = page.split("```").enumerate();
+    let lines = parts.flat_map(|(at, part)| match at % 2 {
+        1 => part.replace("\\\n", " ").lines().map(str::to_owned).collect::<Vec<_>>(),
+        _ => part.split('`').skip(1).step_by(2).map(str::to_owned).collect(),
+    });
+    lines.collect()
+}
+
+/// The words of the `quiz-etl` command that a line of shell begins with, up to where another begins.
+fn words(line: &str) -> Option<Vec<String>> {
+    let words = shlex::split(line.split_once("quiz-etl ")?.1)?.into_iter();
+    Some(words.take_while(|it| !["|", "&&", ";", ">", ">>"].contains(&it.as_str())).collect())
+}
+
+#[test]
+fn each_command_exists() {
+    let quiz_etl = binary("quiz-etl");
+    let mut seen = 0;
+    for name in PAGES {
+        let page = page(name);
+        let commands = code(&page).into_iter().filter(|it| it.trim_start().starts_with("quiz-etl "));
+        for command in commands {
+            let words = words(&command).unwrap();
+            // it is read before the help is shown; what must not be left out is not known then
+            let told = Command::new(&quiz_etl).args(&words).arg("--help").output().unwrap();
+            let said = String::from_utf8_lossy(&told.stderr);
+            assert!(told.status.success(), "docs/{name}: {command}\n{words:?}\n{said}");
+            let is_drop = words.starts_with(&["dlq".to_owned(), "drop".to_owned()]);
+            assert!(
+                !is_drop || words.contains(&"--reason".to_owned()),
+                "docs/{name}: {command} lacks --reason"
+            );
+            seen += 1;
+        }
+    }
+    assert!(seen > 40, "only {seen} commands were found");
+}
+
+/// The words of this text that come after `mark`.
+fn named<'a>(text: &'a str, mark: &str) -> BTreeSet<&'a str> {
+    let is_name = |it: char| it.is_ascii_alphanumeric() || it == '_';
+    let after = text.split(mark).skip(1);
+    after.map(|it| it.split(|it| !is_name(it)).next().unwrap_or_default()).collect()
+}
+
+#[test]
+fn the_commands_environment_comes_from_what_there_is() {
+    let deploy = page("DEPLOY.md");
+    let (_, script) = deploy.split_once("source <(").unwrap();
+    let (script, _) = script.split_once("```").unwrap();
+    let (outputs, parameters) = (part("Outputs"), part("Parameters"));
+    let outputs_used = named(script, "$out.");
+    assert!(outputs_used.iter().all(|it| outputs.contains_key(*it)), "{outputs_used:?}");
+    let parameters_used = named(script, "$in.");
+    assert!(parameters_used.iter().all(|it| parameters.contains_key(*it)), "{parameters_used:?}");
+    let is_variable =
+        |it: &&str| it.contains('_') && it.chars().all(|it| it.is_ascii_uppercase() || it == '_');
+    let variables = script.split(|it: char| !it.is_ascii_alphanumeric() && it != '_').filter(is_variable);
+    let variables: BTreeSet<&str> = variables.collect();
+    assert!(variables.len() > 15, "{variables:?}");
+    let readmes = ["cli", "functions/sync-reports", "functions/sync-warehouse", "functions/notify-discord"];
+    let readmes =
+        readmes.map(|it| std::fs::read_to_string(docs().join("..").join(it).join("README.md")).unwrap());
+    for variable in variables {
+        let said = format!("`{variable}`");
+        assert!(readmes.iter().any(|it| it.contains(&said)), "no README tells of {variable}");
+    }
+}
+
+/// As GitHub names a heading in a link.
+fn anchor(heading: &str) -> String {
+    let kept = heading
+        .to_lowercase()
+        .chars()
+        .filter(|it| it.is_alphanumeric() || " -_".contains(*it))
+        .collect::<String>();
+    kept.replace(' ', "-")
+}
+
+#[test]
+fn each_link_leads_somewhere() {
+    for name in PAGES {
+        let page = page(name);
+        for link in page.split("](").skip(1).filter_map(|it| it.split_once(')')).map(|(link, _)| link) {
+            if link.contains("://") {
+                continue;
+            }
+            let (file, place) = link.split_once('#').unwrap_or((link, ""));
+            let path = docs().join(if file.is_empty() { name } else { file });
+            assert!(path.exists(), "docs/{name} links to {file}, which is not there");
+            if !place.is_empty() {
+                let there = std::fs::read_to_string(&path).unwrap();
+                let found = headings(&there).into_iter().any(|it| anchor(it) == place);
+                assert!(
+                    found,
+                    "docs/{name} links to #{place} of {}, which has no such heading",
+                    path.display()
+                );
+            }
+        }
+    }
+}
+
+#[test]
+fn the_tables_of_costs_are_those_that_the_script_makes() {
+    let python = find_python().unwrap().program;
+    let told = Command::new(python).arg(docs().join("costs")).output().unwrap();
+    assert!(told.status.success(), "{}", String::from_utf8_lossy(&told.stderr));
+    let tables = String::from_utf8(told.stdout).unwrap();
+    assert!(page("COSTS.md").contains(&tables), "run docs/costs --write");
+}

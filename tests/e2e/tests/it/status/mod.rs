@@ -1,0 +1,105 @@
+//! `quiz-etl status` on the stack's DynamoDB, with states of every standing.
+
+mod planted;
+mod watch;
+
+use mongodb::bson::doc;
+use quiz_e2e::run_local;
+use quiz_sample::SampleDocuments;
+use quiz_stack::Stack;
+use serde_json::Value;
+
+use planted::*;
+
+#[tokio::test]
+async fn each_standing_is_told() {
+    let planted = Planted::each().await;
+    insta::assert_snapshot!("table", planted.shown(&[]).await);
+    insta::assert_snapshot!("table_of_all", planted.shown(&["--all"]).await);
+    insta::assert_snapshot!("table_of_some", planted.shown(&["--sink", "warehouse", "--limit", "1"]).await);
+    let session = format!("A_{QUIZ}");
+    insta::assert_snapshot!("session", planted.shown(&[&session]).await);
+    let running = format!("D_{QUIZ}");
+    insta::assert_snapshot!("session_that_runs", planted.shown(&[&running]).await);
+    let unknown = planted.status(&[&session, "Nobody_1"]).await;
+    assert!(sentence(&unknown).contains("Nobody_1"), "{unknown:?}");
+    assert!(String::from_utf8(unknown.stdout).unwrap().contains(&session));
+}
+
+#[tokio::test]
+async fn a_program_reads_one_object() {
+    let planted = Planted::each().await;
+    let output = planted.status(&["--json", "--all"]).await;
+    assert!(output.status.success() && output.stderr.is_empty(), "{output:?}");
+    let told: Value = serde_json::from_slice(&output.stdout).unwrap();
+    let tests = told["tests"].as_array().unwrap();
+    let standings: Vec<&str> = tests.iter().map(|it| it["standing"].as_str().unwrap()).collect();
+    let expected = ["parked", "failed", "behind", "running", "waiting", "synced", "synced"];
+    assert_eq!(standings, expected);
+    assert_eq!((&told["counts"]["synced"], &told["counts"]["unknown"]), (&2.into(), &0.into()));
+    let at: jiff::Timestamp = told["at"].as_str().unwrap().parse().unwrap();
+    let since: jiff::Timestamp = tests[0]["since"].as_str().unwrap().parse().unwrap();
+    assert!((13..30).contains(&at.duration_since(since).as_mins()), "{told}");
+    assert_eq!(tests[0]["last_error"], "there is no quiz. It may come");
+    assert_eq!((&tests[0]["takers"], &tests[0]["rows_written"]), (&1_204.into(), &6_020.into()));
+    assert_eq!(tests[3]["lease"]["owner"], "one");
+    assert_eq!(tests[0]["session"]["group"], "EnableStudents");
+}
+
+#[tokio::test]
+async fn a_script_can_ask_whether_something_is_stuck() {
+    let planted = Planted::each().await;
+    assert_eq!(planted.exit_code(&[]).await, 0);
+    assert_eq!(planted.exit_code(&["--check"]).await, 1);
+    assert_eq!(planted.exit_code(&["--exit-code", "--older-than", "10m"]).await, 1);
+    assert_eq!(planted.exit_code(&["--check", "--older-than", "3h"]).await, 0);
+    assert_eq!(planted.exit_code(&["--check", "--standing", "running"]).await, 0);
+    assert_eq!(planted.exit_code(&["--older-than", "soon"]).await, 2);
+    let (parked, synced) = (format!("A_{QUIZ}"), format!("F_{QUIZ}"));
+    assert_eq!(planted.exit_code(&["--check", &parked]).await, 1);
+    assert_eq!(planted.exit_code(&["--check", &parked, "--sink", "warehouse"]).await, 0);
+    assert_eq!(planted.exit_code(&["--check", &synced]).await, 0);
+}
+
+#[tokio::test]
+async fn what_cannot_be_read_is_one_sentence_with_the_next_step() {
+    let endpoint = Stack::get().await.unwrap().aws_endpoint().to_owned();
+    let missing = command(&endpoint, "no-such-table", &[]).output().await.unwrap();
+    let told = sentence(&missing);
+    assert!(told.contains("table no-such-table") && told.contains("`quiz-etl doctor`"), "{told}");
+    let missing = command(&endpoint, "no-such-table", &["--json"]).output().await.unwrap();
+    let told: Value = serde_json::from_slice(&missing.stdout).unwrap();
+    assert!(told["error"].as_str().unwrap().contains("no-such-table"), "{told}");
+    let home = tempfile::tempdir().unwrap();
+    let nobody = command(&endpoint, "t", &[])
+        .env_remove("AWS_ACCESS_KEY_ID")
+        .env_remove("AWS_SECRET_ACCESS_KEY")
+        .env("AWS_EC2_METADATA_DISABLED", "true")
+        .env("HOME", home.path())
+        .output();
+    let told = sentence(&nobody.await.unwrap());
+    assert!(told.contains("credentials") && told.contains("`quiz-etl doctor`"), "{told}");
+    let nowhere = command(&endpoint, "t", &["--from", "/no/such/folder"]).output().await.unwrap();
+    assert!(sentence(&nowhere).contains("/no/such/folder"));
+}
+
+#[tokio::test]
+async fn an_embedded_run_is_told_of_too() {
+    let question =
+        doc! {"_id": "q", "question_set_id": "s", "type": "numerical-integer", "correct_answer": 4};
+    let run = run_local(
+        &SampleDocuments {
+            quizzes: vec![
+                doc! {"_id": QUIZ, "question_sets": [{"_id": "s", "questions": [question.clone()]}]},
+            ],
+            questions: vec![question],
+            sessions: Vec::new(),
+        },
+        false,
+    );
+    let out = run.path().join("out");
+    let told = command("http://127.0.0.1:1", "t", &["--from", out.to_str().unwrap()]).output().await.unwrap();
+    assert!(told.status.success(), "{told:?}");
+    let told = String::from_utf8(told.stdout).unwrap();
+    assert!(told.contains("1 test, ") && told.contains(": 2 synced"), "{told}");
+}
