@@ -2,18 +2,18 @@ use bson::{Document, RawDocument};
 use jiff::Timestamp;
 use rayon::prelude::ParallelSliceMut;
 
-use crate::attempt::{AnswerRecord, Attempt, AttemptHead};
-use crate::outcomes::Outcomes;
 use crate::problem::{ProblemKind, Problems};
-use crate::quiz::{Quiz, QuizKind};
-use crate::rank::{self, RankError};
-use crate::raw::{Answers, RawQuiz};
-use crate::scoring::{Judgement, Outcome, judge};
-use crate::snapshot::{Snapshot, SnapshotWriter};
-use crate::tally::Tally;
-use crate::test_results::{FormAttempt, QuestionTally, Ranking, ScoredAttempt, Test, TestResults};
-use crate::test_session::TestSession;
-use crate::value::Value;
+use crate::rank::ranking::{self, RankError};
+use crate::rank::test_results::{FormAttempt, QuestionTally, Ranking, ScoredAttempt, Test, TestResults};
+use crate::read::attempt::{AnswerRecord, Attempt, AttemptHead};
+use crate::read::quiz::{Quiz, QuizKind};
+use crate::read::raw::{Answers, RawQuiz};
+use crate::read::test_session::TestSession;
+use crate::read::value::Value;
+use crate::score::outcomes::Outcomes;
+use crate::score::scoring::{Judgement, Outcome, judge};
+use crate::score::snapshot::{Snapshot, SnapshotWriter};
+use crate::score::tally::Tally;
 
 /// What a session document that was chosen for its user turned out to be.
 #[derive(Debug)]
@@ -274,7 +274,7 @@ fn rank_all(quiz: &Quiz, attempts: &[ScoredAttempt]) -> Result<Vec<Ranking>, Ran
 fn rank_section(attempts: &[ScoredAttempt], marks: Vec<f64>) -> Result<Ranking, RankError> {
     let of_final = attempts.iter().zip(&marks).filter(|(attempt, _)| attempt.is_final);
     let final_marks: Vec<f64> = of_final.map(|(_, marks)| *marks).collect();
-    let (places, figures) = rank::rank(&final_marks)?;
+    let (places, figures) = ranking::rank(&final_marks)?;
     let mut places = places.into_iter();
     let place = |attempt: &ScoredAttempt| if attempt.is_final { places.next().flatten() } else { None };
     let places = attempts.iter().map(place).collect();

@@ -1,9 +1,9 @@
 use serde::Serialize;
 
-use crate::quiz::{Chapter, Quiz};
+use crate::rank::test_results::{ScoredAttempt, Test};
+use crate::read::quiz::{Chapter, Quiz};
 use crate::round::{number, percent, round2};
-use crate::tally::Tally;
-use crate::test_results::{ScoredAttempt, Test};
+use crate::score::tally::Tally;
 
 /// One chapter's line in a subject's item (v1). Percentages are 0 where they have no basis.
 #[derive(Clone, Debug, Serialize)]

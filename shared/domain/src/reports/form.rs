@@ -1,10 +1,10 @@
 use serde::Serialize;
 
 use super::{ContentDigest, Keys, ReportItem, Stamp, date};
-use crate::question::Question;
-use crate::scoring::is_answered;
-use crate::test_results::{FormAttempt, Test, TestResults};
-use crate::value::Value;
+use crate::rank::test_results::{FormAttempt, Test, TestResults};
+use crate::read::question::Question;
+use crate::read::value::Value;
+use crate::score::scoring::is_answered;
 
 /// One item of `form_question_responses`: what one user answered to one question of a form.
 #[derive(Clone, Debug, Serialize)]

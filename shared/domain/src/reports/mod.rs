@@ -19,9 +19,9 @@ pub use student::{
 };
 
 use crate::problem::{ProblemKind, Problems};
-use crate::sections::OVERALL;
-use crate::test_results::{Test, TestResults};
-use crate::time::in_india;
+use crate::rank::test_results::{Test, TestResults};
+use crate::read::time::in_india;
+use crate::score::sections::OVERALL;
 use jiff::Timestamp;
 
 /// The tables that the Reporting Engine reads. Every partition key is `session_id`.

@@ -1,11 +1,11 @@
 use serde::Serialize;
 
 use super::{ChapterLine, ContentDigest, Keys, Stamp, chapters, clock, date};
-use crate::rank::{CohortFigures, Standing};
+use crate::rank::ranking::{CohortFigures, Standing};
+use crate::rank::test_results::{Ranking, ScoredAttempt, Test, TestResults};
 use crate::round::{number, optional_number, round2};
-use crate::sections::OVERALL;
-use crate::tally::Score;
-use crate::test_results::{Ranking, ScoredAttempt, Test, TestResults};
+use crate::score::sections::OVERALL;
+use crate::score::tally::Score;
 
 /// One item of `student_quiz_reports`: one student's result in one section, `overall` being the whole
 /// test. Percentages are 0 to 100 with two decimals, and 0 where they have no basis.

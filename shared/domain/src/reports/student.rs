@@ -1,11 +1,11 @@
 use serde::Serialize;
 
 use super::{ContentDigest, Keys, ReportItem, Stamp, chapters, date};
-use crate::rank::Standing;
+use crate::rank::ranking::Standing;
+use crate::rank::test_results::{Ranking, ScoredAttempt, Test, TestResults};
+use crate::read::value::Value;
 use crate::round::{number, optional_number, round2};
-use crate::tally::Score;
-use crate::test_results::{Ranking, ScoredAttempt, Test, TestResults};
-use crate::value::Value;
+use crate::score::tally::Score;
 
 /// One document of `student_quiz_reports_v2`: one student's whole report. Percentages are null where
 /// they have no basis.

@@ -2,7 +2,7 @@ use std::borrow::Cow;
 
 use jiff::civil::Date;
 
-use crate::value::Value;
+use crate::read::value::Value;
 
 /// What a column holds, in the terms of each format: BigQuery's type names and Parquet's are made of it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]

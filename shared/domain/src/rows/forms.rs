@@ -3,11 +3,11 @@ use std::borrow::Cow;
 use super::RowBatch;
 use super::cell::{Cell, CellType};
 use super::schema::{ColumnSpec, WarehouseTable, text};
-use crate::attempt::{AnswerRecord, Attempt};
-use crate::question::Question;
-use crate::quiz::Quiz;
+use crate::read::attempt::{AnswerRecord, Attempt};
+use crate::read::question::Question;
+use crate::read::quiz::Quiz;
+use crate::read::value::Value;
 use crate::reports::labels;
-use crate::value::Value;
 
 /// One user's answer to one question of a form.
 pub(super) struct Row<'a> {

@@ -19,9 +19,9 @@ pub use questions::QuestionRows;
 pub use schema::{ColumnSpec, INSERTED_AT, START_DATE, WarehouseTable};
 pub use tests::{TestRow, test_rows};
 
+use crate::rank::test_results::Test;
+use crate::read::time::in_india;
 use crate::reports::Stamp;
-use crate::test_results::Test;
-use crate::time::in_india;
 
 /// A date that a warehouse cannot hold. A retry cannot help: the schedule or the documents must change.
 #[derive(Clone, Debug, Error, PartialEq, Eq)]

@@ -1,11 +1,11 @@
 use super::RowBatch;
 use super::cell::{self, Cell};
 use super::schema::{ColumnSpec, WarehouseTable, flag, float, int, text};
-use crate::attempt::AnswerRecord;
 use crate::builder::TakenAttempt;
-use crate::question::Question;
-use crate::quiz::{QuestionSet, Quiz};
-use crate::scoring::{Judgement, Outcome};
+use crate::read::attempt::AnswerRecord;
+use crate::read::question::Question;
+use crate::read::quiz::{QuestionSet, Quiz};
+use crate::score::scoring::{Judgement, Outcome};
 
 /// One user's answer to one question.
 pub(super) struct Row<'a> {

@@ -1,12 +1,12 @@
 use super::RowBatch;
 use super::cell::{Cell, CellType};
 use super::schema::{ColumnSpec, WarehouseTable, float, int, text};
-use crate::rank::{CohortFigures, Standing};
+use crate::rank::ranking::{CohortFigures, Standing};
+use crate::rank::test_results::{ScoredAttempt, Test};
+use crate::read::time::in_india;
 use crate::reports::{SectionReport, SectionResult, Stamp, section_results};
 use crate::round::round2;
-use crate::tally::Score;
-use crate::test_results::{ScoredAttempt, Test};
-use crate::time::in_india;
+use crate::score::tally::Score;
 
 /// One user's result in one section.
 pub struct TestRow<'a> {

@@ -3,7 +3,7 @@
 use bson::{Bson, Document};
 use jiff::Timestamp;
 
-use crate::time;
+use crate::read::time;
 
 /// MongoDB's own fields begin so, the Quiz Engine's never do.
 const WHY: &str = "$unreadable";

@@ -1,6 +1,6 @@
 use crate::problem::{ProblemKind, Problems};
-use crate::question::Question;
-use crate::quiz::{Chapter, QuestionSet, Quiz, QuizKind};
+use crate::read::question::Question;
+use crate::read::quiz::{Chapter, QuestionSet, Quiz, QuizKind};
 
 /// The key of the section that covers the whole test.
 pub const OVERALL: &str = "overall";

@@ -1,7 +1,7 @@
-use crate::marking::MarkingScheme;
-use crate::quiz::Quiz;
+use crate::read::marking::MarkingScheme;
+use crate::read::quiz::Quiz;
 use crate::round::{percent, round2};
-use crate::scoring::Outcome;
+use crate::score::scoring::Outcome;
 
 /// Counts of outcomes over some questions of one attempt.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]

@@ -12,9 +12,9 @@ mod walk;
 
 use bson::RawDocument;
 
-use crate::attempt::{AnswerRecord, Attempt};
-use crate::quiz::{Quiz, QuizKind};
-use crate::scoring::Judgement;
+use crate::read::attempt::{AnswerRecord, Attempt};
+use crate::read::quiz::{Quiz, QuizKind};
+use crate::score::scoring::Judgement;
 use key::Key;
 use walk::{Fields, Raw, Unusual, Walked};
 

@@ -3,9 +3,9 @@ use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 use xxhash_rust::xxh3::xxh3_128;
 
-use crate::attempt::{Attempt, AttemptHead};
-use crate::outcomes::Outcomes;
-use crate::quiz::Quiz;
+use crate::read::attempt::{Attempt, AttemptHead};
+use crate::read::quiz::Quiz;
+use crate::score::outcomes::Outcomes;
 
 /// One more whenever a snapshot is written otherwise than before.
 const FORMAT: u32 = 1;

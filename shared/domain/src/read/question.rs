@@ -1,9 +1,9 @@
 use bson::Document;
 
-use crate::fields;
 use crate::problem::{ProblemKind, Problems};
-use crate::stored::why_unreadable;
-use crate::value::Value;
+use crate::read::fields;
+use crate::read::stored::why_unreadable;
+use crate::read::value::Value;
 
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum QuestionType {

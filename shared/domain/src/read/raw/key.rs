@@ -1,10 +1,10 @@
 //! Judges an answer where it is stored.
 
 use super::walk::{Fields, Raw, Text, Unusual, Walked};
-use crate::marking::MarkingScheme;
-use crate::question::{Question, QuestionType};
-use crate::scoring::{Judgement, Outcome, judge};
-use crate::value::Value;
+use crate::read::marking::MarkingScheme;
+use crate::read::question::{Question, QuestionType};
+use crate::read::value::Value;
+use crate::score::scoring::{Judgement, Outcome, judge};
 
 /// More options than that in an answer are unusual.
 const MOST_OPTIONS: usize = 16;
@@ -149,5 +149,5 @@ fn exact(value: f64) -> Option<i64> {
 }
 
 fn is_blank(text: Text<'_>) -> Walked<bool> {
-    Ok(crate::value::is_blank(text.as_str()?))
+    Ok(crate::read::value::is_blank(text.as_str()?))
 }

@@ -1,6 +1,6 @@
-use crate::question::Question;
-use crate::quiz::{QuestionSet, Quiz};
-use crate::scoring::{Judgement, Outcome};
+use crate::read::question::Question;
+use crate::read::quiz::{QuestionSet, Quiz};
+use crate::score::scoring::{Judgement, Outcome};
 
 /// Outcomes in one byte.
 const IN_A_BYTE: usize = 3;

@@ -3,8 +3,8 @@ use std::collections::HashSet;
 
 use rayon::prelude::ParallelSliceMut;
 
-use crate::attempt::AttemptHead;
 use crate::problem::{ProblemKind, Problems};
+use crate::read::attempt::AttemptHead;
 
 /// The session documents of each user, of which the best that is an attempt counts: the ended one
 /// with the greatest `_id`; where none has ended, the greatest `_id`.

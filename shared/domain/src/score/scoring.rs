@@ -1,6 +1,6 @@
-use crate::marking::MarkingScheme;
-use crate::question::{Question, QuestionType};
-use crate::value::{Value, is_blank};
+use crate::read::marking::MarkingScheme;
+use crate::read::question::{Question, QuestionType};
+use crate::read::value::{Value, is_blank};
 
 /// How close a numerical-float answer must be to its key: `|answer − key| < 0.05`.
 const TOLERANCE: f64 = 0.05;

@@ -5,16 +5,16 @@ use bson::{Bson, Document};
 use jiff::Timestamp;
 use thiserror::Error;
 
-use crate::fields;
-use crate::marking::{self, MarkingScheme};
 use crate::problem::{ProblemKind, Problems};
-use crate::question::Question;
+use crate::read::fields;
+use crate::read::marking::{self, MarkingScheme};
+use crate::read::question::Question;
+use crate::read::stored::replaces;
+use crate::read::time;
+use crate::read::value::Value;
 use crate::round::round2;
-use crate::sections::{self, Part};
-use crate::stored::replaces;
-use crate::tally::Tally;
-use crate::time;
-use crate::value::Value;
+use crate::score::sections::{self, Part};
+use crate::score::tally::Tally;
 
 const LIMIT: &str = "max_questions_allowed_to_attempt";
 const SCHEME: &str = "marking_scheme";

@@ -2,9 +2,9 @@
 
 use super::walk::Text;
 use super::{Answers, Fields, Raw, RawQuestion, RawQuiz, Unusual, Walked};
-use crate::attempt::AnswerRecord;
-use crate::quiz::Quiz;
-use crate::value::Value;
+use crate::read::attempt::AnswerRecord;
+use crate::read::quiz::Quiz;
+use crate::read::value::Value;
 
 /// As many records as questions, each at its question's place.
 pub(super) fn read_all(

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use bson::Bson;
 use serde::{Serialize, Serializer};
 
-use crate::fields;
+use crate::read::fields;
 
 /// An answer or a key as it was stored, of whatever shape. Numbers of all BSON types are one kind: `2`, `2i64`, `2.0` and
 /// the decimal `2` are equal. A text is never a number.

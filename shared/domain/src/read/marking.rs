@@ -1,8 +1,8 @@
 use bson::{Bson, Document};
 
-use crate::fields::{self, is_given};
-use crate::quiz::QuizKind;
-use crate::value::Value;
+use crate::read::fields::{self, is_given};
+use crate::read::quiz::QuizKind;
+use crate::read::value::Value;
 
 /// Beyond this, either way, marks are a mistake.
 const MOST_MARKS: f64 = 1e6;

@@ -2,12 +2,12 @@ use bson::oid::ObjectId;
 use bson::{Bson, Document};
 use jiff::Timestamp;
 
-use crate::fields;
 use crate::problem::{ProblemKind, Problems};
-use crate::quiz::Quiz;
-use crate::stored::why_unreadable;
-use crate::time;
-use crate::value::Value;
+use crate::read::fields;
+use crate::read::quiz::Quiz;
+use crate::read::stored::why_unreadable;
+use crate::read::time;
+use crate::read::value::Value;
 
 /// What the choice of one attempt per user needs of a session document: its ids and whether it ended; and when it
 /// was last written.

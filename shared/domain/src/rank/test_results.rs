@@ -1,17 +1,17 @@
 use jiff::Timestamp;
 
-use crate::histogram::Histogram;
-use crate::outcomes::Outcomes;
 use crate::problem::Problems;
-use crate::quiz::Quiz;
-use crate::rank::{CohortFigures, Place, Standing};
+use crate::rank::histogram::Histogram;
+use crate::rank::ranking::{CohortFigures, Place, Standing};
+use crate::read::quiz::Quiz;
+use crate::read::test_session::TestSession;
+use crate::read::time;
+use crate::read::value::Value;
+use crate::read::value::shows_something;
 use crate::round::{percent, round2};
-use crate::scoring::{Judgement, Outcome};
-use crate::tally::{self, Score, Tally};
-use crate::test_session::TestSession;
-use crate::time;
-use crate::value::Value;
-use crate::value::shows_something;
+use crate::score::outcomes::Outcomes;
+use crate::score::scoring::{Judgement, Outcome};
+use crate::score::tally::{self, Score, Tally};
 
 /// One attempt, scored: what each question came to, from which every result follows.
 #[derive(Clone, Debug)]

@@ -5,9 +5,9 @@ use jiff::Timestamp;
 
 use super::record::{self, flag, number, once};
 use super::{Answers, Fields, Raw, RawQuiz, Unusual, Walked};
-use crate::attempt::Attempt;
-use crate::quiz::Quiz;
-use crate::time;
+use crate::read::attempt::Attempt;
+use crate::read::quiz::Quiz;
+use crate::read::time;
 
 const START: &[u8] = b"start-quiz";
 
