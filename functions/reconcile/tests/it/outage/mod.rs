@@ -2,7 +2,7 @@
 //! real handlers, the real backoff, reconcile and notices do what they do. At the end both sinks hold exactly what a
 //! quiet run gives, nothing was posted twice, and the table says what happened.
 //!
-//! `cargo test -p reconcile --test outage -- --nocapture` prints the table; docs/decisions/0014-outages.md has it.
+//! `cargo test -p reconcile --test it outage:: -- --nocapture` prints the table; docs/decisions/0014-outages.md has it.
 
 mod discord;
 mod gates;

@@ -3,7 +3,7 @@
 //! calls; stores and queues that fail; writes that are applied after they were given up. At the end each sink holds exactly what a single quiet run over the final
 //! documents gives, or the dead-letter queue says why not.
 //!
-//! A history follows from its seed: `ORACLE_SEED=n cargo test -p quiz-local --test oracle` runs one alone,
+//! A history follows from its seed: `ORACLE_SEED=n cargo test -p quiz-local --test it oracle::` runs one alone,
 //! `ORACLE_HISTORIES=n` so many.
 
 mod bugs;
