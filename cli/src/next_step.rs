@@ -6,6 +6,7 @@ use anyhow::anyhow;
 type Meaning = (&'static str, &'static str);
 
 const REFUSED: Meaning = ("AWS refuses the credentials", "run aws sso login, or set AWS_PROFILE");
+const CLOCK: Meaning = ("this machine's clock is wrong", "set it, or let it be set by NTP");
 const SIGN_IN: Meaning = ("MongoDB refuses the sign-in", "check user and password in MONGODB_URI");
 const SERVER: Meaning = (
     "no server of the MongoDB URI answers",
@@ -13,9 +14,11 @@ const SERVER: Meaning = (
 );
 
 /// Codes and words of the services, and what they mean to a person.
-const MEANINGS: [(&str, Meaning); 10] = [
+const MEANINGS: [(&str, Meaning); 12] = [
+    ("Signature expired", CLOCK),
+    ("Signature not yet current", CLOCK),
+    ("RequestExpired", CLOCK),
     ("ExpiredToken", REFUSED),
-    ("RequestExpired", REFUSED),
     ("UnrecognizedClientException", REFUSED),
     ("InvalidClientTokenId", REFUSED),
     ("SignatureDoesNotMatch", REFUSED),
@@ -26,11 +29,20 @@ const MEANINGS: [(&str, Meaning); 10] = [
     ("Server selection timeout", SERVER),
 ];
 
-/// What the error means and what to do next, in place of the service's words; the error itself where they are not known.
+/// The error's words that are shown after what they mean, in characters: a driver's can fill pages.
+const MOST_SHOWN: usize = 200;
+
+/// What the error means and what to do next, then the service's words; the error itself where they are not known.
 pub fn explained(error: anyhow::Error) -> anyhow::Error {
     let text = format!("{error:#}");
     let known = MEANINGS.iter().find(|(word, _)| text.contains(word));
-    known.map_or(error, |(word, (wrong, next_step))| anyhow!("{wrong} ({word}): {next_step}"))
+    known.map_or(error, |(_, (wrong, next_step))| {
+        let mut words: String = text.chars().take(MOST_SHOWN).collect();
+        if words.len() < text.len() {
+            words.push('…');
+        }
+        anyhow!("{wrong}: {next_step} ({words})")
+    })
 }
 
 #[cfg(test)]
@@ -45,19 +57,25 @@ mod tests {
         let error = |text: &str| format!("{:#}", explained(anyhow!("{text}").context("cannot read table t")));
         assert_eq!(
             error("UnrecognizedClientException: The security token is invalid."),
-            "AWS refuses the credentials (UnrecognizedClientException): run aws sso login, or set AWS_PROFILE"
+            "AWS refuses the credentials: run aws sso login, or set AWS_PROFILE \
+             (cannot read table t: UnrecognizedClientException: The security token is invalid.)"
         );
         assert_eq!(
             error(
                 "Server selection timeout: No available servers. Topology: { Type: Unknown, Servers: [ { } ] }"
             ),
-            "no server of the MongoDB URI answers (Server selection timeout): check MONGODB_URI, that the server runs, \
-             and that it lets this machine in"
+            "no server of the MongoDB URI answers: check MONGODB_URI, that the server runs, and that it lets this machine in \
+             (cannot read table t: Server selection timeout: No available servers. Topology: { Type: Unknown, Servers: [ { } ] })"
         );
         assert_eq!(
             error("SCRAM failure: Authentication failed."),
-            "MongoDB refuses the sign-in (SCRAM failure): check user and password in MONGODB_URI"
+            "MongoDB refuses the sign-in: check user and password in MONGODB_URI \
+             (cannot read table t: SCRAM failure: Authentication failed.)"
         );
+        let clock = error(
+            "InvalidSignatureException: Signature expired: 20261130T10 is now earlier than 20261130T11",
+        );
+        assert!(clock.starts_with("this machine's clock is wrong: "), "{clock}");
     }
 
     #[test]

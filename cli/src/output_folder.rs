@@ -45,6 +45,12 @@ impl OutputFolder {
     }
 }
 
+fn knows_no_locks(error: &std::io::Error) -> bool {
+    // no locks available, as NFS without its lock service answers
+    const ENOLCK: i32 = if cfg!(target_os = "macos") { 77 } else { 37 };
+    error.kind() == ErrorKind::Unsupported || error.raw_os_error() == Some(ENOLCK)
+}
+
 fn lock(folder: &Path, file: &Path) -> anyhow::Result<File> {
     let failed = || format!("cannot lock {}", file.display());
     let opened = OpenOptions::new().read(true).write(true).create(true).truncate(false).open(file);
@@ -64,7 +70,7 @@ fn lock(folder: &Path, file: &Path) -> anyhow::Result<File> {
             bail!("{} is in use by quiz-etl{with}; wait for it or choose another --out", folder.display())
         }
         // some network file systems know no locks
-        Err(TryLockError::Error(error)) if error.kind() == ErrorKind::Unsupported => Ok(opened),
+        Err(TryLockError::Error(error)) if knows_no_locks(&error) => Ok(opened),
         Err(TryLockError::Error(error)) => Err(error).with_context(failed),
     }
 }

@@ -35,9 +35,7 @@ pub(crate) fn read_list(input: impl BufRead, clock: SessionClock) -> anyhow::Res
         let found = match text {
             EntryText::Json(json) => of_event(&json, clock).with_context(place)?,
             EntryText::Line(header) => match column_of(&header).filter(|_| is_first) {
-                Some(column) => {
-                    return csv_ids(&mut entries, column);
-                }
+                Some(column) => return csv_ids(&mut entries, &header, column),
                 None => of_line(&header, clock).with_context(place)?,
             },
         };
@@ -91,7 +89,12 @@ fn column_of(header: &str) -> Option<usize> {
     record(header).ok()?.iter().position(|name| name.trim() == COLUMN)
 }
 
-fn csv_ids<R: BufRead>(entries: &mut Entries<R>, column: usize) -> anyhow::Result<Vec<(u64, Listed)>> {
+fn csv_ids<R: BufRead>(
+    entries: &mut Entries<R>,
+    header: &str,
+    column: usize,
+) -> anyhow::Result<Vec<(u64, Listed)>> {
+    let columns = record(header)?.len();
     let mut listed = Vec::new();
     while let Some((line, mut text)) = entries.next_line()? {
         if text.trim().is_empty() || text.starts_with('#') {
@@ -99,7 +102,7 @@ fn csv_ids<R: BufRead>(entries: &mut Entries<R>, column: usize) -> anyhow::Resul
         }
         let place = || format!("line {line}");
         // a field in quotes goes on over the line's end
-        while text.matches('"').count() % 2 == 1 {
+        while ends_within_quotes(&text) {
             let next =
                 entries.next_line()?.map(|(_, next)| next).filter(|it| text.len() + it.len() < LONGEST);
             let next = next.with_context(|| format!("line {line}: a quote that begins here does not end"))?;
@@ -107,11 +110,36 @@ fn csv_ids<R: BufRead>(entries: &mut Entries<R>, column: usize) -> anyhow::Resul
             text.push_str(&next);
         }
         let record = record(&text).with_context(place)?;
+        if record.iter().skip(columns).any(|field| !field.trim().is_empty()) {
+            bail!("line {line}: it has {} fields, and the header has {columns}", record.len());
+        }
         let id =
             record.get(column).with_context(|| format!("line {line}: the column {COLUMN} is missing"))?;
         listed.push((line, of_id(id).with_context(place)?));
     }
     Ok(listed)
+}
+
+/// Where a CSV reader is within a record.
+enum CsvPlace {
+    FieldStart,
+    Plain,
+    Quoted,
+    /// A quote within a quoted field: its end, or the first of two.
+    Quote,
+}
+
+/// Whether a field that begins with a quote goes on after the text. A quote inside another field is a character like any.
+fn ends_within_quotes(text: &str) -> bool {
+    use CsvPlace::{FieldStart, Plain, Quote, Quoted};
+    let end = text.chars().fold(FieldStart, |place, character| match (place, character) {
+        (FieldStart | Quote, '"') => Quoted,
+        (Quoted, '"') => Quote,
+        (Quoted, _) => Quoted,
+        (FieldStart | Plain | Quote, ',') => FieldStart,
+        _ => Plain,
+    });
+    matches!(end, Quoted)
 }
 
 fn record(text: &str) -> csv::Result<csv::StringRecord> {
@@ -139,6 +167,16 @@ mod tests {
             Listed::Id(id) => format!("no quiz in {id}"),
         };
         Ok(listed.into_iter().map(|(line, test)| (line, id(test))).collect())
+    }
+
+    #[test]
+    fn inch_marks_and_spare_fields_lose_no_row() {
+        let table =
+            format!("name,session_id\nBoard 5\" test,{A}\n\"a, \"\"b\"\"\nc\",{B}\nBoard 6\" test,{A}\n");
+        let read = read(&table).unwrap();
+        assert_eq!(read, [(2, A.to_owned()), (3, B.to_owned()), (5, A.to_owned())]);
+        let error = self::read(&format!("session_id\n{A},{B}\n")).unwrap_err();
+        assert!(error.contains("line 2: it has 2 fields, and the header has 1"), "{error}");
     }
 
     #[test]

@@ -145,14 +145,12 @@ fn given_up(sink: &SinkRan) -> Vec<String> {
     let messages = counted(sink.given_up, "message");
     let parked: HashSet<&str> = sink.summary.parked.iter().map(|(_, cause)| cause.error.as_str()).collect();
     let failed = sink.summary.failed.iter().filter(|(_, error)| !parked.contains(error.as_str()));
-    let mut told: Vec<String> =
-        failed.map(|(session, error)| format!("{messages} given up: session {session}: {error}")).collect();
-    if told.is_empty() {
-        told.push(format!(
-            "{messages} given up: the sync broke down; run again with RUST_LOG=debug to see where"
-        ));
-    }
-    told
+    let failed: Vec<String> = failed.map(|(session, error)| format!("session {session}: {error}")).collect();
+    let (first, others) = match failed.split_first() {
+        Some((first, others)) => (first.as_str(), others),
+        None => ("the sync broke down; run again with RUST_LOG=debug to see where", &[][..]),
+    };
+    std::iter::once(format!("{messages} given up: {first}")).chain(others.iter().cloned()).collect()
 }
 
 #[cfg(test)]

@@ -32,6 +32,7 @@ impl Reconciler {
     /// Claims the tests and publishes an event for each, before `stop`.
     pub(crate) async fn ask(&self, tests: &[BehindTest], now: i64, stop: Instant) -> Asked {
         let mut asked = Asked::default();
+        let tests: Vec<&BehindTest> = tests.iter().filter(can_be_named).collect();
         for chunk in tests.chunks(EVENTS_AT_ONCE) {
             if Instant::now() >= stop {
                 asked.late += chunk.len();
@@ -45,8 +46,8 @@ impl Reconciler {
         asked
     }
 
-    async fn ask_chunk(&self, chunk: &[BehindTest], now: i64, stop: Instant, asked: &mut Asked) {
-        let claims = chunk.iter().map(async |test| (test, self.claim(test, now).await));
+    async fn ask_chunk(&self, chunk: &[&BehindTest], now: i64, stop: Instant, asked: &mut Asked) {
+        let claims = chunk.iter().map(async |test| (*test, self.claim(test, now).await));
         let Ok(claims) = timeout_at(stop, join_all(claims)).await else {
             // what was claimed is asked for when its wait is over
             asked.late += chunk.len();
@@ -119,6 +120,15 @@ fn request(test: &BehindTest) -> SyncRequest {
         requested_by: Some(NAME.to_owned()),
         ..SyncRequest::default()
     }
+}
+
+/// An earlier release took session ids with spaces, commas or quotes. The functions refuse them now, so each request for
+/// one of them would be parked.
+fn can_be_named(test: &&BehindTest) -> bool {
+    let refused =
+        |error| tracing::warn!(session_id = test.session_id, %error, "left alone: no event can name it");
+    let target = SessionTarget::new(&test.session_id, Some(&test.quiz_id), "session_id");
+    target.map_err(refused).is_ok()
 }
 
 fn told(test: &BehindTest, claim: &[Claimed<'_>]) -> BehindTest {

@@ -1,10 +1,26 @@
 //! Reading what the API answers.
 
-use gcp_bigquery_client::error::{BQError, ResponseError};
 use reqwest::Response;
+use serde::Deserialize;
 use serde::de::DeserializeOwned;
+use serde_json::{Map, Value};
 
 use crate::error::BigQueryError;
+
+/// An error of the API. The client package's model wants the list of reasons, which Google's general errors lack.
+#[derive(Deserialize)]
+struct Refusal {
+    error: RefusalBody,
+}
+
+#[derive(Deserialize)]
+struct RefusalBody {
+    code: i64,
+    #[serde(default)]
+    message: String,
+    #[serde(default)]
+    errors: Vec<Map<String, Value>>,
+}
 
 /// The JSON of a successful answer.
 pub(crate) async fn json<T: DeserializeOwned>(answer: Response) -> Result<T, BigQueryError> {
@@ -19,8 +35,9 @@ pub(crate) async fn success(answer: Response) -> Result<Vec<u8>, BigQueryError> 
     if status.is_success() {
         return Ok(body.into());
     }
-    Err(match serde_json::from_slice::<ResponseError>(&body) {
-        Ok(error) => BQError::ResponseError { error }.into(),
-        Err(_) => BigQueryError::not_json(status),
-    })
+    let Ok(Refusal { error }) = serde_json::from_slice(&body) else {
+        return Err(BigQueryError::not_json(status));
+    };
+    let reason = error.errors.first().and_then(|first| first.get("reason")?.as_str());
+    Err(BigQueryError::answered(error.code, reason.unwrap_or_default(), &error.message))
 }

@@ -43,7 +43,7 @@ impl BigQueryError {
         let kind = match (code, reason) {
             (_, "rateLimitExceeded" | "jobRateLimitExceeded" | "quotaExceeded" | "backendError")
             | (408 | 429 | 500.., _) => ErrorKind::Transient,
-            (401, _) | (403, "accessDenied") => ErrorKind::Unauthorized,
+            (401, _) | (403, "accessDenied" | "") => ErrorKind::Unauthorized,
             (404, _) => ErrorKind::NotFound,
             (409, _) => ErrorKind::Exists,
             _ => ErrorKind::Refused,
@@ -73,11 +73,6 @@ impl BigQueryError {
 impl From<BQError> for BigQueryError {
     fn from(error: BQError) -> Self {
         match error {
-            BQError::ResponseError { error } => {
-                let error = error.error;
-                let reason = error.errors.first().and_then(|it| it.get("reason")).map_or("", String::as_str);
-                Self::answered(error.code, reason, &error.message)
-            }
             BQError::RequestError(error) => error.into(),
             BQError::YupAuthError(error) => no_token(&error),
             other => Self::new(ErrorKind::Refused, other.to_string()),

@@ -134,7 +134,8 @@ pub fn page() -> String {
          warehouse_page > docs/WAREHOUSE.md`; a test holds it to them.\n\n\
          sync-warehouse writes three tables of one BigQuery dataset (`BIGQUERY_DATASET`, by default `assessments`). \
          `quiz-etl local` and `demo` write the same rows as Parquet files, \
-         `warehouse/<table>/<session>.parquet`.\n\n\
+         `warehouse/<table>/<session>.parquet`. The name of a session with capital letters ends in `~` and a hash: \
+         some disks do not tell capitals from small letters.\n\n\
          A sync **replaces** a test's rows in all three: after it, the rows of that `session_id` are exactly those \
          of the newest read, once each, and no reader sees half of it. Tables that are absent are made; a nullable \
          column that is absent is added; anything else that differs is an error, and nothing is written.\n\n\

@@ -215,6 +215,9 @@ impl Fields {
             }
             (None, None) => return Err(EventError::NoSession),
         };
+        // our own messages mean UTC by a `Z`, those of the release before as well
+        let is_ours = ["backfill_id", "follow_up_depth"].into_iter().any(|field| self.get(field).is_some());
+        let clock = if is_ours { SessionClock::Utc } else { clock };
         let session = match self.get("session") {
             None => None,
             Some(Value::Object(fields)) => Some(Box::new(Fields(fields.clone()).description(clock)?)),

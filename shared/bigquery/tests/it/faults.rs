@@ -89,6 +89,20 @@ async fn a_missing_permission_is_named_and_not_asked_for_again() {
 }
 
 #[tokio::test]
+async fn refusal_without_reasons_is_read() {
+    let dataset = Dataset::new().await;
+    let body = json!({"error": {"code": 403, "message": "no entry", "status": "PERMISSION_DENIED"}});
+    let gate = gate(move |_| reply(403, &body)).await;
+    let told = error(&dataset.behind(gate.url())).await;
+    assert!(matches!(told, WarehouseError::Refused { .. }), "{told}");
+    assert!(
+        told.to_string().contains("BigQuery answered 403") && told.to_string().contains("no entry"),
+        "{told}"
+    );
+    assert_eq!(gate.requests().len(), 1);
+}
+
+#[tokio::test]
 async fn answers_that_are_lost_load_and_replace_nothing_twice() {
     let dataset = Dataset::new().await;
     // the first try of each call that starts a job gets through, and its answer does not

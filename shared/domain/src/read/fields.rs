@@ -77,7 +77,12 @@ pub(crate) fn object<'a>(document: &'a Document, field: &str) -> Option<&'a Docu
 
 /// Whether a field is there and not null.
 pub(crate) fn is_given(document: &Document, field: &str) -> bool {
-    document.get(field).is_some_and(|value| *value != Bson::Null)
+    given(document, field).is_some()
+}
+
+/// The field's value; `None` where it is absent, null or undefined.
+pub(crate) fn given<'a>(document: &'a Document, field: &str) -> Option<&'a Bson> {
+    document.get(field).filter(|value| !matches!(value, Bson::Null | Bson::Undefined))
 }
 
 #[cfg(test)]

@@ -84,8 +84,8 @@ fn selected(rule: &Document) -> Result<Vec<f64>, String> {
 
 /// A list; `None` where it is absent or null.
 fn list<'a>(document: &'a Document, field: &str) -> Result<Option<&'a [Bson]>, String> {
-    match document.get(field) {
-        None | Some(Bson::Null) => Ok(None),
+    match fields::given(document, field) {
+        None => Ok(None),
         Some(Bson::Array(values)) => Ok(Some(values)),
         Some(other) => Err(format!("{field} is {}, not a list", shown(other))),
     }

@@ -1,5 +1,5 @@
-use std::collections::HashMap;
 use std::collections::hash_map::Entry;
+use std::collections::{BTreeMap, HashMap};
 
 use bson::{Bson, Document};
 use jiff::Timestamp;
@@ -265,7 +265,7 @@ impl QuestionSet {
 /// The documents of `questions` by their ids, the newest of each.
 fn each_once<'a>(questions: &'a [Document], problems: &mut Problems) -> HashMap<String, &'a Document> {
     let mut full: HashMap<String, &Document> = HashMap::with_capacity(questions.len());
-    let mut copies: HashMap<String, usize> = HashMap::new();
+    let mut copies: BTreeMap<String, usize> = BTreeMap::new();
     for question in questions {
         let Some(id) = fields::id(question, "_id") else { continue };
         match full.entry(id) {
@@ -289,8 +289,8 @@ fn each_once<'a>(questions: &'a [Document], problems: &mut Problems) -> HashMap<
 
 /// A sub-document; `None` where it is absent or null. The error names the field.
 fn object<'a>(document: &'a Document, field: &str) -> Result<Option<&'a Document>, String> {
-    match document.get(field) {
-        None | Some(Bson::Null) => Ok(None),
+    match fields::given(document, field) {
+        None => Ok(None),
         Some(Bson::Document(object)) => Ok(Some(object)),
         Some(other) => Err(format!("{field} is {}, not an object", marking::shown(other))),
     }

@@ -235,6 +235,11 @@ fn db_service_times_are_indias_clock_and_stay_right_when_republished() {
     let session = request.session.as_deref().unwrap();
     let times = [session.start_time, session.end_time].map(|time| time.unwrap().to_string());
     assert_eq!(times, ["2026-05-01T14:30:00Z", "2026-05-01T18:15:00Z"]);
+    // the release before published true UTC with a `Z`
+    let before =
+        json!({"session_id": ID, "backfill_id": "b", "session": {"start_time": "2026-05-01T14:30:00Z"}});
+    let Ok(Event::SessionSync(before)) = message(before.to_string()).event() else { panic!("{before}") };
+    assert_eq!(before.session.as_deref().unwrap().start_time, session.start_time);
     // what the command publishes says its offset, so the function does not shift it again
     let again = message(request.to_json().to_string()).event().unwrap();
     assert_eq!(again, Event::SessionSync(request));

@@ -44,7 +44,11 @@ impl Collection {
         }
         let (file, broken) =
             unpack(file, Limits::default(), unpack::space).map_err(|error| self.not_unpacked(error))?;
-        self.check(Format::of(&file))?;
+        let within = Format::of(&file);
+        if within == Format::Gzip {
+            return Err(self.corrupt("it is gzipped twice; unpack it once with gzip -d first".into()));
+        }
+        self.check(within)?;
         let file = Arc::new(file);
         if broken.is_none() {
             *unpacked = Some(Arc::clone(&file));

@@ -1,4 +1,5 @@
 use std::fs::{self, File};
+use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -76,7 +77,8 @@ fn collection(folder: &Path, name: &str) -> Result<Option<Arc<Collection>>, Dump
         match fs::symlink_metadata(&path) {
             Ok(_) if path.is_file() => Ok(Some(path)),
             Ok(_) => Err(DumpError::NotAFile(path)),
-            Err(_) => Ok(None),
+            Err(cause) if cause.kind() == io::ErrorKind::NotFound => Ok(None),
+            Err(cause) => Err(DumpError::Unreadable { folder: folder.to_owned(), cause }),
         }
     };
     let path = match (stored(format!("{name}.bson"))?, stored(format!("{name}.bson.gz"))?) {

@@ -30,7 +30,8 @@ pub(super) struct StoredQuiz {
     pub place: Place,
     /// How many documents have its id, as text or as `ObjectId`.
     pub copies: u64,
-    updated_at: Option<Timestamp>,
+    /// Whether it can be read, and when it was last updated.
+    state: (bool, Option<Timestamp>),
     /// In `listed`.
     at: usize,
 }
@@ -52,24 +53,28 @@ impl Quizzes {
                 }
             }
             match id {
-                Some(id) => quizzes.add(DumpedQuiz { id, title }, place, updated_at),
+                Some(id) => {
+                    let state = (decode(document).is_ok(), updated_at);
+                    quizzes.add(DumpedQuiz { id, title }, place, state);
+                }
                 None => left_out(collection, place, document, "quiz without usable _id is left out"),
             }
         })?;
         Ok(quizzes)
     }
 
-    fn add(&mut self, quiz: DumpedQuiz, place: Place, updated_at: Option<Timestamp>) {
+    /// Of two copies the one counts that can be read, then the newer one, then the first.
+    fn add(&mut self, quiz: DumpedQuiz, place: Place, state: (bool, Option<Timestamp>)) {
         match self.stored.entry(quiz.id.clone()) {
             Entry::Vacant(entry) => {
-                entry.insert(StoredQuiz { place, copies: 1, updated_at, at: self.listed.len() });
+                entry.insert(StoredQuiz { place, copies: 1, state, at: self.listed.len() });
                 self.listed.push(quiz);
             }
             Entry::Occupied(mut entry) => {
                 let kept = entry.get_mut();
                 kept.copies += 1;
-                if updated_at > kept.updated_at {
-                    (kept.place, kept.updated_at) = (place, updated_at);
+                if state > kept.state {
+                    (kept.place, kept.state) = (place, state);
                     if let Some(listed) = self.listed.get_mut(kept.at) {
                         *listed = quiz;
                     }
@@ -132,6 +137,7 @@ impl Sessions {
         let mut quizzes: HashMap<String, OfQuiz> = HashMap::new();
         each(collection, |place, document| {
             let (mut quiz_id, mut is_broken) = (None, false);
+            let (mut names_user, mut says_end) = (false, false);
             let mut fields = RawDocumentBuf::new();
             for element in document.iter_elements() {
                 // where one field ends too late, the next ones cannot be found
@@ -144,7 +150,11 @@ impl Sessions {
                     quiz_id = element.value().ok().and_then(id_text);
                 } else if AttemptHead::FIELDS.contains(&key.as_str()) {
                     match element.value() {
-                        Ok(value) => fields.append(key, value),
+                        Ok(value) => {
+                            names_user |= key == cstr!("user_id");
+                            says_end |= key == cstr!("has_quiz_ended");
+                            fields.append(key, value);
+                        }
                         Err(_) => is_broken = true,
                     }
                 }
@@ -152,7 +162,12 @@ impl Sessions {
             let Some(quiz_id) = quiz_id else {
                 return left_out(collection, place, document, "session document of no quiz is left out");
             };
-            if is_broken {
+            if is_broken && names_user {
+                // it may have ended: no older attempt of its user may stand for it
+                if !says_end {
+                    fields.append(cstr!("has_quiz_ended"), true);
+                }
+            } else if is_broken {
                 fields = RawDocumentBuf::try_from(&decode_or_why(document)).unwrap_or_default();
             }
             let head = Head { place, fields: fields.into_bytes().into() };

@@ -339,3 +339,36 @@ async fn badly_encoded_question_costs_its_texts_only() {
         "the questions collection's document of question q1 cannot be read: its field text is not UTF-8";
     assert_eq!(problem(&outcome, "question_text_missing"), (1, example.to_owned()));
 }
+
+#[tokio::test]
+async fn no_older_attempt_stands_for_a_broken_newest_one() {
+    let older = attempt("a1", "u", true, 1, &[Some(0), Some(0)]);
+    let newest = attempt("a2", "u", true, 2, &[Some(1), Some(1)]);
+    let other = attempt("b1", "v", true, 1, &[Some(0), None]);
+    // the end of the newest one cannot be read, nor can what follows it
+    let mut broken = newest.to_vec().unwrap();
+    let field = b"has_quiz_ended\0";
+    let at = broken.windows(field.len()).position(|bytes| bytes == field).unwrap();
+    broken[at + field.len()] = 7;
+    let place = Place::new(&collections(two_questions(), Vec::new()));
+    let sessions = [bytes(&[older]), broken, bytes(&[other])].concat();
+    fs::write(place.folder.path().join("sessions.bson"), sessions).unwrap();
+    let outcome = place.sync(QUIZ).await.unwrap();
+    assert_eq!(place.reports(QUIZ).await.len(), 1, "{:?}", place.reports(QUIZ).await);
+    assert!(place.reports(QUIZ).await[0].starts_with("v: "), "{:?}", place.reports(QUIZ).await);
+    let (count, example) = problem(&outcome, "attempt_unreadable");
+    assert_eq!(count, 1);
+    assert!(example.contains("a2"), "{example}");
+}
+
+#[tokio::test]
+async fn readable_copy_of_a_quiz_counts() {
+    let mut broken = two_questions();
+    broken.insert("title", "broken");
+    let sessions = vec![attempt("a", "u", true, 1, &[Some(0), Some(0)])];
+    let place = Place::new(&collections(two_questions(), sessions));
+    let quizzes = [badly_encoded(&broken), bytes(&[two_questions()])].concat();
+    fs::write(place.folder.path().join("quizzes.bson"), quizzes).unwrap();
+    let outcome = place.sync(QUIZ).await.unwrap();
+    assert_eq!((outcome.takers, problem(&outcome, "document_stored_twice").0), (1, 1));
+}

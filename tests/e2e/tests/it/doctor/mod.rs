@@ -255,7 +255,7 @@ async fn a_warehouse_with_faults() {
     let key = set_up.of("key");
     let (checks, _) = set_up.checks(&[("BIGQUERY_CREDENTIALS_SECRET_ID", &key)], &["--only", "bigquery"]);
     let (found, _) = checks.one("bigquery", "credentials", "bad");
-    assert!(found.contains("no service account key"), "{found}");
+    assert!(found.contains("lacks fields of a service account key"), "{found}");
 }
 
 #[tokio::test(flavor = "multi_thread")]
