@@ -133,9 +133,8 @@ enum CsvPlace {
 fn ends_within_quotes(text: &str) -> bool {
     use CsvPlace::{FieldStart, Plain, Quote, Quoted};
     let end = text.chars().fold(FieldStart, |place, character| match (place, character) {
-        (FieldStart | Quote, '"') => Quoted,
         (Quoted, '"') => Quote,
-        (Quoted, _) => Quoted,
+        (FieldStart | Quote, '"') | (Quoted, _) => Quoted,
         (FieldStart | Plain | Quote, ',') => FieldStart,
         _ => Plain,
     });

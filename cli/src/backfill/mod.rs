@@ -1,11 +1,11 @@
 //! Tests synced at an operator's wish: chosen, planned, published at a pace, followed until all are done.
 
 mod args;
-mod backfill;
 mod choose;
 mod journal;
 mod list;
 mod plan;
+mod run;
 mod screen;
 mod settings;
 mod sync;
@@ -16,6 +16,6 @@ mod view;
 mod work;
 
 pub use args::{Against, BackfillArgs, SyncArgs, TrialArgs};
-pub use backfill::backfill;
+pub use run::backfill;
 pub use sync::sync;
 pub use trial::Trial;

@@ -7,9 +7,9 @@ use anyhow::bail;
 use quiz_events::SessionTarget;
 
 use crate::backfill::args::SyncArgs;
-use crate::backfill::backfill::sink_names;
 use crate::backfill::choose::{Chosen, named};
 use crate::backfill::journal::AskedTest;
+use crate::backfill::run::sink_names;
 use crate::backfill::settings::Settings;
 use crate::backfill::track::Tracker;
 use crate::backfill::work::Work;

@@ -7,8 +7,8 @@ use indicatif::ProgressBar;
 use tokio::task::JoinSet;
 
 use crate::dry_run::difference::TestDifference;
-use crate::dry_run::dry_run::{DryRun, TestToTry};
 use crate::dry_run::failure::Failure;
+use crate::dry_run::one_test::{DryRun, TestToTry};
 use crate::dry_run::progress::Progress;
 use crate::dry_run::tried::{FailedTest, Tried};
 use crate::dry_run::view;

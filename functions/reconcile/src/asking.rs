@@ -32,7 +32,7 @@ impl Reconciler {
     /// Claims the tests and publishes an event for each, before `stop`.
     pub(crate) async fn ask(&self, tests: &[BehindTest], now: i64, stop: Instant) -> Asked {
         let mut asked = Asked::default();
-        let tests: Vec<&BehindTest> = tests.iter().filter(can_be_named).collect();
+        let tests: Vec<&BehindTest> = tests.iter().filter(|test| can_be_named(test)).collect();
         for chunk in tests.chunks(EVENTS_AT_ONCE) {
             if Instant::now() >= stop {
                 asked.late += chunk.len();
@@ -124,7 +124,7 @@ fn request(test: &BehindTest) -> SyncRequest {
 
 /// An earlier release took session ids with spaces, commas or quotes. The functions refuse them now, so each request for
 /// one of them would be parked.
-fn can_be_named(test: &&BehindTest) -> bool {
+fn can_be_named(test: &BehindTest) -> bool {
     let refused =
         |error| tracing::warn!(session_id = test.session_id, %error, "left alone: no event can name it");
     let target = SessionTarget::new(&test.session_id, Some(&test.quiz_id), "session_id");

@@ -1,5 +1,11 @@
 //! The pipeline on the stack, as `deploy/template.yaml` makes it.
-#![allow(dead_code, clippy::unwrap_used, clippy::panic, reason = "each test uses its part, and may panic")]
+#![allow(
+    clippy::unwrap_used,
+    clippy::panic,
+    clippy::missing_panics_doc,
+    clippy::must_use_candidate,
+    reason = "helpers of tests, which may panic"
+)]
 
 pub mod quizzes;
 pub mod warehouse;

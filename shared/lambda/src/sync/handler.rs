@@ -29,7 +29,9 @@ impl Handler {
     pub async fn handle(&self, event: SqsEvent, deadline: Instant) -> SqsBatchResponse {
         let mut failed = Vec::new();
         for (arn, mut messages) in sqs::by_queue(event) {
-            messages.iter_mut().for_each(|message| message.session_clock = self.session_clock);
+            for message in &mut messages {
+                message.session_clock = self.session_clock;
+            }
             let queue = self.queues.by_arn(&arn);
             let report = self.batches.handle(&messages, &*queue, deadline).await;
             tracing::info!(
