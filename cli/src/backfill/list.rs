@@ -110,12 +110,12 @@ fn csv_ids<R: BufRead>(
             text.push_str(&next);
         }
         let record = record(&text).with_context(place)?;
-        if record.iter().skip(columns).any(|field| !field.trim().is_empty()) {
-            bail!("line {line}: it has {} fields, and the header has {columns}", record.len());
-        }
         let id =
             record.get(column).with_context(|| format!("line {line}: the column {COLUMN} is missing"))?;
         listed.push((line, of_id(id).with_context(place)?));
+        if record.iter().skip(columns).any(|field| !field.trim().is_empty()) {
+            bail!("line {line}: it has {} fields, and the header has {columns}", record.len());
+        }
     }
     Ok(listed)
 }

@@ -78,7 +78,7 @@ async fn what_cannot_be_read_is_one_sentence_with_the_next_step() {
         .env("HOME", home.path())
         .output();
     let told = sentence(&nobody.await.unwrap());
-    assert!(told.contains("credentials") && told.contains("`quiz-etl doctor`"), "{told}");
+    assert!(told.contains("no AWS credentials found: run aws sso login"), "{told}");
     let nowhere = command(&endpoint, "t", &["--from", "/no/such/folder"]).output().await.unwrap();
     assert!(sentence(&nowhere).contains("/no/such/folder"));
 }
