@@ -13,7 +13,7 @@ use quiz_lambda::{Environment, sqs};
 use quiz_local::{MemoryQueue, ParquetWarehouse, QueueSettings, SoleQueue, drive};
 use quiz_pipeline::batch::{BatchHandler, BatchLimits};
 use quiz_pipeline::ports::{AnswerSource, SystemClock};
-use quiz_pipeline::{Coordinator, Engine, NoticeListener, ReportSink, Rules, WarehouseSink};
+use quiz_pipeline::{Coordinator, Engine, Listeners, NoticeListener, ReportSink, Rules, WarehouseSink};
 use quiz_sync_state::SyncStates;
 use serde_json::{Value, json};
 use tokio::time::Instant;
@@ -149,7 +149,10 @@ async fn drain(
     let batches = BatchHandler {
         sync: Arc::new(engine),
         coordinator,
-        listener: Arc::new(NoticeListener::new(sink, collector.clone(), kept, clock.clone())),
+        listener: Arc::new(Listeners(vec![
+            collector.clone(),
+            Arc::new(NoticeListener::new(sink, kept, clock.clone())),
+        ])),
         clock: clock.clone(),
         limits: BatchLimits::default(),
     };

@@ -2,7 +2,7 @@ use std::time::Duration;
 
 use jiff::Timestamp;
 use quiz_domain::reports::{ReportTable, Stamp, items};
-use quiz_domain::{CohortFigures, ProblemKind, Problems, Test};
+use quiz_domain::{ProblemKind, Problems, Test};
 use serde_json::{Value, json};
 
 use quiz_pipeline::SyncOutcome;
@@ -87,25 +87,16 @@ fn synced() -> SyncOutcome {
         session_id: "SAPA_5020a0d0f1e2d3c4b5000001".into(),
         quiz_id: "5020a0d0f1e2d3c4b5000001".into(),
         test_name: "SAPA Ability Test, August 2012".into(),
-        is_form: false,
         takers: 1525,
-        known: 0,
         ranked: 1524,
         written: 7625,
-        unchanged: 0,
         deleted: 5,
         messages: 1,
-        backfill_id: None,
         generation: 1,
         started_at: Timestamp::UNIX_EPOCH,
         duration: Duration::from_millis(1340),
-        source_time: Duration::ZERO,
-        sink_time: Duration::ZERO,
-        newest_completion: None,
-        lag: None,
-        figures: CohortFigures::default(),
-        histogram: None,
         problems,
+        ..SyncOutcome::default()
     }
 }
 

@@ -25,7 +25,9 @@ pub use coordinator::Coordinator;
 pub use dependency::Dependency;
 pub use engine::{Engine, Snapshots};
 pub use error::SyncError;
-pub use listener::{Absorbed, Failure, Held, LONGEST_CHAIN, Listener, LogListener, Patience, SHORT_PATIENCE};
+pub use listener::{
+    Absorbed, Failure, Held, LONGEST_CHAIN, Listener, Listeners, LogListener, Patience, SHORT_PATIENCE,
+};
 pub use metrics::{
     METRICS, Meter, Metric, MetricsListener, OLDEST_BEHIND, RECONCILE_METRICS, SYNCS_REQUESTED, TESTS_BEHIND,
     UNKNOWN_TESTS, Unit, metrics_page,

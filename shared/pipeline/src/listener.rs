@@ -1,3 +1,4 @@
+use std::sync::Arc;
 use std::time::Duration;
 
 use async_trait::async_trait;
@@ -95,8 +96,9 @@ impl Absorbed {
 #[async_trait]
 pub trait Listener: Send + Sync {
     async fn finished(&self, outcome: &SyncOutcome);
-    async fn failed(&self, target: &SessionTarget, failure: &Failure);
     async fn parked(&self, message: &QueueMessage, cause: &ParkCause);
+
+    async fn failed(&self, _target: &SessionTarget, _failure: &Failure) {}
 
     /// The message waits in its queue, for `wait` at least.
     async fn waiting(&self, _message: &QueueMessage, _failure: &Failure, _wait: Duration) {}
@@ -112,6 +114,61 @@ pub trait Listener: Send + Sync {
 
     /// All of the batch is settled.
     async fn batch_ended(&self) {}
+}
+
+/// Listeners that hear of everything, each after the one before it.
+#[derive(Clone)]
+pub struct Listeners(pub Vec<Arc<dyn Listener>>);
+
+#[async_trait]
+impl Listener for Listeners {
+    async fn finished(&self, outcome: &SyncOutcome) {
+        for listener in &self.0 {
+            listener.finished(outcome).await;
+        }
+    }
+
+    async fn parked(&self, message: &QueueMessage, cause: &ParkCause) {
+        for listener in &self.0 {
+            listener.parked(message, cause).await;
+        }
+    }
+
+    async fn failed(&self, target: &SessionTarget, failure: &Failure) {
+        for listener in &self.0 {
+            listener.failed(target, failure).await;
+        }
+    }
+
+    async fn waiting(&self, message: &QueueMessage, failure: &Failure, wait: Duration) {
+        for listener in &self.0 {
+            listener.waiting(message, failure, wait).await;
+        }
+    }
+
+    async fn absorbed(&self, target: &SessionTarget, how: Absorbed, messages: usize) {
+        for listener in &self.0 {
+            listener.absorbed(target, how, messages).await;
+        }
+    }
+
+    async fn paused(&self, target: &SessionTarget) {
+        for listener in &self.0 {
+            listener.paused(target).await;
+        }
+    }
+
+    async fn followed_up(&self, target: &SessionTarget, depth: u32) {
+        for listener in &self.0 {
+            listener.followed_up(target, depth).await;
+        }
+    }
+
+    async fn batch_ended(&self) {
+        for listener in &self.0 {
+            listener.batch_ended().await;
+        }
+    }
 }
 
 /// Writes it to the log.

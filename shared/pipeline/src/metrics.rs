@@ -128,15 +128,14 @@ pub trait Meter: Send + Sync {
 /// Measures what becomes of batches.
 pub struct MetricsListener {
     sink: &'static str,
-    inner: Arc<dyn Listener>,
     meter: Arc<dyn Meter>,
 }
 
 impl MetricsListener {
     /// `sink` is `reports` or `warehouse`.
     #[must_use]
-    pub fn new(sink: &'static str, inner: Arc<dyn Listener>, meter: Arc<dyn Meter>) -> Self {
-        Self { sink, inner, meter }
+    pub fn new(sink: &'static str, meter: Arc<dyn Meter>) -> Self {
+        Self { sink, meter }
     }
 }
 
@@ -155,44 +154,33 @@ impl Listener for MetricsListener {
         ];
         measured.extend(outcome.lag.map(|lag| (LAG, millis(lag))));
         self.meter.record(self.sink, &measured);
-        self.inner.finished(outcome).await;
     }
 
-    async fn failed(&self, target: &SessionTarget, failure: &Failure) {
+    async fn failed(&self, _target: &SessionTarget, _failure: &Failure) {
         self.meter.record(self.sink, &[(SYNCS_FAILED, 1)]);
-        self.inner.failed(target, failure).await;
     }
 
-    async fn waiting(&self, message: &QueueMessage, failure: &Failure, wait: Duration) {
+    async fn waiting(&self, _message: &QueueMessage, _failure: &Failure, _wait: Duration) {
         self.meter.record(self.sink, &[(MESSAGES_WAITING, 1)]);
-        self.inner.waiting(message, failure, wait).await;
     }
 
-    async fn parked(&self, message: &QueueMessage, cause: &ParkCause) {
+    async fn parked(&self, _message: &QueueMessage, _cause: &ParkCause) {
         self.meter.record(self.sink, &[(MESSAGES_PARKED, 1)]);
-        self.inner.parked(message, cause).await;
     }
 
-    async fn absorbed(&self, target: &SessionTarget, how: Absorbed, messages: usize) {
+    async fn absorbed(&self, _target: &SessionTarget, how: Absorbed, messages: usize) {
         // what joins is counted with the sync that it joins
         if how == Absorbed::Covered {
             self.meter.record(self.sink, &[(MESSAGES_COALESCED, count(messages))]);
         }
-        self.inner.absorbed(target, how, messages).await;
     }
 
-    async fn paused(&self, target: &SessionTarget) {
+    async fn paused(&self, _target: &SessionTarget) {
         self.meter.record(self.sink, &[(SYNCS_PAUSED, 1)]);
-        self.inner.paused(target).await;
     }
 
-    async fn followed_up(&self, target: &SessionTarget, depth: u32) {
+    async fn followed_up(&self, _target: &SessionTarget, depth: u32) {
         self.meter.record(self.sink, &[(FOLLOW_UP_DEPTH, depth.into())]);
-        self.inner.followed_up(target, depth).await;
-    }
-
-    async fn batch_ended(&self) {
-        self.inner.batch_ended().await;
     }
 }
 

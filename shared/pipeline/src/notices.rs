@@ -1,16 +1,15 @@
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, PoisonError};
-use std::time::Duration;
 
 use async_trait::async_trait;
 use quiz_domain::{Histogram, Problem};
 use quiz_events::{
     HistogramBin, MessagesParked, Notice, NoticeKind, NoticeProblem, Notices, ParkCause, QueueMessage,
-    SessionTarget, SyncFailed, SyncFinished,
+    SyncFailed, SyncFinished,
 };
 
 use crate::dependency::Dependency;
-use crate::listener::{Absorbed, Failure, Listener};
+use crate::listener::Listener;
 use crate::outcome::SyncOutcome;
 use crate::ports::Clock;
 use crate::stopwatch::millis;
@@ -20,11 +19,10 @@ const LONGEST_TEXT: usize = 2_000;
 /// How many tests a failure names.
 const SESSIONS: usize = 100;
 
-/// Tells what became of a batch, to whoever listens and as notices. They are sent when the batch is settled:
+/// Tells what became of a batch as notices. They are sent when the batch is settled:
 /// were the function killed before, its messages would come back, and with them the notices.
 pub struct NoticeListener {
     sink: &'static str,
-    inner: Arc<dyn Listener>,
     notices: Arc<dyn Notices>,
     clock: Arc<dyn Clock>,
     /// Messages that are parked for want of a service are left to the card of its outage.
@@ -49,13 +47,8 @@ struct Parked {
 impl NoticeListener {
     /// `sink` is `reports` or `warehouse`.
     #[must_use]
-    pub fn new(
-        sink: &'static str,
-        inner: Arc<dyn Listener>,
-        notices: Arc<dyn Notices>,
-        clock: Arc<dyn Clock>,
-    ) -> Self {
-        Self { sink, inner, notices, clock, leaves_out_outages: false, batch: Mutex::default() }
+    pub fn new(sink: &'static str, notices: Arc<dyn Notices>, clock: Arc<dyn Clock>) -> Self {
+        Self { sink, notices, clock, leaves_out_outages: false, batch: Mutex::default() }
     }
 
     /// Sends no notice of messages that are parked because a service is down: reconcile counts them in the one notice of
@@ -73,7 +66,6 @@ impl NoticeListener {
 #[async_trait]
 impl Listener for NoticeListener {
     async fn finished(&self, outcome: &SyncOutcome) {
-        self.inner.finished(outcome).await;
         // a backfill tells of all its tests in one message
         if outcome.backfill_id.is_some() {
             return;
@@ -85,28 +77,7 @@ impl Listener for NoticeListener {
         self.with(|batch| batch.finished.push(notice));
     }
 
-    async fn failed(&self, target: &SessionTarget, failure: &Failure) {
-        self.inner.failed(target, failure).await;
-    }
-
-    async fn waiting(&self, message: &QueueMessage, failure: &Failure, wait: Duration) {
-        self.inner.waiting(message, failure, wait).await;
-    }
-
-    async fn absorbed(&self, target: &SessionTarget, how: Absorbed, messages: usize) {
-        self.inner.absorbed(target, how, messages).await;
-    }
-
-    async fn followed_up(&self, target: &SessionTarget, depth: u32) {
-        self.inner.followed_up(target, depth).await;
-    }
-
-    async fn paused(&self, target: &SessionTarget) {
-        self.inner.paused(target).await;
-    }
-
     async fn parked(&self, message: &QueueMessage, cause: &ParkCause) {
-        self.inner.parked(message, cause).await;
         if self.leaves_out_outages && Dependency::of_failure(self.sink, &cause.code).is_some() {
             return;
         }
@@ -128,7 +99,6 @@ impl Listener for NoticeListener {
     }
 
     async fn batch_ended(&self) {
-        self.inner.batch_ended().await;
         let Batch { finished, parked } = self.with(std::mem::take);
         let parked = parked.into_iter().map(|((code, error), parked)| {
             let id = format!("parked:{}:{}", self.sink, parked.first_message);

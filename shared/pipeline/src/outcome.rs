@@ -4,7 +4,7 @@ use jiff::Timestamp;
 use quiz_domain::{CohortFigures, Histogram, Problems};
 
 /// What one sync of one test did.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, Default, PartialEq)]
 pub struct SyncOutcome {
     pub sink: &'static str,
     pub session_id: String,

@@ -6,7 +6,8 @@ use quiz_dynamo::DynamoStates;
 use quiz_pipeline::batch::{BatchHandler, BatchLimits};
 use quiz_pipeline::ports::{SnapshotStore, SystemClock};
 use quiz_pipeline::{
-    Coordinator, Engine, Listener, LogListener, MetricsListener, NoticeListener, ResultSink, Snapshots,
+    Coordinator, Engine, Listener, Listeners, LogListener, MetricsListener, NoticeListener, ResultSink,
+    Snapshots,
 };
 use quiz_sns_sqs::{SnsNotices, SqsQueues};
 
@@ -28,16 +29,14 @@ pub fn connect(
     let clock = Arc::new(SystemClock);
     let commit = Commit::of_process();
     let metrics = EmbeddedMetrics { namespace: settings.metrics_namespace, commit: commit.clone() };
-    let measured = MetricsListener::new(sink.name(), Arc::new(LogListener), Arc::new(metrics));
-    let measured: Arc<dyn Listener> = Arc::new(measured);
-    let listener = match settings.notices_topic {
-        Some(topic) => {
-            let notices = SnsNotices::new(aws_sdk_sns::Client::new(&aws), topic, commit.hash());
-            let listener = NoticeListener::new(sink.name(), measured, Arc::new(notices), clock.clone());
-            Arc::new(listener.without_outages())
-        }
-        None => measured,
-    };
+    let mut listeners: Vec<Arc<dyn Listener>> =
+        vec![Arc::new(LogListener), Arc::new(MetricsListener::new(sink.name(), Arc::new(metrics)))];
+    if let Some(topic) = settings.notices_topic {
+        let notices = SnsNotices::new(aws_sdk_sns::Client::new(&aws), topic, commit.hash());
+        let notices = NoticeListener::new(sink.name(), Arc::new(notices), clock.clone());
+        listeners.push(Arc::new(notices.without_outages()));
+    }
+    let listener = Arc::new(Listeners(listeners));
     let states = DynamoStates::new(aws_sdk_dynamodb::Client::new(&aws), settings.state_table);
     let coordinator = Coordinator::new(Arc::new(states), clock.clone(), sink.name(), settings.rules);
     let source = Arc::new(LazyMongo::new(settings.mongodb_uri, settings.mongodb_database, aws));

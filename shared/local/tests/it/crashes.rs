@@ -71,26 +71,10 @@ fn outcome(session_id: String, scope: &RunScope) -> SyncOutcome {
         sink: REPORTS,
         session_id,
         quiz_id: "q".into(),
-        test_name: String::new(),
-        is_form: false,
-        takers: 0,
-        known: 0,
-        ranked: 0,
-        written: 0,
-        unchanged: 0,
-        deleted: 0,
         messages: 1,
-        backfill_id: None,
         generation: scope.generation,
         started_at: scope.read_started_at,
-        duration: Duration::ZERO,
-        source_time: Duration::ZERO,
-        sink_time: Duration::ZERO,
-        newest_completion: None,
-        lag: None,
-        figures: quiz_domain::CohortFigures::default(),
-        histogram: None,
-        problems: quiz_domain::Problems::default(),
+        ..SyncOutcome::default()
     }
 }
 
@@ -302,8 +286,7 @@ async fn a_crash_loses_no_notice_of_its_neighbours() {
 
     let mut world = World::new(false);
     let sent = Arc::new(Sent::default());
-    world.listener =
-        Arc::new(NoticeListener::new(REPORTS, Arc::new(LogListener), sent.clone(), world.clock.clone()));
+    world.listener = Arc::new(NoticeListener::new(REPORTS, sent.clone(), world.clock.clone()));
     world.send(POISON);
     assert_eq!(world.invoke().await, None);
     tokio::time::sleep(Duration::from_secs(90)).await;

@@ -6,10 +6,10 @@ use std::time::Duration;
 use crate::common::{Notes, Scripted, message, of, run_telling};
 use async_trait::async_trait;
 use quiz_events::{Notice, NoticeKind, Notices, QueueMessage};
+use quiz_pipeline::Listener;
 use quiz_pipeline::NoticeListener;
 use quiz_pipeline::batch::BatchLimits;
 use quiz_pipeline::ports::SystemClock;
-use quiz_pipeline::{Listener, LogListener};
 
 #[derive(Default)]
 struct Kept(Mutex<Vec<Vec<Notice>>>);
@@ -30,8 +30,7 @@ async fn told_by(
     messages: &[QueueMessage],
 ) -> Vec<Vec<Notice>> {
     let kept = Arc::new(Kept::default());
-    let (inner, clock) = (Arc::new(LogListener), Arc::new(SystemClock));
-    let listener = change(NoticeListener::new("reports", inner, kept.clone(), clock));
+    let listener = change(NoticeListener::new("reports", kept.clone(), Arc::new(SystemClock)));
     let listener: Arc<dyn Listener> = Arc::new(listener);
     let script = Scripted::default();
     run_telling(script, BatchLimits::default(), listener, messages, &Notes::default(), 900).await;
@@ -116,8 +115,8 @@ impl Notices for Deaf {
 
 #[tokio::test(start_paused = true)]
 async fn a_topic_that_takes_no_notices_fails_no_sync() {
-    let (inner, clock) = (Arc::new(LogListener), Arc::new(SystemClock));
-    let listener: Arc<dyn Listener> = Arc::new(NoticeListener::new("reports", inner, Arc::new(Deaf), clock));
+    let listener: Arc<dyn Listener> =
+        Arc::new(NoticeListener::new("reports", Arc::new(Deaf), Arc::new(SystemClock)));
     let (script, limits) = (Scripted::default(), BatchLimits::default());
     let (report, _) = run_telling(script, limits, listener, &[of("1", "A")], &Notes::default(), 900).await;
     assert_eq!((report.synced, report.failed.len()), (1, 0));

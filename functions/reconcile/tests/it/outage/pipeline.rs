@@ -16,7 +16,7 @@ use quiz_mongo::{CompletedQuiz, LastAnswer};
 use quiz_pipeline::batch::{BatchHandler, BatchLimits};
 use quiz_pipeline::ports::{Clock, SourceError, Warehouse};
 use quiz_pipeline::{
-    Coordinator, Engine, LogListener, Metric, NoticeListener, ReportSink, ResultSink, Rules, WarehouseSink,
+    Coordinator, Engine, Metric, NoticeListener, ReportSink, ResultSink, Rules, WarehouseSink,
 };
 use quiz_sns_sqs::PublishError;
 use quiz_suites::exam::Documents;
@@ -158,8 +158,7 @@ impl Pipeline {
             .map(|sink| {
                 let name = sink.name();
                 let source = Arc::new(Gated { time: time.clone(), inner: documents.clone() });
-                let listener = NoticeListener::new(name, Arc::new(LogListener), told.clone(), time.clone())
-                    .without_outages();
+                let listener = NoticeListener::new(name, told.clone(), time.clone()).without_outages();
                 let handler = BatchHandler {
                     coordinator: Coordinator::new(gated_store.clone(), time.clone(), name, Rules::default()),
                     sync: Arc::new(Engine::new(source, sink, time.clone(), HashSet::new())),

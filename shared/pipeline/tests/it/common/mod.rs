@@ -86,26 +86,11 @@ impl SyncBatch for Scripted {
             sink: "reports",
             session_id: session,
             quiz_id: request.target.quiz_id.clone(),
-            test_name: String::new(),
-            is_form: false,
-            takers: 0,
-            known: 0,
-            ranked: 0,
-            written: 0,
-            unchanged: 0,
-            deleted: 0,
             messages: request.messages,
             backfill_id: request.backfill_id.clone(),
             generation: scope.generation,
             started_at: scope.read_started_at,
-            duration: Duration::ZERO,
-            source_time: Duration::ZERO,
-            sink_time: Duration::ZERO,
-            newest_completion: None,
-            lag: None,
-            figures: quiz_domain::CohortFigures::default(),
-            histogram: None,
-            problems: quiz_domain::Problems::default(),
+            ..SyncOutcome::default()
         };
         Ok(if self.commits { Synced::Staged(outcome) } else { Synced::Done(outcome) })
     }
