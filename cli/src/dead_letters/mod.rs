@@ -7,6 +7,7 @@ mod filter;
 mod json;
 mod list;
 mod plan;
+mod preview;
 mod replay;
 mod show;
 mod summary;

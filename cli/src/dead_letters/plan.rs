@@ -1,10 +1,6 @@
 use std::collections::{BTreeSet, HashSet};
 
-use crate::ui::Terminal;
-use jiff::Timestamp;
 use quiz_sns_sqs::dead_letters::{Act, DeadLetter, DeadLetterQueue, NoSource};
-
-use crate::dead_letters::{json, view};
 
 /// Which messages are to be acted on.
 #[derive(Debug)]
@@ -69,17 +65,6 @@ impl Part<'_> {
         let ids: HashSet<&String> = ids.iter().collect();
         let letters = self.letters.iter().filter(|letter| ids.contains(&letter.message_id));
         letters.map(|letter| letter.error_code.clone()).collect::<BTreeSet<_>>().into_iter().collect()
-    }
-}
-
-/// Says what would be done, where nothing is.
-pub(crate) fn tell(plan: &Plan<'_>, dry_run: bool, terminal: Terminal) {
-    if terminal.json {
-        terminal.print_json(&json::plan(plan, dry_run, None));
-    } else if plan.messages() == 0 && plan.homeless.is_empty() {
-        terminal.print("no message fits: there is nothing to do");
-    } else {
-        terminal.print(&view::plan(plan, Timestamp::now(), terminal.ink()));
     }
 }
 

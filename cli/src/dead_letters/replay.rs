@@ -6,6 +6,7 @@ use quiz_sns_sqs::dead_letters::{Act, Pace};
 use crate::dead_letters::args::ReplayArgs;
 use crate::dead_letters::carry_out::carry_out;
 use crate::dead_letters::plan::Plan;
+use crate::dead_letters::preview::preview;
 use crate::dead_letters::world::World;
 use crate::dead_letters::{json, view};
 
@@ -19,7 +20,7 @@ pub(crate) async fn replay(args: &ReplayArgs, terminal: Terminal) -> anyhow::Res
     let is_clear = plan.homeless.is_empty() && !world.is_incomplete;
     let done = |whole: bool| if whole && is_clear { Done::Well } else { Done::WithFailures };
     if args.dry_run || plan.messages() == 0 {
-        crate::dead_letters::plan::tell(&plan, args.dry_run, terminal);
+        preview(&plan, args.dry_run, terminal);
         return Ok(done(true));
     }
     terminal.step(&view::plan(&plan, Timestamp::now(), terminal.ink()));

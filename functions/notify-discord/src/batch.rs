@@ -8,7 +8,7 @@ use quiz_discord::{DiscordError, Post, compose};
 use quiz_events::{Backoff, NoticeMessage, ParkCause, QueueMessage, SourceQueue};
 use tokio::time::{Instant, timeout_at};
 
-use crate::connect::Channel;
+use crate::channel::Channel;
 use crate::failure::NoticeFailure;
 use crate::memory::{Memory, Recalled, Shown, Tries};
 

@@ -9,29 +9,10 @@ use quiz_sns_sqs::SqsQueues;
 use tokio::time::Instant;
 
 use crate::batch::Notifier;
+use crate::channel::Channel;
 use crate::dynamo_memory::DynamoMemory;
 use crate::handler::Handler;
 use quiz_lambda::config::{DiscordConfig, DiscordSource};
-
-/// A Discord channel.
-#[async_trait]
-pub trait Channel: Send + Sync {
-    /// Posts a message, or edits the one of that id; gives its id.
-    async fn post(&self, post: &Post, edits: Option<&str>, deadline: Instant)
-    -> Result<String, DiscordError>;
-}
-
-#[async_trait]
-impl Channel for DiscordClient {
-    async fn post(
-        &self,
-        post: &Post,
-        edits: Option<&str>,
-        deadline: Instant,
-    ) -> Result<String, DiscordError> {
-        Self::post(self, post, edits, deadline).await
-    }
-}
 
 /// The handler on Discord, DynamoDB and SQS.
 pub async fn connect(config: DiscordConfig) -> Handler {

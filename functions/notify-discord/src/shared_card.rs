@@ -12,7 +12,7 @@ use quiz_events::{CardUpdate, Notice, NoticeMessage};
 use tokio::time::Instant;
 
 use crate::batch::Notifier;
-use crate::connect::Channel;
+use crate::channel::Channel;
 use crate::memory::{CLAIM, Shown};
 
 /// How often a card is shown again because another instance showed it at the same time.
