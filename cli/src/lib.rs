@@ -23,9 +23,9 @@ use std::sync::LazyLock;
 
 use clap::{Parser, Subcommand};
 use clap_complete::Shell;
+use quiz_lambda::Commit;
 
 use crate::ui::{Done, Terminal};
-use quiz_lambda::Commit;
 
 /// Syncs quiz results: every student's report, right to the last mark.
 ///

@@ -3,7 +3,6 @@ use std::fs::File;
 use std::io::BufReader;
 use std::path::Path;
 
-use crate::ui::WrongUse;
 use anyhow::{Context, bail};
 use quiz_events::{SessionClock, SessionDescription, SessionTarget};
 use quiz_mongo::MongoCatalog;
@@ -12,6 +11,7 @@ use quiz_sync_state::{REPORTS, StateKey, StateReader, SyncState, WAREHOUSE};
 use crate::backfill::args::Choice;
 use crate::backfill::list::{Listed, ids, of_id, read_list};
 use crate::backfill::settings::Documents;
+use crate::ui::WrongUse;
 
 /// A test to sync.
 #[derive(Clone, Debug, PartialEq, Eq)]

@@ -2,7 +2,6 @@ use std::collections::HashMap;
 use std::sync::Mutex;
 use std::time::Instant;
 
-use crate::ui::{Done, Interrupt, Terminal, WrongUse, asker, counted, is_wanted};
 use anyhow::{Context, bail};
 use jiff::Timestamp;
 
@@ -15,6 +14,7 @@ use crate::backfill::tell::Teller;
 use crate::backfill::track::Tracker;
 use crate::backfill::view;
 use crate::backfill::work::Work;
+use crate::ui::{Done, Interrupt, Terminal, WrongUse, asker, counted, is_wanted};
 
 /// Chooses tests, says what it will do, asks, publishes and follows; or goes on with an interrupted one.
 ///

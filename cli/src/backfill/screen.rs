@@ -2,11 +2,11 @@ use std::fmt::Write;
 use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
-use crate::ui::{Terminal, count};
 use indicatif::{ProgressBar, ProgressState, ProgressStyle};
 use tokio::time::Instant;
 
 use crate::backfill::track::Counts;
+use crate::ui::{Terminal, count};
 
 /// Without a bar, a line this often.
 const LINE: Duration = Duration::from_secs(30);

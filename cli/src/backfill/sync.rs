@@ -2,7 +2,6 @@ use std::collections::HashMap;
 use std::sync::Mutex;
 use std::time::Instant;
 
-use crate::ui::{Done, Interrupt, Terminal, WrongUse, asker};
 use anyhow::bail;
 use quiz_events::SessionTarget;
 
@@ -13,6 +12,7 @@ use crate::backfill::run::sink_names;
 use crate::backfill::settings::Settings;
 use crate::backfill::track::Tracker;
 use crate::backfill::work::Work;
+use crate::ui::{Done, Interrupt, Terminal, WrongUse, asker};
 
 /// Publishes a `session.sync` event for each of the tests, and stays until they are synced if that is wished.
 ///

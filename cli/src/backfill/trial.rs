@@ -1,7 +1,5 @@
 use std::sync::Arc;
 
-use crate::dry_run::{DryRun, TestToTry};
-use crate::ui::{Done, Interrupt, Terminal};
 use quiz_events::SyncRequest;
 use quiz_mongo::MongoSource;
 use quiz_pipeline::ports::SystemClock;
@@ -11,6 +9,8 @@ use crate::backfill::args::{BackfillArgs, Sink, SyncArgs};
 use crate::backfill::choose::{Chosen, choose};
 use crate::backfill::settings::{Documents, Settings};
 use crate::backfill::sync::named_tests;
+use crate::dry_run::{DryRun, TestToTry};
+use crate::ui::{Done, Interrupt, Terminal};
 
 /// What is tried: the tests, each with what a real run would know of it.
 pub struct Trial {

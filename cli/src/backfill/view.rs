@@ -3,11 +3,11 @@
 use std::collections::BTreeSet;
 use std::time::Duration;
 
-use crate::ui::{Done, Ink, Terminal, count, counted, excerpt, quoted, seconds, short, table};
 use serde_json::{Value, json};
 
 use crate::backfill::plan::{Impossible, Plan};
 use crate::backfill::track::{Counts, FailedTest};
+use crate::ui::{Done, Ink, Terminal, count, counted, excerpt, quoted, seconds, short, table};
 
 /// How many tests a plan or a list of failures names.
 const NAMED: usize = 10;

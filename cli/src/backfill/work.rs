@@ -2,7 +2,6 @@ use std::collections::HashMap;
 use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
-use crate::ui::{Interrupt, Terminal};
 use anyhow::{Context, anyhow};
 use jiff::Timestamp;
 use quiz_events::{SessionTarget, SyncRequest};
@@ -16,6 +15,7 @@ use crate::backfill::screen::Screen;
 use crate::backfill::tell::Teller;
 use crate::backfill::track::{Before, Tracker};
 use crate::backfill::view::Ended;
+use crate::ui::{Interrupt, Terminal};
 
 /// Between two looks at the states.
 const LOOK: Duration = Duration::from_secs(2);

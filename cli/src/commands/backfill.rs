@@ -1,11 +1,11 @@
 use std::sync::Arc;
 
-use crate::backfill::{Against, BackfillArgs, SyncArgs, Trial, TrialArgs};
-use crate::ui::{Done, Interrupt, Terminal};
 use anyhow::bail;
 
 use super::local::locally;
+use crate::backfill::{Against, BackfillArgs, SyncArgs, Trial, TrialArgs};
 use crate::output_folder::OutputFolder;
+use crate::ui::{Done, Interrupt, Terminal};
 
 pub async fn sync(args: &SyncArgs, terminal: Terminal) -> anyhow::Result<Done> {
     let interrupt = Interrupt::listen();

@@ -1,9 +1,9 @@
-use crate::ui::{Done, Terminal};
 use clap::CommandFactory;
 use clap_complete::Shell;
 use serde_json::json;
 
 use crate::Cli;
+use crate::ui::{Done, Terminal};
 
 /// How each shell finds the script.
 pub const EXAMPLES: &str = "\

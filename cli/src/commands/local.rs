@@ -160,17 +160,17 @@ mod tests {
 
     #[test]
     fn given_up_messages_come_with_their_cause() {
-        let told = |given_up: usize, failed: &[(&str, &str)]| {
+        let shown = |given_up: usize, failed: &[(&str, &str)]| {
             let failed = failed.iter().map(|(session, error)| ((*session).to_owned(), (*error).to_owned()));
             super::given_up(&SinkRan {
                 summary: Summary { failed: failed.collect(), ..Summary::default() },
                 given_up,
             })
         };
-        assert!(told(0, &[("A", "no answer")]).is_empty());
-        assert_eq!(told(2, &[("A", "no answer")]), ["2 messages given up: session A: no answer"]);
+        assert!(shown(0, &[("A", "no answer")]).is_empty());
+        assert_eq!(shown(2, &[("A", "no answer")]), ["2 messages given up: session A: no answer"]);
         assert_eq!(
-            told(1, &[]),
+            shown(1, &[]),
             ["1 message given up: the sync broke down; run again with RUST_LOG=debug to see where"]
         );
     }

@@ -1,12 +1,12 @@
 use std::path::{Path, PathBuf};
 
-use crate::ui::{Done, Terminal};
 use anyhow::Context;
 use clap::{Command, CommandFactory};
 use clap_mangen::Man;
 use serde_json::json;
 
 use crate::Cli;
+use crate::ui::{Done, Terminal};
 
 pub const EXAMPLES: &str = "\
 Examples:

@@ -1,12 +1,12 @@
 use std::collections::BTreeMap;
 use std::time::{Duration, Instant};
 
-use crate::ui::{Interrupt, Terminal};
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 use quiz_sns_sqs::dead_letters::{Act, Acted, Pace};
 
 use crate::dead_letters::plan::{Part, Plan};
 use crate::dead_letters::world::{World, warnings};
+use crate::ui::{Interrupt, Terminal};
 
 /// What became of a plan.
 pub(crate) struct Outcome<'a> {

@@ -1,4 +1,3 @@
-use crate::ui::{Done, Interrupt, Terminal, asker, counted, is_wanted};
 use anyhow::bail;
 use jiff::Timestamp;
 use quiz_events::{MessagesDropped, Notice, NoticeKind, Notices};
@@ -10,6 +9,7 @@ use crate::dead_letters::plan::Plan;
 use crate::dead_letters::preview::preview;
 use crate::dead_letters::world::World;
 use crate::dead_letters::{json, view};
+use crate::ui::{Done, Interrupt, Terminal, asker, counted, is_wanted};
 
 pub(crate) async fn drop(args: &DropArgs, terminal: Terminal) -> anyhow::Result<Done> {
     args.filter.must_choose(args.all)?;

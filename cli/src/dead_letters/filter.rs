@@ -1,8 +1,9 @@
-use crate::ui::WrongUse;
 use clap::Args;
 use clap::builder::NonEmptyStringValueParser;
 use jiff::{SignedDuration, Span, SpanRelativeTo, Timestamp};
 use quiz_sns_sqs::dead_letters::DeadLetter;
+
+use crate::ui::WrongUse;
 
 /// Which messages: those that fit each kind of option that is given, and one of its values.
 #[derive(Clone, Debug, Default, Args)]

@@ -1,10 +1,10 @@
-use crate::ui::{Done, Interrupt, Terminal};
 use jiff::Timestamp;
 use serde_json::json;
 
 use crate::dead_letters::args::ListArgs;
 use crate::dead_letters::world::World;
 use crate::dead_letters::{json, view};
+use crate::ui::{Done, Interrupt, Terminal};
 
 pub(crate) async fn list(args: &ListArgs, terminal: Terminal) -> anyhow::Result<Done> {
     let interrupt = Interrupt::listen();

@@ -1,4 +1,3 @@
-use crate::ui::{Done, Interrupt, Terminal, counted, is_wanted};
 use anyhow::bail;
 use jiff::Timestamp;
 use quiz_sns_sqs::dead_letters::{Act, Pace};
@@ -9,6 +8,7 @@ use crate::dead_letters::plan::Plan;
 use crate::dead_letters::preview::preview;
 use crate::dead_letters::world::World;
 use crate::dead_letters::{json, view};
+use crate::ui::{Done, Interrupt, Terminal, counted, is_wanted};
 
 pub(crate) async fn replay(args: &ReplayArgs, terminal: Terminal) -> anyhow::Result<Done> {
     args.filter.must_choose(args.all)?;

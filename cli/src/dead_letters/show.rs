@@ -1,10 +1,10 @@
-use crate::ui::{Done, Interrupt, Terminal};
 use jiff::Timestamp;
 use serde_json::{Value, json};
 
 use crate::dead_letters::args::ShowArgs;
 use crate::dead_letters::world::World;
 use crate::dead_letters::{Filter, json, view};
+use crate::ui::{Done, Interrupt, Terminal};
 
 pub(crate) async fn show(args: &ShowArgs, terminal: Terminal) -> anyhow::Result<Done> {
     let filter = Filter::of_ids(&args.ids);

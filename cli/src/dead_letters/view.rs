@@ -1,4 +1,3 @@
-use crate::ui::{Ink, age, clean, count, counted, excerpt, printable, seconds, short, table};
 use jiff::{Timestamp, Unit};
 use quiz_sns_sqs::dead_letters::{Act, Content, DeadLetter, DeadLetterQueue};
 use serde_json::Value;
@@ -6,6 +5,7 @@ use serde_json::Value;
 use crate::dead_letters::carry_out::{Outcome, by_reason};
 use crate::dead_letters::plan::Plan;
 use crate::dead_letters::summary::{CauseGroup, by_cause, telling_length};
+use crate::ui::{Ink, age, clean, count, counted, excerpt, printable, seconds, short, table};
 
 /// Of a time that nobody knows.
 const UNKNOWN: &str = "?";

@@ -1,4 +1,3 @@
-use crate::ui::{Interrupt, Terminal, WrongUse, counted};
 use anyhow::bail;
 use futures::future::join_all;
 use jiff::Timestamp;
@@ -9,6 +8,7 @@ use quiz_sns_sqs::dead_letters::{
 use quiz_sns_sqs::{SnsNotices, SqsError};
 
 use crate::dead_letters::Filter;
+use crate::ui::{Interrupt, Terminal, WrongUse, counted};
 
 /// The dead-letter queues that the environment leads to.
 pub(crate) struct World {

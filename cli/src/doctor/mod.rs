@@ -24,8 +24,9 @@ mod topics;
 
 use std::time::Duration;
 
-use crate::ui::{Done, Terminal};
 use clap::Args;
+
+use crate::ui::{Done, Terminal};
 
 pub use check::{Group, Status};
 

@@ -1,10 +1,10 @@
-use crate::ui::counted;
 use futures::future::join_all;
 use quiz_lambda::Secret;
 use quiz_mongo::{IndexFacts, MongoError, MongoInspector, Rights, ServerFacts};
 
 use crate::doctor::check::{Check, Finding, Group};
 use crate::doctor::patience::Patience;
+use crate::ui::counted;
 
 const COLLECTIONS: [&str; 3] = ["quizzes", "questions", "sessions"];
 

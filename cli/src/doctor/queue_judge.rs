@@ -3,7 +3,6 @@
 use std::collections::HashMap;
 use std::time::Duration;
 
-use crate::ui::{age, counted};
 use jiff::SignedDuration;
 use quiz_events::MOST_RECEIVES;
 use serde_json::{Value, json};
@@ -11,6 +10,7 @@ use serde_json::{Value, json};
 use crate::doctor::arn::Arn;
 use crate::doctor::check::Finding;
 use crate::doctor::policy::{self, Verdict};
+use crate::ui::{age, counted};
 
 /// The shortest function timeout, six times.
 const VISIBILITY: Duration = Duration::from_mins(6);

@@ -1,9 +1,9 @@
 use std::fmt::Write;
 
-use crate::ui::{Ink, clean, count, counted};
 use serde_json::{Value, json};
 
 use crate::doctor::check::{Check, Group, Status};
+use crate::ui::{Ink, clean, count, counted};
 
 /// For a person: a list by groups, and the counts.
 pub fn text(checks: &[Check], ink: Ink) -> String {

@@ -14,7 +14,7 @@ pub struct TestDifference {
     pub session_id: String,
     pub quiz_id: String,
     pub test_name: String,
-    /// A form, which ranks nobody.
+    /// A form has no ranks.
     pub is_form: bool,
     /// Everyone with an attempt, and those of them whose attempt is final.
     pub takers: usize,

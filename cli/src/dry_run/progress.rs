@@ -1,7 +1,8 @@
 use std::time::Duration;
 
-use crate::ui::Terminal;
 use indicatif::{MultiProgress, ProgressBar, ProgressDrawTarget, ProgressStyle};
+
+use crate::ui::Terminal;
 
 /// A bar of the tests that are done, and a count of the attempts that are read.
 pub struct Progress {

@@ -1,7 +1,6 @@
 use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
 
-use crate::ui::{Done, Interrupt, Terminal};
 use futures::FutureExt;
 use indicatif::ProgressBar;
 use tokio::task::JoinSet;
@@ -12,6 +11,7 @@ use crate::dry_run::one_test::{DryRun, TestToTry};
 use crate::dry_run::progress::Progress;
 use crate::dry_run::tried::{FailedTest, Tried};
 use crate::dry_run::view;
+use crate::ui::{Done, Interrupt, Terminal};
 
 /// How many tests are read at once.
 const AT_ONCE: usize = 2;

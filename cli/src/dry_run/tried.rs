@@ -1,9 +1,9 @@
-use crate::ui::Done;
 use quiz_events::SessionTarget;
 use serde_json::{Map, Value, json};
 
 use crate::dry_run::difference::{ReportCounts, TestDifference};
 use crate::dry_run::failure::Failure;
+use crate::ui::Done;
 
 /// What a dry run of several tests has found.
 #[derive(Clone, Debug, Default, PartialEq)]

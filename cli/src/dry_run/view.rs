@@ -1,11 +1,11 @@
 //! What a dry run shows on a terminal, as text: nothing here prints.
 
-use crate::ui::{Ink, cohort, count, counted, excerpt, short, table};
 use quiz_domain::round2;
 
 use crate::dry_run::changes::{Change, LargestChanges, OldAndNew};
 use crate::dry_run::difference::{ItemCounts, ReportCounts, TestDifference};
 use crate::dry_run::tried::{FailedTest, Tried};
+use crate::ui::{Ink, cohort, count, counted, excerpt, short, table};
 
 /// One test: what would become of its reports, items and rows, what is wrong with its documents, and for whom most
 /// would change.

@@ -1,7 +1,7 @@
-use crate::ui::{Ink, count, counted, quoted};
 use quiz_sync_state::Standing;
 
 use crate::status::overview::Overview;
+use crate::ui::{Ink, count, counted, quoted};
 
 /// How many stand how, and for what stands badly what to do next: one line each.
 pub fn closing(overview: &Overview, ink: Ink) -> Vec<String> {

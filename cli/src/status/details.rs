@@ -1,12 +1,12 @@
 use std::time::Duration;
 
-use crate::ui::{clean, count, counted, quoted, seconds};
 use quiz_events::SessionDescription;
 use quiz_sync_state::{RunResult, Standing};
 
 use crate::status::layout::{Canvas, painted};
 use crate::status::moments::Moments;
 use crate::status::overview::{Overview, Row};
+use crate::ui::{clean, count, counted, quoted, seconds};
 
 type Facts = Vec<(&'static str, String)>;
 

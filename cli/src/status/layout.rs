@@ -1,6 +1,7 @@
-use crate::ui::Ink;
 use console::{Alignment, measure_text_width, pad_str, truncate_str};
 use quiz_sync_state::Standing;
+
+use crate::ui::Ink;
 
 /// What is drawn on: its width in columns, and how many lines there are, where that is bounded.
 #[derive(Clone, Copy, Debug)]

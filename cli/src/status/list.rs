@@ -1,4 +1,3 @@
-use crate::ui::{clean, count};
 use console::{Alignment, measure_text_width};
 use quiz_sync_state::Standing;
 
@@ -6,6 +5,7 @@ use crate::status::closing::closing;
 use crate::status::layout::{Canvas, Column, first_sentence, lines, painted, shortened};
 use crate::status::moments::Moments;
 use crate::status::overview::{Overview, Row};
+use crate::ui::{clean, count};
 
 /// How many a table shows unless told otherwise.
 pub const LIMIT: usize = 50;

@@ -1,7 +1,8 @@
-use crate::ui::age;
 use jiff::tz::TimeZone;
 use jiff::{SignedDuration, Timestamp};
 use quiz_sync_state::Standing;
+
+use crate::ui::age;
 
 /// Tells times as seen from one moment.
 #[derive(Clone, Debug)]

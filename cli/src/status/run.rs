@@ -1,4 +1,3 @@
-use crate::ui::{Done, Terminal, quoted};
 use jiff::Timestamp;
 
 use crate::status::args::StatusArgs;
@@ -10,6 +9,7 @@ use crate::status::moments::Moments;
 use crate::status::overview::{Overview, keys};
 use crate::status::source::Source;
 use crate::status::watch::watch;
+use crate::ui::{Done, Terminal, quoted};
 
 /// Tells how tests stand.
 ///

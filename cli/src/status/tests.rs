@@ -1,4 +1,3 @@
-use crate::ui::Ink;
 use clap::Parser;
 use jiff::Timestamp;
 use jiff::tz::{Offset, TimeZone};
@@ -12,6 +11,7 @@ use crate::status::layout::Canvas;
 use crate::status::moments::Moments;
 use crate::status::overview::{Overview, keys};
 use crate::status::run::{json, text};
+use crate::ui::Ink;
 
 const NOW: i64 = 1_714_500_000_000;
 const SECOND: i64 = 1_000;

@@ -1,6 +1,5 @@
 use std::time::Duration;
 
-use crate::ui::{Done, Interrupt, Terminal, clean, seconds};
 use jiff::Timestamp;
 use serde_json::json;
 
@@ -11,6 +10,7 @@ use crate::status::overview::Overview;
 use crate::status::run::{json, read, text, unknown};
 use crate::status::screen::Screen;
 use crate::status::source::Source;
+use crate::ui::{Done, Interrupt, Terminal, clean, seconds};
 
 /// Shows how tests stand again and again, until Ctrl-C or until nobody reads it any more. A read that fails is told,
 /// and tried again; only the first must succeed.

@@ -169,7 +169,7 @@ pub fn table(texts: usize, header: &[String], rows: impl IntoIterator<Item = Vec
     lines.join("\n")
 }
 
-/// `3 takers, 2 ranked`; a form ranks nobody: `2 responses`.
+/// `3 takers, 2 ranked`; a form has no ranks: `2 responses`.
 #[must_use]
 pub fn cohort(takers: usize, ranked: u32, is_form: bool) -> String {
     if is_form {

@@ -1,5 +1,6 @@
-use crate::ui::{Ink, cohort, count, counted, excerpt, seconds, short};
 use quiz_pipeline::SyncOutcome;
+
+use crate::ui::{Ink, cohort, count, counted, excerpt, seconds, short};
 
 /// A few lines: what was done, and each kind of problem with an example and what to do about it.
 #[must_use]

@@ -1,6 +1,7 @@
-use crate::ui::clean;
 use quiz_domain::round2;
 use serde_json::Value;
+
+use crate::ui::clean;
 
 /// Marks or a percentage: at most two decimals.
 pub(super) fn number(value: f64) -> String {

@@ -242,10 +242,10 @@ fn folder_of_another_run_is_refused() {
     lock.lock().unwrap();
     lock.set_len(0).unwrap();
     (&lock).write_all(b"process id 1234, since 14:05:10").unwrap();
-    let told =
+    let expected =
         "out is in use by quiz-etl with process id 1234, since 14:05:10; wait for it or choose another --out";
-    assert_eq!(failure(&local(folder.path())), (1, told.to_owned()));
-    assert_eq!(failure(&quiz_etl(folder.path(), &["demo", "--out", "out"])), (1, told.to_owned()));
+    assert_eq!(failure(&local(folder.path())), (1, expected.to_owned()));
+    assert_eq!(failure(&quiz_etl(folder.path(), &["demo", "--out", "out"])), (1, expected.to_owned()));
     let report = quiz_etl(folder.path(), &["report", QUIZ, "a", "--from", "out"]);
     assert!(report.status.success(), "a report only reads: {report:?}");
     drop(lock);
@@ -259,8 +259,8 @@ fn demo_refuses_a_foreign_database_first() {
     let folder = tempfile::tempdir().unwrap();
     std::fs::create_dir(folder.path().join("demo")).unwrap();
     std::fs::write(folder.path().join("demo/reports.db"), "a text").unwrap();
-    let told = "demo/reports.db is no SQLite database".to_owned();
-    assert_eq!(failure(&quiz_etl(folder.path(), &["demo"])), (1, told));
+    let expected = "demo/reports.db is no SQLite database".to_owned();
+    assert_eq!(failure(&quiz_etl(folder.path(), &["demo"])), (1, expected));
     assert!(!folder.path().join("demo/source").exists());
 }
 
@@ -395,9 +395,9 @@ fn a_date_that_the_warehouse_cannot_hold_costs_its_own_test_only() {
     let events = [event("early", "-000044-03-15T12:00:00Z"), event("fine", "2024-04-30T10:00:00")].join("\n");
     std::fs::write(folder.path().join("events"), events).unwrap();
     let run = quiz_etl(folder.path(), &["local", "--source", "dump", "--events", "events", "--out", "out"]);
-    let told =
+    let expected =
         "session early: the start date -000044-03-15 is not between the years 1 and 9999 (rows_refused)";
-    assert_eq!(failure(&run), (1, told.to_owned()));
+    assert_eq!(failure(&run), (1, expected.to_owned()));
     for table in ["test_responses", "all_responses_question_level"] {
         let file = |session: &str| folder.path().join(format!("out/warehouse/{table}/{session}.parquet"));
         assert!(file("fine").is_file() && !file("early").exists(), "{table}");

@@ -4,6 +4,7 @@ use async_trait::async_trait;
 use aws_config::SdkConfig;
 use quiz_discord::{DiscordClient, DiscordError, Post};
 use quiz_events::Backoff;
+use quiz_lambda::config::{DiscordConfig, DiscordSource};
 use quiz_lambda::{Connector, Renewable, Secret};
 use quiz_sns_sqs::SqsQueues;
 use tokio::time::Instant;
@@ -12,7 +13,6 @@ use crate::batch::Notifier;
 use crate::channel::Channel;
 use crate::dynamo_memory::DynamoMemory;
 use crate::handler::Handler;
-use quiz_lambda::config::{DiscordConfig, DiscordSource};
 
 /// The handler on Discord, DynamoDB and SQS.
 pub async fn connect(config: DiscordConfig) -> Handler {

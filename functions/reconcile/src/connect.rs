@@ -6,6 +6,7 @@ use async_trait::async_trait;
 use quiz_dynamo::DynamoStates;
 use quiz_events::{Notices, SyncRequest};
 use quiz_lambda::Commit;
+use quiz_lambda::config::ReconcileConfig;
 use quiz_lambda::sync::{EmbeddedMetrics, LazyMongo};
 use quiz_mongo::{CompletedQuiz, LastAnswer, MongoCatalog};
 use quiz_pipeline::Metric;
@@ -14,7 +15,6 @@ use quiz_sns_sqs::{EventTopic, PublishError, SnsNotices};
 
 use crate::pass::Reconciler;
 use crate::ports::{Answers, Events, PassMeter, Window};
-use quiz_lambda::config::ReconcileConfig;
 
 /// On MongoDB, DynamoDB and SNS, each connected to when it is first used; the way to MongoDB is begun at once.
 pub async fn connect(config: ReconcileConfig) -> Reconciler {

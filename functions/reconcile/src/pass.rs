@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use jiff::Timestamp;
 use quiz_events::Notices;
+use quiz_lambda::config::PassLimits;
 use quiz_mongo::{CompletedQuiz, LastAnswer};
 use quiz_pipeline::ports::Clock;
 use quiz_pipeline::{OLDEST_BEHIND, SYNCS_REQUESTED, TESTS_BEHIND, UNKNOWN_TESTS};
@@ -17,7 +18,6 @@ use crate::behind::{BehindTest, Facts, behind_tests};
 use crate::outages::{Outages, outages};
 use crate::ports::{Answers, Events, PassMeter, States, Window};
 use crate::telling::{self, Titles};
-use quiz_lambda::config::PassLimits;
 
 /// What the function needs to tell and to answer once all is asked.
 const RESERVE: Duration = Duration::from_secs(5);

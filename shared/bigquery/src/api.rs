@@ -6,6 +6,7 @@ use gcp_bigquery_client::model::job::Job;
 use gcp_bigquery_client::model::table::Table;
 use gcp_bigquery_client::model::table_schema::TableSchema;
 use quiz_events::Backoff;
+use quiz_lambda::config::BigQueryLocation;
 use reqwest::{Method, RequestBuilder, Url};
 use serde::de::DeserializeOwned;
 
@@ -13,7 +14,6 @@ use crate::answer;
 use crate::credentials::{Bearer, CredentialsSource};
 use crate::error::{BigQueryError, ErrorKind};
 use crate::upload::UploadSizes;
-use quiz_lambda::config::BigQueryLocation;
 
 const GOOGLE: &str = "https://bigquery.googleapis.com";
 const CONNECT: Duration = Duration::from_secs(5);

@@ -6,6 +6,7 @@ use std::time::Duration;
 use gcp_bigquery_client::model::job::Job;
 use quiz_domain::rows::WarehouseTable;
 use quiz_events::Backoff;
+use quiz_lambda::config::BigQueryLocation;
 use reqwest::Method;
 use serde_json::{Value, json};
 
@@ -14,7 +15,6 @@ use crate::credentials::Credentials;
 use crate::error::{BigQueryError, ErrorKind};
 use crate::upload::UploadSizes;
 use crate::{jobs, tables};
-use quiz_lambda::config::BigQueryLocation;
 
 /// What a sync does to the rows of a table.
 const ROW_PERMISSIONS: [&str; 3] =

@@ -5,6 +5,7 @@ use async_trait::async_trait;
 use jiff::{SignedDuration, Timestamp};
 use quiz_domain::rows::RowBatch;
 use quiz_events::Backoff;
+use quiz_lambda::config::BigQueryLocation;
 use quiz_parquet::OpenStaging;
 use quiz_pipeline::ports::{StagedTest, Warehouse, WarehouseBatch, WarehouseError};
 use tokio::sync::{Mutex, OnceCell};
@@ -14,7 +15,6 @@ use crate::credentials::CredentialsSource;
 use crate::error::{BigQueryError, ErrorKind};
 use crate::upload::UploadSizes;
 use crate::{replace, tables};
-use quiz_lambda::config::BigQueryLocation;
 
 /// How long a staging table lives that no one drops: longer than any function runs.
 const STAGING_LIFE: SignedDuration = SignedDuration::from_hours(1);

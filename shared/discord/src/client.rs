@@ -3,6 +3,7 @@ mod rate;
 
 use std::time::Duration;
 
+use rate::Limit;
 use reqwest::header::USER_AGENT;
 use reqwest::multipart::{Form, Part};
 use reqwest::{Method, RequestBuilder, Response, StatusCode, Url};
@@ -14,7 +15,6 @@ use tokio::time::{Instant, sleep_until};
 use crate::error::DiscordError;
 use crate::post::Post;
 use crate::refusal::refusal;
-use rate::Limit;
 
 pub use inspect::{ChannelFacts, ChannelKind, PosterFacts};
 

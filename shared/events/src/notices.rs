@@ -1,5 +1,6 @@
-use crate::notice::Notice;
 use async_trait::async_trait;
+
+use crate::notice::Notice;
 
 /// Where notices are sent for people to read. A sync neither waits for a reader nor fails for one: what cannot
 /// be sent soon is logged, and given up.

@@ -1,12 +1,12 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use crate::envelope::QueueMessage;
 use async_trait::async_trait;
 use jiff::Timestamp;
 use thiserror::Error;
 
 use crate::cause::Cause;
+use crate::envelope::QueueMessage;
 
 /// Why the queue could not be asked or told; a retry may help. A message then stays in its queue.
 #[derive(Debug, Error)]

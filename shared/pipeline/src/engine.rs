@@ -10,6 +10,7 @@ use async_trait::async_trait;
 use jiff::Timestamp;
 use quiz_domain::reports::Stamp;
 use quiz_domain::{AttemptHead, Problems, Test};
+use reader::Reader;
 
 use crate::error::SyncError;
 use crate::outcome::SyncOutcome;
@@ -19,7 +20,6 @@ use crate::scope::RunScope;
 use crate::sink::{ResultSink, SinkBatch, SinkCounts};
 use crate::stopwatch::Stopwatch;
 use crate::sync::{SessionSync, SyncBatch, Synced};
-use reader::Reader;
 
 pub use snapshots::Snapshots;
 

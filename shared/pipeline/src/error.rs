@@ -1,13 +1,13 @@
 use std::time::Duration;
 
 use quiz_domain::{QuizError, RankError};
+use quiz_events::QueueError;
+use quiz_sync_state::StateError;
 use thiserror::Error;
 
 use crate::listener::Patience;
 use crate::ports::{SourceError, WarehouseError};
 use crate::sink::SinkError;
-use quiz_events::QueueError;
-use quiz_sync_state::StateError;
 
 pub(crate) const LEASE_LOST: &str = "lease_lost";
 pub(crate) const FOLLOW_UP_NOT_SENT: &str = "follow_up_not_sent";

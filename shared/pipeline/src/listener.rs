@@ -117,7 +117,6 @@ pub trait Listener: Send + Sync {
 }
 
 /// Listeners that hear of everything, each after the one before it.
-#[derive(Clone)]
 pub struct Listeners(pub Vec<Arc<dyn Listener>>);
 
 #[async_trait]

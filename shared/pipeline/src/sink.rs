@@ -3,11 +3,11 @@ use std::sync::Arc;
 use async_trait::async_trait;
 use quiz_domain::reports::Stamp;
 use quiz_domain::{Problems, Quiz, TakenAttempt, Test, TestSession};
+use quiz_events::Cause;
 use thiserror::Error;
 
 use crate::ports::{StoreError, WarehouseError};
 use crate::scope::RunScope;
-use quiz_events::Cause;
 
 /// Why a result could not be written. A retry may help, now or once the cause is mended.
 #[derive(Debug, Error)]

@@ -1,7 +1,6 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-use crate::ui::Ink;
 use quiz_sns_sqs::SqsError;
 use quiz_sns_sqs::dead_letters::{Act, ActError, Acted, Content, DeadLetter};
 
@@ -9,6 +8,7 @@ use super::{list, outcome, plan, whole};
 use crate::dead_letters::carry_out::Outcome;
 use crate::dead_letters::fixtures::{letter, now, queue};
 use crate::dead_letters::plan::Plan;
+use crate::ui::Ink;
 
 const INK: Ink = Ink { colour: false };
 

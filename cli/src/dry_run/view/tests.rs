@@ -1,4 +1,3 @@
-use crate::ui::{Ink, is_hidden};
 use quiz_domain::reports::ReportTable;
 use quiz_domain::rows::WarehouseTable;
 use quiz_domain::{ProblemKind, Problems};
@@ -9,6 +8,7 @@ use crate::dry_run::changes::{Change, LargestChanges, OldAndNew};
 use crate::dry_run::difference::{ItemCounts, ReportCounts, TableRows, TestDifference};
 use crate::dry_run::failure::Failure;
 use crate::dry_run::tried::{FailedTest, Tried};
+use crate::ui::{Ink, is_hidden};
 
 const PLAIN: Ink = Ink { colour: false };
 

@@ -1,6 +1,5 @@
 //! What a dry run tells of one test is what the real run then does, and it writes nothing.
 
-use super::common::{Answers, Attempt, BOTH, Cohort, Counted, SESSION, World, changes};
 use proptest::prelude::*;
 use quiz_domain::ProblemKind;
 use quiz_domain::reports::{ReportFormats, ReportTable};
@@ -8,6 +7,8 @@ use quiz_domain::rows::WarehouseTable;
 use quiz_etl::dry_run::{ItemCounts, ReportCounts, TableRows, TestDifference};
 use quiz_events::SessionDescription;
 use quiz_pipeline::ports::{Fence, Refusal, ReportStore};
+
+use super::common::{Answers, Attempt, BOTH, Cohort, Counted, SESSION, World, changes};
 
 const RIGHT: Option<i32> = Some(1);
 const WRONG: Option<i32> = Some(0);

@@ -3,7 +3,6 @@
 use std::process::Command;
 use std::sync::Arc;
 
-use super::common::{BOTH, Cohort, QUIZ, World, test_to_try};
 use async_trait::async_trait;
 use bson::{Bson, Document};
 use indicatif::ProgressBar;
@@ -12,6 +11,8 @@ use quiz_etl::ui::{Done, Interrupt};
 use quiz_events::SessionTarget;
 use quiz_pipeline::ports::{AnswerSource, AttemptStream, DocumentStream, QuizDocuments, SourceError};
 use tokio::sync::Notify;
+
+use super::common::{BOTH, Cohort, QUIZ, World, test_to_try};
 
 /// Once the first test is done, someone presses Ctrl-C; any other test takes for ever.
 struct Interrupted {

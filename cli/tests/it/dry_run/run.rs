@@ -2,7 +2,6 @@
 
 use std::sync::Arc;
 
-use super::common::{BOTH, Cohort, QUIZ, World, test_to_try};
 use async_trait::async_trait;
 use bson::{Bson, Document};
 use indicatif::ProgressBar;
@@ -10,6 +9,8 @@ use quiz_etl::dry_run::{TestToTry, Tried, run, try_all};
 use quiz_etl::ui::{Done, Interrupt, Terminal};
 use quiz_events::{SessionDescription, SessionTarget};
 use quiz_pipeline::ports::{AnswerSource, AttemptStream, DocumentStream, QuizDocuments, SourceError};
+
+use super::common::{BOTH, Cohort, QUIZ, World, test_to_try};
 
 const CORRUPT: &str = "aaaaaaaaaaaaaaaaaaaaaaaa";
 const CRASH: &str = "bbbbbbbbbbbbbbbbbbbbbbbb";

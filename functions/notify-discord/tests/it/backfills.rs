@@ -2,9 +2,10 @@
 
 use std::sync::{Arc, Mutex};
 
-use crate::common::{InMind, Meeting, backfill, handle_each, notifier};
 use notify_discord::Shown;
 use quiz_stack::{Discord, DiscordRules};
+
+use crate::common::{InMind, Meeting, backfill, handle_each, notifier};
 
 const STARTED: &str = "backfill.started";
 const FINISHED: &str = "backfill.finished";

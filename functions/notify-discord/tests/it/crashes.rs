@@ -4,13 +4,14 @@ use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-use crate::common::{InMind, Notes, message};
 use async_trait::async_trait;
 use notify_discord::{Channel, Notifier};
 use quiz_discord::{DiscordError, Post};
 use quiz_events::{Backoff, QueueMessage};
 use tokio::sync::Notify;
 use tokio::time::Instant;
+
+use crate::common::{InMind, Notes, message};
 
 const POISON: &str = "m-poison";
 

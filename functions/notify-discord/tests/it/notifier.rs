@@ -3,9 +3,10 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use crate::common::{InMind, Notes, finished, handle, message, notifier};
 use quiz_stack::{Discord, DiscordRules, Fault, eventually};
 use tokio::time::Instant;
+
+use crate::common::{InMind, Notes, finished, handle, message, notifier};
 
 #[tokio::test]
 async fn a_notice_that_comes_again_is_not_posted_again() {

@@ -2,10 +2,11 @@
 
 use std::sync::{Arc, Mutex};
 
-use crate::common::{InMind, Meeting, Notes, handle, handle_each, message, notifier};
 use jiff::{SignedDuration, Timestamp};
 use quiz_events::{Notice, NoticeKind, Outage, OutageOver, QueueMessage};
 use quiz_stack::{Discord, DiscordRules};
+
+use crate::common::{InMind, Meeting, Notes, handle, handle_each, message, notifier};
 
 const DOWN: &str = "❌ MongoDB is down:";
 const WORKS: &str = "✅ MongoDB works again after";

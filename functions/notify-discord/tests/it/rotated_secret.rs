@@ -3,12 +3,13 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use crate::common::{InMind, Notes, finished, handle};
 use notify_discord::{LazyChannel, Notifier};
 use quiz_events::Backoff;
 use quiz_lambda::SecretSource;
 use quiz_lambda::config::DiscordSource;
 use quiz_stack::{Action, Discord, DiscordRules, Gate, Stack, unique};
+
+use crate::common::{InMind, Notes, finished, handle};
 
 /// A notifier whose webhook is in Secrets Manager, and the gate that sees how often the secret is read.
 struct Warm {

@@ -4,7 +4,6 @@ use std::collections::HashSet;
 use std::sync::Arc;
 use std::time::Duration;
 
-use crate::common::{HOUR, MINUTE, World, key};
 use async_trait::async_trait;
 use jiff::Timestamp;
 use quiz_domain::reports::ReportFormats;
@@ -20,6 +19,8 @@ use quiz_sns_sqs::PublishError;
 use quiz_sync_state::{LastRun, RunResult, Standing, SyncState, SyncStates};
 use reconcile::{Events, Reconciler, Summary};
 use tokio::time::Instant;
+
+use crate::common::{HOUR, MINUTE, World, key};
 
 struct ToQueue(Arc<MemoryQueue>);
 

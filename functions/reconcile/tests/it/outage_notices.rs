@@ -1,12 +1,13 @@
 //! Which services are down, as the sync states show it.
 
-use crate::common::{HOUR, MINUTE, NOW, Place, failed, key, parked, recovered, synced, time};
 use proptest::prelude::*;
 use quiz_events::{Notice, NoticeKind, Outage, OutageOver};
 use quiz_lambda::config::PassLimits;
 use quiz_pipeline::Dependency;
 use quiz_sync_state::{Failing, LastRun, Recovered, RunResult, StateKey, SyncState};
 use reconcile::{Outages, outages};
+
+use crate::common::{HOUR, MINUTE, NOW, Place, failed, key, parked, recovered, synced, time};
 
 const UNAVAILABLE: &str = "source_unavailable";
 

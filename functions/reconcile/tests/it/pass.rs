@@ -2,13 +2,14 @@
 
 use std::time::Duration;
 
-use crate::common::{HOUR, MINUTE, NOW, Place, key, parked, synced, time};
 use quiz_events::{BehindBecause, NoticeKind, SyncsRequested};
 use quiz_lambda::config::PassLimits;
 use quiz_mongo::CompletedQuiz;
 use quiz_sync_state::AskedAgain;
 use reconcile::Summary;
 use tokio::time::Instant;
+
+use crate::common::{HOUR, MINUTE, NOW, Place, key, parked, synced, time};
 
 fn asked_for(place: &Place) -> SyncsRequested {
     match &place.world.notices.lock().unwrap()[..] {

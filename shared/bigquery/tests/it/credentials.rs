@@ -3,7 +3,6 @@
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 
-use crate::common::Dataset;
 use async_trait::async_trait;
 use quiz_bigquery::{BigQueryWarehouse, Credentials, CredentialsSource};
 use quiz_domain::rows::WarehouseTable;
@@ -12,6 +11,8 @@ use quiz_pipeline::ports::{Warehouse, WarehouseError};
 use quiz_stack::{Action, Gate, GateRequest, Stack, service_account_key, token_issuer};
 use quiz_suites::warehouse::{Rows, Sample, write};
 use serde_json::json;
+
+use crate::common::Dataset;
 
 fn key(token_uri: &str) -> String {
     service_account_key(token_uri).unwrap().to_string()

@@ -3,13 +3,14 @@
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
-use crate::common::Dataset;
 use quiz_bigquery::{BigQueryWarehouse, Credentials, UploadSizes};
 use quiz_domain::rows::WarehouseTable;
 use quiz_pipeline::ports::{StagedTest, Warehouse, WarehouseError};
 use quiz_stack::{Action, Gate, GateRequest, Stack};
 use quiz_suites::warehouse::{Rows, Sample, write};
 use serde_json::json;
+
+use crate::common::Dataset;
 
 async fn gate(rule: impl Fn(&GateRequest) -> Action + Send + Sync + 'static) -> Gate {
     Gate::start(Stack::get().await.unwrap().bigquery_endpoint(), rule).unwrap()

@@ -1,10 +1,11 @@
 //! The warehouse in local-bigquery.
 
-use crate::common::Dataset;
 use futures::future::join_all;
 use quiz_domain::rows::WarehouseTable;
 use quiz_pipeline::ports::{StagedTest, Warehouse, WarehouseError};
 use quiz_suites::warehouse::{Rows, Sample, warehouse, write};
+
+use crate::common::Dataset;
 
 #[tokio::test]
 async fn the_warehouse_does_what_the_port_promises() {

@@ -1,9 +1,10 @@
 //! What a backfill's message says, and of which notice it is.
 
-use crate::common::{EVIL, backfill, failures, told, told_after};
 use quiz_discord::{Post, compose};
 use quiz_events::{Backfill, NoticeKind, NoticeMessage};
 use serde_json::Value;
+
+use crate::common::{EVIL, backfill, failures, told, told_after};
 
 fn started(backfill: Backfill) -> NoticeKind {
     NoticeKind::BackfillStarted(backfill)

@@ -3,11 +3,12 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use crate::common::{all_kinds, backfill, finished, told};
 use quiz_discord::{DiscordClient, DiscordError, Post, Target, compose};
 use quiz_events::{NoticeKind, NoticeMessage};
 use quiz_stack::{Discord, DiscordRules, Fault};
 use tokio::time::Instant;
+
+use crate::common::{all_kinds, backfill, finished, told};
 
 fn soon() -> Instant {
     Instant::now() + Duration::from_mins(1)

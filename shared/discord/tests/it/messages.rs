@@ -1,9 +1,10 @@
 //! What the messages say.
 
-use crate::common::{EVIL, alarm, all_kinds, at, dropped, failed, finished, parked, problem, told};
 use quiz_discord::compose;
 use quiz_events::{HistogramBin, NoticeKind, NoticeMessage, SyncFinished};
 use serde_json::Value;
+
+use crate::common::{EVIL, alarm, all_kinds, at, dropped, failed, finished, parked, problem, told};
 
 fn payloads(messages: &[NoticeMessage]) -> Vec<Value> {
     compose(messages).iter().map(quiz_discord::Post::payload).collect()

@@ -1,9 +1,10 @@
 //! What the cards of an outage say, and of which notices they are.
 
-use crate::common::{EVIL, outage, outage_over, told, told_after};
 use quiz_discord::compose;
 use quiz_events::{NoticeKind, NoticeMessage, Outage, OutageOver};
 use serde_json::Value;
+
+use crate::common::{EVIL, outage, outage_over, told, told_after};
 
 fn open(outage: Outage) -> NoticeKind {
     NoticeKind::OutageOpen(outage)

@@ -1,9 +1,10 @@
 //! What reconcile tells.
 
-use crate::common::{EVIL, behind, requested, told, unknown};
 use quiz_discord::compose;
 use quiz_events::{BehindBecause, NoticeKind, NoticeMessage, RequestedTest, SyncsRequested};
 use serde_json::Value;
+
+use crate::common::{EVIL, behind, requested, told, unknown};
 
 fn card(messages: &[NoticeMessage]) -> Value {
     let posts = compose(messages);

@@ -207,7 +207,7 @@ impl Test {
         }
     }
 
-    /// Whether it is a form: its answers are kept, and nobody is ranked.
+    /// Whether it is a form: its answers are kept, and it has no ranks.
     #[must_use]
     pub fn is_form(&self) -> bool {
         matches!(self.results, TestResults::Form(_))

@@ -1,8 +1,9 @@
 //! Whose attempt counts, which attempts are ranked, and how.
 
-use crate::common::{attempt, build, build_with, now, question, quiz, session};
 use bson::{Bson, Document, bson, doc};
 use quiz_domain::{ProblemKind, Test, TestResults, TestSession};
+
+use crate::common::{attempt, build, build_with, now, question, quiz, session};
 
 fn one_question() -> Document {
     quiz(vec![doc! {"_id": "s", "title": "Set", "questions": [question("q", "numerical-integer", bson!(1))]}])

@@ -2,12 +2,13 @@
 
 use std::collections::HashMap;
 
-use crate::common::{build, build_rows, question, quiz, score};
 use bson::{Bson, Document, bson, doc};
 use proptest::prelude::*;
 use quiz_domain::reports::{self, ReportTable, Stamp};
 use quiz_domain::rows::WarehouseTable;
 use quiz_domain::{Attempt, Problems, Quiz, Ranking, Test, TestResults};
+
+use crate::common::{build, build_rows, question, quiz, score};
 
 const TYPES: [&str; 5] =
     ["single-choice", "multi-choice", "numerical-integer", "numerical-float", "subjective"];

@@ -1,8 +1,9 @@
 //! Quiz documents as they really lie in the store.
 
-use crate::common::{attempt, build, build_with, now, question, quiz, score, session};
 use bson::{Bson, bson, doc, oid::ObjectId};
 use quiz_domain::{ProblemKind, Quiz, QuizError, QuizKind};
+
+use crate::common::{attempt, build, build_with, now, question, quiz, score, session};
 
 /// A quiz of the engine with stubs, and the full questions that only `questions` has.
 fn stubbed() -> (bson::Document, Vec<bson::Document>) {

@@ -1,9 +1,10 @@
 //! What is written, as snapshots of the wire format.
 
-use crate::common::{attempt, build_with, now, question, session};
 use bson::{Bson, Document, bson, doc};
 use quiz_domain::reports::{self, ReportFormats, ReportTable, Stamp};
 use quiz_domain::{ProblemKind, Test, TestSession};
+
+use crate::common::{attempt, build_with, now, question, session};
 
 fn stamp() -> Stamp {
     Stamp { written_at: now(), generation: 7 }

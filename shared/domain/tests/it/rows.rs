@@ -1,10 +1,11 @@
 //! What the warehouse's rows say.
 
-use crate::common::{Row, attempt, build, build_rows, now, question, quiz, session};
 use bson::{Bson, Document, bson, doc};
 use quiz_domain::TestSession;
 use quiz_domain::reports::Stamp;
 use quiz_domain::rows::{self, WarehouseTable};
+
+use crate::common::{Row, attempt, build, build_rows, now, question, quiz, session};
 
 /// A question that says all that a question can say.
 fn told(id: &str, kind: &str, key: impl Into<Bson>) -> Document {

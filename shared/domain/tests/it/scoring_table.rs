@@ -1,8 +1,9 @@
 //! Every row of the scoring table, and the marks that follow, as the Quiz Engine's backend has them.
 
-use crate::common::{attempt, build, question, quiz, score};
 use bson::{Bson, bson, doc};
 use quiz_domain::{Outcome, ProblemKind, Quiz, Value, judge};
+
+use crate::common::{attempt, build, question, quiz, score};
 
 fn outcome_of(kind: &str, key: impl Into<Bson>, answer: impl Into<Bson>) -> Outcome {
     outcome_with(&doc! {}, kind, key, answer)

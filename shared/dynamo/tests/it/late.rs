@@ -5,8 +5,6 @@ use std::io::ErrorKind;
 use std::sync::Arc;
 use std::time::Duration;
 
-use crate::common::stub::{Reply, Stub};
-use crate::common::{item, items, quick, store_at};
 use quiz_domain::Value;
 use quiz_domain::reports::ReportItem;
 use quiz_domain::reports::ReportTable::FormResponses;
@@ -15,6 +13,9 @@ use quiz_pipeline::ports::{Fence, ReportStore, SystemClock};
 use tokio::io::{AsyncReadExt, Interest};
 use tokio::net::{TcpListener, TcpSocket, TcpStream};
 use tokio::time::timeout;
+
+use crate::common::stub::{Reply, Stub};
+use crate::common::{item, items, quick, store_at};
 
 const RECEIVE_BUFFER: u32 = 4_096;
 /// More than the server's kernel takes in before it reads.

@@ -2,12 +2,13 @@
 
 use std::time::{Duration, Instant};
 
-use crate::common::stub::{Reply, Stub};
-use crate::common::{item, items, nested, quick, store_at};
 use quiz_domain::Value;
 use quiz_domain::reports::ReportTable::FormResponses;
 use quiz_dynamo::WriteLimits;
 use quiz_pipeline::ports::{Fence, ReportStore, StoreError};
+
+use crate::common::stub::{Reply, Stub};
+use crate::common::{item, items, nested, quick, store_at};
 
 const THROTTLED: Reply = Reply::Error(400, "ProvisionedThroughputExceededException", "too fast");
 

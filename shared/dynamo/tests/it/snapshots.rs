@@ -3,7 +3,6 @@
 use std::collections::HashMap;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
-use crate::common::{client, quick};
 use aws_sdk_dynamodb::Client;
 use aws_sdk_dynamodb::primitives::Blob;
 use aws_sdk_dynamodb::types::AttributeValue;
@@ -12,6 +11,8 @@ use quiz_pipeline::ports::{SnapshotStore, StoreError};
 use quiz_stack::{Action, Gate, GateRequest, Stack, unique};
 use quiz_suites::snapshots::snapshot_store;
 use serde_json::json;
+
+use crate::common::{client, quick};
 
 const CHUNK: usize = 350 * 1024;
 const QUIZ: &str = "6715f621e1eb083bfa9b56cc";

@@ -2,7 +2,6 @@
 
 use std::sync::Arc;
 
-use crate::common::{item, nested, quick};
 use quiz_domain::Value;
 use quiz_domain::reports::ReportTable;
 use quiz_dynamo::{DynamoStore, TableNames, WriteLimits};
@@ -10,6 +9,8 @@ use quiz_pipeline::ports::{Fence, ReportReader, ReportStore, StoreError};
 use quiz_stack::{Stack, unique};
 use quiz_suites::store::{LargeItems, delete_all, report_store};
 use quiz_suites::unchanged::unchanged_items;
+
+use crate::common::{item, nested, quick};
 
 async fn tables(stack: &Stack) -> TableNames {
     let names = TableNames {

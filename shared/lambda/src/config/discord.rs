@@ -1,5 +1,6 @@
-use crate::{ConfigError, Environment, Secret, SecretSource};
 use quiz_discord::{DiscordError, Target};
+
+use crate::{ConfigError, Environment, Secret, SecretSource};
 
 /// What the function is told by its environment.
 #[derive(Debug)]

@@ -1,8 +1,9 @@
 use std::time::Duration;
 
+use quiz_sync_state::{REPORTS, WAREHOUSE};
+
 use crate::sync::SourceSettings;
 use crate::{ConfigError, Environment};
-use quiz_sync_state::{REPORTS, WAREHOUSE};
 
 /// What is too much for one pass is asked for by the next.
 const MOST_TESTS: usize = 1_000;

@@ -1,7 +1,8 @@
-use crate::sync::SourceSettings;
-use crate::{ConfigError, Environment};
 use quiz_domain::reports::{ReportFormats, ReportTable};
 use quiz_dynamo::TableNames;
+
+use crate::sync::SourceSettings;
+use crate::{ConfigError, Environment};
 
 /// What the function is told by its environment.
 #[derive(Debug)]

@@ -1,6 +1,6 @@
-use crate::config::BigQueryLocation;
 use std::path::PathBuf;
 
+use crate::config::BigQueryLocation;
 use crate::sync::SourceSettings;
 use crate::{ConfigError, Environment, SecretSource};
 

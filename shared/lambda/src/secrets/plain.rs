@@ -36,7 +36,7 @@ impl Secret {
         };
         if text.starts_with(['{', '[']) {
             Err(NotPlain::Json)
-        } else if ['"', '\'', '`', '“'].into_iter().any(is_quoted) || text.starts_with('“') {
+        } else if ['"', '\'', '`'].into_iter().any(is_quoted) || text.starts_with('“') {
             Err(NotPlain::Quoted)
         } else if text.split_once('=').is_some_and(|(name, _)| is_name(name.trim_end())) {
             Err(NotPlain::Assignment)

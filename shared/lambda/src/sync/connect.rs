@@ -1,6 +1,5 @@
 use std::sync::Arc;
 
-use crate::Commit;
 use aws_config::SdkConfig;
 use quiz_dynamo::DynamoStates;
 use quiz_pipeline::batch::{BatchHandler, BatchLimits};
@@ -11,6 +10,7 @@ use quiz_pipeline::{
 };
 use quiz_sns_sqs::{SnsNotices, SqsQueues};
 
+use crate::Commit;
 use crate::sync::mongo::LazyMongo;
 use crate::sync::{EmbeddedMetrics, Handler, SourceSettings};
 

@@ -1,9 +1,10 @@
 use std::io::Write;
 
-use crate::Commit;
 use jiff::Timestamp;
 use quiz_pipeline::{Meter, Metric};
 use serde_json::{Map, Value, json};
+
+use crate::Commit;
 
 const SINK: &str = "Sink";
 const FUNCTION: &str = "Function";

@@ -1,10 +1,11 @@
 use std::sync::Arc;
 
-use crate::sqs;
 use aws_lambda_events::sqs::{SqsBatchResponse, SqsEvent};
 use quiz_events::{SessionClock, SourceQueues};
 use quiz_pipeline::batch::BatchHandler;
 use tokio::time::Instant;
+
+use crate::sqs;
 
 /// Answers Lambda's SQS events.
 pub struct Handler {

@@ -1,7 +1,6 @@
 use std::marker::PhantomData;
 use std::sync::Arc;
 
-use crate::{Connector, Renewable, Secret, SecretSource};
 use async_trait::async_trait;
 use aws_config::SdkConfig;
 use bson::{Bson, Document};
@@ -10,6 +9,8 @@ use futures::{StreamExt, TryStreamExt};
 use quiz_events::Cause;
 use quiz_mongo::{MongoCatalog, MongoError, MongoSource};
 use quiz_pipeline::ports::{AnswerSource, AttemptStream, DocumentStream, QuizDocuments, SourceError};
+
+use crate::{Connector, Renewable, Secret, SecretSource};
 
 /// A client of MongoDB, made of a URI and the database's name.
 #[async_trait]

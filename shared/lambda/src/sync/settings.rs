@@ -1,9 +1,10 @@
 use std::collections::HashSet;
 use std::time::Duration;
 
-use crate::{Environment, SecretSource};
 use quiz_events::{Backoff, SessionClock};
 use quiz_pipeline::Rules;
+
+use crate::{Environment, SecretSource};
 
 /// SQS delays a message for no longer.
 const LONGEST_INTERVAL: u64 = 900;

@@ -34,7 +34,7 @@ fn id(document: &RawDocument) -> Option<Bson> {
 }
 
 /// Names the first field that cannot be decoded.
-fn check(document: &RawDocument) -> Result<(), Malformed> {
+pub(super) fn check(document: &RawDocument) -> Result<(), Malformed> {
     for element in document.iter_elements() {
         let element = element?;
         let checked = element.value().map_err(Malformed::from).and_then(check_value);

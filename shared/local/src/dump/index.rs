@@ -8,7 +8,7 @@ use quiz_domain::{AttemptHead, Problems, from_utc};
 use quiz_pipeline::ports::SourceError;
 
 use super::collection::Collection;
-use super::decode::{decode, decode_or_why};
+use super::decode::{check, decode, decode_or_why};
 use super::reader::{BsonFile, Place};
 
 /// A quiz of the dump.
@@ -54,7 +54,7 @@ impl Quizzes {
             }
             match id {
                 Some(id) => {
-                    let state = (decode(document).is_ok(), updated_at);
+                    let state = (check(document).is_ok(), updated_at);
                     quizzes.add(DumpedQuiz { id, title }, place, state);
                 }
                 None => left_out(collection, place, document, "quiz without usable _id is left out"),

@@ -6,7 +6,6 @@ use std::sync::atomic::{AtomicU32, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-use crate::common::TokioClock;
 use async_trait::async_trait;
 use jiff::Timestamp;
 use quiz_events::{Notice, Notices};
@@ -20,6 +19,8 @@ use quiz_sync_state::{REPORTS, StateKey, SyncState, SyncStates};
 use tempfile::TempDir;
 use tokio::sync::Notify;
 use tokio::time::Instant;
+
+use crate::common::TokioClock;
 
 const POISON: &str = "poison";
 /// As `deploy/template.yaml` has it.

@@ -3,10 +3,11 @@
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-use crate::common::TokioClock;
 use quiz_events::{QueueMessage, SourceQueue};
 use quiz_local::{DriveReport, MemoryQueue, QueueSettings, drive};
 use tokio::time::Instant;
+
+use crate::common::TokioClock;
 
 fn queue(bodies: &[&str], max_receive_count: u32) -> MemoryQueue {
     let settings = QueueSettings {

@@ -4,7 +4,6 @@ use std::collections::HashSet;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
-use crate::common::write_dump;
 use async_trait::async_trait;
 use bson::{Bson, Document, bson, doc};
 use quiz_domain::reports::ReportFormats;
@@ -18,6 +17,8 @@ use quiz_pipeline::{
 };
 use quiz_suites::source::Collections;
 use tempfile::TempDir;
+
+use crate::common::write_dump;
 
 const QUIZ: &str = "6715f621e1eb083bfa9b56cc";
 

@@ -6,7 +6,6 @@ use std::fs;
 use std::path::Path;
 use std::sync::Arc;
 
-use crate::common::{bytes, gzip, write_dump};
 use bson::raw::{CString, RawBson, RawDocumentBuf};
 use bson::{Bson, Document, bson, rawdoc};
 use proptest::collection::vec;
@@ -21,6 +20,8 @@ use quiz_pipeline::{
 use quiz_sample::large::Large;
 use quiz_suites::source::Collections;
 use tempfile::TempDir;
+
+use crate::common::{bytes, gzip, write_dump};
 
 /// Deep enough to overflow the stack of a thread, if each level took a call.
 const DEEP: usize = 100_000;

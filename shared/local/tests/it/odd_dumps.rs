@@ -4,7 +4,6 @@ use std::collections::HashSet;
 use std::fs;
 use std::sync::Arc;
 
-use crate::common::{bytes, write_dump};
 use bson::oid::ObjectId;
 use bson::{Bson, Document, bson, doc};
 use quiz_domain::reports::{ReportFormats, ReportTable};
@@ -21,6 +20,8 @@ use quiz_suites::source::Collections;
 use quiz_suites::store::session_items;
 use serde_json::Value;
 use tempfile::TempDir;
+
+use crate::common::{bytes, write_dump};
 
 const QUIZ: &str = "650000000000000000000004";
 const OTHER_QUIZ: &str = "650000000000000000000005";

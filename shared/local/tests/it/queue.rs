@@ -3,12 +3,13 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use crate::common::MovedClock;
 use async_trait::async_trait;
 use quiz_events::{QueueMessage, SourceQueue};
 use quiz_local::{MemoryQueue, QueueSettings, VisibilityError};
 use quiz_pipeline::ports::Clock;
 use quiz_suites::queue::{DeadLetter, QueueHarness, source_queue};
+
+use crate::common::MovedClock;
 
 const TIMEOUT: Duration = Duration::from_secs(30);
 

@@ -3,7 +3,6 @@
 use std::fs;
 use std::path::Path;
 
-use crate::common::{bytes, gzip, write_dump};
 use bson::{Bson, Document, doc};
 use futures::TryStreamExt;
 use quiz_domain::unreadable;
@@ -14,6 +13,8 @@ use quiz_suites::source::{
     Collections, EMPTY_QUIZ, OBJECT_ID_QUIZ, TEXT_QUIZ, answer_source, decoded, documents,
 };
 use tempfile::TempDir;
+
+use crate::common::{bytes, gzip, write_dump};
 
 #[tokio::test]
 async fn a_plain_dump_is_an_answer_source() {

@@ -8,6 +8,7 @@ use std::time::Duration;
 use futures::{StreamExt, stream};
 use quiz_events::{QueueMessage, SourceQueue};
 use quiz_sync_state::SyncState;
+use task::{Ended, within};
 use tokio::time::{Instant, timeout_at};
 use tracing::field::Empty;
 use tracing::{Instrument, Span, info_span};
@@ -20,7 +21,6 @@ use crate::error::{FOLLOW_UP_NOT_SENT, LEASE_LOST, SyncError};
 use crate::listener::{Absorbed, Failure, Held};
 use crate::outcome::SyncOutcome;
 use crate::sync::{SyncBatch, Synced};
-use task::{Ended, within};
 
 pub(super) const NOT_STARTED: &str = "not_started";
 const OUT_OF_TIME: &str = "out_of_time";

@@ -2,10 +2,10 @@ use async_trait::async_trait;
 use bson::{Bson, Document};
 use futures::stream::BoxStream;
 use quiz_domain::Problems;
+use quiz_events::Cause;
 use thiserror::Error;
 
 use super::AttemptStream;
-use quiz_events::Cause;
 
 /// Why documents could not be read.
 #[derive(Debug, Error)]

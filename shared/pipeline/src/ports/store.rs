@@ -1,11 +1,11 @@
 use async_trait::async_trait;
 use futures::stream::BoxStream;
 use quiz_domain::reports::{ReportItem, ReportTable};
+use quiz_events::Cause;
 use serde_json::Value;
 use thiserror::Error;
 
 use super::{Fence, StoredItems};
-use quiz_events::Cause;
 
 /// Why items could not be written or read.
 #[derive(Debug, Error)]

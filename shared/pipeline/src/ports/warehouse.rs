@@ -1,12 +1,13 @@
+use std::sync::Arc;
+
 use async_trait::async_trait;
 use jiff::Timestamp;
 use jiff::civil::Date;
 use quiz_domain::rows::{DateOutOfRange, RowBatch};
-use std::sync::Arc;
+use quiz_events::Cause;
 use thiserror::Error;
 
 use super::Fence;
-use quiz_events::Cause;
 
 /// Why rows could not be written. Whatever it is, the rows that were there are whole.
 #[derive(Clone, Debug, Error)]

@@ -2,10 +2,11 @@
 
 use std::sync::atomic::Ordering;
 
-use crate::common::{Notes, handle, message, of};
 use quiz_events::QueueMessage;
 use quiz_pipeline::batch::BatchReport;
 use tokio::time::Instant;
+
+use crate::common::{Notes, handle, message, of};
 
 #[tokio::test(start_paused = true)]
 async fn a_bad_message_is_parked_alone_with_its_cause_and_is_not_retried() {

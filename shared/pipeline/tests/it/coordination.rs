@@ -3,7 +3,6 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use crate::common::{Notes, Scripted, Scripting, States, message, of};
 use jiff::{SignedDuration, Timestamp};
 use quiz_events::QueueMessage;
 use quiz_pipeline::batch::{BatchHandler, BatchLimits, BatchReport};
@@ -11,6 +10,8 @@ use quiz_pipeline::ports::Clock;
 use quiz_pipeline::{Coordinator, LogListener, Rules};
 use quiz_sync_state::{Failing, FollowUp, LastRun, Lease, Recovered, RunResult, StateKey, SyncState};
 use tokio::time::Instant;
+
+use crate::common::{Notes, Scripted, Scripting, States, message, of};
 
 const NOW: i64 = 1_714_500_000_000;
 

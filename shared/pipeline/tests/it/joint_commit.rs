@@ -2,10 +2,11 @@
 
 use std::time::Duration;
 
-use crate::common::{Notes, Scripted, of, run};
 use quiz_events::QueueMessage;
 use quiz_pipeline::batch::{BatchLimits, BatchReport};
 use tokio::time::Instant;
+
+use crate::common::{Notes, Scripted, of, run};
 
 fn staging() -> Scripted {
     Scripted { commits: true, ..Scripted::default() }

@@ -3,10 +3,11 @@
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex};
 
-use crate::common::{Notes, Scripted, message, of, run_telling};
 use quiz_events::SessionTarget;
 use quiz_pipeline::batch::BatchLimits;
 use quiz_pipeline::{Listener, METRICS, Meter, Metric, MetricsListener, RECONCILE_METRICS, metrics_page};
+
+use crate::common::{Notes, Scripted, message, of, run_telling};
 
 #[derive(Default)]
 struct Sums(Mutex<BTreeMap<&'static str, u64>>);

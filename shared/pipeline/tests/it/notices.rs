@@ -3,13 +3,14 @@
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-use crate::common::{Notes, Scripted, message, of, run_telling};
 use async_trait::async_trait;
 use quiz_events::{Notice, NoticeKind, Notices, QueueMessage};
 use quiz_pipeline::Listener;
 use quiz_pipeline::NoticeListener;
 use quiz_pipeline::batch::BatchLimits;
 use quiz_pipeline::ports::SystemClock;
+
+use crate::common::{Notes, Scripted, message, of, run_telling};
 
 #[derive(Default)]
 struct Kept(Mutex<Vec<Vec<Notice>>>);

@@ -11,12 +11,12 @@ mod session;
 mod walk;
 
 use bson::RawDocument;
+use key::Key;
+use walk::{Fields, Raw, Unusual, Walked};
 
 use crate::read::attempt::{AnswerRecord, Attempt};
 use crate::read::quiz::{Quiz, QuizKind};
 use crate::score::scoring::Judgement;
-use key::Key;
-use walk::{Fields, Raw, Unusual, Walked};
 
 /// What the usual documents of a quiz are compared with.
 #[derive(Debug)]

@@ -1,7 +1,6 @@
 //! The quick way through stored bytes comes to what the plain way comes to, whatever is stored.
 
 mod cohorts;
-use crate::common::{now, question, quiz, session};
 use bson::oid::ObjectId;
 use bson::raw::cstr;
 use bson::{Bson, Document, RawDocument, RawDocumentBuf, bson, doc, rawdoc};
@@ -9,6 +8,8 @@ use cohorts::{TYPES, cohorts, raw};
 use proptest::prelude::*;
 use proptest::sample::Index;
 use quiz_domain::{Quiz, Taken, TestBuilder};
+
+use crate::common::{now, question, quiz, session};
 
 fn builder(quiz: &Document) -> TestBuilder {
     let (quiz, problems) = Quiz::read(quiz, &[]).unwrap();

@@ -9,6 +9,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use anyhow::{Result, anyhow};
 use mongodb::bson::{Bson, DateTime, Document, doc};
 use quiz_dynamo::DynamoStates;
+use quiz_e2e::{Deployed, PATIENCE, deploy, quizzes};
 use quiz_stack::{Action, Deployment, Gate, GateRequest, Stack, eventually};
 use quiz_sync_state::{Lease, StateKey, SyncState, SyncStates};
 use serde_json::{Value, json};
@@ -16,7 +17,6 @@ use serde_json::{Value, json};
 use crate::permissions::calls::{self, DISCORD, FUNCTIONS, RECONCILE, REPORTS, WAREHOUSE};
 use crate::permissions::requests::{Asked, asked, decoded};
 use crate::permissions::roles::texts;
-use quiz_e2e::{Deployed, PATIENCE, deploy, quizzes};
 
 /// What leads a function's requests to a gate, one for each service that the functions call.
 const ENDPOINTS: [&str; 4] = [
