@@ -13,10 +13,10 @@ use async_trait::async_trait;
 use aws_lambda_events::sqs::SqsEvent;
 use criterion::{BatchSize, Criterion, Throughput, criterion_group, criterion_main};
 use jiff::Timestamp;
-use quiz_benches::{QUEUE, completions};
-use quiz_events::{QueueMessage, SourceQueues};
+use quiz_benches::completions;
+use quiz_events::QueueMessage;
 use quiz_lambda::sqs;
-use quiz_local::{MemoryQueue, QueueSettings, SoleQueue};
+use quiz_local::{MemoryQueue, QueueSettings};
 use quiz_pipeline::batch::{BatchHandler, BatchLimits};
 use quiz_pipeline::ports::SystemClock;
 use quiz_pipeline::{
@@ -84,10 +84,10 @@ fn messages(criterion: &mut Criterion) {
         limits: BatchLimits::default(),
     };
     let settings = QueueSettings { visibility_timeout: AN_HOUR, max_receive_count: None };
-    let queue = SoleQueue(Arc::new(MemoryQueue::new(settings, clock))).by_arn(QUEUE);
+    let queue = MemoryQueue::new(settings, clock);
     let runtime = Runtime::new().unwrap();
     let handle = |messages: &[QueueMessage]| {
-        let report = runtime.block_on(handler.handle(messages, &*queue, Instant::now() + AN_HOUR));
+        let report = runtime.block_on(handler.handle(messages, &queue, Instant::now() + AN_HOUR));
         assert_eq!(report.absorbed, messages.len(), "{report:?}");
     };
     let records = completions(MESSAGES).unwrap();
@@ -97,7 +97,7 @@ fn messages(criterion: &mut Criterion) {
     .unwrap();
     let read = |bytes: &[u8]| {
         let event: SqsEvent = serde_json::from_slice(bytes).unwrap();
-        sqs::by_queue(event).remove(0).1
+        sqs::messages(event)
     };
     let messages = read(&bytes);
     let mut group = criterion.benchmark_group("10,000 records");

@@ -3,7 +3,7 @@ use jiff::{SignedDuration, Timestamp};
 use serde_json::{Value, json};
 
 /// The queue that records come from.
-pub const QUEUE: &str = "arn:aws:sqs:ap-south-1:000000000000:quiz-reports";
+const QUEUE: &str = "arn:aws:sqs:ap-south-1:000000000000:quiz-reports";
 /// Tests that students complete at the same time.
 const TESTS: u32 = 10;
 

@@ -10,7 +10,7 @@ mod sinks;
 mod stored;
 mod table;
 
-pub use completions::{Completion, QUEUE, completions};
+pub use completions::{Completion, completions};
 pub use dump::Dump;
 pub use process::{Usage, in_a_process, megabytes};
 pub use run::sync;

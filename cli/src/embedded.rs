@@ -7,10 +7,11 @@ use std::time::Duration;
 
 use anyhow::bail;
 use quiz_events::{QueueMessage, SessionClock};
+use quiz_lambda::Environment;
 use quiz_lambda::config::formats;
-use quiz_lambda::sync::{Handler, excluded_users, session_clock};
-use quiz_lambda::{Environment, sqs};
-use quiz_local::{MemoryQueue, ParquetWarehouse, QueueSettings, SoleQueue, drive};
+use quiz_lambda::sqs::{self, SqsHandler};
+use quiz_lambda::sync::{excluded_users, session_clock};
+use quiz_local::{MemoryQueue, ParquetWarehouse, QueueSettings, drive};
 use quiz_pipeline::batch::{BatchHandler, BatchLimits};
 use quiz_pipeline::ports::{AnswerSource, SystemClock};
 use quiz_pipeline::{Coordinator, Engine, Listeners, NoticeListener, ReportSink, Rules, WarehouseSink};
@@ -162,8 +163,9 @@ async fn drain(
     for event in events {
         queue.send(Arc::clone(event), None);
     }
+    let source = queue.clone();
     let handler =
-        &Handler::new(batches, Arc::new(SoleQueue(queue.clone()))).with_session_clock(session_clock);
+        &SqsHandler::new(Arc::new(batches), move |_| source.clone()).with_session_clock(session_clock);
     let answer = |messages: Vec<QueueMessage>| async move {
         let response = handler.handle(sqs::event(messages, QUEUE_ARN), Instant::now() + A_DAY).await;
         response.batch_item_failures.into_iter().map(|failure| failure.item_identifier).collect()

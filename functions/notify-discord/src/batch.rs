@@ -2,10 +2,12 @@ use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 use std::time::Duration;
 
+use async_trait::async_trait;
 use futures::{StreamExt, stream};
 use jiff::Timestamp;
 use quiz_discord::{DiscordError, Post, compose};
 use quiz_events::{Backoff, NoticeMessage, ParkCause, QueueMessage, SourceQueue};
+use quiz_lambda::sqs::MessageHandler;
 use tokio::time::{Instant, timeout_at};
 
 use crate::channel::Channel;
@@ -29,13 +31,14 @@ pub struct Notifier {
     pub backoff: Backoff,
 }
 
-impl Notifier {
+#[async_trait]
+impl MessageHandler for Notifier {
     /// Posts what the messages tell; gives the ids of those that are to come again.
     ///
     /// A notice whose message came back without an answer may have ended the process that tried it: it is posted alone,
     /// after all others, and is parked after some such tries. What is posted is remembered at once, so a process that
     /// ends costs no other notice more than another receive.
-    pub async fn handle(
+    async fn handle(
         &self,
         messages: &[QueueMessage],
         queue: &dyn SourceQueue,
@@ -82,7 +85,9 @@ impl Notifier {
         );
         failed
     }
+}
 
+impl Notifier {
     /// Posts notices in as few messages as they fit into; gives how many that are.
     async fn post_all(
         &self,

@@ -5,24 +5,24 @@ use aws_config::SdkConfig;
 use quiz_discord::{DiscordClient, DiscordError, Post};
 use quiz_events::Backoff;
 use quiz_lambda::config::{DiscordConfig, DiscordSource};
+use quiz_lambda::sqs::SqsHandler;
 use quiz_lambda::{Connector, Renewable, Secret};
-use quiz_sns_sqs::SqsQueues;
+use quiz_sns_sqs::SqsQueue;
 use tokio::time::Instant;
 
 use crate::batch::Notifier;
 use crate::channel::Channel;
 use crate::dynamo_memory::DynamoMemory;
-use crate::handler::Handler;
 
 /// The handler on Discord, DynamoDB and SQS.
-pub async fn connect(config: DiscordConfig) -> Handler {
+pub async fn connect(config: DiscordConfig) -> SqsHandler {
     let aws = quiz_lambda::aws::config().await;
     let memory = DynamoMemory::new(aws_sdk_dynamodb::Client::new(&aws), config.memory_table);
-    let queues = SqsQueues::new(aws_sdk_sqs::Client::new(&aws));
+    let sqs = aws_sdk_sqs::Client::new(&aws);
     let channel = Arc::new(LazyChannel::new(config.discord, config.endpoint, aws));
     quiz_lambda::begin("the way to Discord", Arc::clone(&channel).ready());
     let notifier = Notifier { channel, memory: Arc::new(memory), backoff: Backoff::default() };
-    Handler::new(notifier, Arc::new(queues))
+    SqsHandler::new(Arc::new(notifier), move |arn| Arc::new(SqsQueue::of_arn(sqs.clone(), arn)))
 }
 
 /// The channel, its secret read when it is first needed, or before in the background: a secret that cannot be read fails

@@ -5,7 +5,6 @@ mod channel;
 mod connect;
 mod dynamo_memory;
 mod failure;
-mod handler;
 mod memory;
 mod shared_card;
 
@@ -13,5 +12,4 @@ pub use batch::Notifier;
 pub use channel::Channel;
 pub use connect::{LazyChannel, connect};
 pub use dynamo_memory::DynamoMemory;
-pub use handler::Handler;
 pub use memory::{Memory, MemoryError, Recalled, Shown, Tries};

@@ -2,7 +2,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use quiz_dynamo::{DynamoSnapshots, DynamoStore, WriteLimits};
-use quiz_lambda::sync::Handler;
+use quiz_lambda::sqs::SqsHandler;
 use quiz_pipeline::batch::BatchLimits;
 use quiz_pipeline::{ReportSink, Rules};
 
@@ -18,7 +18,7 @@ const _: () = assert!(
 );
 
 /// The handler on MongoDB, DynamoDB and SQS.
-pub async fn connect(config: ReportsConfig) -> Handler {
+pub async fn connect(config: ReportsConfig) -> SqsHandler {
     let aws = quiz_lambda::aws::config().await;
     let dynamo = aws_sdk_dynamodb::Client::new(&aws);
     let store = DynamoStore::new(dynamo.clone(), config.tables, WriteLimits::default());

@@ -15,9 +15,8 @@ use std::time::Duration;
 use async_trait::async_trait;
 use quiz_domain::reports::{ReportFormats, ReportTable};
 use quiz_events::{Backoff, ParkCause, QueueMessage, SessionTarget};
-use quiz_lambda::sqs;
-use quiz_lambda::sync::Handler;
-use quiz_local::{DumpSource, MemoryQueue, QueueSettings, SoleQueue, SqliteStore, drive};
+use quiz_lambda::sqs::{self, SqsHandler};
+use quiz_local::{DumpSource, MemoryQueue, QueueSettings, SqliteStore, drive};
 use quiz_pipeline::batch::{BatchHandler, BatchLimits};
 use quiz_pipeline::ports::SystemClock;
 use quiz_pipeline::{Coordinator, Engine, Failure, Listener, ReportSink, Rules, SyncOutcome};
@@ -39,7 +38,7 @@ impl Listener for Outcomes {
 
 /// The handler over a folder, with its queue, its store and what it did.
 struct Embedded {
-    handler: Handler,
+    handler: SqsHandler,
     queue: Arc<MemoryQueue>,
     store: Arc<SqliteStore>,
     outcomes: Arc<Outcomes>,
@@ -70,7 +69,8 @@ impl Embedded {
         let settings =
             QueueSettings { visibility_timeout: Duration::from_mins(10), max_receive_count: Some(3) };
         let queue = Arc::new(MemoryQueue::new(settings, clock));
-        let handler = Handler::new(batches, Arc::new(SoleQueue(queue.clone())));
+        let source = queue.clone();
+        let handler = SqsHandler::new(Arc::new(batches), move |_| source.clone());
         Self { handler, queue, store, outcomes }
     }
 

@@ -5,7 +5,7 @@ use async_trait::async_trait;
 use aws_config::SdkConfig;
 use quiz_bigquery::{BigQueryWarehouse, Credentials, CredentialsSource, Settings};
 use quiz_events::Cause;
-use quiz_lambda::sync::Handler;
+use quiz_lambda::sqs::SqsHandler;
 use quiz_pipeline::WarehouseSink;
 use quiz_pipeline::batch::BatchLimits;
 
@@ -15,7 +15,7 @@ use quiz_lambda::config::{BigQueryCredentials, WarehouseConfig};
 const COMMIT_RESERVE: Duration = Duration::from_mins(2);
 
 /// The handler on MongoDB, BigQuery and SQS.
-pub async fn connect(config: WarehouseConfig) -> Handler {
+pub async fn connect(config: WarehouseConfig) -> SqsHandler {
     let aws = quiz_lambda::aws::config().await;
     let credentials = FromAws { credentials: config.credentials, aws: aws.clone() };
     let warehouse = BigQueryWarehouse::new(Settings::new(config.location), Arc::new(credentials));

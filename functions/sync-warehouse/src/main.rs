@@ -8,6 +8,6 @@ async fn main() -> anyhow::Result<()> {
     telemetry::init();
     let config = WarehouseConfig::read(Environment::of_process())?;
     let handler = connect(config).await;
-    let served = sqs::serve(|event, deadline| handler.handle(event, deadline)).await;
+    let served = sqs::serve(&handler).await;
     served.map_err(|error| anyhow!(error))
 }

@@ -32,7 +32,7 @@ pub use notice::{
 pub use notice_message::{Alarm, NoticeMessage, OtherMessage};
 pub use notices::Notices;
 pub use outage::{Outage, OutageOver};
-pub use queue::{ParkCause, QueueError, SourceQueue, SourceQueues};
+pub use queue::{ParkCause, QueueError, SourceQueue};
 pub use reconciled::{BehindBecause, BehindSink, RequestedTest, SyncsRequested, UnknownTest};
 pub use session_clock::SessionClock;
 pub use session_id::{SessionTarget, quiz_id_of};

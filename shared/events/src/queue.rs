@@ -1,4 +1,3 @@
-use std::sync::Arc;
 use std::time::Duration;
 
 use async_trait::async_trait;
@@ -52,10 +51,4 @@ pub trait SourceQueue: Send + Sync {
     /// After how many receives the queue gives a message up to its dead-letter queue; `None` where it
     /// never does.
     async fn max_receive_count(&self) -> Result<Option<u32>, QueueError>;
-}
-
-/// The queues that a function is fed from, by the ARN that each record names. A queue that does not
-/// answer says so when it is first used, not here.
-pub trait SourceQueues: Send + Sync {
-    fn by_arn(&self, arn: &str) -> Arc<dyn SourceQueue>;
 }

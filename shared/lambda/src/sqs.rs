@@ -1,5 +1,7 @@
 //! The SQS entry of a Lambda: its events served, and read as messages.
 
+mod handler;
+
 use std::time::{Duration, SystemTime};
 
 use aws_lambda_events::sqs::{BatchItemFailure, SqsBatchResponse, SqsEvent, SqsMessage, SqsMessageAttribute};
@@ -8,40 +10,28 @@ use lambda_runtime::{Error, LambdaEvent, service_fn};
 use quiz_events::QueueMessage;
 use tokio::time::Instant;
 
+pub use handler::{MessageHandler, SqsHandler};
+
 const SENT: &str = "SentTimestamp";
 const RECEIVES: &str = "ApproximateReceiveCount";
 const TYPE: &str = "type";
 
-/// Answers Lambda's events until the process ends: each is handled before the deadline that comes with it.
+/// Answers Lambda's events until the process ends, each before the deadline that comes with the event.
 ///
 /// # Errors
 /// Where the Lambda runtime cannot be reached.
-pub async fn serve<H, F>(handle: H) -> Result<(), Error>
-where
-    H: Fn(SqsEvent, Instant) -> F,
-    F: Future<Output = SqsBatchResponse>,
-{
-    let handle = &handle;
+pub async fn serve(handler: &SqsHandler) -> Result<(), Error> {
     let answer = |event: LambdaEvent<SqsEvent>| async move {
         let deadline = deadline(event.context.deadline());
-        Ok::<_, Error>(handle(event.payload, deadline).await)
+        Ok::<_, Error>(handler.handle(event.payload, deadline).await)
     };
     lambda_runtime::run(service_fn(answer)).await
 }
 
-/// The event's messages by the ARN of the queue that they came from, in order.
+/// The event's messages, in order.
 #[must_use]
-pub fn by_queue(event: SqsEvent) -> Vec<(String, Vec<QueueMessage>)> {
-    let mut queues: Vec<(String, Vec<QueueMessage>)> = Vec::new();
-    for record in event.records {
-        let arn = record.event_source_arn.clone().unwrap_or_default();
-        let message = message(record);
-        match queues.iter_mut().find(|(known, _)| *known == arn) {
-            Some((_, messages)) => messages.push(message),
-            None => queues.push((arn, vec![message])),
-        }
-    }
-    queues
+pub fn messages(event: SqsEvent) -> Vec<QueueMessage> {
+    event.records.into_iter().map(message).collect()
 }
 
 fn message(record: SqsMessage) -> QueueMessage {
@@ -87,8 +77,7 @@ fn record(message: QueueMessage, queue_arn: &str) -> SqsMessage {
 
 /// The answer that keeps these messages in the queue (`ReportBatchItemFailures`). A message without an
 /// id cannot be kept alone: its empty identifier keeps the whole batch, which loses nothing.
-#[must_use]
-pub fn response(failed: Vec<String>) -> SqsBatchResponse {
+fn response(failed: impl IntoIterator<Item = String>) -> SqsBatchResponse {
     let mut response = SqsBatchResponse::default();
     response.batch_item_failures = failed
         .into_iter()
@@ -110,7 +99,7 @@ pub fn deadline(at: SystemTime) -> Instant {
 
 #[cfg(test)]
 mod tests {
-    use super::{by_queue, event, response};
+    use super::{event, messages, response};
     use aws_lambda_events::sqs::SqsEvent;
     use quiz_events::QueueMessage;
 
@@ -123,9 +112,7 @@ mod tests {
                 "eventSource":"aws:sqs","eventSourceARN":"arn:aws:sqs:ap-south-1:1:reports"}]}"#,
         )
         .unwrap();
-        let queues = by_queue(event);
-        let (arn, messages) = &queues[0];
-        assert_eq!(arn, "arn:aws:sqs:ap-south-1:1:reports");
+        let messages = messages(event);
         assert_eq!(messages[0].receive_count, 3);
         assert_eq!(messages[0].event_type.as_deref(), Some("session.sync"));
         assert_eq!(messages[0].sent_at.map(jiff::Timestamp::as_millisecond), Some(1_714_500_900_000));
@@ -143,12 +130,13 @@ mod tests {
             ..QueueMessage::default()
         };
         let there = event(vec![message.clone()], "arn");
-        assert_eq!(by_queue(there), [("arn".to_owned(), vec![message])]);
+        assert_eq!(there.records[0].event_source_arn.as_deref(), Some("arn"));
+        assert_eq!(messages(there), [message]);
     }
 
     #[test]
     fn a_failed_message_without_id_keeps_the_whole_batch() {
-        let failures = response(vec![String::new()]).batch_item_failures;
+        let failures = response([String::new()]).batch_item_failures;
         assert_eq!(failures.len(), 1);
         assert_eq!(failures[0].item_identifier, "");
     }

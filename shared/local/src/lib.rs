@@ -11,6 +11,6 @@ mod warehouse;
 pub use drive::{DriveReport, drive};
 pub use dump::{DumpError, DumpSource, DumpedQuiz};
 pub use file_name::{file_name, remove_former};
-pub use queue::{DeadLetter, MemoryQueue, QueueSettings, SoleQueue, VisibilityError};
+pub use queue::{DeadLetter, MemoryQueue, QueueSettings, VisibilityError};
 pub use store::{OpenError, SqliteStore};
 pub use warehouse::ParquetWarehouse;

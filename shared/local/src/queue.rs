@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use jiff::{SignedDuration, Timestamp};
-use quiz_events::{ParkCause, QueueError, QueueMessage, SourceQueue, SourceQueues};
+use quiz_events::{ParkCause, QueueError, QueueMessage, SourceQueue};
 use quiz_pipeline::ports::Clock;
 use thiserror::Error;
 use tokio::sync::Notify;
@@ -204,14 +204,5 @@ impl SourceQueue for MemoryQueue {
 
     async fn max_receive_count(&self) -> Result<Option<u32>, QueueError> {
         Ok(self.settings.max_receive_count)
-    }
-}
-
-/// The one queue that an embedded run is fed from, whatever ARN its records name.
-pub struct SoleQueue(pub Arc<MemoryQueue>);
-
-impl SourceQueues for SoleQueue {
-    fn by_arn(&self, _arn: &str) -> Arc<dyn SourceQueue> {
-        self.0.clone()
     }
 }

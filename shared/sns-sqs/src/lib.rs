@@ -16,10 +16,8 @@ mod events;
 mod lookup;
 mod notices;
 mod queue;
-mod queues;
 
 pub use error::SqsError;
 pub use events::{EVENTS_AT_ONCE, EventTopic, PublishError};
 pub use notices::SnsNotices;
 pub use queue::SqsQueue;
-pub use queues::SqsQueues;

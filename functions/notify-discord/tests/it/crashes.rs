@@ -8,6 +8,7 @@ use async_trait::async_trait;
 use notify_discord::{Channel, Notifier};
 use quiz_discord::{DiscordError, Post};
 use quiz_events::{Backoff, QueueMessage};
+use quiz_lambda::sqs::MessageHandler;
 use tokio::sync::Notify;
 use tokio::time::Instant;
 

@@ -8,11 +8,12 @@ use quiz_pipeline::{
     Coordinator, Engine, Listener, Listeners, LogListener, MetricsListener, NoticeListener, ResultSink,
     Snapshots,
 };
-use quiz_sns_sqs::{SnsNotices, SqsQueues};
+use quiz_sns_sqs::{SnsNotices, SqsQueue};
 
 use crate::Commit;
+use crate::sqs::SqsHandler;
 use crate::sync::mongo::LazyMongo;
-use crate::sync::{EmbeddedMetrics, Handler, SourceSettings};
+use crate::sync::{EmbeddedMetrics, SourceSettings};
 
 /// The handler on MongoDB, SQS and a sink. Each is connected to when it is first used, but the way to MongoDB is begun
 /// at once: one that does not answer fails the messages that need it, with its cause. Without snapshots, or a commit
@@ -24,8 +25,8 @@ pub fn connect(
     sink: Arc<dyn ResultSink>,
     snapshots: Option<Arc<dyn SnapshotStore>>,
     limits: BatchLimits,
-) -> Handler {
-    let queues = SqsQueues::new(aws_sdk_sqs::Client::new(&aws));
+) -> SqsHandler {
+    let sqs = aws_sdk_sqs::Client::new(&aws);
     let clock = Arc::new(SystemClock);
     let commit = Commit::of_process();
     let metrics = EmbeddedMetrics { namespace: settings.metrics_namespace, commit: commit.clone() };
@@ -48,5 +49,6 @@ pub fn connect(
     };
     let limits = BatchLimits { backoff: settings.backoff, ..limits };
     let batches = BatchHandler { sync: Arc::new(engine), coordinator, listener, clock, limits };
-    Handler::new(batches, Arc::new(queues)).with_session_clock(settings.session_clock)
+    SqsHandler::new(Arc::new(batches), move |arn| Arc::new(SqsQueue::of_arn(sqs.clone(), arn)))
+        .with_session_clock(settings.session_clock)
 }

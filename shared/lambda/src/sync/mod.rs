@@ -9,6 +9,5 @@ mod settings;
 
 pub use connect::connect;
 pub use emf::EmbeddedMetrics;
-pub use handler::Handler;
 pub use mongo::{LazyMongo, MongoClient};
 pub use settings::{SourceSettings, excluded_users, session_clock};

@@ -106,11 +106,11 @@ impl<'a> Settlement<'a> {
         } else {
             None
         };
-        let settled: Vec<Settled<'_>> = stream::iter(failed)
-            .map(|(message, failure)| self.settle_failed(message, failure, most))
-            .buffered(CALLS)
-            .collect()
-            .await;
+        let mut settling = Vec::with_capacity(failed.len());
+        for (message, failure) in failed {
+            settling.push(self.settle_failed(message, failure, most));
+        }
+        let settled: Vec<Settled<'_>> = stream::iter(settling).buffered(CALLS).collect().await;
         for settled in settled {
             match settled {
                 Settled::Parked(message) => {

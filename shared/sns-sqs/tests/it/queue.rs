@@ -7,9 +7,9 @@ use std::time::Duration;
 use async_trait::async_trait;
 use aws_sdk_sqs::Client;
 use aws_sdk_sqs::types::{Message, MessageAttributeValue, MessageSystemAttributeName, QueueAttributeName};
-use quiz_events::{ParkCause, QueueMessage, SourceQueue, SourceQueues};
+use quiz_events::{ParkCause, QueueMessage, SourceQueue};
 use quiz_pipeline::ports::{Clock, SystemClock};
-use quiz_sns_sqs::{SqsQueue, SqsQueues};
+use quiz_sns_sqs::SqsQueue;
 use quiz_stack::{QueuePair, Stack, unique};
 use quiz_suites::queue::{DeadLetter, QueueHarness, source_queue};
 
@@ -171,14 +171,14 @@ async fn a_queue_without_dead_letter_queue_says_so_until_it_has_one() {
 #[tokio::test]
 async fn a_queue_that_is_not_there_is_an_error_when_it_is_used() {
     let stack = Stack::get().await.unwrap();
-    let queues = SqsQueues::new(stack.sqs());
+    let queue = |arn: &str| SqsQueue::of_arn(stack.sqs(), arn);
     let gone = format!("arn:aws:sqs:ap-south-1:000000000000:{}", unique("gone"));
-    let error = queues.by_arn(&gone).delay(&message("secret body"), VISIBILITY).await.unwrap_err();
+    let error = queue(&gone).delay(&message("secret body"), VISIBILITY).await.unwrap_err();
     let text = error.to_string();
     assert!(text.starts_with("could not delay message m1: queue gone-"), "{text}");
     assert!(text.contains("NonExistentQueue") || text.contains("QueueDoesNotExist"), "{text}");
     assert!(!text.contains("secret"), "{text}");
-    let error = queues.by_arn("").max_receive_count().await.unwrap_err();
+    let error = queue("").max_receive_count().await.unwrap_err();
     assert!(error.to_string().ends_with("\"\" is no ARN of an SQS queue"), "{error}");
 }
 
@@ -192,18 +192,4 @@ async fn a_server_that_is_not_there_is_an_error() {
     let queue = SqsQueue::of_arn(Client::from_conf(config), "arn:aws:sqs:ap-south-1:000000000000:q");
     let error = queue.park(&message("secret body"), &cause("no such quiz")).await.unwrap_err();
     assert!(error.to_string().starts_with("could not park message m1: queue q: "), "{error}");
-}
-
-#[tokio::test]
-async fn each_queue_is_made_once() {
-    let stack = Stack::get().await.unwrap();
-    let queues = SqsQueues::new(stack.sqs());
-    let same = |one: &str, other: &str| {
-        std::ptr::addr_eq(
-            std::sync::Arc::as_ptr(&queues.by_arn(one)),
-            std::sync::Arc::as_ptr(&queues.by_arn(other)),
-        )
-    };
-    assert!(same("arn:aws:sqs:r:1:a", "arn:aws:sqs:r:1:a"));
-    assert!(!same("arn:aws:sqs:r:1:a", "arn:aws:sqs:r:1:b"));
 }

@@ -14,6 +14,7 @@ use async_trait::async_trait;
 use notify_discord::{Channel, Memory, MemoryError, Notifier, Recalled, Shown, Tries};
 use quiz_discord::{DiscordClient, DiscordError, Post, Target};
 use quiz_events::{Backoff, ParkCause, QueueError, QueueMessage, SourceQueue};
+use quiz_lambda::sqs::MessageHandler;
 use quiz_stack::Discord;
 use serde_json::json;
 use tokio::time::Instant;

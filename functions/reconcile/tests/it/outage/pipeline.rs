@@ -11,6 +11,7 @@ use notify_discord::Notifier;
 use quiz_domain::reports::ReportFormats;
 use quiz_events::{Backoff, MOST_RECEIVES, Notice, Notices, QueueMessage, SyncRequest};
 use quiz_lambda::config::PassLimits;
+use quiz_lambda::sqs::MessageHandler;
 use quiz_local::{MemoryQueue, ParquetWarehouse, QueueSettings, SqliteStore};
 use quiz_mongo::{CompletedQuiz, LastAnswer};
 use quiz_pipeline::batch::{BatchHandler, BatchLimits};
