@@ -44,6 +44,10 @@ impl SyncStates for AllSynced {
     async fn swap(&self, _key: &StateKey, _seen: &SyncState, _next: &SyncState) -> Result<bool, StateError> {
         Ok(true)
     }
+
+    async fn all(&self) -> Result<Vec<(StateKey, SyncState)>, StateError> {
+        Ok(Vec::new())
+    }
 }
 
 /// Knows every user's attempt, and never syncs.

@@ -214,6 +214,10 @@ mod tests {
             }
             self.states.swap(key, seen, next).await
         }
+
+        async fn all(&self) -> Result<Vec<(StateKey, SyncState)>, StateError> {
+            self.states.all().await
+        }
     }
 
     #[tokio::test]

@@ -3,7 +3,7 @@ use std::sync::Arc;
 use quiz_events::SyncRequest;
 use quiz_mongo::MongoSource;
 use quiz_pipeline::ports::SystemClock;
-use quiz_sync_state::{REPORTS, StateKey, StateReader, WAREHOUSE};
+use quiz_sync_state::{REPORTS, StateKey, SyncStates, WAREHOUSE};
 
 use crate::backfill::args::{BackfillArgs, Sink, SyncArgs};
 use crate::backfill::choose::{Chosen, choose};

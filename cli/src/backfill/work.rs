@@ -6,7 +6,7 @@ use anyhow::{Context, anyhow};
 use jiff::Timestamp;
 use quiz_events::{SessionTarget, SyncRequest};
 use quiz_sns_sqs::{EVENTS_AT_ONCE, EventTopic};
-use quiz_sync_state::{Rules, StateKey, StateReader};
+use quiz_sync_state::{Rules, StateKey, SyncStates};
 use tokio::time::Instant;
 
 use crate::backfill::journal::{AskedTest, Journal, Published};
@@ -36,7 +36,7 @@ pub struct Work<'a> {
     pub rate: f64,
     pub follows: bool,
     pub topic: EventTopic,
-    pub states: &'a dyn StateReader,
+    pub states: &'a dyn SyncStates,
     pub journal: Option<Mutex<Journal>>,
     pub tracker: Mutex<Tracker>,
     pub teller: Option<Teller>,

@@ -4,13 +4,13 @@ use anyhow::anyhow;
 use quiz_dynamo::DynamoStates;
 use quiz_lambda::Environment;
 use quiz_local::SqliteStore;
-use quiz_sync_state::{Rules, StateError, StateKey, StateReader, SyncState};
+use quiz_sync_state::{Rules, StateError, StateKey, SyncState, SyncStates};
 
 use crate::status::layout::first_sentence;
 
 /// Where the states are read, and by which rules they were made.
 pub struct Source {
-    reader: Box<dyn StateReader>,
+    reader: Box<dyn SyncStates>,
     /// A file; of a table its errors tell.
     file: Option<PathBuf>,
     next_step: &'static str,

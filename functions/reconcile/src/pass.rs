@@ -9,14 +9,14 @@ use quiz_lambda::config::PassLimits;
 use quiz_mongo::{CompletedQuiz, LastAnswer};
 use quiz_pipeline::ports::Clock;
 use quiz_pipeline::{OLDEST_BEHIND, SYNCS_REQUESTED, TESTS_BEHIND, UNKNOWN_TESTS};
-use quiz_sync_state::{StateKey, SyncState};
+use quiz_sync_state::{StateKey, SyncState, SyncStates};
 use serde::Serialize;
 use thiserror::Error;
 use tokio::time::{Instant, timeout_at};
 
 use crate::behind::{BehindTest, Facts, behind_tests};
 use crate::outages::{Outages, outages};
-use crate::ports::{Answers, Events, PassMeter, States, Window};
+use crate::ports::{Answers, Events, PassMeter, Window};
 use crate::telling::{self, Titles};
 
 /// What the function needs to tell and to answer once all is asked.
@@ -28,7 +28,7 @@ const UNKNOWN: Duration = Duration::from_hours(48);
 
 /// Looks for tests that are behind, and asks for them again.
 pub struct Reconciler {
-    pub states: Arc<dyn States>,
+    pub states: Arc<dyn SyncStates>,
     pub answers: Arc<dyn Answers>,
     pub events: Arc<dyn Events>,
     /// Without it, what is asked for is only logged.

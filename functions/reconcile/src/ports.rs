@@ -8,12 +8,6 @@ use quiz_mongo::{CompletedQuiz, LastAnswer};
 use quiz_pipeline::Metric;
 use quiz_pipeline::ports::SourceError;
 use quiz_sns_sqs::PublishError;
-use quiz_sync_state::{StateReader, SyncStates};
-
-/// The sync states.
-pub trait States: StateReader + SyncStates {}
-
-impl<S: StateReader + SyncStates> States for S {}
 
 /// From `since` on and before `until`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

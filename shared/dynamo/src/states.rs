@@ -8,7 +8,7 @@ use aws_sdk_dynamodb::error::{ProvideErrorMetadata, SdkError};
 use aws_sdk_dynamodb::operation::put_item::PutItemError;
 use aws_sdk_dynamodb::types::{AttributeValue, KeysAndAttributes};
 use quiz_events::{Cause, with_causes};
-use quiz_sync_state::{Record, StateError, StateKey, StateReader, SyncState, SyncStates};
+use quiz_sync_state::{Record, StateError, StateKey, SyncState, SyncStates};
 use serde_dynamo::aws_sdk_dynamodb_1::{from_item, to_item};
 
 const READ: &str = "read";
@@ -87,7 +87,38 @@ fn several(what: &str) -> StateKey {
 }
 
 #[async_trait]
-impl StateReader for DynamoStates {
+impl SyncStates for DynamoStates {
+    async fn get(&self, key: &StateKey) -> Result<SyncState, StateError> {
+        let keys = keys(key);
+        let get = self.client.get_item().table_name(&self.table).set_key(Some(keys)).consistent_read(true);
+        let answer = get.send().await.map_err(|error| self.failed(READ, key, &error))?;
+        let Some(item) = answer.item else { return Ok(SyncState::default()) };
+        Ok(record(item, key)?.into_state())
+    }
+
+    async fn swap(&self, key: &StateKey, seen: &SyncState, next: &SyncState) -> Result<bool, StateError> {
+        let next = SyncState { revision: seen.revision.saturating_add(1), ..next.clone() };
+        let item = to_item(Record::new(key, next))
+            .map_err(|error| told(STORE, key, format!("no item can be made of it: {error}"), true))?;
+        let put = self.client.put_item().table_name(&self.table).set_item(Some(item));
+        let put = if seen.revision == 0 {
+            put.condition_expression("attribute_not_exists(session_id)")
+        } else {
+            let revision = AttributeValue::N(seen.revision.to_string());
+            put.condition_expression("revision = :seen").expression_attribute_values(":seen", revision)
+        };
+        match put.send().await {
+            Ok(_) => Ok(true),
+            Err(error) => {
+                let refused = error.as_service_error();
+                if refused.is_some_and(PutItemError::is_conditional_check_failed_exception) {
+                    return Ok(false);
+                }
+                Err(self.failed(STORE, key, &error))
+            }
+        }
+    }
+
     async fn get_many(&self, wanted: &[StateKey]) -> Result<Vec<SyncState>, StateError> {
         let mut found: HashMap<StateKey, SyncState> = HashMap::new();
         for chunk in wanted.chunks(KEYS) {
@@ -125,39 +156,5 @@ impl StateReader for DynamoStates {
         }
         states.sort_by(|(a, _), (b, _)| a.cmp(b));
         Ok(states)
-    }
-}
-
-#[async_trait]
-impl SyncStates for DynamoStates {
-    async fn get(&self, key: &StateKey) -> Result<SyncState, StateError> {
-        let keys = keys(key);
-        let get = self.client.get_item().table_name(&self.table).set_key(Some(keys)).consistent_read(true);
-        let answer = get.send().await.map_err(|error| self.failed(READ, key, &error))?;
-        let Some(item) = answer.item else { return Ok(SyncState::default()) };
-        Ok(record(item, key)?.into_state())
-    }
-
-    async fn swap(&self, key: &StateKey, seen: &SyncState, next: &SyncState) -> Result<bool, StateError> {
-        let next = SyncState { revision: seen.revision.saturating_add(1), ..next.clone() };
-        let item = to_item(Record::new(key, next))
-            .map_err(|error| told(STORE, key, format!("no item can be made of it: {error}"), true))?;
-        let put = self.client.put_item().table_name(&self.table).set_item(Some(item));
-        let put = if seen.revision == 0 {
-            put.condition_expression("attribute_not_exists(session_id)")
-        } else {
-            let revision = AttributeValue::N(seen.revision.to_string());
-            put.condition_expression("revision = :seen").expression_attribute_values(":seen", revision)
-        };
-        match put.send().await {
-            Ok(_) => Ok(true),
-            Err(error) => {
-                let refused = error.as_service_error();
-                if refused.is_some_and(PutItemError::is_conditional_check_failed_exception) {
-                    return Ok(false);
-                }
-                Err(self.failed(STORE, key, &error))
-            }
-        }
     }
 }

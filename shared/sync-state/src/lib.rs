@@ -20,7 +20,7 @@ pub use asking_again::AskedAgain;
 pub use crashes::MOST_CRASHES;
 pub use ending::{Ending, Hold, RunFailure};
 pub use failing::{Failing, Recovered};
-pub use port::{StateError, StateKey, StateReader, SyncStates};
+pub use port::{StateError, StateKey, SyncStates};
 pub use record::Record;
 pub use rules::{Rules, millis};
 pub use standing::Standing;

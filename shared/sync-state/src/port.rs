@@ -22,17 +22,7 @@ pub enum StateError {
     Refused { action: &'static str, session_id: String, cause: Cause },
 }
 
-/// Reads many states, for people to see.
-#[async_trait]
-pub trait StateReader: Send + Sync {
-    /// The states of these keys, in their order; the default where there is none.
-    async fn get_many(&self, keys: &[StateKey]) -> Result<Vec<SyncState>, StateError>;
-
-    /// All states that are stored, by session and sink.
-    async fn all(&self) -> Result<Vec<(StateKey, SyncState)>, StateError>;
-}
-
-/// Where the states lie.
+/// A store of sync states.
 #[async_trait]
 pub trait SyncStates: Send + Sync {
     /// The state as it is now; the default where there is none.
@@ -41,4 +31,17 @@ pub trait SyncStates: Send + Sync {
     /// Stores `next`, with the revision after `seen`'s, on condition that what is stored still has the revision of
     /// `seen`. Tells whether it did.
     async fn swap(&self, key: &StateKey, seen: &SyncState, next: &SyncState) -> Result<bool, StateError>;
+
+    /// The states of these keys, in their order; the default where there is none. A store that reads many keys in one
+    /// request overrides it.
+    async fn get_many(&self, keys: &[StateKey]) -> Result<Vec<SyncState>, StateError> {
+        let mut states = Vec::with_capacity(keys.len());
+        for key in keys {
+            states.push(self.get(key).await?);
+        }
+        Ok(states)
+    }
+
+    /// All states that are stored, sorted by session id and sink.
+    async fn all(&self) -> Result<Vec<(StateKey, SyncState)>, StateError>;
 }

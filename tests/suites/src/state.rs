@@ -1,20 +1,14 @@
-//! The suite of [`SyncStates`] and [`StateReader`].
+//! The suite of [`SyncStates`].
 
 use futures::future::join_all;
 use quiz_events::SessionDescription;
 use quiz_sync_state::{
-    AskedAgain, Failing, FollowUp, LastRun, Lease, Recovered, RunResult, StateKey, StateReader, SyncState,
-    SyncStates,
+    AskedAgain, Failing, FollowUp, LastRun, Lease, Recovered, RunResult, StateKey, SyncState, SyncStates,
 };
-
-/// What is stored can be listed.
-pub trait States: SyncStates + StateReader {}
-
-impl<S: SyncStates + StateReader> States for S {}
 
 /// Asserts that a store of sync states does what the port promises. The sessions whose ids begin with `session`
 /// are the suite's.
-pub async fn sync_states(states: &dyn States, session: &str) {
+pub async fn sync_states(states: &dyn SyncStates, session: &str) {
     a_state_comes_back_whole(states, session).await;
     a_state_is_of_one_session_and_sink(states, session).await;
     a_swap_is_refused_where_another_was_first(states, session).await;
@@ -22,7 +16,7 @@ pub async fn sync_states(states: &dyn States, session: &str) {
     many_are_read_at_once(states, session).await;
 }
 
-async fn many_are_read_at_once(states: &dyn States, session: &str) {
+async fn many_are_read_at_once(states: &dyn SyncStates, session: &str) {
     let keys: Vec<StateKey> = (0..130).map(|at| key(&format!("{session} many {at:03}"), "reports")).collect();
     for (at, key) in keys.iter().enumerate().filter(|(at, _)| at % 2 == 0) {
         let state = SyncState { generation: i64::try_from(at).unwrap(), ..full_without_progress() };
@@ -91,7 +85,7 @@ fn full() -> SyncState {
     }
 }
 
-async fn a_state_comes_back_whole(states: &dyn States, session: &str) {
+async fn a_state_comes_back_whole(states: &dyn SyncStates, session: &str) {
     let key = key(&format!("{session} whole"), "reports");
     assert_eq!(states.get(&key).await.unwrap(), SyncState::default(), "nobody asked for it yet");
     assert!(states.swap(&key, &SyncState::default(), &full()).await.unwrap());
@@ -110,7 +104,7 @@ async fn a_state_comes_back_whole(states: &dyn States, session: &str) {
     assert_eq!(states.get(&key).await.unwrap(), SyncState { revision: 2, ..emptied });
 }
 
-async fn a_state_is_of_one_session_and_sink(states: &dyn States, session: &str) {
+async fn a_state_is_of_one_session_and_sink(states: &dyn SyncStates, session: &str) {
     let (one, other) = (format!("{session} one"), format!("{session} other"));
     assert!(states.swap(&key(&one, "reports"), &SyncState::default(), &full()).await.unwrap());
     for key in [key(&one, "warehouse"), key(&other, "reports")] {
@@ -118,7 +112,7 @@ async fn a_state_is_of_one_session_and_sink(states: &dyn States, session: &str) 
     }
 }
 
-async fn a_swap_is_refused_where_another_was_first(states: &dyn States, session: &str) {
+async fn a_swap_is_refused_where_another_was_first(states: &dyn SyncStates, session: &str) {
     let key = key(&format!("{session} raced"), "reports");
     let absent = SyncState::default();
     let none = SyncState { revision: 3, ..full() };
@@ -132,7 +126,7 @@ async fn a_swap_is_refused_where_another_was_first(states: &dyn States, session:
     assert_eq!(states.get(&key).await.unwrap().requested_through, 1);
 }
 
-async fn of_many_swaps_at_once_one_wins(states: &dyn States, session: &str) {
+async fn of_many_swaps_at_once_one_wins(states: &dyn SyncStates, session: &str) {
     let key = &key(&format!("{session} crowd"), "reports");
     for _ in 0..5 {
         let seen = &states.get(key).await.unwrap();

@@ -1,6 +1,6 @@
 use async_trait::async_trait;
 use quiz_events::Cause;
-use quiz_sync_state::{Record, StateError, StateKey, StateReader, SyncState, SyncStates};
+use quiz_sync_state::{Record, StateError, StateKey, SyncState, SyncStates};
 use rusqlite::{Connection, OptionalExtension, TransactionBehavior};
 
 use super::SqliteStore;
@@ -13,6 +13,7 @@ const READ: &str = r#"SELECT "item" FROM "quiz_sync_state" WHERE "session_id" = 
 const REVISION: &str = r#"SELECT "revision" FROM "quiz_sync_state" WHERE "session_id" = ?1 AND "sink" = ?2"#;
 const STORE: &str = r#"INSERT OR REPLACE INTO "quiz_sync_state" ("session_id", "sink", "revision", "item")
     VALUES (?1, ?2, ?3, ?4)"#;
+const ALL: &str = r#"SELECT "item" FROM "quiz_sync_state" ORDER BY "session_id", "sink""#;
 
 pub(super) fn create(connection: &Connection) -> rusqlite::Result<()> {
     connection.execute_batch(TABLE)
@@ -76,19 +77,6 @@ impl SyncStates for SqliteStore {
             Ok(true)
         });
         swapped.await.map_err(|error| error.of_state("store", key))
-    }
-}
-
-const ALL: &str = r#"SELECT "item" FROM "quiz_sync_state" ORDER BY "session_id", "sink""#;
-
-#[async_trait]
-impl StateReader for SqliteStore {
-    async fn get_many(&self, keys: &[StateKey]) -> Result<Vec<SyncState>, StateError> {
-        let mut states = Vec::with_capacity(keys.len());
-        for key in keys {
-            states.push(self.get(key).await?);
-        }
-        Ok(states)
     }
 
     async fn all(&self) -> Result<Vec<(StateKey, SyncState)>, StateError> {

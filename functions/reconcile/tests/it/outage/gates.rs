@@ -12,7 +12,7 @@ use quiz_pipeline::ports::{
     AnswerSource, AttemptStream, Clock, DocumentStream, Fence, PutOutcome, QuizDocuments, ReportStore,
     SourceError, StagedTest, StoreError, StoredItems, Warehouse, WarehouseBatch, WarehouseError,
 };
-use quiz_sync_state::{StateError, StateKey, StateReader, SyncState, SyncStates};
+use quiz_sync_state::{StateError, StateKey, SyncState, SyncStates};
 use tokio::time::Instant;
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -165,10 +165,7 @@ impl<T: SyncStates + ?Sized> SyncStates for Gated<T> {
         self.states().await?;
         self.inner.swap(key, seen, next).await
     }
-}
 
-#[async_trait]
-impl<T: StateReader + ?Sized> StateReader for Gated<T> {
     async fn get_many(&self, keys: &[StateKey]) -> Result<Vec<SyncState>, StateError> {
         self.states().await?;
         self.inner.get_many(keys).await

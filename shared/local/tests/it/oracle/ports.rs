@@ -194,6 +194,10 @@ impl SyncStates for Simulated<dyn SyncStates> {
         };
         self.party.call("store state", state_failed, swap).await
     }
+
+    async fn all(&self) -> Result<Vec<(StateKey, SyncState)>, StateError> {
+        self.party.call("read state", state_failed, self.inner.all()).await
+    }
 }
 
 impl Simulated<dyn SyncStates> {

@@ -133,6 +133,13 @@ impl SyncStates for States {
         }
         Ok(is_seen)
     }
+
+    async fn all(&self) -> Result<Vec<(StateKey, SyncState)>, StateError> {
+        let states = self.0.lock().unwrap();
+        let mut all: Vec<_> = states.iter().map(|(key, state)| (key.clone(), state.clone())).collect();
+        all.sort_by(|(a, _), (b, _)| a.cmp(b));
+        Ok(all)
+    }
 }
 
 /// A queue that notes what it is told.

@@ -121,6 +121,16 @@ pub const NEVER_CALLED: &[(&str, &[&str], &str)] = &[
         "it reads all sync states at once; behind its trait object there are the ways to read some, too",
     ),
     (
+        REPORTS,
+        &["dynamodb:BatchGetItem", "dynamodb:Scan"],
+        "it reads one sync state at a time; behind the trait object of the states there are the ways to read many, too",
+    ),
+    (
+        WAREHOUSE,
+        &["dynamodb:BatchGetItem", "dynamodb:Scan"],
+        "it reads one sync state at a time; behind the trait object of the states there are the ways to read many, too",
+    ),
+    (
         DISCORD,
         &["sqs:DeleteMessage"],
         "its messages are deleted by Lambda; behind the queue's trait object there is the way to do it early, too",
