@@ -9,7 +9,8 @@ use tokio::time::{Instant, timeout_at};
 use crate::behind::{BehindTest, Need};
 use crate::pass::Reconciler;
 
-const NAME: &str = "reconcile";
+/// The function, in its requests and its metrics.
+pub(crate) const NAME: &str = "reconcile";
 
 /// A need, and its state as the claim has left it.
 struct Claimed<'a> {

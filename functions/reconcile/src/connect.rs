@@ -9,12 +9,11 @@ use quiz_lambda::Commit;
 use quiz_lambda::config::ReconcileConfig;
 use quiz_lambda::sync::{EmbeddedMetrics, LazyMongo};
 use quiz_mongo::{CompletedQuiz, LastAnswer, MongoCatalog};
-use quiz_pipeline::Metric;
 use quiz_pipeline::ports::{SourceError, SystemClock};
 use quiz_sns_sqs::{EventTopic, PublishError, SnsNotices};
 
 use crate::pass::Reconciler;
-use crate::ports::{Answers, Events, PassMeter, Window};
+use crate::ports::{Answers, Events, Window};
 
 /// On MongoDB, DynamoDB and SNS, each connected to when it is first used; the way to MongoDB is begun at once.
 pub async fn connect(config: ReconcileConfig) -> Reconciler {
@@ -34,7 +33,7 @@ pub async fn connect(config: ReconcileConfig) -> Reconciler {
         answers: Arc::new(answers),
         events: Arc::new(Topic(EventTopic::new(sns, config.events_topic))),
         notices: notices.map(|notices| Arc::new(notices) as Arc<dyn Notices>),
-        meter: Arc::new(Meter(EmbeddedMetrics { namespace: source.metrics_namespace, commit })),
+        meter: Arc::new(EmbeddedMetrics { namespace: source.metrics_namespace, commit }),
         clock: Arc::new(SystemClock),
         limits: config.limits,
     }
@@ -81,13 +80,5 @@ impl Events for Topic {
         let events: Vec<(&str, String)> =
             requests.iter().map(|request| (SyncRequest::TYPE, request.to_json().to_string())).collect();
         self.0.publish(&events).await
-    }
-}
-
-struct Meter(EmbeddedMetrics);
-
-impl PassMeter for Meter {
-    fn record(&self, measured: &[(Metric, u64)]) {
-        self.0.record_function("reconcile", measured);
     }
 }

@@ -8,15 +8,16 @@ use quiz_events::Notices;
 use quiz_lambda::config::PassLimits;
 use quiz_mongo::{CompletedQuiz, LastAnswer};
 use quiz_pipeline::ports::Clock;
-use quiz_pipeline::{OLDEST_BEHIND, SYNCS_REQUESTED, TESTS_BEHIND, UNKNOWN_TESTS};
+use quiz_pipeline::{Dimension, Meter, OLDEST_BEHIND, SYNCS_REQUESTED, TESTS_BEHIND, UNKNOWN_TESTS};
 use quiz_sync_state::{StateKey, SyncState, SyncStates};
 use serde::Serialize;
 use thiserror::Error;
 use tokio::time::{Instant, timeout_at};
 
+use crate::asking::NAME;
 use crate::behind::{BehindTest, Facts, behind_tests};
 use crate::outages::{Outages, outages};
-use crate::ports::{Answers, Events, PassMeter, Window};
+use crate::ports::{Answers, Events, Window};
 use crate::telling::{self, Titles};
 
 /// What the function needs to tell and to answer once all is asked.
@@ -33,7 +34,7 @@ pub struct Reconciler {
     pub events: Arc<dyn Events>,
     /// Without it, what is asked for is only logged.
     pub notices: Option<Arc<dyn Notices>>,
-    pub meter: Arc<dyn PassMeter>,
+    pub meter: Arc<dyn Meter>,
     pub clock: Arc<dyn Clock>,
     pub limits: PassLimits,
 }
@@ -199,7 +200,7 @@ impl Reconciler {
             (SYNCS_REQUESTED, summary.requested),
         ];
         measured.extend(knows_unknown.then_some((UNKNOWN_TESTS, summary.unknown)));
-        self.meter.record(&measured);
+        self.meter.record(Dimension::Function(NAME), &measured);
     }
 }
 

@@ -5,7 +5,6 @@ use async_trait::async_trait;
 use jiff::{SignedDuration, Timestamp};
 use quiz_events::SyncRequest;
 use quiz_mongo::{CompletedQuiz, LastAnswer};
-use quiz_pipeline::Metric;
 use quiz_pipeline::ports::SourceError;
 use quiz_sns_sqs::PublishError;
 
@@ -52,9 +51,4 @@ pub trait Answers: Send + Sync {
 pub trait Events: Send + Sync {
     /// Tells of each, in their order, whether it is published.
     async fn publish(&self, requests: &[SyncRequest]) -> Vec<Result<(), PublishError>>;
-}
-
-/// Takes what a pass has measured.
-pub trait PassMeter: Send + Sync {
-    fn record(&self, measured: &[(Metric, u64)]);
 }

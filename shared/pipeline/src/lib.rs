@@ -29,8 +29,8 @@ pub use listener::{
     Absorbed, Failure, Held, LONGEST_CHAIN, Listener, Listeners, LogListener, Patience, SHORT_PATIENCE,
 };
 pub use metrics::{
-    METRICS, Meter, Metric, MetricsListener, OLDEST_BEHIND, RECONCILE_METRICS, SYNCS_REQUESTED, TESTS_BEHIND,
-    UNKNOWN_TESTS, Unit, metrics_page,
+    Dimension, METRICS, Meter, Metric, MetricsListener, OLDEST_BEHIND, RECONCILE_METRICS, SYNCS_REQUESTED,
+    TESTS_BEHIND, UNKNOWN_TESTS, Unit, metrics_page,
 };
 pub use notices::NoticeListener;
 pub use outcome::SyncOutcome;

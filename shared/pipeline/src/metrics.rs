@@ -120,9 +120,29 @@ pub const METRICS: [Metric; 14] = [
     FOLLOW_UP_DEPTH,
 ];
 
-/// Takes measurements that belong together.
+/// CloudWatch keeps the measurements of each dimension apart.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Dimension {
+    /// `reports` or `warehouse`.
+    Sink(&'static str),
+    /// A function that has no sink, such as `reconcile`.
+    Function(&'static str),
+}
+
+impl Dimension {
+    /// The dimension's name and its value.
+    #[must_use]
+    pub fn name_and_value(self) -> (&'static str, &'static str) {
+        match self {
+            Self::Sink(sink) => ("Sink", sink),
+            Self::Function(function) => ("Function", function),
+        }
+    }
+}
+
+/// Records measurements that belong together.
 pub trait Meter: Send + Sync {
-    fn record(&self, sink: &'static str, measured: &[(Metric, u64)]);
+    fn record(&self, dimension: Dimension, measured: &[(Metric, u64)]);
 }
 
 /// Measures what becomes of batches.
@@ -136,6 +156,10 @@ impl MetricsListener {
     #[must_use]
     pub fn new(sink: &'static str, meter: Arc<dyn Meter>) -> Self {
         Self { sink, meter }
+    }
+
+    fn record(&self, measured: &[(Metric, u64)]) {
+        self.meter.record(Dimension::Sink(self.sink), measured);
     }
 }
 
@@ -153,34 +177,34 @@ impl Listener for MetricsListener {
             (MESSAGES_COALESCED, count(outcome.messages.saturating_sub(1))),
         ];
         measured.extend(outcome.lag.map(|lag| (LAG, millis(lag))));
-        self.meter.record(self.sink, &measured);
+        self.record(&measured);
     }
 
     async fn failed(&self, _target: &SessionTarget, _failure: &Failure) {
-        self.meter.record(self.sink, &[(SYNCS_FAILED, 1)]);
+        self.record(&[(SYNCS_FAILED, 1)]);
     }
 
     async fn waiting(&self, _message: &QueueMessage, _failure: &Failure, _wait: Duration) {
-        self.meter.record(self.sink, &[(MESSAGES_WAITING, 1)]);
+        self.record(&[(MESSAGES_WAITING, 1)]);
     }
 
     async fn parked(&self, _message: &QueueMessage, _cause: &ParkCause) {
-        self.meter.record(self.sink, &[(MESSAGES_PARKED, 1)]);
+        self.record(&[(MESSAGES_PARKED, 1)]);
     }
 
     async fn absorbed(&self, _target: &SessionTarget, how: Absorbed, messages: usize) {
         // what joins is counted with the sync that it joins
         if how == Absorbed::Covered {
-            self.meter.record(self.sink, &[(MESSAGES_COALESCED, count(messages))]);
+            self.record(&[(MESSAGES_COALESCED, count(messages))]);
         }
     }
 
     async fn paused(&self, _target: &SessionTarget) {
-        self.meter.record(self.sink, &[(SYNCS_PAUSED, 1)]);
+        self.record(&[(SYNCS_PAUSED, 1)]);
     }
 
     async fn followed_up(&self, _target: &SessionTarget, depth: u32) {
-        self.meter.record(self.sink, &[(FOLLOW_UP_DEPTH, depth.into())]);
+        self.record(&[(FOLLOW_UP_DEPTH, depth.into())]);
     }
 }
 

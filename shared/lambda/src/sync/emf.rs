@@ -1,13 +1,11 @@
 use std::io::Write;
 
 use jiff::Timestamp;
-use quiz_pipeline::{Meter, Metric};
+use quiz_pipeline::{Dimension, Meter, Metric};
 use serde_json::{Map, Value, json};
 
 use crate::Commit;
 
-const SINK: &str = "Sink";
-const FUNCTION: &str = "Function";
 /// A property, as in the other lines of the log: as a dimension, each commit would have metrics of its own.
 const COMMIT: &str = "commit";
 
@@ -22,24 +20,16 @@ pub struct EmbeddedMetrics {
 }
 
 impl Meter for EmbeddedMetrics {
-    fn record(&self, sink: &'static str, measured: &[(Metric, u64)]) {
-        self.write((SINK, sink), measured);
-    }
-}
-
-impl EmbeddedMetrics {
-    /// What is of a function as a whole, and of no sink.
-    pub fn record_function(&self, function: &str, measured: &[(Metric, u64)]) {
-        self.write((FUNCTION, function), measured);
-    }
-
-    fn write(&self, dimension: (&str, &str), measured: &[(Metric, u64)]) {
+    fn record(&self, dimension: Dimension, measured: &[(Metric, u64)]) {
         let line = self.line(dimension, measured, Timestamp::now());
         // a log that takes no lines takes no complaint either
         let _ = writeln!(std::io::stdout().lock(), "{line}");
     }
+}
 
-    fn line(&self, (dimension, name): (&str, &str), measured: &[(Metric, u64)], at: Timestamp) -> Value {
+impl EmbeddedMetrics {
+    fn line(&self, dimension: Dimension, measured: &[(Metric, u64)], at: Timestamp) -> Value {
+        let (dimension, value) = dimension.name_and_value();
         let metrics: Vec<Value> = measured
             .iter()
             .map(|(metric, _)| json!({"Name": metric.name, "Unit": metric.unit.name()}))
@@ -50,7 +40,7 @@ impl EmbeddedMetrics {
             "_aws".into(),
             json!({"Timestamp": at.as_millisecond(), "CloudWatchMetrics": [directive]}),
         );
-        line.insert(dimension.into(), name.into());
+        line.insert(dimension.into(), value.into());
         line.insert(COMMIT.into(), self.commit.short().into());
         for (metric, value) in measured {
             line.insert(metric.name.into(), (*value).into());
@@ -61,10 +51,10 @@ impl EmbeddedMetrics {
 
 #[cfg(test)]
 mod tests {
-    use super::{EmbeddedMetrics, SINK};
+    use super::EmbeddedMetrics;
     use crate::Commit;
     use jiff::Timestamp;
-    use quiz_pipeline::METRICS;
+    use quiz_pipeline::{Dimension, METRICS};
     use serde_json::json;
 
     #[test]
@@ -74,7 +64,7 @@ mod tests {
         let metrics =
             EmbeddedMetrics { namespace: "QuizEtl/staging".into(), commit: Commit::of("0123456789abcdef") };
         let at = Timestamp::from_millisecond(1_714_500_000_123).unwrap();
-        let line = metrics.line((SINK, "reports"), &measured, at);
+        let line = metrics.line(Dimension::Sink("reports"), &measured, at);
         assert_eq!(
             line,
             json!({

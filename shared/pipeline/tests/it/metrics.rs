@@ -5,7 +5,9 @@ use std::sync::{Arc, Mutex};
 
 use quiz_events::SessionTarget;
 use quiz_pipeline::batch::BatchLimits;
-use quiz_pipeline::{Listener, METRICS, Meter, Metric, MetricsListener, RECONCILE_METRICS, metrics_page};
+use quiz_pipeline::{
+    Dimension, Listener, METRICS, Meter, Metric, MetricsListener, RECONCILE_METRICS, metrics_page,
+};
 
 use crate::common::{Notes, Scripted, message, of, run_telling};
 
@@ -13,8 +15,8 @@ use crate::common::{Notes, Scripted, message, of, run_telling};
 struct Sums(Mutex<BTreeMap<&'static str, u64>>);
 
 impl Meter for Sums {
-    fn record(&self, sink: &'static str, measured: &[(Metric, u64)]) {
-        assert_eq!(sink, "reports");
+    fn record(&self, dimension: Dimension, measured: &[(Metric, u64)]) {
+        assert_eq!(dimension, Dimension::Sink("reports"));
         for (metric, value) in measured {
             *self.0.lock().unwrap().entry(metric.name).or_default() += value;
         }

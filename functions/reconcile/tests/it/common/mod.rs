@@ -11,11 +11,11 @@ use quiz_events::{Notice, Notices, SyncRequest};
 use quiz_lambda::config::PassLimits;
 use quiz_local::SqliteStore;
 use quiz_mongo::{CompletedQuiz, LastAnswer};
-use quiz_pipeline::Metric;
 use quiz_pipeline::ports::{Clock, SourceError};
+use quiz_pipeline::{Dimension, Meter, Metric};
 use quiz_sns_sqs::PublishError;
 use quiz_sync_state::{Failing, LastRun, Recovered, RunResult, StateKey, SyncState, SyncStates};
-use reconcile::{Answers, Events, PassError, PassMeter, Reconciler, Summary, Window};
+use reconcile::{Answers, Events, PassError, Reconciler, Summary, Window};
 use tokio::time::Instant;
 
 pub const MINUTE: i64 = 60_000;
@@ -111,8 +111,9 @@ impl Notices for World {
     }
 }
 
-impl PassMeter for World {
-    fn record(&self, measured: &[(Metric, u64)]) {
+impl Meter for World {
+    fn record(&self, dimension: Dimension, measured: &[(Metric, u64)]) {
+        assert_eq!(dimension, Dimension::Function("reconcile"));
         let named = measured.iter().map(|(metric, value)| (metric.name, *value));
         *self.measured.lock().unwrap() = named.collect();
     }

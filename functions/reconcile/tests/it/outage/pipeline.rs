@@ -17,11 +17,12 @@ use quiz_mongo::{CompletedQuiz, LastAnswer};
 use quiz_pipeline::batch::{BatchHandler, BatchLimits};
 use quiz_pipeline::ports::{Clock, SourceError, Warehouse};
 use quiz_pipeline::{
-    Coordinator, Engine, Metric, NoticeListener, ReportSink, ResultSink, Rules, WarehouseSink,
+    Coordinator, Dimension, Engine, Meter, Metric, NoticeListener, ReportSink, ResultSink, Rules,
+    WarehouseSink,
 };
 use quiz_sns_sqs::PublishError;
 use quiz_suites::exam::Documents;
-use reconcile::{Answers, Events, PassMeter, Reconciler, Window};
+use reconcile::{Answers, Events, Reconciler, Window};
 use tokio::time::Instant;
 
 use crate::outage::discord::{Discord, Remembered};
@@ -75,8 +76,8 @@ impl Events for Topic {
 
 struct Unmeasured;
 
-impl PassMeter for Unmeasured {
-    fn record(&self, _: &[(Metric, u64)]) {}
+impl Meter for Unmeasured {
+    fn record(&self, _: Dimension, _: &[(Metric, u64)]) {}
 }
 
 /// The newest answer of each quiz.
