@@ -4,8 +4,8 @@ use std::time::Duration;
 
 use anyhow::{Context, anyhow};
 use jiff::Timestamp;
-use quiz_events::{SessionTarget, SyncRequest};
-use quiz_sns_sqs::{EVENTS_AT_ONCE, EventTopic};
+use quiz_events::{REQUESTS_AT_ONCE, RequestTopic, SessionTarget, SyncRequest};
+use quiz_sns_sqs::EventTopic;
 use quiz_sync_state::{Rules, StateKey, SyncStates};
 use tokio::time::Instant;
 
@@ -104,9 +104,9 @@ impl Work<'_> {
 
     /// No more at once than in a second of the pace.
     fn at_once(&self) -> usize {
-        let in_a_second = (1..EVENTS_AT_ONCE).zip(1_u32..);
+        let in_a_second = (1..REQUESTS_AT_ONCE).zip(1_u32..);
         let enough = in_a_second.filter(|(_, tests)| f64::from(*tests) >= self.rate).map(|(tests, _)| tests);
-        enough.min().unwrap_or(EVENTS_AT_ONCE)
+        enough.min().unwrap_or(REQUESTS_AT_ONCE)
     }
 
     async fn publish_chunk(&self, session_ids: &[String]) -> anyhow::Result<()> {
@@ -118,9 +118,8 @@ impl Work<'_> {
             before.entry(&key.session_id).or_default().insert(key.sink.clone(), Before::of(state, now));
         }
         let tests = session_ids.iter().filter_map(|id| self.tests.get(id));
-        let events: Vec<(&str, String)> =
-            tests.map(|test| (SyncRequest::TYPE, self.event(test).to_json().to_string())).collect();
-        let results = self.topic.publish(&events).await;
+        let requests: Vec<SyncRequest> = tests.map(|test| self.event(test)).collect();
+        let results = self.topic.publish(&requests).await;
         let mut published = Vec::new();
         let mut failed = None;
         for (session_id, result) in session_ids.iter().zip(results) {

@@ -1,8 +1,7 @@
 //! Asks for tests again. A test is claimed in its states before its event is published: of two passes at once, one asks.
 
 use futures::future::join_all;
-use quiz_events::{SessionTarget, SyncRequest};
-use quiz_sns_sqs::EVENTS_AT_ONCE;
+use quiz_events::{REQUESTS_AT_ONCE, SessionTarget, SyncRequest};
 use quiz_sync_state::{StateError, SyncState};
 use tokio::time::{Instant, timeout_at};
 
@@ -34,7 +33,7 @@ impl Reconciler {
     pub(crate) async fn ask(&self, tests: &[BehindTest], now: i64, stop: Instant) -> Asked {
         let mut asked = Asked::default();
         let tests: Vec<&BehindTest> = tests.iter().filter(|test| can_be_named(test)).collect();
-        for chunk in tests.chunks(EVENTS_AT_ONCE) {
+        for chunk in tests.chunks(REQUESTS_AT_ONCE) {
             if Instant::now() >= stop {
                 asked.late += chunk.len();
                 continue;

@@ -4,16 +4,16 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use quiz_dynamo::DynamoStates;
-use quiz_events::{Notices, SyncRequest};
+use quiz_events::Notices;
 use quiz_lambda::Commit;
 use quiz_lambda::config::ReconcileConfig;
 use quiz_lambda::sync::{EmbeddedMetrics, LazyMongo};
-use quiz_mongo::{CompletedQuiz, LastAnswer, MongoCatalog};
-use quiz_pipeline::ports::{SourceError, SystemClock};
-use quiz_sns_sqs::{EventTopic, PublishError, SnsNotices};
+use quiz_mongo::MongoCatalog;
+use quiz_pipeline::ports::{CompletedQuiz, LastAnswer, SourceError, SystemClock};
+use quiz_sns_sqs::{EventTopic, SnsNotices};
 
 use crate::pass::Reconciler;
-use crate::ports::{Answers, Events, Window};
+use crate::ports::{Answers, Window};
 
 /// On MongoDB, DynamoDB and SNS, each connected to when it is first used; the way to MongoDB is begun at once.
 pub async fn connect(config: ReconcileConfig) -> Reconciler {
@@ -31,7 +31,7 @@ pub async fn connect(config: ReconcileConfig) -> Reconciler {
     Reconciler {
         states: Arc::new(DynamoStates::new(dynamodb, source.state_table)),
         answers: Arc::new(answers),
-        events: Arc::new(Topic(EventTopic::new(sns, config.events_topic))),
+        events: Arc::new(EventTopic::new(sns, config.events_topic)),
         notices: notices.map(|notices| Arc::new(notices) as Arc<dyn Notices>),
         meter: Arc::new(EmbeddedMetrics { namespace: source.metrics_namespace, commit }),
         clock: Arc::new(SystemClock),
@@ -69,16 +69,5 @@ impl Answers for Catalog {
 
     async fn titles(&self, quiz_ids: &[String]) -> Result<HashMap<String, Option<String>>, SourceError> {
         self.mongo.run(|catalog| async move { catalog.titles(quiz_ids).await }).await
-    }
-}
-
-struct Topic(EventTopic);
-
-#[async_trait]
-impl Events for Topic {
-    async fn publish(&self, requests: &[SyncRequest]) -> Vec<Result<(), PublishError>> {
-        let events: Vec<(&str, String)> =
-            requests.iter().map(|request| (SyncRequest::TYPE, request.to_json().to_string())).collect();
-        self.0.publish(&events).await
     }
 }

@@ -16,4 +16,4 @@ pub use connect::connect;
 pub use input::lookback;
 pub use outages::{Outages, outages};
 pub use pass::{PassError, Reconciler, Summary};
-pub use ports::{Answers, Events, Window};
+pub use ports::{Answers, Window};

@@ -4,10 +4,9 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use jiff::Timestamp;
-use quiz_events::Notices;
+use quiz_events::{Notices, RequestTopic};
 use quiz_lambda::config::PassLimits;
-use quiz_mongo::{CompletedQuiz, LastAnswer};
-use quiz_pipeline::ports::Clock;
+use quiz_pipeline::ports::{Clock, CompletedQuiz, LastAnswer};
 use quiz_pipeline::{Dimension, Meter, OLDEST_BEHIND, SYNCS_REQUESTED, TESTS_BEHIND, UNKNOWN_TESTS};
 use quiz_sync_state::{StateKey, SyncState, SyncStates};
 use serde::Serialize;
@@ -17,7 +16,7 @@ use tokio::time::{Instant, timeout_at};
 use crate::asking::NAME;
 use crate::behind::{BehindTest, Facts, behind_tests};
 use crate::outages::{Outages, outages};
-use crate::ports::{Answers, Events, Window};
+use crate::ports::{Answers, Window};
 use crate::telling::{self, Titles};
 
 /// What the function needs to tell and to answer once all is asked.
@@ -31,7 +30,7 @@ const UNKNOWN: Duration = Duration::from_hours(48);
 pub struct Reconciler {
     pub states: Arc<dyn SyncStates>,
     pub answers: Arc<dyn Answers>,
-    pub events: Arc<dyn Events>,
+    pub events: Arc<dyn RequestTopic>,
     /// Without it, what is asked for is only logged.
     pub notices: Option<Arc<dyn Notices>>,
     pub meter: Arc<dyn Meter>,

@@ -3,10 +3,7 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use jiff::{SignedDuration, Timestamp};
-use quiz_events::SyncRequest;
-use quiz_mongo::{CompletedQuiz, LastAnswer};
-use quiz_pipeline::ports::SourceError;
-use quiz_sns_sqs::PublishError;
+use quiz_pipeline::ports::{CompletedQuiz, LastAnswer, SourceError};
 
 /// From `since` on and before `until`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -44,11 +41,4 @@ pub trait Answers: Send + Sync {
 
     /// Those of the quizzes that there are, with their titles.
     async fn titles(&self, quiz_ids: &[String]) -> Result<HashMap<String, Option<String>>, SourceError>;
-}
-
-/// Where requests are published.
-#[async_trait]
-pub trait Events: Send + Sync {
-    /// Tells of each, in their order, whether it is published.
-    async fn publish(&self, requests: &[SyncRequest]) -> Vec<Result<(), PublishError>>;
 }

@@ -4,7 +4,7 @@ use std::collections::HashMap;
 
 use jiff::Timestamp;
 use quiz_events::{BehindSink, Notice, NoticeKind, RequestedTest, SyncsRequested, UnknownTest};
-use quiz_mongo::CompletedQuiz;
+use quiz_pipeline::ports::CompletedQuiz;
 
 use crate::behind::{BehindTest, Need};
 use crate::outages::Outages;

@@ -15,6 +15,7 @@ mod notices;
 mod outage;
 mod queue;
 mod reconciled;
+mod request_topic;
 mod session_clock;
 mod session_id;
 
@@ -34,5 +35,6 @@ pub use notices::Notices;
 pub use outage::{Outage, OutageOver};
 pub use queue::{ParkCause, QueueError, SourceQueue};
 pub use reconciled::{BehindBecause, BehindSink, RequestedTest, SyncsRequested, UnknownTest};
+pub use request_topic::{PublishError, REQUESTS_AT_ONCE, RequestTopic};
 pub use session_clock::SessionClock;
 pub use session_id::{SessionTarget, quiz_id_of};

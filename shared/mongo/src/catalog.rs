@@ -5,7 +5,7 @@ use bson::{Bson, DateTime, Document, RawDocumentBuf, doc};
 use jiff::Timestamp;
 use mongodb::{Collection, Cursor, Database};
 use quiz_domain::from_utc;
-use quiz_pipeline::ports::SourceError;
+use quiz_pipeline::ports::{CompletedQuiz, LastAnswer, SourceError};
 
 use crate::connect;
 use crate::documents::{decode_or_why, stored_forms, user_forms};
@@ -20,22 +20,6 @@ const TITLES: &str = "the titles of quizzes";
 pub struct MongoCatalog {
     quizzes: Collection<RawDocumentBuf>,
     sessions: Collection<Document>,
-}
-
-/// When a quiz's newest session document was written.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct LastAnswer {
-    pub quiz_id: String,
-    pub at: Timestamp,
-}
-
-/// A quiz that users have completed within a time.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct CompletedQuiz {
-    pub quiz_id: String,
-    pub students: u64,
-    /// When the newest of their ended session documents was written.
-    pub newest: Timestamp,
 }
 
 impl MongoCatalog {

@@ -9,7 +9,7 @@ mod error;
 mod inspect;
 mod source;
 
-pub use catalog::{CompletedQuiz, LastAnswer, MongoCatalog};
+pub use catalog::MongoCatalog;
 pub use error::MongoError;
 pub use inspect::{IndexFacts, MongoInspector, Rights, ServerFacts};
 pub use source::MongoSource;

@@ -1,32 +1,20 @@
 use std::collections::HashMap;
 use std::time::Duration;
 
+use async_trait::async_trait;
 use aws_sdk_sns::Client;
 use aws_sdk_sns::error::{BuildError, ProvideErrorMetadata, SdkError};
 use aws_sdk_sns::types::{MessageAttributeValue, PublishBatchRequestEntry};
-use thiserror::Error;
+use quiz_events::{PublishError, REQUESTS_AT_ONCE, RequestTopic, SyncRequest};
 
 use crate::error::answer_of;
 
-/// What PublishBatch takes at once.
-pub const EVENTS_AT_ONCE: usize = 10;
-/// What it takes in bytes, with room for attributes.
+/// What PublishBatch takes in bytes, with room for attributes.
 const BYTES: usize = 200_000;
 /// Of an event that was not taken though it could be, …
 const ATTEMPTS: u32 = 5;
 /// … with this pause, doubled each time.
 const PAUSE: Duration = Duration::from_millis(200);
-
-/// Why an event was not published.
-#[derive(Clone, Debug, PartialEq, Eq, Error)]
-pub enum PublishError {
-    /// SNS or the network failed, or throttles; a retry may help. It may have been published all the same.
-    #[error("topic {topic} did not take the event: {cause}")]
-    Unavailable { topic: String, cause: String },
-    /// The topic is missing, access is denied, or the event is too large; no retry helps until that is mended.
-    #[error("topic {topic} refuses the event: {cause}")]
-    Refused { topic: String, cause: String },
-}
 
 /// The topic `quiz-events`. Each event has its type as the message attribute `type`.
 #[derive(Clone, Debug)]
@@ -46,19 +34,7 @@ impl EventTopic {
         &self.arn
     }
 
-    /// Publishes events, each as its JSON text with its type; tells of each, in their order, whether SNS has it.
-    pub async fn publish(&self, events: &[(&str, String)]) -> Vec<Result<(), PublishError>> {
-        let mut results: Vec<Result<(), PublishError>> = Vec::with_capacity(events.len());
-        let mut rest = events;
-        while !rest.is_empty() {
-            let (batch, others) = rest.split_at(fitting(rest));
-            results.extend(self.publish_batch(batch).await);
-            rest = others;
-        }
-        results
-    }
-
-    async fn publish_batch(&self, events: &[(&str, String)]) -> Vec<Result<(), PublishError>> {
+    async fn publish_batch(&self, events: &[String]) -> Vec<Result<(), PublishError>> {
         let mut results: Vec<Result<(), PublishError>> = vec![Ok(()); events.len()];
         let mut left: Vec<usize> = (0..events.len()).collect();
         for attempt in 0..ATTEMPTS {
@@ -81,7 +57,7 @@ impl EventTopic {
     }
 
     /// Publishes the events at these places; tells which of them were not taken.
-    async fn send(&self, events: &[(&str, String)], places: &[usize]) -> HashMap<usize, PublishError> {
+    async fn send(&self, events: &[String], places: &[usize]) -> HashMap<usize, PublishError> {
         let (mut entries, mut failed) = (Vec::with_capacity(places.len()), HashMap::new());
         for place in places {
             match events.get(*place).map(|event| entry(*place, event)) {
@@ -116,18 +92,34 @@ impl EventTopic {
     }
 }
 
+#[async_trait]
+impl RequestTopic for EventTopic {
+    async fn publish(&self, requests: &[SyncRequest]) -> Vec<Result<(), PublishError>> {
+        let events: Vec<String> = requests.iter().map(|request| request.to_json().to_string()).collect();
+        let mut results: Vec<Result<(), PublishError>> = Vec::with_capacity(events.len());
+        let mut rest = &*events;
+        while !rest.is_empty() {
+            let (batch, others) = rest.split_at(fitting(rest));
+            results.extend(self.publish_batch(batch).await);
+            rest = others;
+        }
+        results
+    }
+}
+
 /// How many of the first events fit into one request: at least one.
-fn fitting(events: &[(&str, String)]) -> usize {
+fn fitting(events: &[String]) -> usize {
     let mut bytes = 0;
-    let fits = |(_, event): &&(&str, String)| {
+    let fits = |event: &&String| {
         bytes += event.len();
         bytes <= BYTES
     };
-    events.iter().take(EVENTS_AT_ONCE).take_while(fits).count().max(1)
+    events.iter().take(REQUESTS_AT_ONCE).take_while(fits).count().max(1)
 }
 
-fn entry(place: usize, (event_type, event): &(&str, String)) -> Result<PublishBatchRequestEntry, BuildError> {
-    let kind = MessageAttributeValue::builder().data_type("String").string_value(*event_type).build()?;
+fn entry(place: usize, event: &str) -> Result<PublishBatchRequestEntry, BuildError> {
+    let kind =
+        MessageAttributeValue::builder().data_type("String").string_value(SyncRequest::TYPE).build()?;
     let entry = PublishBatchRequestEntry::builder().id(place.to_string()).message(event);
     entry.message_attributes("type", kind).build()
 }
@@ -145,7 +137,7 @@ mod tests {
 
     #[test]
     fn a_request_holds_ten_events_and_no_more_bytes_than_sns_takes() {
-        let of = |lengths: &[usize]| lengths.iter().map(|it| ("t", "x".repeat(*it))).collect::<Vec<_>>();
+        let of = |lengths: &[usize]| lengths.iter().map(|it| "x".repeat(*it)).collect::<Vec<_>>();
         assert_eq!(fitting(&of(&[10; 23])), 10);
         assert_eq!(fitting(&of(&[90_000; 4])), 2);
         assert_eq!(fitting(&of(&[300_000, 1])), 1, "too large alone: SNS says so");

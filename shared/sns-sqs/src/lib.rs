@@ -18,6 +18,6 @@ mod notices;
 mod queue;
 
 pub use error::SqsError;
-pub use events::{EVENTS_AT_ONCE, EventTopic, PublishError};
+pub use events::EventTopic;
 pub use notices::SnsNotices;
 pub use queue::SqsQueue;

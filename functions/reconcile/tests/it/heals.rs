@@ -7,17 +7,15 @@ use std::time::Duration;
 use async_trait::async_trait;
 use jiff::Timestamp;
 use quiz_domain::reports::ReportFormats;
-use quiz_events::{QueueMessage, SyncRequest};
+use quiz_events::{PublishError, QueueMessage, RequestTopic, SyncRequest};
 use quiz_lambda::config::PassLimits;
 use quiz_local::{DumpSource, MemoryQueue, QueueSettings, SqliteStore, drive};
-use quiz_mongo::LastAnswer;
 use quiz_pipeline::batch::{BatchHandler, BatchLimits};
-use quiz_pipeline::ports::SystemClock;
+use quiz_pipeline::ports::{LastAnswer, SystemClock};
 use quiz_pipeline::{Coordinator, Engine, LogListener, ReportSink, Rules};
 use quiz_sample::{sapa, write_dump};
-use quiz_sns_sqs::PublishError;
 use quiz_sync_state::{LastRun, RunResult, Standing, SyncState, SyncStates};
-use reconcile::{Events, Reconciler, Summary};
+use reconcile::{Reconciler, Summary};
 use tokio::time::Instant;
 
 use crate::common::{HOUR, MINUTE, World, key};
@@ -25,7 +23,7 @@ use crate::common::{HOUR, MINUTE, World, key};
 struct ToQueue(Arc<MemoryQueue>);
 
 #[async_trait]
-impl Events for ToQueue {
+impl RequestTopic for ToQueue {
     async fn publish(&self, requests: &[SyncRequest]) -> Vec<Result<(), PublishError>> {
         let send = |request: &SyncRequest| {
             self.0.send(request.to_json().to_string(), Some(SyncRequest::TYPE));

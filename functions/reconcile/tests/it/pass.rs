@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use quiz_events::{BehindBecause, NoticeKind, SyncsRequested};
 use quiz_lambda::config::PassLimits;
-use quiz_mongo::CompletedQuiz;
+use quiz_pipeline::ports::CompletedQuiz;
 use quiz_sync_state::AskedAgain;
 use reconcile::Summary;
 use tokio::time::Instant;

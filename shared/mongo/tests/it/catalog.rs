@@ -6,7 +6,8 @@ use std::time::Duration;
 use bson::oid::ObjectId;
 use bson::{Bson, DateTime, Document, doc};
 use jiff::Timestamp;
-use quiz_mongo::{CompletedQuiz, LastAnswer, MongoCatalog};
+use quiz_mongo::MongoCatalog;
+use quiz_pipeline::ports::{CompletedQuiz, LastAnswer};
 use quiz_stack::{Stack, insert, unique};
 
 const PATIENCE: Duration = Duration::from_secs(30);

@@ -2,6 +2,7 @@
 
 mod attempts;
 mod clock;
+mod completions;
 mod fence;
 mod sent;
 mod snapshots;
@@ -12,6 +13,7 @@ mod warehouse;
 
 pub use attempts::{AttemptBatch, AttemptStream};
 pub use clock::{Clock, SystemClock};
+pub use completions::{CompletedQuiz, LastAnswer};
 pub use fence::Fence;
 pub use sent::SentWrite;
 pub use snapshots::SnapshotStore;

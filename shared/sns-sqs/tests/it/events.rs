@@ -2,7 +2,8 @@
 
 use std::time::Duration;
 
-use quiz_sns_sqs::{EventTopic, PublishError};
+use quiz_events::{PublishError, RequestTopic, SessionTarget, SyncRequest};
+use quiz_sns_sqs::EventTopic;
 use quiz_stack::{Action, Delivery, Gate, QueuePair, Stack, unique};
 
 const PATIENCE: Duration = Duration::from_mins(1);
@@ -42,18 +43,26 @@ impl Place {
     }
 }
 
-fn events(count: usize) -> Vec<(&'static str, String)> {
-    (0..count).map(|at| ("session.sync", format!("event {at:02}"))).collect()
+fn requests(count: usize) -> Vec<SyncRequest> {
+    let request = |at| {
+        let target = SessionTarget { session_id: format!("group_{at:02}"), quiz_id: format!("{at:02}") };
+        SyncRequest { targets: vec![target], ..SyncRequest::default() }
+    };
+    (0..count).map(request).collect()
+}
+
+fn body(request: &SyncRequest) -> String {
+    request.to_json().to_string()
 }
 
 #[tokio::test]
 async fn events_arrive_with_their_type_ten_to_a_request() {
     let place = Place::new().await;
     let gate = Gate::start(place.stack.aws_endpoint(), |_| Action::Forward).unwrap();
-    let results = place.topic_behind(&gate).publish(&events(23)).await;
+    let results = place.topic_behind(&gate).publish(&requests(23)).await;
     assert_eq!(results, vec![Ok(()); 23]);
     assert_eq!(gate.requests().len(), 3);
-    let expected: Vec<_> = events(23).into_iter().map(|(kind, body)| (body, kind.to_owned())).collect();
+    let expected: Vec<_> = requests(23).iter().map(|it| (body(it), "session.sync".to_owned())).collect();
     assert_eq!(place.received(23).await, expected);
 }
 
@@ -70,11 +79,11 @@ async fn what_sns_could_not_take_is_sent_again_and_what_it_refuses_is_told() {
         _ => Action::Forward,
     });
     let gate = gate.unwrap();
-    let results = place.topic_behind(&gate).publish(&events(3)).await;
+    let results = place.topic_behind(&gate).publish(&requests(3)).await;
     let refused = PublishError::Refused { topic: place.topic.clone(), cause: "InvalidParameter: no".into() };
     assert_eq!(results, [Ok(()), Ok(()), Err(refused)]);
     assert_eq!(gate.requests().len(), 2, "only what could go was sent again");
-    assert_eq!(place.received(1).await[0].0, "event 01");
+    assert_eq!(place.received(1).await[0].0, body(&requests(2)[1]));
 }
 
 #[tokio::test]
@@ -84,7 +93,7 @@ async fn a_topic_that_is_not_there_is_refused_without_a_second_try() {
     let config = place.stack.aws_config().into_builder().endpoint_url(gate.url()).build();
     let missing = format!("{}-not-there", place.topic);
     let topic = EventTopic::new(aws_sdk_sns::Client::new(&config), missing.clone());
-    let results = topic.publish(&events(2)).await;
+    let results = topic.publish(&requests(2)).await;
     assert!(results.iter().all(|result| matches!(result, Err(PublishError::Refused { .. }))), "{results:?}");
     assert!(results[0].as_ref().unwrap_err().to_string().contains(&missing));
     assert_eq!(gate.requests().len(), 1);

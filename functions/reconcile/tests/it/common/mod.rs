@@ -7,15 +7,13 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use jiff::Timestamp;
-use quiz_events::{Notice, Notices, SyncRequest};
+use quiz_events::{Notice, Notices, PublishError, RequestTopic, SyncRequest};
 use quiz_lambda::config::PassLimits;
 use quiz_local::SqliteStore;
-use quiz_mongo::{CompletedQuiz, LastAnswer};
-use quiz_pipeline::ports::{Clock, SourceError};
+use quiz_pipeline::ports::{Clock, CompletedQuiz, LastAnswer, SourceError};
 use quiz_pipeline::{Dimension, Meter, Metric};
-use quiz_sns_sqs::PublishError;
 use quiz_sync_state::{Failing, LastRun, Recovered, RunResult, StateKey, SyncState, SyncStates};
-use reconcile::{Answers, Events, PassError, Reconciler, Summary, Window};
+use reconcile::{Answers, PassError, Reconciler, Summary, Window};
 use tokio::time::Instant;
 
 pub const MINUTE: i64 = 60_000;
@@ -89,7 +87,7 @@ impl Answers for World {
 }
 
 #[async_trait]
-impl Events for World {
+impl RequestTopic for World {
     async fn publish(&self, requests: &[SyncRequest]) -> Vec<Result<(), PublishError>> {
         let refused = self.refused.lock().unwrap();
         let take = |request: &SyncRequest| {

@@ -9,20 +9,20 @@ use async_trait::async_trait;
 use jiff::Timestamp;
 use notify_discord::Notifier;
 use quiz_domain::reports::ReportFormats;
-use quiz_events::{Backoff, MOST_RECEIVES, Notice, Notices, QueueMessage, SyncRequest};
+use quiz_events::{
+    Backoff, MOST_RECEIVES, Notice, Notices, PublishError, QueueMessage, RequestTopic, SyncRequest,
+};
 use quiz_lambda::config::PassLimits;
 use quiz_lambda::sqs::MessageHandler;
 use quiz_local::{MemoryQueue, ParquetWarehouse, QueueSettings, SqliteStore};
-use quiz_mongo::{CompletedQuiz, LastAnswer};
 use quiz_pipeline::batch::{BatchHandler, BatchLimits};
-use quiz_pipeline::ports::{Clock, SourceError, Warehouse};
+use quiz_pipeline::ports::{Clock, CompletedQuiz, LastAnswer, SourceError, Warehouse};
 use quiz_pipeline::{
     Coordinator, Dimension, Engine, Meter, Metric, NoticeListener, ReportSink, ResultSink, Rules,
     WarehouseSink,
 };
-use quiz_sns_sqs::PublishError;
 use quiz_suites::exam::Documents;
-use reconcile::{Answers, Events, Reconciler, Window};
+use reconcile::{Answers, Reconciler, Window};
 use tokio::time::Instant;
 
 use crate::outage::discord::{Discord, Remembered};
@@ -62,7 +62,7 @@ impl Notices for Topic {
 }
 
 #[async_trait]
-impl Events for Topic {
+impl RequestTopic for Topic {
     async fn publish(&self, requests: &[SyncRequest]) -> Vec<Result<(), PublishError>> {
         let mut results = Vec::new();
         for request in requests {

@@ -1,0 +1,25 @@
+use async_trait::async_trait;
+use thiserror::Error;
+
+use crate::event::SyncRequest;
+
+/// Requests that a topic takes in one call. A caller that publishes so many at a time loses no more to a failure.
+pub const REQUESTS_AT_ONCE: usize = 10;
+
+/// Why an event was not published.
+#[derive(Clone, Debug, PartialEq, Eq, Error)]
+pub enum PublishError {
+    /// The topic or the network failed, or throttles; a retry may help. The event may have been published all the same.
+    #[error("topic {topic} did not take the event: {cause}")]
+    Unavailable { topic: String, cause: String },
+    /// The topic is missing, access is denied, or the event is too large; a retry cannot help until that is fixed.
+    #[error("topic {topic} refuses the event: {cause}")]
+    Refused { topic: String, cause: String },
+}
+
+/// The topic of events, for those who request syncs.
+#[async_trait]
+pub trait RequestTopic: Send + Sync {
+    /// Publishes the requests; returns a result for each, in their order.
+    async fn publish(&self, requests: &[SyncRequest]) -> Vec<Result<(), PublishError>>;
+}
