@@ -1,9 +1,8 @@
 use futures::future::join_all;
-use quiz_bigquery::{BigQueryError, BigQueryInspector, Credentials, ErrorKind, TableFacts};
+use quiz_bigquery::{BigQueryError, BigQueryInspector, BigQueryLocation, Credentials, ErrorKind, TableFacts};
 use quiz_domain::rows::WarehouseTable;
 use quiz_lambda::Secret;
 use quiz_lambda::config::BigQueryCredentials;
-use quiz_lambda::config::BigQueryLocation;
 
 use crate::doctor::check::{Check, Finding, Group, Status};
 use crate::doctor::patience::Patience;
@@ -171,8 +170,7 @@ fn judge_table(
 
 #[cfg(test)]
 mod tests {
-    use quiz_bigquery::{BigQueryError, ErrorKind, TableFacts};
-    use quiz_lambda::config::BigQueryLocation;
+    use quiz_bigquery::{BigQueryError, BigQueryLocation, ErrorKind, TableFacts};
 
     use super::{judge_dataset, judge_jobs, judge_table, silent};
     use crate::doctor::check::Status;

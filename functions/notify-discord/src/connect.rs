@@ -3,10 +3,10 @@ use std::sync::Arc;
 use async_trait::async_trait;
 use aws_config::SdkConfig;
 use quiz_discord::{DiscordClient, DiscordError, Post};
-use quiz_events::Backoff;
+use quiz_events::{Backoff, Connector, Renewable};
+use quiz_lambda::Secret;
 use quiz_lambda::config::{DiscordConfig, DiscordSource};
 use quiz_lambda::sqs::SqsHandler;
-use quiz_lambda::{Connector, Renewable, Secret};
 use quiz_sns_sqs::SqsQueue;
 use tokio::time::Instant;
 

@@ -6,13 +6,13 @@ use gcp_bigquery_client::model::job::Job;
 use gcp_bigquery_client::model::table::Table;
 use gcp_bigquery_client::model::table_schema::TableSchema;
 use quiz_events::Backoff;
-use quiz_lambda::config::BigQueryLocation;
 use reqwest::{Method, RequestBuilder, Url};
 use serde::de::DeserializeOwned;
 
 use crate::answer;
 use crate::credentials::{Bearer, CredentialsSource};
 use crate::error::{BigQueryError, ErrorKind};
+use crate::location::BigQueryLocation;
 use crate::upload::UploadSizes;
 
 const GOOGLE: &str = "https://bigquery.googleapis.com";

@@ -8,8 +8,7 @@ use gcp_bigquery_client::yup_oauth2::{
     self as yup, ApplicationDefaultCredentialsAuthenticator, ApplicationDefaultCredentialsFlowOpts,
     AuthorizedUserAuthenticator, ServiceAccountAuthenticator, ServiceAccountKey,
 };
-use quiz_events::Cause;
-use quiz_lambda::{Connector, Renewable};
+use quiz_events::{Cause, Connector, Renewable};
 
 use crate::error::{BigQueryError, ErrorKind};
 

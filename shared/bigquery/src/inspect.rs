@@ -6,13 +6,13 @@ use std::time::Duration;
 use gcp_bigquery_client::model::job::Job;
 use quiz_domain::rows::WarehouseTable;
 use quiz_events::Backoff;
-use quiz_lambda::config::BigQueryLocation;
 use reqwest::Method;
 use serde_json::{Value, json};
 
 use crate::api::{Api, Retries};
 use crate::credentials::Credentials;
 use crate::error::{BigQueryError, ErrorKind};
+use crate::location::BigQueryLocation;
 use crate::upload::UploadSizes;
 use crate::{jobs, tables};
 

@@ -5,7 +5,6 @@ use async_trait::async_trait;
 use jiff::{SignedDuration, Timestamp};
 use quiz_domain::rows::RowBatch;
 use quiz_events::Backoff;
-use quiz_lambda::config::BigQueryLocation;
 use quiz_parquet::OpenStaging;
 use quiz_pipeline::ports::{StagedTest, Warehouse, WarehouseBatch, WarehouseError};
 use tokio::sync::{Mutex, OnceCell};
@@ -13,6 +12,7 @@ use tokio::sync::{Mutex, OnceCell};
 use crate::api::{Api, Retries};
 use crate::credentials::CredentialsSource;
 use crate::error::{BigQueryError, ErrorKind};
+use crate::location::BigQueryLocation;
 use crate::upload::UploadSizes;
 use crate::{replace, tables};
 

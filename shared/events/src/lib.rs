@@ -1,5 +1,8 @@
 //! What goes over the wire: events as they are published to SNS, the envelopes in which SQS hands them
 //! over, the forms and files that an operator writes by hand, and the notices that the pipeline sends.
+//!
+//! And what those who talk to a service share: how long they wait before the next try, and how they get a client when the
+//! service's secret was rotated.
 
 mod backoff;
 mod card_update;
@@ -15,6 +18,7 @@ mod notices;
 mod outage;
 mod queue;
 mod reconciled;
+mod renewable;
 mod request_topic;
 mod session_clock;
 mod session_id;
@@ -35,6 +39,7 @@ pub use notices::Notices;
 pub use outage::{Outage, OutageOver};
 pub use queue::{ParkCause, QueueError, SourceQueue};
 pub use reconciled::{BehindBecause, BehindSink, RequestedTest, SyncsRequested, UnknownTest};
+pub use renewable::{Connector, Renewable};
 pub use request_topic::{PublishError, REQUESTS_AT_ONCE, RequestTopic};
 pub use session_clock::SessionClock;
 pub use session_id::{SessionTarget, quiz_id_of};

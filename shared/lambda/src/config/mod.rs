@@ -1,21 +1,19 @@
 //! What each function reads from its environment. The command reads the same, so that it works on the same tables.
 
-mod bigquery;
 #[cfg(feature = "discord")]
 mod discord;
 #[cfg(feature = "sync")]
 mod reconcile;
 #[cfg(feature = "sync")]
 mod reports;
-#[cfg(feature = "sync")]
+#[cfg(feature = "warehouse")]
 mod warehouse;
 
-pub use bigquery::BigQueryLocation;
 #[cfg(feature = "discord")]
 pub use discord::{DiscordConfig, DiscordSource};
 #[cfg(feature = "sync")]
 pub use reconcile::{PassLimits, ReconcileConfig};
 #[cfg(feature = "sync")]
 pub use reports::{ReportsConfig, formats, snapshots_table, table_names};
-#[cfg(feature = "sync")]
+#[cfg(feature = "warehouse")]
 pub use warehouse::{BigQueryCredentials, WarehouseConfig};

@@ -1,6 +1,7 @@
 use std::path::PathBuf;
 
-use crate::config::BigQueryLocation;
+use quiz_bigquery::BigQueryLocation;
+
 use crate::sync::SourceSettings;
 use crate::{ConfigError, Environment, SecretSource};
 

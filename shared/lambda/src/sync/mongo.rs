@@ -6,11 +6,11 @@ use aws_config::SdkConfig;
 use bson::{Bson, Document};
 use futures::stream::BoxStream;
 use futures::{StreamExt, TryStreamExt};
-use quiz_events::Cause;
+use quiz_events::{Cause, Connector, Renewable};
 use quiz_mongo::{MongoCatalog, MongoError, MongoSource};
 use quiz_pipeline::ports::{AnswerSource, AttemptStream, DocumentStream, QuizDocuments, SourceError};
 
-use crate::{Connector, Renewable, Secret, SecretSource};
+use crate::{Secret, SecretSource};
 
 /// A client of MongoDB, made of a URI and the database's name.
 #[async_trait]

@@ -14,6 +14,7 @@ mod dead_letters;
 mod doctor;
 mod dry_run;
 mod incremental;
+mod layers;
 mod local_equals_lambda;
 mod nothing_lost;
 mod notices_end_to_end;

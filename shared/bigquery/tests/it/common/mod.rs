@@ -6,10 +6,9 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use jiff::Timestamp;
-use quiz_bigquery::{BigQueryWarehouse, Credentials, Retries, Settings};
+use quiz_bigquery::{BigQueryLocation, BigQueryWarehouse, Credentials, Retries, Settings};
 use quiz_domain::rows::WarehouseTable;
 use quiz_events::Backoff;
-use quiz_lambda::config::BigQueryLocation;
 use quiz_stack::{BIGQUERY_PROJECT, BigQuery, Stack, unique};
 use quiz_suites::warehouse::Rows;
 use serde_json::{Map, Value, json};
