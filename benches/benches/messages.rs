@@ -14,7 +14,7 @@ use aws_lambda_events::sqs::SqsEvent;
 use criterion::{BatchSize, Criterion, Throughput, criterion_group, criterion_main};
 use jiff::Timestamp;
 use quiz_benches::completions;
-use quiz_events::QueueMessage;
+use quiz_events::{QueueMessage, Sink};
 use quiz_lambda::sqs;
 use quiz_local::{MemoryQueue, QueueSettings};
 use quiz_pipeline::batch::{BatchHandler, BatchLimits};
@@ -82,7 +82,7 @@ fn messages(criterion: &mut Criterion) {
     let clock = Arc::new(SystemClock);
     let handler = BatchHandler {
         sync: Arc::new(NoSync),
-        coordinator: Coordinator::new(Arc::new(AllSynced), clock.clone(), "reports", Rules::default()),
+        coordinator: Coordinator::new(Arc::new(AllSynced), clock.clone(), Sink::Reports, Rules::default()),
         listener: Arc::new(LogListener),
         clock: clock.clone(),
         limits: BatchLimits::default(),

@@ -6,7 +6,7 @@ use std::sync::{Arc, PoisonError};
 use std::time::Duration;
 
 use anyhow::bail;
-use quiz_events::{QueueMessage, SessionClock};
+use quiz_events::{QueueMessage, SessionClock, Sink};
 use quiz_lambda::Environment;
 use quiz_lambda::config::formats;
 use quiz_lambda::sqs::{self, SqsHandler};
@@ -120,8 +120,8 @@ pub async fn run(
     let sink = Arc::new(WarehouseSink::new(Arc::new(warehouse)));
     let warehouse = Engine::new(source, sink, Arc::new(SystemClock), excluded);
     let drained = async {
-        let reports = drain("reports", reports, states.clone(), events, kept.clone()).await?;
-        let warehouse = drain("warehouse", warehouse, states, events, kept.clone()).await?;
+        let reports = drain(Sink::Reports, reports, states.clone(), events, kept.clone()).await?;
+        let warehouse = drain(Sink::Warehouse, warehouse, states, events, kept.clone()).await?;
         anyhow::Ok((reports, warehouse))
     };
     let drained = drained.await;
@@ -138,7 +138,7 @@ pub async fn run(
 /// # Errors
 /// Where a sync failed and its state could not be stored, as on a full disk: the error of the sync.
 async fn drain(
-    sink: &'static str,
+    sink: Sink,
     engine: Engine,
     states: Arc<dyn SyncStates>,
     (events, session_clock): (&[Arc<str>], SessionClock),
@@ -234,7 +234,7 @@ mod tests {
         let engine = Engine::new(source, Arc::new(sink), Arc::new(SystemClock), HashSet::new());
         let states = Arc::new(FullDisk { states, is_full: AtomicBool::new(false) });
         let drained =
-            drain("reports", engine, states, (&[event.into()], SessionClock::default()), Arc::default())
+            drain(Sink::Reports, engine, states, (&[event.into()], SessionClock::default()), Arc::default())
                 .await;
         // one that waits for the lease gives the message up, and ends without an error
         let error = drained.err().unwrap().to_string();

@@ -4,6 +4,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use async_trait::async_trait;
 use quiz_domain::reports::Stamp;
 use quiz_domain::{Quiz, TakenAttempt, Test, TestResults, TestSession};
+use quiz_events::Sink;
 use quiz_local::{file_name, remove_former};
 use quiz_pipeline::{ReportSink, ResultSink, RunScope, SinkBatch, SinkCounts, SinkError, TestWriter};
 
@@ -32,8 +33,8 @@ pub struct TopRanks {
 }
 
 impl ResultSink for Presenting {
-    fn name(&self) -> &'static str {
-        self.sink.name()
+    fn sink(&self) -> Sink {
+        self.sink.sink()
     }
 
     fn begin(&self) -> Result<Arc<dyn SinkBatch>, SinkError> {

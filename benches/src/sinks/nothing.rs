@@ -3,6 +3,7 @@ use std::sync::Arc;
 use async_trait::async_trait;
 use quiz_domain::reports::Stamp;
 use quiz_domain::{Quiz, TakenAttempt, Test, TestSession};
+use quiz_events::Sink;
 use quiz_pipeline::{ResultSink, RunScope, SinkBatch, SinkCounts, SinkError, TestWriter};
 
 /// Takes the ranked result and does nothing with it.
@@ -10,8 +11,8 @@ use quiz_pipeline::{ResultSink, RunScope, SinkBatch, SinkCounts, SinkError, Test
 pub struct Nothing;
 
 impl ResultSink for Nothing {
-    fn name(&self) -> &'static str {
-        "nothing"
+    fn sink(&self) -> Sink {
+        Sink::Reports
     }
 
     fn begin(&self) -> Result<Arc<dyn SinkBatch>, SinkError> {

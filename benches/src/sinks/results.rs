@@ -6,7 +6,7 @@ use std::sync::Arc;
 use async_trait::async_trait;
 use quiz_domain::reports::{Stamp, section_results};
 use quiz_domain::{Quiz, TakenAttempt, Test, TestSession};
-use quiz_events::Cause;
+use quiz_events::{Cause, Sink};
 use quiz_pipeline::{ResultSink, RunScope, SinkBatch, SinkCounts, SinkError, TestWriter};
 
 /// Writes a CSV file: `user_id,section,marks,rank,percentile`, the last two empty for one who is not ranked.
@@ -33,8 +33,8 @@ impl ResultsFile {
 }
 
 impl ResultSink for ResultsFile {
-    fn name(&self) -> &'static str {
-        "results"
+    fn sink(&self) -> Sink {
+        Sink::Reports
     }
 
     fn begin(&self) -> Result<Arc<dyn SinkBatch>, SinkError> {

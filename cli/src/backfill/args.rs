@@ -1,8 +1,10 @@
 use std::path::PathBuf;
 
 use bson::Bson;
+use clap::builder::{PossibleValue, PossibleValuesParser, TypedValueParser};
 use clap::{Args, ValueEnum};
 use jiff::{Span, SpanRelativeTo, Timestamp};
+use quiz_events::Sink;
 
 const HOW: &str = "How it goes";
 
@@ -84,25 +86,6 @@ pub enum Against {
     Local,
 }
 
-/// A sink that a test is synced into.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
-pub enum Sink {
-    /// Students' reports, in DynamoDB.
-    Reports,
-    /// Result rows, in BigQuery.
-    Warehouse,
-}
-
-impl Sink {
-    #[must_use]
-    pub fn name(self) -> &'static str {
-        match self {
-            Self::Reports => quiz_sync_state::REPORTS,
-            Self::Warehouse => quiz_sync_state::WAREHOUSE,
-        }
-    }
-}
-
 /// Ask for tests to be synced: publishes a `session.sync` event for each of them.
 ///
 /// The functions do the work, and a test that is synced again comes out the same. --dry-run tells
@@ -120,7 +103,7 @@ pub struct SyncArgs {
     #[arg(long, help_heading = HOW)]
     pub wait: bool,
     /// The sinks to wait for.
-    #[arg(long = "sink", value_name = "SINK", value_enum, value_delimiter = ',', help_heading = HOW,
+    #[arg(long = "sink", value_name = "SINK", value_parser = sink(), value_delimiter = ',', help_heading = HOW,
         default_values = ["reports", "warehouse"])]
     pub sinks: Vec<Sink>,
     #[command(flatten)]
@@ -148,7 +131,7 @@ pub struct BackfillArgs {
     #[arg(long, value_name = "TESTS", default_value_t = 5.0, value_parser = rate, help_heading = HOW)]
     pub rate: f64,
     /// The sinks to follow.
-    #[arg(long = "sink", value_name = "SINK", value_enum, value_delimiter = ',', help_heading = HOW,
+    #[arg(long = "sink", value_name = "SINK", value_parser = sink(), value_delimiter = ',', help_heading = HOW,
         default_values = ["reports", "warehouse"])]
     pub sinks: Vec<Sink>,
     /// Publish, and do not stay until all are synced.
@@ -160,6 +143,16 @@ pub struct BackfillArgs {
     pub resume: Option<String>,
     #[command(flatten)]
     pub trial: TrialArgs,
+}
+
+fn sink() -> impl TypedValueParser<Value = Sink> {
+    let described = |sink: Sink| {
+        PossibleValue::new(sink.as_str()).help(match sink {
+            Sink::Reports => "Students' reports, in DynamoDB",
+            Sink::Warehouse => "Result rows, in BigQuery",
+        })
+    };
+    PossibleValuesParser::new(Sink::ALL.map(described)).try_map(|name| name.parse::<Sink>())
 }
 
 fn rate(text: &str) -> Result<f64, String> {

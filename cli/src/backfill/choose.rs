@@ -4,9 +4,9 @@ use std::io::BufReader;
 use std::path::Path;
 
 use anyhow::{Context, bail};
-use quiz_events::{SessionClock, SessionDescription, SessionTarget};
+use quiz_events::{SessionClock, SessionDescription, SessionTarget, Sink};
 use quiz_mongo::MongoCatalog;
-use quiz_sync_state::{REPORTS, StateKey, SyncState, SyncStates, WAREHOUSE};
+use quiz_sync_state::{StateKey, SyncState, SyncStates};
 
 use crate::backfill::args::Choice;
 use crate::backfill::list::{Listed, ids, of_id, read_list};
@@ -134,8 +134,8 @@ async fn resolved(listed: Listed, states: &dyn SyncStates) -> anyhow::Result<Cho
 }
 
 async fn known_quiz(session_id: &str, states: &dyn SyncStates) -> anyhow::Result<Option<String>> {
-    let key = |sink: &str| StateKey { session_id: session_id.to_owned(), sink: sink.to_owned() };
-    let states = states.get_many(&[REPORTS, WAREHOUSE].map(key)).await?;
+    let key = |sink| StateKey { session_id: session_id.to_owned(), sink };
+    let states = states.get_many(&Sink::ALL.map(key)).await?;
     Ok(states.into_iter().map(|state| state.quiz_id).find(|quiz_id| !quiz_id.is_empty()))
 }
 
@@ -179,7 +179,7 @@ fn once_each(tests: Vec<Chosen>) -> Vec<Chosen> {
 #[cfg(test)]
 mod tests {
     use super::{Chosen, of_quizzes, once_each};
-    use quiz_events::{SessionDescription, SessionTarget};
+    use quiz_events::{SessionDescription, SessionTarget, Sink};
     use quiz_sync_state::{StateKey, SyncState};
 
     fn chosen(session_id: &str, quiz_id: &str, name: Option<&str>) -> Chosen {
@@ -204,15 +204,15 @@ mod tests {
 
     #[test]
     fn a_quiz_stands_for_all_its_sessions_and_one_that_none_names_is_told() {
-        let state = |session: &str, sink: &str, quiz: &str| {
-            let key = StateKey { session_id: session.into(), sink: sink.into() };
+        let state = |session: &str, sink: Sink, quiz: &str| {
+            let key = StateKey { session_id: session.into(), sink };
             (key, SyncState { revision: 1, quiz_id: quiz.into(), ..SyncState::default() })
         };
         let states = [
-            state("B", "reports", "q1"),
-            state("A", "reports", "q1"),
-            state("A", "warehouse", "q1"),
-            state("C", "reports", "q3"),
+            state("B", Sink::Reports, "q1"),
+            state("A", Sink::Reports, "q1"),
+            state("A", Sink::Warehouse, "q1"),
+            state("C", Sink::Reports, "q3"),
         ];
         let quizzes = || vec!["q1".to_owned(), "q2".to_owned()];
         let known = [chosen("A", "q1", None), chosen("B", "q1", None)];

@@ -7,7 +7,7 @@ use std::io::Write;
 use std::path::{Path, PathBuf};
 
 use jiff::Timestamp;
-use quiz_events::SessionDescription;
+use quiz_events::{SessionDescription, Sink};
 use serde::{Deserialize, Serialize};
 use thiserror::Error;
 
@@ -38,7 +38,7 @@ pub struct Asked {
     pub started_at: Timestamp,
     /// Tests a second.
     pub rate: f64,
-    pub sinks: Vec<String>,
+    pub sinks: Vec<Sink>,
     pub force: bool,
     pub reason: Option<String>,
     pub requested_by: Option<String>,
@@ -59,7 +59,7 @@ pub struct AskedTest {
 pub struct Published {
     pub session_id: String,
     /// By sink.
-    pub before: HashMap<String, Before>,
+    pub before: HashMap<Sink, Before>,
 }
 
 #[derive(Serialize, Deserialize)]
@@ -187,6 +187,7 @@ fn failed(what: &'static str, path: &Path, cause: std::io::Error) -> JournalErro
 mod tests {
     use super::{Asked, AskedTest, Journal, JournalError, Published};
     use crate::backfill::track::Before;
+    use quiz_events::Sink;
     use std::collections::HashMap;
     use std::fs::OpenOptions;
     use std::io::Write;
@@ -197,7 +198,7 @@ mod tests {
             topic: "arn:aws:sns:r:1:events".into(),
             started_at: "2026-11-21T12:00:00Z".parse().unwrap(),
             rate: 5.0,
-            sinks: vec!["reports".into()],
+            sinks: vec![Sink::Reports],
             force: true,
             reason: Some("why".into()),
             requested_by: None,
@@ -212,7 +213,7 @@ mod tests {
 
     fn published(session_id: &str) -> Published {
         let before = Before { requested_through: 1, finished_at: 3, published_at: 4 };
-        Published { session_id: session_id.into(), before: HashMap::from([("reports".into(), before)]) }
+        Published { session_id: session_id.into(), before: HashMap::from([(Sink::Reports, before)]) }
     }
 
     #[test]

@@ -1,11 +1,12 @@
-use std::collections::HashMap;
+use std::collections::{BTreeSet, HashMap};
 use std::sync::Mutex;
 use std::time::Instant;
 
 use anyhow::{Context, bail};
 use jiff::Timestamp;
+use quiz_events::Sink;
 
-use crate::backfill::args::{BackfillArgs, Sink};
+use crate::backfill::args::BackfillArgs;
 use crate::backfill::choose::choose;
 use crate::backfill::journal::{self, Asked, AskedTest, Journal, Published};
 use crate::backfill::plan::{Impossible, Plan, plan};
@@ -43,7 +44,7 @@ pub async fn backfill(
         return begun.run(&settings, terminal, interrupt).await;
     }
     let (plan, unknown_quizzes) = planned(args, &settings).await?;
-    let sinks = sink_names(&args.sinks);
+    let sinks = each_once(&args.sinks);
     let said = view::plan(&plan, &unknown_quizzes, args.rate, sinks.len(), terminal.ink());
     terminal.step(&said);
     if plan.tests.is_empty() {
@@ -90,11 +91,8 @@ async fn planned(args: &BackfillArgs, settings: &Settings) -> anyhow::Result<(Pl
     Ok((plan.context("the plan could not be made")?, choices.unknown_quizzes))
 }
 
-pub(crate) fn sink_names(sinks: &[Sink]) -> Vec<String> {
-    let mut names: Vec<String> = sinks.iter().map(|sink| sink.name().to_owned()).collect();
-    names.sort();
-    names.dedup();
-    names
+pub(crate) fn each_once(sinks: &[Sink]) -> Vec<Sink> {
+    sinks.iter().copied().collect::<BTreeSet<Sink>>().into_iter().collect()
 }
 
 /// `20261121-153012-a3f1`: its time in UTC, so that ids are in order.

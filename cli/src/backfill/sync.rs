@@ -8,7 +8,7 @@ use quiz_events::SessionTarget;
 use crate::backfill::args::SyncArgs;
 use crate::backfill::choose::{Chosen, named};
 use crate::backfill::journal::AskedTest;
-use crate::backfill::run::sink_names;
+use crate::backfill::run::each_once;
 use crate::backfill::settings::Settings;
 use crate::backfill::track::Tracker;
 use crate::backfill::work::Work;
@@ -31,7 +31,7 @@ pub async fn sync(args: &SyncArgs, terminal: Terminal, interrupt: &Interrupt) ->
             AskedTest { name: session_id.clone(), session_id, quiz_id, session: description },
         )
     });
-    let sinks = sink_names(&args.sinks);
+    let sinks = each_once(&args.sinks);
     let work = Work {
         tests: asked.collect::<HashMap<_, _>>(),
         sinks: sinks.clone(),

@@ -40,7 +40,7 @@ impl Teller {
     pub async fn finished(&self, counts: Counts, failures: &[FailedTest]) {
         let failures = failures.iter().take(FAILURES).map(|failed| BackfillFailure {
             session_id: failed.session_id.clone(),
-            sink: failed.sink.clone(),
+            sink: failed.sink,
             error: failed.error.chars().take(LONGEST_ERROR).collect(),
         });
         let backfill = Backfill { failures: failures.collect(), ..self.backfill(counts) };

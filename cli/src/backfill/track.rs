@@ -2,6 +2,7 @@
 
 use std::collections::HashMap;
 
+use quiz_events::Sink;
 use quiz_sync_state::{Rules, RunResult, StateKey, SyncState};
 use serde::{Deserialize, Serialize};
 
@@ -70,7 +71,7 @@ pub fn stand(before: &Before, state: &SyncState, now: i64, rules: &Rules) -> Sta
 /// All tests of a backfill.
 #[derive(Clone, Debug)]
 pub struct Tracker {
-    sinks: Vec<String>,
+    sinks: Vec<Sink>,
     tests: Vec<Tracked>,
 }
 
@@ -86,7 +87,7 @@ struct Tracked {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct FailedTest {
     pub session_id: String,
-    pub sink: String,
+    pub sink: Sink,
     pub error: String,
 }
 
@@ -106,13 +107,13 @@ pub struct Counts {
 
 impl Tracker {
     #[must_use]
-    pub fn new(sinks: Vec<String>, session_ids: impl IntoIterator<Item = String>) -> Self {
+    pub fn new(sinks: Vec<Sink>, session_ids: impl IntoIterator<Item = String>) -> Self {
         let tracked = |session_id| Tracked { session_id, before: Vec::new(), stands: Vec::new() };
         Self { sinks, tests: session_ids.into_iter().map(tracked).collect() }
     }
 
     /// Notes that SNS has a test, and how it stood before.
-    pub fn published(&mut self, session_id: &str, before: &HashMap<String, Before>) {
+    pub fn published(&mut self, session_id: &str, before: &HashMap<Sink, Before>) {
         let of_sinks = self.sinks.iter().map(|sink| before.get(sink).copied().unwrap_or_default());
         if let Some(test) = self.tests.iter_mut().find(|test| test.session_id == session_id) {
             test.before = of_sinks.collect();
@@ -132,8 +133,8 @@ impl Tracker {
     pub fn open(&self) -> Vec<StateKey> {
         let of_test = |test: &Tracked| {
             let open = self.sinks.iter().zip(&test.stands).filter(|(_, stand)| **stand != Stand::Done);
-            let key = |sink: &String| StateKey { session_id: test.session_id.clone(), sink: sink.clone() };
-            open.map(|(sink, _)| key(sink)).collect::<Vec<_>>()
+            let key = |sink: Sink| StateKey { session_id: test.session_id.clone(), sink };
+            open.map(|(sink, _)| key(*sink)).collect::<Vec<_>>()
         };
         self.tests.iter().flat_map(of_test).collect()
     }
@@ -143,7 +144,7 @@ impl Tracker {
         let mut changed = false;
         for test in &mut self.tests {
             for ((sink, before), known) in self.sinks.iter().zip(&test.before).zip(&mut test.stands) {
-                let key = StateKey { session_id: test.session_id.clone(), sink: sink.clone() };
+                let key = StateKey { session_id: test.session_id.clone(), sink: *sink };
                 if let Some(state) = states.get(&key) {
                     let stand = stand(before, state, now, rules);
                     changed |= stand != *known;
@@ -196,8 +197,8 @@ impl Tracker {
     fn with_error(&self, error: fn(&Stand) -> Option<&String>) -> Vec<FailedTest> {
         let of_test = |test: &Tracked| {
             let failed = self.sinks.iter().zip(&test.stands).filter_map(|(sink, stand)| {
-                let (session_id, sink) = (test.session_id.clone(), sink.clone());
-                Some(FailedTest { session_id, sink, error: error(stand)?.clone() })
+                let (session_id, error) = (test.session_id.clone(), error(stand)?.clone());
+                Some(FailedTest { session_id, sink: *sink, error })
             });
             failed.collect::<Vec<_>>()
         };
@@ -208,6 +209,7 @@ impl Tracker {
 #[cfg(test)]
 mod tests {
     use super::{Before, Counts, Stand, Tracker, stand};
+    use quiz_events::Sink;
     use quiz_sync_state::{LastRun, Lease, Rules, RunResult, StateKey, SyncState};
     use std::collections::HashMap;
 
@@ -286,13 +288,12 @@ mod tests {
 
     #[test]
     fn a_test_is_done_when_every_sink_is_and_counts_as_failed_when_one_is() {
-        let sinks = ["reports", "warehouse"].map(str::to_owned);
-        let mut tracker = Tracker::new(sinks.to_vec(), ["A", "B", "C"].map(str::to_owned));
-        let before = HashMap::from(sinks.clone().map(|sink| (sink, BEFORE)));
+        let mut tracker = Tracker::new(Sink::ALL.to_vec(), ["A", "B", "C"].map(str::to_owned));
+        let before = HashMap::from(Sink::ALL.map(|sink| (sink, BEFORE)));
         tracker.published("A", &before);
         tracker.published("B", &before);
         assert_eq!((tracker.unpublished(), tracker.open().len()), (vec!["C".to_owned()], 4));
-        let key = |session: &str, sink: &str| StateKey { session_id: session.into(), sink: sink.into() };
+        let key = |session: &str, sink| StateKey { session_id: session.into(), sink };
         let done = SyncState {
             requested_through: NOW - 59_000,
             synced_through: NOW - 57_000,
@@ -302,23 +303,23 @@ mod tests {
         let parked =
             SyncState { last: ended(RunResult::Parked, NOW - 50_000, Some("no route")), ..untouched() };
         let mut states = HashMap::from([
-            (key("A", "reports"), done.clone()),
-            (key("A", "warehouse"), done.clone()),
-            (key("B", "reports"), done.clone()),
-            (key("B", "warehouse"), parked),
+            (key("A", Sink::Reports), done.clone()),
+            (key("A", Sink::Warehouse), done.clone()),
+            (key("B", Sink::Reports), done.clone()),
+            (key("B", Sink::Warehouse), parked),
         ]);
         assert!(tracker.observe(&states, NOW, &Rules::default()));
         assert!(!tracker.observe(&states, NOW, &Rules::default()), "nothing changed since");
         let counts = Counts { tests: 3, published: 2, done: 1, failed: 1, ..Counts::default() };
         assert_eq!(tracker.counts(), counts);
-        assert_eq!(tracker.failures()[0].sink, "warehouse");
+        assert_eq!(tracker.failures()[0].sink, Sink::Warehouse);
         assert!(!tracker.is_settled(), "one is not published");
         tracker.published("C", &before);
-        for sink in &sinks {
+        for sink in Sink::ALL {
             states.insert(key("C", sink), done.clone());
         }
         tracker.observe(&states, NOW, &Rules::default());
         assert!(tracker.is_settled());
-        assert_eq!(tracker.open(), [key("B", "warehouse")], "a replay may still mend it");
+        assert_eq!(tracker.open(), [key("B", Sink::Warehouse)], "a replay may still mend it");
     }
 }

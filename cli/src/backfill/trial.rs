@@ -1,11 +1,11 @@
 use std::sync::Arc;
 
-use quiz_events::SyncRequest;
+use quiz_events::{Sink, SyncRequest};
 use quiz_mongo::MongoSource;
 use quiz_pipeline::ports::SystemClock;
-use quiz_sync_state::{REPORTS, StateKey, SyncStates, WAREHOUSE};
+use quiz_sync_state::{StateKey, SyncStates};
 
-use crate::backfill::args::{BackfillArgs, Sink, SyncArgs};
+use crate::backfill::args::{BackfillArgs, SyncArgs};
 use crate::backfill::choose::{Chosen, choose};
 use crate::backfill::settings::{Documents, Settings};
 use crate::backfill::sync::named_tests;
@@ -51,8 +51,7 @@ impl Trial {
             .iter()
             .flat_map(|test| {
                 let session_id = &test.target.session_id;
-                [REPORTS, WAREHOUSE]
-                    .map(|sink| StateKey { session_id: session_id.clone(), sink: sink.to_owned() })
+                Sink::ALL.map(|sink| StateKey { session_id: session_id.clone(), sink })
             })
             .collect();
         let states = settings.states().get_many(&keys).await?;

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use anyhow::{Context, anyhow};
 use jiff::Timestamp;
-use quiz_events::{REQUESTS_AT_ONCE, RequestTopic, SessionTarget, SyncRequest};
+use quiz_events::{REQUESTS_AT_ONCE, RequestTopic, SessionTarget, Sink, SyncRequest};
 use quiz_sns_sqs::EventTopic;
 use quiz_sync_state::{Rules, StateKey, SyncStates};
 use tokio::time::Instant;
@@ -27,7 +27,7 @@ const STILL: Duration = Duration::from_mins(5);
 /// Tests to publish and to follow, on behalf of a backfill or a single wish.
 pub struct Work<'a> {
     pub tests: HashMap<String, AskedTest>,
-    pub sinks: Vec<String>,
+    pub sinks: Vec<Sink>,
     pub force: bool,
     pub reason: Option<String>,
     pub requested_by: Option<String>,
@@ -113,9 +113,9 @@ impl Work<'_> {
         let keys = self.keys(session_ids);
         let states = self.states.get_many(&keys).await.context("the sync states cannot be read")?;
         let now = Timestamp::now().as_millisecond();
-        let mut before: HashMap<&str, HashMap<String, Before>> = HashMap::new();
+        let mut before: HashMap<&str, HashMap<Sink, Before>> = HashMap::new();
         for (key, state) in keys.iter().zip(&states) {
-            before.entry(&key.session_id).or_default().insert(key.sink.clone(), Before::of(state, now));
+            before.entry(&key.session_id).or_default().insert(key.sink, Before::of(state, now));
         }
         let tests = session_ids.iter().filter_map(|id| self.tests.get(id));
         let requests: Vec<SyncRequest> = tests.map(|test| self.event(test)).collect();
@@ -162,7 +162,7 @@ impl Work<'_> {
 
     fn keys(&self, session_ids: &[String]) -> Vec<StateKey> {
         let of_sinks = |session_id: &String| {
-            let key = |sink: &String| StateKey { session_id: session_id.clone(), sink: sink.clone() };
+            let key = |sink: &Sink| StateKey { session_id: session_id.clone(), sink: *sink };
             self.sinks.iter().map(key).collect::<Vec<_>>()
         };
         session_ids.iter().flat_map(of_sinks).collect()

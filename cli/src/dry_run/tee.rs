@@ -4,6 +4,7 @@ use async_trait::async_trait;
 use indicatif::ProgressBar;
 use quiz_domain::reports::Stamp;
 use quiz_domain::{Quiz, TakenAttempt, Test, TestSession};
+use quiz_events::Sink;
 use quiz_pipeline::{ResultSink, RunScope, SinkBatch, SinkCounts, SinkError, TestWriter};
 
 /// The reports' sink, and perhaps the warehouse's besides, fed by one read. What the warehouse refuses costs the
@@ -38,8 +39,8 @@ impl RowsFailure {
 }
 
 impl ResultSink for Tee {
-    fn name(&self) -> &'static str {
-        self.reports.name()
+    fn sink(&self) -> Sink {
+        self.reports.sink()
     }
 
     fn begin(&self) -> Result<Arc<dyn SinkBatch>, SinkError> {

@@ -1,4 +1,4 @@
-use quiz_events::SessionTarget;
+use quiz_events::{SessionTarget, Sink};
 use serde_json::{Map, Value, json};
 
 use crate::dry_run::difference::{ReportCounts, TestDifference};
@@ -83,7 +83,7 @@ impl FailedTest {
         fields.insert("session_id".to_owned(), json!(self.target.session_id));
         fields.insert("quiz_id".to_owned(), json!(self.target.quiz_id));
         if self.rows_only {
-            fields.insert("sink".to_owned(), json!("warehouse"));
+            fields.insert("sink".to_owned(), json!(Sink::Warehouse));
         }
         fields.insert("error_code".to_owned(), json!(failure.code));
         fields.insert("error".to_owned(), json!(failure.error));

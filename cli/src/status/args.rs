@@ -5,7 +5,8 @@ use std::time::Duration;
 use clap::Args;
 use clap::builder::{NonEmptyStringValueParser, PossibleValuesParser, TypedValueParser};
 use jiff::{SignedDuration, Span, SpanRelativeTo};
-use quiz_sync_state::{REPORTS, Standing, WAREHOUSE};
+use quiz_events::Sink;
+use quiz_sync_state::Standing;
 
 const EXAMPLES: &str = "\
 Examples:
@@ -41,8 +42,8 @@ pub struct StatusArgs {
     #[arg(long, conflicts_with = "standings")]
     pub all: bool,
     /// This sink only.
-    #[arg(long, value_parser = PossibleValuesParser::new([REPORTS, WAREHOUSE]))]
-    pub sink: Option<String>,
+    #[arg(long, value_parser = sink())]
+    pub sink: Option<Sink>,
     /// Only what stands so; may be given more than once.
     #[arg(long = "standing", value_name = "STANDING", value_parser = standing())]
     pub standings: Vec<Standing>,
@@ -68,6 +69,10 @@ pub struct StatusArgs {
     /// The folder that `local` or `demo` wrote; without it, DynamoDB is read.
     #[arg(long, value_name = "DIR")]
     pub from: Option<PathBuf>,
+}
+
+fn sink() -> impl TypedValueParser<Value = Sink> {
+    PossibleValuesParser::new(Sink::ALL.map(Sink::as_str)).try_map(|name| name.parse::<Sink>())
 }
 
 /// All but `unknown`: what nobody asked for has no state to find.

@@ -34,7 +34,7 @@ fn of_test(session: &str, rows: &[&Row], moments: &Moments, canvas: Canvas) -> S
     facts.extend(quiz.map(|id| ("quiz", id.to_owned())));
     lines.extend(facts.into_iter().map(|fact| line(fact, 2)));
     for row in rows {
-        let sink = canvas.ink.strong(&clean(&row.key.sink));
+        let sink = canvas.ink.strong(&row.key.sink.to_string());
         if row.standing == Standing::Unknown {
             lines.push(format!("  {sink}: no run has taken it on"));
             continue;

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use jiff::Timestamp;
-use quiz_events::SessionDescription;
+use quiz_events::{SessionDescription, Sink};
 use serde::Serialize;
 
 use crate::status::moments::moment;
@@ -22,7 +22,7 @@ pub struct Answer<'a> {
 #[derive(Serialize)]
 struct Entry<'a> {
     session_id: &'a str,
-    sink: &'a str,
+    sink: Sink,
     quiz_id: &'a str,
     test_name: Option<&'a str>,
     standing: &'static str,
@@ -80,7 +80,7 @@ fn entry(row: &Row, at: Timestamp) -> Entry<'_> {
     let (state, last) = (&row.state, &row.state.last);
     Entry {
         session_id: &row.key.session_id,
-        sink: &row.key.sink,
+        sink: row.key.sink,
         quiz_id: &state.quiz_id,
         test_name: state.session.as_ref().and_then(|it| it.test_name.as_deref()),
         standing: row.standing.name(),

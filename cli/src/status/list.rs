@@ -71,7 +71,7 @@ fn cells(row: &Row, moments: &Moments, canvas: Canvas) -> Vec<String> {
     vec![
         shortened(&clean(&row.key.session_id), LONGEST.0),
         shortened(&clean(name), LONGEST.1),
-        shortened(&clean(&row.key.sink), 12),
+        row.key.sink.to_string(),
         painted(canvas.ink, row.standing),
         moments.since(row.standing, row.since),
         if takers == 0 { String::new() } else { count(takers) },

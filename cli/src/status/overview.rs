@@ -1,7 +1,8 @@
 use std::collections::HashSet;
 
 use jiff::{SignedDuration, Timestamp};
-use quiz_sync_state::{REPORTS, Rules, Standing, StateKey, SyncState, WAREHOUSE};
+use quiz_events::Sink;
+use quiz_sync_state::{Rules, Standing, StateKey, SyncState};
 
 use crate::status::args::StatusArgs;
 
@@ -37,7 +38,7 @@ impl Overview {
         let now = at.as_millisecond();
         let unknown = unknown(&read, &args.sessions);
         let is_known = |key: &StateKey| !unknown.contains(&key.session_id);
-        let of_sink = |key: &StateKey| args.sink.as_ref().is_none_or(|sink| *sink == key.sink);
+        let of_sink = |key: &StateKey| args.sink.is_none_or(|sink| sink == key.sink);
         let rows = read.into_iter().filter(|(key, _)| of_sink(key) && is_known(key));
         let mut rows: Vec<Row> = rows
             .map(|(key, state)| {
@@ -63,9 +64,7 @@ impl Overview {
 pub fn keys(sessions: &[String]) -> Vec<StateKey> {
     let mut seen = HashSet::new();
     let each = sessions.iter().filter(|session| seen.insert(*session));
-    let both = |session: &String| {
-        [REPORTS, WAREHOUSE].map(|sink| StateKey { session_id: session.clone(), sink: sink.to_owned() })
-    };
+    let both = |session: &String| Sink::ALL.map(|sink| StateKey { session_id: session.clone(), sink });
     each.flat_map(both).collect()
 }
 

@@ -1,10 +1,8 @@
 use clap::Parser;
 use jiff::Timestamp;
 use jiff::tz::{Offset, TimeZone};
-use quiz_events::SessionDescription;
-use quiz_sync_state::{
-    Failing, FollowUp, LastRun, Lease, REPORTS, Rules, RunResult, StateKey, SyncState, WAREHOUSE,
-};
+use quiz_events::{SessionDescription, Sink};
+use quiz_sync_state::{Failing, FollowUp, LastRun, Lease, Rules, RunResult, StateKey, SyncState};
 
 use crate::status::args::StatusArgs;
 use crate::status::layout::Canvas;
@@ -45,8 +43,8 @@ fn shown(stored: Vec<Stored>, given: &[&str]) -> String {
     shown_on(stored, given, PLAIN)
 }
 
-fn key(session: &str, sink: &str) -> StateKey {
-    StateKey { session_id: session.to_owned(), sink: sink.to_owned() }
+fn key(session: &str, sink: Sink) -> StateKey {
+    StateKey { session_id: session.to_owned(), sink }
 }
 
 fn ended(result: RunResult, ago: i64) -> SyncState {
@@ -92,16 +90,16 @@ fn each() -> Vec<Stored> {
     let follow_up = FollowUp { message_id: "m".to_owned(), due: NOW + 40 * SECOND };
     let finished = || ended(RunResult::Finished, 3 * MINUTE);
     vec![
-        (key("A_synced", REPORTS), named("Algebra", finished())),
-        (key("B_waiting", REPORTS), SyncState { follow_up: Some(follow_up), ..asked(20 * SECOND) }),
+        (key("A_synced", Sink::Reports), named("Algebra", finished())),
+        (key("B_waiting", Sink::Reports), SyncState { follow_up: Some(follow_up), ..asked(20 * SECOND) }),
         (
-            key("C_running", WAREHOUSE),
+            key("C_running", Sink::Warehouse),
             SyncState { lease: Some(lease), generation: NOW - 9 * SECOND, ..asked(20 * SECOND) },
         ),
-        (key("D_behind", REPORTS), asked(50 * MINUTE)),
-        (key("E_failed", WAREHOUSE), named("Physics", ended(RunResult::Failed, 2 * MINUTE))),
-        (key("F_parked", REPORTS), named("Chemistry", ended(RunResult::Parked, 5 * MINUTE))),
-        (key("G_parked", REPORTS), ended(RunResult::Parked, 30 * MINUTE)),
+        (key("D_behind", Sink::Reports), asked(50 * MINUTE)),
+        (key("E_failed", Sink::Warehouse), named("Physics", ended(RunResult::Failed, 2 * MINUTE))),
+        (key("F_parked", Sink::Reports), named("Chemistry", ended(RunResult::Parked, 5 * MINUTE))),
+        (key("G_parked", Sink::Reports), ended(RunResult::Parked, 30 * MINUTE)),
     ]
 }
 
@@ -129,14 +127,17 @@ fn trouble_is_what_is_shown_and_parked_failed_or_behind() {
 #[test]
 fn a_session_is_told_in_full() {
     let mut stored = vec![
-        (key("E_1", REPORTS), named("Physics\u{1b}[2J", ended(RunResult::Parked, 5 * MINUTE))),
-        (key("E_1", WAREHOUSE), SyncState::default()),
-        (key("E_2", REPORTS), SyncState { joined: 3, newest_completion: Some(NOW), ..each().remove(1).1 }),
-        (key("E_2", WAREHOUSE), each().remove(2).1),
-        (key("E_3", REPORTS), ended(RunResult::Finished, 26 * 60 * MINUTE)),
-        (key("E_3", WAREHOUSE), SyncState::default()),
+        (key("E_1", Sink::Reports), named("Physics\u{1b}[2J", ended(RunResult::Parked, 5 * MINUTE))),
+        (key("E_1", Sink::Warehouse), SyncState::default()),
+        (
+            key("E_2", Sink::Reports),
+            SyncState { joined: 3, newest_completion: Some(NOW), ..each().remove(1).1 },
+        ),
+        (key("E_2", Sink::Warehouse), each().remove(2).1),
+        (key("E_3", Sink::Reports), ended(RunResult::Finished, 26 * 60 * MINUTE)),
+        (key("E_3", Sink::Warehouse), SyncState::default()),
     ];
-    stored.extend(["no", "where"].map(|session| (key(session, REPORTS), SyncState::default())));
+    stored.extend(["no", "where"].map(|session| (key(session, Sink::Reports), SyncState::default())));
     let sessions = ["E_1", "E_2", "E_3", "where", "no", "no"];
     insta::assert_snapshot!(shown(stored.clone(), &sessions));
     assert_eq!(overview(stored, &sessions).unknown, ["no", "where"]);
@@ -150,9 +151,9 @@ fn nothing_that_a_test_is_called_breaks_the_table() {
     let mut noisy = parked(hostile);
     noisy.last.error = Some(format!("{} is no test: {hostile}", "endless ".repeat(100)));
     let stored = vec![
-        (key(hostile, REPORTS), noisy),
-        (key(&"long".repeat(200), WAREHOUSE), parked(&"name ".repeat(100))),
-        (key("wide", REPORTS), parked("भौतिकी — 物理の試験 — Physik für alle Klassen, zweite Hälfte")),
+        (key(hostile, Sink::Reports), noisy),
+        (key(&"long".repeat(200), Sink::Warehouse), parked(&"name ".repeat(100))),
+        (key("wide", Sink::Reports), parked("भौतिकी — 物理の試験 — Physik für alle Klassen, zweite Hälfte")),
     ];
     for width in [82, 120, 200] {
         let table = shown_on(stored.clone(), &[], Canvas { width, ..PLAIN });
@@ -173,7 +174,7 @@ fn of_thousands_the_worst_are_shown_and_the_rest_is_counted() {
             } else {
                 ended(RunResult::Failed, number * SECOND)
             };
-            (key(&format!("T_{number:04}"), REPORTS), state)
+            (key(&format!("T_{number:04}"), Sink::Reports), state)
         })
         .collect();
     let table = shown(stored.clone(), &["--limit", "3"]);
@@ -208,6 +209,6 @@ fn colours_say_what_is_bad() {
 #[test]
 fn where_nothing_was_asked_for_the_next_step_is_told() {
     insta::assert_snapshot!(shown(Vec::new(), &[]), @"no test was ever synced here: `quiz-etl sync SESSION` asks for one");
-    let synced = vec![(key("A", REPORTS), ended(RunResult::Finished, MINUTE))];
+    let synced = vec![(key("A", Sink::Reports), ended(RunResult::Finished, MINUTE))];
     insta::assert_snapshot!(shown(synced, &[]), @"1 test, each sink counted by itself: 1 synced");
 }

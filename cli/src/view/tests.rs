@@ -5,6 +5,7 @@ use quiz_domain::reports::{ReportTable, Stamp, items};
 use quiz_domain::{ProblemKind, Problems, Test};
 use serde_json::{Value, json};
 
+use quiz_events::Sink;
 use quiz_pipeline::SyncOutcome;
 
 use super::{outcome, report, top_ranks};
@@ -83,7 +84,7 @@ fn synced() -> SyncOutcome {
         problems.add(ProblemKind::AnswersMissing, "session document x answers 1 of 4 questions");
     }
     SyncOutcome {
-        sink: "reports",
+        sink: Sink::Reports,
         session_id: "SAPA_5020a0d0f1e2d3c4b5000001".into(),
         quiz_id: "5020a0d0f1e2d3c4b5000001".into(),
         test_name: "SAPA Ability Test, August 2012".into(),

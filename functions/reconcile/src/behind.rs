@@ -8,7 +8,7 @@
 use std::collections::{BTreeMap, HashMap};
 use std::time::Duration;
 
-use quiz_events::BehindBecause;
+use quiz_events::{BehindBecause, Sink};
 use quiz_pipeline::Dependency;
 use quiz_sync_state::{Rules, Standing, StateKey, SyncState, millis};
 
@@ -32,7 +32,7 @@ pub struct Facts<'a> {
     /// Whether MongoDB has answered in this pass.
     pub is_mongodb_up: bool,
     /// The sinks that there are.
-    pub sinks: &'a [String],
+    pub sinks: &'a [Sink],
     pub now: i64,
     /// How long a request is left to the queue's own retries.
     pub grace: Duration,
@@ -104,11 +104,11 @@ fn test(session_id: &str, states: &[&(StateKey, SyncState)], facts: &Facts<'_>) 
     // where the sinks disagree, the newest request is right
     let quiz_id = &known.max_by_key(|state| state.requested_through)?.quiz_id;
     let answered = facts.answered.get(quiz_id).copied();
-    let mut sinks: Vec<&String> = facts.sinks.iter().collect();
+    let mut sinks = facts.sinks.to_vec();
     sinks.sort();
-    let need_of = |sink: &String| {
-        let state = states.iter().find(|(key, _)| key.sink == *sink).map(|(_, state)| state.clone());
-        let key = StateKey { session_id: session_id.to_owned(), sink: sink.clone() };
+    let need_of = |sink: Sink| {
+        let state = states.iter().find(|(key, _)| key.sink == sink).map(|(_, state)| state.clone());
+        let key = StateKey { session_id: session_id.to_owned(), sink };
         need(key, state.unwrap_or_default(), answered, facts)
     };
     let mut needs: Vec<Need> = sinks.into_iter().filter_map(need_of).collect();
@@ -143,8 +143,8 @@ fn need(key: StateKey, seen: SyncState, answered: Option<i64>, facts: &Facts<'_>
         return None;
     }
     let (standing, stands_since) = seen.standing(now, &rules);
-    let outage = parked_by(&key.sink, &seen, standing);
-    let has_recovered = outage.is_some_and(|dependency| works(dependency, &key.sink, stands_since, facts));
+    let outage = parked_by(key.sink, &seen, standing);
+    let has_recovered = outage.is_some_and(|dependency| works(dependency, key.sink, stands_since, facts));
     let parked_wait = if has_recovered { 0 } else { grace.saturating_mul(PARKED) };
     let (because, since, wait) = match (standing, answered) {
         (Standing::Parked, _) => (BehindBecause::Parked, stands_since, parked_wait),
@@ -163,7 +163,7 @@ fn need(key: StateKey, seen: SyncState, answered: Option<i64>, facts: &Facts<'_>
 
 /// The dependency whose outage has parked the test session's messages; `None` where it was requested again since: that
 /// request's message is in the queue.
-fn parked_by(sink: &str, seen: &SyncState, standing: Standing) -> Option<Dependency> {
+fn parked_by(sink: Sink, seen: &SyncState, standing: Standing) -> Option<Dependency> {
     let failing = seen.failing.as_ref().filter(|_| standing == Standing::Parked)?;
     let parked_at = seen.last.finished_at;
     let is_requested = seen.asked_again.is_some_and(|it| it.at >= parked_at);
@@ -171,7 +171,7 @@ fn parked_by(sink: &str, seen: &SyncState, standing: Standing) -> Option<Depende
 }
 
 /// Whether the dependency is seen to work since that failure of a sync into `sink`.
-fn works(dependency: Dependency, sink: &str, failed_at: i64, facts: &Facts<'_>) -> bool {
+fn works(dependency: Dependency, sink: Sink, failed_at: i64, facts: &Facts<'_>) -> bool {
     match dependency {
         Dependency::MongoDb => facts.is_mongodb_up,
         // the states are in it

@@ -7,7 +7,7 @@
 use std::collections::BTreeSet;
 
 use jiff::Timestamp;
-use quiz_events::{Outage, OutageOver};
+use quiz_events::{Outage, OutageOver, Sink};
 use quiz_pipeline::Dependency;
 use quiz_sync_state::{Failing, Recovered, Rules, RunResult, StateKey, SyncState};
 
@@ -70,7 +70,7 @@ fn late(states: &[(StateKey, SyncState)], dependency: Dependency, now: i64) -> V
 fn failing<'a>(key: &StateKey, state: &'a SyncState) -> Option<(Dependency, &'a Failing)> {
     let has_failed = matches!(state.last.result, Some(RunResult::Failed | RunResult::Parked));
     let failing = state.failing.as_ref().filter(|_| has_failed)?;
-    Some((Dependency::of_failure(&key.sink, &failing.code)?, failing))
+    Some((Dependency::of_failure(key.sink, &failing.code)?, failing))
 }
 
 /// Whether another try is to come: reconcile requests what is not synced, and else the messages of a lately failed try
@@ -94,8 +94,8 @@ fn open(
         return None;
     }
     let newest = late.iter().max_by_key(|it| it.state.last.finished_at)?;
-    let sinks: BTreeSet<&str> = late.iter().map(|it| it.key.sink.as_str()).collect();
-    let of_sinks = states.iter().filter(|(key, _)| sinks.contains(key.sink.as_str()));
+    let sinks: BTreeSet<Sink> = late.iter().map(|it| it.key.sink).collect();
+    let of_sinks = states.iter().filter(|(key, _)| sinks.contains(&key.sink));
     let worked_at = of_sinks.filter_map(|(_, state)| state.worked_at()).max();
     // a test session that has failed for long, for a cause of its own, does not say when the others began to
     let begun = late.iter().map(|it| it.failing.since).filter(|since| Some(*since) >= worked_at).min();
@@ -106,7 +106,7 @@ fn open(
         since: time(begun.unwrap_or(oldest)),
         waiting,
         parked,
-        sinks: sinks.into_iter().map(str::to_owned).collect(),
+        sinks: sinks.into_iter().collect(),
         error_code: newest.failing.code.clone(),
         error: newest.state.last.error.iter().flat_map(|error| error.chars()).take(LONGEST_ERROR).collect(),
         failed_at: time(newest.state.last.finished_at),
@@ -124,19 +124,19 @@ fn sessions(late: &[Late<'_>], stands: impl Fn(RunResult) -> bool) -> u64 {
 fn over(states: &[(StateKey, SyncState)], dependency: Dependency, now: i64) -> Option<OutageOver> {
     let recovered = states.iter().filter_map(|(key, state)| Some((key, state.recovered.as_ref()?)));
     let mut recovered: Vec<_> = recovered
-        .filter(|(key, it)| Dependency::of_failure(&key.sink, &it.code) == Some(dependency))
+        .filter(|(key, it)| Dependency::of_failure(key.sink, &it.code) == Some(dependency))
         .filter(|(_, it)| now < it.at.saturating_add(RECOVERED_MS))
         .collect();
     recovered.sort_by_key(|(_, it)| std::cmp::Reverse(it.at));
     let (keys, since, until) = newest_outage(&recovered)?;
     let synced: BTreeSet<&str> = keys.iter().map(|key| key.session_id.as_str()).collect();
-    let sinks: BTreeSet<&str> = keys.iter().map(|key| key.sink.as_str()).collect();
+    let sinks: BTreeSet<Sink> = keys.iter().map(|key| key.sink).collect();
     Some(OutageOver {
         dependency: dependency.name().to_owned(),
         since: time(since),
         until: time(until),
         synced: count(synced.len()),
-        sinks: sinks.into_iter().map(str::to_owned).collect(),
+        sinks: sinks.into_iter().collect(),
     })
 }
 

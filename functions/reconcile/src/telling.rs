@@ -44,7 +44,7 @@ fn sink(need: &Need) -> BehindSink {
     let error = need.seen.last.error.as_ref().map(|error| error.chars().take(LONGEST_ERROR).collect());
     let synced = Some(need.seen.synced_through).filter(|at| *at > 0);
     BehindSink {
-        sink: need.key.sink.clone(),
+        sink: need.key.sink,
         because: need.because,
         since: Timestamp::from_millisecond(need.since).unwrap_or_default(),
         synced_through: synced.and_then(|at| Timestamp::from_millisecond(at).ok()),

@@ -14,7 +14,7 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use quiz_domain::reports::{ReportFormats, ReportTable};
-use quiz_events::{Backoff, ParkCause, QueueMessage, SessionTarget};
+use quiz_events::{Backoff, ParkCause, QueueMessage, SessionTarget, Sink};
 use quiz_lambda::sqs::{self, SqsHandler};
 use quiz_local::{DumpSource, MemoryQueue, QueueSettings, SqliteStore, drive};
 use quiz_pipeline::batch::{BatchHandler, BatchLimits};
@@ -57,7 +57,7 @@ impl Embedded {
         let outcomes = Arc::new(Outcomes::default());
         let rules = Rules::embedded();
         let batches = BatchHandler {
-            coordinator: Coordinator::new(store.clone(), clock.clone(), "reports", rules),
+            coordinator: Coordinator::new(store.clone(), clock.clone(), Sink::Reports, rules),
             sync: Arc::new(Engine::new(source, sink, clock.clone(), excluded)),
             listener: outcomes.clone(),
             clock: clock.clone(),

@@ -64,7 +64,7 @@ fn bar(backfill: &Backfill) -> Option<String> {
 }
 
 fn failure(failure: &BackfillFailure) -> (String, String, bool) {
-    let name = format!("{} {}", plain(&failure.sink, 40), plain(&failure.session_id, SESSION));
+    let name = format!("{} {}", failure.sink, plain(&failure.session_id, SESSION));
     (name, plain(&failure.error, CAUSE), false)
 }
 

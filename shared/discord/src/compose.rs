@@ -92,7 +92,7 @@ fn of_parked(notice: &Notice, parked: &MessagesParked) -> Card {
     let messages = counted(parked.messages, "message");
     Card {
         outcome: Outcome::Odd,
-        title: format!("{messages} parked by {}", plain(&parked.sink, 40)),
+        title: format!("{messages} parked by {}", parked.sink),
         description: format!(
             "{}\nThe dead-letter queue has them, with the cause ({}) {}. They can never succeed as they are: mend \
              the sender, or publish them anew.",
@@ -139,7 +139,7 @@ fn of_failed(notice: &Notice, failed: &SyncFailed) -> Card {
     let names: Vec<String> = failed.session_ids.iter().take(20).map(|it| plain(it, 80)).collect();
     Card {
         outcome: Outcome::Bad,
-        title: format!("{} FAILED for {tests}", plain(&failed.sink, 40)),
+        title: format!("{} FAILED for {tests}", failed.sink),
         description: format!(
             "{}\n{} in the dead-letter queue ({}) {}\nMend the cause, then replay the dead-letter queue.\n{}",
             plain(&failed.error, 900),

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use quiz_events::{Notice, Outage, OutageOver};
+use quiz_events::{Notice, Outage, OutageOver, Sink};
 
 use crate::card::{Card, Outcome};
 use crate::senders::Senders;
@@ -75,9 +75,8 @@ fn are(number: u64) -> &'static str {
     if number == 1 { "is" } else { "are" }
 }
 
-fn late(sinks: &[String]) -> &'static str {
-    let has = |name: &str| sinks.iter().any(|sink| sink == name);
-    match (has("reports"), has("warehouse")) {
+fn late(sinks: &[Sink]) -> &'static str {
+    match (sinks.contains(&Sink::Reports), sinks.contains(&Sink::Warehouse)) {
         (true, false) => "The reports",
         (false, true) => "The rows in BigQuery",
         _ => "The reports and the rows in BigQuery",

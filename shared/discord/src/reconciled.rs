@@ -77,7 +77,7 @@ fn sink(sink: &BehindSink) -> String {
         BehindBecause::Parked => format!("in the dead-letter queue, failed {since}{error}"),
     };
     let times = if sink.times > 1 { format!(" (asked {} times)", sink.times) } else { String::new() };
-    format!("**{}**: {why}{times}", plain(&sink.sink, 40))
+    format!("**{}**: {why}{times}", sink.sink)
 }
 
 /// What an operator does where asking does not help.

@@ -13,14 +13,14 @@ const LONGEST: usize = 200;
 
 /// The senders of a card's notices, by their commits.
 #[derive(Clone, Debug, Default)]
-pub struct Senders(BTreeMap<Option<String>, BTreeSet<String>>);
+pub struct Senders(BTreeMap<Option<String>, BTreeSet<&'static str>>);
 
 impl Senders {
     pub fn of<'a>(notices: impl IntoIterator<Item = &'a Notice>) -> Self {
         let mut senders = Self::default();
         for notice in notices {
             let commit = notice.commit.as_deref().map(|it| bare(it, COMMIT));
-            senders.0.entry(commit).or_default().insert(bare(notice.kind.sender(), 40));
+            senders.0.entry(commit).or_default().insert(notice.kind.sender());
         }
         senders
     }
@@ -34,8 +34,8 @@ impl Senders {
     /// `reports and warehouse, commit 0123456789ab`; nothing where no commit is known.
     pub fn footer(&self) -> Option<String> {
         self.0.keys().any(Option::is_some).then(|| {
-            let part = |(commit, names): (&Option<String>, &BTreeSet<String>)| {
-                let names: Vec<&str> = names.iter().map(String::as_str).collect();
+            let part = |(commit, names): (&Option<String>, &BTreeSet<&str>)| {
+                let names: Vec<&str> = names.iter().copied().collect();
                 format!("{}, commit {}", names.join(" and "), commit.as_deref().unwrap_or("unknown"))
             };
             shorten(&self.0.iter().map(part).collect::<Vec<_>>().join(" · "), LONGEST)
@@ -51,13 +51,12 @@ fn bare(text: &str, limit: usize) -> String {
 #[cfg(test)]
 mod tests {
     use jiff::Timestamp;
-    use quiz_events::{Backfill, MessagesParked, Notice, NoticeKind};
+    use quiz_events::{Backfill, MessagesParked, Notice, NoticeKind, Sink};
 
     use super::Senders;
 
-    fn parked(sink: &str, commit: Option<&str>) -> Notice {
-        let kind =
-            NoticeKind::MessagesParked(MessagesParked { sink: sink.into(), ..MessagesParked::default() });
+    fn parked(sink: Sink, commit: Option<&str>) -> Notice {
+        let kind = NoticeKind::MessagesParked(MessagesParked { sink, ..MessagesParked::default() });
         Notice { commit: commit.map(str::to_owned), ..Notice::new("n", Timestamp::UNIX_EPOCH, kind) }
     }
 
@@ -68,22 +67,22 @@ mod tests {
     #[test]
     fn each_commit_is_told_once_with_those_that_run_it() {
         let (old, new) = (Some("0123456789abcdef"), Some("fedcba9876543210"));
-        let both = [parked("warehouse", old), parked("reports", old), parked("reports", old)];
+        let both = [parked(Sink::Warehouse, old), parked(Sink::Reports, old), parked(Sink::Reports, old)];
         assert_eq!(footer(&both).unwrap(), "reports and warehouse, commit 0123456789ab");
-        let two = [parked("warehouse", old), parked("reports", new)];
+        let two = [parked(Sink::Warehouse, old), parked(Sink::Reports, new)];
         assert_eq!(footer(&two).unwrap(), "warehouse, commit 0123456789ab · reports, commit fedcba987654");
-        let one = [parked("warehouse", old), parked("reports", None)];
+        let one = [parked(Sink::Warehouse, old), parked(Sink::Reports, None)];
         assert_eq!(footer(&one).unwrap(), "reports, commit unknown · warehouse, commit 0123456789ab");
-        assert_eq!(footer(&[parked("reports", None)]), None);
+        assert_eq!(footer(&[parked(Sink::Reports, None)]), None);
     }
 
     #[test]
-    fn the_command_is_named_as_such_and_a_name_from_outside_stays_short() {
+    fn command_is_a_sender_and_commits_from_outside_stay_short() {
         let kind = NoticeKind::BackfillStarted(Backfill::default());
         let notice = Notice { commit: Some("4f0c".into()), ..Notice::new("n", Timestamp::UNIX_EPOCH, kind) };
         assert_eq!(footer(&[notice]).unwrap(), "quiz-etl, commit 4f0c");
-        let odd: Vec<Notice> =
-            (0..50).map(|at| parked(&format!("{at}\n").repeat(90), Some(&at.to_string()))).collect();
+        let commit = |number: u32| format!("{number}\n").repeat(90);
+        let odd: Vec<Notice> = (0..50).map(|number| parked(Sink::Reports, Some(&commit(number)))).collect();
         let shown = footer(&odd).unwrap();
         assert!(shown.chars().count() <= 200 && !shown.contains('\n'), "{shown}");
     }

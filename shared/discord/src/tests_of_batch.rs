@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use quiz_chart::{Bar, Distribution};
-use quiz_events::{Notice, NoticeKind, SyncFailed, SyncFinished};
+use quiz_events::{Notice, NoticeKind, Sink, SyncFailed, SyncFinished};
 
 use crate::card::{Card, Outcome};
 use crate::post::Picture;
@@ -94,7 +94,7 @@ impl<'a> OfTest<'a> {
         };
         let sinks: Vec<&str> = self.finished.iter().map(|(_, it)| it.sink.as_str()).collect();
         let (name, takers) = (self.name(90), counted(takers, what));
-        format!("{} **{name}**: {takers}, {}", Outcome::Good.sign(), plain(&sinks.join(" and "), 40))
+        format!("{} **{name}**: {takers}, {}", Outcome::Good.sign(), sinks.join(" and "))
     }
 
     /// All of it. `number` tells its picture from the message's others.
@@ -115,14 +115,17 @@ impl<'a> OfTest<'a> {
         if !failed.is_empty() {
             what.push(format!("{} FAILED", failed.join(" and ")));
         }
-        let title = format!("{}: {}", self.name(NAME), plain(&what.join(", "), 70));
+        let title = format!("{}: {}", self.name(NAME), what.join(", "));
         let mut fields = Vec::new();
         if let Some((_, finished)) = self.finished.first() {
             fields.push(takers(finished));
             fields.extend(figures(finished).map(|figures| ("Marks".to_owned(), figures, true)));
         }
-        fields
-            .extend(self.finished.iter().map(|(notice, it)| (capital(&it.sink), written(notice, it), false)));
+        fields.extend(
+            self.finished
+                .iter()
+                .map(|(notice, it)| (capital(it.sink).to_owned(), written(notice, it), false)),
+        );
         fields.extend(self.failed.iter().map(|(notice, it)| failure(notice, it)));
         fields.extend(self.problems());
         Card {
@@ -199,7 +202,10 @@ fn figures(finished: &SyncFinished) -> Option<String> {
 }
 
 fn written(notice: &Notice, finished: &SyncFinished) -> String {
-    let what = if finished.sink == "warehouse" { "row" } else { "item" };
+    let what = match finished.sink {
+        Sink::Reports => "item",
+        Sink::Warehouse => "row",
+    };
     let mut parts = match (finished.rows_written, finished.unchanged) {
         (written, 0) => vec![counted(written, what)],
         (0, all) => vec![format!("nothing new, {} unchanged", counted(all, what))],
@@ -225,11 +231,12 @@ fn failure(notice: &Notice, failed: &SyncFailed) -> (String, String, bool) {
         "{error}\n{messages} in the dead-letter queue ({code}) {}\nMend the cause, then replay the dead-letter queue.",
         ago(notice.at)
     );
-    (format!("{} failed", capital(&failed.sink)), value, false)
+    (format!("{} failed", capital(failed.sink)), value, false)
 }
 
-fn capital(text: &str) -> String {
-    let text = plain(text, 40);
-    let mut letters = text.chars();
-    letters.next().map(|first| first.to_uppercase().chain(letters).collect()).unwrap_or_default()
+fn capital(sink: Sink) -> &'static str {
+    match sink {
+        Sink::Reports => "Reports",
+        Sink::Warehouse => "Warehouse",
+    }
 }

@@ -1,4 +1,4 @@
-use std::collections::HashMap;
+use std::collections::{BTreeSet, HashMap};
 use std::time::Duration;
 
 use async_trait::async_trait;
@@ -7,7 +7,7 @@ use aws_sdk_dynamodb::config::timeout::TimeoutConfig;
 use aws_sdk_dynamodb::error::{ProvideErrorMetadata, SdkError};
 use aws_sdk_dynamodb::operation::put_item::PutItemError;
 use aws_sdk_dynamodb::types::{AttributeValue, KeysAndAttributes};
-use quiz_events::{Cause, with_causes};
+use quiz_events::{Cause, Sink, with_causes};
 use quiz_sync_state::{Record, StateError, StateKey, SyncState, SyncStates};
 use serde_dynamo::aws_sdk_dynamodb_1::{from_item, to_item};
 
@@ -21,6 +21,9 @@ const KEYS: usize = 100;
 const ATTEMPTS: u32 = 8;
 /// … with this pause, doubled each time.
 const PAUSE: Duration = Duration::from_millis(50);
+
+/// Names a request for all states in its error.
+const EVERY: &str = "(all)";
 
 type Item = HashMap<String, AttributeValue>;
 
@@ -52,19 +55,19 @@ impl DynamoStates {
         Self { client: Client::from_conf(config), table }
     }
 
-    fn failed<E, R>(&self, action: &'static str, key: &StateKey, error: &SdkError<E, R>) -> StateError
+    fn failed<E, R>(&self, action: &'static str, session_id: &str, error: &SdkError<E, R>) -> StateError
     where
         E: ProvideErrorMetadata + std::error::Error + 'static,
         R: std::fmt::Debug,
     {
         let code = error.as_service_error().and_then(ProvideErrorMetadata::code).unwrap_or_default();
         let text = format!("table {}: {}", self.table, with_causes(error));
-        told(action, key, text, REFUSED.contains(&code))
+        told(action, session_id, text, REFUSED.contains(&code))
     }
 }
 
-fn told(action: &'static str, key: &StateKey, text: String, refused: bool) -> StateError {
-    let (session_id, cause) = (key.session_id.clone(), Cause::from(text));
+fn told(action: &'static str, session_id: &str, text: String, refused: bool) -> StateError {
+    let (session_id, cause) = (session_id.to_owned(), Cause::from(text));
     if refused {
         StateError::Refused { action, session_id, cause }
     } else {
@@ -74,16 +77,18 @@ fn told(action: &'static str, key: &StateKey, text: String, refused: bool) -> St
 
 fn keys(key: &StateKey) -> Item {
     let text = |value: &str| AttributeValue::S(value.to_owned());
-    HashMap::from([("session_id".into(), text(&key.session_id)), ("sink".into(), text(&key.sink))])
+    HashMap::from([("session_id".into(), text(&key.session_id)), ("sink".into(), text(key.sink.as_str()))])
 }
 
-fn record(item: Item, key: &StateKey) -> Result<Record, StateError> {
-    from_item(item).map_err(|error| told(READ, key, format!("what is stored is no state: {error}"), true))
+fn record(item: Item, session_id: &str) -> Result<Record, StateError> {
+    from_item(item)
+        .map_err(|error| told(READ, session_id, format!("what is stored is no state: {error}"), true))
 }
 
-/// Names a request for many states in its error.
-fn several(what: &str) -> StateKey {
-    StateKey { session_id: what.to_owned(), sink: String::new() }
+/// The name of the item's sink, where this version does not know it.
+fn unknown_sink(item: &Item) -> Option<&String> {
+    let name = item.get("sink")?.as_s().ok()?;
+    name.parse::<Sink>().is_err().then_some(name)
 }
 
 #[async_trait]
@@ -91,15 +96,16 @@ impl SyncStates for DynamoStates {
     async fn get(&self, key: &StateKey) -> Result<SyncState, StateError> {
         let keys = keys(key);
         let get = self.client.get_item().table_name(&self.table).set_key(Some(keys)).consistent_read(true);
-        let answer = get.send().await.map_err(|error| self.failed(READ, key, &error))?;
+        let answer = get.send().await.map_err(|error| self.failed(READ, &key.session_id, &error))?;
         let Some(item) = answer.item else { return Ok(SyncState::default()) };
-        Ok(record(item, key)?.into_state())
+        Ok(record(item, &key.session_id)?.into_state())
     }
 
     async fn swap(&self, key: &StateKey, seen: &SyncState, next: &SyncState) -> Result<bool, StateError> {
         let next = SyncState { revision: seen.revision.saturating_add(1), ..next.clone() };
-        let item = to_item(Record::new(key, next))
-            .map_err(|error| told(STORE, key, format!("no item can be made of it: {error}"), true))?;
+        let item = to_item(Record::new(key, next)).map_err(|error| {
+            told(STORE, &key.session_id, format!("no item can be made of it: {error}"), true)
+        })?;
         let put = self.client.put_item().table_name(&self.table).set_item(Some(item));
         let put = if seen.revision == 0 {
             put.condition_expression("attribute_not_exists(session_id)")
@@ -114,7 +120,7 @@ impl SyncStates for DynamoStates {
                 if refused.is_some_and(PutItemError::is_conditional_check_failed_exception) {
                     return Ok(false);
                 }
-                Err(self.failed(STORE, key, &error))
+                Err(self.failed(STORE, &key.session_id, &error))
             }
         }
     }
@@ -122,15 +128,15 @@ impl SyncStates for DynamoStates {
     async fn get_many(&self, wanted: &[StateKey]) -> Result<Vec<SyncState>, StateError> {
         let mut found: HashMap<StateKey, SyncState> = HashMap::new();
         for chunk in wanted.chunks(KEYS) {
-            let of_request = several(chunk.first().map_or("", |key| &key.session_id));
+            let first = chunk.first().map_or("", |key| &key.session_id);
             let mut left: Vec<Item> = chunk.iter().map(keys).collect();
             for attempt in 0..ATTEMPTS {
                 let request = KeysAndAttributes::builder().set_keys(Some(left)).consistent_read(true).build();
-                let request = request.map_err(|error| told(READ, &of_request, error.to_string(), true))?;
+                let request = request.map_err(|error| told(READ, first, error.to_string(), true))?;
                 let answer = self.client.batch_get_item().request_items(&self.table, request).send().await;
-                let answer = answer.map_err(|error| self.failed(READ, &of_request, &error))?;
+                let answer = answer.map_err(|error| self.failed(READ, first, &error))?;
                 for item in answer.responses.into_iter().flatten().flat_map(|(_, items)| items) {
-                    found.extend([record(item, &of_request)?.into_keyed()]);
+                    found.extend([record(item, first)?.into_keyed()]);
                 }
                 left = answer.unprocessed_keys.into_iter().flatten().flat_map(|(_, it)| it.keys).collect();
                 if left.is_empty() {
@@ -140,19 +146,24 @@ impl SyncStates for DynamoStates {
             }
             if !left.is_empty() {
                 let text = format!("table {} did not give {} of them", self.table, left.len());
-                return Err(told(READ, &of_request, text, false));
+                return Err(told(READ, first, text, false));
             }
         }
         Ok(wanted.iter().map(|key| found.get(key).cloned().unwrap_or_default()).collect())
     }
 
     async fn all(&self) -> Result<Vec<(StateKey, SyncState)>, StateError> {
-        let every = several("(all)");
         let mut items = self.client.scan().table_name(&self.table).into_paginator().items().send();
-        let mut states = Vec::new();
+        let (mut states, mut unknown) = (Vec::new(), BTreeSet::new());
         while let Some(item) = items.next().await {
-            let item = item.map_err(|error| self.failed(READ, &every, &error))?;
-            states.push(record(item, &every)?.into_keyed());
+            let item = item.map_err(|error| self.failed(READ, EVERY, &error))?;
+            match unknown_sink(&item) {
+                Some(sink) => unknown.extend([sink.clone()]),
+                None => states.push(record(item, EVERY)?.into_keyed()),
+            }
+        }
+        if !unknown.is_empty() {
+            tracing::warn!(table = self.table, sinks = ?unknown, "sync states of unknown sinks skipped");
         }
         states.sort_by(|(a, _), (b, _)| a.cmp(b));
         Ok(states)

@@ -22,6 +22,7 @@ mod renewable;
 mod request_topic;
 mod session_clock;
 mod session_id;
+mod sink;
 
 pub use backoff::{Backoff, MOST_RECEIVES};
 pub use card_update::{CardUpdate, Moment};
@@ -43,3 +44,4 @@ pub use renewable::{Connector, Renewable};
 pub use request_topic::{PublishError, REQUESTS_AT_ONCE, RequestTopic};
 pub use session_clock::SessionClock;
 pub use session_id::{SessionTarget, quiz_id_of};
+pub use sink::{Sink, UnknownSink};

@@ -4,6 +4,7 @@ use serde::{Deserialize, Serialize};
 use crate::card_update::CardUpdate;
 use crate::outage::{Outage, OutageOver};
 use crate::reconciled::{SyncsRequested, UnknownTest};
+use crate::sink::{Sink, of_known_sinks};
 
 /// What the ops team is told, as it goes over the topic `sync-notices`.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -92,11 +93,11 @@ impl NoticeKind {
 
     /// Who sends it: a sink's function goes by the sink.
     #[must_use]
-    pub fn sender(&self) -> &str {
+    pub fn sender(&self) -> &'static str {
         match self {
-            Self::SyncFinished(it) => &it.sink,
-            Self::SyncFailed(it) => &it.sink,
-            Self::MessagesParked(it) => &it.sink,
+            Self::SyncFinished(it) => it.sink.as_str(),
+            Self::SyncFailed(it) => it.sink.as_str(),
+            Self::MessagesParked(it) => it.sink.as_str(),
             Self::MessagesDropped(_) | Self::BackfillStarted(_) | Self::BackfillFinished(_) => "quiz-etl",
             Self::SyncsRequested(_) | Self::TestUnknown(_) | Self::OutageOpen(_) | Self::OutageOver(_) => {
                 "reconcile"
@@ -108,8 +109,7 @@ impl NoticeKind {
 /// A test's result is written to a sink.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct SyncFinished {
-    /// `reports` or `warehouse`.
-    pub sink: String,
+    pub sink: Sink,
     pub session_id: String,
     pub quiz_id: String,
     pub test_name: String,
@@ -170,7 +170,7 @@ pub struct NoticeProblem {
 
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct SyncFailed {
-    pub sink: String,
+    pub sink: Sink,
     /// The tests that the messages ask for.
     pub session_ids: Vec<String>,
     pub error_code: String,
@@ -181,7 +181,7 @@ pub struct SyncFailed {
 
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct MessagesParked {
-    pub sink: String,
+    pub sink: Sink,
     pub error_code: String,
     pub error: String,
     pub messages: u64,
@@ -219,8 +219,8 @@ pub struct Backfill {
     pub reason: Option<String>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub started_at: Option<Timestamp>,
-    /// Those that are given up, with their causes, as far as the sender lists them.
-    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    /// Those that are given up, with their causes, as far as the sender lists them and this version knows their sinks.
+    #[serde(default, skip_serializing_if = "Vec::is_empty", deserialize_with = "of_known_sinks")]
     pub failures: Vec<BackfillFailure>,
 }
 
@@ -228,14 +228,14 @@ pub struct Backfill {
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct BackfillFailure {
     pub session_id: String,
-    /// `reports` or `warehouse`.
-    pub sink: String,
+    pub sink: Sink,
     pub error: String,
 }
 
 #[cfg(test)]
 mod tests {
     use super::{Backfill, BackfillFailure, MessagesDropped, Notice, NoticeKind};
+    use crate::Sink;
 
     #[test]
     fn a_backfill_of_few_fields_is_read_and_one_of_all_comes_back() {
@@ -245,7 +245,7 @@ mod tests {
         let backfill = Backfill { backfill_id: "b".into(), tests: 3, done: 1, ..Backfill::default() };
         assert_eq!(notice.kind, NoticeKind::BackfillStarted(backfill.clone()));
         let failure =
-            BackfillFailure { session_id: "s".into(), sink: "reports".into(), error: "no answer".into() };
+            BackfillFailure { session_id: "s".into(), sink: Sink::Reports, error: "no answer".into() };
         notice.kind =
             NoticeKind::BackfillFinished(Backfill { retrying: 2, failures: vec![failure], ..backfill });
         let text = serde_json::to_string(&notice).unwrap();

@@ -121,7 +121,7 @@ mod tests {
     use jiff::Timestamp;
 
     use super::NoticeMessage;
-    use crate::{MessagesParked, Notice, NoticeKind, QueueMessage};
+    use crate::{MessagesParked, Notice, NoticeKind, QueueMessage, Sink};
 
     fn message(body: &str) -> QueueMessage {
         QueueMessage { message_id: "m".into(), body: body.to_owned(), ..QueueMessage::default() }
@@ -154,6 +154,57 @@ mod tests {
         let NoticeMessage::Alarm(alarm) = enveloped(text, "ALARM").notice() else { panic!("no alarm") };
         assert_eq!((&*alarm.id, &*alarm.name, &*alarm.state), ("sns-1", "dlq-not-empty", "ALARM"));
         assert_eq!(alarm.at.map(|at| at.to_string()), Some("2026-11-21T08:36:04.123Z".into()));
+    }
+
+    #[test]
+    fn notice_of_an_unknown_sink_is_shown_as_it_is() {
+        let parked = |sink: &str| {
+            let text = r#"{"id":"n","at":"2026-11-21T08:36:04Z","type":"messages.parked","error_code":"c","error":"e"}"#;
+            let text = text.replace('}', &format!(r#","messages":2,"sink":"{sink}"}}"#));
+            enveloped(&text, "").notice()
+        };
+        assert!(matches!(parked("reports"), NoticeMessage::Notice(_)));
+        let NoticeMessage::Other(other) = parked("postgres") else { panic!("not other") };
+        assert!(other.text.contains("sink: postgres\ntype: messages.parked"), "{}", other.text);
+    }
+
+    #[test]
+    fn list_loses_only_its_entries_of_unknown_sinks() {
+        let sinks = |kind: &str, of_kind: &str| {
+            let text = format!(r#"{{"id":"n","at":"2026-11-21T08:36:04Z","type":"{kind}",{of_kind}}}"#);
+            match message(&text).notice() {
+                NoticeMessage::Notice(notice) => match notice.kind {
+                    NoticeKind::BackfillFinished(it) => it.failures.iter().map(|it| it.sink).collect(),
+                    NoticeKind::SyncsRequested(it) => it.tests[0].sinks.iter().map(|it| it.sink).collect(),
+                    NoticeKind::OutageOpen(it) => it.sinks,
+                    NoticeKind::OutageOver(it) => it.sinks,
+                    other => panic!("{other:?}"),
+                },
+                other => panic!("{other:?}"),
+            }
+        };
+        let entries = |entry: &str| {
+            let of = ["postgres", "warehouse"].map(|sink| entry.replace("SINK", sink));
+            format!("[{}]", of.join(","))
+        };
+        let failures = entries(r#"{"session_id":"s","sink":"SINK","error":"e"}"#);
+        let failures = format!(r#""backfill_id":"b","tests":2,"done":0,"failed":2,"failures":{failures}"#);
+        let behind = entries(r#"{"sink":"SINK","because":"asked","since":"2026-11-21T08:36:04Z","times":1}"#);
+        let requested = format!(r#""count":1,"tests":[{{"session_id":"s","quiz_id":"q","sinks":{behind}}}]"#);
+        let late =
+            format!(r#""sinks":{},"dependency":"SQS","since":"2026-11-21T08:36:04Z""#, entries(r#""SINK""#));
+        let open = format!(
+            r#"{late},"waiting":1,"parked":0,"error_code":"c","error":"e","failed_at":"2026-11-21T08:36:04Z""#
+        );
+        let over = format!(r#"{late},"until":"2026-11-21T08:36:04Z","synced":1"#);
+        for (kind, of_kind) in [
+            ("backfill.finished", failures),
+            ("syncs.requested", requested),
+            ("outage.open", open),
+            ("outage.over", over),
+        ] {
+            assert_eq!(sinks(kind, &of_kind), [Sink::Warehouse], "{kind}");
+        }
     }
 
     #[test]

@@ -3,6 +3,8 @@
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
+use crate::sink::{Sink, of_known_sinks};
+
 /// Syncs fail because a service that they need is down. Sent by each pass of reconcile while that lasts; all notices of
 /// one outage are one Discord message.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -15,8 +17,9 @@ pub struct Outage {
     pub waiting: u64,
     /// Test sessions whose messages are parked in a dead-letter queue.
     pub parked: u64,
-    /// The sinks that are late: `reports`, `warehouse`.
-    pub sinks: Vec<String>,
+    /// The sinks that are late, as far as this version knows them.
+    #[serde(deserialize_with = "of_known_sinks")]
+    pub sinks: Vec<Sink>,
     /// Of the newest failure.
     pub error_code: String,
     pub error: String,
@@ -37,8 +40,9 @@ pub struct OutageOver {
     pub until: Timestamp,
     /// Test sessions that waited, and are synced.
     pub synced: u64,
-    /// The sinks that were late.
-    pub sinks: Vec<String>,
+    /// The sinks that were late, as far as this version knows them.
+    #[serde(deserialize_with = "of_known_sinks")]
+    pub sinks: Vec<Sink>,
 }
 
 #[cfg(test)]
@@ -46,7 +50,7 @@ mod tests {
     use jiff::Timestamp;
 
     use super::{Outage, OutageOver};
-    use crate::{Notice, NoticeKind};
+    use crate::{Notice, NoticeKind, Sink};
 
     const OPEN: &str = r#"{"id":"outage.open:MongoDB:5","at":"1970-01-01T00:20:00Z","type":"outage.open","dependency":"MongoDB","since":"1970-01-01T00:00:00Z","waiting":12,"parked":3,"sinks":["reports"],"error_code":"source_unavailable","error":"no route","failed_at":"1970-01-01T00:19:00Z"}"#;
     const OVER: &str = r#"{"id":"outage.over:MongoDB:5","at":"1970-01-01T00:20:00Z","type":"outage.over","dependency":"MongoDB","since":"1970-01-01T00:00:00Z","until":"1970-01-01T00:19:00Z","synced":15,"sinks":["reports"]}"#;
@@ -62,7 +66,7 @@ mod tests {
             since: at(0),
             waiting: 12,
             parked: 3,
-            sinks: vec!["reports".into()],
+            sinks: vec![Sink::Reports],
             error_code: "source_unavailable".into(),
             error: "no route".into(),
             failed_at: at(19),
@@ -73,7 +77,7 @@ mod tests {
             since: at(0),
             until: at(19),
             synced: 15,
-            sinks: vec!["reports".into()],
+            sinks: vec![Sink::Reports],
         };
         for (kind, text) in [(NoticeKind::OutageOpen(open), OPEN), (NoticeKind::OutageOver(over), OVER)] {
             let notice = Notice::new(format!("{}:MongoDB:5", kind.name()), at(20), kind);

@@ -3,6 +3,8 @@
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
+use crate::sink::{Sink, of_known_sinks};
+
 /// What one pass of the reconcile schedule has asked for.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct SyncsRequested {
@@ -21,14 +23,14 @@ pub struct RequestedTest {
     pub quiz_id: String,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub test_name: Option<String>,
-    /// The sinks that need it.
+    /// The sinks that need it, as far as this version knows them.
+    #[serde(deserialize_with = "of_known_sinks")]
     pub sinks: Vec<BehindSink>,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct BehindSink {
-    /// `reports` or `warehouse`.
-    pub sink: String,
+    pub sink: Sink,
     pub because: BehindBecause,
     /// When the newest answer was written, it was last asked for, or the last run failed.
     pub since: Timestamp,
@@ -71,12 +73,12 @@ mod tests {
     use jiff::Timestamp;
 
     use super::{BehindBecause, BehindSink, RequestedTest, SyncsRequested, UnknownTest};
-    use crate::{Notice, NoticeKind};
+    use crate::{Notice, NoticeKind, Sink};
 
     #[test]
     fn what_reconcile_tells_comes_back_as_it_was_sent() {
         let sink = BehindSink {
-            sink: "warehouse".into(),
+            sink: Sink::Warehouse,
             because: BehindBecause::Parked,
             since: Timestamp::UNIX_EPOCH,
             synced_through: None,

@@ -329,6 +329,7 @@ fn items<const N: usize>(
 
 #[cfg(test)]
 mod tests {
+    use quiz_events::Sink;
     use quiz_sync_state::{StateError, StateKey, SyncState, SyncStates};
 
     use super::SqliteStore;
@@ -342,7 +343,7 @@ mod tests {
         store.connection.lock().unwrap().pragma_update(None, "max_page_count", 1).unwrap();
         let mut refused = None;
         for number in 0..1_000 {
-            let key = StateKey { session_id: format!("session {number}"), sink: "reports".to_owned() };
+            let key = StateKey { session_id: format!("session {number}"), sink: Sink::Reports };
             if let Err(error) = store.swap(&key, &SyncState::default(), &SyncState::default()).await {
                 refused = Some(error);
                 break;

@@ -7,7 +7,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use jiff::Timestamp;
-use quiz_events::{QueueMessage, SourceQueue};
+use quiz_events::{QueueMessage, Sink, SourceQueue};
 use quiz_sync_state::{
     Admission, Ask, Ending, LastRun, Rules, RunFailure, StateError, StateKey, SyncState, SyncStates,
 };
@@ -35,7 +35,7 @@ const SOON_MS: i64 = 1_000;
 pub struct Coordinator {
     states: Arc<dyn SyncStates>,
     clock: Arc<dyn Clock>,
-    sink: &'static str,
+    sink: Sink,
     rules: Rules,
 }
 
@@ -105,18 +105,17 @@ enum Then {
 }
 
 impl Coordinator {
-    /// `sink` is `reports` or `warehouse`.
     #[must_use]
-    pub fn new(states: Arc<dyn SyncStates>, clock: Arc<dyn Clock>, sink: &'static str, rules: Rules) -> Self {
+    pub fn new(states: Arc<dyn SyncStates>, clock: Arc<dyn Clock>, sink: Sink, rules: Rules) -> Self {
         Self { states, clock, sink, rules }
     }
 
-    pub(crate) fn sink(&self) -> &'static str {
+    pub(crate) fn sink(&self) -> Sink {
         self.sink
     }
 
     fn key(&self, session_id: &str) -> StateKey {
-        StateKey { session_id: session_id.to_owned(), sink: self.sink.to_owned() }
+        StateKey { session_id: session_id.to_owned(), sink: self.sink }
     }
 
     fn now(&self) -> i64 {
@@ -211,7 +210,7 @@ impl Coordinator {
                     Then::Fail(error) => return Err(error),
                     Then::Run { progress } => {
                         if next.crashed_runs > 0 {
-                            let (crashed_runs, sink) = (next.crashed_runs, self.sink);
+                            let (crashed_runs, sink) = (next.crashed_runs, self.sink.as_str());
                             tracing::warn!(session_id, sink, crashed_runs, "run after crashed runs");
                         }
                         let parts = WrittenParts::from_progress(progress.as_deref());

@@ -1,4 +1,4 @@
-use quiz_sync_state::{REPORTS, WAREHOUSE};
+use quiz_events::Sink;
 
 use crate::error::FOLLOW_UP_NOT_SENT;
 
@@ -27,11 +27,11 @@ impl Dependency {
 
     /// The service that a sync into `sink` lacked, by the error code of its failure; `None` where the cause is another.
     #[must_use]
-    pub fn of_failure(sink: &str, error_code: &str) -> Option<Self> {
+    pub fn of_failure(sink: Sink, error_code: &str) -> Option<Self> {
         match (error_code, sink) {
             ("source_unavailable" | "source_refused", _) => Some(Self::MongoDb),
-            ("state_unavailable", _) | ("sink_failed", REPORTS) => Some(Self::DynamoDb),
-            ("sink_failed", WAREHOUSE) => Some(Self::BigQuery),
+            ("state_unavailable", _) | ("sink_failed", Sink::Reports) => Some(Self::DynamoDb),
+            ("sink_failed", Sink::Warehouse) => Some(Self::BigQuery),
             (FOLLOW_UP_NOT_SENT, _) => Some(Self::Sqs),
             _ => None,
         }
@@ -41,14 +41,14 @@ impl Dependency {
 #[cfg(test)]
 mod tests {
     use super::Dependency;
-    use quiz_sync_state::{REPORTS, WAREHOUSE};
+    use quiz_events::Sink;
 
     #[test]
     fn an_error_code_names_the_service_of_its_sink() {
         let of = Dependency::of_failure;
-        assert_eq!(of(WAREHOUSE, "source_unavailable"), Some(Dependency::MongoDb));
-        assert_eq!(of(REPORTS, "sink_failed"), Some(Dependency::DynamoDb));
-        assert_eq!(of(WAREHOUSE, "sink_failed"), Some(Dependency::BigQuery));
-        assert_eq!(of(REPORTS, "attempt_not_found"), None);
+        assert_eq!(of(Sink::Warehouse, "source_unavailable"), Some(Dependency::MongoDb));
+        assert_eq!(of(Sink::Reports, "sink_failed"), Some(Dependency::DynamoDb));
+        assert_eq!(of(Sink::Warehouse, "sink_failed"), Some(Dependency::BigQuery));
+        assert_eq!(of(Sink::Reports, "attempt_not_found"), None);
     }
 }

@@ -10,6 +10,7 @@ use async_trait::async_trait;
 use jiff::Timestamp;
 use quiz_domain::reports::Stamp;
 use quiz_domain::{AttemptHead, Problems, Test};
+use quiz_events::Sink;
 use reader::Reader;
 
 use crate::error::SyncError;
@@ -55,14 +56,14 @@ impl Engine {
 impl SessionSync for Engine {
     fn begin(&self) -> Result<Arc<dyn SyncBatch>, SyncError> {
         let sink = self.sink.begin()?;
-        Ok(Arc::new(Batch { reader: self.reader.clone(), sink, name: self.sink.name() }))
+        Ok(Arc::new(Batch { reader: self.reader.clone(), name: self.sink.sink(), sink }))
     }
 }
 
 struct Batch {
     reader: Reader,
     sink: Arc<dyn SinkBatch>,
-    name: &'static str,
+    name: Sink,
 }
 
 #[async_trait]

@@ -178,7 +178,7 @@ pub struct LogListener;
 impl Listener for LogListener {
     async fn finished(&self, outcome: &SyncOutcome) {
         tracing::info!(
-            sink = outcome.sink,
+            sink = outcome.sink.as_str(),
             session_id = outcome.session_id,
             quiz_id = outcome.quiz_id,
             takers = outcome.takers,

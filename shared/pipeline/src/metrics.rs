@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use async_trait::async_trait;
-use quiz_events::{ParkCause, QueueMessage, SessionTarget};
+use quiz_events::{ParkCause, QueueMessage, SessionTarget, Sink};
 
 use crate::listener::{Absorbed, Failure, Listener};
 use crate::outcome::SyncOutcome;
@@ -124,7 +124,7 @@ pub const METRICS: [Metric; 14] = [
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Dimension {
     /// `reports` or `warehouse`.
-    Sink(&'static str),
+    Sink(Sink),
     /// A function that has no sink, such as `reconcile`.
     Function(&'static str),
 }
@@ -134,7 +134,7 @@ impl Dimension {
     #[must_use]
     pub fn name_and_value(self) -> (&'static str, &'static str) {
         match self {
-            Self::Sink(sink) => ("Sink", sink),
+            Self::Sink(sink) => ("Sink", sink.as_str()),
             Self::Function(function) => ("Function", function),
         }
     }
@@ -147,14 +147,14 @@ pub trait Meter: Send + Sync {
 
 /// Measures what becomes of batches.
 pub struct MetricsListener {
-    sink: &'static str,
+    sink: Sink,
     meter: Arc<dyn Meter>,
 }
 
 impl MetricsListener {
     /// `sink` is `reports` or `warehouse`.
     #[must_use]
-    pub fn new(sink: &'static str, meter: Arc<dyn Meter>) -> Self {
+    pub fn new(sink: Sink, meter: Arc<dyn Meter>) -> Self {
         Self { sink, meter }
     }
 

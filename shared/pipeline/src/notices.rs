@@ -4,7 +4,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use async_trait::async_trait;
 use quiz_domain::{Histogram, Problem};
 use quiz_events::{
-    HistogramBin, MessagesParked, Notice, NoticeKind, NoticeProblem, Notices, ParkCause, QueueMessage,
+    HistogramBin, MessagesParked, Notice, NoticeKind, NoticeProblem, Notices, ParkCause, QueueMessage, Sink,
     SyncFailed, SyncFinished,
 };
 
@@ -22,7 +22,7 @@ const SESSIONS: usize = 100;
 /// Tells what became of a batch as notices. They are sent when the batch is settled:
 /// were the function killed before, its messages would come back, and with them the notices.
 pub struct NoticeListener {
-    sink: &'static str,
+    sink: Sink,
     notices: Arc<dyn Notices>,
     clock: Arc<dyn Clock>,
     /// Messages that are parked for want of a service are left to the card of its outage.
@@ -47,7 +47,7 @@ struct Parked {
 impl NoticeListener {
     /// `sink` is `reports` or `warehouse`.
     #[must_use]
-    pub fn new(sink: &'static str, notices: Arc<dyn Notices>, clock: Arc<dyn Clock>) -> Self {
+    pub fn new(sink: Sink, notices: Arc<dyn Notices>, clock: Arc<dyn Clock>) -> Self {
         Self { sink, notices, clock, leaves_out_outages: false, batch: Mutex::default() }
     }
 
@@ -112,8 +112,8 @@ impl Listener for NoticeListener {
 }
 
 /// A message that names tests has failed; one that names none can never succeed.
-fn of_parked(sink: &str, error_code: String, error: &str, parked: Parked) -> NoticeKind {
-    let (sink, error, messages) = (sink.to_owned(), cut(error), parked.messages);
+fn of_parked(sink: Sink, error_code: String, error: &str, parked: Parked) -> NoticeKind {
+    let (error, messages) = (cut(error), parked.messages);
     if parked.session_ids.is_empty() {
         NoticeKind::MessagesParked(MessagesParked { sink, error_code, error, messages })
     } else {
@@ -125,7 +125,7 @@ fn of_parked(sink: &str, error_code: String, error: &str, parked: Parked) -> Not
 fn finished(outcome: &SyncOutcome) -> SyncFinished {
     let number = |count: usize| u64::try_from(count).unwrap_or(u64::MAX);
     SyncFinished {
-        sink: outcome.sink.to_owned(),
+        sink: outcome.sink,
         session_id: outcome.session_id.clone(),
         quiz_id: outcome.quiz_id.clone(),
         test_name: cut(&outcome.test_name),

@@ -2,11 +2,12 @@ use std::time::Duration;
 
 use jiff::Timestamp;
 use quiz_domain::{CohortFigures, Histogram, Problems};
+use quiz_events::Sink;
 
 /// What one sync of one test did.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct SyncOutcome {
-    pub sink: &'static str,
+    pub sink: Sink,
     pub session_id: String,
     pub quiz_id: String,
     pub test_name: String,

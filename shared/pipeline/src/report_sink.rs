@@ -9,8 +9,7 @@ use async_trait::async_trait;
 use futures::StreamExt;
 use quiz_domain::reports::{self, ReportFormats, ReportItem, ReportTable, Stamp};
 use quiz_domain::{ProblemKind, Quiz, TakenAttempt, Test, TestSession};
-
-use quiz_sync_state::REPORTS;
+use quiz_events::Sink;
 use tokio::task::JoinError;
 
 use crate::ports::{PutOutcome, Refusal, ReportStore, StoredItems};
@@ -158,8 +157,8 @@ fn refused(table: ReportTable, refusal: &Refusal) -> String {
 }
 
 impl ResultSink for ReportSink {
-    fn name(&self) -> &'static str {
-        REPORTS
+    fn sink(&self) -> Sink {
+        Sink::Reports
     }
 
     fn begin(&self) -> Result<Arc<dyn SinkBatch>, SinkError> {

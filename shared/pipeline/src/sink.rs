@@ -3,7 +3,7 @@ use std::sync::Arc;
 use async_trait::async_trait;
 use quiz_domain::reports::Stamp;
 use quiz_domain::{Problems, Quiz, TakenAttempt, Test, TestSession};
-use quiz_events::Cause;
+use quiz_events::{Cause, Sink};
 use thiserror::Error;
 
 use crate::ports::{StoreError, WarehouseError};
@@ -50,8 +50,8 @@ pub struct SinkCounts {
 
 /// Makes tests' results what their sessions have, exactly.
 pub trait ResultSink: Send + Sync {
-    /// `reports` or `warehouse`.
-    fn name(&self) -> &'static str;
+    /// The sink that it writes.
+    fn sink(&self) -> Sink;
 
     /// Begins a batch of tests.
     ///

@@ -6,7 +6,7 @@ use quiz_domain::reports::Stamp;
 use quiz_domain::rows::{self, QuestionRows, RowBatch, WarehouseTable};
 use quiz_domain::{Quiz, QuizKind, TakenAttempt, Test, TestSession};
 
-use quiz_sync_state::WAREHOUSE;
+use quiz_events::Sink;
 
 use crate::ports::{StagedTest, Warehouse, WarehouseBatch, WarehouseError};
 use crate::scope::RunScope;
@@ -30,8 +30,8 @@ impl WarehouseSink {
 }
 
 impl ResultSink for WarehouseSink {
-    fn name(&self) -> &'static str {
-        WAREHOUSE
+    fn sink(&self) -> Sink {
+        Sink::Warehouse
     }
 
     fn begin(&self) -> Result<Arc<dyn SinkBatch>, SinkError> {

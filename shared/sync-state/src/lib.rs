@@ -25,8 +25,3 @@ pub use record::Record;
 pub use rules::{Rules, millis};
 pub use standing::Standing;
 pub use state::{FollowUp, LastRun, Lease, RunResult, SyncState};
-
-/// The sink that writes reports to DynamoDB.
-pub const REPORTS: &str = "reports";
-/// The sink that writes result rows to BigQuery.
-pub const WAREHOUSE: &str = "warehouse";

@@ -1,14 +1,14 @@
 use async_trait::async_trait;
-use quiz_events::Cause;
+use quiz_events::{Cause, Sink};
 use thiserror::Error;
 
 use crate::state::SyncState;
 
-/// Names a state: a test session, and a sink (`reports` or `warehouse`).
+/// Names a state: a test session and a sink.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct StateKey {
     pub session_id: String,
-    pub sink: String,
+    pub sink: Sink,
 }
 
 /// Why a state could not be read or stored.
@@ -42,6 +42,7 @@ pub trait SyncStates: Send + Sync {
         Ok(states)
     }
 
-    /// All states that are stored, sorted by session id and sink.
+    /// All stored states, sorted by session id and sink. States of sinks that this version does not know are skipped,
+    /// with one warning for all of them.
     async fn all(&self) -> Result<Vec<(StateKey, SyncState)>, StateError>;
 }

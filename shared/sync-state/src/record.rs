@@ -1,4 +1,4 @@
-use quiz_events::SessionDescription;
+use quiz_events::{SessionDescription, Sink};
 use serde::{Deserialize, Serialize};
 
 use crate::asking_again::AskedAgain;
@@ -11,7 +11,7 @@ use crate::state::{FollowUp, LastRun, Lease, RunResult, SyncState};
 #[serde(default)]
 pub struct Record {
     pub session_id: String,
-    pub sink: String,
+    pub sink: Sink,
     pub revision: u64,
     pub quiz_id: String,
     pub requested_through: i64,
@@ -81,7 +81,7 @@ impl Record {
         let (follow_up_message_id, follow_up_due) = state.follow_up.map(|it| (it.message_id, it.due)).unzip();
         Self {
             session_id: key.session_id.clone(),
-            sink: key.sink.clone(),
+            sink: key.sink,
             revision: state.revision,
             quiz_id: state.quiz_id,
             requested_through: state.requested_through,
@@ -121,7 +121,7 @@ impl Record {
 
     #[must_use]
     pub fn into_keyed(self) -> (StateKey, SyncState) {
-        let key = StateKey { session_id: self.session_id.clone(), sink: self.sink.clone() };
+        let key = StateKey { session_id: self.session_id.clone(), sink: self.sink };
         (key, self.into_state())
     }
 

@@ -1,7 +1,7 @@
 //! The suite of [`SyncStates`].
 
 use futures::future::join_all;
-use quiz_events::SessionDescription;
+use quiz_events::{SessionDescription, Sink};
 use quiz_sync_state::{
     AskedAgain, Failing, FollowUp, LastRun, Lease, Recovered, RunResult, StateKey, SyncState, SyncStates,
 };
@@ -17,7 +17,8 @@ pub async fn sync_states(states: &dyn SyncStates, session: &str) {
 }
 
 async fn many_are_read_at_once(states: &dyn SyncStates, session: &str) {
-    let keys: Vec<StateKey> = (0..130).map(|at| key(&format!("{session} many {at:03}"), "reports")).collect();
+    let keys: Vec<StateKey> =
+        (0..130).map(|at| key(&format!("{session} many {at:03}"), Sink::Reports)).collect();
     for (at, key) in keys.iter().enumerate().filter(|(at, _)| at % 2 == 0) {
         let state = SyncState { generation: i64::try_from(at).unwrap(), ..full_without_progress() };
         assert!(states.swap(key, &SyncState::default(), &state).await.unwrap());
@@ -39,8 +40,8 @@ fn full_without_progress() -> SyncState {
     SyncState { progress: None, ..full() }
 }
 
-fn key(session_id: &str, sink: &str) -> StateKey {
-    StateKey { session_id: session_id.to_owned(), sink: sink.to_owned() }
+fn key(session_id: &str, sink: Sink) -> StateKey {
+    StateKey { session_id: session_id.to_owned(), sink }
 }
 
 fn full() -> SyncState {
@@ -86,7 +87,7 @@ fn full() -> SyncState {
 }
 
 async fn a_state_comes_back_whole(states: &dyn SyncStates, session: &str) {
-    let key = key(&format!("{session} whole"), "reports");
+    let key = key(&format!("{session} whole"), Sink::Reports);
     assert_eq!(states.get(&key).await.unwrap(), SyncState::default(), "nobody asked for it yet");
     assert!(states.swap(&key, &SyncState::default(), &full()).await.unwrap());
     assert_eq!(states.get(&key).await.unwrap(), full());
@@ -106,14 +107,14 @@ async fn a_state_comes_back_whole(states: &dyn SyncStates, session: &str) {
 
 async fn a_state_is_of_one_session_and_sink(states: &dyn SyncStates, session: &str) {
     let (one, other) = (format!("{session} one"), format!("{session} other"));
-    assert!(states.swap(&key(&one, "reports"), &SyncState::default(), &full()).await.unwrap());
-    for key in [key(&one, "warehouse"), key(&other, "reports")] {
+    assert!(states.swap(&key(&one, Sink::Reports), &SyncState::default(), &full()).await.unwrap());
+    for key in [key(&one, Sink::Warehouse), key(&other, Sink::Reports)] {
         assert_eq!(states.get(&key).await.unwrap(), SyncState::default());
     }
 }
 
 async fn a_swap_is_refused_where_another_was_first(states: &dyn SyncStates, session: &str) {
-    let key = key(&format!("{session} raced"), "reports");
+    let key = key(&format!("{session} raced"), Sink::Reports);
     let absent = SyncState::default();
     let none = SyncState { revision: 3, ..full() };
     assert!(!states.swap(&key, &none, &full()).await.unwrap(), "there was none to be seen");
@@ -127,7 +128,7 @@ async fn a_swap_is_refused_where_another_was_first(states: &dyn SyncStates, sess
 }
 
 async fn of_many_swaps_at_once_one_wins(states: &dyn SyncStates, session: &str) {
-    let key = &key(&format!("{session} crowd"), "reports");
+    let key = &key(&format!("{session} crowd"), Sink::Reports);
     for _ in 0..5 {
         let seen = &states.get(key).await.unwrap();
         let swaps = join_all((0..10).map(async |at| {

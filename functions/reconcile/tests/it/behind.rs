@@ -4,7 +4,7 @@ use std::collections::HashMap;
 use std::time::Duration;
 
 use proptest::prelude::*;
-use quiz_events::BehindBecause;
+use quiz_events::{BehindBecause, Sink};
 use quiz_sync_state::{AskedAgain, Failing, FollowUp, LastRun, Lease, Rules, RunResult, StateKey, SyncState};
 use reconcile::{BehindTest, Facts, behind_tests};
 
@@ -12,14 +12,14 @@ const MINUTE: i64 = 60_000;
 const HOUR: i64 = 60 * MINUTE;
 const NOW: i64 = 1_795_250_164_000;
 
-fn key(session_id: &str, sink: &str) -> StateKey {
-    StateKey { session_id: session_id.into(), sink: sink.into() }
+fn key(session_id: &str, sink: Sink) -> StateKey {
+    StateKey { session_id: session_id.into(), sink }
 }
 
 fn of(states: &[(StateKey, SyncState)], answered: &[(&str, i64)], now: i64) -> Vec<BehindTest> {
     let answered: HashMap<String, i64> =
         answered.iter().map(|(quiz, at)| ((*quiz).to_owned(), *at)).collect();
-    let sinks = ["warehouse".to_owned(), "reports".to_owned()];
+    let sinks = [Sink::Warehouse, Sink::Reports];
     let grace = Duration::from_mins(10);
     behind_tests(&Facts { states, answered: &answered, is_mongodb_up: true, sinks: &sinks, now, grace })
 }
@@ -56,10 +56,11 @@ fn ended(result: RunResult, ago: i64) -> SyncState {
 /// What is found of one test that is synced in the warehouse.
 fn reports(state: SyncState, answered: &[(&str, i64)]) -> Option<(BehindBecause, i64, bool)> {
     let warehouse = SyncState { synced_through: NOW, ..synced() };
-    let tests = of(&[(key("A_q", "reports"), state), (key("A_q", "warehouse"), warehouse)], answered, NOW);
+    let tests =
+        of(&[(key("A_q", Sink::Reports), state), (key("A_q", Sink::Warehouse), warehouse)], answered, NOW);
     assert!(tests.len() <= 1 && tests.iter().all(|test| test.needs.len() == 1));
     let need = &tests.first()?.needs[0];
-    assert_eq!((&*need.key.sink, need.is_due), ("reports", tests[0].is_due()));
+    assert_eq!((need.key.sink, need.is_due), (Sink::Reports, tests[0].is_due()));
     Some((need.because, NOW - need.since, need.is_due))
 }
 
@@ -151,8 +152,11 @@ fn a_test_that_another_pass_is_claiming_is_left_to_it() {
     let due = |ago| {
         let claimed =
             SyncState { asked_again: Some(AskedAgain { times: 1, at: NOW - ago }), ..parked.clone() };
-        let tests =
-            of(&[(key("A_q", "reports"), claimed), (key("A_q", "warehouse"), parked.clone())], &[], NOW);
+        let tests = of(
+            &[(key("A_q", Sink::Reports), claimed), (key("A_q", Sink::Warehouse), parked.clone())],
+            &[],
+            NOW,
+        );
         (tests[0].needs.len(), tests[0].is_due())
     };
     assert_eq!((due(0), due(4 * MINUTE)), ((2, false), (2, false)));
@@ -161,11 +165,11 @@ fn a_test_that_another_pass_is_claiming_is_left_to_it() {
 
 #[test]
 fn a_sink_that_never_heard_of_a_test_needs_it_once_it_has_answers() {
-    let of_reports = |state| [(key("A_q", "reports"), state)];
+    let of_reports = |state| [(key("A_q", Sink::Reports), state)];
     assert!(of(&of_reports(synced()), &[], NOW).is_empty(), "it may be older than the sink");
     let tests = of(&of_reports(synced()), &[("q", NOW - 2 * HOUR)], NOW);
-    let needs: Vec<_> = tests[0].needs.iter().map(|need| (&*need.key.sink, need.seen.revision)).collect();
-    assert_eq!((&*tests[0].quiz_id, needs), ("q", vec![("warehouse", 0)]));
+    let needs: Vec<_> = tests[0].needs.iter().map(|need| (need.key.sink, need.seen.revision)).collect();
+    assert_eq!((&*tests[0].quiz_id, needs), ("q", vec![(Sink::Warehouse, 0)]));
 }
 
 #[test]
@@ -173,10 +177,10 @@ fn a_test_is_told_once_for_both_sinks_and_the_oldest_first() {
     let stale = SyncState { requested_through: NOW - 40 * MINUTE, ..synced() };
     let renamed = SyncState { quiz_id: "q2".into(), requested_through: NOW - 20 * MINUTE, ..synced() };
     let states = [
-        (key("A", "reports"), renamed.clone()),
-        (key("A", "warehouse"), SyncState { quiz_id: "q1".into(), requested_through: 1, ..renamed }),
-        (key("B", "reports"), stale.clone()),
-        (key("B", "warehouse"), stale),
+        (key("A", Sink::Reports), renamed.clone()),
+        (key("A", Sink::Warehouse), SyncState { quiz_id: "q1".into(), requested_through: 1, ..renamed }),
+        (key("B", Sink::Reports), stale.clone()),
+        (key("B", Sink::Warehouse), stale),
     ];
     let tests = of(&states, &[("q2", NOW - 20 * MINUTE)], NOW);
     let told: Vec<_> = tests.iter().map(|it| (&*it.session_id, &*it.quiz_id, it.needs.len())).collect();
@@ -191,7 +195,7 @@ fn parked_by(code: &str, ago: i64) -> SyncState {
 
 /// Whether a test session that is parked in this sink is found and due. The other one has finished a sync into the same
 /// sink so long ago.
-fn due_after_outage(sink: &str, state: SyncState, is_mongodb_up: bool, other_finished: i64) -> bool {
+fn due_after_outage(sink: Sink, state: SyncState, is_mongodb_up: bool, other_finished: i64) -> bool {
     let last = LastRun {
         result: Some(RunResult::Finished),
         finished_at: NOW - other_finished,
@@ -199,7 +203,7 @@ fn due_after_outage(sink: &str, state: SyncState, is_mongodb_up: bool, other_fin
     };
     let other = SyncState { synced_through: 1, last, ..synced() };
     let states = [(key("A_q", sink), state), (key("B_q", sink), SyncState { requested_through: 0, ..other })];
-    let (answered, sinks) = (HashMap::new(), [sink.to_owned()]);
+    let (answered, sinks) = (HashMap::new(), [sink]);
     let grace = Duration::from_mins(10);
     let facts = Facts { states: &states, answered: &answered, is_mongodb_up, sinks: &sinks, now: NOW, grace };
     behind_tests(&facts).iter().any(BehindTest::is_due)
@@ -208,13 +212,13 @@ fn due_after_outage(sink: &str, state: SyncState, is_mongodb_up: bool, other_fin
 #[test]
 fn parked_session_is_due_at_once_where_its_service_works() {
     let cases = [
-        ("MongoDB answers", "reports", "source_unavailable", true, HOUR, true),
-        ("MongoDB is down", "reports", "source_unavailable", false, 0, false),
-        ("the states are read", "reports", "sink_failed", false, HOUR, true),
-        ("BigQuery has taken a sync since", "warehouse", "sink_failed", true, MINUTE, true),
-        ("BigQuery has taken none since", "warehouse", "sink_failed", true, 11 * MINUTE, false),
-        ("a follow-up is not sent", "reports", "follow_up_not_sent", true, 11 * MINUTE, false),
-        ("its own cause", "reports", "malformed_quiz", true, MINUTE, false),
+        ("MongoDB answers", Sink::Reports, "source_unavailable", true, HOUR, true),
+        ("MongoDB is down", Sink::Reports, "source_unavailable", false, 0, false),
+        ("the states are read", Sink::Reports, "sink_failed", false, HOUR, true),
+        ("BigQuery has taken a sync since", Sink::Warehouse, "sink_failed", true, MINUTE, true),
+        ("BigQuery has taken none since", Sink::Warehouse, "sink_failed", true, 11 * MINUTE, false),
+        ("a follow-up is not sent", Sink::Reports, "follow_up_not_sent", true, 11 * MINUTE, false),
+        ("its own cause", Sink::Reports, "malformed_quiz", true, MINUTE, false),
     ];
     for (what, sink, code, is_mongodb_up, other_finished, expected) in cases {
         let state = parked_by(code, 10 * MINUTE);
@@ -227,7 +231,7 @@ fn wait_does_not_double_for_requests_before_the_outage_parked_them() {
     let due = |parked_ago, asked_ago, is_mongodb_up| {
         let asked_again = Some(AskedAgain { times: 9, at: NOW - asked_ago });
         let state = SyncState { asked_again, ..parked_by("source_unavailable", parked_ago) };
-        due_after_outage("reports", state, is_mongodb_up, HOUR)
+        due_after_outage(Sink::Reports, state, is_mongodb_up, HOUR)
     };
     assert!(!due(29 * MINUTE, 26 * HOUR, false));
     assert!(due(30 * MINUTE, 40 * MINUTE, false), "as if for the first time");
@@ -278,7 +282,7 @@ fn any_states() -> impl Strategy<Value = Vec<(StateKey, SyncState)>> {
     let sinks = || prop::option::of(any_state());
     prop::collection::vec((sinks(), sinks()), 0..6).prop_map(|tests| {
         let named = tests.into_iter().enumerate().flat_map(|(at, (reports, warehouse))| {
-            [("reports", reports), ("warehouse", warehouse)]
+            [(Sink::Reports, reports), (Sink::Warehouse, warehouse)]
                 .map(|(sink, state)| state.map(|state| (key(&format!("s{at}"), sink), state)))
         });
         named.flatten().collect()

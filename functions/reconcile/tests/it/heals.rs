@@ -7,7 +7,7 @@ use std::time::Duration;
 use async_trait::async_trait;
 use jiff::Timestamp;
 use quiz_domain::reports::ReportFormats;
-use quiz_events::{PublishError, QueueMessage, RequestTopic, SyncRequest};
+use quiz_events::{PublishError, QueueMessage, RequestTopic, Sink, SyncRequest};
 use quiz_lambda::config::PassLimits;
 use quiz_local::{DumpSource, MemoryQueue, QueueSettings, SqliteStore, drive};
 use quiz_pipeline::batch::{BatchHandler, BatchLimits};
@@ -40,7 +40,7 @@ fn batches(folder: &std::path::Path, store: &Arc<SqliteStore>) -> BatchHandler {
     let sink = Arc::new(ReportSink::new(store.clone(), ReportFormats { v1: true, v2: false }));
     let source = Arc::new(DumpSource::open(&dump).unwrap());
     BatchHandler {
-        coordinator: Coordinator::new(store.clone(), clock.clone(), "reports", Rules::embedded()),
+        coordinator: Coordinator::new(store.clone(), clock.clone(), Sink::Reports, Rules::embedded()),
         sync: Arc::new(Engine::new(source, sink, clock.clone(), HashSet::new())),
         listener: Arc::new(LogListener),
         clock,
@@ -67,11 +67,11 @@ async fn a_test_whose_messages_are_gone_is_synced_after_a_pass() {
         notices: Some(world.clone()),
         meter: world.clone(),
         clock: Arc::new(SystemClock),
-        limits: PassLimits { sinks: vec!["reports".to_owned()], ..PassLimits::default() },
+        limits: PassLimits { sinks: vec![Sink::Reports], ..PassLimits::default() },
     };
     let last = LastRun { result: Some(RunResult::Parked), finished_at: now - HOUR, ..LastRun::default() };
     let lost = SyncState { quiz_id, requested_through: now - HOUR, last, ..SyncState::default() };
-    let key = key(sapa::SESSION_ID, "reports");
+    let key = key(sapa::SESSION_ID, Sink::Reports);
     assert!(store.swap(&key, &SyncState::default(), &lost).await.unwrap());
 
     let pass =

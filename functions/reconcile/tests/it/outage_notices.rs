@@ -1,7 +1,7 @@
 //! Which services are down, as the sync states show it.
 
 use proptest::prelude::*;
-use quiz_events::{Notice, NoticeKind, Outage, OutageOver};
+use quiz_events::{Notice, NoticeKind, Outage, OutageOver, Sink};
 use quiz_lambda::config::PassLimits;
 use quiz_pipeline::Dependency;
 use quiz_sync_state::{Failing, LastRun, Recovered, RunResult, StateKey, SyncState};
@@ -11,13 +11,13 @@ use crate::common::{HOUR, MINUTE, NOW, Place, failed, key, parked, recovered, sy
 
 const UNAVAILABLE: &str = "source_unavailable";
 
-fn of(states: &[(&str, &str, SyncState)]) -> Outages {
+fn of(states: &[(&str, Sink, SyncState)]) -> Outages {
     let states: Vec<_> =
-        states.iter().map(|(session, sink, state)| (key(session, sink), state.clone())).collect();
+        states.iter().map(|(session, sink, state)| (key(session, *sink), state.clone())).collect();
     outages(&states, NOW)
 }
 
-fn only(states: &[(&str, &str, SyncState)]) -> Outage {
+fn only(states: &[(&str, Sink, SyncState)]) -> Outage {
     let found = of(states);
     assert_eq!((found.open.len(), found.over.len()), (1, 0), "{found:?}");
     found.open[0].1.clone()
@@ -26,19 +26,19 @@ fn only(states: &[(&str, &str, SyncState)]) -> Outage {
 #[test]
 fn outage_counts_sessions_of_both_sinks_once() {
     let outage = only(&[
-        ("A", "reports", failed(UNAVAILABLE, 2 * HOUR, 9 * MINUTE)),
-        ("A", "warehouse", failed(UNAVAILABLE, HOUR, 8 * MINUTE)),
-        ("B", "reports", failed("source_refused", 3 * HOUR, 7 * MINUTE)),
-        ("C", "reports", parked_by(UNAVAILABLE, HOUR, 30 * MINUTE)),
-        ("D", "reports", synced("q", 4 * HOUR)),
-        ("E", "reports", failed("malformed_quiz", 5 * HOUR, MINUTE)),
+        ("A", Sink::Reports, failed(UNAVAILABLE, 2 * HOUR, 9 * MINUTE)),
+        ("A", Sink::Warehouse, failed(UNAVAILABLE, HOUR, 8 * MINUTE)),
+        ("B", Sink::Reports, failed("source_refused", 3 * HOUR, 7 * MINUTE)),
+        ("C", Sink::Reports, parked_by(UNAVAILABLE, HOUR, 30 * MINUTE)),
+        ("D", Sink::Reports, synced("q", 4 * HOUR)),
+        ("E", Sink::Reports, failed("malformed_quiz", 5 * HOUR, MINUTE)),
     ]);
     let expected = Outage {
         dependency: "MongoDB".into(),
         since: time(NOW - 3 * HOUR),
         waiting: 2,
         parked: 1,
-        sinks: vec!["reports".into(), "warehouse".into()],
+        sinks: vec![Sink::Reports, Sink::Warehouse],
         error_code: "source_refused".into(),
         error: "no answer".into(),
         failed_at: time(NOW - 7 * MINUTE),
@@ -55,32 +55,31 @@ fn parked_by(code: &str, failing: i64, ago: i64) -> SyncState {
 #[test]
 fn each_service_has_an_outage_of_its_own() {
     let found = of(&[
-        ("A", "reports", failed("sink_failed", HOUR, MINUTE)),
-        ("A", "warehouse", failed("sink_failed", HOUR, MINUTE)),
-        ("B", "reports", failed("follow_up_not_sent", HOUR, MINUTE)),
+        ("A", Sink::Reports, failed("sink_failed", HOUR, MINUTE)),
+        ("A", Sink::Warehouse, failed("sink_failed", HOUR, MINUTE)),
+        ("B", Sink::Reports, failed("follow_up_not_sent", HOUR, MINUTE)),
     ]);
     let services: Vec<_> =
-        found.open.iter().map(|(dependency, it)| (*dependency, it.sinks.join(","))).collect();
-    let named = |dependency, sink: &str| (dependency, sink.to_owned());
+        found.open.iter().map(|(dependency, outage)| (*dependency, outage.sinks.clone())).collect();
     assert_eq!(
         services,
         [
-            named(Dependency::DynamoDb, "reports"),
-            named(Dependency::BigQuery, "warehouse"),
-            named(Dependency::Sqs, "reports"),
+            (Dependency::DynamoDb, vec![Sink::Reports]),
+            (Dependency::BigQuery, vec![Sink::Warehouse]),
+            (Dependency::Sqs, vec![Sink::Reports]),
         ]
     );
 }
 
 #[test]
 fn failure_of_a_moment_is_no_outage() {
-    let open = |ago| of(&[("A", "reports", failed(UNAVAILABLE, ago, MINUTE))]).open.len();
+    let open = |ago| of(&[("A", Sink::Reports, failed(UNAVAILABLE, ago, MINUTE))]).open.len();
     assert_eq!((open(5 * MINUTE - 1), open(5 * MINUTE)), (0, 1));
-    let over = |lasted| of(&[("A", "reports", recovered(UNAVAILABLE, lasted, 0))]).over.len();
+    let over = |lasted| of(&[("A", Sink::Reports, recovered(UNAVAILABLE, lasted, 0))]).over.len();
     assert_eq!((over(5 * MINUTE - 1), over(5 * MINUTE)), (0, 1));
     let then_a_moment = of(&[
-        ("A", "reports", recovered(UNAVAILABLE, 30 * MINUTE, 10 * MINUTE)),
-        ("B", "reports", recovered(UNAVAILABLE, MINUTE, 0)),
+        ("A", Sink::Reports, recovered(UNAVAILABLE, 30 * MINUTE, 10 * MINUTE)),
+        ("B", Sink::Reports, recovered(UNAVAILABLE, MINUTE, 0)),
     ]);
     assert_eq!(then_a_moment.over[0].until, time(NOW - 10 * MINUTE));
 }
@@ -88,9 +87,9 @@ fn failure_of_a_moment_is_no_outage() {
 #[test]
 fn session_that_failed_before_the_outage_does_not_say_since_when() {
     let outage = only(&[
-        ("old", "reports", failed(UNAVAILABLE, 200 * HOUR, MINUTE)),
-        ("new", "reports", failed(UNAVAILABLE, HOUR, MINUTE)),
-        ("fine", "reports", synced("q", 2 * HOUR)),
+        ("old", Sink::Reports, failed(UNAVAILABLE, 200 * HOUR, MINUTE)),
+        ("new", Sink::Reports, failed(UNAVAILABLE, HOUR, MINUTE)),
+        ("fine", Sink::Reports, synced("q", 2 * HOUR)),
     ]);
     assert_eq!((outage.since, outage.waiting), (time(NOW - HOUR), 2));
 }
@@ -98,7 +97,7 @@ fn session_that_failed_before_the_outage_does_not_say_since_when() {
 #[test]
 fn failure_that_nothing_comes_after_is_forgotten() {
     let forced = |state| SyncState { requested_through: 1, synced_through: NOW - 9 * HOUR, ..state };
-    let open = |state: SyncState| of(&[("A", "reports", forced(state))]).open.len();
+    let open = |state: SyncState| of(&[("A", Sink::Reports, forced(state))]).open.len();
     let parked = parked_by(UNAVAILABLE, HOUR, HOUR);
     assert_eq!(open(parked.clone()), 0, "reconcile does not request it");
     assert_eq!(open(SyncState { progress: Some("half".into()), ..parked }), 1);
@@ -109,34 +108,34 @@ fn failure_that_nothing_comes_after_is_forgotten() {
 #[test]
 fn outage_is_over_once_no_session_waits() {
     let healed = [
-        ("A", "reports", recovered(UNAVAILABLE, 3 * HOUR, 20 * MINUTE)),
-        ("A", "warehouse", recovered(UNAVAILABLE, 2 * HOUR, 10 * MINUTE)),
-        ("B", "reports", recovered("source_refused", HOUR, 15 * MINUTE)),
+        ("A", Sink::Reports, recovered(UNAVAILABLE, 3 * HOUR, 20 * MINUTE)),
+        ("A", Sink::Warehouse, recovered(UNAVAILABLE, 2 * HOUR, 10 * MINUTE)),
+        ("B", Sink::Reports, recovered("source_refused", HOUR, 15 * MINUTE)),
         // an earlier failure of a moment
-        ("C", "reports", recovered(UNAVAILABLE, 119 * MINUTE, 118 * MINUTE)),
-        ("D", "reports", recovered("malformed_quiz", 9 * HOUR, MINUTE)),
+        ("C", Sink::Reports, recovered(UNAVAILABLE, 119 * MINUTE, 118 * MINUTE)),
+        ("D", Sink::Reports, recovered("malformed_quiz", 9 * HOUR, MINUTE)),
     ];
     let expected = OutageOver {
         dependency: "MongoDB".into(),
         since: time(NOW - 3 * HOUR),
         until: time(NOW - 10 * MINUTE),
         synced: 3,
-        sinks: vec!["reports".into(), "warehouse".into()],
+        sinks: vec![Sink::Reports, Sink::Warehouse],
     };
     let found = of(&healed);
     assert_eq!((found.open.len(), &found.over[..]), (0, &[expected][..]));
     let mut one_waits = healed.to_vec();
-    one_waits.push(("E", "warehouse", failed(UNAVAILABLE, MINUTE, MINUTE)));
+    one_waits.push(("E", Sink::Warehouse, failed(UNAVAILABLE, MINUTE, MINUTE)));
     assert_eq!(of(&one_waits), Outages::default(), "neither over nor open for long enough");
     let long_ago = recovered(UNAVAILABLE, 3 * HOUR, 2 * HOUR);
-    assert_eq!(of(&[("A", "reports", long_ago)]), Outages::default());
+    assert_eq!(of(&[("A", Sink::Reports, long_ago)]), Outages::default());
 }
 
 #[test]
 fn blip_before_an_outage_does_not_lengthen_it() {
     let found = of(&[
-        ("A", "reports", recovered(UNAVAILABLE, 30 * MINUTE, 10 * MINUTE)),
-        ("B", "reports", recovered(UNAVAILABLE, 119 * MINUTE, 110 * MINUTE)),
+        ("A", Sink::Reports, recovered(UNAVAILABLE, 30 * MINUTE, 10 * MINUTE)),
+        ("B", Sink::Reports, recovered(UNAVAILABLE, 119 * MINUTE, 110 * MINUTE)),
     ]);
     assert_eq!((found.over[0].since, found.over[0].synced), (time(NOW - 30 * MINUTE), 1));
 }
@@ -150,8 +149,8 @@ async fn pass_tells_of_an_outage_and_not_of_its_requests() {
     let place = Place::new(PassLimits::default());
     *place.world.is_down.lock().unwrap() = true;
     let by_outage = || parked_by(UNAVAILABLE, HOUR, 40 * MINUTE);
-    place.plant("A_q", "reports", by_outage()).await;
-    place.plant("A_q", "warehouse", by_outage()).await;
+    place.plant("A_q", Sink::Reports, by_outage()).await;
+    place.plant("A_q", Sink::Warehouse, by_outage()).await;
     place.pass().await.unwrap_err();
     assert_eq!(place.world.sessions_published(), ["A_q"], "its messages wait for the end of the outage");
     let sent = notices(&place);
@@ -160,8 +159,8 @@ async fn pass_tells_of_an_outage_and_not_of_its_requests() {
     assert_eq!((outage.waiting, outage.parked), (0, 1));
 
     // a test session with a cause of its own has its notice
-    place.plant("B_q", "reports", parked("q", 40 * MINUTE)).await;
-    place.plant("B_q", "warehouse", synced("q", MINUTE)).await;
+    place.plant("B_q", Sink::Reports, parked("q", 40 * MINUTE)).await;
+    place.plant("B_q", Sink::Warehouse, synced("q", MINUTE)).await;
     place.later(15 * MINUTE);
     place.pass().await.unwrap_err();
     let sent = notices(&place);
@@ -174,7 +173,7 @@ async fn pass_tells_of_an_outage_and_not_of_its_requests() {
 #[tokio::test]
 async fn session_without_quiz_has_no_outage() {
     let place = Place::new(PassLimits::default());
-    place.plant("A_q", "reports", parked_by(UNAVAILABLE, HOUR, 40 * MINUTE)).await;
+    place.plant("A_q", Sink::Reports, parked_by(UNAVAILABLE, HOUR, 40 * MINUTE)).await;
     place.world.titles.lock().unwrap().clear();
     place.pass().await.unwrap();
     assert_eq!(notices(&place), []);
@@ -185,17 +184,17 @@ async fn first_pass_after_an_outage_requests_what_it_parked() {
     let place = Place::new(PassLimits::default());
     let by_outage = parked_by(UNAVAILABLE, 26 * HOUR, 5 * MINUTE);
     let asked_before = by_outage.ask_again("q", None, NOW - 24 * HOUR);
-    place.plant("A_q", "reports", asked_before).await;
-    place.plant("A_q", "warehouse", synced("q", MINUTE)).await;
+    place.plant("A_q", Sink::Reports, asked_before).await;
+    place.plant("A_q", Sink::Warehouse, synced("q", MINUTE)).await;
     assert_eq!(place.pass().await.unwrap().requested, 1);
     place.later(15 * MINUTE);
     assert_eq!(place.pass().await.unwrap().requested, 0, "its message is in the queue");
     notices(&place);
 
-    let before = place.state("A_q", "reports").await;
+    let before = place.state("A_q", Sink::Reports).await;
     let healed = recovered(UNAVAILABLE, 26 * HOUR, 0);
     let healed = SyncState { recovered: healed.recovered, ..synced("q", 0) };
-    assert!(place.swap("A_q", "reports", &before, &healed).await);
+    assert!(place.swap("A_q", Sink::Reports, &before, &healed).await);
     for _ in 0..2 {
         place.pass().await.unwrap();
         let sent = notices(&place);
@@ -235,8 +234,8 @@ proptest! {
         states in prop::collection::vec((0..4, any::<bool>(), any_state()), 0..9),
     ) {
         let named = |(session, is_report, state): (i32, bool, SyncState)| {
-            let sink = if is_report { "reports" } else { "warehouse" };
-            (StateKey { session_id: format!("s{session}"), sink: sink.into() }, state)
+            let sink = if is_report { Sink::Reports } else { Sink::Warehouse };
+            (StateKey { session_id: format!("s{session}"), sink }, state)
         };
         let states: Vec<_> = states.into_iter().map(named).collect();
         let found = outages(&states, NOW);

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use quiz_events::{BehindBecause, NoticeKind, SyncsRequested};
+use quiz_events::{BehindBecause, NoticeKind, Sink, SyncsRequested};
 use quiz_lambda::config::PassLimits;
 use quiz_pipeline::ports::CompletedQuiz;
 use quiz_sync_state::AskedAgain;
@@ -24,12 +24,12 @@ fn asked_for(place: &Place) -> SyncsRequested {
 #[tokio::test]
 async fn a_parked_test_and_one_with_newer_answers_are_asked_for_once_each_and_told() {
     let place = Place::new(PassLimits::default());
-    place.plant("A_q1", "reports", parked("q1", 40 * MINUTE)).await;
-    place.plant("A_q1", "warehouse", parked("q1", 35 * MINUTE)).await;
-    place.plant("B_q2", "reports", synced("q2", HOUR)).await;
-    place.plant("B_q2", "warehouse", synced("q2", 10 * MINUTE)).await;
-    place.plant("C_q3", "reports", synced("q3", HOUR)).await;
-    place.plant("C_q3", "warehouse", synced("q3", HOUR)).await;
+    place.plant("A_q1", Sink::Reports, parked("q1", 40 * MINUTE)).await;
+    place.plant("A_q1", Sink::Warehouse, parked("q1", 35 * MINUTE)).await;
+    place.plant("B_q2", Sink::Reports, synced("q2", HOUR)).await;
+    place.plant("B_q2", Sink::Warehouse, synced("q2", 10 * MINUTE)).await;
+    place.plant("C_q3", Sink::Reports, synced("q3", HOUR)).await;
+    place.plant("C_q3", Sink::Warehouse, synced("q3", HOUR)).await;
     place.answer("q2", 30 * MINUTE);
     place.answer("q3", 5 * MINUTE);
     let summary = place.pass().await.unwrap();
@@ -45,8 +45,11 @@ async fn a_parked_test_and_one_with_newer_answers_are_asked_for_once_each_and_to
     let told = asked_for(&place);
     assert_eq!((told.count, told.left, told.tests.len()), (2, 0, 2));
     assert_eq!(told.tests[0].test_name.as_deref(), Some("Physics mock"));
-    let of_a: Vec<_> = told.tests[0].sinks.iter().map(|it| (&*it.sink, it.because, it.times)).collect();
-    assert_eq!(of_a, [("reports", BehindBecause::Parked, 1), ("warehouse", BehindBecause::Parked, 1)]);
+    let of_a: Vec<_> = told.tests[0].sinks.iter().map(|it| (it.sink, it.because, it.times)).collect();
+    assert_eq!(
+        of_a,
+        [(Sink::Reports, BehindBecause::Parked, 1), (Sink::Warehouse, BehindBecause::Parked, 1)]
+    );
     assert_eq!(told.tests[0].sinks[0].error.as_deref(), Some("could not write: no answer"));
     let of_b = &told.tests[1].sinks[..];
     assert_eq!(
@@ -54,10 +57,10 @@ async fn a_parked_test_and_one_with_newer_answers_are_asked_for_once_each_and_to
         (1, BehindBecause::Answers, time(NOW - 30 * MINUTE))
     );
     assert_eq!(of_b[0].synced_through, Some(time(NOW - HOUR)));
-    let state = place.state("B_q2", "reports").await;
+    let state = place.state("B_q2", Sink::Reports).await;
     assert_eq!(state.asked_again, Some(AskedAgain { times: 1, at: NOW }));
     assert_eq!(state.requested_through, NOW - 30 * MINUTE, "answers count as asked for");
-    assert_eq!(place.state("B_q2", "warehouse").await.asked_again, None);
+    assert_eq!(place.state("B_q2", Sink::Warehouse).await.asked_again, None);
     let measured = place.world.measured.lock().unwrap().clone();
     assert_eq!((measured["TestsBehind"], measured["SyncsRequested"], measured["UnknownTests"]), (3, 2, 0));
     assert_eq!(measured["OldestBehind"], u64::try_from(40 * MINUTE + 1_000).unwrap());
@@ -66,8 +69,8 @@ async fn a_parked_test_and_one_with_newer_answers_are_asked_for_once_each_and_to
 #[tokio::test]
 async fn a_test_waits_longer_each_time_and_nothing_is_told_meanwhile() {
     let place = Place::new(PassLimits::default());
-    place.plant("A_q1", "reports", parked("q1", 40 * MINUTE)).await;
-    place.plant("A_q1", "warehouse", synced("q1", MINUTE)).await;
+    place.plant("A_q1", Sink::Reports, parked("q1", 40 * MINUTE)).await;
+    place.plant("A_q1", Sink::Warehouse, synced("q1", MINUTE)).await;
     let mut asked_at = Vec::new();
     for quarter in 0..30 {
         if place.pass().await.unwrap().requested == 1 {
@@ -85,8 +88,8 @@ async fn of_two_passes_at_once_one_asks() {
     let place = Place::new(PassLimits::default());
     for test in 0..20 {
         let session = format!("S{test}_q");
-        place.plant(&session, "reports", parked("q", 40 * MINUTE)).await;
-        place.plant(&session, "warehouse", parked("q", 40 * MINUTE)).await;
+        place.plant(&session, Sink::Reports, parked("q", 40 * MINUTE)).await;
+        place.plant(&session, Sink::Warehouse, parked("q", 40 * MINUTE)).await;
     }
     let (one, other) = tokio::join!(place.pass(), place.pass());
     assert_eq!(one.unwrap().requested + other.unwrap().requested, 20);
@@ -100,8 +103,8 @@ async fn of_two_passes_at_once_one_asks() {
 async fn what_is_too_much_for_one_pass_is_left_to_the_next_the_oldest_first() {
     let place = Place::new(PassLimits { tests: 2, ..PassLimits::default() });
     for (session, ago) in [("A_q", 40), ("B_q", 60), ("C_q", 50)] {
-        place.plant(session, "reports", parked("q", ago * MINUTE)).await;
-        place.plant(session, "warehouse", synced("q", MINUTE)).await;
+        place.plant(session, Sink::Reports, parked("q", ago * MINUTE)).await;
+        place.plant(session, Sink::Warehouse, synced("q", MINUTE)).await;
     }
     assert_eq!(place.pass().await.unwrap(), Summary { behind: 3, requested: 2, left: 1, unknown: 0 });
     assert_eq!(asked_for(&place).left, 1);
@@ -114,8 +117,8 @@ async fn what_is_too_much_for_one_pass_is_left_to_the_next_the_oldest_first() {
 async fn an_event_that_is_not_taken_is_asked_for_by_the_next_pass() {
     let place = Place::new(PassLimits::default());
     for session in ["A_q", "B_q"] {
-        place.plant(session, "reports", parked("q", 40 * MINUTE)).await;
-        place.plant(session, "warehouse", synced("q", MINUTE)).await;
+        place.plant(session, Sink::Reports, parked("q", 40 * MINUTE)).await;
+        place.plant(session, Sink::Warehouse, synced("q", MINUTE)).await;
     }
     place.world.refused.lock().unwrap().insert("A_q".into());
     let error = place.pass().await.unwrap_err();
@@ -124,7 +127,7 @@ async fn an_event_that_is_not_taken_is_asked_for_by_the_next_pass() {
         "the pass is not complete: A_q was not asked for: topic quiz-events did not take the event: throttled"
     );
     assert_eq!(asked_for(&place).count, 1);
-    assert_eq!(place.state("A_q", "reports").await.asked_again, None, "it need not wait");
+    assert_eq!(place.state("A_q", Sink::Reports).await.asked_again, None, "it need not wait");
     place.world.refused.lock().unwrap().clear();
     place.later(15 * MINUTE);
     assert_eq!(place.pass().await.unwrap().requested, 1);
@@ -134,7 +137,7 @@ async fn an_event_that_is_not_taken_is_asked_for_by_the_next_pass() {
 #[tokio::test]
 async fn without_mongodb_the_states_are_looked_after_and_the_pass_fails() {
     let place = Place::new(PassLimits::default());
-    place.plant("A_q", "reports", parked("q", 40 * MINUTE)).await;
+    place.plant("A_q", Sink::Reports, parked("q", 40 * MINUTE)).await;
     *place.world.is_down.lock().unwrap() = true;
     let error = place.pass().await.unwrap_err();
     assert_eq!(
@@ -149,7 +152,7 @@ async fn without_mongodb_the_states_are_looked_after_and_the_pass_fails() {
 #[tokio::test]
 async fn a_session_without_a_quiz_is_left_alone() {
     let place = Place::new(PassLimits::default());
-    place.plant("Mistyped_q", "reports", parked("q", 40 * MINUTE)).await;
+    place.plant("Mistyped_q", Sink::Reports, parked("q", 40 * MINUTE)).await;
     place.world.titles.lock().unwrap().clear();
     assert_eq!(place.pass().await.unwrap(), Summary::default());
     assert!(place.world.notices.lock().unwrap().is_empty());
@@ -158,8 +161,8 @@ async fn a_session_without_a_quiz_is_left_alone() {
 #[tokio::test]
 async fn a_quiz_that_no_sync_has_named_is_told_with_the_same_name_all_day() {
     let place = Place::new(PassLimits::default());
-    place.plant("A_q1", "reports", synced("q1", MINUTE)).await;
-    place.plant("A_q1", "warehouse", synced("q1", MINUTE)).await;
+    place.plant("A_q1", Sink::Reports, synced("q1", MINUTE)).await;
+    place.plant("A_q1", Sink::Warehouse, synced("q1", MINUTE)).await;
     for (quiz_id, ago) in [("q1", HOUR), ("lost", HOUR), ("under way", HOUR), ("lost yesterday", 23 * HOUR)] {
         place.answer(quiz_id, ago);
     }
@@ -187,7 +190,7 @@ async fn a_quiz_that_no_sync_has_named_is_told_with_the_same_name_all_day() {
 #[tokio::test]
 async fn without_time_nothing_is_begun_and_the_pass_says_so() {
     let place = Place::new(PassLimits::default());
-    place.plant("A_q", "reports", parked("q", 40 * MINUTE)).await;
+    place.plant("A_q", Sink::Reports, parked("q", 40 * MINUTE)).await;
     let lookback = Duration::from_hours(24);
     let error = place.reconciler.pass(lookback, Instant::now()).await.unwrap_err();
     // whether its states were read by then is the machine's affair
@@ -198,11 +201,11 @@ async fn without_time_nothing_is_begun_and_the_pass_says_so() {
 #[tokio::test]
 async fn a_test_that_is_taken_up_meanwhile_is_left_to_who_does_it() {
     let place = Place::new(PassLimits::default());
-    place.plant("A_q", "reports", parked("q", 40 * MINUTE)).await;
-    place.plant("A_q", "warehouse", parked("q", 40 * MINUTE)).await;
-    *place.world.meanwhile.lock().unwrap() = Some((place.store.clone(), key("A_q", "reports")));
+    place.plant("A_q", Sink::Reports, parked("q", 40 * MINUTE)).await;
+    place.plant("A_q", Sink::Warehouse, parked("q", 40 * MINUTE)).await;
+    *place.world.meanwhile.lock().unwrap() = Some((place.store.clone(), key("A_q", Sink::Reports)));
     assert_eq!(place.pass().await.unwrap(), Summary { behind: 2, ..Summary::default() });
     assert!(place.world.published.lock().unwrap().is_empty());
     assert!(place.world.notices.lock().unwrap().is_empty());
-    assert_eq!(place.state("A_q", "warehouse").await.asked_again, None);
+    assert_eq!(place.state("A_q", Sink::Warehouse).await.asked_again, None);
 }

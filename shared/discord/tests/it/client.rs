@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use quiz_discord::{DiscordClient, DiscordError, Post, Target, compose};
-use quiz_events::{NoticeKind, NoticeMessage};
+use quiz_events::{NoticeKind, NoticeMessage, Sink};
 use quiz_stack::{Discord, DiscordRules, Fault};
 use tokio::time::Instant;
 
@@ -24,7 +24,7 @@ fn bot(discord: &Discord) -> DiscordClient {
 }
 
 fn one() -> Post {
-    compose(&[told("1", NoticeKind::SyncFinished(finished("reports", "s")))]).remove(0)
+    compose(&[told("1", NoticeKind::SyncFinished(finished(Sink::Reports, "s")))]).remove(0)
 }
 
 #[tokio::test]
@@ -73,7 +73,7 @@ async fn a_burst_of_500_notices_is_told_and_no_429_is_ignored() {
             .map(|at| {
                 told(
                     &format!("{batch}-{at}"),
-                    NoticeKind::SyncFinished(finished("reports", &format!("{batch}-{at}"))),
+                    NoticeKind::SyncFinished(finished(Sink::Reports, &format!("{batch}-{at}"))),
                 )
             })
             .collect();

@@ -1,7 +1,7 @@
 //! What the messages say.
 
 use quiz_discord::compose;
-use quiz_events::{HistogramBin, NoticeKind, NoticeMessage, SyncFinished};
+use quiz_events::{HistogramBin, NoticeKind, NoticeMessage, Sink, SyncFinished};
 use serde_json::Value;
 
 use crate::common::{EVIL, alarm, all_kinds, at, dropped, failed, finished, parked, problem, told};
@@ -14,13 +14,13 @@ fn posted(messages: &[NoticeMessage]) -> String {
     Value::from(payloads(messages)).to_string()
 }
 
-fn sync(sink: &str, session: &str) -> NoticeMessage {
+fn sync(sink: Sink, session: &str) -> NoticeMessage {
     told(&format!("{sink}-{session}"), NoticeKind::SyncFinished(finished(sink, session)))
 }
 
 #[test]
 fn both_sinks_of_a_test_are_one_card_with_a_picture() {
-    let posts = compose(&[sync("warehouse", "s"), sync("reports", "s")]);
+    let posts = compose(&[sync(Sink::Warehouse, "s"), sync(Sink::Reports, "s")]);
     assert_eq!(posts.len(), 1);
     assert_eq!((posts[0].pictures.len(), posts[0].notices.len()), (1, 2));
     assert!(posts[0].pictures[0].png.starts_with(b"\x89PNG"));
@@ -30,7 +30,7 @@ fn both_sinks_of_a_test_are_one_card_with_a_picture() {
 #[test]
 fn what_was_not_written_because_it_was_unchanged_is_told() {
     let told_of = |rows_written, unchanged| {
-        let finished = SyncFinished { rows_written, unchanged, ..finished("reports", "s") };
+        let finished = SyncFinished { rows_written, unchanged, ..finished(Sink::Reports, "s") };
         let payloads = payloads(&[told("1", NoticeKind::SyncFinished(finished))]);
         let fields = payloads[0]["embeds"][0]["fields"].as_array().unwrap().clone();
         let field = fields.into_iter().find(|it| it["name"] == "Reports").unwrap();
@@ -60,13 +60,13 @@ fn a_footer_tells_the_commits_that_sent_what_is_told() {
     let (old, new) = ("0123456789abcdef", "fedcba9876543210");
     let footer = |messages: &[NoticeMessage]| payloads(messages)[0]["embeds"][0]["footer"]["text"].clone();
     let written = |sink, commit| of(sync(sink, "s"), commit);
-    let lost = of(told("lost", failed("warehouse", &["s"], "no answer")), new);
+    let lost = of(told("lost", failed(Sink::Warehouse, &["s"], "no answer")), new);
     assert_eq!(
-        footer(&[written("reports", old), written("warehouse", old)]),
+        footer(&[written(Sink::Reports, old), written(Sink::Warehouse, old)]),
         "reports and warehouse, commit 0123456789ab"
     );
     assert_eq!(
-        footer(&[written("reports", old), lost]),
+        footer(&[written(Sink::Reports, old), lost]),
         "reports, commit 0123456789ab · warehouse, commit fedcba987654"
     );
     let dropped = of(told("1", dropped("a test run", &[])), old);
@@ -74,7 +74,7 @@ fn a_footer_tells_the_commits_that_sent_what_is_told() {
     let running = of(told("1", NoticeKind::BackfillStarted(crate::common::backfill(1, 0))), old);
     assert_eq!(footer(&[running]), "quiz-etl, commit 0123456789ab");
     let many: Vec<NoticeMessage> = (0..30)
-        .map(|test| of(sync("reports", &format!("s{test}")), if test < 29 { old } else { new }))
+        .map(|test| of(sync(Sink::Reports, &format!("s{test}")), if test < 29 { old } else { new }))
         .collect();
     assert_eq!(footer(&many), "reports, commit 0123456789ab · reports, commit fedcba987654");
     assert_eq!(footer(&[alarm("ALARM")]), Value::Null);
@@ -82,12 +82,12 @@ fn a_footer_tells_the_commits_that_sent_what_is_told() {
 
 #[test]
 fn a_failed_sink_beside_a_written_one_says_what_to_do() {
-    let mut reports = finished("reports", "s");
+    let mut reports = finished(Sink::Reports, "s");
     reports.problems = vec![problem("question_without_key", "give the question a key, then sync again")];
     let written = told("1", NoticeKind::SyncFinished(reports));
     insta::assert_json_snapshot!(payloads(&[
         written,
-        told("2", failed("warehouse", &["s"], "no permission"))
+        told("2", failed(Sink::Warehouse, &["s"], "no permission"))
     ]));
 }
 
@@ -95,7 +95,7 @@ fn a_failed_sink_beside_a_written_one_says_what_to_do() {
 fn each_other_kind() {
     let messages = [
         told("1", parked("`session_id` must be a text, but is a number")),
-        told("2", failed("reports", &["a", "b"], "could not read quiz: no answer")),
+        told("2", failed(Sink::Reports, &["a", "b"], "could not read quiz: no answer")),
         alarm("ALARM"),
         alarm("OK"),
         told("3", dropped("events of a test run", &["not_an_event", "quiz_not_found"])),
@@ -106,7 +106,7 @@ fn each_other_kind() {
 
 #[test]
 fn names_from_outside_can_neither_format_nor_link_nor_ping() {
-    let mut named = finished("reports", "s");
+    let mut named = finished(Sink::Reports, "s");
     named.test_name = EVIL.to_owned();
     let payload = &payloads(&[told("1", NoticeKind::SyncFinished(named))])[0];
     let title = payload["embeds"][0]["title"].as_str().unwrap();
@@ -117,9 +117,9 @@ fn names_from_outside_can_neither_format_nor_link_nor_ping() {
 
 #[test]
 fn the_newest_outcome_of_a_sink_is_told_and_all_its_notices_are_done() {
-    let mut newer = finished("reports", "s");
+    let mut newer = finished(Sink::Reports, "s");
     newer.takers = 11;
-    let posts = compose(&[sync("reports", "s"), told("newer", NoticeKind::SyncFinished(newer))]);
+    let posts = compose(&[sync(Sink::Reports, "s"), told("newer", NoticeKind::SyncFinished(newer))]);
     assert_eq!(posts[0].notices, ["reports-s", "newer"]);
     assert!(posts[0].payload().to_string().contains("11, of them 2 not final"));
 }
@@ -128,10 +128,10 @@ fn the_newest_outcome_of_a_sink_is_told_and_all_its_notices_are_done() {
 fn many_tests_are_a_line_each_and_those_that_need_a_look_are_told_in_full() {
     let mut messages: Vec<NoticeMessage> = Vec::new();
     for test in 0..250 {
-        messages.push(sync("reports", &format!("s{test}")));
-        messages.push(sync("warehouse", &format!("s{test}")));
+        messages.push(sync(Sink::Reports, &format!("s{test}")));
+        messages.push(sync(Sink::Warehouse, &format!("s{test}")));
     }
-    messages.push(told("bad", failed("reports", &["s7"], "no answer")));
+    messages.push(told("bad", failed(Sink::Reports, &["s7"], "no answer")));
     let posts = compose(&messages);
     assert!(posts.len() <= 6, "{} messages", posts.len());
     assert_eq!(posts.iter().map(|it| it.notices.len()).sum::<usize>(), 501, "all are told");
@@ -148,7 +148,7 @@ fn a_picture_for_one_taker_for_equal_marks_and_for_negative_ones() {
             .iter()
             .map(|(from, to, takers)| HistogramBin { from: *from, to: *to, takers: *takers })
             .collect(),
-        ..finished("reports", "s")
+        ..finished(Sink::Reports, "s")
     };
     for bins in [&[(12.0, 13.0, 1)][..], &[(5.0, 6.0, 400)], &[(-30.0, -20.0, 3), (-20.0, -10.0, 9)]] {
         let posts = compose(&[told("1", NoticeKind::SyncFinished(of(bins)))]);
@@ -179,7 +179,7 @@ fn form_notices_count_responses_not_ranks() {
             ranked: 0,
             highest: None,
             histogram: Vec::new(),
-            ..finished("reports", session)
+            ..finished(Sink::Reports, session)
         };
         told(session, NoticeKind::SyncFinished(form))
     };
@@ -193,7 +193,7 @@ fn form_notices_count_responses_not_ranks() {
 #[test]
 fn invisible_test_name_shows_the_session_id() {
     let named = |test_name: &str| {
-        let sync = SyncFinished { test_name: test_name.into(), ..finished("reports", "Group_7") };
+        let sync = SyncFinished { test_name: test_name.into(), ..finished(Sink::Reports, "Group_7") };
         posted(&[told("named", NoticeKind::SyncFinished(sync))])
     };
     for invisible in ["\u{200b}\u{200d}", "\u{3164} ", ""] {

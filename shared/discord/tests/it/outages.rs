@@ -1,7 +1,7 @@
 //! What the cards of an outage say, and of which notices they are.
 
 use quiz_discord::compose;
-use quiz_events::{NoticeKind, NoticeMessage, Outage, OutageOver};
+use quiz_events::{NoticeKind, NoticeMessage, Outage, OutageOver, Sink};
 use serde_json::Value;
 
 use crate::common::{EVIL, outage, outage_over, told, told_after};
@@ -44,7 +44,7 @@ fn finished_outage_says_how_long_it_lasted() {
 
 #[test]
 fn unknown_service_is_plain_text_with_the_whole_doctor() {
-    let strange = Outage { dependency: EVIL.into(), sinks: vec!["warehouse".into()], ..outage(1, 0) };
+    let strange = Outage { dependency: EVIL.into(), sinks: vec![Sink::Warehouse], ..outage(1, 0) };
     let embed = embed(told("1", open(strange))).to_string();
     assert!(embed.contains("`quiz-etl doctor` shows"), "{embed}");
     assert!(embed.contains("The rows in BigQuery of these test sessions are late"), "{embed}");

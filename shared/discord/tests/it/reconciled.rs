@@ -1,7 +1,7 @@
 //! What reconcile tells.
 
 use quiz_discord::compose;
-use quiz_events::{BehindBecause, NoticeKind, NoticeMessage, RequestedTest, SyncsRequested};
+use quiz_events::{BehindBecause, NoticeKind, NoticeMessage, RequestedTest, Sink, SyncsRequested};
 use serde_json::Value;
 
 use crate::common::{EVIL, behind, requested, told, unknown};
@@ -18,30 +18,30 @@ fn asked(tests: Vec<RequestedTest>, count: u64, left: u64) -> NoticeMessage {
 
 #[test]
 fn each_cause_is_told_with_its_time() {
-    let mut unnamed = requested("B_2", &[behind("reports", BehindBecause::Asked, 1, None)]);
+    let mut unnamed = requested("B_2", &[behind(Sink::Reports, BehindBecause::Asked, 1, None)]);
     unnamed.test_name = None;
-    let mut never = behind("warehouse", BehindBecause::Answers, 1, None);
+    let mut never = behind(Sink::Warehouse, BehindBecause::Answers, 1, None);
     never.synced_through = None;
-    let answers = behind("reports", BehindBecause::Answers, 1, None);
-    let parked = behind("warehouse", BehindBecause::Parked, 2, Some("BigQuery: no *such* table"));
-    let failed = behind("reports", BehindBecause::Failed, 1, Some("no answer"));
+    let answers = behind(Sink::Reports, BehindBecause::Answers, 1, None);
+    let parked = behind(Sink::Warehouse, BehindBecause::Parked, 2, Some("BigQuery: no *such* table"));
+    let failed = behind(Sink::Reports, BehindBecause::Failed, 1, Some("no answer"));
     let tests = vec![requested("A_1", &[answers, never]), unnamed, requested("C_3", &[failed, parked])];
     insta::assert_json_snapshot!(card(&[asked(tests, 3, 0)]));
 }
 
 #[test]
 fn a_test_that_asking_does_not_heal_asks_for_a_person() {
-    let stuck = behind("reports", BehindBecause::Parked, 3, Some("the quiz cannot be read"));
+    let stuck = behind(Sink::Reports, BehindBecause::Parked, 3, Some("the quiz cannot be read"));
     let tests = vec![requested("EnableStudents_6715f621e1eb083bfa9b56cc", &[stuck])];
     insta::assert_json_snapshot!(card(&[asked(tests, 40, 2)]));
-    let strange = requested("x`; rm -rf /", &[behind("reports", BehindBecause::Parked, 9, None)]);
+    let strange = requested("x`; rm -rf /", &[behind(Sink::Reports, BehindBecause::Parked, 9, None)]);
     let text = card(&[asked(vec![strange], 1, 0)]).to_string();
     assert!(text.contains("`quiz-etl status SESSION`"), "{text}");
 }
 
 #[test]
 fn what_is_only_late_is_news_and_no_worry() {
-    let late = requested("A_1", &[behind("reports", BehindBecause::Answers, 1, None)]);
+    let late = requested("A_1", &[behind(Sink::Reports, BehindBecause::Answers, 1, None)]);
     let card = card(&[asked(vec![late], 1, 0)]);
     assert_eq!(card["title"], "ℹ️ Reconcile asked again for 1 test");
     assert_eq!(card["fields"].as_array().unwrap().len(), 1);

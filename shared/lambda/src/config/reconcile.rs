@@ -1,6 +1,6 @@
 use std::time::Duration;
 
-use quiz_sync_state::{REPORTS, WAREHOUSE};
+use quiz_events::Sink;
 
 use crate::sync::SourceSettings;
 use crate::{ConfigError, Environment};
@@ -29,7 +29,7 @@ pub struct PassLimits {
     /// times where they come again.
     pub grace: Duration,
     /// The sinks that there are.
-    pub sinks: Vec<String>,
+    pub sinks: Vec<Sink>,
 }
 
 impl Default for PassLimits {
@@ -38,7 +38,7 @@ impl Default for PassLimits {
             tests: 200,
             settle: Duration::from_mins(10),
             grace: Duration::from_mins(10),
-            sinks: vec![REPORTS.to_owned(), WAREHOUSE.to_owned()],
+            sinks: Sink::ALL.to_vec(),
         }
     }
 }
@@ -66,13 +66,19 @@ fn limits(env: &mut Environment) -> PassLimits {
     }
     let settle = seconds(env, "RECONCILE_SETTLE_SECONDS", usual.settle);
     let grace = seconds(env, "RECONCILE_GRACE_SECONDS", usual.grace);
-    let mut sinks = env.list("RECONCILE_SINKS", &usual.sinks.join(","));
-    sinks.sort();
-    sinks.dedup();
-    if sinks.is_empty() || !sinks.iter().all(|sink| usual.sinks.contains(sink)) {
+    let sinks = sinks(env);
+    PassLimits { tests, settle, grace, sinks }
+}
+
+fn sinks(env: &mut Environment) -> Vec<Sink> {
+    let names = env.list("RECONCILE_SINKS", &Sink::ALL.map(Sink::as_str).join(","));
+    let mut sinks: Vec<Sink> = names.iter().filter_map(|name| name.parse().ok()).collect();
+    if sinks.is_empty() || sinks.len() < names.len() {
         env.problem("RECONCILE_SINKS must be reports, warehouse or reports,warehouse".to_owned());
     }
-    PassLimits { tests, settle, grace, sinks }
+    sinks.sort();
+    sinks.dedup();
+    sinks
 }
 
 fn seconds(env: &mut Environment, name: &str, default: Duration) -> Duration {
@@ -86,6 +92,8 @@ fn seconds(env: &mut Environment, name: &str, default: Duration) -> Duration {
 
 #[cfg(test)]
 mod tests {
+    use quiz_events::Sink;
+
     use crate::Environment;
 
     use super::{PassLimits, ReconcileConfig};
@@ -108,7 +116,7 @@ mod tests {
         ]);
         let limits = ReconcileConfig::read(given).unwrap().limits;
         assert_eq!((limits.tests, limits.settle.as_secs(), limits.grace.as_secs()), (5, 0, 60));
-        assert_eq!(limits.sinks, ["reports"]);
+        assert_eq!(limits.sinks, [Sink::Reports]);
     }
 
     #[test]

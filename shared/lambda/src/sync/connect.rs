@@ -31,15 +31,15 @@ pub fn connect(
     let commit = Commit::of_process();
     let metrics = EmbeddedMetrics { namespace: settings.metrics_namespace, commit: commit.clone() };
     let mut listeners: Vec<Arc<dyn Listener>> =
-        vec![Arc::new(LogListener), Arc::new(MetricsListener::new(sink.name(), Arc::new(metrics)))];
+        vec![Arc::new(LogListener), Arc::new(MetricsListener::new(sink.sink(), Arc::new(metrics)))];
     if let Some(topic) = settings.notices_topic {
         let notices = SnsNotices::new(aws_sdk_sns::Client::new(&aws), topic, commit.hash());
-        let notices = NoticeListener::new(sink.name(), Arc::new(notices), clock.clone());
+        let notices = NoticeListener::new(sink.sink(), Arc::new(notices), clock.clone());
         listeners.push(Arc::new(notices.without_outages()));
     }
     let listener = Arc::new(Listeners(listeners));
     let states = DynamoStates::new(aws_sdk_dynamodb::Client::new(&aws), settings.state_table);
-    let coordinator = Coordinator::new(Arc::new(states), clock.clone(), sink.name(), settings.rules);
+    let coordinator = Coordinator::new(Arc::new(states), clock.clone(), sink.sink(), settings.rules);
     let source = Arc::new(LazyMongo::new(settings.mongodb_uri, settings.mongodb_database, aws));
     crate::begin("the way to MongoDB", Arc::clone(&source).ready());
     let engine = Engine::new(source, sink, clock.clone(), settings.excluded_users);

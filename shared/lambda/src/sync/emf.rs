@@ -54,6 +54,7 @@ mod tests {
     use super::EmbeddedMetrics;
     use crate::Commit;
     use jiff::Timestamp;
+    use quiz_events::Sink;
     use quiz_pipeline::{Dimension, METRICS};
     use serde_json::json;
 
@@ -64,7 +65,7 @@ mod tests {
         let metrics =
             EmbeddedMetrics { namespace: "QuizEtl/staging".into(), commit: Commit::of("0123456789abcdef") };
         let at = Timestamp::from_millisecond(1_714_500_000_123).unwrap();
-        let line = metrics.line(Dimension::Sink("reports"), &measured, at);
+        let line = metrics.line(Dimension::Sink(Sink::Reports), &measured, at);
         assert_eq!(
             line,
             json!({

@@ -2,7 +2,7 @@ use std::io;
 use std::path::PathBuf;
 
 use quiz_pipeline::ports::StoreError;
-use quiz_sync_state::{StateError, StateKey};
+use quiz_sync_state::StateError;
 use rusqlite::ErrorCode;
 use thiserror::Error;
 use tokio::task::JoinError;
@@ -94,8 +94,8 @@ impl FileError {
         }
     }
 
-    pub fn of_state(self, action: &'static str, key: &StateKey) -> StateError {
-        let (session_id, is_retryable, cause) = (key.session_id.clone(), self.is_retryable(), Box::new(self));
+    pub fn of_state(self, action: &'static str, session_id: &str) -> StateError {
+        let (session_id, is_retryable, cause) = (session_id.to_owned(), self.is_retryable(), Box::new(self));
         if is_retryable {
             StateError::Unavailable { action, session_id, cause }
         } else {
@@ -108,7 +108,7 @@ impl FileError {
 mod tests {
     use quiz_sync_state::StateError;
 
-    use super::{FileError, OpenError, StateKey};
+    use super::{FileError, OpenError};
     use rusqlite::ffi::{self, SQLITE_BUSY, SQLITE_FULL, SQLITE_READONLY};
 
     fn failure(code: i32) -> rusqlite::Error {
@@ -118,13 +118,12 @@ mod tests {
     #[test]
     fn a_lock_is_worth_a_retry_and_what_must_be_mended_is_not() {
         let file_error = |code| FileError::new("reports.db".into(), failure(code));
-        let key = StateKey { session_id: "s".to_owned(), sink: "reports".to_owned() };
         assert!(file_error(SQLITE_BUSY).of_table("write to", "t").is_retryable());
-        assert!(matches!(file_error(SQLITE_BUSY).of_state("store", &key), StateError::Unavailable { .. }));
+        assert!(matches!(file_error(SQLITE_BUSY).of_state("store", "s"), StateError::Unavailable { .. }));
         assert!(OpenError::new("reports.db".into(), failure(SQLITE_BUSY)).is_retryable());
         for code in [SQLITE_FULL, SQLITE_READONLY] {
             assert!(!file_error(code).of_table("write to", "t").is_retryable());
-            assert!(matches!(file_error(code).of_state("store", &key), StateError::Refused { .. }));
+            assert!(matches!(file_error(code).of_state("store", "s"), StateError::Refused { .. }));
             assert!(!OpenError::new("reports.db".into(), failure(code)).is_retryable());
         }
     }

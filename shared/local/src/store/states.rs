@@ -1,10 +1,14 @@
+use std::collections::BTreeSet;
+
 use async_trait::async_trait;
-use quiz_events::Cause;
+use quiz_events::{Cause, Sink};
 use quiz_sync_state::{Record, StateError, StateKey, SyncState, SyncStates};
-use rusqlite::{Connection, OptionalExtension, TransactionBehavior};
+use rusqlite::{Connection, OptionalExtension, Row, TransactionBehavior};
 
 use super::SqliteStore;
 
+/// Names a request for all states in its error.
+const EVERY: &str = "(all)";
 pub(super) const TABLE_NAME: &str = "quiz_sync_state";
 const TABLE: &str = r#"CREATE TABLE IF NOT EXISTS "quiz_sync_state" (
     "session_id" TEXT NOT NULL, "sink" TEXT NOT NULL, "revision" INTEGER NOT NULL, "item" TEXT NOT NULL,
@@ -33,67 +37,67 @@ impl SqliteStore {
     /// [`StateError`] where the file cannot be written.
     pub async fn release_leases(&self) -> Result<(), StateError> {
         let released = self.blocking(|connection| connection.execute(RELEASE, []).map(|_| ())).await;
-        let all = StateKey { session_id: "(all)".to_owned(), sink: String::new() };
-        released.map_err(|error| error.of_state("release", &all))
+        released.map_err(|error| error.of_state("release", EVERY))
     }
 }
 
 #[async_trait]
 impl SyncStates for SqliteStore {
     async fn get(&self, key: &StateKey) -> Result<SyncState, StateError> {
-        let named = key.clone();
+        let (session_id, sink) = (key.session_id.clone(), key.sink);
         let item = self.blocking(move |connection| {
             let mut read = connection.prepare_cached(READ)?;
-            read.query_row([&named.session_id, &named.sink], |row| row.get::<_, String>(0)).optional()
+            read.query_row([&session_id, sink.as_str()], |row| row.get::<_, String>(0)).optional()
         });
-        let Some(item) = item.await.map_err(|error| error.of_state("read", key))? else {
+        let Some(item) = item.await.map_err(|error| error.of_state("read", &key.session_id))? else {
             return Ok(SyncState::default());
         };
-        Ok(record(&item, key)?.into_state())
+        Ok(record(&item, &key.session_id)?.into_state())
     }
 
     async fn swap(&self, key: &StateKey, seen: &SyncState, next: &SyncState) -> Result<bool, StateError> {
         let revision = seen.revision.saturating_add(1);
         let numbers = i64::try_from(seen.revision).and_then(|seen| Ok((seen, i64::try_from(revision)?)));
         let (seen, stored_revision) = numbers.map_err(|error| unavailable("store", key, error.into()))?;
-        let named = key.clone();
+        let (session_id, sink) = (key.session_id.clone(), key.sink.as_str());
         let record = Record::new(key, SyncState { revision, ..next.clone() });
         let item = serde_json::to_string(&record).map_err(|error| unavailable("store", key, error.into()))?;
         let swapped = self.blocking(move |connection| {
             let transaction = connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
-            let keys = [&named.session_id, &named.sink];
+            let keys = [session_id.as_str(), sink];
             let stored: Option<i64> =
                 transaction.prepare_cached(REVISION)?.query_row(keys, |row| row.get(0)).optional()?;
             if stored.unwrap_or_default() != seen {
                 return Ok(false);
             }
-            transaction.prepare_cached(STORE)?.execute((
-                &named.session_id,
-                &named.sink,
-                stored_revision,
-                item,
-            ))?;
+            transaction.prepare_cached(STORE)?.execute((&session_id, sink, stored_revision, item))?;
             transaction.commit()?;
             Ok(true)
         });
-        swapped.await.map_err(|error| error.of_state("store", key))
+        swapped.await.map_err(|error| error.of_state("store", &key.session_id))
     }
 
     async fn all(&self) -> Result<Vec<(StateKey, SyncState)>, StateError> {
         let items = self.blocking(|connection| {
             let mut read = connection.prepare_cached(ALL)?;
-            read.query_map([], |row| row.get::<_, String>(0))?.collect::<rusqlite::Result<Vec<_>>>()
+            let named = |row: &Row<'_>| Ok((row.get::<_, String>(0)?, row.get::<_, String>(1)?));
+            read.query_map([], named)?.collect::<rusqlite::Result<Vec<_>>>()
         });
-        let every = StateKey { session_id: "(all)".to_owned(), sink: String::new() };
-        let items = items.await.map_err(|error| error.of_state("read", &every))?;
-        items.iter().map(|item| record(item, &every).map(Record::into_keyed)).collect()
+        let items = items.await.map_err(|error| error.of_state("read", EVERY))?;
+        let (known, unknown): (Vec<_>, Vec<_>) =
+            items.into_iter().partition(|(sink, _)| sink.parse::<Sink>().is_ok());
+        if !unknown.is_empty() {
+            let sinks: BTreeSet<String> = unknown.into_iter().map(|(sink, _)| sink).collect();
+            tracing::warn!(?sinks, "sync states of unknown sinks skipped");
+        }
+        known.iter().map(|(_, item)| record(item, EVERY).map(Record::into_keyed)).collect()
     }
 }
 
-fn record(item: &str, key: &StateKey) -> Result<Record, StateError> {
+fn record(item: &str, session_id: &str) -> Result<Record, StateError> {
     serde_json::from_str(item).map_err(|error| StateError::Refused {
         action: "read",
-        session_id: key.session_id.clone(),
+        session_id: session_id.to_owned(),
         cause: error.into(),
     })
 }

@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use jiff::{SignedDuration, Timestamp};
 use quiz_domain::reports::{ReportFormats, ReportTable};
+use quiz_events::Sink;
 use quiz_local::{DumpSource, MemoryQueue, QueueSettings, SqliteStore};
 use quiz_pipeline::batch::{BatchHandler, BatchLimits};
 use quiz_pipeline::ports::Clock;
@@ -67,7 +68,7 @@ async fn fifty_thousand_completions_in_ten_minutes_cost_a_handful_of_syncs() {
             let excluded = HashSet::from(["test_admin".to_owned()]);
             let handler = BatchHandler {
                 sync: Arc::new(Engine::new(source.clone(), Arc::new(sink), clock.clone(), excluded)),
-                coordinator: Coordinator::new(store.clone(), clock.clone(), "reports", Rules::default()),
+                coordinator: Coordinator::new(store.clone(), clock.clone(), Sink::Reports, Rules::default()),
                 listener: Arc::new(LogListener),
                 clock: clock.clone(),
                 limits: BatchLimits::default(),

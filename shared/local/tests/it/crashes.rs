@@ -8,14 +8,14 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use jiff::Timestamp;
-use quiz_events::{Notice, Notices};
+use quiz_events::{Notice, Notices, Sink};
 use quiz_local::{MemoryQueue, QueueSettings, SqliteStore};
 use quiz_pipeline::batch::{BatchHandler, BatchLimits, BatchReport};
 use quiz_pipeline::{
     Coordinator, Listener, LogListener, NoticeListener, Rules, RunScope, SessionRequest, SessionSync,
     SyncBatch, SyncError, SyncOutcome, Synced,
 };
-use quiz_sync_state::{REPORTS, StateKey, SyncState, SyncStates};
+use quiz_sync_state::{StateKey, SyncState, SyncStates};
 use tempfile::TempDir;
 use tokio::sync::Notify;
 use tokio::time::Instant;
@@ -69,7 +69,7 @@ impl SyncBatch for Syncs {
 
 fn outcome(session_id: String, scope: &RunScope) -> SyncOutcome {
     SyncOutcome {
-        sink: REPORTS,
+        sink: Sink::Reports,
         session_id,
         quiz_id: "q".into(),
         messages: 1,
@@ -120,7 +120,7 @@ impl World {
         let rules = Rules { interval: Duration::ZERO, ..Rules::default() };
         let handler = BatchHandler {
             sync: Arc::new(syncs.clone()),
-            coordinator: Coordinator::new(self.store.clone(), self.clock.clone(), REPORTS, rules),
+            coordinator: Coordinator::new(self.store.clone(), self.clock.clone(), Sink::Reports, rules),
             listener: self.listener.clone(),
             clock: self.clock.clone(),
             limits: BatchLimits { commit_reserve, ..BatchLimits::default() },
@@ -151,7 +151,7 @@ impl World {
     }
 
     async fn state(&self, session: &str) -> SyncState {
-        let key = StateKey { session_id: session.to_owned(), sink: REPORTS.to_owned() };
+        let key = StateKey { session_id: session.to_owned(), sink: Sink::Reports };
         self.store.get(&key).await.unwrap()
     }
 
@@ -244,7 +244,7 @@ async fn a_parked_test_session_runs_again_later_and_when_forced() {
 #[tokio::test(start_paused = true)]
 async fn a_run_that_ends_forgets_the_crashes() {
     let world = World::new(false);
-    let key = StateKey { session_id: "good".into(), sink: REPORTS.into() };
+    let key = StateKey { session_id: "good".into(), sink: Sink::Reports };
     let crashed = SyncState { quiz_id: "q".into(), crashed_runs: 4, ..SyncState::default() };
     assert!(world.store.swap(&key, &SyncState::default(), &crashed).await.unwrap());
     world.send("good");
@@ -287,7 +287,7 @@ async fn a_crash_loses_no_notice_of_its_neighbours() {
 
     let mut world = World::new(false);
     let sent = Arc::new(Sent::default());
-    world.listener = Arc::new(NoticeListener::new(REPORTS, sent.clone(), world.clock.clone()));
+    world.listener = Arc::new(NoticeListener::new(Sink::Reports, sent.clone(), world.clock.clone()));
     world.send(POISON);
     assert_eq!(world.invoke().await, None);
     tokio::time::sleep(Duration::from_secs(90)).await;

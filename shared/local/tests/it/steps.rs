@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use quiz_domain::reports::{ReportFormats, ReportItem, ReportTable};
-use quiz_events::{ParkCause, QueueMessage, SessionTarget};
+use quiz_events::{ParkCause, QueueMessage, SessionTarget, Sink};
 use quiz_local::{DumpSource, MemoryQueue, QueueSettings, SqliteStore, drive};
 use quiz_pipeline::batch::{BatchHandler, BatchLimits};
 use quiz_pipeline::ports::{Fence, PutOutcome, ReportStore, StoreError, StoredItems, SystemClock};
@@ -111,7 +111,12 @@ impl Pipeline {
         let excluded = HashSet::from(["test_admin".to_owned()]);
         let handler = BatchHandler {
             sync: Arc::new(Engine::new(source, sink, clock.clone(), excluded)),
-            coordinator: Coordinator::new(self.store.clone(), clock.clone(), "reports", Rules::embedded()),
+            coordinator: Coordinator::new(
+                self.store.clone(),
+                clock.clone(),
+                Sink::Reports,
+                Rules::embedded(),
+            ),
             listener: told.clone(),
             clock,
             limits: BatchLimits::default(),
@@ -163,7 +168,7 @@ async fn a_test_whose_reports_take_longer_than_an_invocation_is_written_in_steps
     assert_eq!(told.finished.lock().unwrap().len(), 1, "told once, at its end");
     assert_eq!(slow.writes.load(Ordering::SeqCst), 10, "five sections in two parts, each written once");
     assert!(pipeline.items().await == quiet(&documents).await, "not what a quiet run writes");
-    let key = StateKey { session_id: sapa::SESSION_ID.into(), sink: "reports".into() };
+    let key = StateKey { session_id: sapa::SESSION_ID.into(), sink: Sink::Reports };
     let state = pipeline.store.get(&key).await.unwrap();
     assert_eq!((state.last.result, state.progress, state.lease), (Some(RunResult::Finished), None, None));
 }

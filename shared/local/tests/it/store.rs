@@ -4,6 +4,7 @@ use std::fs;
 use std::path::Path;
 
 use quiz_domain::reports::ReportTable;
+use quiz_events::Sink;
 use quiz_local::{OpenError, SqliteStore};
 use quiz_pipeline::ports::{Fence, ReportStore, StoreError};
 use quiz_suites::reports::items;
@@ -30,10 +31,32 @@ async fn a_file_holds_sync_states() {
 }
 
 #[tokio::test]
+async fn states_of_unknown_sinks_are_skipped() {
+    let folder = TempDir::new().unwrap();
+    let path = folder.path().join("reports.db");
+    let store = SqliteStore::open(&path).unwrap();
+    let key = |session_id: &str| StateKey { session_id: session_id.into(), sink: Sink::Warehouse };
+    for session_id in ["a", "b"] {
+        let seen = SyncState::default();
+        assert!(
+            store
+                .swap(&key(session_id), &seen, &SyncState { synced_through: 5, ..seen.clone() })
+                .await
+                .unwrap()
+        );
+    }
+    let later = r#"INSERT INTO "quiz_sync_state" VALUES ('a', 'postgres', 1, '{"session_id":"a","sink":"postgres"}')"#;
+    assert_eq!(rusqlite::Connection::open(&path).unwrap().execute(later, []).unwrap(), 1);
+    let all = store.all().await.unwrap();
+    assert_eq!(all.iter().map(|(key, _)| key.clone()).collect::<Vec<_>>(), ["a", "b"].map(key));
+    assert!(all.iter().all(|(_, state)| state.synced_through == 5));
+}
+
+#[tokio::test]
 async fn a_new_process_takes_back_what_an_earlier_one_held() {
     let folder = TempDir::new().unwrap();
     let store = SqliteStore::open(folder.path().join("reports.db")).unwrap();
-    let key = StateKey { session_id: "s".into(), sink: "reports".into() };
+    let key = StateKey { session_id: "s".into(), sink: Sink::Reports };
     let lease = Lease { owner: "dead".into(), message_id: "m".into(), until: i64::MAX };
     let follow_up = FollowUp { message_id: "n".into(), due: i64::MAX };
     let held = SyncState {

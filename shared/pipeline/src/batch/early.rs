@@ -3,7 +3,7 @@
 
 use futures::{StreamExt, stream};
 use jiff::Timestamp;
-use quiz_events::{QueueMessage, SourceQueue};
+use quiz_events::{QueueMessage, Sink, SourceQueue};
 use quiz_sync_state::{RunFailure, SyncState};
 use tokio::time::timeout_at;
 
@@ -31,7 +31,7 @@ pub(super) async fn as_stored(
 
 /// A message that waited out an outage has used up the receives of a short patience: what is missing gets a little longer
 /// to come.
-pub(super) fn after_outage(state: &SyncState, sink: &str, now: Timestamp, failure: Failure) -> Failure {
+pub(super) fn after_outage(state: &SyncState, sink: Sink, now: Timestamp, failure: Failure) -> Failure {
     let is_outage = |code: &str| Dependency::of_failure(sink, code).is_some();
     let is_near = state.has_lately_failed(now.as_millisecond(), is_outage);
     if failure.patience == Patience::Short && is_near {

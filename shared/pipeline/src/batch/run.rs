@@ -114,7 +114,12 @@ struct Turn<'a> {
 impl Turn<'_> {
     async fn one_in_span(&self, group: Group) -> Step {
         let session_id = group.request.target.session_id.clone();
-        let span = info_span!("test", session_id, sink = self.handler.coordinator.sink(), generation = Empty);
+        let span = info_span!(
+            "test",
+            session_id,
+            sink = self.handler.coordinator.sink().as_str(),
+            generation = Empty
+        );
         self.one(group).instrument(span).await
     }
 

@@ -30,7 +30,7 @@ impl Coordinator {
         let failed = |seen: &SyncState, now| seen.failed_early(&ask, failure.clone(), now, &self.rules);
         if let Err(error) = self.change(&request.target.session_id, failed).await {
             let session_id = &request.target.session_id;
-            tracing::warn!(session_id, sink = self.sink, error = %error, "failure not stored");
+            tracing::warn!(session_id, sink = self.sink.as_str(), error = %error, "failure not stored");
         }
     }
 

@@ -96,7 +96,7 @@ impl Run {
             let left = sent_at.saturating_add(millis(self.rules.late)) - self.clock.now().as_millisecond();
             let Some(left) = u64::try_from(left).ok().filter(|left| *left > 0) else { return };
             if !std::mem::replace(&mut has_waited, true) {
-                let (session_id, sink) = (&self.key.session_id, &self.key.sink);
+                let (session_id, sink) = (&self.key.session_id, self.key.sink.as_str());
                 tracing::info!(session_id, sink, wait_ms = left, "wait for unanswered writes");
             }
             tokio::time::sleep(CHECK.min(Duration::from_millis(left))).await;
@@ -130,7 +130,7 @@ impl Heartbeat {
                 Ok(false) => {
                     tracing::warn!(
                         session_id = self.key.session_id,
-                        sink = self.key.sink,
+                        sink = self.key.sink.as_str(),
                         generation = self.hold.generation,
                         "the lease was taken over"
                     );
@@ -139,7 +139,7 @@ impl Heartbeat {
                 // the fence ends by itself, unless the next beat comes through
                 Err(error) => tracing::warn!(
                     session_id = self.key.session_id,
-                    sink = self.key.sink,
+                    sink = self.key.sink.as_str(),
                     error = %error,
                     "heartbeat not stored"
                 ),

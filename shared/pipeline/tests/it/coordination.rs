@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use jiff::{SignedDuration, Timestamp};
-use quiz_events::QueueMessage;
+use quiz_events::{QueueMessage, Sink};
 use quiz_pipeline::batch::{BatchHandler, BatchLimits, BatchReport};
 use quiz_pipeline::ports::Clock;
 use quiz_pipeline::{Coordinator, LogListener, Rules};
@@ -40,7 +40,7 @@ impl Function {
         let clock = Arc::new(Time(Instant::now()));
         let handler = BatchHandler {
             sync: Arc::new(Scripting(sync.clone())),
-            coordinator: Coordinator::new(states.clone(), clock.clone(), "reports", Rules::default()),
+            coordinator: Coordinator::new(states.clone(), clock.clone(), Sink::Reports, Rules::default()),
             listener: Arc::new(LogListener),
             clock,
             limits,
@@ -67,7 +67,7 @@ impl Function {
 }
 
 fn key() -> StateKey {
-    StateKey { session_id: "A".into(), sink: "reports".into() }
+    StateKey { session_id: "A".into(), sink: Sink::Reports }
 }
 
 fn sent(id: &str, before_now_ms: i64) -> QueueMessage {
@@ -76,7 +76,7 @@ fn sent(id: &str, before_now_ms: i64) -> QueueMessage {
 
 fn failing() -> (Function, StateKey) {
     let function = Function::new(SyncState::default(), BatchLimits::default());
-    (function, StateKey { session_id: "bad".into(), sink: "reports".into() })
+    (function, StateKey { session_id: "bad".into(), sink: Sink::Reports })
 }
 
 #[tokio::test(start_paused = true)]
@@ -94,7 +94,7 @@ async fn the_state_of_a_failed_test_says_whether_its_messages_come_again() {
     }
     let function = Function::new(SyncState::default(), BatchLimits::default());
     function.handle(&[of("1", "refused")]).await;
-    let key = StateKey { session_id: "refused".into(), sink: "reports".into() };
+    let key = StateKey { session_id: "refused".into(), sink: Sink::Reports };
     let result = function.states.0.lock().unwrap()[&key].last.result;
     assert_eq!(result, Some(RunResult::Parked), "it can never succeed");
 }
@@ -259,7 +259,7 @@ async fn follow_ups_say_how_many_there_were_in_a_row() {
 }
 
 fn state_of(function: &Function, session_id: &str) -> SyncState {
-    let key = StateKey { session_id: session_id.into(), sink: "reports".into() };
+    let key = StateKey { session_id: session_id.into(), sink: Sink::Reports };
     function.states.0.lock().unwrap().get(&key).cloned().unwrap_or_default()
 }
 

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex};
 
-use quiz_events::SessionTarget;
+use quiz_events::{SessionTarget, Sink};
 use quiz_pipeline::batch::BatchLimits;
 use quiz_pipeline::{
     Dimension, Listener, METRICS, Meter, Metric, MetricsListener, RECONCILE_METRICS, metrics_page,
@@ -16,7 +16,7 @@ struct Sums(Mutex<BTreeMap<&'static str, u64>>);
 
 impl Meter for Sums {
     fn record(&self, dimension: Dimension, measured: &[(Metric, u64)]) {
-        assert_eq!(dimension, Dimension::Sink("reports"));
+        assert_eq!(dimension, Dimension::Sink(Sink::Reports));
         for (metric, value) in measured {
             *self.0.lock().unwrap().entry(metric.name).or_default() += value;
         }
@@ -26,7 +26,7 @@ impl Meter for Sums {
 #[tokio::test(start_paused = true)]
 async fn a_batch_is_measured() {
     let sums = Arc::new(Sums::default());
-    let listener = MetricsListener::new("reports", sums.clone());
+    let listener = MetricsListener::new(Sink::Reports, sums.clone());
     let messages = [of("1", "A"), of("2", "A"), of("3", "A"), of("4", "bad"), message("5", "{oops")];
     let listener = Arc::new(listener);
     run_telling(Scripted::default(), BatchLimits::default(), listener, &messages, &Notes::default(), 900)
@@ -46,7 +46,7 @@ async fn a_batch_is_measured() {
 #[tokio::test(start_paused = true)]
 async fn a_batch_that_cannot_be_begun_is_measured() {
     let sums = Arc::new(Sums::default());
-    let listener = Arc::new(MetricsListener::new("reports", sums.clone()));
+    let listener = Arc::new(MetricsListener::new(Sink::Reports, sums.clone()));
     let (script, queue) = (Scripted { cannot_begin: true, ..Scripted::default() }, Notes::default());
     let messages = [of("1", "A"), of("2", "A"), of("3", "B")];
     let (report, _) = run_telling(script, BatchLimits::default(), listener, &messages, &queue, 900).await;
@@ -56,7 +56,7 @@ async fn a_batch_that_cannot_be_begun_is_measured() {
 #[tokio::test]
 async fn the_depth_of_a_follow_up_is_measured() {
     let sums = Arc::new(Sums::default());
-    let listener = MetricsListener::new("reports", sums.clone());
+    let listener = MetricsListener::new(Sink::Reports, sums.clone());
     let target = SessionTarget { session_id: "A".into(), quiz_id: "q".into() };
     listener.followed_up(&target, 1_000).await;
     assert_eq!(sums.0.lock().unwrap()["FollowUpDepth"], 1_000);

@@ -4,7 +4,7 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use async_trait::async_trait;
-use quiz_events::{Notice, NoticeKind, Notices, QueueMessage};
+use quiz_events::{Notice, NoticeKind, Notices, QueueMessage, Sink};
 use quiz_pipeline::Listener;
 use quiz_pipeline::NoticeListener;
 use quiz_pipeline::batch::BatchLimits;
@@ -31,7 +31,7 @@ async fn told_by(
     messages: &[QueueMessage],
 ) -> Vec<Vec<Notice>> {
     let kept = Arc::new(Kept::default());
-    let listener = change(NoticeListener::new("reports", kept.clone(), Arc::new(SystemClock)));
+    let listener = change(NoticeListener::new(Sink::Reports, kept.clone(), Arc::new(SystemClock)));
     let listener: Arc<dyn Listener> = Arc::new(listener);
     let script = Scripted::default();
     run_telling(script, BatchLimits::default(), listener, messages, &Notes::default(), 900).await;
@@ -117,7 +117,7 @@ impl Notices for Deaf {
 #[tokio::test(start_paused = true)]
 async fn a_topic_that_takes_no_notices_fails_no_sync() {
     let listener: Arc<dyn Listener> =
-        Arc::new(NoticeListener::new("reports", Arc::new(Deaf), Arc::new(SystemClock)));
+        Arc::new(NoticeListener::new(Sink::Reports, Arc::new(Deaf), Arc::new(SystemClock)));
     let (script, limits) = (Scripted::default(), BatchLimits::default());
     let (report, _) = run_telling(script, limits, listener, &[of("1", "A")], &Notes::default(), 900).await;
     assert_eq!((report.synced, report.failed.len()), (1, 0));

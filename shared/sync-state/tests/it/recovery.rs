@@ -1,5 +1,6 @@
 //! What is remembered of failures that are over.
 
+use quiz_events::Sink;
 use quiz_sync_state::{
     Ending, Failing, Hold, LastRun, Lease, Record, Recovered, Rules, RunFailure, StateKey, SyncState,
 };
@@ -47,7 +48,7 @@ fn run_that_writes_ends_the_failures() {
     let half = stored(half.paused(&hold(&half), "half".into(), 25_000));
     assert_eq!((&half.failing, &half.recovered), (&None, &recovered));
     for state in [done, half] {
-        let key = StateKey { session_id: "s".into(), sink: "reports".into() };
+        let key = StateKey { session_id: "s".into(), sink: Sink::Reports };
         assert_eq!(Record::new(&key, state.clone()).into_state(), state);
     }
 }

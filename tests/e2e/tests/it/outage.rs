@@ -7,19 +7,20 @@ use std::time::Duration;
 use quiz_dynamo::DynamoStates;
 use quiz_e2e::warehouse::WarehousePipeline;
 use quiz_e2e::{Deployed, PATIENCE, Pipeline, deploy, mongodb_gate};
+use quiz_events::Sink;
 use quiz_pipeline::SHORT_PATIENCE;
 use quiz_sample::sapa;
 use quiz_stack::{Delivery, Deployment, eventually};
-use quiz_sync_state::{REPORTS, RunResult, StateKey, SyncState, SyncStates, WAREHOUSE};
+use quiz_sync_state::{RunResult, StateKey, SyncState, SyncStates};
 use serde_json::Value;
 
 /// The longest wait between two tries: seconds here, minutes in a deployment.
 const LONGEST_WAIT: (&str, &str) = ("RETRY_LONGEST_SECONDS", "2");
 const STUDENTS: usize = 5;
 
-async fn state(deployment: &Deployment, deployed: &Deployed, sink: &str) -> SyncState {
+async fn state(deployment: &Deployment, deployed: &Deployed, sink: Sink) -> SyncState {
     let states = DynamoStates::new(deployed.stack.dynamodb(), deployment.table("quiz_sync_state"));
-    let key = StateKey { session_id: sapa::SESSION_ID.to_owned(), sink: sink.to_owned() };
+    let key = StateKey { session_id: sapa::SESSION_ID.to_owned(), sink };
     states.get(&key).await.unwrap()
 }
 
@@ -36,7 +37,7 @@ async fn messages_wait_out_an_outage_of_mongodb() {
     let reports = Pipeline::of(&deployment).await;
     let warehouse = WarehousePipeline::of(&deployment).await;
     let (mongodb, secret) = mongodb_gate(&deployment, Some(Duration::from_secs(1))).await;
-    let functions = [(&reports.deployed, REPORTS), (&warehouse.deployed, WAREHOUSE)];
+    let functions = [(&reports.deployed, Sink::Reports), (&warehouse.deployed, Sink::Warehouse)];
     for (function, _) in functions {
         function.deliver(Delivery::Raw).await;
         function.set_environment(&[("MONGODB_URI_SECRET_ID", secret.as_str()), LONGEST_WAIT]).await;

@@ -8,8 +8,9 @@ use std::time::Duration;
 use anyhow::{Result, anyhow};
 use quiz_dynamo::DynamoStates;
 use quiz_e2e::{PATIENCE, Pipeline, deploy, quizzes};
+use quiz_events::Sink;
 use quiz_stack::{Action, Gate, GateRequest, Stack, eventually};
-use quiz_sync_state::{Lease, MOST_CRASHES, REPORTS, StateKey, SyncState, SyncStates};
+use quiz_sync_state::{Lease, MOST_CRASHES, StateKey, SyncState, SyncStates};
 use serde_json::{Value, json};
 
 const QUIZ: &str = "000000000000000000000001";
@@ -57,12 +58,12 @@ impl World {
     }
 
     async fn state(&self, name: &str) -> SyncState {
-        let key = StateKey { session_id: session_id(name), sink: REPORTS.to_owned() };
+        let key = StateKey { session_id: session_id(name), sink: Sink::Reports };
         self.states.get(&key).await.unwrap()
     }
 
     async fn change(&self, name: &str, change: impl Fn(&mut SyncState)) {
-        let key = StateKey { session_id: session_id(name), sink: REPORTS.to_owned() };
+        let key = StateKey { session_id: session_id(name), sink: Sink::Reports };
         loop {
             let seen = self.states.get(&key).await.unwrap();
             let mut next = seen.clone();

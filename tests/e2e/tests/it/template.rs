@@ -7,7 +7,7 @@ use std::process::{Command, Stdio};
 
 use quiz_domain::reports::ReportTable;
 use quiz_e2e::{PATIENCE, binaries, wishes};
-use quiz_events::MOST_RECEIVES;
+use quiz_events::{MOST_RECEIVES, Sink};
 use quiz_stack::{Deployment, Stack, template, unique};
 use serde_json::{Map, Value, json};
 
@@ -179,10 +179,10 @@ fn every_queue_function_and_sink_is_watched_and_tells_the_team() {
         want("Errors", function.to_owned());
         want("Throttles", function.to_owned());
     }
-    for sink in [quiz_sync_state::REPORTS, quiz_sync_state::WAREHOUSE] {
-        want("SyncsFailed", sink.to_owned());
-        want("FollowUpDepth", sink.to_owned());
-        want("Lag", sink.to_owned());
+    for sink in Sink::ALL {
+        want("SyncsFailed", sink.to_string());
+        want("FollowUpDepth", sink.to_string());
+        want("Lag", sink.to_string());
     }
     for function in ["sync-reports", "sync-warehouse"] {
         want("RecursiveInvocationsDropped", function.to_owned());

@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use jiff::Timestamp;
-use quiz_events::{Notice, Notices, PublishError, RequestTopic, SyncRequest};
+use quiz_events::{Notice, Notices, PublishError, RequestTopic, Sink, SyncRequest};
 use quiz_lambda::config::PassLimits;
 use quiz_local::SqliteStore;
 use quiz_pipeline::ports::{Clock, CompletedQuiz, LastAnswer, SourceError};
@@ -147,17 +147,17 @@ impl Place {
         Self { world, store, reconciler, folder }
     }
 
-    pub async fn plant(&self, session_id: &str, sink: &str, state: SyncState) {
+    pub async fn plant(&self, session_id: &str, sink: Sink, state: SyncState) {
         assert!(self.store.swap(&key(session_id, sink), &SyncState::default(), &state).await.unwrap());
         let mut titles = self.world.titles.lock().unwrap();
         titles.entry(state.quiz_id).or_insert_with(|| Some("Physics mock".into()));
     }
 
-    pub async fn swap(&self, session_id: &str, sink: &str, before: &SyncState, next: &SyncState) -> bool {
+    pub async fn swap(&self, session_id: &str, sink: Sink, before: &SyncState, next: &SyncState) -> bool {
         self.store.swap(&key(session_id, sink), before, next).await.unwrap()
     }
 
-    pub async fn state(&self, session_id: &str, sink: &str) -> SyncState {
+    pub async fn state(&self, session_id: &str, sink: Sink) -> SyncState {
         self.store.get(&key(session_id, sink)).await.unwrap()
     }
 
@@ -176,8 +176,8 @@ impl Place {
     }
 }
 
-pub fn key(session_id: &str, sink: &str) -> StateKey {
-    StateKey { session_id: session_id.into(), sink: sink.into() }
+pub fn key(session_id: &str, sink: Sink) -> StateKey {
+    StateKey { session_id: session_id.into(), sink }
 }
 
 /// Asked for and parked, so long ago.

@@ -158,7 +158,7 @@ impl Pipeline {
         let lanes: Vec<Lane> = sinks
             .into_iter()
             .map(|sink| {
-                let name = sink.name();
+                let name = sink.sink();
                 let source = Arc::new(Gated { time: time.clone(), inner: documents.clone() });
                 let listener = NoticeListener::new(name, told.clone(), time.clone()).without_outages();
                 let handler = BatchHandler {

@@ -5,7 +5,7 @@ use jiff::Timestamp;
 use quiz_events::{
     Alarm, Backfill, BackfillFailure, BehindBecause, BehindSink, HistogramBin, MessagesDropped,
     MessagesParked, Notice, NoticeKind, NoticeMessage, NoticeProblem, OtherMessage, Outage, OutageOver,
-    RequestedTest, SyncFailed, SyncFinished, SyncsRequested, UnknownTest,
+    RequestedTest, Sink, SyncFailed, SyncFinished, SyncsRequested, UnknownTest,
 };
 
 pub const EVIL: &str = "@everyone `rm -rf` **bold** [link](https://evil.example) <@&1> ~~x~~ || # \\";
@@ -19,13 +19,13 @@ pub fn told(id: &str, kind: NoticeKind) -> NoticeMessage {
 }
 
 /// A finished test of ten takers, one of them not final.
-pub fn finished(sink: &str, session: &str) -> SyncFinished {
+pub fn finished(sink: Sink, session: &str) -> SyncFinished {
     let bin = |at: u32| {
         let from = f64::from(at) * 10.0 - 20.0;
         HistogramBin { from, to: from + 10.0, takers: u64::from(at % 4) }
     };
     SyncFinished {
-        sink: sink.to_owned(),
+        sink,
         session_id: session.to_owned(),
         quiz_id: "6715f621e1eb083bfa9b56cc".into(),
         test_name: format!("Physics mock {session}"),
@@ -51,9 +51,9 @@ pub fn problem(kind: &str, text: &str) -> NoticeProblem {
     NoticeProblem { kind: kind.to_owned(), count: 3, example: text.clone(), advice: text }
 }
 
-pub fn failed(sink: &str, sessions: &[&str], error: &str) -> NoticeKind {
+pub fn failed(sink: Sink, sessions: &[&str], error: &str) -> NoticeKind {
     NoticeKind::SyncFailed(SyncFailed {
-        sink: sink.to_owned(),
+        sink,
         session_ids: sessions.iter().map(ToString::to_string).collect(),
         error_code: "sink_failed".into(),
         error: error.to_owned(),
@@ -64,7 +64,7 @@ pub fn failed(sink: &str, sessions: &[&str], error: &str) -> NoticeKind {
 pub fn parked(error: &str) -> NoticeKind {
     let error = error.to_owned();
     NoticeKind::MessagesParked(MessagesParked {
-        sink: "reports".into(),
+        sink: Sink::Reports,
         error_code: "not_an_event".into(),
         error,
         messages: 5,
@@ -88,7 +88,7 @@ pub fn backfill(done: u64, failed: u64) -> Backfill {
 pub fn failures(number: u64, error: &str) -> Vec<BackfillFailure> {
     let failure = |at: u64| BackfillFailure {
         session_id: format!("session_{at}"),
-        sink: if at.is_multiple_of(2) { "reports" } else { "warehouse" }.to_owned(),
+        sink: if at.is_multiple_of(2) { Sink::Reports } else { Sink::Warehouse },
         error: error.to_owned(),
     };
     (0..number).map(failure).collect()
@@ -105,9 +105,9 @@ pub fn dropped(reason: &str, error_codes: &[&str]) -> NoticeKind {
 }
 
 /// A sink that is behind since [`at`], and was last synced an hour before.
-pub fn behind(sink: &str, because: BehindBecause, times: u32, error: Option<&str>) -> BehindSink {
+pub fn behind(sink: Sink, because: BehindBecause, times: u32, error: Option<&str>) -> BehindSink {
     BehindSink {
-        sink: sink.to_owned(),
+        sink,
         because,
         since: at(),
         synced_through: Timestamp::from_second(at().as_second() - 3_600).ok(),
@@ -143,7 +143,7 @@ pub fn outage(waiting: u64, parked: u64) -> Outage {
         since: before(120),
         waiting,
         parked,
-        sinks: vec!["reports".into(), "warehouse".into()],
+        sinks: vec![Sink::Reports, Sink::Warehouse],
         error_code: "source_unavailable".into(),
         error: "could not read quizzes: connection refused".into(),
         failed_at: before(3),
@@ -182,7 +182,7 @@ pub fn other(text: &str) -> NoticeMessage {
 /// One of each kind, with names that are up to no good and texts beyond every limit.
 pub fn all_kinds() -> Vec<NoticeMessage> {
     let long = EVIL.repeat(70);
-    let mut odd = finished("reports", "odd");
+    let mut odd = finished(Sink::Reports, "odd");
     odd.test_name.clone_from(&long);
     odd.problems = (0..15).map(|at| problem(&format!("kind_{at}"), &long)).collect();
     let ended = Backfill {
@@ -204,14 +204,14 @@ pub fn all_kinds() -> Vec<NoticeMessage> {
     };
     lost.requested_by = Some(long.clone());
     lost.error_codes = vec![long.clone(); 30];
-    let mut odd_test = requested(&long, &[behind(&long, BehindBecause::Parked, 9, Some(&long))]);
+    let mut odd_test = requested(&long, &[behind(Sink::Reports, BehindBecause::Parked, 9, Some(&long))]);
     odd_test.test_name = Some(long.clone());
     let stuck = SyncsRequested { count: 500, left: 7, tests: vec![odd_test; 25] };
     vec![
-        told("1", NoticeKind::SyncFinished(finished("reports", "plain"))),
+        told("1", NoticeKind::SyncFinished(finished(Sink::Reports, "plain"))),
         told("2", NoticeKind::SyncFinished(odd)),
-        told("3", failed("warehouse", &["lost"], &long)),
-        told("4", failed("warehouse", &["a", "b", &long], &long)),
+        told("3", failed(Sink::Warehouse, &["lost"], &long)),
+        told("4", failed(Sink::Warehouse, &["a", "b", &long], &long)),
         told("5", parked(&long)),
         told("6", NoticeKind::BackfillStarted(backfill(20, 0))),
         told("7", NoticeKind::BackfillFinished(ended)),

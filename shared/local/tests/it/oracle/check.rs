@@ -4,7 +4,7 @@ use std::collections::HashSet;
 use std::sync::Arc;
 
 use quiz_domain::reports::ReportFormats;
-use quiz_events::{SessionDescription, SessionTarget};
+use quiz_events::{SessionDescription, SessionTarget, Sink};
 use quiz_local::{MemoryQueue, ParquetWarehouse, SqliteStore};
 use quiz_pipeline::ports::{Clock, Fence, Warehouse};
 use quiz_pipeline::{
@@ -15,7 +15,7 @@ use quiz_suites::contents::{Contents, items, rows};
 
 use crate::oracle::documents::quiz_id;
 use crate::oracle::history::session_id;
-use crate::oracle::world::{Sink, World};
+use crate::oracle::world::World;
 
 /// What a sink holds of a test that it should not, or lacks; `None` where all is as it should be, or the dead-letter
 /// queue says why it is not.

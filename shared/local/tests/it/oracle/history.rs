@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use fastrand::Rng;
 use jiff::Timestamp;
-use quiz_events::SessionDescription;
+use quiz_events::{SessionDescription, Sink};
 use quiz_pipeline::Rules;
 use quiz_pipeline::ports::Clock;
 use serde_json::json;
@@ -16,7 +16,7 @@ use crate::oracle::check;
 use crate::oracle::documents::{CHOICES, Written, quiz_id, user};
 use crate::oracle::late::LateWrites;
 use crate::oracle::sim::{Party, Point, Sim, Verdict};
-use crate::oracle::world::{RECEIVES, Sink, World};
+use crate::oracle::world::{RECEIVES, World};
 
 const TESTS: usize = 2;
 const USERS: usize = 4;

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use jiff::{SignedDuration, Timestamp};
 use quiz_domain::reports::ReportFormats;
-use quiz_events::QueueMessage;
+use quiz_events::{QueueMessage, Sink};
 use quiz_local::{MemoryQueue, ParquetWarehouse, QueueSettings, SqliteStore};
 use quiz_pipeline::batch::{BatchHandler, BatchLimits};
 use quiz_pipeline::ports::{Clock, ReportStore, SnapshotStore, Warehouse};
@@ -44,12 +44,6 @@ impl Clock for Time {
         let start = Timestamp::from_second(1_714_500_000).unwrap();
         start + SignedDuration::try_from(self.0.elapsed()).unwrap()
     }
-}
-
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Sink {
-    Reports,
-    Warehouse,
 }
 
 pub struct World {
@@ -148,13 +142,12 @@ impl World {
         let source: Arc<dyn quiz_pipeline::ports::AnswerSource> = self.documents.clone();
         let source = Simulated { party: party.clone(), bug, inner: source };
         let result_sink = self.sink(sink, &party);
-        let name = result_sink.name();
         let snapshots: Arc<dyn SnapshotStore> = self.snapshots.clone();
         let snapshots = Simulated { party: party.clone(), bug, inner: snapshots };
         let snapshots = Snapshots::new(Arc::new(snapshots), "oracle").from(1);
         let engine = Engine::new(Arc::new(source), result_sink, clock.clone(), HashSet::new());
         let handler = BatchHandler {
-            coordinator: Coordinator::new(Arc::new(states), clock.clone(), name, self.rules),
+            coordinator: Coordinator::new(Arc::new(states), clock.clone(), sink, self.rules),
             sync: Arc::new(engine.with_snapshots(snapshots)),
             listener: Arc::new(LogListener),
             clock,

@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use jiff::Timestamp;
-use quiz_events::{Cause, ParkCause, QueueError, QueueMessage, SourceQueue};
+use quiz_events::{Cause, ParkCause, QueueError, QueueMessage, Sink, SourceQueue};
 use quiz_pipeline::batch::{BatchHandler, BatchLimits, BatchReport};
 use quiz_pipeline::ports::{SourceError, SystemClock, WarehouseError};
 use quiz_pipeline::{
@@ -83,7 +83,7 @@ impl SyncBatch for Scripted {
         self.synced.lock().unwrap().push(session.clone());
         self.rewrites.lock().unwrap().push(scope.rewrite);
         let outcome = SyncOutcome {
-            sink: "reports",
+            sink: Sink::Reports,
             session_id: session,
             quiz_id: request.target.quiz_id.clone(),
             messages: request.messages,
@@ -229,7 +229,7 @@ pub async fn run_telling(
         coordinator: Coordinator::new(
             Arc::new(States::default()),
             clock.clone(),
-            "reports",
+            Sink::Reports,
             Rules::embedded(),
         ),
         listener,

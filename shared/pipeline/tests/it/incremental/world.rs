@@ -10,7 +10,7 @@ use futures::{StreamExt, stream};
 use jiff::Timestamp;
 use quiz_domain::reports::{self, ReportTable, Stamp};
 use quiz_domain::{AttemptHead, Quiz, TakenAttempt, Test, TestResults, TestSession};
-use quiz_events::SessionTarget;
+use quiz_events::{SessionTarget, Sink};
 use quiz_pipeline::ports::{
     AnswerSource, AttemptBatch, AttemptStream, Clock, DocumentStream, Fence, QuizDocuments, SourceError,
 };
@@ -173,8 +173,8 @@ impl Clock for At {
 struct Capture(Arc<Mutex<String>>);
 
 impl ResultSink for Capture {
-    fn name(&self) -> &'static str {
-        "reports"
+    fn sink(&self) -> Sink {
+        Sink::Reports
     }
 
     fn begin(&self) -> Result<Arc<dyn SinkBatch>, SinkError> {

@@ -10,6 +10,7 @@ use anyhow::{Result, anyhow};
 use mongodb::bson::{Bson, DateTime, Document, doc};
 use quiz_dynamo::DynamoStates;
 use quiz_e2e::{Deployed, PATIENCE, deploy, quizzes};
+use quiz_events::Sink;
 use quiz_stack::{Action, Deployment, Gate, GateRequest, Stack, eventually};
 use quiz_sync_state::{Lease, StateKey, SyncState, SyncStates};
 use serde_json::{Value, json};
@@ -164,8 +165,8 @@ impl World {
     /// Until both sinks have the test.
     async fn synced(&self, session_id: &str) {
         let states = DynamoStates::new(self.stack.dynamodb(), self.deployment.table("quiz_sync_state"));
-        for sink in [quiz_sync_state::REPORTS, quiz_sync_state::WAREHOUSE] {
-            let key = StateKey { session_id: session_id.to_owned(), sink: sink.to_owned() };
+        for sink in Sink::ALL {
+            let key = StateKey { session_id: session_id.to_owned(), sink };
             let what = format!("{session_id} in {sink}");
             let synced = async || {
                 let state = states.get(&key).await?;
@@ -176,9 +177,9 @@ impl World {
     }
 
     /// A run of the test that crashed.
-    async fn plant_lost_run(&self, session_id: &str, sink: &str) {
+    async fn plant_lost_run(&self, session_id: &str, sink: Sink) {
         let states = DynamoStates::new(self.stack.dynamodb(), self.deployment.table("quiz_sync_state"));
-        let key = StateKey { session_id: session_id.to_owned(), sink: sink.to_owned() };
+        let key = StateKey { session_id: session_id.to_owned(), sink };
         let lease = Lease { owner: "lost".to_owned(), message_id: "lost".to_owned(), until: 1 };
         let lost = SyncState { quiz_id: session_id.to_owned(), lease: Some(lease), ..SyncState::default() };
         assert!(states.swap(&key, &SyncState::default(), &lost).await.unwrap());
@@ -234,7 +235,7 @@ async fn the_deployed_functions_ask_for_what_their_roles_allow_and_use_all_of_it
     world.synced(&quiz(CROWDED)).await;
     // in one batch with a test whose run crashed: the other one's message is deleted before that runs
     for (function, sink, queue) in
-        [(REPORTS, quiz_sync_state::REPORTS, "reports"), (WAREHOUSE, quiz_sync_state::WAREHOUSE, "warehouse")]
+        [(REPORTS, Sink::Reports, "reports"), (WAREHOUSE, Sink::Warehouse, "warehouse")]
     {
         world.plant_lost_run(&quiz(5), sink).await;
         let deployed = Deployed::of(&world.deployment, function, queue).await;

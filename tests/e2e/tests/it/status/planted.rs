@@ -5,11 +5,9 @@ use std::time::{SystemTime, UNIX_EPOCH};
 
 use quiz_dynamo::DynamoStates;
 use quiz_e2e::binary;
-use quiz_events::SessionDescription;
+use quiz_events::{SessionDescription, Sink};
 use quiz_stack::{REGION, Stack, unique};
-use quiz_sync_state::{
-    FollowUp, LastRun, Lease, REPORTS, RunResult, StateKey, SyncState, SyncStates, WAREHOUSE,
-};
+use quiz_sync_state::{FollowUp, LastRun, Lease, RunResult, StateKey, SyncState, SyncStates};
 use tokio::process::Command;
 
 pub const MINUTE: i64 = 60_000;
@@ -71,21 +69,25 @@ impl Planted {
         let follow_up = FollowUp { message_id: "m".to_owned(), due: now + 10 * MINUTE };
         let named = |group: &str| format!("{group}_{QUIZ}");
         for (session, sink, state) in [
-            (named("A"), REPORTS, failed(RunResult::Parked, "there is no quiz. It may come", 13)),
-            (named("A"), WAREHOUSE, synced.clone()),
-            (named("B"), WAREHOUSE, failed(RunResult::Failed, "BigQuery did not answer", 2)),
-            (named("C"), REPORTS, asked(15)),
-            (named("D"), REPORTS, SyncState { lease: Some(lease), generation: now - 3 * MINUTE, ..asked(4) }),
-            (named("E"), REPORTS, SyncState { follow_up: Some(follow_up), ..asked(4) }),
-            (named("F"), REPORTS, synced.clone()),
+            (named("A"), Sink::Reports, failed(RunResult::Parked, "there is no quiz. It may come", 13)),
+            (named("A"), Sink::Warehouse, synced.clone()),
+            (named("B"), Sink::Warehouse, failed(RunResult::Failed, "BigQuery did not answer", 2)),
+            (named("C"), Sink::Reports, asked(15)),
+            (
+                named("D"),
+                Sink::Reports,
+                SyncState { lease: Some(lease), generation: now - 3 * MINUTE, ..asked(4) },
+            ),
+            (named("E"), Sink::Reports, SyncState { follow_up: Some(follow_up), ..asked(4) }),
+            (named("F"), Sink::Reports, synced.clone()),
         ] {
             planted.plant(&session, sink, &state).await;
         }
         planted
     }
 
-    pub async fn plant(&self, session: &str, sink: &str, state: &SyncState) {
-        let key = StateKey { session_id: session.to_owned(), sink: sink.to_owned() };
+    pub async fn plant(&self, session: &str, sink: Sink, state: &SyncState) {
+        let key = StateKey { session_id: session.to_owned(), sink };
         let seen = self.states.get(&key).await.unwrap();
         assert!(self.states.swap(&key, &seen, state).await.unwrap());
     }

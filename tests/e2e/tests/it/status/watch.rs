@@ -6,8 +6,9 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use quiz_e2e::PATIENCE;
+use quiz_events::Sink;
 use quiz_stack::{Action, Gate, Stack, signal};
-use quiz_sync_state::{LastRun, REPORTS, RunResult, SyncState};
+use quiz_sync_state::{LastRun, RunResult, SyncState};
 use serde_json::Value;
 use tokio::io::{AsyncBufReadExt, BufReader, Lines};
 use tokio::process::{Child, ChildStdout, Command};
@@ -63,7 +64,7 @@ async fn watched_it_shows_what_changes_until_ctrl_c() {
     assert!(counts.contains("1 running"), "{counts}");
     let parked = LastRun { result: Some(RunResult::Parked), finished_at: now(), ..LastRun::default() };
     let key = format!("D_{QUIZ}");
-    planted.plant(&key, REPORTS, &SyncState { last: parked, ..SyncState::default() }).await;
+    planted.plant(&key, Sink::Reports, &SyncState { last: parked, ..SyncState::default() }).await;
     watching.line(|line| line.contains("2 parked") && !line.contains("running")).await;
     let rest = watching.interrupt().await.join("\n");
     assert!(!rest.contains('\u{1b}'), "{rest}");
@@ -133,7 +134,7 @@ async fn a_terminal_is_redrawn_in_place_and_given_back() {
     let planted = Planted::each().await;
     for number in 0..60 {
         let asked = SyncState { requested_through: now() - MINUTE, ..SyncState::default() };
-        planted.plant(&format!("Many_{number:02}_{QUIZ}"), REPORTS, &asked).await;
+        planted.plant(&format!("Many_{number:02}_{QUIZ}"), Sink::Reports, &asked).await;
     }
     let status = planted.command(&["--watch=0.2"]);
     let mut terminal = Command::new(Stack::get().await.unwrap().python().unwrap());
