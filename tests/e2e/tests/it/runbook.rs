@@ -1,15 +1,14 @@
-//! `docs/DEPLOY.md`, `docs/RUNBOOK.md` and `docs/COSTS.md`, held against the templates and the command: whoever is led to
-//! them by an alarm finds its section, and commands that exist.
+//! The pages, held against the templates and the command: each alarm has a section in `docs/RUNBOOK.md`, each parameter
+//! is in `docs/DEPLOY.md`, and each `quiz-etl` command exists. `tests/pages` checks paths, links and cargo commands.
 
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use quiz_e2e::binary;
+use quiz_pages::{Repository, code, headings};
 use quiz_stack::{find_python, template};
 use serde_json::{Map, Value};
-
-const PAGES: [&str; 3] = ["DEPLOY.md", "RUNBOOK.md", "COSTS.md"];
 
 fn docs() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("../../docs")
@@ -35,15 +34,6 @@ fn alarms() -> Vec<(String, String)> {
             (name.strip_prefix("${AWS::StackName}-").unwrap().to_owned(), text(&it["AlarmDescription"]))
         })
         .collect()
-}
-
-fn headings(page: &str) -> Vec<&str> {
-    let mut is_code = false;
-    let is_heading = |line: &&str| {
-        is_code ^= line.trim_start().starts_with("```");
-        !is_code && line.starts_with('#')
-    };
-    page.lines().filter(is_heading).map(|line| line.trim_start_matches('#').trim()).collect()
 }
 
 #[test]
@@ -78,17 +68,6 @@ fn each_parameter_is_described() {
     }
 }
 
-/// The lines of code blocks, continued ones joined, and the code within text.
-fn code(page: &str) -> Vec<String> {
-    // what is within fences is every second part
-    let parts = page.split("```").enumerate();
-    let lines = parts.flat_map(|(at, part)| match at % 2 {
-        1 => part.replace("\\\n", " ").lines().map(str::to_owned).collect::<Vec<_>>(),
-        _ => part.split('`').skip(1).step_by(2).map(str::to_owned).collect(),
-    });
-    lines.collect()
-}
-
 /// The words of the `quiz-etl` command that a line of shell begins with, up to where another begins.
 fn words(line: &str) -> Option<Vec<String>> {
     let words = shlex::split(line.split_once("quiz-etl ")?.1)?.into_iter();
@@ -99,20 +78,21 @@ fn words(line: &str) -> Option<Vec<String>> {
 fn each_command_exists() {
     let quiz_etl = binary("quiz-etl");
     let mut seen = 0;
-    for name in PAGES {
-        let page = page(name);
-        let commands = code(&page).into_iter().filter(|it| it.trim_start().starts_with("quiz-etl "));
+    for page in Repository::read().unwrap().pages().unwrap() {
+        let name = page.path;
+        let commands = code(&page.text).into_iter().filter(|it| it.trim_start().starts_with("quiz-etl "));
         for command in commands {
             let words = words(&command).unwrap();
+            // `help` takes no `--help`, and pages call the shell of `completions` SHELL
+            if words.first().is_some_and(|verb| ["help", "completions"].contains(&verb.as_str())) {
+                continue;
+            }
             // it is read before the help is shown; what must not be left out is not known then
             let told = Command::new(&quiz_etl).args(&words).arg("--help").output().unwrap();
             let said = String::from_utf8_lossy(&told.stderr);
-            assert!(told.status.success(), "docs/{name}: {command}\n{words:?}\n{said}");
+            assert!(told.status.success(), "{name}: {command}\n{words:?}\n{said}");
             let is_drop = words.starts_with(&["dlq".to_owned(), "drop".to_owned()]);
-            assert!(
-                !is_drop || words.contains(&"--reason".to_owned()),
-                "docs/{name}: {command} lacks --reason"
-            );
+            assert!(!is_drop || words.contains(&"--reason".to_owned()), "{name}: {command} lacks --reason");
             seen += 1;
         }
     }
@@ -147,40 +127,6 @@ fn the_commands_environment_comes_from_what_there_is() {
     for variable in variables {
         let said = format!("`{variable}`");
         assert!(readmes.iter().any(|it| it.contains(&said)), "no README tells of {variable}");
-    }
-}
-
-/// As GitHub names a heading in a link.
-fn anchor(heading: &str) -> String {
-    let kept = heading
-        .to_lowercase()
-        .chars()
-        .filter(|it| it.is_alphanumeric() || " -_".contains(*it))
-        .collect::<String>();
-    kept.replace(' ', "-")
-}
-
-#[test]
-fn each_link_leads_somewhere() {
-    for name in PAGES {
-        let page = page(name);
-        for link in page.split("](").skip(1).filter_map(|it| it.split_once(')')).map(|(link, _)| link) {
-            if link.contains("://") {
-                continue;
-            }
-            let (file, place) = link.split_once('#').unwrap_or((link, ""));
-            let path = docs().join(if file.is_empty() { name } else { file });
-            assert!(path.exists(), "docs/{name} links to {file}, which is not there");
-            if !place.is_empty() {
-                let there = std::fs::read_to_string(&path).unwrap();
-                let found = headings(&there).into_iter().any(|it| anchor(it) == place);
-                assert!(
-                    found,
-                    "docs/{name} links to #{place} of {}, which has no such heading",
-                    path.display()
-                );
-            }
-        }
     }
 }
 
