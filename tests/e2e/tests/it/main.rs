@@ -8,6 +8,7 @@
     reason = "a test may panic, and say what it found"
 )]
 
+mod architecture;
 mod backfill;
 mod burst;
 mod dead_letters;
