@@ -129,33 +129,79 @@ fn field_type(kind: &FieldType) -> String {
 #[must_use]
 pub fn page() -> String {
     let mut page = String::from(
-        "# The warehouse's tables\n\n\
-         Made from the columns in `shared/domain/src/rows` by `cargo run -p quiz-bigquery --example \
-         warehouse_page > docs/WAREHOUSE.md`; a test holds it to them.\n\n\
-         sync-warehouse writes three tables of one BigQuery dataset (`BIGQUERY_DATASET`, by default `assessments`). \
-         `quiz-etl local` and `demo` write the same rows as Parquet files, \
-         `warehouse/<table>/<session>.parquet`. The name of a session with capital letters ends in `~` and a hash: \
-         some disks do not tell capitals from small letters.\n\n\
-         A sync **replaces** a test's rows in all three: after it, the rows of that `session_id` are exactly those \
-         of the newest read, once each, and no reader sees half of it. Tables that are absent are made; a nullable \
-         column that is absent is added; anything else that differs is an error, and nothing is written.\n\n\
-         Dates and clock times are India's (UTC+05:30). A null means not known, or without a basis.\n",
+        "# Warehouse tables\n\n\
+         This page describes the three BigQuery tables that sync-warehouse writes: rows, columns, example queries, and \
+         how a sync replaces rows.\n\
+         `cargo run -p quiz-bigquery --example warehouse_page > docs/WAREHOUSE.md` makes the page from the columns in \
+         `shared/domain/src/rows`.\n\n\
+         | table | a row is |\n|---|---|\n",
     );
     for table in WarehouseTable::ALL {
-        let _ = writeln!(page, "\n## `{}`\n", table.name());
+        let _ = writeln!(page, "| [`{0}`](#{0}) | {1} |", table.name(), table.description());
+    }
+    page.push_str(INTRODUCTION);
+    for table in WarehouseTable::ALL {
+        let _ = writeln!(page, "\n## {}\n", table.name());
         let _ = writeln!(page, "{}.\n", capital(table.description()));
-        let (partition, cluster) = (WarehouseTable::PARTITION, WarehouseTable::CLUSTER.join("`, `"));
-        let _ = writeln!(page, "Partitioned by the day of `{partition}`, clustered by `{cluster}`.\n");
         let _ = writeln!(page, "| column | type | null | meaning |\n|---|---|---|---|");
         for column in table.columns() {
             let null = if column.required { "never" } else { "can be" };
             let (name, kind, meaning) = (column.name, type_name(column.kind), column.description);
             let _ = writeln!(page, "| `{name}` | {kind} | {null} | {meaning} |");
         }
-        let _ = writeln!(page, "\n```sql\n{};\n```", ddl(table, &format!("assessments.{}", table.name())));
     }
     page
 }
+
+/// The part of the page between the list of tables and their columns.
+const INTRODUCTION: &str = "
+The dataset is `BIGQUERY_DATASET`, by default `assessments`.
+`quiz-etl local` and `quiz-etl demo` write the same rows to Parquet files, `warehouse/<table>/<session>.parquet`.
+The file name of a session id with capital letters ends in `~` and a hash, because some disks ignore case.
+
+Dates and clock times are India's (UTC+05:30); a `TIMESTAMP` is a moment.
+A null means unknown, or no basis to compute from.
+
+## Example queries
+
+Ranks and marks of one test session:
+
+```sql
+SELECT user_id, marks_scored, rank, percentile
+FROM assessments.test_responses
+WHERE session_id = 'EnableStudents_6715f621e1eb083bfa9b56cc' AND section = 'overall'
+ORDER BY rank
+```
+
+The hardest questions of one day, each with the share of correct answers:
+
+```sql
+SELECT test_id, question_id, COUNT(*) AS students, AVG(is_correct) AS correct
+FROM assessments.all_responses_question_level
+WHERE start_date = '2026-11-20' AND has_quiz_ended
+GROUP BY test_id, question_id
+ORDER BY correct
+```
+
+Each table is partitioned by the day of `start_date` and clustered by `session_id`, `user_id`.
+A condition on `start_date` limits the bytes that BigQuery bills.
+
+## How a sync replaces rows
+
+- A sync replaces all rows of its `session_id` in all three tables, in [one transaction](decisions/0006-replace-rows.md).
+- After the transaction, the tables hold exactly the rows of the newest read, each row once.
+- A query sees the old rows or the new rows, never a mixture.
+- `inserted_at` is the time of the sync that wrote a row.
+- A student without a counting attempt has no row; `EXCLUDED_USER_IDS` are left out.
+
+## Limits
+
+- sync-warehouse must read, load and commit a test session within one invocation.
+- BigQuery bills each transaction for the whole partitions of the changed days: [costs](COSTS.md#bigquery).
+- The function creates a missing table and adds a missing nullable column.
+- Any other difference between a table and this page is an error, and the function writes nothing.
+- A table must not have columns of its own: join your own table by `session_id` and `user_id`.
+";
 
 fn capital(text: &str) -> String {
     let mut letters = text.chars();

@@ -40,63 +40,63 @@ impl Metric {
     }
 }
 
-const SYNCS_FINISHED: Metric = Metric::new("SyncsFinished", Unit::Count, "syncs of a test that wrote all");
+const SYNCS_FINISHED: Metric = Metric::new("SyncsFinished", Unit::Count, "complete syncs");
 const SYNCS_FAILED: Metric = Metric::new(
     "SyncsFailed",
     Unit::Count,
-    "tests whose sync failed: their messages come again, or are parked",
+    "failed syncs: their messages are retried or parked",
 );
 const SYNCS_PAUSED: Metric =
-    Metric::new("SyncsPaused", Unit::Count, "syncs stopped near the deadline that a follow-up goes on with");
-const TAKERS: Metric = Metric::new("Takers", Unit::Count, "students with an attempt, of one finished sync");
+    Metric::new("SyncsPaused", Unit::Count, "syncs stopped near the deadline; a follow-up continues each of them");
+const TAKERS: Metric = Metric::new("Takers", Unit::Count, "participants in one finished sync");
 const ROWS_WRITTEN: Metric =
     Metric::new("RowsWritten", Unit::Count, "report items or warehouse rows that one finished sync wrote");
 const ITEMS_UNCHANGED: Metric = Metric::new(
     "ItemsUnchanged",
     Unit::Count,
-    "report items that one finished sync found as they should be, and did not write",
+    "report items that one finished sync left as they were",
 );
 const LAG: Metric = Metric::new(
     "Lag",
     Unit::Milliseconds,
-    "from the newest completion, by its sender's clock, to all written",
+    "from the newest completion, by the clock of its sender, to the end of the sync",
 );
 const SYNC_DURATION: Metric =
-    Metric::new("SyncDuration", Unit::Milliseconds, "from the start of the read to all written");
-const SOURCE_TIME: Metric = Metric::new("SourceTime", Unit::Milliseconds, "of it, waited for MongoDB");
+    Metric::new("SyncDuration", Unit::Milliseconds, "from the start of the read to the end of the sync");
+const SOURCE_TIME: Metric = Metric::new("SourceTime", Unit::Milliseconds, "the part of SyncDuration that waits for MongoDB");
 const SINK_TIME: Metric =
-    Metric::new("SinkTime", Unit::Milliseconds, "of it, waited for DynamoDB or BigQuery");
+    Metric::new("SinkTime", Unit::Milliseconds, "the part of SyncDuration that waits for DynamoDB or BigQuery");
 const MESSAGES_COALESCED: Metric =
-    Metric::new("MessagesCoalesced", Unit::Count, "messages done without a sync of their own");
+    Metric::new("MessagesCoalesced", Unit::Count, "messages served by a sync that another message requested");
 const MESSAGES_PARKED: Metric =
-    Metric::new("MessagesParked", Unit::Count, "messages sent to the dead-letter queue with their cause");
+    Metric::new("MessagesParked", Unit::Count, "messages moved to the dead-letter queue with their cause");
 const MESSAGES_WAITING: Metric = Metric::new(
     "MessagesWaiting",
     Unit::Count,
-    "messages that failed for now and were put back into the queue, counted each time",
+    "messages put back into the queue after a failure, counted each time",
 );
 const FOLLOW_UP_DEPTH: Metric = Metric::new(
     "FollowUpDepth",
     Unit::Count,
-    "how many follow-ups of one test session came in a row, each sent by the sync that the one before it began",
+    "follow-ups of one test session in a row, each sent by the sync of the one before",
 );
 
 pub const TESTS_BEHIND: Metric = Metric::new(
     "TestsBehind",
     Unit::Count,
-    "tests, counted in each sink, that need a sync and that nobody is at: also those that wait to be asked for again",
+    "stale test sessions with no sync running, counted in each sink",
 );
 pub const OLDEST_BEHIND: Metric = Metric::new(
     "OldestBehind",
     Unit::Milliseconds,
-    "for how long the oldest of them has been behind; 0 where there is none",
+    "how long the oldest of them has been stale; 0 without any",
 );
 pub const SYNCS_REQUESTED: Metric =
-    Metric::new("SyncsRequested", Unit::Count, "tests that were asked for again");
+    Metric::new("SyncsRequested", Unit::Count, "test sessions that reconcile requested");
 pub const UNKNOWN_TESTS: Metric = Metric::new(
     "UnknownTests",
     Unit::Count,
-    "quizzes that students have completed within two days, and that no sync has ever named",
+    "quizzes completed within two days whose test session no event has named",
 );
 
 /// Those of each pass of reconcile.
@@ -216,22 +216,29 @@ fn count(count: usize) -> u64 {
 #[must_use]
 pub fn metrics_page() -> String {
     let mut page = String::from(
-        "# Metrics\n\nMade from `shared/pipeline/src/metrics.rs` by `cargo run -p quiz-pipeline --example metrics_page > \
-         docs/METRICS.md`; a test holds it to it.\n\n\
-         Each function writes them as lines of its log in CloudWatch's embedded metric format, from which CloudWatch \
-         makes metrics: namespace `QuizEtl` \
-         (of a deployment: `QuizEtl/` and its stack's name, by `METRICS_NAMESPACE`), dimension `Sink` (`reports` or `warehouse`). No call is made for them.\n\n",
+        "# Metrics\n\n\
+         This page lists the CloudWatch metrics of the functions, for dashboards, alarms and queries.\n\
+         `cargo run -p quiz-pipeline --example metrics_page > docs/METRICS.md` makes the page from \
+         `shared/pipeline/src/metrics.rs`.\n\n\
+         Each function writes its metrics to its log in CloudWatch's embedded metric format, so no call is needed.\n\
+         The namespace is `METRICS_NAMESPACE`: `QuizEtl/STACK` in a deployment, else `QuizEtl`.\n\n\
+         ## Syncs\n\n\
+         sync-reports and sync-warehouse write these, with the dimension `Sink` (`reports` or `warehouse`):\n\n",
     );
     table(&mut page, &METRICS);
-    page.push_str("\nEach pass of reconcile writes these, with the dimension `Function` (`reconcile`):\n\n");
+    page.push_str(
+        "\nThe sum of a count is its total over the time; read `Lag` as a maximum or a high percentile.\n\n\
+         ## Reconcile\n\n\
+         Each pass of reconcile writes these, with the dimension `Function` (`reconcile`):\n\n",
+    );
     table(&mut page, &RECONCILE_METRICS);
     page.push_str(
-        "\nThe sum of a count over a time is how often it happened; `Lag` is best read as its maximum or a high \
-         percentile. Each line of the log names the request (`requestId`) and the commit \
-         that runs (`commit`), and the lines of a test's sync its `session_id`, `sink` and `generation`; `sync \
-         finished` has `duration_ms`, `source_ms`, `sink_ms` and `lag_ms`, too.\n\n\
-         The lines of metrics name the commit as well. It is a property and no dimension, so that a deployment makes \
-         no new metrics; CloudWatch Logs Insights compares one commit with another:\n\n\
+        "\n## Log lines\n\n\
+         Each line has the request (`requestId`) and the running commit (`commit`).\n\
+         A line of a sync also has `session_id`, `sink` and `generation`.\n\
+         `sync finished` has `duration_ms`, `source_ms`, `sink_ms` and `lag_ms`.\n\n\
+         The commit is a property of each metric line and not a dimension, so a deployment makes no new metrics.\n\
+         CloudWatch Logs Insights compares commits:\n\n\
          ```\n\
          filter ispresent(SyncDuration)\n\
          | stats sum(SyncsFinished), pct(SyncDuration, 95), max(Lag) by commit, Sink\n\
@@ -241,7 +248,7 @@ pub fn metrics_page() -> String {
 }
 
 fn table(page: &mut String, metrics: &[Metric]) {
-    page.push_str("| metric | unit | what it is |\n|---|---|---|\n");
+    page.push_str("| metric | unit | meaning |\n|---|---|---|\n");
     for Metric { name, unit, meaning } in metrics {
         page.extend(["| `", *name, "` | ", unit.name(), " | ", *meaning, " |\n"]);
     }

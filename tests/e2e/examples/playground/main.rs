@@ -78,7 +78,7 @@ async fn play(options: &Options) -> Result<()> {
     let exports = environment::exports(&variables, &binaries)?;
     let script = environment::write(folder, "env.sh", &exports)?;
     say(&format!(
-        "{exports}\nready: in another terminal, source {}\nhere, `break` spoils two tests, `mend` brings them back, and Ctrl-C ends it",
+        "{exports}\nready: in another terminal, source {}\nhere, `break` breaks two test sessions, `fix` repairs them, and Ctrl-C ends it",
         script.display()
     ));
     tokio::try_join!(discord::tell(&deployed.discord), typed::obey(&database, options.tests))?;

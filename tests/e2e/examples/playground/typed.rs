@@ -23,11 +23,11 @@ pub async fn obey(database: &Database, tests: u32) -> Result<()> {
                 let broken = set_broken(database, tests, true).await?.join(" and ");
                 say(&format!("broken: {broken} can no longer be synced"));
             }
-            "mend" => {
-                let mended = set_broken(database, tests, false).await?.join(" and ");
-                say(&format!("mended: {mended} can be synced again"));
+            "fix" => {
+                let fixed = set_broken(database, tests, false).await?.join(" and ");
+                say(&format!("fixed: {fixed} can be synced again"));
             }
-            _ => say("only `break` and `mend` are known, and Ctrl-C"),
+            _ => say("type `break` or `fix`, or press Ctrl-C"),
         }
     }
     std::future::pending().await
