@@ -41,21 +41,18 @@ impl Metric {
 }
 
 const SYNCS_FINISHED: Metric = Metric::new("SyncsFinished", Unit::Count, "complete syncs");
-const SYNCS_FAILED: Metric = Metric::new(
-    "SyncsFailed",
+const SYNCS_FAILED: Metric =
+    Metric::new("SyncsFailed", Unit::Count, "failed syncs: their messages are retried or parked");
+const SYNCS_PAUSED: Metric = Metric::new(
+    "SyncsPaused",
     Unit::Count,
-    "failed syncs: their messages are retried or parked",
+    "syncs stopped near the deadline; a follow-up continues each of them",
 );
-const SYNCS_PAUSED: Metric =
-    Metric::new("SyncsPaused", Unit::Count, "syncs stopped near the deadline; a follow-up continues each of them");
 const TAKERS: Metric = Metric::new("Takers", Unit::Count, "participants in one finished sync");
 const ROWS_WRITTEN: Metric =
     Metric::new("RowsWritten", Unit::Count, "report items or warehouse rows that one finished sync wrote");
-const ITEMS_UNCHANGED: Metric = Metric::new(
-    "ItemsUnchanged",
-    Unit::Count,
-    "report items that one finished sync left as they were",
-);
+const ITEMS_UNCHANGED: Metric =
+    Metric::new("ItemsUnchanged", Unit::Count, "report items that one finished sync left as they were");
 const LAG: Metric = Metric::new(
     "Lag",
     Unit::Milliseconds,
@@ -63,9 +60,13 @@ const LAG: Metric = Metric::new(
 );
 const SYNC_DURATION: Metric =
     Metric::new("SyncDuration", Unit::Milliseconds, "from the start of the read to the end of the sync");
-const SOURCE_TIME: Metric = Metric::new("SourceTime", Unit::Milliseconds, "the part of SyncDuration that waits for MongoDB");
-const SINK_TIME: Metric =
-    Metric::new("SinkTime", Unit::Milliseconds, "the part of SyncDuration that waits for DynamoDB or BigQuery");
+const SOURCE_TIME: Metric =
+    Metric::new("SourceTime", Unit::Milliseconds, "the part of SyncDuration that waits for MongoDB");
+const SINK_TIME: Metric = Metric::new(
+    "SinkTime",
+    Unit::Milliseconds,
+    "the part of SyncDuration that waits for DynamoDB or BigQuery",
+);
 const MESSAGES_COALESCED: Metric =
     Metric::new("MessagesCoalesced", Unit::Count, "messages served by a sync that another message requested");
 const MESSAGES_PARKED: Metric =
@@ -81,11 +82,8 @@ const FOLLOW_UP_DEPTH: Metric = Metric::new(
     "follow-ups of one test session in a row, each sent by the sync of the one before",
 );
 
-pub const TESTS_BEHIND: Metric = Metric::new(
-    "TestsBehind",
-    Unit::Count,
-    "stale test sessions with no sync running, counted in each sink",
-);
+pub const TESTS_BEHIND: Metric =
+    Metric::new("TestsBehind", Unit::Count, "stale test sessions with no sync running, counted in each sink");
 pub const OLDEST_BEHIND: Metric = Metric::new(
     "OldestBehind",
     Unit::Milliseconds,
