@@ -20,8 +20,7 @@ use quiz_local::{MemoryQueue, QueueSettings};
 use quiz_pipeline::batch::{BatchHandler, BatchLimits};
 use quiz_pipeline::ports::SystemClock;
 use quiz_pipeline::{
-    Coordinator, LogListener, Rules, RunScope, SessionRequest, SessionSync, SyncBatch, SyncError,
-    SyncOutcome, Synced,
+    Coordinator, LogListener, Rules, RunScope, SessionRequest, SessionSync, SyncError, Synced,
 };
 use quiz_sync_state::{LastRun, StateError, StateKey, SyncState, SyncStates};
 use tokio::runtime::Runtime;
@@ -53,14 +52,8 @@ impl SyncStates for AllSynced {
 /// Knows every user's attempt, and never syncs.
 struct NoSync;
 
-impl SessionSync for NoSync {
-    fn begin(&self) -> Result<Arc<dyn SyncBatch>, SyncError> {
-        Ok(Arc::new(Self))
-    }
-}
-
 #[async_trait]
-impl SyncBatch for NoSync {
+impl SessionSync for NoSync {
     async fn sync(&self, _request: &SessionRequest, _scope: &RunScope) -> Result<Synced, SyncError> {
         panic!("all is synced already");
     }
@@ -71,10 +64,6 @@ impl SyncBatch for NoSync {
         user_ids: &[String],
     ) -> Result<HashMap<String, Option<Timestamp>>, SyncError> {
         Ok(user_ids.iter().map(|user| (user.clone(), None)).collect())
-    }
-
-    async fn commit(&self, _staged: Vec<SyncOutcome>) -> Vec<Result<SyncOutcome, SyncError>> {
-        Vec::new()
     }
 }
 

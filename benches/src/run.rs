@@ -1,13 +1,11 @@
 use std::collections::HashSet;
 use std::sync::Arc;
 
-use anyhow::{Context, Result};
+use anyhow::Result;
 use jiff::Timestamp;
 use quiz_events::SessionTarget;
-use quiz_pipeline::ports::{AnswerSource, Fence, SystemClock};
-use quiz_pipeline::{
-    Engine, ResultSink, RunScope, SessionRequest, SessionSync, Snapshots, SyncOutcome, Synced, WrittenParts,
-};
+use quiz_pipeline::ports::{AnswerSource, SystemClock};
+use quiz_pipeline::{Engine, ResultSink, RunScope, SessionRequest, Snapshots, SyncOutcome};
 use quiz_sample::large::Large;
 
 /// One sync of the large test, as a function does it that holds the lease.
@@ -27,19 +25,6 @@ pub async fn sync(
         None => engine,
     };
     let target = SessionTarget::new(&format!("Large_{}", Large::QUIZ_ID), None, "session_id")?;
-    let scope = RunScope {
-        generation,
-        read_started_at: Timestamp::now(),
-        rewrite: false,
-        fence: Fence::open(),
-        written: WrittenParts::default(),
-    };
-    let batch = engine.begin()?;
-    match batch.sync(&SessionRequest::new(target), &scope).await? {
-        Synced::Done(outcome) => Ok(outcome),
-        Synced::Staged(outcome) => {
-            let committed = batch.commit(vec![outcome]).await.into_iter().next();
-            Ok(committed.context("the commit said nothing")??)
-        }
-    }
+    let scope = RunScope::unfenced(generation, Timestamp::now());
+    Ok(engine.sync_alone(&SessionRequest::new(target), scope).await?)
 }

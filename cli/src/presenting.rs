@@ -3,10 +3,10 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use async_trait::async_trait;
 use quiz_domain::reports::Stamp;
-use quiz_domain::{Quiz, TakenAttempt, Test, TestResults, TestSession};
+use quiz_domain::{Quiz, Test, TestResults, TestSession};
 use quiz_events::Sink;
 use quiz_local::{file_name, remove_former};
-use quiz_pipeline::{ReportSink, ResultSink, RunScope, SinkBatch, SinkCounts, SinkError, TestWriter};
+use quiz_pipeline::{ReportSink, ResultSink, RunScope, SinkCounts, SinkError, TestWriter};
 
 use crate::{overview, view};
 
@@ -37,23 +37,13 @@ impl ResultSink for Presenting {
         self.sink.sink()
     }
 
-    fn begin(&self) -> Result<Arc<dyn SinkBatch>, SinkError> {
-        Ok(Arc::new(self.clone()))
-    }
-}
-
-#[async_trait]
-impl SinkBatch for Presenting {
-    fn test(&self, _quiz: &Quiz, _session: &TestSession) -> Box<dyn TestWriter> {
-        Box::new(self.clone())
-    }
-
-    fn commits_together(&self) -> bool {
-        self.sink.commits_together()
-    }
-
-    async fn commit(&self, session_ids: &[String]) -> Vec<Result<(), SinkError>> {
-        self.sink.commit(session_ids).await
+    fn writer(
+        &self,
+        _quiz: &Quiz,
+        _session: &TestSession,
+        _scope: &RunScope,
+    ) -> Result<Box<dyn TestWriter>, SinkError> {
+        Ok(Box::new(self.clone()))
     }
 }
 
@@ -61,10 +51,6 @@ impl SinkBatch for Presenting {
 impl TestWriter for Presenting {
     fn wants_attempts(&self) -> bool {
         self.sink.wants_attempts()
-    }
-
-    async fn take(&mut self, quiz: &Quiz, attempt: &TakenAttempt) -> Result<(), SinkError> {
-        self.sink.take(quiz, attempt).await
     }
 
     async fn finish(

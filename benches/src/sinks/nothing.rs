@@ -1,10 +1,8 @@
-use std::sync::Arc;
-
 use async_trait::async_trait;
 use quiz_domain::reports::Stamp;
-use quiz_domain::{Quiz, TakenAttempt, Test, TestSession};
+use quiz_domain::{Quiz, Test, TestSession};
 use quiz_events::Sink;
-use quiz_pipeline::{ResultSink, RunScope, SinkBatch, SinkCounts, SinkError, TestWriter};
+use quiz_pipeline::{ResultSink, RunScope, SinkCounts, SinkError, TestWriter};
 
 /// Takes the ranked result and does nothing with it.
 #[derive(Clone, Copy, Debug, Default)]
@@ -15,23 +13,13 @@ impl ResultSink for Nothing {
         Sink::Reports
     }
 
-    fn begin(&self) -> Result<Arc<dyn SinkBatch>, SinkError> {
-        Ok(Arc::new(*self))
-    }
-}
-
-#[async_trait]
-impl SinkBatch for Nothing {
-    fn test(&self, _quiz: &Quiz, _session: &TestSession) -> Box<dyn TestWriter> {
-        Box::new(*self)
-    }
-
-    fn commits_together(&self) -> bool {
-        false
-    }
-
-    async fn commit(&self, session_ids: &[String]) -> Vec<Result<(), SinkError>> {
-        session_ids.iter().map(|_| Ok(())).collect()
+    fn writer(
+        &self,
+        _quiz: &Quiz,
+        _session: &TestSession,
+        _scope: &RunScope,
+    ) -> Result<Box<dyn TestWriter>, SinkError> {
+        Ok(Box::new(*self))
     }
 }
 
@@ -39,10 +27,6 @@ impl SinkBatch for Nothing {
 impl TestWriter for Nothing {
     fn wants_attempts(&self) -> bool {
         false
-    }
-
-    async fn take(&mut self, _quiz: &Quiz, _attempt: &TakenAttempt) -> Result<(), SinkError> {
-        Ok(())
     }
 
     async fn finish(

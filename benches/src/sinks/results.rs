@@ -1,13 +1,12 @@
 use std::fs::File;
 use std::io::{BufWriter, Write};
 use std::path::PathBuf;
-use std::sync::Arc;
 
 use async_trait::async_trait;
 use quiz_domain::reports::{Stamp, section_results};
-use quiz_domain::{Quiz, TakenAttempt, Test, TestSession};
+use quiz_domain::{Quiz, Test, TestSession};
 use quiz_events::{Cause, Sink};
-use quiz_pipeline::{ResultSink, RunScope, SinkBatch, SinkCounts, SinkError, TestWriter};
+use quiz_pipeline::{ResultSink, RunScope, SinkCounts, SinkError, TestWriter};
 
 /// Writes a CSV file: `user_id,section,marks,rank,percentile`, the last two empty for one who is not ranked.
 #[derive(Clone, Debug)]
@@ -37,23 +36,13 @@ impl ResultSink for ResultsFile {
         Sink::Reports
     }
 
-    fn begin(&self) -> Result<Arc<dyn SinkBatch>, SinkError> {
-        Ok(Arc::new(self.clone()))
-    }
-}
-
-#[async_trait]
-impl SinkBatch for ResultsFile {
-    fn test(&self, _quiz: &Quiz, _session: &TestSession) -> Box<dyn TestWriter> {
-        Box::new(self.clone())
-    }
-
-    fn commits_together(&self) -> bool {
-        false
-    }
-
-    async fn commit(&self, session_ids: &[String]) -> Vec<Result<(), SinkError>> {
-        session_ids.iter().map(|_| Ok(())).collect()
+    fn writer(
+        &self,
+        _quiz: &Quiz,
+        _session: &TestSession,
+        _scope: &RunScope,
+    ) -> Result<Box<dyn TestWriter>, SinkError> {
+        Ok(Box::new(self.clone()))
     }
 }
 
@@ -61,10 +50,6 @@ impl SinkBatch for ResultsFile {
 impl TestWriter for ResultsFile {
     fn wants_attempts(&self) -> bool {
         false
-    }
-
-    async fn take(&mut self, _quiz: &Quiz, _attempt: &TakenAttempt) -> Result<(), SinkError> {
-        Ok(())
     }
 
     async fn finish(

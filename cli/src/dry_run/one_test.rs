@@ -4,10 +4,8 @@ use std::sync::Arc;
 use indicatif::ProgressBar;
 use quiz_domain::reports::ReportFormats;
 use quiz_events::{SessionDescription, SessionTarget};
-use quiz_pipeline::ports::{AnswerSource, Clock, Fence, ReportReader};
-use quiz_pipeline::{
-    Engine, ReportSink, RunScope, SessionRequest, SessionSync, SyncError, Synced, WarehouseSink, WrittenParts,
-};
+use quiz_pipeline::ports::{AnswerSource, Clock, ReportReader};
+use quiz_pipeline::{Engine, ReportSink, RunScope, SessionRequest, SyncError, WarehouseSink};
 
 use crate::dry_run::comparing::{CanHold, ComparingStore};
 use crate::dry_run::counting::CountingWarehouse;
@@ -74,15 +72,8 @@ impl DryRun {
         let request =
             SessionRequest { description: test.description.clone(), ..SessionRequest::new(target.clone()) };
         let now = self.clock.now();
-        let scope = RunScope {
-            generation: now.as_millisecond(),
-            read_started_at: now,
-            rewrite: self.rewrite,
-            fence: Fence::open(),
-            written: WrittenParts::default(),
-        };
-        let (Synced::Done(outcome) | Synced::Staged(outcome)) =
-            engine.begin()?.sync(&request, &scope).await?;
+        let scope = RunScope { rewrite: self.rewrite, ..RunScope::unfenced(now.as_millisecond(), now) };
+        let outcome = engine.sync_alone(&request, scope).await?;
         let (reports, items, largest) = store.take().await.finish(LARGEST);
         let rows = self.warehouse.then(|| match failure.take() {
             Some(error) => Err(Failure::of(&error.into())),

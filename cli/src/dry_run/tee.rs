@@ -5,7 +5,8 @@ use indicatif::ProgressBar;
 use quiz_domain::reports::Stamp;
 use quiz_domain::{Quiz, TakenAttempt, Test, TestSession};
 use quiz_events::Sink;
-use quiz_pipeline::{ResultSink, RunScope, SinkBatch, SinkCounts, SinkError, TestWriter};
+use quiz_pipeline::ports::WarehouseBatch;
+use quiz_pipeline::{ResultSink, RunScope, SinkCounts, SinkError, TestWriter};
 
 /// The reports' sink, and perhaps the warehouse's besides, fed by one read. What the warehouse refuses costs the
 /// reports nothing.
@@ -43,35 +44,22 @@ impl ResultSink for Tee {
         self.reports.sink()
     }
 
-    fn begin(&self) -> Result<Arc<dyn SinkBatch>, SinkError> {
+    fn begin(&self) -> Result<Option<Arc<dyn WarehouseBatch>>, SinkError> {
+        self.rows.as_ref().map_or(Ok(None), |rows| rows.sink.begin())
+    }
+
+    fn writer(
+        &self,
+        quiz: &Quiz,
+        session: &TestSession,
+        scope: &RunScope,
+    ) -> Result<Box<dyn TestWriter>, SinkError> {
         let rows = match &self.rows {
-            Some(rows) => Some((rows.sink.begin()?, rows.failure.clone())),
+            Some(rows) => Some((rows.sink.writer(quiz, session, scope)?, rows.failure.clone())),
             None => None,
         };
-        Ok(Arc::new(Batch { reports: self.reports.begin()?, rows, taken: self.taken.clone() }))
-    }
-}
-
-struct Batch {
-    reports: Arc<dyn SinkBatch>,
-    rows: Option<(Arc<dyn SinkBatch>, RowsFailure)>,
-    taken: ProgressBar,
-}
-
-#[async_trait]
-impl SinkBatch for Batch {
-    fn test(&self, quiz: &Quiz, session: &TestSession) -> Box<dyn TestWriter> {
-        let rows = self.rows.as_ref().map(|(rows, failure)| (rows.test(quiz, session), failure.clone()));
-        Box::new(Writer { reports: self.reports.test(quiz, session), rows, taken: self.taken.clone() })
-    }
-
-    /// Rows are counted as they are staged: there is nothing to commit.
-    fn commits_together(&self) -> bool {
-        false
-    }
-
-    async fn commit(&self, session_ids: &[String]) -> Vec<Result<(), SinkError>> {
-        session_ids.iter().map(|_| Ok(())).collect()
+        let reports = self.reports.writer(quiz, session, scope)?;
+        Ok(Box::new(Writer { reports, rows, taken: self.taken.clone() }))
     }
 }
 
@@ -100,6 +88,7 @@ impl TestWriter for Writer {
         scope: &RunScope,
     ) -> Result<SinkCounts, SinkError> {
         if let Some((rows, failure)) = self.rows {
+            // rows are counted as they are staged: nothing is committed
             failure.keep(rows.finish(test, stamp, scope).await);
         }
         self.reports.finish(test, stamp, scope).await

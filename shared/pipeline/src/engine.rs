@@ -15,17 +15,14 @@ use reader::Reader;
 
 use crate::error::SyncError;
 use crate::outcome::SyncOutcome;
-use crate::ports::{AnswerSource, Clock};
+use crate::ports::{AnswerSource, Clock, WarehouseBatch, WarehouseError};
 use crate::request::SessionRequest;
 use crate::scope::RunScope;
-use crate::sink::{ResultSink, SinkBatch, SinkCounts};
+use crate::sink::{ResultSink, SinkCounts, SinkError};
 use crate::stopwatch::Stopwatch;
-use crate::sync::{SessionSync, SyncBatch, Synced};
+use crate::sync::{SessionSync, Synced};
 
 pub use snapshots::Snapshots;
-
-/// SQS keeps a message for 14 days at most.
-const LONGEST_RETENTION: Duration = Duration::from_hours(14 * 24);
 
 /// Reads, scores and ranks tests, and hands the results to a sink.
 pub struct Engine {
@@ -51,42 +48,59 @@ impl Engine {
         self.reader.snapshots = Some(snapshots);
         self
     }
-}
 
-impl SessionSync for Engine {
-    fn begin(&self) -> Result<Arc<dyn SyncBatch>, SyncError> {
-        let sink = self.sink.begin()?;
-        Ok(Arc::new(Batch { reader: self.reader.clone(), name: self.sink.sink(), sink }))
+    /// Syncs one test session as a batch of its own: for a caller that needs no lease.
+    ///
+    /// # Errors
+    /// [`SyncError`] where the test session cannot be read, scored or written.
+    pub async fn sync_alone(
+        &self,
+        request: &SessionRequest,
+        scope: RunScope,
+    ) -> Result<SyncOutcome, SyncError> {
+        let staging = self.begin()?;
+        let scope = RunScope { staging: staging.clone(), ..scope };
+        let (outcome, test) = match self.sync(request, &scope).await? {
+            Synced::Done(outcome) => return Ok(outcome),
+            Synced::Staged(outcome, test) => (outcome, test),
+        };
+        let mut writing = Stopwatch::default();
+        let committed = match staging {
+            Some(staging) => writing.time(staging.replace(&[test])).await.pop(),
+            None => None,
+        };
+        let silent = || WarehouseError::unavailable("commit rows", "the commit has no result");
+        committed.unwrap_or_else(|| Err(silent())).map_err(SinkError::from)?;
+        Ok(outcome.committed(self.reader.clock.now(), writing.total))
     }
 }
 
-struct Batch {
-    reader: Reader,
-    sink: Arc<dyn SinkBatch>,
-    name: Sink,
-}
-
 #[async_trait]
-impl SyncBatch for Batch {
+impl SessionSync for Engine {
+    fn begin(&self) -> Result<Option<Arc<dyn WarehouseBatch>>, SyncError> {
+        Ok(self.sink.begin()?)
+    }
+
     async fn sync(&self, request: &SessionRequest, scope: &RunScope) -> Result<Synced, SyncError> {
         let clock = &self.reader.clock;
         let (mut reading, mut writing) = (Stopwatch::default(), Stopwatch::default());
         let asked = reading.time(self.reader.quiz(request, scope)).await?;
-        let mut writer = self.sink.test(asked.builder.quiz(), &asked.session);
+        let mut writer = self.sink.writer(asked.builder.quiz(), &asked.session, scope)?;
         let read = self.reader.read(asked, &mut *writer, (&mut reading, &mut writing)).await?;
         let stamp = Stamp { written_at: clock.now(), generation: scope.generation };
         let write = writing.time(writer.finish(&read.test, stamp, scope));
         let (counts, ()) = futures::join!(write, self.reader.save(&request.target.quiz_id, read.snapshot));
+        let mut counts = counts?;
+        let staged = counts.staged.take();
         let outcome = SyncOutcome {
             known: read.known,
             source_time: reading.total,
             sink_time: writing.total,
-            ..self.outcome(request, &read.test, counts?, scope)
+            ..self.outcome(request, &read.test, counts, scope)
         };
-        Ok(if self.sink.commits_together() {
-            Synced::Staged(outcome)
-        } else {
-            Synced::Done(ended(outcome, clock.now()))
+        Ok(match staged {
+            Some(staged) => Synced::Staged(outcome, staged),
+            None => Synced::Done(outcome.ended(clock.now())),
         })
     }
 
@@ -106,23 +120,9 @@ impl SyncBatch for Batch {
         }
         Ok(ended)
     }
-
-    async fn commit(&self, staged: Vec<SyncOutcome>) -> Vec<Result<SyncOutcome, SyncError>> {
-        let session_ids: Vec<String> = staged.iter().map(|it| it.session_id.clone()).collect();
-        let mut writing = Stopwatch::default();
-        let results = writing.time(self.sink.commit(&session_ids)).await;
-        let now = self.reader.clock.now();
-        let tests = staged.into_iter().zip(results);
-        tests
-            .map(|(outcome, result)| {
-                let sink_time = outcome.sink_time + writing.total;
-                Ok(result.map(|()| ended(SyncOutcome { sink_time, ..outcome }, now))?)
-            })
-            .collect()
-    }
 }
 
-impl Batch {
+impl Engine {
     fn outcome(
         &self,
         request: &SessionRequest,
@@ -133,7 +133,7 @@ impl Batch {
         let mut problems = counts.problems;
         problems.merge(test.problems.clone());
         SyncOutcome {
-            sink: self.name,
+            sink: self.sink.name(),
             session_id: test.session.session_id.clone(),
             quiz_id: test.quiz.id.clone(),
             test_name: test.name().to_owned(),
@@ -157,41 +157,5 @@ impl Batch {
             histogram: test.histogram(),
             problems,
         }
-    }
-}
-
-/// The outcome with the times that are known when all is written.
-fn ended(outcome: SyncOutcome, now: Timestamp) -> SyncOutcome {
-    SyncOutcome {
-        duration: between(outcome.started_at, now),
-        lag: outcome.newest_completion.and_then(|completed| lag(completed, now)),
-        ..outcome
-    }
-}
-
-/// A completion that no queue can still hold was published again, by a backfill or a test.
-fn lag(completed: Timestamp, now: Timestamp) -> Option<Duration> {
-    let lag = Duration::try_from(now.duration_since(completed)).ok()?;
-    (lag <= LONGEST_RETENTION).then_some(lag)
-}
-
-fn between(from: Timestamp, to: Timestamp) -> Duration {
-    Duration::try_from(to.duration_since(from)).unwrap_or_default()
-}
-
-#[cfg(test)]
-mod tests {
-    use std::time::Duration;
-
-    use super::lag;
-
-    #[test]
-    fn completions_that_no_queue_holds_have_no_lag() {
-        let at = |text: &str| text.parse().unwrap();
-        let now = at("2026-11-30T12:00:00Z");
-        assert_eq!(lag(at("2026-11-30T11:58:30Z"), now), Some(Duration::from_secs(90)));
-        assert_eq!(lag(at("2026-11-16T12:00:00Z"), now), Some(Duration::from_hours(14 * 24)));
-        assert_eq!(lag(at("2026-11-16T11:59:59Z"), now), None);
-        assert_eq!(lag(at("2026-11-30T12:00:01Z"), now), None, "the sender's clock is ahead");
     }
 }

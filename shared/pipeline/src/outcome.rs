@@ -4,6 +4,9 @@ use jiff::Timestamp;
 use quiz_domain::{CohortFigures, Histogram, Problems};
 use quiz_events::Sink;
 
+/// SQS keeps a message for 14 days at most.
+const LONGEST_RETENTION: Duration = Duration::from_hours(14 * 24);
+
 /// What one sync of one test did.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct SyncOutcome {
@@ -42,4 +45,44 @@ pub struct SyncOutcome {
     pub figures: CohortFigures,
     pub histogram: Option<Histogram>,
     pub problems: Problems,
+}
+
+impl SyncOutcome {
+    /// The outcome of a staged test session whose batch is committed, for which the sink was waited for so long.
+    #[must_use]
+    pub fn committed(self, now: Timestamp, waited: Duration) -> Self {
+        Self { sink_time: self.sink_time.saturating_add(waited), ..self }.ended(now)
+    }
+
+    /// The outcome with the times that are known when all is written.
+    pub(crate) fn ended(self, now: Timestamp) -> Self {
+        Self {
+            duration: Duration::try_from(now.duration_since(self.started_at)).unwrap_or_default(),
+            lag: self.newest_completion.and_then(|completed| lag(completed, now)),
+            ..self
+        }
+    }
+}
+
+/// A completion that no queue can still hold was published again, by a backfill or a test.
+fn lag(completed: Timestamp, now: Timestamp) -> Option<Duration> {
+    let lag = Duration::try_from(now.duration_since(completed)).ok()?;
+    (lag <= LONGEST_RETENTION).then_some(lag)
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use super::lag;
+
+    #[test]
+    fn completions_that_no_queue_holds_have_no_lag() {
+        let at = |text: &str| text.parse().unwrap();
+        let now = at("2026-11-30T12:00:00Z");
+        assert_eq!(lag(at("2026-11-30T11:58:30Z"), now), Some(Duration::from_secs(90)));
+        assert_eq!(lag(at("2026-11-16T12:00:00Z"), now), Some(Duration::from_hours(14 * 24)));
+        assert_eq!(lag(at("2026-11-16T11:59:59Z"), now), None);
+        assert_eq!(lag(at("2026-11-30T12:00:01Z"), now), None, "the sender's clock is ahead");
+    }
 }

@@ -8,13 +8,13 @@ use std::sync::Arc;
 use async_trait::async_trait;
 use futures::StreamExt;
 use quiz_domain::reports::{self, ReportFormats, ReportItem, ReportTable, Stamp};
-use quiz_domain::{ProblemKind, Quiz, TakenAttempt, Test, TestSession};
+use quiz_domain::{ProblemKind, Quiz, Test, TestSession};
 use quiz_events::Sink;
 use tokio::task::JoinError;
 
 use crate::ports::{PutOutcome, Refusal, ReportStore, StoredItems};
 use crate::scope::RunScope;
-use crate::sink::{ResultSink, SinkBatch, SinkCounts, SinkError, TestWriter};
+use crate::sink::{ResultSink, SinkCounts, SinkError, TestWriter};
 use puts::Puts;
 use sealed::{Part, Sealed, sealed};
 
@@ -161,23 +161,13 @@ impl ResultSink for ReportSink {
         Sink::Reports
     }
 
-    fn begin(&self) -> Result<Arc<dyn SinkBatch>, SinkError> {
-        Ok(Arc::new(self.clone()))
-    }
-}
-
-#[async_trait]
-impl SinkBatch for ReportSink {
-    fn test(&self, _quiz: &Quiz, _session: &TestSession) -> Box<dyn TestWriter> {
-        Box::new(self.clone())
-    }
-
-    fn commits_together(&self) -> bool {
-        false
-    }
-
-    async fn commit(&self, session_ids: &[String]) -> Vec<Result<(), SinkError>> {
-        session_ids.iter().map(|_| Ok(())).collect()
+    fn writer(
+        &self,
+        _quiz: &Quiz,
+        _session: &TestSession,
+        _scope: &RunScope,
+    ) -> Result<Box<dyn TestWriter>, SinkError> {
+        Ok(Box::new(self.clone()))
     }
 }
 
@@ -185,10 +175,6 @@ impl SinkBatch for ReportSink {
 impl TestWriter for ReportSink {
     fn wants_attempts(&self) -> bool {
         false
-    }
-
-    async fn take(&mut self, _quiz: &Quiz, _attempt: &TakenAttempt) -> Result<(), SinkError> {
-        Ok(())
     }
 
     async fn finish(

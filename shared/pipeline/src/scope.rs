@@ -1,12 +1,14 @@
+use std::sync::Arc;
+
 use jiff::Timestamp;
 
 use crate::parts::WrittenParts;
-use crate::ports::Fence;
+use crate::ports::{Fence, WarehouseBatch};
 
-/// What one run of one test may do, and what an earlier one that had to stop has done.
-#[derive(Clone, Debug)]
+/// What one run of one test session may do, and what an earlier one that had to stop has done.
+#[derive(Clone)]
 pub struct RunScope {
-    /// Greater than that of any run of this test before.
+    /// Greater than that of any run of this test session before.
     pub generation: i64,
     /// The read sees all that was there then.
     pub read_started_at: Timestamp,
@@ -14,4 +16,21 @@ pub struct RunScope {
     pub rewrite: bool,
     pub fence: Fence,
     pub written: WrittenParts,
+    /// Where the run stages its rows until the batch's commit. See [`crate::SessionSync::begin`].
+    pub staging: Option<Arc<dyn WarehouseBatch>>,
+}
+
+impl RunScope {
+    /// For a run that needs no lease, because no other run can be: it writes what differs, and begins anew.
+    #[must_use]
+    pub fn unfenced(generation: i64, read_started_at: Timestamp) -> Self {
+        Self {
+            generation,
+            read_started_at,
+            rewrite: false,
+            fence: Fence::open(),
+            written: WrittenParts::default(),
+            staging: None,
+        }
+    }
 }

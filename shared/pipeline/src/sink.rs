@@ -6,7 +6,7 @@ use quiz_domain::{Problems, Quiz, TakenAttempt, Test, TestSession};
 use quiz_events::{Cause, Sink};
 use thiserror::Error;
 
-use crate::ports::{StoreError, WarehouseError};
+use crate::ports::{StagedTest, StoreError, WarehouseBatch, WarehouseError};
 use crate::scope::RunScope;
 
 /// Why a result could not be written. A retry may help, now or once the cause is mended.
@@ -38,7 +38,7 @@ impl SinkError {
 }
 
 /// What a sink did with a result.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, Default)]
 pub struct SinkCounts {
     pub written: u64,
     /// Found in the sink as it should be.
@@ -46,31 +46,33 @@ pub struct SinkCounts {
     pub deleted: u64,
     /// What the sink could not hold.
     pub problems: Problems,
+    /// The result is only staged: the batch's commit writes it together with the others.
+    pub staged: Option<StagedTest>,
 }
 
-/// Makes tests' results what their sessions have, exactly.
+/// Makes the results of test sessions what their attempts give, exactly.
 pub trait ResultSink: Send + Sync {
     /// The sink that it writes.
     fn sink(&self) -> Sink;
 
-    /// Begins a batch of tests.
+    /// The staging area of a batch of test sessions; `None` where the sink writes each test session by itself.
     ///
     /// # Errors
     /// [`SinkError`] where there is no room for it.
-    fn begin(&self) -> Result<Arc<dyn SinkBatch>, SinkError>;
-}
+    fn begin(&self) -> Result<Option<Arc<dyn WarehouseBatch>>, SinkError> {
+        Ok(None)
+    }
 
-/// The tests of one batch.
-#[async_trait]
-pub trait SinkBatch: Send + Sync {
-    /// Begins to take a test's attempts.
-    fn test(&self, quiz: &Quiz, session: &TestSession) -> Box<dyn TestWriter>;
-
-    /// Whether a finished test is only staged, until [`SinkBatch::commit`] writes it with the others.
-    fn commits_together(&self) -> bool;
-
-    /// Writes these finished tests, by their session ids. The results are in their order.
-    async fn commit(&self, session_ids: &[String]) -> Vec<Result<(), SinkError>>;
+    /// Begins to take the attempts of one test session.
+    ///
+    /// # Errors
+    /// [`SinkError`] where the sink stages, and `scope` has no staging area.
+    fn writer(
+        &self,
+        quiz: &Quiz,
+        session: &TestSession,
+        scope: &RunScope,
+    ) -> Result<Box<dyn TestWriter>, SinkError>;
 }
 
 /// One test on its way into a sink.
@@ -83,7 +85,9 @@ pub trait TestWriter: Send {
     }
 
     /// Takes an attempt as it is read and scored, by user id, where it wants them.
-    async fn take(&mut self, quiz: &Quiz, attempt: &TakenAttempt) -> Result<(), SinkError>;
+    async fn take(&mut self, _quiz: &Quiz, _attempt: &TakenAttempt) -> Result<(), SinkError> {
+        Ok(())
+    }
 
     /// Takes the ranked result: writes it, or stages it, as far as `scope` allows.
     async fn finish(

@@ -6,41 +6,39 @@ use jiff::Timestamp;
 
 use crate::error::SyncError;
 use crate::outcome::SyncOutcome;
+use crate::ports::{StagedTest, WarehouseBatch};
 use crate::request::SessionRequest;
 use crate::scope::RunScope;
 
-/// Syncs tests: a batch of messages knows nothing else of them.
+/// Syncs test sessions: a batch of messages knows nothing else of them.
+#[async_trait]
 pub trait SessionSync: Send + Sync {
-    /// Begins a batch of tests, which may share their last step.
+    /// The staging area of a batch of test sessions; `None` where each test session is written by itself.
     ///
     /// # Errors
     /// [`SyncError`] where there is no room for it.
-    fn begin(&self) -> Result<Arc<dyn SyncBatch>, SyncError>;
-}
+    fn begin(&self) -> Result<Option<Arc<dyn WarehouseBatch>>, SyncError> {
+        Ok(None)
+    }
 
-/// How far a test's sync has come.
-#[derive(Clone, Debug, PartialEq)]
-pub enum Synced {
-    /// All is written.
-    Done(SyncOutcome),
-    /// Read, scored and staged; [`SyncBatch::commit`] writes it, together with the batch's others.
-    Staged(SyncOutcome),
-}
-
-/// The tests of one batch.
-#[async_trait]
-pub trait SyncBatch: Send + Sync {
-    /// Reads, scores and ranks one test, and writes or stages its result, as far as `scope` allows.
+    /// Reads, scores and ranks one test session, and writes or stages its result, as far as `scope` allows.
     async fn sync(&self, request: &SessionRequest, scope: &RunScope) -> Result<Synced, SyncError>;
 
-    /// Of these users those who have an ended attempt at the quiz, each with the time at which its document was last
-    /// written, where that is told.
+    /// Those of these users who have an ended attempt at the quiz, each with the time at which its document was last
+    /// written, where the document has it.
     async fn ended(
         &self,
         quiz_id: &str,
         user_ids: &[String],
     ) -> Result<HashMap<String, Option<Timestamp>>, SyncError>;
+}
 
-    /// Writes what these tests have staged. The results are in their order.
-    async fn commit(&self, staged: Vec<SyncOutcome>) -> Vec<Result<SyncOutcome, SyncError>>;
+/// How far the sync of a test session has come.
+#[derive(Clone, Debug)]
+pub enum Synced {
+    /// All is written.
+    Done(SyncOutcome),
+    /// Read, scored and staged. [`WarehouseBatch::replace`] writes it together with the batch's others, and then
+    /// [`SyncOutcome::committed`] completes the outcome.
+    Staged(SyncOutcome, StagedTest),
 }

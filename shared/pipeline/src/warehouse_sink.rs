@@ -1,5 +1,4 @@
-use std::collections::HashMap;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::Arc;
 
 use async_trait::async_trait;
 use quiz_domain::reports::Stamp;
@@ -10,7 +9,7 @@ use quiz_events::Sink;
 
 use crate::ports::{StagedTest, Warehouse, WarehouseBatch, WarehouseError};
 use crate::scope::RunScope;
-use crate::sink::{ResultSink, SinkBatch, SinkCounts, SinkError, TestWriter};
+use crate::sink::{ResultSink, SinkCounts, SinkError, TestWriter};
 
 /// How many rows are encoded as one: they, and as many again for each core, are what lies in memory of one test beside its
 /// results.
@@ -34,60 +33,38 @@ impl ResultSink for WarehouseSink {
         Sink::Warehouse
     }
 
-    fn begin(&self) -> Result<Arc<dyn SinkBatch>, SinkError> {
-        let batch = self.warehouse.begin()?;
-        Ok(Arc::new(Batch { batch, staged: Arc::default() }))
+    fn begin(&self) -> Result<Option<Arc<dyn WarehouseBatch>>, SinkError> {
+        Ok(Some(self.warehouse.begin()?))
     }
-}
 
-type StagedTests = Arc<Mutex<HashMap<String, StagedTest>>>;
-
-struct Batch {
-    batch: Arc<dyn WarehouseBatch>,
-    staged: StagedTests,
-}
-
-#[async_trait]
-impl SinkBatch for Batch {
-    fn test(&self, quiz: &Quiz, session: &TestSession) -> Box<dyn TestWriter> {
+    fn writer(
+        &self,
+        quiz: &Quiz,
+        session: &TestSession,
+        scope: &RunScope,
+    ) -> Result<Box<dyn TestWriter>, SinkError> {
+        let none = || WarehouseError::unavailable("stage rows", "the batch has no staging area");
+        let batch = scope.staging.clone().ok_or_else(none)?;
         let table = if quiz.kind == QuizKind::Form {
             WarehouseTable::FormResponses
         } else {
             WarehouseTable::QuestionResponses
         };
-        Box::new(Writer {
+        Ok(Box::new(Writer {
             stage: Stage {
-                batch: Arc::clone(&self.batch),
+                batch,
                 session_id: session.session_id.clone(),
                 rows: RowBatch::new(table),
                 written: 0,
             },
             questions: QuestionRows::new(quiz, &session.session_id),
-            staged: Arc::clone(&self.staged),
-        })
-    }
-
-    fn commits_together(&self) -> bool {
-        true
-    }
-
-    async fn commit(&self, session_ids: &[String]) -> Vec<Result<(), SinkError>> {
-        let mut staged = std::mem::take(&mut *self.staged.lock().unwrap_or_else(PoisonError::into_inner));
-        let tests: Vec<Option<StagedTest>> = session_ids.iter().map(|id| staged.remove(id)).collect();
-        let known: Vec<StagedTest> = tests.iter().flatten().cloned().collect();
-        let mut results = self.batch.replace(&known).await.into_iter();
-        let result = |test: Option<StagedTest>| match test.and_then(|_| results.next()) {
-            Some(result) => result.map_err(SinkError::from),
-            None => Err(WarehouseError::unavailable("write a test", "it was not staged").into()),
-        };
-        tests.into_iter().map(result).collect()
+        }))
     }
 }
 
 struct Writer {
     stage: Stage,
     questions: QuestionRows,
-    staged: StagedTests,
 }
 
 #[async_trait]
@@ -115,15 +92,13 @@ impl TestWriter for Writer {
             self.stage.flush_if_full().await?;
         }
         self.stage.flush().await?;
-        let session_id = self.stage.session_id;
         let staged = StagedTest {
-            session_id: session_id.clone(),
+            session_id: self.stage.session_id,
             start_date,
             inserted_at: stamp.written_at,
             fence: scope.fence.clone(),
         };
-        self.staged.lock().unwrap_or_else(PoisonError::into_inner).insert(session_id, staged);
-        Ok(SinkCounts { written: self.stage.written, ..SinkCounts::default() })
+        Ok(SinkCounts { written: self.stage.written, staged: Some(staged), ..SinkCounts::default() })
     }
 }
 

@@ -10,7 +10,7 @@ use jiff::Timestamp;
 use quiz_domain::reports::{self, ReportFormats, ReportItem, ReportTable, Stamp};
 use quiz_domain::{Quiz, Test, TestBuilder, TestSession};
 use quiz_pipeline::ports::{Fence, PutOutcome, ReportReader, ReportStore, StoreError, StoredItems};
-use quiz_pipeline::{ReportSink, ResultSink, RunScope, SinkCounts, SinkError, WrittenParts};
+use quiz_pipeline::{ReportSink, ResultSink, RunScope, SinkCounts, SinkError};
 use serde_json::{Map, Number, Value};
 
 use crate::store::{Reports, session_items};
@@ -98,14 +98,11 @@ impl Sync {
     /// As of the store.
     pub async fn run(self, store: Arc<dyn ReportStore>, test: &Test) -> Result<SinkCounts, SinkError> {
         let sink = ReportSink::new(store, self.formats);
-        let writer = sink.begin()?.test(&test.quiz, &test.session);
         let scope = RunScope {
-            generation: self.generation,
-            read_started_at: self.stamp().written_at,
             rewrite: self.rewrite,
-            fence: Fence::open(),
-            written: WrittenParts::default(),
+            ..RunScope::unfenced(self.generation, self.stamp().written_at)
         };
+        let writer = sink.writer(&test.quiz, &test.session, &scope)?;
         writer.finish(test, self.stamp(), &scope).await
     }
 

@@ -8,12 +8,15 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use jiff::Timestamp;
+use jiff::civil::Date;
+use quiz_domain::rows::RowBatch;
 use quiz_events::{Notice, Notices, Sink};
 use quiz_local::{MemoryQueue, QueueSettings, SqliteStore};
 use quiz_pipeline::batch::{BatchHandler, BatchLimits, BatchReport};
+use quiz_pipeline::ports::{StagedTest, WarehouseBatch, WarehouseError};
 use quiz_pipeline::{
     Coordinator, Listener, LogListener, NoticeListener, Rules, RunScope, SessionRequest, SessionSync,
-    SyncBatch, SyncError, SyncOutcome, Synced,
+    SyncError, SyncOutcome, Synced,
 };
 use quiz_sync_state::{StateKey, SyncState, SyncStates};
 use tempfile::TempDir;
@@ -34,14 +37,13 @@ struct Syncs {
     is_staging: bool,
 }
 
-impl SessionSync for Syncs {
-    fn begin(&self) -> Result<Arc<dyn SyncBatch>, SyncError> {
-        Ok(Arc::new(self.clone()))
-    }
-}
-
 #[async_trait]
-impl SyncBatch for Syncs {
+impl SessionSync for Syncs {
+    fn begin(&self) -> Result<Option<Arc<dyn WarehouseBatch>>, SyncError> {
+        let staging: Arc<dyn WarehouseBatch> = Arc::new(self.clone());
+        Ok(self.is_staging.then_some(staging))
+    }
+
     async fn ended(
         &self,
         _quiz_id: &str,
@@ -59,11 +61,27 @@ impl SyncBatch for Syncs {
         }
         tokio::time::sleep(Duration::from_secs(1)).await;
         let outcome = outcome(session_id, scope);
-        Ok(if self.is_staging { Synced::Staged(outcome) } else { Synced::Done(outcome) })
+        if !self.is_staging {
+            return Ok(Synced::Done(outcome));
+        }
+        let staged = StagedTest {
+            session_id: outcome.session_id.clone(),
+            start_date: Date::MIN,
+            inserted_at: scope.read_started_at,
+            fence: scope.fence.clone(),
+        };
+        Ok(Synced::Staged(outcome, staged))
+    }
+}
+
+#[async_trait]
+impl WarehouseBatch for Syncs {
+    async fn stage(&self, _session_id: &str, _rows: RowBatch) -> Result<(), WarehouseError> {
+        Ok(())
     }
 
-    async fn commit(&self, staged: Vec<SyncOutcome>) -> Vec<Result<SyncOutcome, SyncError>> {
-        staged.into_iter().map(Ok).collect()
+    async fn replace(&self, tests: &[StagedTest]) -> Vec<Result<(), WarehouseError>> {
+        tests.iter().map(|_| Ok(())).collect()
     }
 }
 

@@ -10,11 +10,9 @@ use quiz_domain::reports::ReportFormats;
 use quiz_events::SessionTarget;
 use quiz_local::{DumpSource, SqliteStore};
 use quiz_pipeline::ports::{
-    AnswerSource, AttemptStream, DocumentStream, Fence, QuizDocuments, SourceError, SystemClock,
+    AnswerSource, AttemptStream, DocumentStream, QuizDocuments, SourceError, SystemClock,
 };
-use quiz_pipeline::{
-    Engine, ReportSink, RunScope, SessionRequest, SessionSync, SyncOutcome, Synced, WrittenParts,
-};
+use quiz_pipeline::{Engine, ReportSink, RunScope, SessionRequest, SyncOutcome};
 use quiz_suites::source::Collections;
 use tempfile::TempDir;
 
@@ -93,17 +91,8 @@ async fn sync(sessions: Vec<Document>) -> Counted {
     let sink = ReportSink::new(store, ReportFormats { v1: false, v2: true });
     let engine = Engine::new(source.clone(), Arc::new(sink), Arc::new(SystemClock), HashSet::new());
     let target = SessionTarget::new(&format!("G_{QUIZ}"), None, "session_id").unwrap();
-    let scope = RunScope {
-        generation: 1,
-        read_started_at: jiff::Timestamp::now(),
-        rewrite: false,
-        fence: Fence::open(),
-        written: WrittenParts::default(),
-    };
-    let batch = engine.begin().unwrap();
-    let Synced::Done(outcome) = batch.sync(&SessionRequest::new(target), &scope).await.unwrap() else {
-        panic!("staged")
-    };
+    let scope = RunScope::unfenced(1, jiff::Timestamp::now());
+    let outcome = engine.sync_alone(&SessionRequest::new(target), scope).await.unwrap();
     let database = rusqlite::Connection::open(&path).unwrap();
     let mut items = database.prepare("SELECT item FROM student_quiz_reports_v2").unwrap();
     let items = items.query_map([], |row| row.get::<_, String>(0)).unwrap().map(|item| item.unwrap());

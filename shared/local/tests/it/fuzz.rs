@@ -13,10 +13,8 @@ use proptest::prelude::*;
 use quiz_domain::reports::ReportFormats;
 use quiz_events::SessionTarget;
 use quiz_local::{DumpSource, SqliteStore};
-use quiz_pipeline::ports::{Fence, SystemClock};
-use quiz_pipeline::{
-    Engine, ReportSink, RunScope, SessionRequest, SessionSync, SyncError, Synced, WrittenParts,
-};
+use quiz_pipeline::ports::SystemClock;
+use quiz_pipeline::{Engine, ReportSink, RunScope, SessionRequest, SyncError};
 use quiz_sample::large::Large;
 use quiz_suites::source::Collections;
 use tempfile::TempDir;
@@ -42,19 +40,10 @@ async fn sync(folder: &Path) -> Result<(usize, u64), String> {
     let sink = ReportSink::new(Arc::new(store), ReportFormats { v1: true, v2: true });
     let engine = Engine::new(Arc::new(source), Arc::new(sink), Arc::new(SystemClock), HashSet::new());
     let target = SessionTarget::new(&format!("Large_{}", Large::QUIZ_ID), None, "session_id").unwrap();
-    let scope = RunScope {
-        generation: 1,
-        read_started_at: jiff::Timestamp::now(),
-        rewrite: false,
-        fence: Fence::open(),
-        written: WrittenParts::default(),
-    };
-    let synced = engine.begin().unwrap().sync(&SessionRequest::new(target), &scope).await;
-    match synced.map_err(|error: SyncError| error.to_string())? {
-        Synced::Done(outcome) | Synced::Staged(outcome) => {
-            Ok((outcome.takers, outcome.problems.iter().map(|problem| problem.count).sum()))
-        }
-    }
+    let scope = RunScope::unfenced(1, jiff::Timestamp::now());
+    let synced = engine.sync_alone(&SessionRequest::new(target), scope).await;
+    let outcome = synced.map_err(|error| error.to_string())?;
+    Ok((outcome.takers, outcome.problems.iter().map(|problem| problem.count).sum()))
 }
 
 /// A document in a document, and so on.

@@ -10,10 +10,9 @@ use quiz_domain::reports::{ReportFormats, ReportTable};
 use quiz_domain::rows::WarehouseTable;
 use quiz_events::SessionTarget;
 use quiz_local::{DumpSource, ParquetWarehouse, SqliteStore};
-use quiz_pipeline::ports::{Fence, SystemClock};
+use quiz_pipeline::ports::SystemClock;
 use quiz_pipeline::{
-    Engine, ReportSink, ResultSink, RunScope, SessionRequest, SessionSync, SyncError, SyncOutcome, Synced,
-    WarehouseSink, WrittenParts,
+    Engine, ReportSink, ResultSink, RunScope, SessionRequest, SyncError, SyncOutcome, WarehouseSink,
 };
 use quiz_suites::parquet::read_parquet;
 use quiz_suites::source::Collections;
@@ -46,18 +45,8 @@ impl Place {
         let source = DumpSource::open(self.folder.path()).unwrap();
         let engine = Engine::new(Arc::new(source), sink, Arc::new(SystemClock), HashSet::new());
         let target = SessionTarget::new(&session(quiz), None, "session_id").unwrap();
-        let scope = RunScope {
-            generation: 1,
-            read_started_at: jiff::Timestamp::now(),
-            rewrite: false,
-            fence: Fence::open(),
-            written: WrittenParts::default(),
-        };
-        let batch = engine.begin().unwrap();
-        match batch.sync(&SessionRequest::new(target), &scope).await? {
-            Synced::Done(outcome) => Ok(outcome),
-            Synced::Staged(outcome) => batch.commit(vec![outcome]).await.remove(0),
-        }
+        let scope = RunScope::unfenced(1, jiff::Timestamp::now());
+        engine.sync_alone(&SessionRequest::new(target), scope).await
     }
 
     /// Into both sinks, which count the same problems.

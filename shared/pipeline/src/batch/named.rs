@@ -5,13 +5,13 @@ use jiff::Timestamp;
 use super::groups::Group;
 use crate::error::SyncError;
 use crate::listener::Failure;
-use crate::sync::SyncBatch;
+use crate::sync::SessionSync;
 
 /// Which messages of a group name a user whose ended attempt is not there: no sync covers them yet, so they come
 /// again. They ask for one all the same, as others may have joined them. Where an attempt was written after its
 /// message was sent, the message counts as sent then.
 pub(super) async fn check(
-    batch: &dyn SyncBatch,
+    sync: &dyn SessionSync,
     group: &mut Group,
     now: Timestamp,
 ) -> Result<Vec<(usize, Failure)>, SyncError> {
@@ -21,7 +21,7 @@ pub(super) async fn check(
     }
     let users: Vec<String> = users.into_iter().cloned().collect();
     let quiz_id = group.request.target.quiz_id.clone();
-    let ended = batch.ended(&quiz_id, &users).await?;
+    let ended = sync.ended(&quiz_id, &users).await?;
     let mut failures = Vec::new();
     for member in &mut group.members {
         let Some(user_id) = &member.user_id else { continue };

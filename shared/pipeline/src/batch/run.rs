@@ -1,3 +1,4 @@
+mod commit;
 mod task;
 
 use std::cmp::Reverse;
@@ -20,7 +21,8 @@ use crate::coordinator::{Admitted, Isolation, Room, Run, Suspicion};
 use crate::error::{FOLLOW_UP_NOT_SENT, LEASE_LOST, SyncError};
 use crate::listener::{Absorbed, Failure, Held};
 use crate::outcome::SyncOutcome;
-use crate::sync::{SyncBatch, Synced};
+use crate::ports::{StagedTest, WarehouseBatch};
+use crate::sync::Synced;
 
 pub(super) const NOT_STARTED: &str = "not_started";
 const OUT_OF_TIME: &str = "out_of_time";
@@ -61,6 +63,7 @@ struct Staged {
     failures: Vec<(usize, Failure)>,
     run: Box<Run>,
     outcome: SyncOutcome,
+    test: StagedTest,
     /// Names the test in the log.
     span: Span,
 }
@@ -84,15 +87,15 @@ pub(super) async fn run(
     if groups.is_empty() {
         return BatchEnd::default();
     }
-    let batch = match handler.sync.begin() {
-        Ok(batch) => batch,
+    let staging = match handler.sync.begin() {
+        Ok(staging) => staging,
         Err(error) => {
             let failure = failure(&error);
             let results = early::all_failed(handler, groups, messages, queue, time, &failure).await;
             return BatchEnd { results, ..BatchEnd::default() };
         }
     };
-    let turn = Turn { handler, batch, messages, queue, time, isolation };
+    let turn = Turn { handler, staging, messages, queue, time, isolation };
     let steps: Vec<Step> = stream::iter(groups)
         .map(|group| turn.one_in_span(group))
         .buffer_unordered(handler.limits.concurrency.max(1))
@@ -104,7 +107,8 @@ pub(super) async fn run(
 /// One batch's way through the function's time.
 struct Turn<'a> {
     handler: &'a BatchHandler,
-    batch: Arc<dyn SyncBatch>,
+    /// Where the test sessions are staged until the commit; `None` where each is written by itself.
+    staging: Option<Arc<dyn WarehouseBatch>>,
     messages: &'a [QueueMessage],
     queue: &'a dyn SourceQueue,
     time: Time,
@@ -137,7 +141,8 @@ impl Turn<'_> {
             // nothing is asked before the state is
             None
         };
-        let checked = self.in_time(named::check(&*self.batch, &mut group, self.handler.clock.now())).await;
+        let checked =
+            self.in_time(named::check(&*self.handler.sync, &mut group, self.handler.clock.now())).await;
         let failures: Vec<(usize, Failure)> = match checked {
             Ok(failures) => {
                 let patient = |failure| match &known {
@@ -196,14 +201,14 @@ impl Turn<'_> {
             return Step::Ended(self.failed(group, failures, failure).await);
         }
         let request = run.request(&group.request);
-        let scope = run.scope(self.handler.clock.now());
-        let (batch, fence) = (Arc::clone(&self.batch), run.fence.clone());
-        let task = async move { batch.sync(&request, &scope).await };
+        let scope = run.scope(self.handler.clock.now(), self.staging.clone());
+        let (sync, fence) = (Arc::clone(&self.handler.sync), run.fence.clone());
+        let task = async move { sync.sync(&request, &scope).await };
         let ended = within(self.time.stop, &[fence], task).await;
         let result = match ended {
-            Ended::Done(Ok(Synced::Staged(outcome))) => {
+            Ended::Done(Ok(Synced::Staged(outcome, test))) => {
                 let span = Span::current();
-                return Step::Staged(Box::new(Staged { group, failures, run, outcome, span }));
+                return Step::Staged(Box::new(Staged { group, failures, run, outcome, test, span }));
             }
             Ended::Done(Ok(Synced::Done(outcome))) | Ended::Stopped(Some(Ok(Synced::Done(outcome)))) => {
                 return Step::Ended(self.finish(group, failures, &run, outcome).await);
@@ -285,57 +290,6 @@ impl Turn<'_> {
         if let Some(depth) = follow_up {
             self.handler.listener.followed_up(&group.request.target, depth).await;
         }
-    }
-
-    async fn commit(&self, steps: Vec<Step>) -> BatchEnd {
-        let mut results = Vec::with_capacity(steps.len());
-        let (mut staged, mut isolated) = (Vec::new(), Vec::new());
-        for step in steps {
-            match step {
-                Step::Ended(result) => results.push(result),
-                Step::Staged(it) => staged.push(*it),
-                Step::Isolated(suspect) => isolated.push(*suspect),
-            }
-        }
-        if staged.is_empty() {
-            return BatchEnd { results, isolated };
-        }
-        let fences: Vec<_> = staged.iter().map(|it| it.run.fence.clone()).collect();
-        let outcomes = staged.iter().map(|it| it.outcome.clone()).collect();
-        let batch = Arc::clone(&self.batch);
-        let committed =
-            within(self.time.last_stop, &fences, async move { batch.commit(outcomes).await }).await;
-        let (committed, missing, is_over) = match committed {
-            Ended::Done(committed) | Ended::Stopped(Some(committed)) => {
-                let silent = "the commit said nothing of this test".to_owned();
-                (committed, Failure::short("sync_panicked", silent), true)
-            }
-            Ended::Panicked(error) => (Vec::new(), Failure::short("sync_panicked", error), true),
-            Ended::Stopped(None) => (Vec::new(), out_of_time(), false),
-        };
-        let mut committed = committed.into_iter();
-        for Staged { group, failures, run, span, .. } in staged {
-            let result = match committed.next() {
-                Some(Ok(outcome)) => Ok(outcome),
-                Some(Err(error)) => Err(failure(&error)),
-                None => Err(missing.clone()),
-            };
-            let ended = async {
-                match result {
-                    Ok(outcome) => self.finish(group, failures, &run, outcome).await,
-                    Err(failure) => {
-                        let failure = if is_over {
-                            self.let_go(&group, &run, failure).await
-                        } else {
-                            self.held(failure)
-                        };
-                        self.failed(group, failures, failure).await
-                    }
-                }
-            };
-            results.push(ended.instrument(span).await);
-        }
-        BatchEnd { results, isolated }
     }
 
     async fn absorbed(&self, group: &Group, failures: Vec<(usize, Failure)>, how: Absorbed) -> Step {

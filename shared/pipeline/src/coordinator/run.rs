@@ -9,7 +9,7 @@ use tracing::Instrument;
 
 use super::Coordinator;
 use crate::parts::WrittenParts;
-use crate::ports::{Clock, Fence};
+use crate::ports::{Clock, Fence, WarehouseBatch};
 use crate::request::SessionRequest;
 use crate::scope::RunScope;
 
@@ -76,13 +76,14 @@ impl Run {
         }
     }
 
-    pub fn scope(&self, read_started_at: Timestamp) -> RunScope {
+    pub fn scope(&self, read_started_at: Timestamp, staging: Option<Arc<dyn WarehouseBatch>>) -> RunScope {
         RunScope {
             generation: self.hold.generation,
             read_started_at,
             rewrite: self.state.is_to_rewrite(&self.rules),
             fence: self.fence.clone(),
             written: self.written.clone(),
+            staging,
         }
     }
 }

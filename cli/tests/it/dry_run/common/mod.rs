@@ -11,10 +11,8 @@ use quiz_domain::reports::{ReportFormats, ReportTable};
 use quiz_etl::dry_run::{CanHold, Change, DryRun, OldAndNew, ReportCounts, TestDifference, TestToTry};
 use quiz_events::{SessionDescription, SessionTarget};
 use quiz_local::{DumpSource, SqliteStore};
-use quiz_pipeline::ports::{AnswerSource, Clock, Fence, SystemClock};
-use quiz_pipeline::{
-    Engine, ReportSink, RunScope, SessionRequest, SessionSync, SyncOutcome, Synced, WrittenParts,
-};
+use quiz_pipeline::ports::{AnswerSource, Clock, SystemClock};
+use quiz_pipeline::{Engine, ReportSink, RunScope, SessionRequest, SyncOutcome};
 use quiz_sample::{SampleDocuments, write_dump};
 use quiz_suites::store::session_items;
 use rusqlite::Connection;
@@ -163,16 +161,8 @@ impl World {
         let engine = Engine::new(self.source(cohort), sink, Arc::new(SystemClock), excluded);
         let request = SessionRequest { description, ..SessionRequest::new(test_to_try().target) };
         let now = SystemClock.now();
-        let scope = RunScope {
-            generation: now.as_millisecond(),
-            read_started_at: now,
-            rewrite: self.rewrite,
-            fence: Fence::open(),
-            written: WrittenParts::default(),
-        };
-        let synced = engine.begin().unwrap().sync(&request, &scope).await.unwrap();
-        let (Synced::Done(outcome) | Synced::Staged(outcome)) = synced;
-        outcome
+        let scope = RunScope { rewrite: self.rewrite, ..RunScope::unfenced(now.as_millisecond(), now) };
+        engine.sync_alone(&request, scope).await.unwrap()
     }
 
     pub async fn dump(&self) -> Dump {

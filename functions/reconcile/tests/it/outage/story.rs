@@ -8,11 +8,8 @@ use fastrand::Rng;
 use quiz_domain::reports::ReportFormats;
 use quiz_events::SessionTarget;
 use quiz_local::{ParquetWarehouse, SqliteStore};
-use quiz_pipeline::ports::{Clock, Fence, Warehouse};
-use quiz_pipeline::{
-    Engine, ReportSink, ResultSink, RunScope, SessionRequest, SessionSync, Synced, WarehouseSink,
-    WrittenParts,
-};
+use quiz_pipeline::ports::{Clock, Warehouse};
+use quiz_pipeline::{Engine, ReportSink, ResultSink, RunScope, SessionRequest, WarehouseSink};
 use quiz_suites::contents::{Contents, items, rows};
 use quiz_suites::exam::{Written, quiz_id, user};
 use serde_json::json;
@@ -159,17 +156,6 @@ impl Right {
 async fn quiet_run(pipeline: &Pipeline, sink: Arc<dyn ResultSink>, test: usize) {
     let target = SessionTarget { session_id: session_id(test), quiz_id: quiz_id(test) };
     let engine = Engine::new(pipeline.documents.clone(), sink, pipeline.time.clone(), HashSet::new());
-    let scope = RunScope {
-        generation: 1,
-        read_started_at: pipeline.time.now(),
-        rewrite: false,
-        fence: Fence::open(),
-        written: WrittenParts::default(),
-    };
-    let batch = engine.begin().unwrap();
-    if let Synced::Staged(outcome) = batch.sync(&SessionRequest::new(target), &scope).await.unwrap() {
-        for committed in batch.commit(vec![outcome]).await {
-            committed.unwrap();
-        }
-    }
+    let scope = RunScope::unfenced(1, pipeline.time.now());
+    engine.sync_alone(&SessionRequest::new(target), scope).await.unwrap();
 }

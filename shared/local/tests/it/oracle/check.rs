@@ -6,11 +6,8 @@ use std::sync::Arc;
 use quiz_domain::reports::ReportFormats;
 use quiz_events::{SessionDescription, SessionTarget, Sink};
 use quiz_local::{MemoryQueue, ParquetWarehouse, SqliteStore};
-use quiz_pipeline::ports::{Clock, Fence, Warehouse};
-use quiz_pipeline::{
-    Engine, ReportSink, ResultSink, RunScope, SessionRequest, SessionSync, Synced, WarehouseSink,
-    WrittenParts,
-};
+use quiz_pipeline::ports::{Clock, Warehouse};
+use quiz_pipeline::{Engine, ReportSink, ResultSink, RunScope, SessionRequest, WarehouseSink};
 use quiz_suites::contents::{Contents, items, rows};
 
 use crate::oracle::documents::quiz_id;
@@ -79,17 +76,5 @@ async fn quiet_run(
     let engine = Engine::new(world.documents.clone(), sink, world.time.clone(), HashSet::new());
     let mut request = SessionRequest::new(target);
     request.description = description.cloned();
-    let scope = RunScope {
-        generation: 1,
-        read_started_at: world.time.now(),
-        rewrite: false,
-        fence: Fence::open(),
-        written: WrittenParts::default(),
-    };
-    let batch = engine.begin().unwrap();
-    if let Synced::Staged(outcome) = batch.sync(&request, &scope).await.unwrap() {
-        for committed in batch.commit(vec![outcome]).await {
-            committed.unwrap();
-        }
-    }
+    engine.sync_alone(&request, RunScope::unfenced(1, world.time.now())).await.unwrap();
 }

@@ -8,12 +8,14 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use jiff::Timestamp;
+use jiff::civil::Date;
+use quiz_domain::rows::RowBatch;
 use quiz_events::{Cause, ParkCause, QueueError, QueueMessage, Sink, SourceQueue};
 use quiz_pipeline::batch::{BatchHandler, BatchLimits, BatchReport};
-use quiz_pipeline::ports::{SourceError, SystemClock, WarehouseError};
+use quiz_pipeline::ports::{SourceError, StagedTest, SystemClock, WarehouseBatch, WarehouseError};
 use quiz_pipeline::{
-    Coordinator, Listener, LogListener, Rules, RunScope, SessionRequest, SessionSync, SinkError, SyncBatch,
-    SyncError, SyncOutcome, Synced,
+    Coordinator, Listener, LogListener, Rules, RunScope, SessionRequest, SessionSync, SinkError, SyncError,
+    SyncOutcome, Synced,
 };
 use quiz_sync_state::{StateError, StateKey, SyncState, SyncStates};
 use tokio::time::Instant;
@@ -35,20 +37,19 @@ pub struct Scripted {
     pub cannot_begin: bool,
 }
 
-/// Begins batches that are one and the same script.
+/// Syncs by a script, which is also the staging area of its batches.
 pub struct Scripting(pub Arc<Scripted>);
 
+#[async_trait]
 impl SessionSync for Scripting {
-    fn begin(&self) -> Result<Arc<dyn SyncBatch>, SyncError> {
+    fn begin(&self) -> Result<Option<Arc<dyn WarehouseBatch>>, SyncError> {
         if self.0.cannot_begin {
             return Err(SinkError::from(WarehouseError::unavailable("stage rows", "no space left")).into());
         }
-        Ok(self.0.clone())
+        let staging: Arc<dyn WarehouseBatch> = self.0.clone();
+        Ok(self.0.commits.then_some(staging))
     }
-}
 
-#[async_trait]
-impl SyncBatch for Scripted {
     async fn ended(
         &self,
         _quiz_id: &str,
@@ -59,15 +60,16 @@ impl SyncBatch for Scripted {
     }
 
     async fn sync(&self, request: &SessionRequest, scope: &RunScope) -> Result<Synced, SyncError> {
+        let script = &self.0;
         let session = request.target.session_id.clone();
         if session.contains("unanswered") {
             drop(scope.fence.send());
         }
-        let running = self.running.fetch_add(1, Ordering::SeqCst) + 1;
-        self.most_running.fetch_max(running, Ordering::SeqCst);
+        let running = script.running.fetch_add(1, Ordering::SeqCst) + 1;
+        script.most_running.fetch_max(running, Ordering::SeqCst);
         let hours = u64::from(session.starts_with("hangs"));
         tokio::time::sleep(Duration::from_secs(1 + 3600 * hours)).await;
-        self.running.fetch_sub(1, Ordering::SeqCst);
+        script.running.fetch_sub(1, Ordering::SeqCst);
         assert!(!session.starts_with("panics"), "scripted panic");
         if session.starts_with("bad") {
             let cause = "connection refused".into();
@@ -77,11 +79,11 @@ impl SyncBatch for Scripted {
             let quiz_id = request.target.quiz_id.clone();
             return Err(SyncError::UnknownQuiz { session_id: session, quiz_id });
         }
-        if session.starts_with("refused") && !self.commits {
-            return Err(refused(session).into());
+        if session.starts_with("refused") && !script.commits {
+            return Err(SinkError::from(refused(session)).into());
         }
-        self.synced.lock().unwrap().push(session.clone());
-        self.rewrites.lock().unwrap().push(scope.rewrite);
+        script.synced.lock().unwrap().push(session.clone());
+        script.rewrites.lock().unwrap().push(scope.rewrite);
         let outcome = SyncOutcome {
             sink: Sink::Reports,
             session_id: session,
@@ -92,27 +94,40 @@ impl SyncBatch for Scripted {
             started_at: scope.read_started_at,
             ..SyncOutcome::default()
         };
-        Ok(if self.commits { Synced::Staged(outcome) } else { Synced::Done(outcome) })
-    }
-
-    async fn commit(&self, staged: Vec<SyncOutcome>) -> Vec<Result<SyncOutcome, SyncError>> {
-        self.commits_of.lock().unwrap().push(staged.len());
-        if staged.iter().any(|it| it.session_id.contains("stalls-the-commit")) {
-            tokio::time::sleep(Duration::from_hours(1)).await;
+        if !script.commits {
+            return Ok(Synced::Done(outcome));
         }
-        let refuses = |outcome: SyncOutcome| {
-            if outcome.session_id.starts_with("refused") {
-                return Err(refused(outcome.session_id).into());
-            }
-            Ok(outcome)
+        let staged = StagedTest {
+            session_id: outcome.session_id.clone(),
+            start_date: Date::MIN,
+            inserted_at: scope.read_started_at,
+            fence: scope.fence.clone(),
         };
-        staged.into_iter().map(refuses).collect()
+        Ok(Synced::Staged(outcome, staged))
     }
 }
 
-fn refused(session_id: String) -> SinkError {
+#[async_trait]
+impl WarehouseBatch for Scripted {
+    async fn stage(&self, _session_id: &str, _rows: RowBatch) -> Result<(), WarehouseError> {
+        Ok(())
+    }
+
+    async fn replace(&self, tests: &[StagedTest]) -> Vec<Result<(), WarehouseError>> {
+        self.commits_of.lock().unwrap().push(tests.len());
+        if tests.iter().any(|test| test.session_id.contains("stalls-the-commit")) {
+            tokio::time::sleep(Duration::from_hours(1)).await;
+        }
+        let refuses = |session_id: &String| {
+            if session_id.starts_with("refused") { Err(refused(session_id.clone())) } else { Ok(()) }
+        };
+        tests.iter().map(|test| refuses(&test.session_id)).collect()
+    }
+}
+
+fn refused(session_id: String) -> WarehouseError {
     let cause = Cause::from("row 3, field rank: no number");
-    WarehouseError::Rows { session_id, cause: cause.into() }.into()
+    WarehouseError::Rows { session_id, cause: cause.into() }
 }
 
 /// Sync states in memory.

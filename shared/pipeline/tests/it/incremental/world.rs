@@ -9,14 +9,13 @@ use bson::{Bson, DateTime, Document, RawDocumentBuf, bson, doc};
 use futures::{StreamExt, stream};
 use jiff::Timestamp;
 use quiz_domain::reports::{self, ReportTable, Stamp};
-use quiz_domain::{AttemptHead, Quiz, TakenAttempt, Test, TestResults, TestSession};
+use quiz_domain::{AttemptHead, Quiz, Test, TestResults, TestSession};
 use quiz_events::{SessionTarget, Sink};
 use quiz_pipeline::ports::{
-    AnswerSource, AttemptBatch, AttemptStream, Clock, DocumentStream, Fence, QuizDocuments, SourceError,
+    AnswerSource, AttemptBatch, AttemptStream, Clock, DocumentStream, QuizDocuments, SourceError,
 };
 use quiz_pipeline::{
-    Engine, ResultSink, RunScope, SessionRequest, SessionSync, SinkBatch, SinkCounts, SinkError, Snapshots,
-    SyncOutcome, Synced, TestWriter, WrittenParts,
+    Engine, ResultSink, RunScope, SessionRequest, SinkCounts, SinkError, Snapshots, SyncOutcome, TestWriter,
 };
 use quiz_suites::snapshots::MemorySnapshots;
 
@@ -177,23 +176,8 @@ impl ResultSink for Capture {
         Sink::Reports
     }
 
-    fn begin(&self) -> Result<Arc<dyn SinkBatch>, SinkError> {
-        Ok(Arc::new(self.clone()))
-    }
-}
-
-#[async_trait]
-impl SinkBatch for Capture {
-    fn test(&self, _quiz: &Quiz, _session: &TestSession) -> Box<dyn TestWriter> {
-        Box::new(self.clone())
-    }
-
-    fn commits_together(&self) -> bool {
-        false
-    }
-
-    async fn commit(&self, _session_ids: &[String]) -> Vec<Result<(), SinkError>> {
-        Vec::new()
+    fn writer(&self, _: &Quiz, _: &TestSession, _: &RunScope) -> Result<Box<dyn TestWriter>, SinkError> {
+        Ok(Box::new(self.clone()))
     }
 }
 
@@ -201,10 +185,6 @@ impl SinkBatch for Capture {
 impl TestWriter for Capture {
     fn wants_attempts(&self) -> bool {
         false
-    }
-
-    async fn take(&mut self, _quiz: &Quiz, _attempt: &TakenAttempt) -> Result<(), SinkError> {
-        Ok(())
     }
 
     async fn finish(self: Box<Self>, test: &Test, _: Stamp, _: &RunScope) -> Result<SinkCounts, SinkError> {
@@ -254,21 +234,12 @@ impl World {
 
     async fn run(&self, rewrite: bool, prepared: impl FnOnce(Engine) -> Engine) -> Done {
         let (sink, clock) = (Capture::default(), At(self.now));
-        let scope = RunScope {
-            generation: 1,
-            read_started_at: clock.now(),
-            rewrite,
-            fence: Fence::open(),
-            written: WrittenParts::default(),
-        };
+        let scope = RunScope { rewrite, ..RunScope::unfenced(1, clock.now()) };
         let engine =
             Engine::new(self.documents.clone(), Arc::new(sink.clone()), Arc::new(clock), HashSet::new());
         let before = self.documents.read.load(Ordering::SeqCst);
         let target = SessionTarget { session_id: "Group".into(), quiz_id: QUIZ.into() };
-        let batch = prepared(engine).begin().unwrap();
-        let Synced::Done(outcome) = batch.sync(&SessionRequest::new(target), &scope).await.unwrap() else {
-            panic!("staged")
-        };
+        let outcome = prepared(engine).sync_alone(&SessionRequest::new(target), scope).await.unwrap();
         let read = self.documents.read.load(Ordering::SeqCst) - before;
         let result = sink.0.lock().unwrap().clone();
         Done { result, outcome, read }
