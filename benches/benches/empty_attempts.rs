@@ -56,7 +56,7 @@ fn empty_attempts(criterion: &mut Criterion) {
         group.bench_function(format!("{empty} of one user"), |bencher| {
             bencher.iter(|| {
                 let synced = runtime.block_on(sync(source.clone(), Arc::new(Nothing), 1, None)).unwrap();
-                assert_eq!(synced.takers, 1);
+                assert_eq!(synced.participants, 1);
             });
         });
     }

@@ -82,7 +82,7 @@ fn row(name: &str, outcome: &SyncOutcome, usage: &Usage) -> Vec<String> {
         format!("{:.2} s", outcome.source_time.as_secs_f64()),
         format!("{:.2} s", outcome.sink_time.as_secs_f64()),
         outcome.known.to_string(),
-        outcome.written.to_string(),
+        outcome.rows_written.to_string(),
         outcome.unchanged.to_string(),
     ]
 }

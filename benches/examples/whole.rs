@@ -88,7 +88,7 @@ async fn main() -> Result<()> {
         }
         Some(Command::Results { folder, file }) => {
             let outcome = run(&folder, Arc::new(ResultsFile(file))).await?;
-            println!("{} takers, {} rows", outcome.takers, outcome.written);
+            println!("{} takers, {} rows", outcome.participants, outcome.rows_written);
         }
         None => {
             let mut table =

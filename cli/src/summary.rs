@@ -62,8 +62,8 @@ fn outcome(outcome: &SyncOutcome) -> Value {
         |it: quiz_domain::Problem| json!({"kind": it.kind.code(), "count": it.count, "example": it.example});
     json!({
         "sink": outcome.sink, "session_id": outcome.session_id, "quiz_id": outcome.quiz_id,
-        "test_name": outcome.test_name, "takers": outcome.takers, "ranked": outcome.ranked,
-        "rows_written": outcome.written, "unchanged": outcome.unchanged, "rows_deleted": outcome.deleted,
+        "test_name": outcome.test_name, "takers": outcome.participants, "ranked": outcome.ranked,
+        "rows_written": outcome.rows_written, "unchanged": outcome.unchanged, "rows_deleted": outcome.deleted,
         "messages_coalesced": outcome.messages, "duration_ms": outcome.duration.as_millis(),
         "highest": outcome.figures.highest, "average": outcome.figures.average, "median": outcome.figures.median,
         "problems": outcome.problems.iter().map(problem).collect::<Vec<_>>(),

@@ -102,14 +102,14 @@ pub fn tell(ran: &Ran, terminal: Terminal) {
     let rows = ran.warehouse.summary.latest();
     for outcome in ran.reports.summary.latest() {
         terminal.print(&view::outcome(outcome, terminal.colour));
-        if outcome.takers == 0 {
+        if outcome.participants == 0 {
             terminal.print(&format!(
                 "  nobody has attempted {} yet: there is nothing to report",
                 excerpt(&outcome.test_name)
             ));
         }
         if let Some(rows) = rows.iter().find(|it| it.session_id == outcome.session_id) {
-            terminal.print(&format!("  warehouse: {} rows", rows.written));
+            terminal.print(&format!("  warehouse: {} rows", rows.rows_written));
         }
         if let Some(shown) = ran.top_ranks.iter().find(|it| it.session_id == outcome.session_id) {
             terminal.print(&format!("  overview: {}", shown.page.display()));

@@ -17,7 +17,7 @@ pub struct TestDifference {
     /// A form has no ranks.
     pub is_form: bool,
     /// Everyone with an attempt, and those of them whose attempt is final.
-    pub takers: usize,
+    pub participants: usize,
     pub ranked: u32,
     pub reports: ReportCounts,
     /// Of the tables that have any, or would.
@@ -118,7 +118,7 @@ impl TestDifference {
         };
         json!({
             "session_id": self.session_id, "quiz_id": self.quiz_id, "test_name": self.test_name,
-            "takers": self.takers, "ranked": self.ranked, "reports": self.reports.json(),
+            "takers": self.participants, "ranked": self.ranked, "reports": self.reports.json(),
             "items": self.items.iter().map(ItemCounts::json).collect::<Vec<_>>(),
             "largest_changes": self.largest.json(), "rows": rows,
             "problems": self.problems.iter().map(problem).collect::<Vec<_>>(),

@@ -83,7 +83,7 @@ impl DryRun {
             session_id: outcome.session_id,
             quiz_id: outcome.quiz_id,
             test_name: outcome.test_name,
-            takers: outcome.takers,
+            participants: outcome.participants,
             ranked: outcome.ranked,
             is_form: outcome.is_form,
             reports,

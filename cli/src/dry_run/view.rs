@@ -13,9 +13,9 @@ use crate::ui::{Ink, cohort, count, counted, excerpt, short, table};
 pub fn difference(test: &TestDifference, ink: Ink) -> String {
     let name = ink.strong(&excerpt(&test.test_name));
     let mut lines = vec![format!("would sync {name} {}", ink.quiet(&short(&test.session_id)))];
-    lines.push(match test.takers {
+    lines.push(match test.participants {
         0 => "  nobody has attempted it yet".to_owned(),
-        takers => format!("  {}", cohort(takers, test.ranked, test.is_form)),
+        participants => format!("  {}", cohort(participants, test.ranked, test.is_form)),
     });
     lines.push(format!("  reports: {}", reports(test.reports, ink)));
     lines.extend(test.items.iter().map(|it| format!("  {}: {}", it.table.default_name(), items(it))));

@@ -97,7 +97,7 @@ fn facts_of(row: &Row, moments: &Moments) -> Facts {
         facts.push(("last run", format!("{} {}{took}", result.name(), moments.told(last.finished_at))));
     }
     if last.read_started_at > 0 {
-        let (takers, rows) = (counted(last.takers, "taker"), counted(last.rows_written, "row"));
+        let (takers, rows) = (counted(last.participants, "taker"), counted(last.rows_written, "row"));
         let read = moments.told(last.read_started_at);
         facts.push(("last written", format!("{takers}, {rows}, read {read}")));
     }

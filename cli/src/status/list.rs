@@ -67,7 +67,7 @@ fn fitting(rows: &[Row], limit: usize, mut room: usize) -> &[Row] {
 
 fn cells(row: &Row, moments: &Moments, canvas: Canvas) -> Vec<String> {
     let name = row.state.session.as_ref().and_then(|it| it.test_name.as_deref()).unwrap_or_default();
-    let takers = row.state.last.takers;
+    let takers = row.state.last.participants;
     vec![
         shortened(&clean(&row.key.session_id), LONGEST.0),
         shortened(&clean(name), LONGEST.1),

@@ -63,7 +63,7 @@ fn ended(result: RunResult, ago: i64) -> SyncState {
         last: LastRun {
             result: Some(result),
             error,
-            takers: 1_204,
+            participants: 1_204,
             rows_written: 6_020,
             read_started_at,
             finished_at: NOW - ago,

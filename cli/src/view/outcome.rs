@@ -15,8 +15,8 @@ pub fn outcome(outcome: &SyncOutcome, colour: bool) -> String {
         ),
         format!(
             "  {}; {} written, {} removed; {} in {}",
-            cohort(outcome.takers, outcome.ranked, outcome.is_form),
-            counted(outcome.written, "item"),
+            cohort(outcome.participants, outcome.ranked, outcome.is_form),
+            counted(outcome.rows_written, "item"),
             count(outcome.deleted),
             counted(outcome.messages, "message"),
             seconds(outcome.duration)

@@ -88,9 +88,9 @@ fn synced() -> SyncOutcome {
         session_id: "SAPA_5020a0d0f1e2d3c4b5000001".into(),
         quiz_id: "5020a0d0f1e2d3c4b5000001".into(),
         test_name: "SAPA Ability Test, August 2012".into(),
-        takers: 1525,
+        participants: 1525,
         ranked: 1524,
-        written: 7625,
+        rows_written: 7625,
         deleted: 5,
         messages: 1,
         generation: 1,
@@ -103,7 +103,7 @@ fn synced() -> SyncOutcome {
 
 #[test]
 fn form_outcome_counts_responses() {
-    let shown = outcome(&SyncOutcome { is_form: true, takers: 2, ranked: 0, ..synced() }, false);
+    let shown = outcome(&SyncOutcome { is_form: true, participants: 2, ranked: 0, ..synced() }, false);
     assert!(shown.contains("  2 responses; ") && !shown.contains("ranked"), "{shown}");
 }
 

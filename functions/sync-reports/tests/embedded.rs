@@ -117,7 +117,7 @@ async fn of_200_messages_5_bad_ones_are_parked_and_195_are_done_in_one_sync() {
     assert_eq!((batches, failures), (3, 2), "only the quiz that may still come is tried again");
     let outcomes = run.outcomes.0.lock().unwrap().clone();
     assert_eq!(outcomes.len(), 1);
-    assert_eq!((outcomes[0].messages, outcomes[0].takers), (195, sapa::TAKERS));
+    assert_eq!((outcomes[0].messages, outcomes[0].participants), (195, sapa::TAKERS));
 
     let parked: HashMap<String, (String, String)> = run
         .queue
@@ -204,7 +204,7 @@ async fn syncing_again_changes_nothing_and_a_removed_user_leaves_nothing_behind(
     again.queue.send(sapa::SESSION_ID, None);
     again.drain(10).await;
     let outcome = again.outcomes.0.lock().unwrap()[0].clone();
-    assert_eq!((outcome.takers, outcome.deleted), (1524, 5 + 1));
+    assert_eq!((outcome.participants, outcome.deleted), (1524, 5 + 1));
     let items = again.items(ReportTable::Sections).await;
     assert!(items.iter().all(|item| item["user_id"] != "sapa-5" && item["number_test_taker"] == 1524));
 }

@@ -89,7 +89,7 @@ impl<'a> OfTest<'a> {
     /// One line, for when there are many.
     pub fn line(&self) -> String {
         let (takers, what) = match self.finished.first() {
-            Some((_, finished)) => (finished.takers, if finished.is_form { "response" } else { "taker" }),
+            Some((_, finished)) => (finished.participants, if finished.is_form { "response" } else { "taker" }),
             None => (0, "taker"),
         };
         let sinks: Vec<&str> = self.finished.iter().map(|(_, it)| it.sink.as_str()).collect();
@@ -167,7 +167,7 @@ impl<'a> OfTest<'a> {
         let bar = |bin: &quiz_events::HistogramBin| Bar {
             from: bin.from,
             to: bin.to,
-            takers: u32::try_from(bin.takers).unwrap_or(u32::MAX),
+            takers: u32::try_from(bin.participants).unwrap_or(u32::MAX),
         };
         let distribution = Distribution {
             bars: finished.histogram.iter().map(bar).collect(),
@@ -182,11 +182,11 @@ impl<'a> OfTest<'a> {
 }
 
 fn takers(finished: &SyncFinished) -> (String, String, bool) {
-    let all = count(finished.takers);
+    let all = count(finished.participants);
     if finished.is_form {
         return ("Responses".to_owned(), all, true);
     }
-    let takers = match finished.takers.saturating_sub(finished.ranked) {
+    let takers = match finished.participants.saturating_sub(finished.ranked) {
         0 => all,
         open => format!("{all}, of them {} not final", count(open)),
     };
@@ -218,8 +218,8 @@ fn written(notice: &Notice, finished: &SyncFinished) -> String {
     if let Some(lag) = finished.lag_ms {
         parts.push(format!("{} after the newest completion", lasting(Duration::from_millis(lag))));
     }
-    if finished.messages_coalesced > 1 {
-        parts.push(format!("for {}", counted(finished.messages_coalesced, "message")));
+    if finished.messages > 1 {
+        parts.push(format!("for {}", counted(finished.messages, "message")));
     }
     format!("{} {}", parts.join(", "), ago(notice.at))
 }

@@ -98,12 +98,12 @@ impl SyncStates for DynamoStates {
         let get = self.client.get_item().table_name(&self.table).set_key(Some(keys)).consistent_read(true);
         let answer = get.send().await.map_err(|error| self.failed(READ, &key.session_id, &error))?;
         let Some(item) = answer.item else { return Ok(SyncState::default()) };
-        Ok(record(item, &key.session_id)?.into_state())
+        Ok(record(item, &key.session_id)?.state)
     }
 
     async fn swap(&self, key: &StateKey, seen: &SyncState, next: &SyncState) -> Result<bool, StateError> {
-        let next = SyncState { revision: seen.revision.saturating_add(1), ..next.clone() };
-        let item = to_item(Record::new(key, next)).map_err(|error| {
+        let state = SyncState { revision: seen.revision.saturating_add(1), ..next.clone() };
+        let item = to_item(Record { key: key.clone(), state }).map_err(|error| {
             told(STORE, &key.session_id, format!("no item can be made of it: {error}"), true)
         })?;
         let put = self.client.put_item().table_name(&self.table).set_item(Some(item));
@@ -136,7 +136,8 @@ impl SyncStates for DynamoStates {
                 let answer = self.client.batch_get_item().request_items(&self.table, request).send().await;
                 let answer = answer.map_err(|error| self.failed(READ, first, &error))?;
                 for item in answer.responses.into_iter().flatten().flat_map(|(_, items)| items) {
-                    found.extend([record(item, first)?.into_keyed()]);
+                    let record = record(item, first)?;
+                    found.insert(record.key, record.state);
                 }
                 left = answer.unprocessed_keys.into_iter().flatten().flat_map(|(_, it)| it.keys).collect();
                 if left.is_empty() {
@@ -159,7 +160,10 @@ impl SyncStates for DynamoStates {
             let item = item.map_err(|error| self.failed(READ, EVERY, &error))?;
             match unknown_sink(&item) {
                 Some(sink) => unknown.extend([sink.clone()]),
-                None => states.push(record(item, EVERY)?.into_keyed()),
+                None => {
+                    let record = record(item, EVERY)?;
+                    states.push((record.key, record.state));
+                }
             }
         }
         if !unknown.is_empty() {

@@ -117,7 +117,8 @@ pub struct SyncFinished {
     #[serde(default, skip_serializing_if = "is_default")]
     pub is_form: bool,
     /// Everyone with an attempt.
-    pub takers: u64,
+    #[serde(rename = "takers")]
+    pub participants: u64,
     /// Those of them whose attempt is final.
     pub ranked: u64,
     /// Report items, or warehouse rows.
@@ -125,7 +126,8 @@ pub struct SyncFinished {
     /// Report items found as they should be, and not written again.
     #[serde(default, skip_serializing_if = "is_default")]
     pub unchanged: u64,
-    pub messages_coalesced: u64,
+    #[serde(rename = "messages_coalesced")]
+    pub messages: u64,
     pub started_at: Timestamp,
     pub duration_ms: u64,
     /// From the newest completion to done.
@@ -137,7 +139,7 @@ pub struct SyncFinished {
     pub average: Option<f64>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub median: Option<f64>,
-    /// Of the ranked takers' marks; empty for a form.
+    /// Of the ranked participants' marks; empty for a form.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub histogram: Vec<HistogramBin>,
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
@@ -148,12 +150,13 @@ fn is_default<T: Default + PartialEq>(value: &T) -> bool {
     *value == T::default()
 }
 
-/// So many takers have `from ≤ marks < to`.
+/// So many participants have `from ≤ marks < to`.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 pub struct HistogramBin {
     pub from: f64,
     pub to: f64,
-    pub takers: u64,
+    #[serde(rename = "takers")]
+    pub participants: u64,
 }
 
 /// Something in the documents that did not fit.

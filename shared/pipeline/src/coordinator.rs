@@ -277,8 +277,8 @@ impl Coordinator {
     ) -> Result<Option<u32>, SyncError> {
         let last = LastRun {
             joined: run.state.joined,
-            takers: u64::try_from(outcome.takers).unwrap_or(u64::MAX),
-            rows_written: outcome.written,
+            participants: u64::try_from(outcome.participants).unwrap_or(u64::MAX),
+            rows_written: outcome.rows_written,
             read_started_at: outcome.started_at.as_millisecond(),
             read_described_at: run.state.described_at,
             finished_at: self.now(),

@@ -10,7 +10,6 @@ use async_trait::async_trait;
 use jiff::Timestamp;
 use quiz_domain::reports::Stamp;
 use quiz_domain::{AttemptHead, Problems, Test};
-use quiz_events::Sink;
 use reader::Reader;
 
 use crate::error::SyncError;
@@ -133,14 +132,14 @@ impl Engine {
         let mut problems = counts.problems;
         problems.merge(test.problems.clone());
         SyncOutcome {
-            sink: self.sink.name(),
+            sink: self.sink.sink(),
             session_id: test.session.session_id.clone(),
             quiz_id: test.quiz.id.clone(),
             test_name: test.name().to_owned(),
             is_form: test.is_form(),
-            takers: test.takers(),
+            participants: test.takers(),
             ranked: test.ranked(),
-            written: counts.written,
+            rows_written: counts.written,
             known: 0,
             unchanged: counts.unchanged,
             deleted: counts.deleted,

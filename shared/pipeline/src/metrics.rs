@@ -166,8 +166,8 @@ impl Listener for MetricsListener {
     async fn finished(&self, outcome: &SyncOutcome) {
         let mut measured = vec![
             (SYNCS_FINISHED, 1),
-            (TAKERS, count(outcome.takers)),
-            (ROWS_WRITTEN, outcome.written),
+            (TAKERS, count(outcome.participants)),
+            (ROWS_WRITTEN, outcome.rows_written),
             (ITEMS_UNCHANGED, outcome.unchanged),
             (SYNC_DURATION, millis(outcome.duration)),
             (SOURCE_TIME, millis(outcome.source_time)),

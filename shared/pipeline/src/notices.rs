@@ -130,11 +130,11 @@ fn finished(outcome: &SyncOutcome) -> SyncFinished {
         quiz_id: outcome.quiz_id.clone(),
         test_name: cut(&outcome.test_name),
         is_form: outcome.is_form,
-        takers: number(outcome.takers),
+        participants: number(outcome.participants),
         ranked: u64::from(outcome.ranked),
-        rows_written: outcome.written,
+        rows_written: outcome.rows_written,
         unchanged: outcome.unchanged,
-        messages_coalesced: number(outcome.messages),
+        messages: number(outcome.messages),
         started_at: outcome.started_at,
         duration_ms: millis(outcome.duration),
         lag_ms: outcome.lag.map(millis),
@@ -147,10 +147,10 @@ fn finished(outcome: &SyncOutcome) -> SyncFinished {
 }
 
 fn bins(histogram: &Histogram) -> Vec<HistogramBin> {
-    let bin = |(at, takers): (u32, &u32)| HistogramBin {
+    let bin = |(at, participants): (u32, &u32)| HistogramBin {
         from: histogram.start + histogram.width * f64::from(at),
         to: histogram.start + histogram.width * f64::from(at + 1),
-        takers: u64::from(*takers),
+        participants: u64::from(*participants),
     };
     (0..).zip(&histogram.counts).map(bin).collect()
 }

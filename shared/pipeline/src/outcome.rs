@@ -17,12 +17,12 @@ pub struct SyncOutcome {
     /// Its attempts are responses to a form, which are never ranked.
     pub is_form: bool,
     /// Everyone with an attempt.
-    pub takers: usize,
-    /// Of these, whose documents were not read, as they have not changed since an earlier sync.
+    pub participants: usize,
+    /// Those of them whose documents were not read, as they have not changed since an earlier sync.
     pub known: u64,
     /// Those of them whose attempt is final.
     pub ranked: u32,
-    pub written: u64,
+    pub rows_written: u64,
     /// Found in the sink as it should be, and not written again.
     pub unchanged: u64,
     /// Of an earlier sync, and no longer in the result.

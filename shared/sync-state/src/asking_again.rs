@@ -1,3 +1,5 @@
+use serde::{Deserialize, Serialize};
+
 use crate::state::SyncState;
 
 const MINUTE_MS: i64 = 60 * 1_000;
@@ -6,11 +8,13 @@ const FIRST_WAIT_MS: i64 = 30 * MINUTE_MS;
 const LONGEST_WAIT_MS: i64 = 24 * 60 * MINUTE_MS;
 
 /// The reconcile schedule has published events for a test that nobody was syncing.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub struct AskedAgain {
     /// At least 1.
+    #[serde(rename = "asked_again_times")]
     pub times: u32,
     /// When it did so last.
+    #[serde(rename = "asked_again_at")]
     pub at: i64,
 }
 

@@ -1,6 +1,8 @@
 //! Test sessions that cannot be synced for now: since when, and why. A request is stored before anything else is asked
 //! about it, so a dependency that is down leaves a trace of each test session that waits for it.
 
+use serde::{Deserialize, Serialize};
+
 use crate::admit::Ask;
 use crate::crashes::MOST_CRASHES;
 use crate::ending::RunFailure;
@@ -11,22 +13,27 @@ use crate::state::{LastRun, RunResult, SyncState};
 const LATELY_MS: i64 = 45 * 60 * 1_000;
 
 /// Tries that fail in a row.
-#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub struct Failing {
     /// When the first of them failed (ms since 1970).
+    #[serde(rename = "failing_since")]
     pub since: i64,
     /// The error code of the newest: `source_unavailable`.
+    #[serde(rename = "failing_code")]
     pub code: String,
 }
 
 /// Tries that failed, until one did not.
-#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub struct Recovered {
     /// When the first of them failed (ms since 1970).
+    #[serde(rename = "recovered_since")]
     pub since: i64,
     /// When a run wrote again.
+    #[serde(rename = "recovered_at")]
     pub at: i64,
     /// The error code of the last failure.
+    #[serde(rename = "recovered_code")]
     pub code: String,
 }
 

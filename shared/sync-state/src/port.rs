@@ -1,11 +1,12 @@
 use async_trait::async_trait;
 use quiz_events::{Cause, Sink};
+use serde::{Deserialize, Serialize};
 use thiserror::Error;
 
 use crate::state::SyncState;
 
 /// Names a state: a test session and a sink.
-#[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
 pub struct StateKey {
     pub session_id: String,
     pub sink: Sink,

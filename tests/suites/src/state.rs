@@ -68,7 +68,7 @@ fn full() -> SyncState {
             result: Some(RunResult::Failed),
             error: Some("could not read quiz q: no route".into()),
             joined: 3,
-            takers: 1_525,
+            participants: 1_525,
             rows_written: u64::from(u32::MAX) + 1,
             read_started_at: 5,
             read_described_at: 4,

@@ -28,7 +28,7 @@ fn test() -> TestDifference {
         session_id: "SAPA_5020a0d0f1e2d3c4b5000001".into(),
         quiz_id: "5020a0d0f1e2d3c4b5000001".into(),
         test_name: "SAPA Ability Test".into(),
-        takers: 1_525,
+        participants: 1_525,
         is_form: false,
         ranked: 1_520,
         reports: ReportCounts { new: 3, changed: 40, unchanged: 1_482, removed: 1 },
@@ -73,7 +73,7 @@ fn refused() -> Failure {
 fn tried() -> Tried {
     let early = TestDifference {
         session_id: "early".into(),
-        takers: 0,
+        participants: 0,
         rows: Some(Err(refused())),
         reports: ReportCounts::default(),
         items: Vec::new(),

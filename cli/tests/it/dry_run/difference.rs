@@ -41,7 +41,7 @@ async fn predicted(world: &World, cohort: &Cohort) -> TestDifference {
     assert_eq!(Counted::told(&told), Counted::between(&before, &after));
     let sum = |count: fn(&ItemCounts) -> u64| told.items.iter().map(count).sum::<u64>();
     let written = (sum(ItemCounts::written), sum(|it| it.unchanged - it.rewritten), sum(|it| it.deleted));
-    assert_eq!(written, (outcome.written, outcome.unchanged, outcome.deleted));
+    assert_eq!(written, (outcome.rows_written, outcome.unchanged, outcome.deleted));
     told
 }
 
@@ -50,7 +50,7 @@ async fn in_a_fresh_store_all_is_new_and_once_synced_nothing_changes() {
     let world = World::new(BOTH);
     let told = predicted(&world, &four()).await;
     assert_eq!((told.session_id.as_str(), told.test_name.as_str()), (SESSION, "Sums"));
-    assert_eq!((told.takers, told.ranked), (4, 4));
+    assert_eq!((told.participants, told.ranked), (4, 4));
     assert_eq!(told.reports, reports([4, 0, 0, 0]));
     let items: Vec<_> = told.items.iter().map(|it| (it.table, it.written(), it.new)).collect();
     assert_eq!(items, [(ReportTable::Sections, 12, 12), (ReportTable::Students, 4, 4)]);
@@ -97,7 +97,7 @@ async fn a_student_who_is_gone_is_removed() {
     assert_eq!(told.reports, reports([0, 3, 0, 1]));
     assert_eq!((told.items[0].deleted, told.items[1].deleted), (3, 1));
     let nobody = predicted(&world, &Cohort::assessment(&[])).await;
-    assert_eq!((nobody.takers, nobody.reports), (0, reports([0, 0, 0, 3])));
+    assert_eq!((nobody.participants, nobody.reports), (0, reports([0, 0, 0, 3])));
 }
 
 #[tokio::test]

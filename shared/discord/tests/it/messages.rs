@@ -118,7 +118,7 @@ fn names_from_outside_can_neither_format_nor_link_nor_ping() {
 #[test]
 fn the_newest_outcome_of_a_sink_is_told_and_all_its_notices_are_done() {
     let mut newer = finished(Sink::Reports, "s");
-    newer.takers = 11;
+    newer.participants = 11;
     let posts = compose(&[sync(Sink::Reports, "s"), told("newer", NoticeKind::SyncFinished(newer))]);
     assert_eq!(posts[0].notices, ["reports-s", "newer"]);
     assert!(posts[0].payload().to_string().contains("11, of them 2 not final"));
@@ -146,7 +146,7 @@ fn a_picture_for_one_taker_for_equal_marks_and_for_negative_ones() {
     let of = |bins: &[(f64, f64, u64)]| SyncFinished {
         histogram: bins
             .iter()
-            .map(|(from, to, takers)| HistogramBin { from: *from, to: *to, takers: *takers })
+            .map(|&(from, to, participants)| HistogramBin { from, to, participants })
             .collect(),
         ..finished(Sink::Reports, "s")
     };
@@ -175,7 +175,7 @@ fn form_notices_count_responses_not_ranks() {
     let form = |session: &str, is_form| {
         let form = SyncFinished {
             is_form,
-            takers: 2,
+            participants: 2,
             ranked: 0,
             highest: None,
             histogram: Vec::new(),

@@ -52,7 +52,7 @@ impl SyncStates for SqliteStore {
         let Some(item) = item.await.map_err(|error| error.of_state("read", &key.session_id))? else {
             return Ok(SyncState::default());
         };
-        Ok(record(&item, &key.session_id)?.into_state())
+        Ok(record(&item, &key.session_id)?.state)
     }
 
     async fn swap(&self, key: &StateKey, seen: &SyncState, next: &SyncState) -> Result<bool, StateError> {
@@ -60,7 +60,7 @@ impl SyncStates for SqliteStore {
         let numbers = i64::try_from(seen.revision).and_then(|seen| Ok((seen, i64::try_from(revision)?)));
         let (seen, stored_revision) = numbers.map_err(|error| unavailable("store", key, error.into()))?;
         let (session_id, sink) = (key.session_id.clone(), key.sink.as_str());
-        let record = Record::new(key, SyncState { revision, ..next.clone() });
+        let record = Record { key: key.clone(), state: SyncState { revision, ..next.clone() } };
         let item = serde_json::to_string(&record).map_err(|error| unavailable("store", key, error.into()))?;
         let swapped = self.blocking(move |connection| {
             let transaction = connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
@@ -90,7 +90,8 @@ impl SyncStates for SqliteStore {
             let sinks: BTreeSet<String> = unknown.into_iter().map(|(sink, _)| sink).collect();
             tracing::warn!(?sinks, "sync states of unknown sinks skipped");
         }
-        known.iter().map(|(_, item)| record(item, EVERY).map(Record::into_keyed)).collect()
+        let keyed = |record: Record| (record.key, record.state);
+        known.iter().map(|(_, item)| record(item, EVERY).map(keyed)).collect()
     }
 }
 

@@ -123,7 +123,7 @@ async fn ten_thousand_empty_documents_take_a_few_queries() {
     sessions.push(session(EMPTY + 1, "opens again", Some(7), false));
     sessions.push(session(EMPTY + 2, "simple", Some(8), true));
     let synced = sync(sessions).await;
-    assert_eq!(synced.outcome.takers, 2);
+    assert_eq!(synced.outcome.participants, 2);
     // one for the best of each user, seven looks (4, 16, 64, 256, 1,024, 4,096, the rest), one for what they found
     assert!(synced.queries <= 9, "{} queries", synced.queries);
     assert!(synced.documents <= EMPTY + 3, "{} documents", synced.documents);
@@ -146,7 +146,7 @@ async fn the_best_document_that_is_an_attempt_counts_wherever_it_is() {
     sessions.push(session(number + 1, "never", None, true));
     sessions.push(session(number + 2, "never", None, true));
     let synced = sync(sessions).await;
-    assert_eq!(synced.outcome.takers, 11, "{:?}", synced.marks);
+    assert_eq!(synced.outcome.participants, 11, "{:?}", synced.marks);
     assert!(synced.marks.iter().all(|(_, score)| score == "4"), "{:?}", synced.marks);
     assert!(synced.queries <= 7, "{} queries", synced.queries);
 }
@@ -155,5 +155,5 @@ async fn the_best_document_that_is_an_attempt_counts_wherever_it_is() {
 async fn one_empty_document_before_the_attempt_takes_one_more_query() {
     let sessions = vec![session(1, "u", Some(7), true), session(2, "u", None, true)];
     let synced = sync(sessions).await;
-    assert_eq!((synced.outcome.takers, synced.queries, synced.documents), (1, 2, 2));
+    assert_eq!((synced.outcome.participants, synced.queries, synced.documents), (1, 2, 2));
 }

@@ -14,7 +14,7 @@ use quiz_domain::reports::ReportFormats;
 use quiz_events::SessionTarget;
 use quiz_local::{DumpSource, SqliteStore};
 use quiz_pipeline::ports::SystemClock;
-use quiz_pipeline::{Engine, ReportSink, RunScope, SessionRequest, SyncError};
+use quiz_pipeline::{Engine, ReportSink, RunScope, SessionRequest};
 use quiz_sample::large::Large;
 use quiz_suites::source::Collections;
 use tempfile::TempDir;
@@ -43,7 +43,7 @@ async fn sync(folder: &Path) -> Result<(usize, u64), String> {
     let scope = RunScope::unfenced(1, jiff::Timestamp::now());
     let synced = engine.sync_alone(&SessionRequest::new(target), scope).await;
     let outcome = synced.map_err(|error| error.to_string())?;
-    Ok((outcome.takers, outcome.problems.iter().map(|problem| problem.count).sum()))
+    Ok((outcome.participants, outcome.problems.iter().map(|problem| problem.count).sum()))
 }
 
 /// A document in a document, and so on.

@@ -360,5 +360,5 @@ async fn readable_copy_of_a_quiz_counts() {
     let quizzes = [badly_encoded(&broken), bytes(&[two_questions()])].concat();
     fs::write(place.folder.path().join("quizzes.bson"), quizzes).unwrap();
     let outcome = place.sync(QUIZ).await.unwrap();
-    assert_eq!((outcome.takers, problem(&outcome, "document_stored_twice").0), (1, 1));
+    assert_eq!((outcome.participants, problem(&outcome, "document_stored_twice").0), (1, 1));
 }

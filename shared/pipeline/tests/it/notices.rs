@@ -49,7 +49,7 @@ async fn a_batch_s_notices_go_together_each_cause_once() {
         .iter()
         .map(|notice| match &notice.kind {
             NoticeKind::SyncFinished(it) => {
-                format!("{} finished for {}", it.session_id, it.messages_coalesced)
+                format!("{} finished for {}", it.session_id, it.messages)
             }
             NoticeKind::SyncFailed(it) => {
                 format!("{:?} failed for {}: {}", it.session_ids, it.messages, it.error_code)

@@ -1,9 +1,6 @@
 //! What is remembered of failures that are over.
 
-use quiz_events::Sink;
-use quiz_sync_state::{
-    Ending, Failing, Hold, LastRun, Lease, Record, Recovered, Rules, RunFailure, StateKey, SyncState,
-};
+use quiz_sync_state::{Ending, Failing, Hold, LastRun, Lease, Recovered, Rules, RunFailure, SyncState};
 
 const OWNER: &str = "a";
 
@@ -47,10 +44,6 @@ fn run_that_writes_ends_the_failures() {
     let half = running(failing);
     let half = stored(half.paused(&hold(&half), "half".into(), 25_000));
     assert_eq!((&half.failing, &half.recovered), (&None, &recovered));
-    for state in [done, half] {
-        let key = StateKey { session_id: "s".into(), sink: Sink::Reports };
-        assert_eq!(Record::new(&key, state.clone()).into_state(), state);
-    }
 }
 
 #[test]

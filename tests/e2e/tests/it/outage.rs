@@ -74,6 +74,6 @@ async fn messages_wait_out_an_outage_of_mongodb() {
         assert_eq!(function.dead_letters().await, 0, "{}", function.name);
         let state = state(&deployment, function, sink).await;
         assert_eq!((state.last.result, state.failing), (Some(RunResult::Finished), None));
-        assert!(state.last.takers > 0);
+        assert!(state.last.participants > 0);
     }
 }

@@ -22,7 +22,7 @@ pub fn told(id: &str, kind: NoticeKind) -> NoticeMessage {
 pub fn finished(sink: Sink, session: &str) -> SyncFinished {
     let bin = |at: u32| {
         let from = f64::from(at) * 10.0 - 20.0;
-        HistogramBin { from, to: from + 10.0, takers: u64::from(at % 4) }
+        HistogramBin { from, to: from + 10.0, participants: u64::from(at % 4) }
     };
     SyncFinished {
         sink,
@@ -30,11 +30,11 @@ pub fn finished(sink: Sink, session: &str) -> SyncFinished {
         quiz_id: "6715f621e1eb083bfa9b56cc".into(),
         test_name: format!("Physics mock {session}"),
         is_form: false,
-        takers: 10,
+        participants: 10,
         ranked: 9,
         rows_written: 1_234,
         unchanged: 0,
-        messages_coalesced: 10,
+        messages: 10,
         started_at: at(),
         duration_ms: 2_345,
         lag_ms: Some(125_000),

@@ -35,7 +35,7 @@ impl Planted {
         let now = now();
         let finished = LastRun {
             result: Some(RunResult::Finished),
-            takers: 1_204,
+            participants: 1_204,
             rows_written: 6_020,
             read_started_at: now - 21 * MINUTE,
             finished_at: now - 20 * MINUTE,
