@@ -7,7 +7,7 @@ use crate::rank::ranking::{self, RankError};
 use crate::rank::test_results::{FormAttempt, QuestionTally, Ranking, ScoredAttempt, Test, TestResults};
 use crate::read::attempt::{AnswerRecord, Attempt, AttemptHead};
 use crate::read::quiz::{Quiz, QuizKind};
-use crate::read::raw::{Answers, RawQuiz};
+use crate::read::raw::{RawAnswers, RawQuiz};
 use crate::read::test_session::TestSession;
 use crate::read::value::Value;
 use crate::score::outcomes::Outcomes;
@@ -15,28 +15,30 @@ use crate::score::scoring::{Judgement, Outcome, judge};
 use crate::score::snapshot::{Snapshot, SnapshotWriter};
 use crate::score::tally::Tally;
 
-/// What a session document that was chosen for its user turned out to be.
+/// How [`TestBuilder`] treated a session document.
 #[derive(Debug)]
 pub enum Taken {
-    /// The user's attempt, as it was scored. The builder has kept its result.
+    /// The document is an attempt. The builder kept its result.
     Attempt(Box<TakenAttempt>),
-    /// The same, of which nobody wanted more than the result.
+    /// The document is an attempt, and the caller did not want to see it. The builder kept its result.
     Scored,
-    /// No attempt: another of the user's documents is to be tried.
+    /// The document is no attempt. The caller should try the user's next document.
     NoAttempt { user_id: String },
-    /// Left out, as a problem says.
+    /// The document is left out. A problem gives the cause.
     Unreadable,
 }
 
-/// An attempt with the outcome of each of its answers, both in the order of the quiz's questions. A form
-/// has no outcomes.
+/// An attempt with one judgement for each question, both in the order of the quiz's questions. An attempt at a form has no
+/// judgements.
 #[derive(Debug)]
 pub struct TakenAttempt {
     pub attempt: Attempt,
     pub judgements: Vec<Judgement>,
 }
 
-/// Takes a test's attempts one by one, keeping of each only its result.
+/// Scores the attempts of one test session one by one, and ranks them at the end.
+///
+/// The builder keeps only the result of each attempt, so memory stays small for large cohorts. See the crate's example.
 #[derive(Debug)]
 pub struct TestBuilder {
     quiz: Quiz,
@@ -48,20 +50,21 @@ pub struct TestBuilder {
     questions: Vec<QuestionTally>,
     problems: Problems,
     raw: Option<RawQuiz>,
-    raw_answers: Answers,
+    raw_answers: RawAnswers,
     snapshot: Option<SnapshotWriter>,
 }
 
 impl TestBuilder {
-    /// `now` decides whether the test's window has closed: the session's end, else the quiz's.
+    /// Starts an empty cohort. The window has closed where the session's end, else the quiz's, is not after `now`: then
+    /// attempts that were never ended are ranked too.
     #[must_use]
     pub fn new(quiz: Quiz, session: TestSession, now: Timestamp, mut problems: Problems) -> Self {
         session.check(&mut problems);
         let window_closed = session.end.or(quiz.session_end).is_some_and(|end| end <= now);
         let questions = vec![QuestionTally::default(); quiz.questions.len()];
         Self {
-            raw: RawQuiz::of(&quiz),
-            raw_answers: Answers::default(),
+            raw: RawQuiz::new(&quiz),
+            raw_answers: RawAnswers::default(),
             quiz,
             session,
             window_closed,
@@ -74,12 +77,12 @@ impl TestBuilder {
         }
     }
 
-    /// From now on also writes down what may be known to a later read.
+    /// From now on, also adds each attempt to a snapshot for the next sync.
     pub fn write_down(&mut self, snapshot: SnapshotWriter) {
         self.snapshot = Some(snapshot);
     }
 
-    /// What was written down.
+    /// Returns the snapshot of the attempts so far.
     pub fn take_written(&mut self) -> Option<SnapshotWriter> {
         self.snapshot.take()
     }
@@ -93,7 +96,7 @@ impl TestBuilder {
         &mut self.problems
     }
 
-    /// Takes the session document that was chosen for its user.
+    /// Reads and scores the session document that [`AttemptSelection`](crate::AttemptSelection) chose for a user.
     pub fn take(&mut self, document: &Document) -> Taken {
         let mut problems = Problems::default();
         let attempt = Attempt::read(document, &self.quiz, &mut problems);
@@ -106,19 +109,19 @@ impl TestBuilder {
         taken
     }
 
-    /// As [`TestBuilder::take`], of a document as it is stored. `None` where it is not of the usual shape: then
-    /// nothing is taken, and it is to be decoded. An attempt is shown only where that is wanted.
-    pub fn take_raw(&mut self, document: &RawDocument, wants_attempt: bool) -> Option<Taken> {
+    /// Does the same as [`TestBuilder::take`] on stored bytes. `None` where the document does not have the usual shape: the
+    /// caller must decode it and call [`TestBuilder::take`]. The attempt is returned only with `include_attempt`.
+    pub fn take_raw(&mut self, document: &RawDocument, include_attempt: bool) -> Option<Taken> {
         let mut answers = std::mem::take(&mut self.raw_answers);
         let raw = self.raw.as_ref();
-        let attempt = raw.and_then(|raw| raw.read(&self.quiz, document, &mut answers, wants_attempt));
+        let attempt = raw.and_then(|raw| raw.read(&self.quiz, document, &mut answers, include_attempt));
         let taken = attempt.map(|attempt| {
             let outcomes = Outcomes::pack(answers.judgements.iter().copied().map(Some));
             if let Some(snapshot) = &mut self.snapshot {
                 snapshot.add_read(&attempt, &outcomes);
             }
             self.score(&attempt, outcomes);
-            if wants_attempt {
+            if include_attempt {
                 let judgements = answers.judgements.clone();
                 return Taken::Attempt(Box::new(TakenAttempt { attempt, judgements }));
             }
@@ -128,8 +131,9 @@ impl TestBuilder {
         taken
     }
 
-    /// Takes an attempt as an earlier read scored it; `false` where its document has to be read. What was odd about a
-    /// document is told by each read, so such a one is in no snapshot.
+    /// Takes an attempt from the snapshot of an earlier sync. `false` where the snapshot does not hold its current state:
+    /// the caller must read the document. A document with a problem is never in a snapshot, so every sync reports the
+    /// problem.
     pub fn take_known(&mut self, head: &AttemptHead, snapshot: &Snapshot) -> bool {
         let Some((known, entry)) = snapshot.find(head, &self.quiz) else { return false };
         if let Some(snapshot) = &mut self.snapshot {
@@ -147,14 +151,14 @@ impl TestBuilder {
         true
     }
 
-    /// Whether a session document is of this quiz and yet no attempt: its user never started, and answered nothing.
+    /// Whether a session document belongs to this quiz and is no attempt: the user never started and answered nothing.
     #[must_use]
     pub fn is_no_attempt(&self, document: &Document) -> bool {
         let attempt = Attempt::read(document, &self.quiz, &mut Problems::default());
         attempt.is_some_and(|attempt| !attempt.is_attempt())
     }
 
-    fn begin_with(&mut self, started: Option<Timestamp>) {
+    fn note_start(&mut self, started: Option<Timestamp>) {
         self.earliest = match (self.earliest, started) {
             (Some(a), Some(b)) => Some(a.min(b)),
             (a, b) => a.or(b),
@@ -163,7 +167,7 @@ impl TestBuilder {
 
     fn add(&mut self, attempt: Attempt) -> TakenAttempt {
         if self.quiz.kind == QuizKind::Form {
-            self.begin_with(attempt.started);
+            self.note_start(attempt.started);
             let answer = |record: &Option<AnswerRecord>| {
                 record.as_ref().map_or(Value::Null, |record| record.answer.clone())
             };
@@ -180,10 +184,10 @@ impl TestBuilder {
         TakenAttempt { attempt, judgements }
     }
 
-    /// The outcome of every question; one without a record is as good as skipped.
+    /// Judges every question. A question without a record counts as skipped.
     fn judge(&self, attempt: &Attempt) -> Vec<Judgement> {
         let questions = self.quiz.questions.iter().zip(&attempt.answers);
-        let judged = questions.map(|(question, record)| match (record, self.quiz.set_of(question)) {
+        let judged = questions.map(|(question, record)| match (record, self.quiz.set_containing(question)) {
             (Some(record), Some(set)) => judge(question, &set.marking, &record.answer),
             _ if question.counts() => Judgement { outcome: Outcome::Skipped, marks: 0.0 },
             _ => Judgement { outcome: Outcome::Ungraded, marks: 0.0 },
@@ -204,14 +208,14 @@ impl TestBuilder {
     }
 
     fn keep(&mut self, attempt: ScoredAttempt, started: Option<Timestamp>) {
-        self.begin_with(started);
+        self.note_start(started);
         if attempt.is_final {
-            let outcomes = attempt.outcomes.of(&self.quiz);
+            let outcomes = attempt.outcomes.by_question(&self.quiz);
             for ((question, outcome, _), tally) in outcomes.zip(&mut self.questions) {
-                // one without a record is as good as skipped
-                let without = if question.counts() { Outcome::Skipped } else { Outcome::Ungraded };
-                let is_limited = || self.quiz.set_of(question).is_some_and(|set| set.is_limited);
-                tally.add(outcome.unwrap_or(without), is_limited);
+                // a question without a record counts as skipped
+                let without_record = if question.counts() { Outcome::Skipped } else { Outcome::Ungraded };
+                let is_limited = || self.quiz.set_containing(question).is_some_and(|set| set.is_limited);
+                tally.add(outcome.unwrap_or(without_record), is_limited);
             }
         }
         if self.quiz.sets.iter().any(|set| set.is_limited) {
@@ -220,7 +224,7 @@ impl TestBuilder {
         self.scored.push(attempt);
     }
 
-    /// More answers than a set allows are marked all the same, as in the backend; it is a problem.
+    /// Reports more answers than a set allows as a problem. They get marks all the same, as in the backend.
     fn check_limits(&mut self, attempt: &str, tallies: &[Tally]) {
         for (part, tally) in self.quiz.parts.iter().zip(tallies) {
             let Some(set) = self.quiz.sets.get(part.set).filter(|set| set.is_limited) else { continue };
@@ -235,10 +239,10 @@ impl TestBuilder {
         }
     }
 
-    /// Ranks the cohort.
+    /// Ranks the final attempts.
     ///
     /// # Errors
-    /// [`RankError`] where polars refuses.
+    /// [`RankError`] where polars fails, for example for lack of memory.
     pub fn finish(mut self) -> Result<Test, RankError> {
         let results = if self.quiz.kind == QuizKind::Form {
             self.forms.sort_by(|a, b| a.user_id.cmp(&b.user_id));
@@ -258,6 +262,7 @@ impl TestBuilder {
     }
 }
 
+/// Ranks the whole test and each section.
 fn rank_all(quiz: &Quiz, attempts: &[ScoredAttempt]) -> Result<Vec<Ranking>, RankError> {
     let mut columns = vec![Vec::with_capacity(attempts.len()); quiz.sections.len() + 1];
     for attempt in attempts {
@@ -266,17 +271,18 @@ fn rank_all(quiz: &Quiz, attempts: &[ScoredAttempt]) -> Result<Vec<Ranking>, Ran
             column.push(score.marks);
         }
     }
-    // One after the other: polars itself sorts on all cores, in a pool of its own. A worker of another pool that waits for
-    // polars would begin one section after the other, each on top of the last one's stack.
+    // Rank the sections one after the other. polars already sorts on all cores, in its own pool. A worker of another pool
+    // that waits for polars would start the next section on top of its own stack, until the stack overflows.
     columns.into_iter().map(|marks| rank_section(attempts, marks)).collect()
 }
 
 fn rank_section(attempts: &[ScoredAttempt], marks: Vec<f64>) -> Result<Ranking, RankError> {
-    let of_final = attempts.iter().zip(&marks).filter(|(attempt, _)| attempt.is_final);
-    let final_marks: Vec<f64> = of_final.map(|(_, marks)| *marks).collect();
-    let (places, figures) = ranking::rank(&final_marks)?;
-    let mut places = places.into_iter();
-    let place = |attempt: &ScoredAttempt| if attempt.is_final { places.next().flatten() } else { None };
-    let places = attempts.iter().map(place).collect();
-    Ok(Ranking { figures, marks, places })
+    let final_attempts = attempts.iter().zip(&marks).filter(|(attempt, _)| attempt.is_final);
+    let final_marks: Vec<f64> = final_attempts.map(|(_, marks)| *marks).collect();
+    let (ranked, figures) = ranking::rank(&final_marks)?;
+    // give each final attempt its standing; the others have none
+    let mut ranked = ranked.into_iter();
+    let standing = |attempt: &ScoredAttempt| if attempt.is_final { ranked.next().flatten() } else { None };
+    let standings = attempts.iter().map(standing).collect();
+    Ok(Ranking { figures, marks, standings })
 }

@@ -1,12 +1,76 @@
-//! The rules of the pipeline, without I/O: what the Quiz Engine's documents mean, how an answer is
-//! scored, who belongs to a test's cohort, how it is ranked, and what each report and row says.
+//! Scores and ranks the attempts of one test session, and makes its report items and warehouse rows.
 //!
-//! The path of one test: [`Quiz::read`] → [`TestBuilder::take`] for each session document that [`AttemptSelection`]
-//! chooses → [`TestBuilder::finish`] → [`reports`] and [`rows`]. [`TestBuilder::take_raw`] is the quick way for
-//! documents of the usual shape, as they are stored.
+//! The Quiz Engine stores quizzes, questions and attempts as MongoDB documents. Students may resume an attempt, so
+//! one student can have several documents. Old documents lack fields, and numbers come in any BSON type. This crate
+//! holds every rule for such documents. It does no I/O: a caller passes documents in and writes the results out.
 //!
-//! Marks are rounded to two decimals (half to even on the exact binary value, as Python's `round`
-//! does), and all times are instants; dates and clock times in reports are India's (UTC+05:30).
+//! One test session takes this path:
+//!
+//! 1. [`Quiz::read`] reads the quiz and its questions.
+//! 2. [`AttemptSelection`] chooses one document for each student.
+//! 3. [`TestBuilder::take`] reads and scores each chosen document. [`TestBuilder::take_raw`] does the same faster for
+//!    a document of the usual shape.
+//! 4. [`TestBuilder::finish`] ranks the participants.
+//! 5. [`reports`] makes the DynamoDB items and [`rows`] makes the warehouse rows.
+//!
+//! Invariants:
+//!
+//! - The same documents give the same bytes, in any order of the documents.
+//! - Marks equal those of the Quiz Engine's backend. They are rounded to two decimals as Python's `round` rounds.
+//! - A defect in one document becomes a counted [`Problem`]. It never stops the test session.
+//! - All times are instants. Dates and clock times in reports are in India time (UTC+05:30).
+//!
+//! The decision `docs/decisions/0004-what-does-not-fit.md` says how each defect is handled.
+//!
+//! # Rank a cohort
+//!
+//! ```
+//! use bson::doc;
+//! use quiz_domain::{Problems, Quiz, Standing, Taken, TestBuilder, TestResults, TestSession};
+//!
+//! let question = doc! {"_id": "q1", "type": "single-choice", "correct_answer": [2]};
+//! let marking = doc! {"correct": 4, "wrong": -1, "skipped": 0};
+//! let set = doc! {"title": "Physics", "marking_scheme": marking, "questions": [question]};
+//! let (quiz, problems) = Quiz::read(&doc! {"_id": "quiz", "question_sets": [set]}, &[])?;
+//! assert!(problems.is_empty());
+//!
+//! let now = "2026-05-01T12:00:00Z".parse()?;
+//! let mut builder = TestBuilder::new(quiz, TestSession::default(), now, Problems::default());
+//! for (id, user_id, option) in [("a1", "asha", 2), ("a2", "ravi", 0), ("a3", "zoya", 2)] {
+//!     let attempt = doc! {
+//!         "_id": id, "user_id": user_id, "quiz_id": "quiz", "has_quiz_ended": true,
+//!         "session_answers": [{"question_id": "q1", "answer": [option]}],
+//!     };
+//!     assert!(matches!(builder.take(&attempt), Taken::Attempt(_)));
+//! }
+//!
+//! let test = builder.finish()?;
+//! let TestResults::Scored { rankings, .. } = &test.results else { unreachable!("the quiz is no form") };
+//! let overall = rankings.first().ok_or("the whole test is always ranked")?;
+//! assert_eq!(overall.marks, [4.0, -1.0, 4.0]);
+//! let standings: Vec<Standing> = overall.standings().flatten().collect();
+//! assert_eq!(standings.iter().map(|standing| standing.rank).collect::<Vec<_>>(), [1, 3, 1]);
+//! assert_eq!(standings.first().map(|standing| standing.percentile), Some(100.0));
+//! # Ok::<(), Box<dyn std::error::Error>>(())
+//! ```
+//!
+//! # Score one answer
+//!
+//! ```
+//! use bson::{bson, doc};
+//! use quiz_domain::{Outcome, Quiz, Value, judge};
+//!
+//! let question = doc! {"_id": "q1", "type": "numerical-float", "correct_answer": 1.25};
+//! let set = doc! {"questions": [question], "marking_scheme": {"correct": 4, "wrong": -1, "skipped": 0}};
+//! let (quiz, _) = Quiz::read(&doc! {"_id": "quiz", "question_sets": [set]}, &[])?;
+//! let (question, marking) = (&quiz.questions[0], &quiz.sets[0].marking);
+//!
+//! let judgement = judge(question, marking, &Value::read(Some(&bson!(1.29))));
+//! assert_eq!((judgement.outcome, judgement.marks), (Outcome::Correct, 4.0));
+//! let judgement = judge(question, marking, &Value::read(Some(&bson!(1.4))));
+//! assert_eq!((judgement.outcome, judgement.marks), (Outcome::Wrong, -1.0));
+//! # Ok::<(), quiz_domain::QuizError>(())
+//! ```
 
 mod builder;
 mod problem;
@@ -33,6 +97,6 @@ pub use read::time::{from_india, from_utc, in_india};
 pub use read::value::Value;
 pub use round::round2;
 pub use score::scoring::{Judgement, Outcome, is_answered, judge};
-pub use score::sections::{OVERALL, Part};
+pub use score::sections::{OVERALL, SectionPart};
 pub use score::snapshot::{Snapshot, SnapshotKey, SnapshotWriter};
 pub use score::tally::{Score, Tally};

@@ -2,7 +2,7 @@ use std::collections::BTreeMap;
 use std::collections::btree_map::Entry;
 use std::fmt;
 
-/// Something in the documents that does not fit. It is counted and reported, and costs nothing else.
+/// A kind of defect in the documents. The pipeline counts and reports each defect, and goes on with the other documents.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum ProblemKind {
     AttemptUnreadable,
@@ -24,7 +24,7 @@ pub enum ProblemKind {
 }
 
 impl ProblemKind {
-    /// The name in notices, logs and JSON.
+    /// The name that notices, logs and JSON show.
     #[must_use]
     pub fn code(self) -> &'static str {
         match self {
@@ -47,7 +47,7 @@ impl ProblemKind {
         }
     }
 
-    /// What it means for the reports, and what to do about it.
+    /// The effect on the reports, and the next step where there is one.
     #[must_use]
     pub fn advice(self) -> &'static str {
         match self {
@@ -60,23 +60,23 @@ impl ProblemKind {
             }
             Self::AnswerUnmatched => "left out: the answer belongs to no question of the quiz",
             Self::AnswerOfWrongShape => "scored by the rules for malformed submissions",
-            Self::AnsweredBeyondLimit => "all of them have marks, so a percentage can exceed 100",
+            Self::AnsweredBeyondLimit => "every answer gets marks, so a percentage can exceed 100",
             Self::QuestionWithoutKey => {
                 "every answer counts as wrong: give the question a key, then sync again"
             }
             Self::QuestionOfUnknownType => "every answer counts as wrong: check the question's type",
             Self::QuestionTextMissing => {
-                "its subject falls back to the set's, and it is in no chapter: put it into `questions`"
+                "its subject is the set's and it counts in no chapter: add it to `questions`, then sync again"
             }
             Self::DocumentStoredTwice => {
-                "only its newest state counts: if this is two dumps put together, make a new dump"
+                "only its newest state counts: if two dumps were combined, make a new dump"
             }
             Self::LimitBeyondQuestions => {
                 "the maximum cannot be reached: the set allows more questions than it has"
             }
-            Self::TimeUnreadable => "taken as not given: correct the test's schedule",
+            Self::TimeUnreadable => "treated as not given: correct the schedule of the test session",
             Self::StartAtNight => {
-                "if its sender writes India's clock with a `Z`, set SESSION_CLOCK to india, then publish it again"
+                "if the sender writes India time with a `Z`, set SESSION_CLOCK to india, then publish it again"
             }
             Self::SectionRenamed => {
                 "written as `overall (subject)`, since `overall` is the whole test: rename the subject"
@@ -93,22 +93,21 @@ impl fmt::Display for ProblemKind {
     }
 }
 
-/// How often one kind of problem was met, and where, for example.
+/// One kind of problem: how often it occurred, with one example.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Problem {
     pub kind: ProblemKind,
     pub count: u64,
-    /// Names documents by their ids, never what a student answered.
+    /// Names documents by their ids. It never shows what a student answered.
     pub example: String,
 }
 
-/// The problems of one test, by kind.
+/// The problems of one test session, by kind.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Problems(BTreeMap<ProblemKind, (u64, String)>);
 
 impl Problems {
-    /// Counts one problem. Of several examples the first in text order is kept, so that the order of
-    /// the documents does not matter.
+    /// Counts one problem. The first example in text order stays, so that the order of the documents does not matter.
     pub fn add(&mut self, kind: ProblemKind, example: impl Into<String>) {
         self.add_many(kind, 1, example.into());
     }

@@ -1,7 +1,7 @@
 use serde::Serializer;
 
-/// Rounds to two decimals as the Quiz Engine's backend does: correctly on the exact binary value,
-/// a tie to the even digit. `-0.0` becomes `0.0`.
+/// Rounds to two decimals as the Quiz Engine's backend does: by the exact binary value, with ties to the even digit.
+/// `-0.0` becomes `0.0`.
 #[must_use]
 pub fn round2(value: f64) -> f64 {
     if value.fract() == 0.0 || !value.is_finite() {
@@ -15,11 +15,11 @@ pub(crate) fn percent(part: f64, whole: f64) -> Option<f64> {
     (whole != 0.0).then(|| 100.0 * part / whole)
 }
 
-#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde's signature")]
 /// Serialises a whole number without a fraction: `33`, not `33.0`.
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde's signature")]
 pub(crate) fn number<S: Serializer>(value: &f64, serializer: S) -> Result<S::Ok, S::Error> {
-    const EXACT: f64 = 9_007_199_254_740_992.0;
-    if value.fract() == 0.0 && value.abs() < EXACT {
+    const MAX_EXACT: f64 = 9_007_199_254_740_992.0;
+    if value.fract() == 0.0 && value.abs() < MAX_EXACT {
         #[expect(clippy::cast_possible_truncation, reason = "whole and below 2^53")]
         serializer.serialize_i64(*value as i64)
     } else {
@@ -27,6 +27,7 @@ pub(crate) fn number<S: Serializer>(value: &f64, serializer: S) -> Result<S::Ok,
     }
 }
 
+/// As [`number`]; `None` becomes null.
 #[expect(clippy::ref_option, reason = "serde's signature")]
 pub(crate) fn optional_number<S: Serializer>(value: &Option<f64>, serializer: S) -> Result<S::Ok, S::Error> {
     match value {

@@ -1,4 +1,4 @@
-//! The cohort: ranks, percentiles, figures and their distribution.
+//! The cohort: ranks, percentiles, figures and the distribution of marks.
 
 pub(crate) mod histogram;
 pub(crate) mod ranking;

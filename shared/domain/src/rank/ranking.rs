@@ -8,14 +8,15 @@ use thiserror::Error;
 
 use crate::round::percent;
 
-/// A ranking that polars refused. It is no fault of the input; a retry may help (memory).
+/// polars could not rank the cohort. The input is not the cause; a retry may help, for example after a lack of memory.
 #[derive(Debug, Error)]
-#[error("the cohort could not be ranked: {0}")]
+#[error("cannot rank the participants: {0}")]
 pub struct RankError(#[from] PolarsError);
 
-/// Figures over the ranked takers of one section. The rest are absent where there is no taker.
+/// Figures over the ranked participants of one section. Marks are absent where there are none.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
 pub struct CohortFigures {
+    /// Ranked participants.
     pub takers: u32,
     pub highest: Option<f64>,
     /// Unrounded.
@@ -24,33 +25,33 @@ pub struct CohortFigures {
     pub median: Option<f64>,
 }
 
-/// Where a taker stands in one section.
+/// The rank and percentile of one participant in one section.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Standing {
     /// Standard competition ranking, 1-2-2-4, by marks, highest first.
     pub rank: u32,
-    /// `100 × (takers with marks ≤ these) / takers`, unrounded: the definition that NTA publishes.
+    /// `100 × (ranked with marks ≤ these) / ranked`, unrounded. NTA publishes this definition for JEE and NEET.
     pub percentile: f64,
 }
 
-/// A standing in four bytes.
+/// A standing in four bytes: the percentile follows from the rank and the number of ranked participants.
 #[derive(Clone, Copy, Debug)]
-pub(crate) struct Place {
+pub(crate) struct PackedStanding {
     rank: NonZeroU32,
 }
 
-impl Place {
-    pub fn among(self, takers: u32) -> Standing {
+impl PackedStanding {
+    pub fn unpack(self, ranked: u32) -> Standing {
         let rank = self.rank.get();
-        // all but those with more marks
-        let not_above = takers.saturating_sub(rank - 1);
-        let percentile = percent(f64::from(not_above), f64::from(takers)).unwrap_or_default();
+        // everyone except those with more marks
+        let not_above = ranked.saturating_sub(rank - 1);
+        let percentile = percent(f64::from(not_above), f64::from(ranked)).unwrap_or_default();
         Standing { rank, percentile }
     }
 }
 
-/// Ranks the marks of one section; the places are in the order of `marks`.
-pub(crate) fn rank(marks: &[f64]) -> Result<(Vec<Option<Place>>, CohortFigures), RankError> {
+/// Ranks the marks of one section. The standings are in the order of `marks`.
+pub(crate) fn rank(marks: &[f64]) -> Result<(Vec<Option<PackedStanding>>, CohortFigures), RankError> {
     let column = Float64Chunked::from_slice("marks".into(), marks);
     let figures = CohortFigures {
         takers: count(marks.len()),
@@ -60,8 +61,8 @@ pub(crate) fn rank(marks: &[f64]) -> Result<(Vec<Option<Place>>, CohortFigures),
     };
     let highest_first = RankOptions { method: RankMethod::Min, descending: true };
     let ranks = column.into_series().rank(highest_first, None);
-    let place = |rank| NonZeroU32::new(rank).map(|rank| Place { rank });
-    Ok((ranks.idx()?.into_no_null_iter().map(place).collect(), figures))
+    let standing = |rank| NonZeroU32::new(rank).map(|rank| PackedStanding { rank });
+    Ok((ranks.idx()?.into_no_null_iter().map(standing).collect(), figures))
 }
 
 pub(crate) fn count(len: usize) -> u32 {

@@ -2,31 +2,31 @@ use jiff::Timestamp;
 
 use crate::problem::Problems;
 use crate::rank::histogram::Histogram;
-use crate::rank::ranking::{CohortFigures, Place, Standing};
+use crate::rank::ranking::{CohortFigures, PackedStanding, Standing};
 use crate::read::quiz::Quiz;
 use crate::read::test_session::TestSession;
 use crate::read::time;
 use crate::read::value::Value;
-use crate::read::value::shows_something;
+use crate::read::value::is_visible;
 use crate::round::{percent, round2};
 use crate::score::outcomes::Outcomes;
 use crate::score::scoring::{Judgement, Outcome};
 use crate::score::tally::{self, Score, Tally};
 
-/// One attempt, scored: what each question came to, from which every result follows.
+/// One scored attempt. All its results follow from the outcomes of its questions.
 #[derive(Clone, Debug)]
 pub struct ScoredAttempt {
     pub id: String,
     pub user_id: String,
     pub ended: bool,
-    /// Ended, or the test's window has closed: only such an attempt is ranked.
+    /// Whether the attempt is ranked: it ended, or the window has closed.
     pub is_final: bool,
     /// Seconds.
     pub total_time_spent: Option<f64>,
     pub(crate) outcomes: Outcomes,
 }
 
-/// One attempt's counts in a chapter, whose questions can be of sets with different marks.
+/// One attempt's counts and marks in one chapter. The questions of a chapter can belong to sets with different marks.
 #[derive(Clone, Copy, Debug, Default)]
 pub(crate) struct ChapterTally {
     pub tally: Tally,
@@ -34,23 +34,23 @@ pub(crate) struct ChapterTally {
 }
 
 impl ScoredAttempt {
-    /// The results over the whole test, and in each section in the order of [`Quiz::sections`].
+    /// The result of the whole test, and of each section in the order of [`Quiz::sections`].
     #[must_use]
     pub fn scores(&self, quiz: &Quiz) -> (Score, Vec<Score>) {
         tally::scores(quiz, &self.parts(quiz))
     }
 
-    /// The result in one section (an index into [`Quiz::sections`]), or over the whole test.
+    /// The result of one section (an index into [`Quiz::sections`]), or of the whole test.
     #[must_use]
     pub fn score(&self, quiz: &Quiz, section: Option<usize>) -> Option<Score> {
         let (overall, sections) = self.scores(quiz);
         section.map_or(Some(overall), |section| sections.get(section).copied())
     }
 
-    /// Counts for each part of the quiz.
+    /// One tally for each part of the quiz, in its order.
     pub(crate) fn parts(&self, quiz: &Quiz) -> Vec<Tally> {
         let mut parts = vec![Tally::default(); quiz.parts.len()];
-        for (question, outcome, partial_marks) in self.outcomes.of(quiz) {
+        for (question, outcome, partial_marks) in self.outcomes.by_question(quiz) {
             let Some(part) = parts.get_mut(question.part) else { continue };
             match outcome {
                 Some(outcome) => part.add(outcome, partial_marks),
@@ -60,7 +60,7 @@ impl ScoredAttempt {
         parts
     }
 
-    /// For each of the quiz's chapters, in its order.
+    /// One tally for each chapter of the quiz, in its order.
     pub(crate) fn chapters(&self, quiz: &Quiz) -> Vec<ChapterTally> {
         let mut chapters = vec![ChapterTally::default(); quiz.chapters.len()];
         for (question, set, Judgement { outcome, marks }) in self.outcomes.judged(quiz) {
@@ -85,8 +85,8 @@ pub struct FormAttempt {
     pub answers: Vec<Value>,
 }
 
-/// How the ranked takers fared with one question. Where a set lets them choose among its questions,
-/// those who left this one out are not counted: it was no failure of theirs.
+/// How many ranked participants had each outcome at one question. Where a set has an optional limit, a skipped question
+/// is not counted: the student was free to leave it out.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct QuestionTally {
     pub correct: u32,
@@ -96,7 +96,7 @@ pub struct QuestionTally {
 }
 
 impl QuestionTally {
-    /// Counts what a ranked taker made of the question, whose set is limited or not.
+    /// Counts the outcome of one ranked participant. `is_limited` says whether the set has an optional limit.
     pub(crate) fn add(&mut self, outcome: Outcome, is_limited: impl FnOnce() -> bool) {
         match outcome {
             Outcome::Correct => self.correct += 1,
@@ -107,40 +107,42 @@ impl QuestionTally {
         }
     }
 
+    /// Participants who are counted at this question.
     #[must_use]
     pub fn takers(&self) -> u32 {
         self.correct + self.partially_correct + self.wrong + self.skipped
     }
 
-    /// `100 × correct / takers`; `None` without takers.
+    /// `100 × correct / participants`, 2 decimals; `None` without participants.
     #[must_use]
     pub fn correct_percentage(&self) -> Option<f64> {
         percent(f64::from(self.correct), f64::from(self.takers())).map(round2)
     }
 }
 
-/// A test, read and scored and ranked: all that its reports say.
+/// One test session, read, scored and ranked. Its reports and rows are made from this.
 #[derive(Debug)]
 pub struct Test {
     pub quiz: Quiz,
     pub session: TestSession,
-    /// The session's start, else that of the earliest attempt; absent where neither is known.
+    /// The session's start, else the start of the earliest attempt; absent where neither is known.
     pub start: Option<Timestamp>,
     pub results: TestResults,
     pub problems: Problems,
 }
 
+/// The results of a scored quiz, or the answers to a form.
 #[derive(Debug)]
 pub enum TestResults {
     Scored {
-        /// By user id.
+        /// Sorted by user id.
         attempts: Vec<ScoredAttempt>,
         /// The whole test first, then each section.
         rankings: Vec<Ranking>,
-        /// Of the ranked takers, in the order of the quiz's questions.
+        /// Counts over the ranked participants, in the order of the quiz's questions.
         questions: Vec<QuestionTally>,
     },
-    /// By user id.
+    /// Sorted by user id.
     Form(Vec<FormAttempt>),
 }
 
@@ -150,40 +152,41 @@ pub struct Ranking {
     pub figures: CohortFigures,
     /// Rounded to two decimals.
     pub marks: Vec<f64>,
-    pub(crate) places: Vec<Option<Place>>,
+    pub(crate) standings: Vec<Option<PackedStanding>>,
 }
 
 impl Ranking {
-    /// Where an attempt stands; `None` for one that is not final.
+    /// The standing of one attempt; `None` where the attempt is not final.
     #[must_use]
     pub fn standing(&self, attempt: usize) -> Option<Standing> {
-        self.places.get(attempt)?.map(|place| place.among(self.figures.takers))
+        self.standings.get(attempt)?.map(|standing| standing.unpack(self.figures.takers))
     }
 
-    /// Of each attempt.
+    /// The standing of each attempt, in their order; `None` where an attempt is not final.
     pub fn standings(&self) -> impl Iterator<Item = Option<Standing>> {
-        self.places.iter().map(|place| place.map(|place| place.among(self.figures.takers)))
+        let ranked = self.figures.takers;
+        self.standings.iter().map(move |standing| standing.map(|standing| standing.unpack(ranked)))
     }
 }
 
 impl Test {
-    /// The session's name for the test, else the quiz's title, else the quiz's id. A name that shows nothing counts as
-    /// not given.
+    /// The session's name, else the quiz's title, else the quiz's id. A name without a visible character counts as not
+    /// given.
     #[must_use]
     pub fn name(&self) -> &str {
         let names = [&self.session.test_name, &self.quiz.title].into_iter().filter_map(Option::as_deref);
-        names.into_iter().find(|name| shows_something(name)).unwrap_or(&self.quiz.id)
+        names.into_iter().find(|name| is_visible(name)).unwrap_or(&self.quiz.id)
     }
 
-    /// When the test began, for its date. Where neither session nor attempts tell, the quiz's id tells
-    /// when it was made, else the window when it closed; `now` is the last resort.
+    /// The time that gives the test its date: the start, else the creation time in the quiz's id, else the end of the
+    /// window, else `now`.
     #[must_use]
     pub fn began(&self, now: Timestamp) -> Timestamp {
-        let made = || time::of_id(&self.quiz.id);
+        let made = || time::id_time(&self.quiz.id);
         self.start.or_else(made).or(self.quiz.session_end).unwrap_or(now)
     }
 
-    /// Everyone with an attempt.
+    /// The number of participants: students with an attempt.
     #[must_use]
     pub fn takers(&self) -> usize {
         match &self.results {
@@ -192,34 +195,36 @@ impl Test {
         }
     }
 
-    /// Those of them who are ranked.
+    /// The number of ranked participants: those whose attempt is final.
     #[must_use]
     pub fn ranked(&self) -> u32 {
         self.figures().takers
     }
 
-    /// Figures over the whole test; empty for a form.
+    /// The figures of the whole test; empty for a form.
     #[must_use]
     pub fn figures(&self) -> CohortFigures {
         match &self.results {
-            TestResults::Scored { rankings, .. } => rankings.first().map(|it| it.figures).unwrap_or_default(),
+            TestResults::Scored { rankings, .. } => {
+                rankings.first().map(|overall| overall.figures).unwrap_or_default()
+            }
             TestResults::Form(_) => CohortFigures::default(),
         }
     }
 
-    /// Whether it is a form: its answers are kept, and it has no ranks.
+    /// Whether the quiz is a form, which has answers and no ranks.
     #[must_use]
     pub fn is_form(&self) -> bool {
         matches!(self.results, TestResults::Form(_))
     }
 
-    /// The distribution of the ranked takers' marks over the whole test, in at most 25 bins; `None`
-    /// without a ranked taker.
+    /// The distribution of the marks in the whole test, over the ranked participants, in at most 25 bins; `None` where
+    /// there are none.
     #[must_use]
     pub fn histogram(&self) -> Option<Histogram> {
         let TestResults::Scored { rankings, .. } = &self.results else { return None };
         let overall = rankings.first()?;
-        let ranked = overall.marks.iter().zip(&overall.places);
-        Histogram::of(ranked.filter(|(_, place)| place.is_some()).map(|(marks, _)| *marks))
+        let ranked = overall.marks.iter().zip(&overall.standings);
+        Histogram::from_marks(ranked.filter(|(_, standing)| standing.is_some()).map(|(marks, _)| *marks))
     }
 }

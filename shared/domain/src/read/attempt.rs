@@ -1,3 +1,9 @@
+//! Reads a document of `sessions`: one attempt of one student.
+//!
+//! A document holds one answer record for each question. Records normally name their question, but old documents do not,
+//! and a quiz can change after an attempt. So a record is matched by `question_id` first, and by its position second.
+//! A record that matches neither is counted as a problem and left out.
+
 use bson::oid::ObjectId;
 use bson::{Bson, Document};
 use jiff::Timestamp;
@@ -9,23 +15,23 @@ use crate::read::stored::why_unreadable;
 use crate::read::time;
 use crate::read::value::Value;
 
-/// What the choice of one attempt per user needs of a session document: its ids and whether it ended; and when it
-/// was last written.
+/// The fields of a session document that decide which attempt of a user counts.
 #[derive(Clone, Debug)]
 pub struct AttemptHead {
     pub id: String,
     pub(crate) is_object_id: bool,
     pub user_id: String,
     pub ended: bool,
-    /// By the backend's clock.
+    /// When the document was last written, by the backend's clock.
     pub updated_at: Option<Timestamp>,
 }
 
 impl AttemptHead {
-    /// The fields of a session document that [`AttemptHead::read`] looks at.
+    /// The fields of a session document that [`AttemptHead::read`] reads.
     pub const FIELDS: [&'static str; 4] = ["_id", "user_id", "has_quiz_ended", "updated_at"];
 
-    /// `None`, with a problem, where the document cannot be read or does not say whose it is.
+    /// Reads the head of a document. `None`, with a problem, where the document cannot be decoded, or has no usable `_id`
+    /// or `user_id`.
     pub fn read(document: &Document, problems: &mut Problems) -> Option<Self> {
         let id = fields::id(document, "_id");
         let shown = id.as_deref().unwrap_or("without id");
@@ -53,13 +59,13 @@ impl AttemptHead {
         })
     }
 
-    /// Of two states of one document the greater one is the newer: an attempt ends once, and each write moves its time.
+    /// Orders the states of one document: the greater state is newer. An attempt ends once, and each write moves its time.
     #[must_use]
     pub fn state(&self) -> (bool, Option<Timestamp>) {
         (self.ended, self.updated_at)
     }
 
-    /// `_id` as it is stored, to fetch the document by.
+    /// The `_id` with its stored BSON type, for a query.
     #[must_use]
     pub fn stored_id(&self) -> Bson {
         let object_id = self.is_object_id.then(|| ObjectId::parse_str(&self.id).ok()).flatten();
@@ -67,7 +73,7 @@ impl AttemptHead {
     }
 }
 
-/// Whose a session document is. A user id is a text, an `ObjectId`, or a whole number.
+/// The user id of a session document: a text, an `ObjectId` or a whole number. `None` where there is none.
 #[must_use]
 pub fn user_id(document: &Document) -> Option<String> {
     match document.get("user_id")? {
@@ -76,7 +82,7 @@ pub fn user_id(document: &Document) -> Option<String> {
     }
 }
 
-/// One question's record in an attempt.
+/// The answer record of one question in an attempt.
 #[derive(Clone, Debug, Default)]
 pub struct AnswerRecord {
     pub answer: Value,
@@ -86,7 +92,7 @@ pub struct AnswerRecord {
     pub marked_for_review: bool,
 }
 
-/// One student's attempt, its answers in the order of the quiz's questions.
+/// One student's attempt, with its answers in the order of the quiz's questions.
 #[derive(Clone, Debug)]
 pub struct Attempt {
     pub id: String,
@@ -104,10 +110,11 @@ pub struct Attempt {
 }
 
 impl Attempt {
-    /// Reads a document of `sessions`. `None`, with a problem, where it cannot be anyone's attempt at
-    /// this quiz; what is wrong with single answers is a problem and no more.
+    /// Reads a document of `sessions`. `None`, with a problem, where the document is no attempt at this quiz. A defect in a
+    /// single answer only adds a problem.
     pub fn read(document: &Document, quiz: &Quiz, problems: &mut Problems) -> Option<Self> {
         let head = AttemptHead::read(document, problems)?;
+        // check that the document belongs to this quiz
         let quiz_id = fields::id(document, "quiz_id");
         if quiz_id.as_ref() != Some(&quiz.id) {
             let named = quiz_id.unwrap_or_else(|| "none".into());
@@ -115,6 +122,7 @@ impl Attempt {
             problems.add(ProblemKind::AttemptOfAnotherQuiz, example);
             return None;
         }
+        // match the answers to the questions
         let records = match document.get("session_answers") {
             Some(Bson::Array(records)) => records.as_slice(),
             None | Some(Bson::Null) => &[],
@@ -125,6 +133,7 @@ impl Attempt {
             }
         };
         let answers = match_answers(records, quiz, &head.id, problems);
+        // find the start: the start-quiz event, else the document's own times, else the time in its id
         let events = document.get_array("events").map(Vec::as_slice).unwrap_or_default();
         let start_event = events
             .iter()
@@ -134,7 +143,7 @@ impl Attempt {
             .and_then(|event| time::from_utc(event.get("created_at")?))
             .or_else(|| time::from_utc(document.get("start_quiz_time")?))
             .or_else(|| time::from_utc(document.get("created_at")?))
-            .or_else(|| time::of_id(&head.id));
+            .or_else(|| time::id_time(&head.id));
         Some(Self {
             ended: head.ended,
             started,
@@ -148,13 +157,13 @@ impl Attempt {
         })
     }
 
-    /// A document with neither a start-quiz event nor an answer is no attempt.
+    /// Whether the document is an attempt: it has a start-quiz event or an answer.
     #[must_use]
     pub fn is_attempt(&self) -> bool {
         self.has_start_event || self.has_answer
     }
 
-    /// Counts answers whose shape their question's type does not have.
+    /// Adds a problem for each answer that does not have the shape of its question's type.
     pub(crate) fn check_shapes(&self, quiz: &Quiz, problems: &mut Problems) {
         for (question, record) in quiz.questions.iter().zip(&self.answers) {
             let Some(record) = record else { continue };
@@ -168,14 +177,15 @@ impl Attempt {
     }
 }
 
-/// Brings the stored records into the quiz's order: by `question_id`, else by position. What matches
-/// neither is counted.
+/// Puts the stored records into the order of the quiz: by `question_id`, else by position. Adds a problem for each record
+/// that matches neither, and for missing records.
 fn match_answers(
     records: &[Bson],
     quiz: &Quiz,
     attempt: &str,
     problems: &mut Problems,
 ) -> Vec<Option<AnswerRecord>> {
+    // first pass: place each record that names a known question
     let mut slots: Vec<Option<&Document>> = vec![None; quiz.questions.len()];
     let mut by_position = Vec::new();
     for (at, record) in records.iter().enumerate() {
@@ -191,8 +201,10 @@ fn match_answers(
             taken => by_position.push((at, record, taken.is_some().then_some(id).flatten())),
         }
     }
+    // second pass: place the others by their position, unless they name another question
     for (at, record, known_id) in by_position {
-        let same_question = known_id.is_none_or(|id| quiz.questions.get(at).is_some_and(|it| it.id == id));
+        let same_question =
+            known_id.is_none_or(|id| quiz.questions.get(at).is_some_and(|question| question.id == id));
         match slots.get_mut(at) {
             Some(slot) if slot.is_none() && same_question => *slot = Some(record),
             _ => {
@@ -202,6 +214,7 @@ fn match_answers(
             }
         }
     }
+    // report questions without a record
     let missing = slots.iter().filter(|slot| slot.is_none()).count();
     if missing > 0 {
         let example = format!(
@@ -215,7 +228,9 @@ fn match_answers(
 }
 
 fn has_answer(record: &Bson) -> bool {
-    record.as_document().is_some_and(|it| it.get("answer").is_some_and(|answer| *answer != Bson::Null))
+    record
+        .as_document()
+        .is_some_and(|fields| fields.get("answer").is_some_and(|answer| *answer != Bson::Null))
 }
 
 fn read_record(record: &Document) -> AnswerRecord {

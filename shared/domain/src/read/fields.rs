@@ -1,8 +1,8 @@
-//! Reading a document's fields, of whichever BSON type the Quiz Engine stored them.
+//! Reads the fields of a document in each BSON type that the Quiz Engine uses for them.
 
 use bson::{Bson, Decimal128, Document};
 
-/// An id, whether it is stored as text or as an `ObjectId`; `None` where it is neither, or empty.
+/// Reads an id, which is a text or an `ObjectId`; `None` where it is neither, or empty.
 pub(crate) fn id(document: &Document, field: &str) -> Option<String> {
     match document.get(field)? {
         Bson::String(id) if !id.is_empty() => Some(id.clone()),
@@ -11,8 +11,7 @@ pub(crate) fn id(document: &Document, field: &str) -> Option<String> {
     }
 }
 
-/// A text that says something: trimmed, and not empty. A whole number is a text too, of whichever BSON
-/// type: `grade` 12 is "12".
+/// Reads a trimmed text; `None` where it is empty. A whole number of any BSON type reads as a text: `grade` 12 is "12".
 pub(crate) fn text(document: &Document, field: &str) -> Option<String> {
     match document.get(field)? {
         Bson::String(text) => Some(text.trim()).filter(|text| !text.is_empty()).map(str::to_owned),
@@ -28,12 +27,12 @@ fn whole(number: f64) -> Option<String> {
     (number.fract() == 0.0 && number.abs() < 1e15).then(|| format!("{number:.0}"))
 }
 
-/// A finite number, of whichever BSON type. A text that is a number, such as `"4"` or `" 0.5 "`, is a number too.
+/// Reads a finite number of any BSON type. A text such as `"4"` or `" 0.5 "` reads as a number too.
 pub(crate) fn number(document: &Document, field: &str) -> Option<f64> {
     as_number(document.get(field)?)
 }
 
-/// As [`number`], of a value.
+/// Does the same as [`number`] with a value.
 pub(crate) fn as_number(value: &Bson) -> Option<f64> {
     let number = match value {
         Bson::Int32(value) => f64::from(*value),
@@ -47,13 +46,13 @@ pub(crate) fn as_number(value: &Bson) -> Option<f64> {
     number.is_finite().then_some(number)
 }
 
-/// The nearest double, as Rust's parser knows all spellings that BSON defines for a decimal.
+/// The nearest double. Rust's parser reads every spelling that BSON defines for a decimal.
 pub(crate) fn decimal(value: Decimal128) -> f64 {
     value.to_string().parse().unwrap_or(f64::NAN)
 }
 
-/// Whether a flag is set, as the backend's Python takes it: an absent one is `default`, null is not set,
-/// and any other value is set unless it is 0 or empty.
+/// Whether a flag is set, by the rules of the backend's Python: an absent flag is `default`, null is not set, and any other
+/// value is set unless it is 0 or empty.
 pub(crate) fn flag(document: &Document, field: &str, default: bool) -> bool {
     match document.get(field) {
         None => default,
@@ -70,12 +69,12 @@ pub(crate) fn flag(document: &Document, field: &str, default: bool) -> bool {
     }
 }
 
-/// The sub-document of that name, where there is one.
+/// Reads a sub-document; `None` where there is none.
 pub(crate) fn object<'a>(document: &'a Document, field: &str) -> Option<&'a Document> {
     document.get_document(field).ok()
 }
 
-/// Whether a field is there and not null.
+/// Whether a field is present and not null.
 pub(crate) fn is_given(document: &Document, field: &str) -> bool {
     given(document, field).is_some()
 }
@@ -96,7 +95,7 @@ mod tests {
     }
 
     #[test]
-    fn numbers_are_read_from_text_and_decimals() {
+    fn texts_and_decimals_read_as_numbers() {
         let number = |value: Bson| number(&doc! {"marks": value}, "marks");
         for (stored, read) in [("4", 4.0), (" -1 ", -1.0), ("0.5", 0.5), ("4.0", 4.0), ("+3", 3.0)] {
             assert_eq!(number(bson!(stored)), Some(read), "{stored}");
@@ -112,7 +111,7 @@ mod tests {
     }
 
     #[test]
-    fn flags_are_taken_as_the_backend_takes_them() {
+    fn flags_read_as_in_the_backend() {
         let flag = |value: Bson| flag(&doc! {"flag": value}, "flag", true);
         let unset = [bson!(0), bson!(0.0), decimal("0.0"), Bson::Null, bson!(false), bson!("")];
         assert!(!unset.into_iter().any(flag));

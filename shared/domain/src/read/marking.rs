@@ -4,23 +4,23 @@ use crate::read::fields::{self, is_given};
 use crate::read::quiz::QuizKind;
 use crate::read::value::Value;
 
-/// Beyond this, either way, marks are a mistake.
-const MOST_MARKS: f64 = 1e6;
-/// Characters of a text that an error shows.
-const MOST_SHOWN: usize = 40;
+/// Marks beyond this, in either direction, are a mistake.
+const MAX_MARKS: f64 = 1e6;
+/// How many characters of a text an error shows.
+const MAX_SHOWN_CHARS: usize = 40;
 
-/// The marks that a set gives for a question's outcome.
+/// The marks that a set gives for each outcome.
 #[derive(Clone, Debug, PartialEq)]
 pub struct MarkingScheme {
     pub correct: f64,
     pub wrong: f64,
     pub skipped: f64,
-    /// `None` where the set knows no partial marks; an empty list of rules gives 0 for a partly
-    /// correct answer, which is still no wrong one.
+    /// `None` where the set has no partial marks. With an empty list, a partially correct answer gets 0 marks and does not
+    /// count as wrong.
     pub partial: Option<Vec<PartialRule>>,
 }
 
-/// `marks` where the number of options selected is one of `selected`.
+/// Gives `marks` where the number of selected options is one of `selected`.
 #[derive(Clone, Debug, PartialEq)]
 pub struct PartialRule {
     pub selected: Vec<f64>,
@@ -28,7 +28,8 @@ pub struct PartialRule {
 }
 
 impl MarkingScheme {
-    pub(crate) fn of_kind(kind: &QuizKind) -> Self {
+    /// The default of the Quiz Engine's backend for a type of quiz.
+    pub(crate) fn default_for(kind: &QuizKind) -> Self {
         let (correct, wrong) = match kind {
             QuizKind::Assessment | QuizKind::OmrAssessment => (4.0, -1.0),
             _ => (1.0, 0.0),
@@ -36,10 +37,10 @@ impl MarkingScheme {
         Self { correct, wrong, skipped: 0.0, partial: None }
     }
 
-    /// A field that is absent or null gives 0.
+    /// Reads a marking scheme. A field that is absent or null gives 0.
     ///
     /// # Errors
-    /// Which field cannot be read, and why: a report without it would be wrong.
+    /// The text names the field that cannot be read and the cause.
     pub(crate) fn read(scheme: &Document) -> Result<Self, String> {
         Ok(Self {
             correct: marks(scheme, "correct")?,
@@ -49,7 +50,7 @@ impl MarkingScheme {
         })
     }
 
-    /// Marks for a partly correct answer: of the first rule that fits the number of options selected.
+    /// The marks of a partially correct answer: those of the first rule for this number of selected options, else 0.
     #[must_use]
     #[expect(clippy::cast_precision_loss, reason = "small whole numbers")]
     pub fn partial_marks(&self, selected: usize) -> f64 {
@@ -62,7 +63,7 @@ fn rules(rules: &[Bson]) -> Result<Vec<PartialRule>, String> {
     let rules = rules.iter().enumerate().map(|(at, rule)| {
         let place = format!("partial[{at}]");
         let Bson::Document(rule) = rule else {
-            return Err(format!("{place} is {}, not an object", shown(rule)));
+            return Err(format!("{place} is {}, not an object", describe(rule)));
         };
         let read = || Ok(PartialRule { selected: selected(rule)?, marks: marks(rule, "marks")? });
         read().map_err(|what: String| format!("{place}.{what}"))
@@ -75,45 +76,45 @@ fn selected(rule: &Document) -> Result<Vec<f64>, String> {
     let numbers = conditions.map(|(at, condition)| {
         let place = format!("conditions[{at}]");
         let Bson::Document(condition) = condition else {
-            return Err(format!("{place} is {}, not an object", shown(condition)));
+            return Err(format!("{place} is {}, not an object", describe(condition)));
         };
         number(condition, "num_correct_selected").map_err(|what| format!("{place}.{what}"))
     });
     numbers.filter_map(Result::transpose).collect()
 }
 
-/// A list; `None` where it is absent or null.
+/// Reads a list; `None` where it is absent or null. The error names the field.
 fn list<'a>(document: &'a Document, field: &str) -> Result<Option<&'a [Bson]>, String> {
     match fields::given(document, field) {
         None => Ok(None),
         Some(Bson::Array(values)) => Ok(Some(values)),
-        Some(other) => Err(format!("{field} is {}, not a list", shown(other))),
+        Some(other) => Err(format!("{field} is {}, not a list", describe(other))),
     }
 }
 
 fn marks(document: &Document, field: &str) -> Result<f64, String> {
     let marks = number(document, field)?.unwrap_or_default();
-    if marks.abs() > MOST_MARKS {
-        return Err(format!("{field} is {marks}, not between -{MOST_MARKS} and {MOST_MARKS}"));
+    if marks.abs() > MAX_MARKS {
+        return Err(format!("{field} is {marks}, not between -{MAX_MARKS} and {MAX_MARKS}"));
     }
     Ok(marks)
 }
 
-/// A number; `None` where it is absent or null. The error names the field.
+/// Reads a number; `None` where it is absent or null. The error names the field.
 pub(crate) fn number(document: &Document, field: &str) -> Result<Option<f64>, String> {
     if !is_given(document, field) {
         return Ok(None);
     }
     let number = fields::number(document, field);
-    let stored = || document.get(field).map_or_else(String::new, shown);
+    let stored = || document.get(field).map_or_else(String::new, describe);
     number.map(Some).ok_or_else(|| format!("{field} is {}, not a number", stored()))
 }
 
-/// A value of the quiz, for an error.
-pub(crate) fn shown(value: &Bson) -> String {
+/// Describes a value of the quiz in an error: a scalar itself, else its kind.
+pub(crate) fn describe(value: &Bson) -> String {
     match value {
         Bson::String(text) => {
-            let short: String = text.chars().take(MOST_SHOWN).collect();
+            let short: String = text.chars().take(MAX_SHOWN_CHARS).collect();
             format!("{short:?}")
         }
         Bson::Double(number) => number.to_string(),

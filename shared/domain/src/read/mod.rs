@@ -1,4 +1,4 @@
-//! What the Quiz Engine's documents say: quizzes, questions, attempts, and the values in them.
+//! Reads the Quiz Engine's documents: quizzes, questions, attempts, and the values in them.
 
 pub(crate) mod attempt;
 pub(crate) mod fields;

@@ -5,6 +5,7 @@ use crate::read::fields;
 use crate::read::stored::why_unreadable;
 use crate::read::value::Value;
 
+/// The types of questions. Each decides the shape of an answer and how the answer is judged.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum QuestionType {
     SingleChoice,
@@ -83,11 +84,11 @@ fn is_empty(key: &Value) -> bool {
     }
 }
 
-/// One question of a quiz: what scoring needs from the quiz document, and what reports say from the
-/// full document in `questions`.
+/// One question of a quiz. Scoring uses the fields of the quiz document; reports use those of the full document in
+/// `questions`.
 #[derive(Clone, Debug)]
 pub struct Question {
-    /// Empty where the document has none: such a question is matched by position only.
+    /// Empty where the document has none. Answers then match this question by position only.
     pub id: String,
     pub kind: QuestionType,
     pub key: Value,
@@ -103,18 +104,19 @@ pub struct Question {
     pub priority: Value,
     /// Index into [`crate::Quiz::parts`].
     pub part: usize,
-    /// Index into [`crate::Quiz::chapters`], for a counted question that names a chapter.
+    /// Index into [`crate::Quiz::chapters`]; `None` where the question does not count or names no chapter.
     pub chapter_line: Option<usize>,
 }
 
 impl Question {
-    /// Whether the question counts in numbers and maxima.
+    /// Whether the question counts in results and maxima: it is graded or forced correct.
     #[must_use]
     pub fn counts(&self) -> bool {
         self.graded || self.force_correct
     }
 
-    /// `full` is the question's document in `questions`; the stub in the quiz decides what is scored.
+    /// Reads the stub of a question in its quiz. `full` is the question's document in `questions`; where both give a field,
+    /// the stub counts.
     pub(crate) fn read(
         stub: &Document,
         full: Option<&Document>,
@@ -124,6 +126,7 @@ impl Question {
         let mut problems = Problems::default();
         let id = fields::id(stub, "_id").unwrap_or_default();
         let named = if id.is_empty() { place.to_owned() } else { format!("question {id}") };
+        // what scoring needs: the type, the key and the flags
         let either = |field| stub.get(field).or_else(|| full?.get(field));
 
         let kind = QuestionType::read(either("type").and_then(bson::Bson::as_str).unwrap_or_default());
@@ -141,27 +144,33 @@ impl Question {
             }
         }
 
+        // what reports show: texts, options and metadata
         let metadata = |field| {
-            let of = |document| fields::object(document, "metadata").and_then(|it| fields::text(it, field));
-            of(stub).or_else(|| of(full?))
+            let read = |document| {
+                fields::object(document, "metadata").and_then(|fields| fields::text(fields, field))
+            };
+            read(stub).or_else(|| read(full?))
         };
         let text = |document| fields::text(document, "text");
-        let lacks = match full.map(why_unreadable) {
+        let missing = match full.map(why_unreadable) {
             None => Some(format!("{named} is not in the questions collection")),
             Some(Some(why)) => {
                 Some(format!("the questions collection's document of {named} cannot be read: {why}"))
             }
             Some(None) => None,
         };
-        if let Some(example) = lacks.filter(|_| text(stub).is_none()) {
+        if let Some(example) = missing.filter(|_| text(stub).is_none()) {
             problems.add(ProblemKind::QuestionTextMissing, example);
         }
         let options = |document: &Document| {
             let options = document.get_array("options").ok()?;
-            let text = |option: &bson::Bson| option.as_document().and_then(|it| fields::text(it, "text"));
-            (!options.is_empty()).then(|| options.iter().map(|it| text(it).unwrap_or_default()).collect())
+            let text =
+                |option: &bson::Bson| option.as_document().and_then(|fields| fields::text(fields, "text"));
+            (!options.is_empty())
+                .then(|| options.iter().map(|option| text(option).unwrap_or_default()).collect())
         };
-        let priority = |document| fields::object(document, "metadata").and_then(|it| it.get("priority"));
+        let priority =
+            |document| fields::object(document, "metadata").and_then(|fields| fields.get("priority"));
 
         let question = Self {
             kind,

@@ -1,3 +1,11 @@
+//! Reads a document of `quizzes`: the content of a test, its limits and its marking.
+//!
+//! A quiz document holds only the first ten questions of each set in full. The others are stubs, which have the key and
+//! no text or chapter. So the full documents of `questions` are joined by id.
+//!
+//! Marks decide every report, so a limit or a mark that is given and unreadable refuses the quiz ([`QuizError`]). Every
+//! other defect becomes a problem.
+
 use std::collections::hash_map::Entry;
 use std::collections::{BTreeMap, HashMap};
 
@@ -13,27 +21,28 @@ use crate::read::stored::replaces;
 use crate::read::time;
 use crate::read::value::Value;
 use crate::round::round2;
-use crate::score::sections::{self, Part};
+use crate::score::sections::{self, SectionPart};
 use crate::score::tally::Tally;
 
 const LIMIT: &str = "max_questions_allowed_to_attempt";
 const SCHEME: &str = "marking_scheme";
-/// Beyond this a number is a mistake.
-const MOST_QUESTIONS: f64 = 1e6;
+/// A limit above this is a mistake.
+const MAX_QUESTIONS: f64 = 1e6;
 
-/// Why a quiz document cannot be used at all. A retry cannot help: the document must change.
+/// The quiz document cannot be used. A retry cannot help: the document must change.
 #[derive(Debug, Error, PartialEq, Eq)]
 pub enum QuizError {
     #[error("quiz {quiz_id} is malformed: {what}; correct the quiz, then sync again")]
     Malformed { quiz_id: String, what: String },
 }
 
+/// The `quiz_type` of a quiz.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum QuizKind {
     Assessment,
     OmrAssessment,
     Homework,
-    /// Never scored or ranked: its answers are reported as they are.
+    /// Never scored or ranked. Reports show the answers as given.
     Form,
     Other(String),
     Unnamed,
@@ -65,6 +74,7 @@ impl QuizKind {
     }
 }
 
+/// A set of questions with one limit and one marking scheme.
 #[derive(Clone, Debug)]
 pub struct QuestionSet {
     pub id: String,
@@ -73,8 +83,7 @@ pub struct QuestionSet {
     pub allowed: u32,
     limit: u32,
     ungraded: u32,
-    /// Whether fewer (or more) may be attempted than there are graded questions: then the set counts
-    /// as a whole in one section.
+    /// Whether `allowed` differs from the number of graded questions. Such a set counts as a whole in one section.
     pub is_limited: bool,
     pub marking: MarkingScheme,
     pub(crate) len: usize,
@@ -83,6 +92,7 @@ pub struct QuestionSet {
 /// The counted questions of one chapter within one section.
 #[derive(Clone, Debug)]
 pub struct Chapter {
+    /// Index into [`Quiz::sections`].
     pub section: usize,
     pub name: String,
     pub code: Option<String>,
@@ -92,14 +102,14 @@ pub struct Chapter {
 }
 
 impl Chapter {
-    /// A chapter is known by name and code; a question that names no code is of the chapter of its name.
-    pub(crate) fn is_of(&self, name: &str, code: Option<&str>) -> bool {
+    /// Whether a question with this chapter name and code belongs here. A missing code matches every code.
+    pub(crate) fn matches(&self, name: &str, code: Option<&str>) -> bool {
         let other_code = self.code.as_deref().zip(code).is_some_and(|(own, other)| own != other);
         self.name == name && !other_code
     }
 }
 
-/// A test as its documents describe it, its sets' questions flattened in order.
+/// A quiz, with the questions of all its sets in one list.
 #[derive(Clone, Debug)]
 pub struct Quiz {
     pub id: String,
@@ -109,38 +119,41 @@ pub struct Quiz {
     pub grade: Option<String>,
     pub subject: Option<String>,
     pub source_id: Option<String>,
-    /// When the test's window closes.
+    /// When the window closes: the quiz's `session_end_time`.
     pub session_end: Option<Timestamp>,
     pub sets: Vec<QuestionSet>,
     pub questions: Vec<Question>,
-    /// The subjects in the order of the quiz.
+    /// The subjects, in the order in which the quiz first uses them.
     pub sections: Vec<String>,
-    pub parts: Vec<Part>,
+    pub parts: Vec<SectionPart>,
     pub chapters: Vec<Chapter>,
+    /// The position of each question by its id.
     pub(crate) positions: HashMap<String, usize>,
 }
 
 impl Quiz {
-    /// Reads a document of `quizzes`. `questions` are the documents of the `questions` collection
-    /// that belong to its sets: the quiz itself holds only the first ten of each set in full.
+    /// Reads a document of `quizzes`. `questions` are the documents of the `questions` collection that belong to its sets,
+    /// in any order.
     ///
     /// # Errors
-    /// [`QuizError::Malformed`] where the document has no id, or its sets or questions cannot be told.
+    /// [`QuizError::Malformed`] where the document has no id, or its sets, questions, limits or marks cannot be read.
     pub fn read(document: &Document, questions: &[Document]) -> Result<(Self, Problems), QuizError> {
         let id = fields::id(document, "_id").ok_or_else(|| malformed("", "it has no _id"))?;
         let mut problems = Problems::default();
         let none = Document::new();
         let metadata = fields::object(document, "metadata").unwrap_or(&none);
         let kind = QuizKind::read(fields::text(metadata, "quiz_type").as_deref());
-        let full = each_once(questions, &mut problems);
+        let full = index_by_id(questions, &mut problems);
 
-        let session_end = metadata.get("session_end_time").filter(|it| !blank(it)).and_then(|it| {
-            let time = time::from_india(it);
-            if time.is_none() {
-                problems.add(ProblemKind::TimeUnreadable, format!("quiz {id}: session_end_time is no time"));
-            }
-            time
-        });
+        let session_end =
+            metadata.get("session_end_time").filter(|value| !is_blank(value)).and_then(|value| {
+                let time = time::from_india(value);
+                if time.is_none() {
+                    problems
+                        .add(ProblemKind::TimeUnreadable, format!("quiz {id}: session_end_time is no time"));
+                }
+                time
+            });
         let mut quiz = Self {
             title: fields::text(document, "title"),
             test_format: fields::text(metadata, "test_format"),
@@ -157,6 +170,7 @@ impl Quiz {
             kind,
             id,
         };
+        // read the sets, then index and group their questions
         let sets = document
             .get_array("question_sets")
             .map_err(|_| malformed(&quiz.id, "question_sets is not a list"))?;
@@ -189,6 +203,7 @@ impl Quiz {
         };
         let scored = self.kind != QuizKind::Form;
         let mut ungraded = 0;
+        // read the questions, each with its full document
         for (at, stub) in stubs.iter().enumerate() {
             let place = format!("question_sets[{index}].questions[{at}]");
             let stub = stub.as_document().ok_or_else(|| wrong(format!("{place} is not an object")))?;
@@ -200,9 +215,9 @@ impl Quiz {
             self.questions.push(question);
         }
         let all = u32::try_from(stubs.len()).unwrap_or(u32::MAX);
-        // a form is never scored, so it can have no marks that are wrong
+        // a form is never scored, so unreadable marks do not matter
         let rules =
-            if scored { self.rules(set, stubs) } else { Ok((None, MarkingScheme::of_kind(&self.kind))) };
+            if scored { self.rules(set, stubs) } else { Ok((None, MarkingScheme::default_for(&self.kind))) };
         let (limit, marking) = rules.map_err(|what| wrong(format!("question_sets[{index}].{what}")))?;
         let limit = limit.map_or(all, to_count);
         let allowed = limit.saturating_sub(ungraded);
@@ -219,13 +234,15 @@ impl Quiz {
         Ok(())
     }
 
-    /// A set's limit and its marks. What is given and cannot be read is an error: without it each report would be wrong.
+    /// Reads a set's limit and its marking. A value that is given and cannot be read is an error: without it, every report
+    /// would be wrong.
     fn rules(&self, set: &Document, stubs: &[Bson]) -> Result<(Option<f64>, MarkingScheme), String> {
         let limit = marking::number(set, LIMIT)?;
         if let Some(limit) = limit.filter(|limit| limit.fract() != 0.0) {
             return Err(format!("{LIMIT} is {limit}, not a whole number"));
         }
         let first = stubs.first().and_then(Bson::as_document);
+        // the set's own scheme, else that of its first question, else the default of the quiz's type
         let (prefix, scheme) = match (object(set, SCHEME)?, first) {
             (None, Some(first)) => {
                 let scheme = object(first, SCHEME).map_err(|what| format!("questions[0].{what}"))?;
@@ -235,35 +252,37 @@ impl Quiz {
         };
         let marking = match scheme {
             Some(scheme) => MarkingScheme::read(scheme).map_err(|what| format!("{prefix}.{what}"))?,
-            None => MarkingScheme::of_kind(&self.kind),
+            None => MarkingScheme::default_for(&self.kind),
         };
         Ok((limit, marking))
     }
 
-    /// The most marks of a section (an index into [`Quiz::sections`]), or of the whole test.
+    /// The maximum marks of one section (an index into [`Quiz::sections`]), or of the whole test.
     #[must_use]
     pub fn max_marks(&self, section: Option<usize>) -> f64 {
-        let parts = self.parts.iter().filter(|part| section.is_none_or(|it| it == part.section));
-        let of_part = |part: &Part| Some(self.sets.get(part.set)?.marking.correct * f64::from(part.allowed));
-        round2(parts.filter_map(of_part).sum())
+        let parts = self.parts.iter().filter(|part| section.is_none_or(|section| section == part.section));
+        let maximum =
+            |part: &SectionPart| Some(self.sets.get(part.set)?.marking.correct * f64::from(part.allowed));
+        round2(parts.filter_map(maximum).sum())
     }
 
     /// The set that a question belongs to.
     #[must_use]
-    pub fn set_of(&self, question: &Question) -> Option<&QuestionSet> {
+    pub fn set_containing(&self, question: &Question) -> Option<&QuestionSet> {
         self.sets.get(self.parts.get(question.part)?.set)
     }
 }
 
 impl QuestionSet {
-    /// How many questions an attempt may answer that has no record of some ungraded ones.
+    /// How many questions this attempt may answer. As in the backend, an ungraded question lowers the number only where the
+    /// attempt has a record of the question.
     pub(crate) fn allowed_with(&self, tally: &Tally) -> u32 {
         self.limit.saturating_sub(self.ungraded.saturating_sub(tally.unreached))
     }
 }
 
-/// The documents of `questions` by their ids, the newest of each.
-fn each_once<'a>(questions: &'a [Document], problems: &mut Problems) -> HashMap<String, &'a Document> {
+/// The documents of `questions` by their ids. Of several states of one document, the newest counts.
+fn index_by_id<'a>(questions: &'a [Document], problems: &mut Problems) -> HashMap<String, &'a Document> {
     let mut full: HashMap<String, &Document> = HashMap::with_capacity(questions.len());
     let mut copies: BTreeMap<String, usize> = BTreeMap::new();
     for question in questions {
@@ -292,16 +311,16 @@ fn object<'a>(document: &'a Document, field: &str) -> Result<Option<&'a Document
     match fields::given(document, field) {
         None => Ok(None),
         Some(Bson::Document(object)) => Ok(Some(object)),
-        Some(other) => Err(format!("{field} is {}, not an object", marking::shown(other))),
+        Some(other) => Err(format!("{field} is {}, not an object", marking::describe(other))),
     }
 }
 
 #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "clamped to the range")]
 fn to_count(value: f64) -> u32 {
-    value.clamp(0.0, MOST_QUESTIONS) as u32
+    value.clamp(0.0, MAX_QUESTIONS) as u32
 }
 
-fn blank(value: &Bson) -> bool {
+fn is_blank(value: &Bson) -> bool {
     *value == Bson::Null || value.as_str().is_some_and(|text| text.trim().is_empty())
 }
 

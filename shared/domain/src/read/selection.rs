@@ -1,3 +1,13 @@
+//! Chooses one attempt for each user.
+//!
+//! A resumed attempt is a new document that copies the answers so far, so a user can have several documents. The ended one
+//! with the greatest `_id` counts; where none has ended, the one with the greatest `_id`. A document without a start event
+//! and without an answer is no attempt, but only reading the whole document shows that. So the choice is a loop:
+//!
+//! 1. The caller adds the head of each document, and calls [`AttemptSelection::merge_states`].
+//! 2. The caller takes the best document of each user and reads it.
+//! 3. For users whose document was no attempt, the caller repeats with their next document ([`AttemptSelection::keep`]).
+
 use std::cmp::Ordering;
 use std::collections::HashSet;
 
@@ -6,23 +16,23 @@ use rayon::prelude::ParallelSliceMut;
 use crate::problem::{ProblemKind, Problems};
 use crate::read::attempt::AttemptHead;
 
-/// The session documents of each user, of which the best that is an attempt counts: the ended one
-/// with the greatest `_id`; where none has ended, the greatest `_id`.
+/// The session documents that can still count, by user.
 #[derive(Debug, Default)]
 pub struct AttemptSelection {
     excluded: HashSet<String>,
-    /// Those not yet tried; once one was asked for, by user, the best one first.
+    /// Documents that were not taken yet. Once `sorted` is set, they are in order: by user, and the best first.
     untried: Vec<AttemptHead>,
     sorted: bool,
 }
 
 impl AttemptSelection {
-    /// Users in `excluded` (administrators who try tests) are left out of everything.
+    /// Starts a selection without the users in `excluded`: administrators who try tests appear in no report.
     #[must_use]
     pub fn new(excluded: HashSet<String>) -> Self {
         Self { excluded, ..Self::default() }
     }
 
+    /// Adds one document.
     pub fn add(&mut self, head: AttemptHead) {
         if !self.excluded.contains(&head.user_id) {
             self.sorted = false;
@@ -30,13 +40,14 @@ impl AttemptSelection {
         }
     }
 
-    /// Keeps the newest state of each document. Call it when all documents are added.
+    /// Keeps the newest state of each document, and adds a problem for each document with several. Call this once, after
+    /// all documents are added.
     ///
-    /// Two dumps that were put together hold a document twice, and MongoDB can return one twice whose index entry moves
-    /// during the scan. An `_id` as text and as `ObjectId` is the same. Of equal states the one that was added later stays.
+    /// Two combined dumps hold a document twice. MongoDB can return a document twice where its index entry moves during
+    /// the scan. An `_id` as text equals the same `_id` as `ObjectId`. Of equal states, the one added later stays.
     pub fn merge_states(&mut self, problems: &mut Problems) {
         self.sorted = false;
-        // the sort is stable, so the later of two equal states comes first
+        // the sort is stable, so after the reversal the later of two equal states comes first
         self.untried.reverse();
         self.untried.par_sort_by(|a, b| a.id.cmp(&b.id).then_with(|| b.state().cmp(&a.state())));
         for states in self.untried.chunk_by(|a, b| a.id == b.id) {
@@ -48,7 +59,7 @@ impl AttemptSelection {
         self.untried.dedup_by(|older, newest| older.id == newest.id);
     }
 
-    /// Documents not yet tried.
+    /// The number of documents that were not taken yet.
     #[must_use]
     pub fn len(&self) -> usize {
         self.untried.len()
@@ -59,13 +70,13 @@ impl AttemptSelection {
         self.untried.is_empty()
     }
 
-    /// The best untried document of each user, by user id.
+    /// Takes the best remaining document of each user, sorted by user id.
     #[must_use]
     pub fn take_best(&mut self) -> Vec<AttemptHead> {
         self.take_first(1)
     }
 
-    /// Up to `most` untried documents of each user, by user id and best first.
+    /// Takes up to `most` remaining documents of each user, sorted by user id, and the best first.
     #[must_use]
     pub fn take_first(&mut self, most: usize) -> Vec<AttemptHead> {
         if !self.sorted {
@@ -74,28 +85,28 @@ impl AttemptSelection {
         }
         let mut first: Vec<AttemptHead> = Vec::new();
         let mut others = Vec::new();
-        let mut of_user = 0;
+        let mut taken = 0;
         for head in self.untried.drain(..) {
             let is_next_user = first.last().is_none_or(|last| last.user_id != head.user_id);
-            of_user = if is_next_user { 1 } else { of_user + 1 };
-            if of_user <= most { &mut first } else { &mut others }.push(head);
+            taken = if is_next_user { 1 } else { taken + 1 };
+            if taken <= most { &mut first } else { &mut others }.push(head);
         }
         self.untried = others;
         first
     }
 
-    /// Keeps only the untried documents of these users: those whose documents so far turned out to be no attempts.
+    /// Keeps the remaining documents of these users only: the taken documents of these users were no attempts.
     pub fn keep(&mut self, users: &HashSet<String>) {
         self.untried.retain(|head| users.contains(&head.user_id));
     }
 
-    /// Drops the untried documents of these users: their attempt is found.
+    /// Drops the remaining documents of these users: their attempt is found.
     pub fn drop_users(&mut self, users: &HashSet<&str>) {
         self.untried.retain(|head| !users.contains(head.user_id.as_str()));
     }
 }
 
-/// By user id; of one user's documents the best comes first.
+/// Orders by user id. The best document of a user comes first.
 fn best_first(a: &AttemptHead, b: &AttemptHead) -> Ordering {
     let best_first = || (b.ended, &b.id, b.is_object_id).cmp(&(a.ended, &a.id, a.is_object_id));
     a.user_id.cmp(&b.user_id).then_with(best_first)

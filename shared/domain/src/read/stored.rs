@@ -1,28 +1,29 @@
-//! How a source hands over documents that it cannot decode, and which of two documents with the same `_id` counts.
+//! Represents documents that a source cannot decode, and chooses between two documents with the same `_id`.
 
 use bson::{Bson, Document};
 use jiff::Timestamp;
 
 use crate::read::time;
 
-/// MongoDB's own fields begin so, the Quiz Engine's never do.
-const WHY: &str = "$unreadable";
+/// The Quiz Engine has no field whose name begins with `$`.
+const CAUSE: &str = "$unreadable";
 
-/// Stands for a document that a source cannot decode: its `_id`, where that can be read, and why the rest cannot.
+/// Makes a substitute for a document that a source cannot decode. It has the `_id`, where that can be read, and the
+/// cause `why`.
 #[must_use]
 pub fn unreadable(id: Option<Bson>, why: &str) -> Document {
     let id = id.map(|id| ("_id".to_owned(), id));
-    id.into_iter().chain([(WHY.to_owned(), Bson::from(why))]).collect()
+    id.into_iter().chain([(CAUSE.to_owned(), Bson::from(why))]).collect()
 }
 
-/// Why the document could not be decoded; `None` for one that was.
+/// The cause in a substitute from [`unreadable`]; `None` for a real document.
 #[must_use]
 pub fn why_unreadable(document: &Document) -> Option<&str> {
-    document.get_str(WHY).ok()
+    document.get_str(CAUSE).ok()
 }
 
-/// Whether `document` counts rather than `kept`, which was stored before it under the same `_id`: one that can be read,
-/// then one with a later `updated_at`.
+/// Whether `document` counts instead of `kept`, which comes before it under the same `_id`. A readable document counts
+/// before an unreadable one, then the later `updated_at` counts.
 #[must_use]
 pub fn replaces(document: &Document, kept: &Document) -> bool {
     let state = |document: &Document| (why_unreadable(document).is_none(), updated_at(document));

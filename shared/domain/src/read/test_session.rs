@@ -3,9 +3,10 @@ use jiff::tz::Offset;
 
 use crate::problem::{ProblemKind, Problems};
 
-/// One scheduled test: its id, and what is known of it beside the quiz.
+/// The schedule of one test session: one run of a quiz for one group. Fields that the sender does not give are `None`.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct TestSession {
+    /// `{group}_{quiz id}`.
     pub session_id: String,
     pub quiz_id: String,
     pub test_name: Option<String>,
@@ -20,7 +21,7 @@ pub struct TestSession {
 }
 
 impl TestSession {
-    /// The group named by the session, else the one that its id begins with: `{group}_{quiz id}`.
+    /// The group that the schedule names, else the prefix of the id `{group}_{quiz id}`.
     #[must_use]
     pub fn group(&self) -> Option<&str> {
         self.group.as_deref().or_else(|| {
@@ -29,8 +30,8 @@ impl TestSession {
         })
     }
 
-    /// Counts a start between 20:00 and 24:00 UTC, which is 01:30 to 05:30 in India: no test begins then. Its sender has put a
-    /// `Z` behind India's clock.
+    /// Adds a problem for a start between 20:00 and 24:00 UTC, which is 01:30 to 05:30 in India. No test begins at that
+    /// time: the sender wrote India time with a `Z`.
     pub(crate) fn check(&self, problems: &mut Problems) {
         if let Some(start) = self.start.filter(|start| Offset::UTC.to_datetime(*start).hour() >= 20) {
             let at = crate::in_india(start).strftime("%H:%M");

@@ -1,3 +1,6 @@
+//! Reads the times that the Quiz Engine stores. A time without a zone means UTC in documents of attempts, and India time
+//! (UTC+05:30) in the schedule of a test session.
+
 use bson::Bson;
 use jiff::civil::DateTime;
 use jiff::fmt::strtime;
@@ -6,22 +9,22 @@ use jiff::{SignedDuration, Timestamp};
 
 const INDIA: SignedDuration = SignedDuration::from_secs(19_800);
 
-/// Reads a time that the Quiz Engine stored: a BSON date, or an ISO string, which means UTC where it
-/// names no zone.
+/// Reads a stored time: a BSON date or an ISO string. A string without a zone means UTC. `None` where it is no time.
 #[must_use]
 pub fn from_utc(value: &Bson) -> Option<Timestamp> {
     read(value, SignedDuration::ZERO)
 }
 
-/// Reads a time of a test's schedule, such as `session_end_time`: `2024-04-30 11:45:00 PM` or
-/// `2024-04-30T23:45:00`, which mean India's clock where they name no zone. A date without a clock is no
-/// time: taken as midnight it would close a test's window before the test.
+/// Reads a time of a schedule, such as `2024-04-30 11:45:00 PM` or `2024-04-30T23:45:00`. A string without a zone means
+/// India time. `None` where it is no time.
+///
+/// A date without a clock time is no time: read as midnight, it would close a window before the test.
 #[must_use]
 pub fn from_india(value: &Bson) -> Option<Timestamp> {
     read(value, INDIA)
 }
 
-/// The date and clock time in India (UTC+05:30) at an instant.
+/// The date and clock time in India (UTC+05:30).
 #[must_use]
 pub fn in_india(instant: Timestamp) -> DateTime {
     let shifted = instant.checked_add(INDIA).unwrap_or(instant);
@@ -30,19 +33,19 @@ pub fn in_india(instant: Timestamp) -> DateTime {
 
 fn read(value: &Bson, ahead_of_utc: SignedDuration) -> Option<Timestamp> {
     match value {
-        Bson::DateTime(date) => of_millisecond(date.timestamp_millis()),
+        Bson::DateTime(date) => from_millisecond(date.timestamp_millis()),
         Bson::String(text) => parse(text.trim(), ahead_of_utc),
         _ => None,
     }
 }
 
-/// As [`from_utc`] reads a BSON date.
-pub(crate) fn of_millisecond(since_1970: i64) -> Option<Timestamp> {
+/// Does the same as [`from_utc`] with a BSON date, in milliseconds since 1970.
+pub(crate) fn from_millisecond(since_1970: i64) -> Option<Timestamp> {
     Timestamp::from_millisecond(since_1970).ok()
 }
 
-/// As [`from_utc`] reads a string.
-pub(crate) fn of_utc_text(text: &str) -> Option<Timestamp> {
+/// Does the same as [`from_utc`] with a string.
+pub(crate) fn parse_utc(text: &str) -> Option<Timestamp> {
     parse(text.trim(), SignedDuration::ZERO)
 }
 
@@ -61,8 +64,8 @@ fn parse(text: &str, ahead_of_utc: SignedDuration) -> Option<Timestamp> {
     utc.checked_sub(ahead_of_utc).ok()
 }
 
-/// The second at which a 24-hex id was made, which its first eight digits tell.
-pub(crate) fn of_id(id: &str) -> Option<Timestamp> {
+/// The creation time in a 24-hex id: its first eight digits count seconds. `None` for any other id.
+pub(crate) fn id_time(id: &str) -> Option<Timestamp> {
     if id.len() != 24 || !id.bytes().all(|byte| byte.is_ascii_hexdigit()) {
         return None;
     }
@@ -72,7 +75,7 @@ pub(crate) fn of_id(id: &str) -> Option<Timestamp> {
 
 #[cfg(test)]
 mod tests {
-    use super::{from_india, from_utc, in_india, of_id};
+    use super::{from_india, from_utc, id_time, in_india};
     use bson::Bson;
 
     fn utc(text: &str) -> String {
@@ -84,14 +87,14 @@ mod tests {
     }
 
     #[test]
-    fn both_spellings_of_the_session_end_mean_the_same_instant() {
+    fn both_spellings_of_session_end_read_the_same() {
         assert_eq!(india("2024-04-30 11:45:00 PM"), "2024-04-30T18:15:00Z");
         assert_eq!(india("2024-04-30T23:45:00"), "2024-04-30T18:15:00Z");
         assert_eq!(india("2024-04-30 12:05:00 AM"), "2024-04-29T18:35:00Z");
     }
 
     #[test]
-    fn a_stored_string_without_zone_is_utc_and_a_named_zone_is_kept() {
+    fn string_without_zone_is_utc() {
         assert_eq!(utc("2024-04-30T18:15:00.250000"), "2024-04-30T18:15:00.25Z");
         assert_eq!(utc("2024-04-30T23:45:00+05:30"), "2024-04-30T18:15:00Z");
         assert_eq!(india("2024-04-30T18:15:00Z"), "2024-04-30T18:15:00Z");
@@ -101,20 +104,20 @@ mod tests {
     }
 
     #[test]
-    fn a_bson_date_is_read_everywhere() {
+    fn bson_date_reads_everywhere() {
         let date = Bson::DateTime(bson::DateTime::from_millis(1_714_500_900_000));
         assert_eq!(from_utc(&date), from_india(&date));
         assert!(from_utc(&date).is_some());
     }
 
     #[test]
-    fn dates_are_india_s_and_ids_tell_their_second() {
+    fn dates_are_in_india_and_ids_have_times() {
         let instant = from_utc(&Bson::from("2024-04-30T18:45:00")).map(in_india);
         assert_eq!(instant.map(|time| time.date().to_string()), Some("2024-05-01".into()));
         assert_eq!(
-            of_id("6631327c0000000000000000").map(|time| time.to_string()),
+            id_time("6631327c0000000000000000").map(|time| time.to_string()),
             Some("2024-04-30T18:03:40Z".into())
         );
-        assert_eq!(of_id("short"), None);
+        assert_eq!(id_time("short"), None);
     }
 }

@@ -6,8 +6,10 @@ use serde::{Serialize, Serializer};
 
 use crate::read::fields;
 
-/// An answer or a key as it was stored, of whatever shape. Numbers of all BSON types are one kind: `2`, `2i64`, `2.0` and
-/// the decimal `2` are equal. A text is never a number.
+/// A stored answer or key of any shape.
+///
+/// Numbers compare by value across all BSON types: `2`, `2i64`, `2.0` and the decimal `2` are equal. A text is never a
+/// number.
 #[derive(Clone, Debug, Default)]
 pub enum Value {
     #[default]
@@ -18,11 +20,12 @@ pub enum Value {
     Text(String),
     List(Vec<Value>),
     Map(BTreeMap<String, Value>),
-    /// A BSON type that no answer has (a date, an id, bytes, …): never equal to anything.
+    /// A BSON type that no answer has, such as a date, an id or bytes. It equals nothing.
     Other(&'static str),
 }
 
 impl Value {
+    /// Reads a BSON value; an absent field reads as null.
     #[must_use]
     pub fn read(value: Option<&Bson>) -> Self {
         match value {
@@ -55,12 +58,12 @@ impl Value {
         matches!(self, Self::Null)
     }
 
-    /// Nothing that was answered, or nothing that can be told.
+    /// Whether there is no answer, or one of an unusual BSON type.
     pub(crate) fn is_unknown(&self) -> bool {
         matches!(self, Self::Null | Self::Other(_))
     }
 
-    /// A bare number; a boolean counts as 0 or 1, as it does in the Quiz Engine's backend.
+    /// The value as a number; `None` where it is none. A boolean counts as 0 or 1, as in the Quiz Engine's backend.
     #[must_use]
     pub fn as_number(&self) -> Option<f64> {
         match self {
@@ -72,7 +75,7 @@ impl Value {
         }
     }
 
-    /// What kind of value this is, for a problem's example: never the value itself.
+    /// The kind of the value, for a problem's example, which must not show the value itself.
     #[must_use]
     pub fn kind(&self) -> &'static str {
         match self {
@@ -86,7 +89,7 @@ impl Value {
         }
     }
 
-    /// Equal as an answer is to its key: numbers by value, lists in any order, objects by their rows.
+    /// Whether an answer equals its key: numbers compare by value, lists in any order, objects by their rows.
     #[must_use]
     pub fn same_answer(&self, key: &Self) -> bool {
         match (self, key) {
@@ -103,6 +106,7 @@ impl Value {
         }
     }
 
+    /// Whether both values are equal, with lists in the same order.
     pub(crate) fn equal(&self, other: &Self) -> bool {
         match (self, other) {
             (Self::Null, Self::Null) => true,
@@ -118,7 +122,7 @@ impl Value {
         }
     }
 
-    /// A total order, in which numbers that are equal have the same place.
+    /// A total order in which equal numbers compare as equal.
     fn order(&self, other: &Self) -> Ordering {
         match (self, other) {
             (Self::Text(a), Self::Text(b)) => a.cmp(b),
@@ -156,7 +160,7 @@ impl Value {
     }
 }
 
-/// A number that compares exactly: 2^53 + 1 as an integer is no double.
+/// A number that compares exactly: the integer 2^53 + 1 equals no double.
 #[derive(Clone, Copy)]
 enum Number {
     Int(i64),
@@ -180,7 +184,7 @@ impl Number {
     }
 }
 
-/// Not-a-number is above all numbers.
+/// Compares exactly. NaN is greater than every number.
 fn int_to_float(int: i64, float: f64) -> Ordering {
     const BEYOND: f64 = 9_223_372_036_854_775_808.0;
     if float.is_nan() || float >= BEYOND {
@@ -194,8 +198,8 @@ fn int_to_float(int: i64, float: f64) -> Ordering {
     int.cmp(&whole).then_with(|| 0.0.partial_cmp(&float.fract()).unwrap_or(Ordering::Equal))
 }
 
-/// As JSON and as DynamoDB attributes. A number that DynamoDB cannot hold (not finite, or outside
-/// 1E-130 … 9.9E+125) is written as text.
+/// Writes the value for JSON and for DynamoDB. A number that DynamoDB cannot hold (not finite, or outside
+/// 1E-130 … 9.9E+125) becomes a text.
 impl Serialize for Value {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         match self {
@@ -214,13 +218,13 @@ impl Serialize for Value {
     }
 }
 
-/// Blank as Python's `str.strip` has it, which also strips the information separators.
+/// Whether a text is blank by the rule of Python's `str.strip`, which also strips the information separators.
 pub(crate) fn is_blank(text: &str) -> bool {
     text.chars().all(|char| char.is_whitespace() || ('\u{1c}'..='\u{1f}').contains(&char))
 }
 
-/// Whether a reader sees anything of a name: not where it has only spaces and characters of no width.
-pub(crate) fn shows_something(name: &str) -> bool {
+/// Whether a name has a visible character: neither whitespace nor of zero width.
+pub(crate) fn is_visible(name: &str) -> bool {
     let has_no_width =
         |char| matches!(char, '\u{ad}' | '\u{200b}'..='\u{200f}' | '\u{2060}' | '\u{3164}' | '\u{feff}');
     !name.chars().all(|char| char.is_whitespace() || has_no_width(char))
@@ -237,7 +241,7 @@ mod tests {
     }
 
     #[test]
-    fn numbers_compare_across_types_and_lists_in_any_order() {
+    fn numbers_compare_across_types_and_lists_unordered() {
         assert!(same(&bson!([0, 2]), &bson!([2.0, 0_i64])));
         assert!(same(&bson!(["BQ", "AP"]), &bson!(["AP", "BQ"])));
         assert!(!same(&bson!([0, 0]), &bson!([0])));
@@ -247,7 +251,7 @@ mod tests {
     }
 
     #[test]
-    fn large_numbers_compare_exactly_and_any_list_can_be_sorted() {
+    fn large_numbers_compare_exactly() {
         const EDGE: i64 = 1 << 53;
         assert!(!same(&bson!(EDGE + 1), &bson!(9_007_199_254_740_992.0)));
         assert!(same(&bson!(EDGE), &bson!(9_007_199_254_740_992.0)));
@@ -261,7 +265,7 @@ mod tests {
             })
             .collect();
         let reversed: Vec<Bson> = mixed.iter().rev().cloned().collect();
-        assert!(!same(&bson!(mixed), &bson!(reversed)), "not a number equals nothing");
+        assert!(!same(&bson!(mixed), &bson!(reversed)), "NaN equals nothing");
     }
 
     #[test]
@@ -277,14 +281,14 @@ mod tests {
     }
 
     #[test]
-    fn an_unusual_type_equals_nothing() {
+    fn unusual_type_equals_nothing() {
         let id = Bson::ObjectId(bson::oid::ObjectId::new());
         assert!(!same(&id, &id));
         assert!(!same(&bson!(f64::NAN), &bson!(f64::NAN)));
     }
 
     #[test]
-    fn what_dynamodb_cannot_hold_is_text() {
+    fn number_beyond_dynamodb_becomes_text() {
         let json = |value: &Bson| serde_json::to_string(&Value::read(Some(value))).unwrap_or_default();
         assert_eq!(json(&bson!(2.0)), "2");
         assert_eq!(json(&bson!(1e200)), format!("\"{}\"", 1e200));

@@ -5,7 +5,7 @@ use crate::read::quiz::{Chapter, Quiz};
 use crate::round::{number, percent, round2};
 use crate::score::tally::Tally;
 
-/// One chapter's line in a subject's item (v1). Percentages are 0 where they have no basis.
+/// One chapter in a subject's item (v1). Percentages are 0 where the divisor is 0.
 #[derive(Clone, Debug, Serialize)]
 pub struct ChapterLine {
     pub chapter_name: String,
@@ -40,9 +40,12 @@ pub(super) fn scores<'a>(
     attempt: &ScoredAttempt,
     section: Option<usize>,
 ) -> impl Iterator<Item = ChapterScore<'a>> + use<'a> {
-    let of_section = move |chapter: &Chapter| section.is_none_or(|it| it == chapter.section);
-    quiz.chapters.iter().zip(attempt.chapters(quiz)).filter(move |(it, _)| of_section(it)).filter_map(
-        |(chapter, tally)| {
+    let is_wanted = move |chapter: &Chapter| section.is_none_or(|section| section == chapter.section);
+    quiz.chapters
+        .iter()
+        .zip(attempt.chapters(quiz))
+        .filter(move |(chapter, _)| is_wanted(chapter))
+        .filter_map(|(chapter, tally)| {
             let answered = tally.tally.answered();
             let correct = f64::from(tally.tally.correct) + 0.5 * f64::from(tally.tally.partially_correct);
             Some(ChapterScore {
@@ -54,8 +57,7 @@ pub(super) fn scores<'a>(
                 accuracy: percent(correct, f64::from(answered)).map(round2),
                 attempt_percentage: percent(f64::from(answered), f64::from(chapter.questions)).map(round2),
             })
-        },
-    )
+        })
 }
 
 pub(super) fn lines(test: &Test, attempt: &ScoredAttempt, section: Option<usize>) -> Vec<ChapterLine> {

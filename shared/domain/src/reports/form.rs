@@ -1,12 +1,12 @@
 use serde::Serialize;
 
-use super::{ContentDigest, Keys, ReportItem, Stamp, date};
+use super::{ContentDigest, ReportItem, SortKeys, Stamp, date};
 use crate::rank::test_results::{FormAttempt, Test, TestResults};
 use crate::read::question::Question;
 use crate::read::value::Value;
 use crate::score::scoring::is_answered;
 
-/// One item of `form_question_responses`: what one user answered to one question of a form.
+/// One item of `form_question_responses`: one user's answer to one question of a form.
 #[derive(Clone, Debug, Serialize)]
 pub struct FormResponse {
     pub session_id: String,
@@ -14,7 +14,7 @@ pub struct FormResponse {
     #[serde(rename = "user_id-question_position_index")]
     pub sort_key: String,
     pub user_id: String,
-    /// From 0, over the sets in order.
+    /// The position of the question, from 0, over all sets in order.
     pub question_position_index: usize,
     #[serde(skip_serializing_if = "String::is_empty")]
     pub question_id: String,
@@ -24,10 +24,10 @@ pub struct FormResponse {
     pub question_text: Option<String>,
     #[serde(skip_serializing_if = "Value::is_null")]
     pub priority: Value,
-    /// As the student gave it.
+    /// The stored answer.
     #[serde(skip_serializing_if = "Value::is_unknown")]
     pub user_response: Value,
-    /// The texts of the options chosen, joined with `, `.
+    /// The texts of the chosen options, joined with `, `.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub user_response_labels: Option<String>,
     pub is_answered: bool,
@@ -43,8 +43,8 @@ pub(super) fn items(test: &Test, stamp: Stamp) -> impl Iterator<Item = ReportIte
         TestResults::Form(attempts) => attempts,
         TestResults::Scored { .. } => &[],
     };
-    let keys = Keys::of(test);
-    attempts.iter().filter(move |it| keys.can_name(&it.user_id)).flat_map(move |attempt| {
+    let keys = SortKeys::new(test);
+    attempts.iter().filter(move |attempt| keys.is_usable(&attempt.user_id)).flat_map(move |attempt| {
         let questions = test.quiz.questions.iter().zip(&attempt.answers).enumerate();
         questions.map(move |(position, (question, answer))| {
             let response = response(test, attempt, position, question, answer, stamp);
@@ -67,7 +67,7 @@ fn response(
         user_id: attempt.user_id.clone(),
         question_position_index: position,
         question_id: question.id.clone(),
-        question_set_title: test.quiz.set_of(question).and_then(|set| set.title.clone()),
+        question_set_title: test.quiz.set_containing(question).and_then(|set| set.title.clone()),
         question_text: question.text.clone(),
         priority: question.priority.clone(),
         user_response: answer.clone(),
@@ -80,8 +80,8 @@ fn response(
     }
 }
 
-/// The texts of the options chosen; `None` where the answer is no list of the question's options,
-/// or one of them has no text.
+/// The texts of the chosen options, joined with `, `. `None` where the answer is no list of the question's options, or an
+/// option has no text.
 pub(crate) fn labels(question: &Question, answer: &Value) -> Option<String> {
     let Value::List(chosen) = answer else { return None };
     if chosen.is_empty() || question.options.is_empty() {

@@ -1,5 +1,9 @@
-//! What is written to DynamoDB, item by item: `student_quiz_reports` (v1), `student_quiz_reports_v2`
-//! and `form_question_responses`. An unknown value is left out of an item.
+//! Makes the DynamoDB items of the tables `student_quiz_reports` (v1), `student_quiz_reports_v2` and
+//! `form_question_responses`.
+//!
+//! The Reporting Engine and the LMS read these tables by their attribute names, so the names must not change. An item
+//! leaves out an unknown value. [`ReportItem::seal`] adds a digest of the content: a sync rewrites an item only where the
+//! stored digest differs.
 
 mod chapters;
 mod content;
@@ -7,6 +11,7 @@ mod form;
 mod section;
 mod student;
 
+use jiff::Timestamp;
 use serde::Serialize;
 
 pub use chapters::ChapterLine;
@@ -22,16 +27,15 @@ use crate::problem::{ProblemKind, Problems};
 use crate::rank::test_results::{Test, TestResults};
 use crate::read::time::in_india;
 use crate::score::sections::OVERALL;
-use jiff::Timestamp;
 
-/// The tables that the Reporting Engine reads. Every partition key is `session_id`.
+/// The DynamoDB tables, which the Reporting Engine reads. Every partition key is `session_id`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub enum ReportTable {
-    /// v1: an item for each user and section.
+    /// v1: one item for each user and section.
     Sections,
-    /// v2: a document for each user.
+    /// v2: one document for each user.
     Students,
-    /// An item for each user and question of a form.
+    /// One item for each user and question of a form.
     FormResponses,
 }
 
@@ -39,7 +43,7 @@ impl ReportTable {
     pub const ALL: [Self; 3] = [Self::Sections, Self::Students, Self::FormResponses];
     pub const PARTITION_KEY: &'static str = "session_id";
 
-    /// The table's name where the configuration names no other.
+    /// The name of the table where the configuration gives no other.
     #[must_use]
     pub fn default_name(self) -> &'static str {
         match self {
@@ -49,7 +53,7 @@ impl ReportTable {
         }
     }
 
-    /// The attribute that is the sort key.
+    /// The name of the sort key attribute.
     #[must_use]
     pub fn sort_key(self) -> &'static str {
         match self {
@@ -59,7 +63,7 @@ impl ReportTable {
         }
     }
 
-    /// Where a user's items are: their sort key begins with this, or is this (v2).
+    /// The prefix of the sort keys of a user's items. In v2 it is the whole sort key.
     #[must_use]
     pub fn user_prefix(self, user_id: &str) -> String {
         match self {
@@ -69,7 +73,7 @@ impl ReportTable {
     }
 }
 
-/// Which of the report formats a scored test is written in. Forms have their own table.
+/// The formats in which a scored test session is written. A form always goes to its own table.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct ReportFormats {
     pub v1: bool,
@@ -82,14 +86,15 @@ impl Default for ReportFormats {
     }
 }
 
-/// When and by which run an item is written.
+/// The time and the generation of the sync that writes an item.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Stamp {
     pub written_at: Timestamp,
-    /// Grows from one sync of a session to the next.
+    /// The fencing token of the lease: it grows with each sync of a test session.
     pub generation: i64,
 }
 
+/// An item of one of the tables.
 #[derive(Clone, Debug, Serialize)]
 #[serde(untagged)]
 pub enum ReportItem {
@@ -117,6 +122,7 @@ impl ReportItem {
         }
     }
 
+    /// The value of the sort key.
     #[must_use]
     pub fn sort_key(&self) -> &str {
         match self {
@@ -126,7 +132,7 @@ impl ReportItem {
         }
     }
 
-    /// `None` until it is [sealed](Self::seal).
+    /// The digest of the content; `None` until the item is [sealed](Self::seal).
     #[must_use]
     pub fn content_digest(&self) -> Option<ContentDigest> {
         match self {
@@ -136,33 +142,33 @@ impl ReportItem {
         }
     }
 
-    /// Gives the item the digest of its content; none where that is no JSON.
+    /// Adds the digest of the content, without the stamp; none where the content cannot be JSON.
     pub fn seal(&mut self) {
         match self {
             Self::Section(item) => {
                 let inserted_at = std::mem::take(&mut item.inserted_at_timestamp);
                 let generation = std::mem::take(&mut item.sync_generation);
                 item.content_digest = None;
-                item.content_digest = ContentDigest::of(item);
+                item.content_digest = ContentDigest::compute(item);
                 (item.inserted_at_timestamp, item.sync_generation) = (inserted_at, generation);
             }
             Self::Student(item) => {
                 let generation = std::mem::take(&mut item.sync_generation);
                 item.content_digest = None;
-                item.content_digest = ContentDigest::of(item);
+                item.content_digest = ContentDigest::compute(item);
                 item.sync_generation = generation;
             }
             Self::FormResponse(item) => {
                 let generation = std::mem::take(&mut item.sync_generation);
                 item.content_digest = None;
-                item.content_digest = ContentDigest::of(item);
+                item.content_digest = ContentDigest::compute(item);
                 item.sync_generation = generation;
             }
         }
     }
 }
 
-/// The tables that hold a test's items: every one of them is brought to exactly the new result.
+/// The tables to write. After a sync, each of them holds exactly the items of the new result.
 #[must_use]
 pub fn tables(test: &Test, formats: ReportFormats) -> Vec<ReportTable> {
     match test.results {
@@ -170,14 +176,13 @@ pub fn tables(test: &Test, formats: ReportFormats) -> Vec<ReportTable> {
         TestResults::Scored { .. } => {
             [(formats.v1, ReportTable::Sections), (formats.v2, ReportTable::Students)]
                 .into_iter()
-                .filter_map(|(wanted, table)| wanted.then_some(table))
+                .filter_map(|(is_enabled, table)| is_enabled.then_some(table))
                 .collect()
         }
     }
 }
 
-/// The items of one table, by section in the order of the quiz, then by user id. They are made as
-/// they are asked for.
+/// Makes the items of one table lazily, by section in the order of the quiz, then by user id.
 #[must_use]
 pub fn items<'a>(
     test: &'a Test,
@@ -191,51 +196,51 @@ pub fn items<'a>(
     }
 }
 
-/// Users who get no item, because their sort keys could not be told apart or are too long.
+/// Adds a problem for each user who gets no item, because the sort keys would be ambiguous or too long.
 #[must_use]
 pub fn key_problems(test: &Test) -> Problems {
-    let keys = Keys::of(test);
+    let keys = SortKeys::new(test);
     let mut problems = Problems::default();
     let mut check = |user_id: &str| {
-        if !keys.can_name(user_id) {
+        if !keys.is_usable(user_id) {
             problems.add(ProblemKind::UserNotKeyable, format!("user {user_id}"));
         }
     };
     match &test.results {
-        TestResults::Scored { attempts, .. } => attempts.iter().for_each(|it| check(&it.user_id)),
-        TestResults::Form(attempts) => attempts.iter().for_each(|it| check(&it.user_id)),
+        TestResults::Scored { attempts, .. } => attempts.iter().for_each(|attempt| check(&attempt.user_id)),
+        TestResults::Form(attempts) => attempts.iter().for_each(|attempt| check(&attempt.user_id)),
     }
     problems
 }
 
-/// DynamoDB's limit, in bytes.
-const LONGEST_SORT_KEY: usize = 1024;
+/// DynamoDB's limit for a sort key.
+const MAX_SORT_KEY_BYTES: usize = 1024;
 
-/// What the sort keys of a test have after the user id.
+/// Decides which user ids can be part of a sort key `{user_id}#{suffix}`.
 #[derive(Clone, Copy)]
-struct Keys {
+struct SortKeys {
     longest_suffix: usize,
 }
 
-impl Keys {
-    fn of(test: &Test) -> Self {
+impl SortKeys {
+    fn new(test: &Test) -> Self {
         let sections = test.quiz.sections.iter().map(String::len);
         let index = test.quiz.questions.len().to_string().len();
         Self { longest_suffix: sections.max().unwrap_or_default().max(OVERALL.len()).max(index) }
     }
 
-    /// Whether all items of a user can be keyed: the separator `#` stands once in each key.
-    fn can_name(self, user_id: &str) -> bool {
-        !user_id.contains('#') && user_id.len() + 1 + self.longest_suffix <= LONGEST_SORT_KEY
+    /// Whether all items of a user can have a key: the separator `#` occurs once in it, and it is not too long.
+    fn is_usable(self, user_id: &str) -> bool {
+        !user_id.contains('#') && user_id.len() + 1 + self.longest_suffix <= MAX_SORT_KEY_BYTES
     }
 }
 
-/// `YYYY-MM-DD`, India's.
+/// The date in India, `YYYY-MM-DD`.
 fn date(instant: Timestamp) -> String {
     in_india(instant).date().to_string()
 }
 
-/// `HH:MM:SS`, India's.
+/// The clock time in India, `HH:MM:SS`.
 fn clock(instant: Timestamp) -> String {
     let time = in_india(instant).time();
     format!("{:02}:{:02}:{:02}", time.hour(), time.minute(), time.second())

@@ -1,14 +1,16 @@
 use serde::Serialize;
 
-use super::{ChapterLine, ContentDigest, Keys, Stamp, chapters, clock, date};
+use super::{ChapterLine, ContentDigest, SortKeys, Stamp, chapters, clock, date};
 use crate::rank::ranking::{CohortFigures, Standing};
 use crate::rank::test_results::{Ranking, ScoredAttempt, Test, TestResults};
 use crate::round::{number, optional_number, round2};
 use crate::score::sections::OVERALL;
 use crate::score::tally::Score;
 
-/// One item of `student_quiz_reports`: one student's result in one section, `overall` being the whole
-/// test. Percentages are 0 to 100 with two decimals, and 0 where they have no basis.
+/// One item of `student_quiz_reports`: one student's result in one section, or in the whole test (`overall`).
+///
+/// Percentages are 0 to 100 with two decimals, and 0 where the divisor is 0. Dates are `YYYY-MM-DD` and clock times
+/// `HH:MM:SS`, both in India time.
 #[derive(Clone, Debug, Serialize)]
 pub struct SectionReport {
     pub session_id: String,
@@ -24,7 +26,6 @@ pub struct SectionReport {
     #[serde(skip_serializing_if = "Option::is_none")]
     pub test_format: Option<String>,
     pub platform: &'static str,
-    /// `YYYY-MM-DD`, India's, as all dates here; clock times are `HH:MM:SS`, India's too.
     pub start_date: String,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub start_time: Option<String>,
@@ -74,9 +75,9 @@ pub struct SectionReport {
     pub chapter_wise_data: Option<Vec<ChapterLine>>,
 }
 
-/// One student's result in one section: what the report says, and the figures behind it.
+/// One student's result in one section: the report with the figures behind it.
 pub struct SectionResult<'a> {
-    /// Without its chapters.
+    /// The report without its chapters.
     pub report: SectionReport,
     pub attempt: &'a ScoredAttempt,
     pub score: Score,
@@ -85,7 +86,7 @@ pub struct SectionResult<'a> {
     section: Option<usize>,
 }
 
-/// Every student's result in every section, by section in the order of the quiz, then by user id.
+/// Makes each student's result in each section, by section in the order of the quiz, then by user id.
 pub fn section_results(test: &Test, stamp: Stamp) -> impl Iterator<Item = SectionResult<'_>> + Send {
     let (attempts, rankings): (&[_], &[_]) = match &test.results {
         TestResults::Scored { attempts, rankings, .. } => (attempts, rankings),
@@ -100,16 +101,17 @@ pub fn section_results(test: &Test, stamp: Stamp) -> impl Iterator<Item = Sectio
     })
 }
 
+/// The items of all students whose user id can be part of a key. Items of subjects have their chapters.
 pub(super) fn items(test: &Test, stamp: Stamp) -> impl Iterator<Item = super::ReportItem> + Send {
-    let keys = Keys::of(test);
-    let results = section_results(test, stamp).filter(move |it| keys.can_name(&it.attempt.user_id));
+    let keys = SortKeys::new(test);
+    let results = section_results(test, stamp).filter(move |result| keys.is_usable(&result.attempt.user_id));
     results.map(|SectionResult { mut report, attempt, section, .. }| {
         report.chapter_wise_data = section.map(|section| chapters::lines(test, attempt, Some(section)));
         super::ReportItem::Section(Box::new(report))
     })
 }
 
-/// What all items of a test have in common.
+/// The values that all items of a test session share.
 fn template(test: &Test, stamp: Stamp) -> SectionReport {
     let (quiz, session) = (&test.quiz, &test.session);
     let end = session.end.or(quiz.session_end);
@@ -181,8 +183,8 @@ fn result<'a>(
         num_skipped: score.skipped,
         percentage: score.percentage().unwrap_or_default(),
         accuracy: score.accuracy().unwrap_or_default(),
-        rank: standing.map(|it| it.rank),
-        percentile: standing.map(|it| round2(it.percentile)),
+        rank: standing.map(|standing| standing.rank),
+        percentile: standing.map(|standing| round2(standing.percentile)),
         number_test_taker: ranking.figures.takers,
         highest_test_score: ranking.figures.highest,
         avg_test_score: ranking.figures.average.map(round2),

@@ -1,14 +1,14 @@
 use serde::Serialize;
 
-use super::{ContentDigest, Keys, ReportItem, Stamp, chapters, date};
+use super::{ContentDigest, ReportItem, SortKeys, Stamp, chapters, date};
 use crate::rank::ranking::Standing;
 use crate::rank::test_results::{Ranking, ScoredAttempt, Test, TestResults};
 use crate::read::value::Value;
 use crate::round::{number, optional_number, round2};
 use crate::score::tally::Score;
 
-/// One document of `student_quiz_reports_v2`: one student's whole report. Percentages are null where
-/// they have no basis.
+/// One document of `student_quiz_reports_v2`: the whole report of one student. Percentages are null where the divisor is
+/// 0.
 #[derive(Clone, Debug, Serialize)]
 pub struct StudentReport {
     pub session_id: String,
@@ -91,7 +91,7 @@ pub struct ChapterPerformance {
 
 #[derive(Clone, Debug, Serialize)]
 pub struct ReportMetadata {
-    /// The attempt is not final: the student may still be writing.
+    /// Whether the attempt is not final: the student may still be answering.
     pub test_incomplete: bool,
 }
 
@@ -100,8 +100,8 @@ pub(super) fn items(test: &Test, stamp: Stamp) -> impl Iterator<Item = ReportIte
         TestResults::Scored { attempts, rankings, .. } => (attempts, rankings),
         TestResults::Form(_) => (&[], &[]),
     };
-    let keys = Keys::of(test);
-    let keyable = attempts.iter().enumerate().filter(move |(_, attempt)| keys.can_name(&attempt.user_id));
+    let keys = SortKeys::new(test);
+    let keyable = attempts.iter().enumerate().filter(move |(_, attempt)| keys.is_usable(&attempt.user_id));
     keyable.filter_map(move |(index, attempt)| {
         let report = report(test, rankings, index, attempt, stamp)?;
         Some(ReportItem::Student(Box::new(report)))
@@ -170,8 +170,8 @@ fn performance(score: &Score, standing: Option<Standing>, ended: bool) -> Perfor
         num_wrong: score.wrong,
         num_skipped: score.skipped,
         total_questions: score.total_questions,
-        rank: standing.map(|it| it.rank),
-        percentile: standing.map(|it| round2(it.percentile)),
+        rank: standing.map(|standing| standing.rank),
+        percentile: standing.map(|standing| round2(standing.percentile)),
         has_quiz_ended: ended,
     }
 }

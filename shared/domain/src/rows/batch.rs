@@ -3,8 +3,7 @@ use jiff::civil::{Date, date};
 use super::cell::{Cell, CellType};
 use super::schema::{ColumnSpec, WarehouseTable};
 
-/// Rows of one table, column by column: those columns that a row itself knows, in the order of
-/// [`WarehouseTable::row_columns`].
+/// Rows of one table, stored by column, with the columns of [`WarehouseTable::row_columns`] in their order.
 #[derive(Clone, Debug)]
 pub struct RowBatch {
     table: WarehouseTable,
@@ -12,7 +11,7 @@ pub struct RowBatch {
     columns: Vec<ColumnData>,
 }
 
-/// The values of one column, one for each row.
+/// The values of one column, one value for each row. `None` is null.
 #[derive(Clone, Debug)]
 pub enum ColumnData {
     Text(Texts),
@@ -23,11 +22,11 @@ pub enum ColumnData {
     Date(Vec<Option<i32>>),
 }
 
-/// Many texts in one allocation.
+/// The texts of one column in one allocation.
 #[derive(Clone, Debug, Default)]
 pub struct Texts {
     bytes: String,
-    /// Where each text ends; `None` is null.
+    /// The end of each text, and whether the text is not null.
     ends: Vec<(usize, bool)>,
 }
 
@@ -37,6 +36,7 @@ impl Texts {
         self.ends.push((self.bytes.len(), text.is_some()));
     }
 
+    /// Each text in order; `None` is null.
     pub fn iter(&self) -> impl Iterator<Item = Option<&str>> {
         let mut start = 0;
         self.ends.iter().map(move |(end, known)| {
@@ -48,7 +48,7 @@ impl Texts {
 }
 
 impl ColumnData {
-    fn of(kind: CellType) -> Self {
+    fn empty(kind: CellType) -> Self {
         match kind {
             CellType::Text => Self::Text(Texts::default()),
             CellType::Int | CellType::Instant => Self::Int(Vec::new()),
@@ -58,7 +58,7 @@ impl ColumnData {
         }
     }
 
-    /// A cell of another type is null; a test holds every column's cells to its type.
+    /// Adds a cell. A cell of another type becomes null; a test checks that every column makes cells of its type.
     fn push(&mut self, cell: &Cell<'_>) {
         match (self, cell) {
             (Self::Text(texts), Cell::Text(text)) => texts.push(Some(text)),
@@ -76,9 +76,10 @@ impl ColumnData {
 }
 
 impl RowBatch {
+    /// Makes a batch without rows.
     #[must_use]
     pub fn new(table: WarehouseTable) -> Self {
-        let columns = table.row_columns().map(|column| ColumnData::of(column.kind)).collect();
+        let columns = table.row_columns().map(|column| ColumnData::empty(column.kind)).collect();
         Self { table, rows: 0, columns }
     }
 
@@ -87,7 +88,7 @@ impl RowBatch {
         self.table
     }
 
-    /// How many rows.
+    /// The number of rows.
     #[must_use]
     pub fn len(&self) -> usize {
         self.rows
@@ -98,11 +99,12 @@ impl RowBatch {
         self.rows == 0
     }
 
-    /// Each column that rows know, with its values.
+    /// Each column with its values.
     pub fn columns(&self) -> impl Iterator<Item = (&'static ColumnSpec, &ColumnData)> {
         self.table.row_columns().zip(&self.columns)
     }
 
+    /// Adds a row. Missing cells are null.
     pub(super) fn push<'a>(&mut self, cells: impl Iterator<Item = Cell<'a>>) {
         let mut cells = cells;
         for column in &mut self.columns {
@@ -112,7 +114,7 @@ impl RowBatch {
     }
 }
 
-/// Days since 1970-01-01, as Parquet counts them.
+/// Days since 1970-01-01, the unit of a Parquet date.
 #[must_use]
 pub fn days_since_1970(day: Date) -> Option<i32> {
     day.since(date(1970, 1, 1)).ok().map(|span| span.get_days())

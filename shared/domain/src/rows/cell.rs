@@ -4,16 +4,16 @@ use jiff::civil::Date;
 
 use crate::read::value::Value;
 
-/// What a column holds, in the terms of each format: BigQuery's type names and Parquet's are made of it.
+/// The type of a column. BigQuery's and Parquet's types are derived from it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum CellType {
     Text,
     Int,
     Float,
     Bool,
-    /// A day of the calendar.
+    /// A calendar day.
     Date,
-    /// A moment, to the microsecond.
+    /// An instant, to the microsecond.
     Instant,
 }
 
@@ -41,17 +41,17 @@ impl<'a> Cell<'a> {
         Self::Int(i64::from(count))
     }
 
-    /// Neither BigQuery nor a reader makes sense of a number that is none.
+    /// A finite number, else null: BigQuery has no use for NaN or infinity.
     pub(super) fn float(number: Option<f64>) -> Self {
-        number.filter(|it| it.is_finite()).map_or(Self::Null, Self::Float)
+        number.filter(|value| value.is_finite()).map_or(Self::Null, Self::Float)
     }
 
-    /// The value's JSON text; null where nothing was answered, or nothing that can be told.
+    /// The value as JSON text; null where there is no answer, or one of an unusual BSON type.
     pub(super) fn json(value: &Value) -> Self {
         json(value).map_or(Self::Null, |text| Self::Text(Cow::Owned(text)))
     }
 
-    /// A text as it is, anything else as its JSON text.
+    /// A text unchanged, any other value as JSON text.
     pub(super) fn plain(value: &'a Value) -> Self {
         match value {
             Value::Text(text) => Self::text(text),

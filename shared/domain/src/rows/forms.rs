@@ -25,6 +25,7 @@ impl<'a> Row<'a> {
     }
 }
 
+/// A column with the function that makes its cell.
 pub(super) type Column = (ColumnSpec, for<'a> fn(&Row<'a>) -> Cell<'a>);
 
 pub(super) static COLUMNS: [Column; 14] = [
@@ -47,7 +48,7 @@ pub(super) static COLUMNS: [Column; 14] = [
         |row| Cell::Int(i64::try_from(row.position).unwrap_or(i64::MAX)),
     ),
     (text("question_set_title", "title of the question's set"), |row| {
-        Cell::known(row.quiz.set_of(row.question).and_then(|set| set.title.as_deref()))
+        Cell::known(row.quiz.set_containing(row.question).and_then(|set| set.title.as_deref()))
     }),
     (text("question_text", "the question"), |row| Cell::known(row.question.text.as_deref())),
     (text("question_type", "the Quiz Engine's name of the type, such as subjective").required(), |row| {
@@ -72,11 +73,11 @@ pub(super) static COLUMNS: [Column; 14] = [
         |row| Cell::Bool(crate::is_answered(row.answer())),
     ),
     (ColumnSpec::new("time_spent", CellType::Float, "seconds on this question"), |row| {
-        Cell::float(row.record.and_then(|it| it.time_spent))
+        Cell::float(row.record.and_then(|record| record.time_spent))
     }),
 ];
 
-/// Adds the rows of `all_responses_form_level` of one attempt, one for each question.
+/// Adds one row of `all_responses_form_level` for each question of an attempt.
 pub fn append_form(quiz: &Quiz, session_id: &str, attempt: &Attempt, rows: &mut RowBatch) {
     debug_assert_eq!(rows.table(), WarehouseTable::FormResponses);
     for (position, (question, record)) in quiz.questions.iter().zip(&attempt.answers).enumerate() {

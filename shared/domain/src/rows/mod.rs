@@ -1,13 +1,17 @@
-//! What is written to the warehouse, row by row: `test_responses`, `all_responses_question_level` and
-//! `all_responses_form_level`. The columns here are the one place that says their names, types and meaning;
-//! DDL, Parquet files and `docs/WAREHOUSE.md` are made of them.
+//! Makes the rows of the warehouse tables `test_responses`, `all_responses_question_level` and `all_responses_form_level`.
+//!
+//! Each table has one list of columns here: name, type, description, and the function that makes the cell. The DDL, the
+//! Parquet files and `docs/WAREHOUSE.md` are derived from these lists, so a new column is added in one place.
+//!
+//! Rows of questions and forms are made while the attempts are read. Rows of tests need ranks, so they are made after
+//! [`TestBuilder::finish`](crate::TestBuilder::finish).
 
 mod batch;
 mod cell;
 mod forms;
 mod questions;
 mod schema;
-mod tests;
+mod test_responses;
 
 use jiff::civil::Date;
 use thiserror::Error;
@@ -17,13 +21,13 @@ pub use cell::{Cell, CellType};
 pub use forms::append_form;
 pub use questions::QuestionRows;
 pub use schema::{ColumnSpec, INSERTED_AT, START_DATE, WarehouseTable};
-pub use tests::{TestRow, test_rows};
+pub use test_responses::{TestRow, test_rows};
 
 use crate::rank::test_results::Test;
 use crate::read::time::in_india;
 use crate::reports::Stamp;
 
-/// A date that a warehouse cannot hold. A retry cannot help: the schedule or the documents must change.
+/// A date that BigQuery cannot hold. A retry cannot help: the schedule or the documents must change.
 #[derive(Clone, Debug, Error, PartialEq, Eq)]
 #[error("session {session_id}: the {what} {date} is not between the years 1 and 9999")]
 pub struct DateOutOfRange {
@@ -32,10 +36,10 @@ pub struct DateOutOfRange {
     pub date: Date,
 }
 
-/// The day that all of a test's rows are filed under.
+/// The day of a test session in India. All its rows have this day in their partition column.
 ///
 /// # Errors
-/// [`DateOutOfRange`] where the test's start or end is a date that BigQuery refuses.
+/// [`DateOutOfRange`] where the start or the end is a date that BigQuery refuses.
 pub fn start_date(test: &Test, stamp: Stamp) -> Result<Date, DateOutOfRange> {
     let start = in_india(test.began(stamp.written_at)).date();
     let end = test.session.end.or(test.quiz.session_end).map(|end| in_india(end).date());

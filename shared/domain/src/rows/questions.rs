@@ -21,7 +21,7 @@ pub(super) struct Row<'a> {
 }
 
 impl Row<'_> {
-    fn counts(&self) -> bool {
+    fn is_counted(&self) -> bool {
         self.question.counts()
     }
 
@@ -29,7 +29,7 @@ impl Row<'_> {
         match self.judgement.outcome {
             Outcome::Correct | Outcome::PartiallyCorrect | Outcome::Wrong => true,
             Outcome::Skipped => false,
-            Outcome::Ungraded => self.record.is_some_and(|it| crate::is_answered(&it.answer)),
+            Outcome::Ungraded => self.record.is_some_and(|record| crate::is_answered(&record.answer)),
         }
     }
 
@@ -42,6 +42,7 @@ impl Row<'_> {
     }
 }
 
+/// A column with the function that makes its cell.
 pub(super) type Column = (ColumnSpec, for<'a> fn(&Row<'a>) -> Cell<'a>);
 
 pub(super) static COLUMNS: [Column; 25] = [
@@ -109,27 +110,27 @@ pub(super) static COLUMNS: [Column; 25] = [
         |row| Cell::float(row.marks()),
     ),
     (float("max_marks", "marks of a correct answer; null ungraded"), |row| {
-        Cell::float(row.set.filter(|_| row.counts()).map(|set| set.marking.correct))
+        Cell::float(row.set.filter(|_| row.is_counted()).map(|set| set.marking.correct))
     }),
     (float("time_spent", "seconds on this question"), |row| {
-        Cell::float(row.record.and_then(|it| it.time_spent))
+        Cell::float(row.record.and_then(|record| record.time_spent))
     }),
     (flag("marked_for_review", "whether the student marked it for review").required(), |row| {
-        Cell::Bool(row.record.is_some_and(|it| it.marked_for_review))
+        Cell::Bool(row.record.is_some_and(|record| record.marked_for_review))
     }),
     (flag("visited", "whether the student saw it").required(), |row| {
-        Cell::Bool(row.record.is_some_and(|it| it.visited))
+        Cell::Bool(row.record.is_some_and(|record| record.visited))
     }),
     (flag("has_quiz_ended", "whether the student ended the attempt").required(), |row| {
         Cell::Bool(row.taken.attempt.ended)
     }),
 ];
 
-/// Makes the rows of `all_responses_question_level`, an attempt at a time.
+/// Makes the rows of `all_responses_question_level`, one attempt at a time.
 #[derive(Debug)]
 pub struct QuestionRows {
     session_id: String,
-    /// Each question's key as JSON text.
+    /// The key of each question as JSON text, made once.
     keys: Vec<Option<String>>,
 }
 
@@ -140,7 +141,7 @@ impl QuestionRows {
         Self { session_id: session_id.to_owned(), keys }
     }
 
-    /// Adds a row for each question of the quiz; a form has none here.
+    /// Adds one row for each question of the quiz. A form has no rows here: see [`append_form`](super::append_form).
     pub fn append(&self, quiz: &Quiz, taken: &TakenAttempt, rows: &mut RowBatch) {
         debug_assert_eq!(rows.table(), WarehouseTable::QuestionResponses);
         let questions = quiz.questions.iter().zip(&self.keys).zip(&taken.attempt.answers);
@@ -152,7 +153,7 @@ impl QuestionRows {
                 taken,
                 position,
                 question,
-                set: quiz.set_of(question),
+                set: quiz.set_containing(question),
                 key: key.as_deref(),
                 record: record.as_ref(),
                 judgement: *judgement,

@@ -1,5 +1,5 @@
 use super::cell::CellType;
-use super::{forms, questions, tests};
+use super::{forms, questions, test_responses};
 
 /// One column of a table.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -8,7 +8,7 @@ pub struct ColumnSpec {
     pub kind: CellType,
     /// Whether every row has a value.
     pub required: bool,
-    /// With its unit, for people.
+    /// For analysts, with the unit.
     pub description: &'static str,
 }
 
@@ -38,8 +38,8 @@ pub(super) const fn flag(name: &'static str, description: &'static str) -> Colum
     ColumnSpec::new(name, CellType::Bool, description)
 }
 
-/// When the test began. A row does not know it: where the session has no start it is that of the
-/// earliest attempt, which is known when all have been read.
+/// The day of the test session, and the partition column. It is not among the row columns: without a scheduled start,
+/// the earliest attempt decides it, and that is known only after all attempts are read.
 pub const START_DATE: ColumnSpec = ColumnSpec::new(
     "start_date",
     CellType::Date,
@@ -47,24 +47,24 @@ pub const START_DATE: ColumnSpec = ColumnSpec::new(
 )
 .required();
 
-/// When the rows were written.
+/// The time at which the sync wrote the rows.
 pub const INSERTED_AT: ColumnSpec =
     ColumnSpec::new("inserted_at", CellType::Instant, "when the sync wrote this row").required();
 
-/// The tables that analysts read.
+/// The warehouse tables, which analysts read.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub enum WarehouseTable {
-    /// A row for each test, user and section.
+    /// One row for each test session, user and section.
     TestResponses,
-    /// A row for each test, user and question.
+    /// One row for each test session, user and question.
     QuestionResponses,
-    /// A row for each test, user and question of a form.
+    /// One row for each test session, user and question of a form.
     FormResponses,
 }
 
 impl WarehouseTable {
     pub const ALL: [Self; 3] = [Self::TestResponses, Self::QuestionResponses, Self::FormResponses];
-    /// The column by whose days each table is partitioned.
+    /// The column that partitions each table by day.
     pub const PARTITION: &'static str = START_DATE.name;
     /// The columns that each table is clustered by.
     pub const CLUSTER: [&'static str; 2] = ["session_id", "user_id"];
@@ -89,19 +89,19 @@ impl WarehouseTable {
         }
     }
 
-    /// The columns whose values a row itself knows.
+    /// The columns that differ between the rows of a test session.
     pub fn row_columns(self) -> impl Iterator<Item = &'static ColumnSpec> {
         type Specs = Box<dyn Iterator<Item = &'static ColumnSpec>>;
         let specs: Specs = match self {
-            Self::TestResponses => Box::new(tests::COLUMNS.iter().map(|(spec, _)| spec)),
+            Self::TestResponses => Box::new(test_responses::COLUMNS.iter().map(|(spec, _)| spec)),
             Self::QuestionResponses => Box::new(questions::COLUMNS.iter().map(|(spec, _)| spec)),
             Self::FormResponses => Box::new(forms::COLUMNS.iter().map(|(spec, _)| spec)),
         };
         specs
     }
 
-    /// All columns, in their order: a row's own, then [`START_DATE`] and [`INSERTED_AT`], which all rows of a
-    /// test share.
+    /// All columns in their order: [`WarehouseTable::row_columns`], then [`START_DATE`] and [`INSERTED_AT`], which have the
+    /// same value in all rows of a test session.
     pub fn columns(self) -> impl Iterator<Item = &'static ColumnSpec> {
         self.row_columns().chain([&START_DATE, &INSERTED_AT])
     }

@@ -1,30 +1,35 @@
+//! The outcomes of one attempt in a third of a byte for each question.
+//!
+//! A cohort of 100,000 attempts at 105 questions stays in memory until all are read, so each outcome must be small. A
+//! question has one of six codes: no record, or one of five outcomes. Three codes fit into one byte, because 6³ = 216.
+//! All results of the attempt follow from its codes and from the marks of its partially correct answers.
+
 use crate::read::question::Question;
 use crate::read::quiz::{QuestionSet, Quiz};
 use crate::score::scoring::{Judgement, Outcome};
 
-/// Outcomes in one byte.
-const IN_A_BYTE: usize = 3;
-/// What a question can come to: without a record, or one of five outcomes.
+/// How many outcomes one byte holds.
+const PER_BYTE: usize = 3;
+/// How many codes there are: one for no record, and five for the outcomes.
 const CODES: u8 = 6;
 
-/// What each question of an attempt came to, in the order of the quiz: all that its result follows from, in a third
-/// of a byte each.
+/// The outcome of each question of one attempt, in the order of the quiz.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub(crate) struct Outcomes {
     codes: Box<[u8]>,
-    /// Of the partly correct answers, in their order.
+    /// The marks of the partially correct answers, in the order of the quiz.
     partial_marks: Box<[f64]>,
 }
 
 impl Outcomes {
-    /// `None` for a question that the attempt has no record of.
+    /// Packs the judgements; `None` stands for a question without a record.
     pub fn pack(judged: impl Iterator<Item = Option<Judgement>>) -> Self {
         let (length, _) = judged.size_hint();
-        let mut codes = Vec::with_capacity(length.div_ceil(IN_A_BYTE));
+        let mut codes = Vec::with_capacity(length.div_ceil(PER_BYTE));
         let mut partial_marks = Vec::new();
         let (mut byte, mut place) = (0, 1);
         for judgement in judged {
-            byte += place * code(judgement.map(|it| it.outcome));
+            byte += place * code(judgement.map(|judgement| judgement.outcome));
             if let Some(Judgement { outcome: Outcome::PartiallyCorrect, marks }) = judgement {
                 partial_marks.push(marks);
             }
@@ -41,13 +46,13 @@ impl Outcomes {
         Self { codes: codes.into(), partial_marks: partial_marks.into() }
     }
 
-    /// Takes what [`Outcomes::codes`] and [`Outcomes::partial_marks`] have given for the same quiz; `None` where they do
-    /// not fit it.
+    /// Reverses [`Outcomes::codes`] and [`Outcomes::partial_marks`] for the same quiz; `None` where the values do not fit
+    /// the quiz.
     pub fn unpack(quiz: &Quiz, codes: Box<[u8]>, partial_marks: Box<[f64]>) -> Option<Self> {
         let outcomes = Self { codes, partial_marks };
         let partial = outcomes.outcomes().take(quiz.questions.len());
-        let partial = partial.filter(|it| *it == Some(Outcome::PartiallyCorrect)).count();
-        let fits = outcomes.codes.len() == quiz.questions.len().div_ceil(IN_A_BYTE)
+        let partial = partial.filter(|outcome| *outcome == Some(Outcome::PartiallyCorrect)).count();
+        let fits = outcomes.codes.len() == quiz.questions.len().div_ceil(PER_BYTE)
             && outcomes.codes.iter().all(|byte| *byte < CODES * CODES * CODES)
             && outcomes.partial_marks.len() == partial;
         fits.then_some(outcomes)
@@ -61,8 +66,12 @@ impl Outcomes {
         &self.partial_marks
     }
 
-    /// Each question with what it came to and its marks where it was partly correct; `None` for one without a record.
-    pub fn of<'a>(&'a self, quiz: &'a Quiz) -> impl Iterator<Item = (&'a Question, Option<Outcome>, f64)> {
+    /// Each question with its outcome, and its marks where the answer is partially correct. The outcome is `None` for a
+    /// question without a record.
+    pub fn by_question<'a>(
+        &'a self,
+        quiz: &'a Quiz,
+    ) -> impl Iterator<Item = (&'a Question, Option<Outcome>, f64)> {
         let mut partial_marks = self.partial_marks.iter();
         quiz.questions.iter().zip(self.outcomes()).map(move |(question, outcome)| {
             let is_partial = outcome == Some(Outcome::PartiallyCorrect);
@@ -71,13 +80,13 @@ impl Outcomes {
         })
     }
 
-    /// The same of those with a record, as they were judged, each with its set.
+    /// Each question that has a record, with its set and its judgement.
     pub fn judged<'a>(
         &'a self,
         quiz: &'a Quiz,
     ) -> impl Iterator<Item = (&'a Question, &'a QuestionSet, Judgement)> {
-        self.of(quiz).filter_map(|(question, outcome, partial_marks)| {
-            let (outcome, set) = (outcome?, quiz.set_of(question)?);
+        self.by_question(quiz).filter_map(|(question, outcome, partial_marks)| {
+            let (outcome, set) = (outcome?, quiz.set_containing(question)?);
             let marks = match outcome {
                 Outcome::Correct => set.marking.correct,
                 Outcome::Wrong => set.marking.wrong,

@@ -1,3 +1,9 @@
+//! Judges one answer by the rules of the Quiz Engine's backend (its `services/scoring.py`).
+//!
+//! Students see the backend's marks first, so these rules give the same outcome and marks for every document that the
+//! backend accepts. A suite of random documents holds both to each other. A partial mark is decided here too: see
+//! [`judge`] and [`MarkingScheme::partial_marks`].
+
 use crate::read::marking::MarkingScheme;
 use crate::read::question::{Question, QuestionType};
 use crate::read::value::{Value, is_blank};
@@ -5,7 +11,7 @@ use crate::read::value::{Value, is_blank};
 /// How close a numerical-float answer must be to its key: `|answer − key| < 0.05`.
 const TOLERANCE: f64 = 0.05;
 
-/// What one answer to one question comes to.
+/// The outcome of one answer.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Outcome {
     Correct,
@@ -28,8 +34,8 @@ impl Outcome {
     }
 }
 
-/// An outcome with the marks that it gives by itself. A skipped question's marks are the set's to
-/// give, since how many are skipped depends on the set's limit: they are 0 here.
+/// An outcome and its marks. A skipped question has 0 marks here: its set decides the marks, because the set's limit
+/// decides how many questions count as skipped.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Judgement {
     pub outcome: Outcome,
@@ -37,8 +43,8 @@ pub struct Judgement {
 }
 
 impl Judgement {
-    /// `selected` is how many options an answer has that is partly correct.
-    pub(crate) fn of(outcome: Outcome, marking: &MarkingScheme, selected: usize) -> Self {
+    /// Gives an outcome its marks. `selected` is the number of options in a partially correct answer.
+    pub(crate) fn new(outcome: Outcome, marking: &MarkingScheme, selected: usize) -> Self {
         let marks = match outcome {
             Outcome::Correct => marking.correct,
             Outcome::Wrong => marking.wrong,
@@ -49,11 +55,11 @@ impl Judgement {
     }
 }
 
-/// Scores one answer by the rules of the Quiz Engine's backend (its `services/scoring.py`).
+/// Judges one answer. See the crate's example.
 #[must_use]
 pub fn judge(question: &Question, marking: &MarkingScheme, answer: &Value) -> Judgement {
     let selected = if let Value::List(options) = answer { options.len() } else { 0 };
-    Judgement::of(outcome(question, marking, answer), marking, selected)
+    Judgement::new(outcome(question, marking, answer), marking, selected)
 }
 
 fn outcome(question: &Question, marking: &MarkingScheme, answer: &Value) -> Outcome {
@@ -69,6 +75,7 @@ fn outcome(question: &Question, marking: &MarkingScheme, answer: &Value) -> Outc
         return Outcome::Skipped;
     }
     let key = &question.key;
+    // the question's type, with the answer as a bare number where it is one
     let correct = match (&question.kind, answer.as_number()) {
         (Type::SingleChoice | Type::MultiChoice | Type::MatrixMatch, Some(_))
         | (Type::NumericalInteger | Type::NumericalFloat | Type::Unknown(_), None) => false,
@@ -101,13 +108,13 @@ fn has_text(value: &Value) -> bool {
 fn is_part_of(answer: &Value, key: &Value) -> bool {
     match (answer, key) {
         (Value::List(answer), Value::List(key)) => {
-            !answer.is_empty() && answer.iter().all(|option| key.iter().any(|it| it.equal(option)))
+            !answer.is_empty() && answer.iter().all(|option| key.iter().any(|correct| correct.equal(option)))
         }
         _ => false,
     }
 }
 
-/// Whether a form's question was answered: a non-blank text, a non-empty list or object, any number.
+/// Whether an answer to a form's question counts as given: a non-blank text, a non-empty list or object, or any number.
 #[must_use]
 pub fn is_answered(answer: &Value) -> bool {
     match answer {

@@ -1,3 +1,9 @@
+//! Assigns each question to its section (subject), its part and its chapter.
+//!
+//! Results are given for the whole test and for each section. A set without an optional limit is split by subject: each
+//! question counts in its own section. A set with an optional limit cannot be split, because the limit covers all its
+//! questions. Such a set counts as a whole in the section of most of its questions.
+
 use crate::problem::{ProblemKind, Problems};
 use crate::read::question::Question;
 use crate::read::quiz::{Chapter, QuestionSet, Quiz, QuizKind};
@@ -5,10 +11,10 @@ use crate::read::quiz::{Chapter, QuestionSet, Quiz, QuizKind};
 /// The key of the section that covers the whole test.
 pub const OVERALL: &str = "overall";
 
-/// The questions of one set that count in one section. Where a set has no optional limit each of its
-/// subjects is a part; where it has one the whole set is.
+/// The questions of one set that count in one section: all questions of a set with an optional limit, else those of
+/// one subject.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Part {
+pub struct SectionPart {
     /// Index into [`Quiz::sets`].
     pub set: usize,
     /// Index into [`Quiz::sections`].
@@ -19,7 +25,7 @@ pub struct Part {
     pub questions: u32,
 }
 
-/// Gives every question its part, section and chapter line, in the order of the quiz.
+/// Gives each question its part, section and chapter, in the order of the quiz.
 pub(crate) fn assign(quiz: &mut Quiz, problems: &mut Problems) {
     let mut start = 0;
     for set_index in 0..quiz.sets.len() {
@@ -27,13 +33,15 @@ pub(crate) fn assign(quiz: &mut Quiz, problems: &mut Problems) {
         let end = (start + set.len).min(quiz.questions.len());
         let range = start..end;
         start = end;
+        // find the subject of each question, and of the whole set
         let questions = quiz.questions.get(range.clone()).unwrap_or_default();
         let subjects: Vec<String> = questions
             .iter()
             .map(|question| subject(question.subject.as_deref(), set, quiz, problems))
             .collect();
-        let counted = u32::try_from(questions.iter().filter(|it| it.counts()).count()).unwrap_or(u32::MAX);
-        let split = !set.is_limited;
+        let counted =
+            u32::try_from(questions.iter().filter(|question| question.counts()).count()).unwrap_or(u32::MAX);
+        let is_split = !set.is_limited;
         if set.allowed > counted && quiz.kind != QuizKind::Form {
             let example = format!("set {:?} allows {} of {counted} graded questions", set.title, set.allowed);
             problems.add(ProblemKind::LimitBeyondQuestions, example);
@@ -44,31 +52,40 @@ pub(crate) fn assign(quiz: &mut Quiz, problems: &mut Problems) {
             None => subject(None, set, quiz, problems),
         };
         if subjects.is_empty() && allowed > 0 {
-            let section = position_or_push(&mut quiz.sections, |it| *it == majority, || majority.clone());
-            quiz.parts.push(Part { set: set_index, section, allowed, questions: 0 });
+            let section = position_or_push(&mut quiz.sections, |name| *name == majority, || majority.clone());
+            quiz.parts.push(SectionPart { set: set_index, section, allowed, questions: 0 });
         }
 
+        // assign each question
         for (offset, own) in subjects.into_iter().enumerate() {
-            let subject = if split { own } else { majority.clone() };
+            let subject = if is_split { own } else { majority.clone() };
             let Some(counts) = quiz.questions.get(range.start + offset).map(Question::counts) else {
                 continue;
             };
-            let section = position_or_push(&mut quiz.sections, |it| *it == subject, || subject.clone());
+            let section = position_or_push(&mut quiz.sections, |name| *name == subject, || subject.clone());
             let part = position_or_push(
                 &mut quiz.parts,
-                |it| it.set == set_index && it.section == section,
-                || Part { set: set_index, section, allowed: if split { 0 } else { allowed }, questions: 0 },
+                |part| part.set == set_index && part.section == section,
+                || SectionPart {
+                    set: set_index,
+                    section,
+                    allowed: if is_split { 0 } else { allowed },
+                    questions: 0,
+                },
             );
             if let Some(part) = quiz.parts.get_mut(part).filter(|_| counts) {
                 part.questions += 1;
-                part.allowed += u32::from(split);
+                part.allowed += u32::from(is_split);
             }
+            // a counted question that names a chapter also counts in that chapter
             let Some(question) = quiz.questions.get_mut(range.start + offset) else { continue };
             question.part = part;
             question.chapter_line = match &question.chapter {
                 Some(name) if counts => Some(position_or_push(
                     &mut quiz.chapters,
-                    |it| it.section == section && it.is_of(name, question.chapter_id.as_deref()),
+                    |chapter| {
+                        chapter.section == section && chapter.matches(name, question.chapter_id.as_deref())
+                    },
                     || Chapter {
                         section,
                         name: name.clone(),
@@ -91,9 +108,10 @@ pub(crate) fn assign(quiz: &mut Quiz, problems: &mut Problems) {
     drop_empty_sections(quiz);
 }
 
-/// A section in which no question counts has no result: it is left out, its parts go nowhere.
+/// Removes each section in which no question counts. Its parts and chapters then point to no section.
 fn drop_empty_sections(quiz: &mut Quiz) {
-    let counts = |section| quiz.parts.iter().any(|it| it.section == section && it.questions + it.allowed > 0);
+    let counts =
+        |section| quiz.parts.iter().any(|part| part.section == section && part.questions + part.allowed > 0);
     let kept: Vec<bool> = (0..quiz.sections.len()).map(counts).collect();
     let mut new_index = Vec::with_capacity(kept.len());
     let mut next = 0;
@@ -106,13 +124,15 @@ fn drop_empty_sections(quiz: &mut Quiz) {
     for section in quiz
         .parts
         .iter_mut()
-        .map(|it| &mut it.section)
-        .chain(quiz.chapters.iter_mut().map(|it| &mut it.section))
+        .map(|part| &mut part.section)
+        .chain(quiz.chapters.iter_mut().map(|chapter| &mut chapter.section))
     {
         *section = new_index.get(*section).copied().unwrap_or(usize::MAX);
     }
 }
 
+/// The subject of a question, or of a set without questions: the first that is given of the question's own, the part of
+/// the set's title before ` - `, the quiz's, and the set's whole title; else `General`.
 fn subject(own: Option<&str>, set: &QuestionSet, quiz: &Quiz, problems: &mut Problems) -> String {
     let set_title = set.title.as_deref().map(str::trim).filter(|title| !title.is_empty());
     let subject = own
@@ -125,6 +145,7 @@ fn subject(own: Option<&str>, set: &QuestionSet, quiz: &Quiz, problems: &mut Pro
         .or_else(|| quiz.subject.clone())
         .or_else(|| set_title.map(str::to_owned))
         .unwrap_or_else(|| "General".to_owned());
+    // the key `overall` belongs to the whole test
     if subject == OVERALL {
         problems.add(ProblemKind::SectionRenamed, format!("quiz {} has the subject {OVERALL:?}", quiz.id));
         return format!("{OVERALL} (subject)");
@@ -132,7 +153,7 @@ fn subject(own: Option<&str>, set: &QuestionSet, quiz: &Quiz, problems: &mut Pro
     subject
 }
 
-/// The most frequent subject; the first one wins a tie.
+/// The most frequent subject; the first wins a tie.
 fn majority(subjects: &[String]) -> Option<&str> {
     let mut counts: Vec<(&str, usize)> = Vec::new();
     for subject in subjects {

@@ -1,3 +1,15 @@
+//! Remembers scored attempts from one sync to the next, so that most documents need not be read again.
+//!
+//! A test session is synced several times, and most of its attempts do not change any more. A [`Snapshot`] holds the
+//! outcomes of such attempts, about 90 bytes for each attempt at 105 questions.
+//!
+//! Invariants:
+//!
+//! - A snapshot holds for one version of the scoring and one state of the quiz ([`SnapshotKey`]).
+//! - It holds only settled attempts: ended, and last written well before the sync.
+//! - An entry counts only while its document has the same `updated_at`.
+//! - A document with a problem is in no snapshot, so each sync reports the problem.
+
 use bson::Document;
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
@@ -7,21 +19,21 @@ use crate::read::attempt::{Attempt, AttemptHead};
 use crate::read::quiz::Quiz;
 use crate::score::outcomes::Outcomes;
 
-/// One more whenever a snapshot is written otherwise than before.
+/// The version of the byte format. Raise it with each change of the format.
 const FORMAT: u32 = 1;
 
-/// What a snapshot holds for. Attempts at a quiz that has changed, or scored by another program, are scored anew.
+/// The program version and the quiz state that a snapshot is valid for. With another key, all attempts are scored again.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct SnapshotKey {
     format: u32,
-    /// Whatever tells two versions of the scoring apart, such as the commit that it was built from.
+    /// Identifies the version of the scoring, for example by its commit.
     program: String,
-    /// Of the documents that the quiz was read from.
+    /// Digest of the documents that the quiz was read from.
     quiz: u128,
 }
 
 impl SnapshotKey {
-    /// `questions` are in any order. `None` where one of the documents is no BSON.
+    /// Makes the key for a quiz; `questions` may come in any order. `None` where a document cannot be encoded as BSON.
     #[must_use]
     pub fn of(program: &str, quiz: &Document, questions: &[Document]) -> Option<Self> {
         let mut digests = Vec::with_capacity(questions.len());
@@ -35,21 +47,17 @@ impl SnapshotKey {
     }
 }
 
-/// The scored attempts of one quiz as an earlier read saw them, some 90 bytes for one with 105 questions: what spares
-/// reading their documents again.
-///
-/// Only an attempt that nobody will change any more is in it: an ended one, whose document was last written well before
-/// that read. It counts as long as the document has the same `updated_at`.
+/// The settled attempts of one quiz, as an earlier sync scored them.
 #[derive(Debug)]
 pub struct Snapshot {
     bytes: Vec<u8>,
-    /// Where each entry begins, by the entries' ids.
+    /// The offset of each entry, sorted by the entries' ids.
     entries: Vec<usize>,
 }
 
-/// One attempt, by the `_id` of its document. Times are in nanoseconds since 1970.
+/// One attempt under the `_id` of its document. Times are in nanoseconds since 1970.
 #[derive(Debug, Serialize, Deserialize)]
-struct Entry<'a> {
+struct SnapshotEntry<'a> {
     id: &'a str,
     updated_at: i64,
     started: Option<i64>,
@@ -58,16 +66,16 @@ struct Entry<'a> {
     partial_marks: Vec<f64>,
 }
 
-/// What a snapshot knows of an attempt, beside what its head says.
+/// The part of an attempt that a snapshot stores in addition to its [`AttemptHead`].
 #[derive(Debug)]
-pub(crate) struct Known {
+pub(crate) struct KnownAttempt {
     pub started: Option<Timestamp>,
     pub total_time_spent: Option<f64>,
     pub outcomes: Outcomes,
 }
 
 impl Snapshot {
-    /// `None` where the bytes are no snapshot, or one that holds for something else.
+    /// Reads a snapshot; `None` where the bytes are no snapshot, or one with another key.
     #[must_use]
     pub fn open(bytes: Vec<u8>, key: &SnapshotKey) -> Option<Self> {
         let (found, mut rest) = postcard::take_from_bytes::<SnapshotKey>(&bytes).ok()?;
@@ -77,16 +85,16 @@ impl Snapshot {
         let mut entries: Vec<(&str, usize)> = Vec::new();
         while !rest.is_empty() {
             let at = bytes.len() - rest.len();
-            let (entry, behind) = postcard::take_from_bytes::<Entry>(rest).ok()?;
+            let (entry, after) = postcard::take_from_bytes::<SnapshotEntry>(rest).ok()?;
             entries.push((entry.id, at));
-            rest = behind;
+            rest = after;
         }
         entries.sort_unstable();
         let entries = entries.into_iter().map(|(_, at)| at).collect();
         Some(Self { bytes, entries })
     }
 
-    /// Of how many attempts it is.
+    /// The number of attempts.
     #[must_use]
     pub fn len(&self) -> usize {
         self.entries.len()
@@ -97,15 +105,15 @@ impl Snapshot {
         self.entries.is_empty()
     }
 
-    /// What it knows of an attempt, and the same in bytes; `None` where the document has to be read.
-    pub(crate) fn find(&self, head: &AttemptHead, quiz: &Quiz) -> Option<(Known, &[u8])> {
+    /// Finds an attempt, with the bytes of its entry; `None` where the document must be read.
+    pub(crate) fn find(&self, head: &AttemptHead, quiz: &Quiz) -> Option<(KnownAttempt, &[u8])> {
         let id = |at: &usize| {
             let (id, _) = postcard::take_from_bytes::<&str>(self.bytes.get(*at..)?).ok()?;
             Some(id)
         };
         let found = self.entries.binary_search_by(|at| id(at).cmp(&Some(head.id.as_str()))).ok()?;
         let bytes = self.bytes.get(*self.entries.get(found)?..)?;
-        let (entry, behind) = postcard::take_from_bytes::<Entry>(bytes).ok()?;
+        let (entry, after) = postcard::take_from_bytes::<SnapshotEntry>(bytes).ok()?;
         if !head.ended || head.updated_at.and_then(nanoseconds) != Some(entry.updated_at) {
             return None;
         }
@@ -114,25 +122,25 @@ impl Snapshot {
             None => None,
         };
         let outcomes = Outcomes::unpack(quiz, entry.codes.into(), entry.partial_marks.into())?;
-        let known = Known { started, total_time_spent: entry.total_time_spent, outcomes };
-        Some((known, bytes.get(..bytes.len() - behind.len())?))
+        let known = KnownAttempt { started, total_time_spent: entry.total_time_spent, outcomes };
+        Some((known, bytes.get(..bytes.len() - after.len())?))
     }
 }
 
-/// Makes the snapshot for the next read.
+/// Writes the snapshot for the next sync.
 #[derive(Debug)]
 pub struct SnapshotWriter {
     bytes: Vec<u8>,
     settled_before: Timestamp,
-    /// How many were read by this run.
+    /// Attempts that this sync read.
     read: usize,
-    /// How many are of an earlier snapshot.
+    /// Attempts that were copied from an earlier snapshot.
     known: usize,
 }
 
 impl SnapshotWriter {
-    /// Takes attempts whose documents were last written before `settled_before`; `None` where the key cannot be
-    /// written.
+    /// Starts a snapshot of the attempts whose documents were last written before `settled_before`; `None` where the key
+    /// cannot be encoded.
     #[must_use]
     pub fn new(key: &SnapshotKey, settled_before: Timestamp) -> Option<Self> {
         let bytes = postcard::to_stdvec(key).ok()?;
@@ -146,7 +154,7 @@ impl SnapshotWriter {
         if started == Some(None) {
             return;
         }
-        let entry = Entry {
+        let entry = SnapshotEntry {
             id: &attempt.id,
             updated_at,
             started: started.flatten(),
@@ -165,7 +173,7 @@ impl SnapshotWriter {
         self.known += 1;
     }
 
-    /// Of how many attempts it is.
+    /// The number of attempts.
     #[must_use]
     pub fn len(&self) -> usize {
         self.read + self.known
@@ -176,7 +184,7 @@ impl SnapshotWriter {
         self.len() == 0
     }
 
-    /// How many of them an earlier snapshot did not have.
+    /// The number of attempts that no earlier snapshot had.
     #[must_use]
     pub fn read(&self) -> usize {
         self.read

@@ -3,20 +3,20 @@ use crate::read::quiz::Quiz;
 use crate::round::{percent, round2};
 use crate::score::scoring::Outcome;
 
-/// Counts of outcomes over some questions of one attempt.
+/// Counts of outcomes over a group of questions of one attempt.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
 pub struct Tally {
     pub correct: u32,
     pub partially_correct: u32,
     pub wrong: u32,
-    /// Sum of the marks for partly correct answers.
+    /// The sum of the marks of the partially correct answers.
     pub partial_marks: f64,
-    /// Ungraded questions that the attempt has no record of.
+    /// Ungraded questions without a record in the attempt.
     pub unreached: u32,
 }
 
 impl Tally {
-    /// `marks` count where the answer is partly correct.
+    /// Counts one outcome. `marks` counts only where the answer is partially correct.
     pub(crate) fn add(&mut self, outcome: Outcome, marks: f64) {
         match outcome {
             Outcome::Correct => self.correct += 1,
@@ -52,17 +52,17 @@ impl Tally {
     }
 }
 
-/// One attempt's result in a section, a chapter or the whole test.
+/// One attempt's result in one section or in the whole test.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
 pub struct Score {
     /// Rounded to two decimals.
     pub marks: f64,
-    /// The same for every attempt; rounded to two decimals.
+    /// The maximum, which is the same for every attempt; rounded to two decimals.
     pub max_marks: f64,
-    /// Questions that count, graded or forced correct.
+    /// Questions that count: graded or forced correct.
     pub total_questions: u32,
-    /// How many may be attempted; the basis of `skipped` and the attempt percentage. The backend takes
-    /// an ungraded question off it only where the attempt has a record of that question.
+    /// How many questions the student may attempt: the basis of `skipped` and of the attempt percentage. As in the
+    /// backend, an ungraded question lowers it only where the attempt has a record of the question.
     pub allowed: u32,
     pub answered: u32,
     pub correct: u32,
@@ -72,14 +72,14 @@ pub struct Score {
 }
 
 impl Score {
-    /// `100 × (correct + ½ partly correct) / answered`, 2 decimals; `None` without an answer.
+    /// `100 × (correct + ½ partially correct) / answered`, 2 decimals; `None` without an answer.
     #[must_use]
     pub fn accuracy(&self) -> Option<f64> {
         let correct = f64::from(self.correct) + 0.5 * f64::from(self.partially_correct);
         percent(correct, f64::from(self.answered)).map(round2)
     }
 
-    /// `100 × answered / allowed`, 2 decimals; `None` where nothing may be attempted.
+    /// `100 × answered / allowed`, 2 decimals; `None` where `allowed` is 0.
     #[must_use]
     pub fn attempt_percentage(&self) -> Option<f64> {
         percent(f64::from(self.answered), f64::from(self.allowed)).map(round2)
@@ -91,7 +91,7 @@ impl Score {
         percent(self.marks, self.max_marks).map(round2)
     }
 
-    /// Adds a set or part of which everyone may attempt `at_most` questions, and this attempt `allowed`.
+    /// Adds a set or a part. The maximum is for `at_most` questions, and this attempt may answer `allowed` of them.
     fn add(&mut self, tally: Tally, marking: &MarkingScheme, at_most: u32, allowed: u32, questions: u32) {
         let skipped = allowed.saturating_sub(tally.answered());
         self.marks += tally.marks(marking, skipped);
@@ -112,8 +112,8 @@ impl Score {
     }
 }
 
-/// The result over the whole test, set by set as the backend computes it, and in each section, in the
-/// order of [`Quiz::sections`].
+/// Computes the result of the whole test, set by set as the backend does, and of each section in the order of
+/// [`Quiz::sections`]. `tallies` has one tally for each of [`Quiz::parts`].
 pub(crate) fn scores(quiz: &Quiz, tallies: &[Tally]) -> (Score, Vec<Score>) {
     let mut overall = Score::default();
     let mut sections = vec![Score::default(); quiz.sections.len()];

@@ -1,36 +1,39 @@
-//! Judges an answer where it is stored.
+//! Judges an answer in its stored bytes.
+//!
+//! Most answers are a short list of options, a number or a text. [`RawKey`] prepares each question's key once, so that
+//! such an answer is compared without an allocation. An answer of any other shape is [`Unusual`].
 
-use super::walk::{Fields, Raw, Text, Unusual, Walked};
+use super::walk::{Fields, Parsed, RawText, RawValue, Unusual};
 use crate::read::marking::MarkingScheme;
 use crate::read::question::{Question, QuestionType};
 use crate::read::value::Value;
 use crate::score::scoring::{Judgement, Outcome, judge};
 
-/// More options than that in an answer are unusual.
-const MOST_OPTIONS: usize = 16;
-/// Up to here each whole number is a double of its own.
-const EXACT: f64 = 9_007_199_254_740_992.0;
+/// An answer with more options is unusual.
+const MAX_OPTIONS: usize = 16;
+/// The largest magnitude up to which a double holds every whole number.
+const MAX_EXACT: f64 = 9_007_199_254_740_992.0;
 
-/// A question's key, ready to compare with stored answers.
+/// A question's key, prepared for the comparison with stored answers.
 #[derive(Debug)]
-pub(super) enum Key {
-    /// Whatever is answered, the outcome is that of no answer.
+pub(super) enum RawKey {
+    /// The outcome does not depend on the answer: the question is forced correct or ungraded.
     Indifferent,
-    /// Sorted.
+    /// The options of a choice question, sorted.
     Options {
         key: Box<[i64]>,
-        in_parts: bool,
+        allows_partial: bool,
     },
-    /// Sorted, compared as bytes.
+    /// The pairs of a matrix-match question, sorted, compared as bytes.
     Pairs(Box<[Vec<u8>]>),
     Number,
     Text,
-    /// An answer is unusual.
+    /// Every answer is unusual.
     Unusual,
 }
 
-impl Key {
-    pub fn of(question: &Question) -> Self {
+impl RawKey {
+    pub fn new(question: &Question) -> Self {
         if question.force_correct || !question.graded {
             return Self::Indifferent;
         }
@@ -45,63 +48,68 @@ impl Key {
         key.unwrap_or(Self::Unusual)
     }
 
-    /// As [`judge`] judges it; an answer whose shape its type does not have is unusual.
+    /// Gives the same judgement as [`judge`]. An answer that does not have the shape of the question's type is unusual.
     #[inline]
-    pub fn judge(&self, question: &Question, marking: &MarkingScheme, answer: Raw<'_>) -> Walked<Judgement> {
+    pub fn judge(
+        &self,
+        question: &Question,
+        marking: &MarkingScheme,
+        answer: RawValue<'_>,
+    ) -> Parsed<Judgement> {
         match (self, answer) {
-            (_, Raw::Null) => Ok(judge(question, marking, &Value::Null)),
+            (_, RawValue::Null) => Ok(judge(question, marking, &Value::Null)),
             (Self::Indifferent, answer) => {
                 answer.check()?;
                 Ok(judge(question, marking, &Value::Null))
             }
-            (Self::Options { key, in_parts }, Raw::List(answer)) => {
+            (Self::Options { key, allows_partial }, RawValue::List(answer)) => {
                 let (mut given, count) = read_list(answer, whole)?;
                 let given = given.get_mut(..count).ok_or(Unusual)?;
-                Ok(compare(given, key, *in_parts, marking))
+                Ok(compare(given, key, *allows_partial, marking))
             }
-            (Self::Pairs(key), Raw::List(answer)) => {
+            (Self::Pairs(key), RawValue::List(answer)) => {
                 let (mut given, count) = read_list(answer, bytes)?;
                 let given = given.get_mut(..count).ok_or(Unusual)?;
                 Ok(compare(given, key, true, marking))
             }
-            (Self::Number, Raw::Int(answer)) => Ok(judge(question, marking, &Value::Int(answer))),
-            (Self::Number, Raw::Float(answer)) => Ok(judge(question, marking, &Value::Float(answer))),
-            (Self::Text, Raw::Text(text)) => {
+            (Self::Number, RawValue::Int(answer)) => Ok(judge(question, marking, &Value::Int(answer))),
+            (Self::Number, RawValue::Float(answer)) => Ok(judge(question, marking, &Value::Float(answer))),
+            (Self::Text, RawValue::Text(text)) => {
                 let outcome = if is_blank(text)? { Outcome::Wrong } else { Outcome::Correct };
-                Ok(Judgement::of(outcome, marking, 0))
+                Ok(Judgement::new(outcome, marking, 0))
             }
             _ => Err(Unusual),
         }
     }
 }
 
-fn options(key: &[Value], in_parts: bool) -> Option<Key> {
-    let option = |it: &Value| match it {
+fn options(key: &[Value], allows_partial: bool) -> Option<RawKey> {
+    let option = |value: &Value| match value {
         Value::Int(option) => Some(*option),
         Value::Float(option) => exact(*option),
         _ => None,
     };
     let mut key: Vec<i64> = key.iter().map(option).collect::<Option<_>>()?;
     key.sort_unstable();
-    (!key.is_empty()).then(|| Key::Options { key: key.into(), in_parts })
+    (!key.is_empty()).then(|| RawKey::Options { key: key.into(), allows_partial })
 }
 
-fn pairs(key: &[Value]) -> Option<Key> {
-    let pair = |it: &Value| match it {
+fn pairs(key: &[Value]) -> Option<RawKey> {
+    let pair = |value: &Value| match value {
         Value::Text(pair) => Some(pair.clone().into_bytes()),
         _ => None,
     };
     let mut key: Vec<Vec<u8>> = key.iter().map(pair).collect::<Option<_>>()?;
     key.sort_unstable();
-    (!key.is_empty()).then(|| Key::Pairs(key.into()))
+    (!key.is_empty()).then(|| RawKey::Pairs(key.into()))
 }
 
 #[inline]
 fn read_list<'a, T: Copy + Default>(
     mut list: Fields<'a>,
-    read: impl Fn(Raw<'a>) -> Option<T>,
-) -> Walked<([T; MOST_OPTIONS], usize)> {
-    let mut values = [T::default(); MOST_OPTIONS];
+    read: impl Fn(RawValue<'a>) -> Option<T>,
+) -> Parsed<([T; MAX_OPTIONS], usize)> {
+    let mut values = [T::default(); MAX_OPTIONS];
     let mut count = 0;
     while let Some((_, value)) = list.next()? {
         *values.get_mut(count).ok_or(Unusual)? = read(value).ok_or(Unusual)?;
@@ -110,7 +118,7 @@ fn read_list<'a, T: Copy + Default>(
     Ok((values, count))
 }
 
-fn compare<G: Ord, K>(given: &mut [G], key: &[K], in_parts: bool, marking: &MarkingScheme) -> Judgement
+fn compare<G: Ord, K>(given: &mut [G], key: &[K], allows_partial: bool, marking: &MarkingScheme) -> Judgement
 where
     K: PartialEq<G>,
 {
@@ -119,35 +127,35 @@ where
     let is_part = || !given.is_empty() && given.iter().all(|given| key.iter().any(|key| key == given));
     let outcome = if is_same {
         Outcome::Correct
-    } else if in_parts && marking.partial.is_some() && is_part() {
+    } else if allows_partial && marking.partial.is_some() && is_part() {
         Outcome::PartiallyCorrect
     } else {
         Outcome::Wrong
     };
-    Judgement::of(outcome, marking, given.len())
+    Judgement::new(outcome, marking, given.len())
 }
 
-fn whole(value: Raw<'_>) -> Option<i64> {
+fn whole(value: RawValue<'_>) -> Option<i64> {
     match value {
-        Raw::Int(value) => Some(value),
-        Raw::Float(value) => exact(value),
+        RawValue::Int(value) => Some(value),
+        RawValue::Float(value) => exact(value),
         _ => None,
     }
 }
 
-fn bytes(value: Raw<'_>) -> Option<&[u8]> {
+fn bytes(value: RawValue<'_>) -> Option<&[u8]> {
     match value {
-        Raw::Text(text) => Some(text.bytes()),
+        RawValue::Text(text) => Some(text.bytes()),
         _ => None,
     }
 }
 
 fn exact(value: f64) -> Option<i64> {
-    let is_whole = value.fract() == 0.0 && value.abs() <= EXACT;
+    let is_whole = value.fract() == 0.0 && value.abs() <= MAX_EXACT;
     #[expect(clippy::cast_possible_truncation, reason = "whole, and within the range")]
     is_whole.then_some(value as i64)
 }
 
-fn is_blank(text: Text<'_>) -> Walked<bool> {
+fn is_blank(text: RawText<'_>) -> Parsed<bool> {
     Ok(crate::read::value::is_blank(text.as_str()?))
 }

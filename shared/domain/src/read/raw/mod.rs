@@ -1,9 +1,15 @@
-//! Scores session documents as they are stored, in one pass and without an allocation for an answer.
+//! Scores session documents from their stored bytes, in one pass and without an allocation for each answer.
 //!
-//! Only what nearly all documents look like is read here: each question's record at the question's own place,
-//! each answer of the shape that its question's type has, every byte in order. Whatever else there may be is
-//! [`Unusual`]: such a document is decoded, and [`crate::TestBuilder::take`] decides what it means. So the rules
-//! for what is odd, and what is said about it, are in one place.
+//! Decoding a document costs more than scoring it, and nearly all documents have the same shape. This module reads only
+//! that shape: the record of each question is at the position of the question, and each answer has the shape of its
+//! question's type.
+//!
+//! Invariants:
+//!
+//! - Every byte is checked. Bytes that cannot be decoded are never accepted.
+//! - Any other document is [`Unusual`]. The caller then decodes it and calls [`crate::TestBuilder::take`], so the rules
+//!   for odd documents exist in one place only.
+//! - A usual document gives the same result as [`crate::TestBuilder::take`]. A property test compares both.
 
 mod key;
 mod record;
@@ -11,41 +17,41 @@ mod session;
 mod walk;
 
 use bson::RawDocument;
-use key::Key;
-use walk::{Fields, Raw, Unusual, Walked};
+use key::RawKey;
+use walk::{Fields, Parsed, RawValue, Unusual};
 
 use crate::read::attempt::{AnswerRecord, Attempt};
 use crate::read::quiz::{Quiz, QuizKind};
 use crate::score::scoring::Judgement;
 
-/// What the usual documents of a quiz are compared with.
+/// A quiz, prepared for reading stored documents.
 #[derive(Debug)]
 pub(crate) struct RawQuiz {
-    /// In the order of the quiz.
+    /// The questions in the order of the quiz.
     questions: Vec<RawQuestion>,
 }
 
 #[derive(Debug)]
 struct RawQuestion {
     id: Box<[u8]>,
-    /// The same id, where it can be one.
+    /// The same id as an `ObjectId`, where its text is one.
     object_id: Option<[u8; 12]>,
     set: usize,
-    key: Key,
+    key: RawKey,
 }
 
-/// A usual document's answers, in the order of the quiz's questions. It is used again for the next document.
+/// The answers of one usual document, in the order of the quiz's questions. The caller reuses it for the next document.
 #[derive(Debug, Default)]
-pub(crate) struct Answers {
+pub(crate) struct RawAnswers {
     pub judgements: Vec<Judgement>,
-    /// Empty unless asked for.
+    /// Empty unless the caller wants records.
     pub records: Vec<Option<AnswerRecord>>,
     has_answer: bool,
 }
 
 impl RawQuiz {
-    /// `None` for a quiz whose documents are all unusual: a form, or one whose questions lack ids of their own.
-    pub fn of(quiz: &Quiz) -> Option<Self> {
+    /// `None` where every document is unusual: the quiz is a form, or its questions do not each have their own id.
+    pub fn new(quiz: &Quiz) -> Option<Self> {
         if quiz.kind == QuizKind::Form {
             return None;
         }
@@ -53,36 +59,36 @@ impl RawQuiz {
             let has_own_id = quiz.positions.get(&question.id) == Some(&position);
             let set = quiz.parts.get(question.part)?.set;
             let object_id = bson::oid::ObjectId::parse_str(&question.id).ok();
-            let object_id = object_id.filter(|it| it.to_hex() == question.id).map(|it| it.bytes());
+            let object_id = object_id.filter(|id| id.to_hex() == question.id).map(|id| id.bytes());
             let id = question.id.as_bytes().into();
-            has_own_id.then(|| RawQuestion { id, object_id, set, key: Key::of(question) })
+            has_own_id.then(|| RawQuestion { id, object_id, set, key: RawKey::new(question) })
         });
         Some(Self { questions: questions.collect::<Option<_>>()? })
     }
 
-    /// Reads a document of the quiz. The attempt comes with its records where they are asked for; `None` where
-    /// the document is unusual, whatever `answers` then holds.
+    /// Reads a document of the quiz, with the answer records where `include_records` is set. `None` where the document
+    /// is unusual: `answers` is then undefined.
     pub fn read(
         &self,
         quiz: &Quiz,
         document: &RawDocument,
-        answers: &mut Answers,
-        wants_records: bool,
+        answers: &mut RawAnswers,
+        include_records: bool,
     ) -> Option<Attempt> {
         answers.judgements.clear();
         answers.records.clear();
         answers.has_answer = false;
-        session::read(self, quiz, document, answers, wants_records).ok()
+        session::read(self, quiz, document, answers, include_records).ok()
     }
 }
 
 impl RawQuestion {
-    fn is_named(&self, id: Raw<'_>) -> bool {
+    fn is_named(&self, id: RawValue<'_>) -> bool {
         match id {
-            Raw::Text(id) => id.bytes() == &*self.id,
-            Raw::ObjectId(id) => self.object_id.as_ref() == Some(id),
-            // matched by its place
-            Raw::Null => true,
+            RawValue::Text(id) => id.bytes() == &*self.id,
+            RawValue::ObjectId(id) => self.object_id.as_ref() == Some(id),
+            // a record without an id belongs to the question at its position
+            RawValue::Null => true,
             _ => false,
         }
     }

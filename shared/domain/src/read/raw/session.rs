@@ -1,35 +1,35 @@
-//! Reads a session document of the usual shape.
+//! Reads a session document of the usual shape, field by field.
 
 use bson::RawDocument;
 use jiff::Timestamp;
 
 use super::record::{self, flag, number, once};
-use super::{Answers, Fields, Raw, RawQuiz, Unusual, Walked};
+use super::{Fields, Parsed, RawAnswers, RawQuiz, RawValue, Unusual};
 use crate::read::attempt::Attempt;
 use crate::read::quiz::Quiz;
 use crate::read::time;
 
 const START: &[u8] = b"start-quiz";
 
-/// The fields that an attempt is read from, beside its answers.
+/// The fields of an attempt, except its answers.
 #[derive(Default)]
-struct Head<'a> {
-    id: Option<Raw<'a>>,
-    user_id: Option<Raw<'a>>,
-    quiz_id: Option<Raw<'a>>,
+struct SessionFields<'a> {
+    id: Option<RawValue<'a>>,
+    user_id: Option<RawValue<'a>>,
+    quiz_id: Option<RawValue<'a>>,
     ended: Option<bool>,
-    start: Option<Start>,
+    start: Option<StartEvent>,
     has_events: Option<()>,
-    start_time: Option<Raw<'a>>,
-    created: Option<Raw<'a>>,
-    updated: Option<Raw<'a>>,
-    total_time_spent: Option<Raw<'a>>,
+    start_time: Option<RawValue<'a>>,
+    created: Option<RawValue<'a>>,
+    updated: Option<RawValue<'a>>,
+    total_time_spent: Option<RawValue<'a>>,
     has_answers: Option<()>,
 }
 
-/// A start-quiz event.
-struct Start {
-    /// As far as it says.
+/// The first start-quiz event.
+struct StartEvent {
+    /// `None` where the event has no readable time.
     at: Option<Timestamp>,
 }
 
@@ -37,18 +37,18 @@ pub(super) fn read(
     raw: &RawQuiz,
     quiz: &Quiz,
     document: &RawDocument,
-    answers: &mut Answers,
-    wants_records: bool,
-) -> Walked<Attempt> {
-    let mut fields = Fields::of(document.as_bytes())?;
-    let mut head = Head::default();
+    answers: &mut RawAnswers,
+    include_records: bool,
+) -> Parsed<Attempt> {
+    let mut fields = Fields::parse(document.as_bytes())?;
+    let mut head = SessionFields::default();
     while let Some((name, value)) = fields.next()? {
         match (name, value) {
-            (b"session_answers", Raw::List(list)) => {
+            (b"session_answers", RawValue::List(list)) => {
                 once(&mut head.has_answers, ())?;
-                record::read_all(raw, quiz, list, answers, wants_records)?;
+                record::read_all(raw, quiz, list, answers, include_records)?;
             }
-            (b"events", Raw::List(events)) => {
+            (b"events", RawValue::List(events)) => {
                 once(&mut head.has_events, ())?;
                 head.start = read_start(events)?;
             }
@@ -64,51 +64,51 @@ pub(super) fn read(
             (_, value) => value.check()?,
         }
     }
-    head.attempt(quiz, answers)
+    head.into_attempt(quiz, answers)
 }
 
-impl Head<'_> {
-    fn attempt(self, quiz: &Quiz, answers: &mut Answers) -> Walked<Attempt> {
+impl SessionFields<'_> {
+    fn into_attempt(self, quiz: &Quiz, answers: &mut RawAnswers) -> Parsed<Attempt> {
         let has_start_event = self.start.is_some();
-        let is_of_quiz = id(self.quiz_id)? == quiz.id;
-        if !is_of_quiz || self.has_answers.is_none() || !(has_start_event || answers.has_answer) {
+        let names_quiz = id(self.quiz_id)? == quiz.id;
+        if !names_quiz || self.has_answers.is_none() || !(has_start_event || answers.has_answer) {
             return Err(Unusual);
         }
-        let id_of_document = id(self.id)?;
+        let document_id = id(self.id)?;
         let mut started = self.start.and_then(|start| start.at);
-        for known in [self.start_time, self.created].into_iter().flatten() {
+        for field in [self.start_time, self.created].into_iter().flatten() {
             if started.is_none() {
-                started = time(known)?;
+                started = time(field)?;
             }
         }
         Ok(Attempt {
             user_id: id(self.user_id)?,
             ended: self.ended.unwrap_or(false),
-            started: started.or_else(|| time::of_id(&id_of_document)),
-            updated_at: time(self.updated.unwrap_or(Raw::Null))?,
-            total_time_spent: number(self.total_time_spent.unwrap_or(Raw::Null))?,
+            started: started.or_else(|| time::id_time(&document_id)),
+            updated_at: time(self.updated.unwrap_or(RawValue::Null))?,
+            total_time_spent: number(self.total_time_spent.unwrap_or(RawValue::Null))?,
             answers: std::mem::take(&mut answers.records),
             has_start_event,
             has_answer: answers.has_answer,
-            id: id_of_document,
+            id: document_id,
         })
     }
 }
 
 /// A text that is not empty, or an `ObjectId`.
-fn id(value: Option<Raw<'_>>) -> Walked<String> {
+fn id(value: Option<RawValue<'_>>) -> Parsed<String> {
     match value {
-        Some(Raw::Text(id)) if !id.bytes().is_empty() => Ok(id.as_str()?.to_owned()),
-        Some(Raw::ObjectId(id)) => Ok(bson::oid::ObjectId::from_bytes(*id).to_hex()),
+        Some(RawValue::Text(id)) if !id.bytes().is_empty() => Ok(id.as_str()?.to_owned()),
+        Some(RawValue::ObjectId(id)) => Ok(bson::oid::ObjectId::from_bytes(*id).to_hex()),
         _ => Err(Unusual),
     }
 }
 
-/// The first of these events.
-fn read_start(mut events: Fields<'_>) -> Walked<Option<Start>> {
+/// Finds the first start-quiz event. Every event must have a text as its type.
+fn read_start(mut events: Fields<'_>) -> Parsed<Option<StartEvent>> {
     let mut start = None;
     while let Some((_, event)) = events.next()? {
-        let Raw::Object(mut fields) = event else { return Err(Unusual) };
+        let RawValue::Object(mut fields) = event else { return Err(Unusual) };
         let (mut kind, mut created) = (None, None);
         while let Some((name, value)) = fields.next()? {
             match name {
@@ -118,25 +118,25 @@ fn read_start(mut events: Fields<'_>) -> Walked<Option<Start>> {
             }
         }
         match kind {
-            Some(Raw::Text(kind)) if start.is_none() && kind.bytes() == START => {
-                start = Some(Start { at: time(created.unwrap_or(Raw::Null))? });
+            Some(RawValue::Text(kind)) if start.is_none() && kind.bytes() == START => {
+                start = Some(StartEvent { at: time(created.unwrap_or(RawValue::Null))? });
             }
-            Some(Raw::Text(_)) => {}
+            Some(RawValue::Text(_)) => {}
             _ => return Err(Unusual),
         }
     }
     Ok(start)
 }
 
-fn checked(value: Raw<'_>) -> Walked<Raw<'_>> {
+fn checked(value: RawValue<'_>) -> Parsed<RawValue<'_>> {
     value.check().map(|()| value)
 }
 
-fn time(value: Raw<'_>) -> Walked<Option<Timestamp>> {
+fn time(value: RawValue<'_>) -> Parsed<Option<Timestamp>> {
     match value {
-        Raw::Null => Ok(None),
-        Raw::Text(text) => Ok(time::of_utc_text(text.as_str()?)),
-        Raw::Date(since_1970) => Ok(time::of_millisecond(since_1970)),
+        RawValue::Null => Ok(None),
+        RawValue::Text(text) => Ok(time::parse_utc(text.as_str()?)),
+        RawValue::Date(since_1970) => Ok(time::from_millisecond(since_1970)),
         _ => Err(Unusual),
     }
 }

@@ -1,24 +1,24 @@
-//! Walks over stored BSON and checks it on the way, without a copy.
+//! Reads stored BSON in place and checks it at the same time, without a copy.
 
 use std::str;
 
-/// Levels beyond which a document is unusual: a session document has three.
-const DEEPEST: u8 = 8;
+/// A document with more levels is unusual: a session document has three.
+const MAX_LEVELS: u8 = 8;
 
-/// No BSON, or not of the shape that nearly all session documents have.
+/// The bytes are no BSON, or do not have the shape of nearly all session documents.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Unusual;
 
-pub(super) type Walked<T> = Result<T, Unusual>;
+pub(super) type Parsed<T> = Result<T, Unusual>;
 
 /// A value of a BSON type that session documents usually have.
 #[derive(Clone, Copy, Debug)]
-pub(super) enum Raw<'a> {
+pub(super) enum RawValue<'a> {
     Null,
     Bool(bool),
     Int(i64),
     Float(f64),
-    Text(Text<'a>),
+    Text(RawText<'a>),
     ObjectId(&'a [u8; 12]),
     /// Milliseconds since 1970.
     Date(i64),
@@ -28,14 +28,14 @@ pub(super) enum Raw<'a> {
 
 /// Bytes that are known to be UTF-8.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) struct Text<'a>(&'a [u8]);
+pub(super) struct RawText<'a>(&'a [u8]);
 
-impl<'a> Text<'a> {
+impl<'a> RawText<'a> {
     pub fn bytes(self) -> &'a [u8] {
         self.0
     }
 
-    pub fn as_str(self) -> Walked<&'a str> {
+    pub fn as_str(self) -> Parsed<&'a str> {
         str::from_utf8(self.0).map_err(|_| Unusual)
     }
 }
@@ -47,8 +47,8 @@ pub(super) struct Fields<'a> {
 }
 
 impl<'a> Fields<'a> {
-    /// Of a document's bytes, from its length to its last byte.
-    pub fn of(document: &'a [u8]) -> Walked<Self> {
+    /// Parses the bytes of a document, from its length to its last byte.
+    pub fn parse(document: &'a [u8]) -> Parsed<Self> {
         let (length, rest) = document.split_first_chunk().ok_or(Unusual)?;
         if usize::try_from(i32::from_le_bytes(*length)) != Ok(document.len()) {
             return Err(Unusual);
@@ -65,7 +65,7 @@ impl<'a> Fields<'a> {
 
     /// The next field's name and value; `None` at the end.
     #[inline]
-    pub fn next(&mut self) -> Walked<Option<(&'a [u8], Raw<'a>)>> {
+    pub fn next(&mut self) -> Parsed<Option<(&'a [u8], RawValue<'a>)>> {
         let Some((kind, rest)) = self.rest.split_first() else { return Ok(None) };
         let (key, rest) = split_name(rest)?;
         let (value, rest) = split_value(*kind, rest)?;
@@ -73,36 +73,36 @@ impl<'a> Fields<'a> {
         Ok(Some((key, value)))
     }
 
-    /// Walks to the end.
-    pub fn check(self) -> Walked<()> {
-        check_fields(self, DEEPEST)
+    /// Checks all remaining fields.
+    pub fn check(self) -> Parsed<()> {
+        check_fields(self, MAX_LEVELS)
     }
 }
 
-impl Raw<'_> {
-    /// Walks over all that is within a value that nobody asks for.
+impl RawValue<'_> {
+    /// Checks everything within a value that the caller does not need.
     #[inline]
-    pub fn check(self) -> Walked<()> {
+    pub fn check(self) -> Parsed<()> {
         match self {
-            Raw::List(fields) | Raw::Object(fields) => fields.check(),
+            RawValue::List(fields) | RawValue::Object(fields) => fields.check(),
             _ => Ok(()),
         }
     }
 }
 
-fn check_fields(mut fields: Fields<'_>, levels: u8) -> Walked<()> {
+fn check_fields(mut fields: Fields<'_>, levels: u8) -> Parsed<()> {
     let levels = levels.checked_sub(1).ok_or(Unusual)?;
     while let Some((_, value)) = fields.next()? {
-        if let Raw::List(within) | Raw::Object(within) = value {
+        if let RawValue::List(within) | RawValue::Object(within) = value {
             check_fields(within, levels)?;
         }
     }
     Ok(())
 }
 
-/// A name ends with a zero byte. One that is not ASCII is unusual.
+/// Splits off a field's name, which ends with a zero byte. A name that is not ASCII is unusual.
 #[inline]
-fn split_name(bytes: &[u8]) -> Walked<(&[u8], &[u8])> {
+fn split_name(bytes: &[u8]) -> Parsed<(&[u8], &[u8])> {
     let mut all = 0;
     let end = bytes.iter().position(|byte| {
         all |= byte;
@@ -114,72 +114,72 @@ fn split_name(bytes: &[u8]) -> Walked<(&[u8], &[u8])> {
 }
 
 #[inline]
-fn split_value(kind: u8, bytes: &[u8]) -> Walked<(Raw<'_>, &[u8])> {
+fn split_value(kind: u8, bytes: &[u8]) -> Parsed<(RawValue<'_>, &[u8])> {
     Ok(match kind {
         0x01 => {
             let (value, rest) = split(bytes)?;
-            (Raw::Float(f64::from_le_bytes(*value)), rest)
+            (RawValue::Float(f64::from_le_bytes(*value)), rest)
         }
         0x02 => {
             let (text, rest) = split_text(bytes)?;
-            (Raw::Text(text), rest)
+            (RawValue::Text(text), rest)
         }
         0x03 => {
             let (fields, rest) = split_document(bytes)?;
-            (Raw::Object(fields), rest)
+            (RawValue::Object(fields), rest)
         }
         0x04 => {
             let (fields, rest) = split_document(bytes)?;
-            (Raw::List(fields), rest)
+            (RawValue::List(fields), rest)
         }
         0x07 => {
             let (id, rest) = split(bytes)?;
-            (Raw::ObjectId(id), rest)
+            (RawValue::ObjectId(id), rest)
         }
         0x08 => match bytes.split_first() {
-            Some((0, rest)) => (Raw::Bool(false), rest),
-            Some((1, rest)) => (Raw::Bool(true), rest),
+            Some((0, rest)) => (RawValue::Bool(false), rest),
+            Some((1, rest)) => (RawValue::Bool(true), rest),
             _ => return Err(Unusual),
         },
         0x09 => {
             let (value, rest) = split(bytes)?;
-            (Raw::Date(i64::from_le_bytes(*value)), rest)
+            (RawValue::Date(i64::from_le_bytes(*value)), rest)
         }
-        0x0a => (Raw::Null, bytes),
+        0x0a => (RawValue::Null, bytes),
         0x10 => {
             let (value, rest) = split(bytes)?;
-            (Raw::Int(i64::from(i32::from_le_bytes(*value))), rest)
+            (RawValue::Int(i64::from(i32::from_le_bytes(*value))), rest)
         }
         0x12 => {
             let (value, rest) = split(bytes)?;
-            (Raw::Int(i64::from_le_bytes(*value)), rest)
+            (RawValue::Int(i64::from_le_bytes(*value)), rest)
         }
         _ => return Err(Unusual),
     })
 }
 
 #[inline]
-fn split<const SIZE: usize>(bytes: &[u8]) -> Walked<(&[u8; SIZE], &[u8])> {
+fn split<const SIZE: usize>(bytes: &[u8]) -> Parsed<(&[u8; SIZE], &[u8])> {
     bytes.split_first_chunk().ok_or(Unusual)
 }
 
-/// The length counts the zero byte at the end.
+/// Splits off a text. Its length includes the zero byte at the end.
 #[inline]
-fn split_text(bytes: &[u8]) -> Walked<(Text<'_>, &[u8])> {
+fn split_text(bytes: &[u8]) -> Parsed<(RawText<'_>, &[u8])> {
     let (length, rest) = split(bytes)?;
     let length = usize::try_from(i32::from_le_bytes(*length)).map_err(|_| Unusual)?;
     let (text, rest) = rest.split_at_checked(length).ok_or(Unusual)?;
     match text.split_last() {
-        Some((0, text)) if text.is_ascii() || str::from_utf8(text).is_ok() => Ok((Text(text), rest)),
+        Some((0, text)) if text.is_ascii() || str::from_utf8(text).is_ok() => Ok((RawText(text), rest)),
         _ => Err(Unusual),
     }
 }
 
-/// The length counts its own four bytes.
+/// Splits off a document. Its length includes the four bytes of the length.
 #[inline]
-fn split_document(bytes: &[u8]) -> Walked<(Fields<'_>, &[u8])> {
+fn split_document(bytes: &[u8]) -> Parsed<(Fields<'_>, &[u8])> {
     let (length, _) = split(bytes)?;
     let length = usize::try_from(i32::from_le_bytes(*length)).map_err(|_| Unusual)?;
     let (document, rest) = bytes.split_at_checked(length).ok_or(Unusual)?;
-    Ok((Fields::of(document)?, rest))
+    Ok((Fields::parse(document)?, rest))
 }

@@ -18,6 +18,7 @@ pub struct TestRow<'a> {
     figures: &'a CohortFigures,
 }
 
+/// A column with the function that makes its cell.
 pub(super) type Column = (ColumnSpec, for<'a> fn(&'a TestRow<'a>) -> Cell<'a>);
 
 pub(super) static COLUMNS: [Column; 38] = [
@@ -73,14 +74,14 @@ pub(super) static COLUMNS: [Column; 38] = [
             "standard competition rank (1-2-2-4) by marks among the final attempts; null for one that is not \
              final",
         ),
-        |row| row.standing.map_or(Cell::Null, |it| Cell::count(it.rank)),
+        |row| row.standing.map_or(Cell::Null, |standing| Cell::count(standing.rank)),
     ),
     (
         float(
             "percentile",
             "100 × (takers with marks ≤ these) / takers, unrounded; null for an attempt that is not final",
         ),
-        |row| Cell::float(row.standing.map(|it| it.percentile)),
+        |row| Cell::float(row.standing.map(|standing| standing.percentile)),
     ),
     (int("number_test_taker", "final attempts").required(), |row| Cell::count(row.figures.takers)),
     (float("highest_test_score", "of the final attempts"), |row| Cell::float(row.figures.highest)),
@@ -109,7 +110,7 @@ pub(super) static COLUMNS: [Column; 38] = [
     }),
 ];
 
-/// The rows of `test_responses`, by section in the order of the quiz, then by user id.
+/// Makes the rows of `test_responses`, by section in the order of the quiz, then by user id.
 pub fn test_rows(test: &Test, stamp: Stamp) -> impl Iterator<Item = TestRow<'_>> + Send {
     section_results(test, stamp).map(|SectionResult { report, attempt, score, standing, figures, .. }| {
         TestRow { test, report, attempt, score, standing, figures }
@@ -117,7 +118,7 @@ pub fn test_rows(test: &Test, stamp: Stamp) -> impl Iterator<Item = TestRow<'_>>
 }
 
 impl TestRow<'_> {
-    /// Adds this row to the others.
+    /// Adds this row to a batch.
     pub fn append(&self, rows: &mut RowBatch) {
         debug_assert_eq!(rows.table(), WarehouseTable::TestResponses);
         rows.push(COLUMNS.iter().map(|(_, value)| value(self)));
