@@ -1,4 +1,4 @@
-//! Whose attempt counts, which attempts are ranked, and how.
+//! Which attempt of a user counts, and how attempts are ranked.
 
 use bson::{Bson, Document, bson, doc};
 use quiz_domain::{ProblemKind, Test, TestResults, TestSession};
@@ -18,16 +18,17 @@ fn document(id: &str, user: &str, ended: bool, answer: impl Into<Bson>) -> Docum
 
 fn chosen(test: &Test) -> Vec<(&str, &str, bool)> {
     let TestResults::Scored { attempts, .. } = &test.results else { panic!("scored") };
-    attempts.iter().map(|it| (&*it.user_id, &*it.id, it.is_final)).collect()
+    attempts.iter().map(|attempt| (&*attempt.user_id, &*attempt.id, attempt.is_final)).collect()
 }
 
 fn ranks(test: &Test) -> Vec<Option<(u32, f64)>> {
     let TestResults::Scored { rankings, .. } = &test.results else { panic!("scored") };
-    rankings[0].standings().map(|it| it.map(|it| (it.rank, it.percentile))).collect()
+    let standings = rankings[0].standings();
+    standings.map(|standing| standing.map(|standing| (standing.rank, standing.percentile))).collect()
 }
 
 #[test]
-fn of_a_user_s_documents_the_ended_one_with_the_greatest_id_counts() {
+fn newest_ended_document_of_a_user_counts() {
     let test = build(
         &one_question(),
         &[
@@ -42,7 +43,7 @@ fn of_a_user_s_documents_the_ended_one_with_the_greatest_id_counts() {
 }
 
 #[test]
-fn a_document_without_start_event_and_answer_is_no_attempt_and_hides_none() {
+fn untouched_document_hides_no_attempt() {
     let untouched = |id: &str, user: &str| {
         let mut document = document(id, user, false, Bson::Null);
         document.remove("events");
@@ -56,7 +57,7 @@ fn a_document_without_start_event_and_answer_is_no_attempt_and_hides_none() {
 }
 
 #[test]
-fn an_unended_attempt_is_ranked_only_once_the_window_has_closed() {
+fn open_attempt_is_ranked_after_the_window_closes() {
     let documents = [document("1", "ended", true, 1), document("2", "writing", false, 1)];
     let mut quiz = one_question();
     quiz.insert("metadata", doc! {"quiz_type": "assessment", "session_end_time": "2024-05-01 05:30:00 AM"});
@@ -73,7 +74,7 @@ fn an_unended_attempt_is_ranked_only_once_the_window_has_closed() {
 }
 
 #[test]
-fn administrators_who_try_a_test_are_nowhere() {
+fn administrators_are_left_out() {
     let test = build(&one_question(), &[document("1", "test_admin", true, 1), document("2", "u", true, 0)]);
     assert_eq!(chosen(&test), [("u", "2", true)]);
     assert_eq!(test.figures().highest, Some(-1.0));
@@ -82,7 +83,7 @@ fn administrators_who_try_a_test_are_nowhere() {
 }
 
 #[test]
-fn ranks_are_1_2_2_4_and_percentiles_count_those_not_above() {
+fn ties_share_rank_and_percentile() {
     let set = doc! {"_id": "s", "marking_scheme": {"correct": 1, "wrong": 0, "skipped": 0}, "questions":
     (0..4).map(|at| Bson::from(question(&format!("q{at}"), "numerical-integer", bson!(1)))).collect::<Vec<_>>()};
     let marks = |user: &str, right: usize| {
@@ -100,27 +101,31 @@ fn ranks_are_1_2_2_4_and_percentiles_count_those_not_above() {
 }
 
 #[test]
-fn what_is_no_attempt_at_this_quiz_is_a_counted_problem() {
+fn document_that_is_no_attempt_is_a_problem() {
     let mut foreign = document("1", "foreign", true, 1);
     foreign.insert("quiz_id", "another");
-    let mut nobody = document("2", "nobody", true, 1);
-    nobody.remove("user_id");
+    let mut anonymous = document("2", "anonymous", true, 1);
+    anonymous.remove("user_id");
     let mut broken = document("3", "broken", true, 1);
     broken.insert("session_answers", "gone");
-    let test = build(&one_question(), &[foreign, nobody, broken, document("4", "fine", true, 1)]);
+    let test = build(&one_question(), &[foreign, anonymous, broken, document("4", "fine", true, 1)]);
     assert_eq!(chosen(&test), [("fine", "4", true)]);
     assert_eq!(test.problems.count(ProblemKind::AttemptOfAnotherQuiz), 1);
     assert_eq!(test.problems.count(ProblemKind::AttemptUnreadable), 2);
-    let example =
-        test.problems.iter().find(|it| it.kind == ProblemKind::AttemptOfAnotherQuiz).unwrap().example;
+    let example = test
+        .problems
+        .iter()
+        .find(|problem| problem.kind == ProblemKind::AttemptOfAnotherQuiz)
+        .unwrap()
+        .example;
     assert_eq!(example, "session document 1 names quiz another");
 }
 
 #[test]
-fn a_histogram_holds_everyone_once_whatever_the_marks() {
+fn histogram_counts_each_participant_once() {
     let counts = |quiz: &Document, documents: &[Document]| {
         let test = build_with(quiz, &[], documents, session(), now());
-        test.histogram().map(|it| (it.start, it.width, it.counts))
+        test.histogram().map(|histogram| (histogram.start, histogram.width, histogram.counts))
     };
     let quiz = one_question();
     assert_eq!(counts(&quiz, &[]), None);
@@ -133,7 +138,7 @@ fn a_histogram_holds_everyone_once_whatever_the_marks() {
 }
 
 #[test]
-fn a_user_id_is_a_text_or_a_whole_number_of_any_type() {
+fn user_id_is_text_or_whole_number() {
     let user = |id: Bson| {
         let mut document = document("1", "x", true, 1);
         document.insert("user_id", id);
@@ -147,7 +152,7 @@ fn a_user_id_is_a_text_or_a_whole_number_of_any_type() {
 }
 
 #[test]
-fn an_answer_that_matches_no_question_still_makes_an_attempt() {
+fn unmatched_answer_still_makes_an_attempt() {
     let mut odd = document("1", "u", false, Bson::Null);
     odd.remove("events");
     odd.insert(
@@ -159,7 +164,7 @@ fn an_answer_that_matches_no_question_still_makes_an_attempt() {
     assert_eq!(test.problems.count(ProblemKind::AnswerUnmatched), 1);
 }
 
-/// Ranking goes down no level of the stack for a section.
+/// Ranking must not use a level of the stack for each section.
 #[test]
 fn thousands_of_subjects_are_ranked() {
     const SUBJECTS: usize = 5_000;
@@ -186,8 +191,8 @@ fn thousands_of_subjects_are_ranked() {
     let test = build(&quiz, &attempts);
     let TestResults::Scored { rankings, .. } = &test.results else { panic!("scored") };
     assert_eq!(rankings.len(), SUBJECTS + 1);
-    assert_eq!(ranks(&test).iter().map(|it| it.unwrap().0).collect::<Vec<_>>(), [3, 2, 1]);
-    // of the second subject, which only the first user got wrong
-    let second: Vec<u32> = rankings[2].standings().map(|it| it.unwrap().rank).collect();
+    assert_eq!(ranks(&test).iter().map(|standing| standing.unwrap().0).collect::<Vec<_>>(), [3, 2, 1]);
+    // the second subject, where only the first user is wrong
+    let second: Vec<u32> = rankings[2].standings().map(|standing| standing.unwrap().rank).collect();
     assert_eq!(second, [3, 1, 1]);
 }

@@ -1,4 +1,4 @@
-//! Laws that hold for every quiz, every cohort and any BSON.
+//! Properties that hold for every quiz, every cohort and any BSON.
 
 use std::collections::HashMap;
 
@@ -16,30 +16,30 @@ const TYPES: [&str; 5] =
 fn answers() -> impl Strategy<Value = Bson> {
     prop_oneof![
         3 => Just(Bson::Null),
-        6 => prop::collection::vec(0..3_i32, 0..3).prop_map(|it| bson!(it)),
+        6 => prop::collection::vec(0..3_i32, 0..3).prop_map(|options| bson!(options)),
         3 => (0..3_i32).prop_map(Bson::from),
-        1 => (0..3_i32).prop_map(|it| Bson::from(f64::from(it) + 0.03)),
+        1 => (0..3_i32).prop_map(|number| Bson::from(f64::from(number) + 0.03)),
         1 => "[a-c ]{0,3}".prop_map(Bson::from),
     ]
 }
 
 fn sets() -> impl Strategy<Value = Document> {
-    let asked = (0..TYPES.len(), prop::collection::vec(0..3_i32, 1..3), 0..8_u8, 0..3_usize);
+    let drawn = (0..TYPES.len(), prop::collection::vec(0..3_i32, 1..3), 0..8_u8, 0..3_usize);
     let marks = (
         prop::sample::select(vec![4.0, 1.0, 2.5]),
         prop::sample::select(vec![-1.0, 0.0, -0.25, -1.0 / 3.0]),
         0..2_i32,
     );
-    (prop::collection::vec(asked, 1..6), marks, prop::option::of(0..7_i32), any::<bool>()).prop_map(
-        |(asked, (correct, wrong, skipped), limit, partial)| {
-            let questions = asked.into_iter().map(|(kind, key, odd, subject)| {
+    (prop::collection::vec(drawn, 1..6), marks, prop::option::of(0..7_i32), any::<bool>()).prop_map(
+        |(drawn, (correct, wrong, skipped), limit, partial)| {
+            let questions = drawn.into_iter().map(|(kind, key, odd, subject)| {
                 let key = if TYPES[kind].starts_with("numerical") { bson!(key[0]) } else { bson!(key) };
-                let mut asked = question("", TYPES[kind], key);
-                asked.insert("graded", odd != 0);
-                asked.insert("force_correct", odd == 1);
+                let mut question = question("", TYPES[kind], key);
+                question.insert("graded", odd != 0);
+                question.insert("force_correct", odd == 1);
                 let subject = ["Physics", "Chemistry", "Maths"][subject];
-                asked.insert("metadata", bson!({"subject": subject, "chapter": "One"}));
-                Bson::from(asked)
+                question.insert("metadata", bson!({"subject": subject, "chapter": "One"}));
+                Bson::from(question)
             });
             let rules = bson!([{"conditions": [{"num_correct_selected": 1}], "marks": 1}]);
             doc! {
@@ -58,8 +58,8 @@ fn cohorts() -> impl Strategy<Value = (Document, Vec<Document>)> {
         let mut number = 0;
         for (at, set) in sets.iter_mut().enumerate() {
             set.insert("_id", format!("set{at}"));
-            for asked in set.get_array_mut("questions").unwrap() {
-                asked.as_document_mut().unwrap().insert("_id", format!("q{number}"));
+            for question in set.get_array_mut("questions").unwrap() {
+                question.as_document_mut().unwrap().insert("_id", format!("q{number}"));
                 number += 1;
             }
         }
@@ -112,13 +112,13 @@ proptest! {
                 prop_assert_eq!(standing.rank as usize + below + ties, ranked.len() + 1);
                 let percentile = 100.0 * float(below + ties) / float(ranked.len());
                 prop_assert!((standing.percentile - percentile).abs() < 1e-9);
-                prop_assert_eq!(standing.percentile >= 100.0, above == 0, "a topper has 100, no one else");
+                prop_assert_eq!(standing.percentile >= 100.0, above == 0, "only a topper has 100");
             }
         }
     }
 
     #[test]
-    fn the_order_of_the_documents_changes_nothing(
+    fn order_of_documents_changes_nothing(
         ((quiz, sessions), shuffled) in cohorts().prop_flat_map(|(quiz, sessions)| {
             (Just((quiz, sessions.clone())), Just(sessions).prop_shuffle())
         })
@@ -129,13 +129,13 @@ proptest! {
     }
 
     #[test]
-    fn section_sums_equal_the_overall((quiz, sessions) in cohorts()) {
+    fn section_sums_equal_overall((quiz, sessions) in cohorts()) {
         let test = build(&quiz, &sessions);
         for at in 0..test.takers() {
             let whole = score(&test, None, at);
             let parts: Vec<_> = (0..test.quiz.sections.len()).map(|section| score(&test, Some(section), at)).collect();
-            let sum = |of: fn(&quiz_domain::Score) -> u32| parts.iter().map(of).sum::<u32>();
-            let marks: f64 = parts.iter().map(|it| it.marks).sum();
+            let sum = |field: fn(&quiz_domain::Score) -> u32| parts.iter().map(field).sum::<u32>();
+            let marks: f64 = parts.iter().map(|score| score.marks).sum();
             let half_a_cent_each = 0.005 * float(parts.len() + 1) + 1e-9;
             prop_assert!((marks - whole.marks).abs() <= half_a_cent_each, "{} {}", marks, whole.marks);
             let maximum: f64 = parts.iter().map(|it| it.max_marks).sum();
@@ -189,20 +189,20 @@ proptest! {
     }
 
     #[test]
-    fn an_answer_of_any_numbers_can_be_compared(
+    fn answers_of_any_numbers_compare(
         key in prop::collection::vec(numbers(), 20..40).prop_map(Bson::Array),
         answer in prop::collection::vec(numbers(), 20..40).prop_map(Bson::Array),
     ) {
-        let read = |it| quiz_domain::Value::read(Some(it));
+        let read = |value| quiz_domain::Value::read(Some(value));
         let _ = read(&key).same_answer(&read(&answer));
-        let has_nan = key.as_array().unwrap().iter().any(|it| it.as_f64().is_some_and(f64::is_nan));
+        let has_nan = key.as_array().unwrap().iter().any(|value| value.as_f64().is_some_and(f64::is_nan));
         let mut reversed = key.as_array().unwrap().clone();
         reversed.reverse();
         prop_assert_eq!(read(&key).same_answer(&read(&Bson::Array(reversed))), !has_nan);
     }
 
     #[test]
-    fn no_bson_makes_it_panic(quiz in documents(), session in documents(), full in documents()) {
+    fn no_document_causes_a_panic(quiz in documents(), session in documents(), full in documents()) {
         let good = crate::common::quiz(vec![doc! {"_id": "s", "questions": [question("a", "single-choice", bson!([0]))]}]);
         let mut own = session.clone();
         own.insert("user_id", "u");
@@ -233,7 +233,7 @@ fn numbers() -> impl Strategy<Value = Bson> {
     ]
 }
 
-/// Any BSON, with the field names of the Quiz Engine in the most unlikely places.
+/// Any BSON, with the field names of the Quiz Engine in random places.
 fn values() -> impl Strategy<Value = Bson> {
     let leaf = prop_oneof![
         Just(Bson::Null),
@@ -243,8 +243,8 @@ fn values() -> impl Strategy<Value = Bson> {
         any::<f64>().prop_map(Bson::from),
         prop::sample::select(vec!["", "quiz", "form", "single-choice", "numerical-float", "2024-13-45", "#"])
             .prop_map(Bson::from),
-        any::<i64>().prop_map(|it| Bson::DateTime(bson::DateTime::from_millis(it))),
-        any::<[u8; 12]>().prop_map(|it| Bson::ObjectId(bson::oid::ObjectId::from_bytes(it))),
+        any::<i64>().prop_map(|millis| Bson::DateTime(bson::DateTime::from_millis(millis))),
+        any::<[u8; 12]>().prop_map(|bytes| Bson::ObjectId(bson::oid::ObjectId::from_bytes(bytes))),
         Just(Bson::MinKey),
     ];
     leaf.prop_recursive(5, 60, 6, |inner| {
@@ -252,8 +252,8 @@ fn values() -> impl Strategy<Value = Bson> {
         prop_oneof![
             prop::collection::vec(inner.clone(), 0..5).prop_map(Bson::Array),
             prop::collection::vec(numbers(), 0..40).prop_map(Bson::Array),
-            prop::collection::vec((fields, inner), 0..8).prop_map(|it| Bson::Document(
-                it.into_iter().map(|(key, value)| (key.to_owned(), value)).collect()
+            prop::collection::vec((fields, inner), 0..8).prop_map(|fields| Bson::Document(
+                fields.into_iter().map(|(key, value)| (key.to_owned(), value)).collect()
             )),
         ]
     })
@@ -262,7 +262,7 @@ fn values() -> impl Strategy<Value = Bson> {
 fn documents() -> impl Strategy<Value = Document> {
     let fields = prop::sample::select(FIELDS.to_vec());
     prop::collection::vec((fields, values()), 0..12)
-        .prop_map(|it| it.into_iter().map(|(key, value)| (key.to_owned(), value)).collect())
+        .prop_map(|fields| fields.into_iter().map(|(key, value)| (key.to_owned(), value)).collect())
 }
 
 const FIELDS: [&str; 26] = [

@@ -1,11 +1,11 @@
-//! Quiz documents as they really lie in the store.
+//! Quiz documents in the forms that the Quiz Engine has stored.
 
 use bson::{Bson, bson, doc, oid::ObjectId};
 use quiz_domain::{ProblemKind, Quiz, QuizError, QuizKind};
 
 use crate::common::{attempt, build, build_with, now, question, quiz, score, session};
 
-/// A quiz of the engine with stubs, and the full questions that only `questions` has.
+/// A quiz whose last questions are stubs, and the full questions of the `questions` collection.
 fn stubbed() -> (bson::Document, Vec<bson::Document>) {
     let full: Vec<bson::Document> = (0..12)
         .map(|at| {
@@ -35,7 +35,7 @@ fn stubbed() -> (bson::Document, Vec<bson::Document>) {
 }
 
 #[test]
-fn stubs_take_subject_chapter_text_and_options_from_the_questions_collection() {
+fn stubs_take_missing_fields_from_questions_collection() {
     let (document, full) = stubbed();
     let (quiz, problems) = Quiz::read(&document, &full).unwrap();
     assert!(problems.is_empty());
@@ -43,12 +43,13 @@ fn stubs_take_subject_chapter_text_and_options_from_the_questions_collection() {
     let last = &quiz.questions[11];
     assert_eq!(last.text.as_deref(), Some("Question 11"));
     assert_eq!(last.options, ["yes", "no"]);
-    let chapters: Vec<_> = quiz.chapters.iter().map(|it| (it.section, &*it.name, it.questions)).collect();
+    let chapters: Vec<_> =
+        quiz.chapters.iter().map(|chapter| (chapter.section, &*chapter.name, chapter.questions)).collect();
     assert_eq!(chapters, [(0, "Chapter 0", 6), (0, "Chapter 1", 1), (1, "Chapter 1", 5)]);
 }
 
 #[test]
-fn stubs_without_their_question_are_a_counted_problem_and_still_scored() {
+fn stub_without_full_question_is_still_scored() {
     let (document, _) = stubbed();
     let answers = [("00000000000000000000000b", bson!([0]))];
     let test = build(&document, &[attempt("u", &answers)]);
@@ -58,12 +59,12 @@ fn stubs_without_their_question_are_a_counted_problem_and_still_scored() {
 }
 
 #[test]
-fn a_subject_comes_from_the_question_the_set_s_prefix_the_quiz_the_set_or_is_general() {
-    let section = |subject: Bson, title: Bson, of_quiz: Bson| {
-        let mut asked = question("q", "subjective", Bson::Null);
-        asked.insert("metadata", bson!({"subject": subject}));
-        let mut document = quiz(vec![doc! {"_id": "s", "title": title, "questions": [asked]}]);
-        document.insert("metadata", bson!({"subject": of_quiz}));
+fn subject_falls_back_from_question_to_general() {
+    let section = |subject: Bson, title: Bson, quiz_subject: Bson| {
+        let mut question = question("q", "subjective", Bson::Null);
+        question.insert("metadata", bson!({"subject": subject}));
+        let mut document = quiz(vec![doc! {"_id": "s", "title": title, "questions": [question]}]);
+        document.insert("metadata", bson!({"subject": quiz_subject}));
         Quiz::read(&document, &[]).unwrap().0.sections.remove(0)
     };
     assert_eq!(section(bson!(" Biology "), bson!("Chemistry - A"), bson!("Physics")), "Biology");
@@ -75,14 +76,14 @@ fn a_subject_comes_from_the_question_the_set_s_prefix_the_quiz_the_set_or_is_gen
 }
 
 #[test]
-fn a_set_with_an_optional_limit_counts_whole_in_the_subject_of_most_of_its_questions() {
-    let asked = |id: &str, subject: &str| {
-        let mut asked = question(id, "numerical-integer", bson!(1));
-        asked.insert("metadata", bson!({"subject": subject}));
-        Bson::from(asked)
+fn limited_set_counts_in_its_most_frequent_subject() {
+    let in_subject = |id: &str, subject: &str| {
+        let mut question = question(id, "numerical-integer", bson!(1));
+        question.insert("metadata", bson!({"subject": subject}));
+        Bson::from(question)
     };
-    let mixed =
-        || vec![asked("a", "Botany"), asked("b", "Zoology"), asked("c", "Zoology"), asked("d", "Botany")];
+    let subjects = [("a", "Botany"), ("b", "Zoology"), ("c", "Zoology"), ("d", "Botany")];
+    let mixed = || subjects.map(|(id, subject)| in_subject(id, subject)).to_vec();
     let limited = doc! {"_id": "s", "questions": mixed(), "max_questions_allowed_to_attempt": 2};
     let (limited, _) = Quiz::read(&quiz(vec![limited]), &[]).unwrap();
     assert_eq!(limited.sections, ["Botany"]);
@@ -93,7 +94,7 @@ fn a_set_with_an_optional_limit_counts_whole_in_the_subject_of_most_of_its_quest
 }
 
 #[test]
-fn ids_are_text_or_object_ids_and_nulls_and_absences_have_their_meaning() {
+fn object_ids_and_missing_fields_are_read() {
     let (quiz_id, question_id) = (ObjectId::new(), ObjectId::new());
     let document = doc! {
         "_id": quiz_id, "title": Bson::Null, "metadata": Bson::Null, "time_limit": Bson::Null,
@@ -111,13 +112,13 @@ fn ids_are_text_or_object_ids_and_nulls_and_absences_have_their_meaning() {
     };
     let test = build(&document, &[session]);
     assert_eq!(test.figures().highest, Some(1.0));
-    assert!(test.start.is_some(), "the id tells when it was made");
+    assert!(test.start.is_some(), "the id has a creation time");
 }
 
 #[test]
-fn answers_match_by_question_id_then_by_position_and_the_rest_is_counted() {
-    let asked = |id: &str, key: i32| Bson::from(question(id, "numerical-integer", bson!(key)));
-    let set = doc! {"_id": "s", "questions": [asked("a", 1), asked("b", 2), asked("c", 3)]};
+fn answers_match_by_id_then_position() {
+    let with_key = |id: &str, key: i32| Bson::from(question(id, "numerical-integer", bson!(key)));
+    let set = doc! {"_id": "s", "questions": [with_key("a", 1), with_key("b", 2), with_key("c", 3)]};
     let records = bson!([
         {"question_id": "b", "answer": 2}, {"question_id": "unknown", "answer": 9}, {"answer": 3},
         {"question_id": "b", "answer": 7}, "not a record",
@@ -132,7 +133,7 @@ fn answers_match_by_question_id_then_by_position_and_the_rest_is_counted() {
 }
 
 #[test]
-fn a_quiz_whose_questions_cannot_be_told_is_an_error_that_says_why() {
+fn error_names_the_unreadable_part_of_a_quiz() {
     let what = |document: bson::Document| match Quiz::read(&document, &[]) {
         Err(QuizError::Malformed { what, .. }) => what,
         Ok(_) => "accepted".to_owned(),
@@ -147,7 +148,7 @@ fn a_quiz_whose_questions_cannot_be_told_is_an_error_that_says_why() {
 }
 
 #[test]
-fn odd_numbers_and_times_are_counted_problems() {
+fn odd_limits_and_times_are_problems() {
     let document = doc! {
         "_id": "quiz", "metadata": {"quiz_type": "assessment", "session_end_time": "soon"},
         "question_sets": [{"_id": "s", "max_questions_allowed_to_attempt": 9,
@@ -161,7 +162,7 @@ fn odd_numbers_and_times_are_counted_problems() {
 }
 
 #[test]
-fn real_quizzes_are_read_without_a_problem() {
+fn real_quizzes_read_without_problems() {
     for (json, sections, questions) in [
         (include_str!("fixtures/matrix_matching_assessment.json"), 1, 25),
         (include_str!("fixtures/multiple_question_set_quiz.json"), 1, 64),
@@ -180,32 +181,35 @@ fn real_quizzes_are_read_without_a_problem() {
 }
 
 #[test]
-fn a_chapter_is_one_line_though_some_of_its_questions_name_no_code() {
-    let asked = |id: &str, chapter_id: Bson| {
-        let mut asked = question(id, "numerical-integer", bson!(1));
-        asked
+fn questions_without_chapter_code_share_the_chapter() {
+    let with_code = |id: &str, chapter_id: Bson| {
+        let mut question = question(id, "numerical-integer", bson!(1));
+        question
             .insert("metadata", bson!({"subject": "Physics", "chapter": "Optics", "chapter_id": chapter_id}));
-        Bson::from(asked)
+        Bson::from(question)
     };
-    let lines = |asked: Vec<Bson>| {
-        let (quiz, _) = Quiz::read(&quiz(vec![doc! {"_id": "s", "questions": asked}]), &[]).unwrap();
-        quiz.chapters.iter().map(|it| (it.code.clone(), it.questions)).collect::<Vec<_>>()
+    let chapters = |questions: Vec<Bson>| {
+        let (quiz, _) = Quiz::read(&quiz(vec![doc! {"_id": "s", "questions": questions}]), &[]).unwrap();
+        quiz.chapters.iter().map(|chapter| (chapter.code.clone(), chapter.questions)).collect::<Vec<_>>()
     };
-    assert_eq!(lines(vec![asked("a", Bson::Null), asked("b", bson!(17))]), [(Some("17".into()), 2)]);
-    let two = lines(vec![asked("a", bson!("P1")), asked("b", bson!("P2"))]);
+    assert_eq!(
+        chapters(vec![with_code("a", Bson::Null), with_code("b", bson!(17))]),
+        [(Some("17".into()), 2)]
+    );
+    let two = chapters(vec![with_code("a", bson!("P1")), with_code("b", bson!("P2"))]);
     assert_eq!(two, [(Some("P1".into()), 1), (Some("P2".into()), 1)]);
 }
 
 #[test]
-fn a_set_whose_questions_are_null_is_empty_and_costs_nobody_the_test() {
+fn set_with_null_questions_is_empty() {
     let good = doc! {"_id": "s", "questions": [question("q", "numerical-integer", bson!(1))]};
     let empty = doc! {"_id": "t", "title": "B", "questions": Bson::Null};
     let test = build(&quiz(vec![good, empty]), &[attempt("u", &[("q", bson!(1))])]);
     assert_eq!(test.figures().highest, Some(4.0));
 }
 
-/// A quiz of one question, whose set has these fields too.
-fn with(kind: &str, fields: bson::Document) -> bson::Document {
+/// A quiz with one question, whose set also has these fields.
+fn quiz_with_set_fields(kind: &str, fields: bson::Document) -> bson::Document {
     let mut set = doc! {"_id": "s", "questions": [question("q", "multi-choice", bson!([0, 1]))]};
     set.extend(fields);
     let mut quiz = quiz(vec![set]);
@@ -215,7 +219,7 @@ fn with(kind: &str, fields: bson::Document) -> bson::Document {
 
 #[test]
 fn unreadable_marking_refuses_the_quiz() {
-    let refused = |set: bson::Document| match Quiz::read(&with("assessment", set), &[]) {
+    let refused = |set: bson::Document| match Quiz::read(&quiz_with_set_fields("assessment", set), &[]) {
         Err(error) => error.to_string(),
         Ok(_) => "accepted".to_owned(),
     };
@@ -265,7 +269,7 @@ fn marks_are_numbers_of_any_type() {
         "partial": [{"marks": " 0.5 ", "conditions": [{"num_correct_selected": "1"}]}],
     });
     let set = doc! {"marking_scheme": marking, "max_questions_allowed_to_attempt": decimal("1")};
-    let read = Quiz::read(&with("assessment", set), &[]).unwrap().0;
+    let read = Quiz::read(&quiz_with_set_fields("assessment", set), &[]).unwrap().0;
     let marking = &read.sets[0].marking;
     assert_eq!((marking.correct, marking.wrong, marking.skipped), (4.0, -1.0, 0.0));
     assert_eq!((marking.partial_marks(1), marking.partial_marks(2)), (0.5, 0.0));
@@ -273,9 +277,9 @@ fn marks_are_numbers_of_any_type() {
 }
 
 #[test]
-fn unreadable_marks_of_a_form_cost_nothing() {
+fn unreadable_marks_of_a_form_are_ignored() {
     let set = doc! {"marking_scheme": {"correct": "four"}, "max_questions_allowed_to_attempt": "all"};
-    assert!(Quiz::read(&with("form", set), &[]).is_ok());
+    assert!(Quiz::read(&quiz_with_set_fields("form", set), &[]).is_ok());
 }
 
 #[test]
@@ -293,9 +297,9 @@ fn question_stored_twice_counts_once() {
 }
 
 #[test]
-fn more_answers_than_a_set_allows_are_marked_and_counted_as_a_problem() {
-    let asked = |id: &str| Bson::from(question(id, "numerical-integer", bson!(1)));
-    let set = doc! {"_id": "s", "questions": [asked("a"), asked("b"), asked("c")], "max_questions_allowed_to_attempt": 1};
+fn answers_beyond_the_limit_get_marks() {
+    let questions = ["a", "b", "c"].map(|id| Bson::from(question(id, "numerical-integer", bson!(1))));
+    let set = doc! {"_id": "s", "questions": questions.to_vec(), "max_questions_allowed_to_attempt": 1};
     let test = build(&quiz(vec![set]), &[attempt("u", &[("a", bson!(1)), ("b", bson!(1))])]);
     assert_eq!(test.figures().highest, Some(8.0));
     assert_eq!(test.problems.count(ProblemKind::AnsweredBeyondLimit), 1);

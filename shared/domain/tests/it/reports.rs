@@ -1,4 +1,4 @@
-//! What is written, as snapshots of the wire format.
+//! The report items, with snapshots of their stored form.
 
 use bson::{Bson, Document, bson, doc};
 use quiz_domain::reports::{self, ReportFormats, ReportTable, Stamp};
@@ -11,16 +11,19 @@ fn stamp() -> Stamp {
 }
 
 fn two_subjects() -> Document {
-    let asked = |id: &str, subject: &str, chapter: &str| {
-        let mut asked = question(id, "single-choice", bson!([0]));
-        asked.insert(
+    let with_chapter = |id: &str, subject: &str, chapter: &str| {
+        let mut question = question(id, "single-choice", bson!([0]));
+        question.insert(
             "metadata",
             bson!({"subject": subject, "chapter": chapter, "chapter_id": format!("id of {chapter}"), "priority": "high"}),
         );
-        Bson::from(asked)
+        Bson::from(question)
     };
-    let questions =
-        vec![asked("a", "Physics", "Optics"), asked("b", "Physics", "Waves"), asked("c", "Maths", "Sets")];
+    let questions = vec![
+        with_chapter("a", "Physics", "Optics"),
+        with_chapter("b", "Physics", "Waves"),
+        with_chapter("c", "Maths", "Sets"),
+    ];
     doc! {
         "_id": "quiz", "title": "Weekly test",
         "question_sets": [{"_id": "s", "title": "All", "questions": questions,
@@ -61,10 +64,11 @@ fn json(test: &Test, table: ReportTable, sort_key: &str) -> serde_json::Value {
 }
 
 #[test]
-fn items_come_by_section_in_the_order_of_the_quiz_then_by_user() {
+fn items_are_ordered_by_section_then_user() {
     let test = sample(session(), "2024-04-30T12:00:00Z");
-    let keys: Vec<_> =
-        reports::items(&test, ReportTable::Sections, stamp()).map(|it| it.sort_key().to_owned()).collect();
+    let keys: Vec<_> = reports::items(&test, ReportTable::Sections, stamp())
+        .map(|item| item.sort_key().to_owned())
+        .collect();
     assert_eq!(
         keys,
         [
@@ -82,19 +86,19 @@ fn items_come_by_section_in_the_order_of_the_quiz_then_by_user() {
 }
 
 #[test]
-fn a_v1_overall_item() {
+fn v1_overall_item() {
     let test = sample(described(), "2024-04-30T12:00:00Z");
     insta::assert_json_snapshot!(json(&test, ReportTable::Sections, "meera#overall"));
 }
 
 #[test]
-fn a_v1_subject_item_has_its_chapters() {
+fn v1_subject_item_has_chapters() {
     let test = sample(session(), "2024-04-30T12:00:00Z");
     insta::assert_json_snapshot!(json(&test, ReportTable::Sections, "meera#Physics"));
 }
 
 #[test]
-fn an_attempt_that_is_not_final_is_reported_without_rank() {
+fn open_attempt_is_reported_without_rank() {
     let test = sample(session(), "2024-04-30T12:00:00Z");
     let v1 = json(&test, ReportTable::Sections, "writing#overall");
     assert_eq!((v1.get("rank"), v1.get("percentile"), &v1["has_quiz_ended"]), (None, None, &false.into()));
@@ -111,13 +115,13 @@ fn an_attempt_that_is_not_final_is_reported_without_rank() {
 }
 
 #[test]
-fn a_v2_document() {
+fn v2_document() {
     let test = sample(described(), "2024-04-30T12:00:00Z");
     insta::assert_json_snapshot!(json(&test, ReportTable::Students, "arjun"));
 }
 
 #[test]
-fn what_has_no_basis_is_0_in_v1_and_null_in_v2() {
+fn percentage_without_divisor_differs_by_version() {
     let nothing = attempt("u", &[("a", Bson::Null), ("b", Bson::Null), ("c", Bson::Null)]);
     let mut quiz = two_subjects();
     let sets = quiz.get_array_mut("question_sets").unwrap();
@@ -132,7 +136,7 @@ fn what_has_no_basis_is_0_in_v1_and_null_in_v2() {
 }
 
 #[test]
-fn a_homework_is_scored_by_its_own_defaults_and_ranked() {
+fn homework_has_default_marks_and_ranks() {
     let quiz = crate::common::with_ids(include_str!("fixtures/homework_quiz.json"));
     let right = attempt("u", &[("q0-00", Bson::Null), ("q0-01", bson!([2, 0]))]);
     let test = build_with(&quiz, &[], &[right], session(), now());
@@ -149,7 +153,7 @@ fn a_homework_is_scored_by_its_own_defaults_and_ranked() {
 }
 
 #[test]
-fn a_form_becomes_responses_and_is_never_ranked() {
+fn form_becomes_responses_without_ranks() {
     let quiz = crate::common::with_ids(include_str!("fixtures/form_questionnaire.json"));
     let answers = [("q0-00", bson!("Asha")), ("q0-01", bson!([1])), ("q0-02", bson!("  "))];
     let test = build_with(&quiz, &[], &[attempt("u", &answers)], session(), now());
@@ -165,7 +169,7 @@ fn a_form_becomes_responses_and_is_never_ranked() {
 }
 
 #[test]
-fn a_user_id_with_the_separator_gets_no_item_and_is_a_problem() {
+fn user_id_with_separator_gets_no_item() {
     let odd = attempt("a#b", &[("a", bson!([0]))]);
     let test = build_with(&two_subjects(), &[], &[odd, attempt("c", &[("a", bson!([0]))])], session(), now());
     for table in [ReportTable::Sections, ReportTable::Students] {
@@ -176,7 +180,7 @@ fn a_user_id_with_the_separator_gets_no_item_and_is_a_problem() {
 }
 
 #[test]
-fn a_start_date_is_always_there() {
+fn start_date_is_always_present() {
     let mut bare = attempt("u", &[("a", bson!([0]))]);
     bare.remove("events");
     let date = |quiz: &Document| {
@@ -190,7 +194,7 @@ fn a_start_date_is_always_there() {
 }
 
 #[test]
-fn a_user_id_that_makes_too_long_a_key_gets_no_item_and_is_a_problem() {
+fn user_id_too_long_gets_no_item() {
     let long = "x".repeat(1_020);
     let test = build_with(&two_subjects(), &[], &[attempt(&long, &[("a", bson!([0]))])], session(), now());
     assert_eq!(reports::items(&test, ReportTable::Sections, stamp()).count(), 0);
@@ -198,7 +202,7 @@ fn a_user_id_that_makes_too_long_a_key_gets_no_item_and_is_a_problem() {
 }
 
 #[test]
-fn name_of_no_width_gives_way_to_the_title() {
+fn invisible_name_is_replaced_by_the_title() {
     let named = |name: &str| {
         let session = TestSession { test_name: Some(name.into()), ..described() };
         sample(session, "2024-05-01T00:00:00Z").name().to_owned()

@@ -1,22 +1,22 @@
-//! What the warehouse's rows say.
+//! The contents of the warehouse rows.
 
 use bson::{Bson, Document, bson, doc};
 use quiz_domain::TestSession;
 use quiz_domain::reports::Stamp;
 use quiz_domain::rows::{self, WarehouseTable};
 
-use crate::common::{Row, attempt, build, build_rows, now, question, quiz, session};
+use crate::common::{Row, attempt, build, build_rows, now, quiz, session};
 
-/// A question that says all that a question can say.
-fn told(id: &str, kind: &str, key: impl Into<Bson>) -> Document {
-    let mut told = question(id, kind, key);
-    told.insert("options", bson!([{"text": "red"}, {"text": "green"}, {"text": "blue"}]));
-    told.insert(
+/// A question with every field.
+fn full_question(id: &str, kind: &str, key: impl Into<Bson>) -> Document {
+    let mut question = crate::common::question(id, kind, key);
+    question.insert("options", bson!([{"text": "red"}, {"text": "green"}, {"text": "blue"}]));
+    question.insert(
         "metadata",
         doc! {"subject": "Physics", "chapter": "Optics", "chapter_id": "op", "topic": "Light",
         "difficulty": "hard", "priority": "high"},
     );
-    told
+    question
 }
 
 fn one_set(questions: Vec<Document>) -> Vec<Document> {
@@ -25,32 +25,32 @@ fn one_set(questions: Vec<Document>) -> Vec<Document> {
     vec![doc! {"_id": "s1", "title": "Physics - A", "marking_scheme": marking, "questions": questions}]
 }
 
-fn rows_of(quiz: &Document, sessions: &[Document], table: WarehouseTable) -> Vec<Row> {
+fn make_rows(quiz: &Document, sessions: &[Document], table: WarehouseTable) -> Vec<Row> {
     build_rows(quiz, &[], sessions, session()).1.remove(&table).unwrap()
 }
 
 #[test]
-fn a_question_s_row() {
-    let quiz = quiz(one_set(vec![told("q1", "multi-choice", bson!([0, 2]))]));
-    let mut of_user = attempt("u", &[("q1", bson!([2]))]);
+fn question_row() {
+    let quiz = quiz(one_set(vec![full_question("q1", "multi-choice", bson!([0, 2]))]));
+    let mut attempt_document = attempt("u", &[("q1", bson!([2]))]);
     let record = doc! {"question_id": "q1", "answer": [2], "visited": true, "time_spent": 31, "marked_for_review": true};
-    of_user.insert("session_answers", vec![record]);
-    insta::assert_json_snapshot!(rows_of(&quiz, &[of_user], WarehouseTable::QuestionResponses));
+    attempt_document.insert("session_answers", vec![record]);
+    insta::assert_json_snapshot!(make_rows(&quiz, &[attempt_document], WarehouseTable::QuestionResponses));
 }
 
 #[test]
 fn each_outcome_has_its_marks() {
-    let mut ungraded = told("u", "single-choice", bson!([0]));
+    let mut ungraded = full_question("u", "single-choice", bson!([0]));
     ungraded.insert("graded", false);
-    let mut forced = told("f", "single-choice", bson!([0]));
+    let mut forced = full_question("f", "single-choice", bson!([0]));
     forced.insert("force_correct", true);
-    let single = |id| told(id, "single-choice", bson!([0]));
+    let single = |id| full_question(id, "single-choice", bson!([0]));
     let quiz =
         quiz(one_set(vec![single("c"), single("w"), single("s"), single("missing"), ungraded, forced]));
     let answers =
         [("c", bson!([0])), ("w", bson!([1])), ("s", Bson::Null), ("u", bson!([1])), ("f", Bson::Null)];
-    let rows = rows_of(&quiz, &[attempt("u", &answers)], WarehouseTable::QuestionResponses);
-    let told: Vec<String> = rows
+    let rows = make_rows(&quiz, &[attempt("u", &answers)], WarehouseTable::QuestionResponses);
+    let summaries: Vec<String> = rows
         .iter()
         .map(|row| {
             let [id, outcome, correct, marks, max, answered] =
@@ -60,7 +60,7 @@ fn each_outcome_has_its_marks() {
         })
         .collect();
     assert_eq!(
-        told,
+        summaries,
         [
             "c: correct 1, 4.0 of 4.0, answered true",
             "w: wrong 0, -1.0 of 4.0, answered true",
@@ -73,11 +73,13 @@ fn each_outcome_has_its_marks() {
 }
 
 #[test]
-fn a_question_left_out_of_a_set_with_an_optional_limit_costs_no_marks_of_its_own() {
-    let mut sets =
-        one_set(vec![told("a", "single-choice", bson!([0])), told("b", "single-choice", bson!([0]))]);
+fn skipped_question_of_limited_set_has_no_marks() {
+    let mut sets = one_set(vec![
+        full_question("a", "single-choice", bson!([0])),
+        full_question("b", "single-choice", bson!([0])),
+    ]);
     sets[0].insert("max_questions_allowed_to_attempt", 1);
-    let rows = rows_of(
+    let rows = make_rows(
         &quiz(sets),
         &[attempt("u", &[("a", bson!([0])), ("b", Bson::Null)])],
         WarehouseTable::QuestionResponses,
@@ -86,14 +88,14 @@ fn a_question_left_out_of_a_set_with_an_optional_limit_costs_no_marks_of_its_own
 }
 
 #[test]
-fn a_test_s_row_is_its_report_with_more() {
-    let mut quiz = quiz(one_set(vec![told("q1", "single-choice", bson!([0]))]));
+fn test_row_extends_its_report() {
+    let mut quiz = quiz(one_set(vec![full_question("q1", "single-choice", bson!([0]))]));
     quiz.insert(
         "metadata",
         doc! {"quiz_type": "assessment", "test_format": "chapter_test", "source_id": "cms-1"},
     );
-    let mut of_user = attempt("u#1", &[("q1", bson!([0]))]);
-    of_user.insert("total_time_spent", 61.5);
+    let mut attempt_document = attempt("u#1", &[("q1", bson!([0]))]);
+    attempt_document.insert("total_time_spent", 61.5);
     let others = [attempt("v", &[("q1", bson!([1]))]), attempt("w", &[("q1", Bson::Null)])];
     let described = TestSession {
         group: Some("G".into()),
@@ -105,32 +107,32 @@ fn a_test_s_row_is_its_report_with_more() {
         end: "2024-04-30T18:40:00Z".parse().ok(),
         ..session()
     };
-    let sessions = [vec![of_user], others.to_vec()].concat();
+    let sessions = [vec![attempt_document], others.to_vec()].concat();
     let (_, mut rows) = build_rows(&quiz, &[], &sessions, described);
     let rows = rows.remove(&WarehouseTable::TestResponses).unwrap();
-    assert_eq!(rows.len(), 6, "a user id that cannot be keyed has rows all the same");
+    assert_eq!(rows.len(), 6, "a user id that cannot be part of a key has rows too");
     insta::assert_json_snapshot!(rows[0]);
     let nulls: Vec<_> = rows[0].iter().filter(|(_, value)| value.is_null()).collect();
     assert!(nulls.is_empty(), "{nulls:?}");
     let third = 100.0 * 2.0 / 3.0;
-    let of_skipper = rows.iter().find(|row| row["user_id"] == "w").unwrap();
-    assert!((of_skipper["percentile"].as_f64().unwrap() - third).abs() < 1e-12, "unrounded");
-    assert!(of_skipper["accuracy"].is_null(), "without an answer there is none");
+    let skipped = rows.iter().find(|row| row["user_id"] == "w").unwrap();
+    assert!((skipped["percentile"].as_f64().unwrap() - third).abs() < 1e-12, "unrounded");
+    assert!(skipped["accuracy"].is_null(), "accuracy needs an answer");
 }
 
 #[test]
-fn an_attempt_that_is_not_final_has_no_rank() {
-    let quiz = quiz(one_set(vec![told("q1", "single-choice", bson!([0]))]));
+fn open_attempt_has_no_rank() {
+    let quiz = quiz(one_set(vec![full_question("q1", "single-choice", bson!([0]))]));
     let mut open = attempt("u", &[("q1", bson!([0]))]);
     open.insert("has_quiz_ended", false);
-    let rows = rows_of(&quiz, &[open], WarehouseTable::TestResponses);
+    let rows = make_rows(&quiz, &[open], WarehouseTable::TestResponses);
     assert!(rows.iter().all(|row| row["rank"].is_null() && row["percentile"].is_null()));
     assert!(rows.iter().all(|row| row["number_test_taker"] == 0 && row["highest_test_score"].is_null()));
 }
 
 #[test]
-fn a_form_s_row() {
-    let mut form = quiz(one_set(vec![told("q1", "multi-choice", Bson::Null)]));
+fn form_row() {
+    let mut form = quiz(one_set(vec![full_question("q1", "multi-choice", Bson::Null)]));
     form.insert("metadata", doc! {"quiz_type": "form"});
     let (_, rows) = build_rows(&form, &[], &[attempt("u", &[("q1", bson!([0, 2]))])], session());
     insta::assert_json_snapshot!(rows[&WarehouseTable::FormResponses]);
@@ -141,8 +143,8 @@ fn a_form_s_row() {
 }
 
 #[test]
-fn a_date_that_bigquery_has_not_is_refused_with_the_session() {
-    let quiz = quiz(one_set(vec![told("q1", "single-choice", bson!([0]))]));
+fn date_beyond_bigquery_is_refused() {
+    let quiz = quiz(one_set(vec![full_question("q1", "single-choice", bson!([0]))]));
     let stamp = Stamp { written_at: now(), generation: 1 };
     let mut early = attempt("u", &[]);
     early.insert("events", bson!([{"event_type": "start-quiz", "created_at": "-000044-03-15T12:00:00Z"}]));

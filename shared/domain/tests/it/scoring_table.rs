@@ -1,23 +1,23 @@
-//! Every row of the scoring table, and the marks that follow, as the Quiz Engine's backend has them.
+//! Each rule of scoring and the resulting marks, as in the Quiz Engine's backend.
 
 use bson::{Bson, bson, doc};
 use quiz_domain::{Outcome, ProblemKind, Quiz, Value, judge};
 
 use crate::common::{attempt, build, question, quiz, score};
 
-fn outcome_of(kind: &str, key: impl Into<Bson>, answer: impl Into<Bson>) -> Outcome {
-    outcome_with(&doc! {}, kind, key, answer)
+fn judge_answer(kind: &str, key: impl Into<Bson>, answer: impl Into<Bson>) -> Outcome {
+    judge_answer_with(&doc! {}, kind, key, answer)
 }
 
-fn outcome_with(
+fn judge_answer_with(
     scheme: &bson::Document,
     kind: &str,
     key: impl Into<Bson>,
     answer: impl Into<Bson>,
 ) -> Outcome {
-    let mut asked = question("q", kind, key);
-    asked.extend(scheme.get_document("question").cloned().unwrap_or_default());
-    let mut set = doc! {"_id": "s", "title": "Set", "questions": [asked]};
+    let mut question = question("q", kind, key);
+    question.extend(scheme.get_document("question").cloned().unwrap_or_default());
+    let mut set = doc! {"_id": "s", "title": "Set", "questions": [question]};
     if let Ok(partial) = scheme.get_array("partial") {
         set.insert(
             "marking_scheme",
@@ -30,115 +30,118 @@ fn outcome_with(
 }
 
 #[test]
-fn force_correct_comes_before_everything() {
+fn force_correct_overrides_everything() {
     for answer in [Bson::Null, bson!([1]), bson!(5), bson!("?"), bson!([])] {
         let forced = doc! {"question": {"force_correct": true, "graded": false}};
-        assert_eq!(outcome_with(&forced, "single-choice", bson!([0]), answer), Outcome::Correct);
+        assert_eq!(judge_answer_with(&forced, "single-choice", bson!([0]), answer), Outcome::Correct);
     }
 }
 
 #[test]
-fn an_ungraded_question_is_in_no_count() {
+fn ungraded_question_does_not_count() {
     let ungraded = doc! {"question": {"graded": false}};
-    assert_eq!(outcome_with(&ungraded, "single-choice", bson!([0]), bson!([0])), Outcome::Ungraded);
+    assert_eq!(judge_answer_with(&ungraded, "single-choice", bson!([0]), bson!([0])), Outcome::Ungraded);
 }
 
 #[test]
 fn no_answer_is_skipped() {
     for kind in ["single-choice", "multi-choice", "numerical-float", "subjective", "matrix-rating"] {
-        assert_eq!(outcome_of(kind, bson!([0]), Bson::Null), Outcome::Skipped, "{kind}");
+        assert_eq!(judge_answer(kind, bson!([0]), Bson::Null), Outcome::Skipped, "{kind}");
     }
 }
 
 #[test]
-fn a_bare_number_for_choices_and_pairs_is_wrong() {
+fn bare_number_for_choices_is_wrong() {
     for kind in ["single-choice", "multi-choice", "matrix-match"] {
         for answer in [bson!(0), bson!(0.0), bson!(0_i64), bson!(true)] {
-            assert_eq!(outcome_of(kind, bson!([0]), answer), Outcome::Wrong, "{kind}");
+            assert_eq!(judge_answer(kind, bson!([0]), answer), Outcome::Wrong, "{kind}");
         }
     }
 }
 
 #[test]
-fn a_single_choice_is_correct_when_the_lists_are_equal() {
-    assert_eq!(outcome_of("single-choice", bson!([2]), bson!([2.0])), Outcome::Correct);
-    assert_eq!(outcome_of("single-choice", bson!([2]), bson!([1])), Outcome::Wrong);
-    assert_eq!(outcome_of("single-choice", bson!([2]), bson!([2, 2])), Outcome::Wrong);
-    assert_eq!(outcome_of("single-choice", bson!([2]), bson!("2")), Outcome::Wrong);
+fn single_choice_is_correct_with_equal_lists() {
+    assert_eq!(judge_answer("single-choice", bson!([2]), bson!([2.0])), Outcome::Correct);
+    assert_eq!(judge_answer("single-choice", bson!([2]), bson!([1])), Outcome::Wrong);
+    assert_eq!(judge_answer("single-choice", bson!([2]), bson!([2, 2])), Outcome::Wrong);
+    assert_eq!(judge_answer("single-choice", bson!([2]), bson!("2")), Outcome::Wrong);
 }
 
 #[test]
-fn choices_without_any_choice_are_wrong() {
+fn empty_choice_is_wrong() {
     for kind in ["single-choice", "multi-choice", "matrix-match"] {
-        assert_eq!(outcome_of(kind, bson!([0]), bson!([])), Outcome::Wrong, "{kind}");
+        assert_eq!(judge_answer(kind, bson!([0]), bson!([])), Outcome::Wrong, "{kind}");
     }
 }
 
 #[test]
-fn many_choices_are_partly_correct_only_under_partial_rules() {
+fn partially_correct_needs_partial_rules() {
     let rules = || doc! {"partial": [{"conditions": [{"num_correct_selected": 1}], "marks": 1}]};
     for (kind, key, part, beyond) in [
         ("multi-choice", bson!([0, 2]), bson!([2]), bson!([1, 2])),
         ("matrix-match", bson!(["AP", "BQ"]), bson!(["BQ"]), bson!(["BQ", "CR"])),
     ] {
-        assert_eq!(outcome_of(kind, key.clone(), part.clone()), Outcome::Wrong);
-        assert_eq!(outcome_with(&rules(), kind, key.clone(), part), Outcome::PartiallyCorrect);
-        assert_eq!(outcome_with(&rules(), kind, key.clone(), beyond), Outcome::Wrong);
-        assert_eq!(outcome_with(&rules(), kind, key.clone(), bson!([])), Outcome::Wrong);
+        assert_eq!(judge_answer(kind, key.clone(), part.clone()), Outcome::Wrong);
+        assert_eq!(judge_answer_with(&rules(), kind, key.clone(), part), Outcome::PartiallyCorrect);
+        assert_eq!(judge_answer_with(&rules(), kind, key.clone(), beyond), Outcome::Wrong);
+        assert_eq!(judge_answer_with(&rules(), kind, key.clone(), bson!([])), Outcome::Wrong);
         let mut reversed = key.as_array().unwrap().clone();
         reversed.reverse();
-        assert_eq!(outcome_with(&rules(), kind, key, reversed), Outcome::Correct);
+        assert_eq!(judge_answer_with(&rules(), kind, key, reversed), Outcome::Correct);
     }
     let empty = doc! {"partial": []};
-    assert_eq!(outcome_with(&empty, "multi-choice", bson!([0, 2]), bson!([0])), Outcome::PartiallyCorrect);
+    assert_eq!(
+        judge_answer_with(&empty, "multi-choice", bson!([0, 2]), bson!([0])),
+        Outcome::PartiallyCorrect
+    );
 }
 
 #[test]
-fn matrix_ratings_and_numbers_are_correct_when_equal() {
+fn matrix_answers_are_correct_when_equal() {
     for kind in ["matrix-rating", "matrix-numerical"] {
         let key = bson!({"row 1": 3, "row 2": 4.0});
-        assert_eq!(outcome_of(kind, key.clone(), bson!({"row 2": 4, "row 1": 3.0})), Outcome::Correct);
-        assert_eq!(outcome_of(kind, key.clone(), bson!({"row 1": 3})), Outcome::Wrong);
+        assert_eq!(judge_answer(kind, key.clone(), bson!({"row 2": 4, "row 1": 3.0})), Outcome::Correct);
+        assert_eq!(judge_answer(kind, key.clone(), bson!({"row 1": 3})), Outcome::Wrong);
     }
 }
 
 #[test]
-fn free_text_is_correct_when_there_is_any() {
-    assert_eq!(outcome_of("subjective", Bson::Null, bson!("because")), Outcome::Correct);
-    assert_eq!(outcome_of("subjective", Bson::Null, bson!(" \n")), Outcome::Wrong);
-    assert_eq!(outcome_of("matrix-subjective", Bson::Null, bson!({"a": " ", "b": "x"})), Outcome::Correct);
-    assert_eq!(outcome_of("matrix-subjective", Bson::Null, bson!({"a": " ", "b": 7})), Outcome::Wrong);
-    assert_eq!(outcome_of("matrix-subjective", Bson::Null, bson!(["x"])), Outcome::Wrong);
+fn any_free_text_is_correct() {
+    assert_eq!(judge_answer("subjective", Bson::Null, bson!("because")), Outcome::Correct);
+    assert_eq!(judge_answer("subjective", Bson::Null, bson!(" \n")), Outcome::Wrong);
+    assert_eq!(judge_answer("matrix-subjective", Bson::Null, bson!({"a": " ", "b": "x"})), Outcome::Correct);
+    assert_eq!(judge_answer("matrix-subjective", Bson::Null, bson!({"a": " ", "b": 7})), Outcome::Wrong);
+    assert_eq!(judge_answer("matrix-subjective", Bson::Null, bson!(["x"])), Outcome::Wrong);
 }
 
 #[test]
-fn numbers_compare_across_types_and_floats_within_the_tolerance() {
-    assert_eq!(outcome_of("numerical-integer", bson!(7), bson!(7.0)), Outcome::Correct);
-    assert_eq!(outcome_of("numerical-integer", bson!(7.0), bson!(8)), Outcome::Wrong);
-    assert_eq!(outcome_of("numerical-float", bson!(1.25), bson!(1.29)), Outcome::Correct);
-    assert_eq!(outcome_of("numerical-float", bson!(1), bson!(1.05)), Outcome::Wrong);
-    assert_eq!(outcome_of("numerical-float", bson!(1.25), bson!(f64::NAN)), Outcome::Wrong);
+fn numbers_compare_across_types_within_tolerance() {
+    assert_eq!(judge_answer("numerical-integer", bson!(7), bson!(7.0)), Outcome::Correct);
+    assert_eq!(judge_answer("numerical-integer", bson!(7.0), bson!(8)), Outcome::Wrong);
+    assert_eq!(judge_answer("numerical-float", bson!(1.25), bson!(1.29)), Outcome::Correct);
+    assert_eq!(judge_answer("numerical-float", bson!(1), bson!(1.05)), Outcome::Wrong);
+    assert_eq!(judge_answer("numerical-float", bson!(1.25), bson!(f64::NAN)), Outcome::Wrong);
 }
 
 #[test]
-fn a_number_question_answered_otherwise_is_wrong() {
+fn number_question_without_number_is_wrong() {
     for kind in ["numerical-integer", "numerical-float"] {
         for answer in [bson!("7"), bson!([7]), bson!({"a": 7})] {
-            assert_eq!(outcome_of(kind, bson!(7), answer), Outcome::Wrong, "{kind}");
+            assert_eq!(judge_answer(kind, bson!(7), answer), Outcome::Wrong, "{kind}");
         }
     }
 }
 
 #[test]
-fn any_other_type_answered_with_a_bare_number_is_skipped() {
+fn bare_number_for_other_types_is_skipped() {
     for kind in ["subjective", "matrix-rating", "matrix-numerical", "matrix-subjective", "essay"] {
-        assert_eq!(outcome_of(kind, bson!(3), bson!(3)), Outcome::Skipped, "{kind}");
+        assert_eq!(judge_answer(kind, bson!(3), bson!(3)), Outcome::Skipped, "{kind}");
     }
-    assert_eq!(outcome_of("essay", bson!("x"), bson!("x")), Outcome::Wrong);
+    assert_eq!(judge_answer("essay", bson!("x"), bson!("x")), Outcome::Wrong);
 }
 
 #[test]
-fn partial_marks_are_of_the_first_rule_that_fits_the_number_selected() {
+fn first_matching_rule_gives_partial_marks() {
     let set = doc! {
         "_id": "s", "title": "Set", "questions": [question("q", "multi-choice", bson!([0, 1, 2, 3]))],
         "marking_scheme": {"correct": 4, "wrong": -2, "skipped": 0, "partial": [
@@ -163,7 +166,7 @@ fn partial_marks_are_of_the_first_rule_that_fits_the_number_selected() {
 }
 
 #[test]
-fn a_set_with_an_optional_limit_counts_skips_and_maximum_by_the_limit() {
+fn limited_set_counts_skips_by_its_limit() {
     let questions: Vec<Bson> =
         (0..10).map(|at| Bson::from(question(&format!("q{at}"), "numerical-integer", bson!(at)))).collect();
     let set = doc! {
@@ -183,11 +186,11 @@ fn a_set_with_an_optional_limit_counts_skips_and_maximum_by_the_limit() {
 }
 
 #[test]
-fn schemes_come_from_the_set_then_its_first_question_then_the_quiz_type() {
-    let marks = |quiz_type: &str, of_set: Bson, of_question: Bson| {
-        let mut asked = question("q", "numerical-integer", bson!(1));
-        asked.insert("marking_scheme", of_question);
-        let set = doc! {"_id": "s", "questions": [asked], "marking_scheme": of_set};
+fn marking_falls_back_from_set_to_quiz_type() {
+    let marks = |quiz_type: &str, set_scheme: Bson, question_scheme: Bson| {
+        let mut question = question("q", "numerical-integer", bson!(1));
+        question.insert("marking_scheme", question_scheme);
+        let set = doc! {"_id": "s", "questions": [question], "marking_scheme": set_scheme};
         let mut document = quiz(vec![set]);
         document.insert("metadata", doc! {"quiz_type": quiz_type});
         let (quiz, _) = Quiz::read(&document, &[]).unwrap();
@@ -203,12 +206,12 @@ fn schemes_come_from_the_set_then_its_first_question_then_the_quiz_type() {
 }
 
 #[test]
-fn the_backend_s_own_example_comes_out_the_same() {
-    // quiz-backend, app/tests: three graded questions and one ungraded, four answers
+fn example_of_the_backend_scores_the_same() {
+    // from quiz-backend, app/tests: three graded questions and one ungraded, four answers
     let json = include_str!("fixtures/scoring_small_assessment.json");
     let document = crate::common::with_ids(json);
     let answers = [bson!([0, 2]), bson!([0, 1]), bson!(5), bson!("hello")];
-    let records: Vec<Bson> = answers.iter().map(|it| bson!({"answer": it.clone()})).collect();
+    let records: Vec<Bson> = answers.iter().map(|answer| bson!({"answer": answer.clone()})).collect();
     let session = doc! {
         "_id": "a", "user_id": "u", "quiz_id": "quiz", "has_quiz_ended": true, "session_answers": records,
     };
@@ -222,7 +225,7 @@ fn the_backend_s_own_example_comes_out_the_same() {
 }
 
 #[test]
-fn a_question_without_key_and_an_answer_of_the_wrong_shape_are_counted_problems() {
+fn missing_key_and_odd_answer_are_problems() {
     let set = doc! {"_id": "s", "title": "Set", "questions": [
         question("keyless", "numerical-integer", Bson::Null), question("q", "single-choice", bson!([1])),
     ]};
@@ -230,12 +233,13 @@ fn a_question_without_key_and_an_answer_of_the_wrong_shape_are_counted_problems(
     let test = build(&quiz(vec![set]), &[attempt("u", &answers), attempt("v", &answers)]);
     assert_eq!(test.problems.count(ProblemKind::QuestionWithoutKey), 1);
     assert_eq!(test.problems.count(ProblemKind::AnswerOfWrongShape), 2);
-    let example = test.problems.iter().find(|it| it.kind == ProblemKind::AnswerOfWrongShape).unwrap().example;
+    let example =
+        test.problems.iter().find(|problem| problem.kind == ProblemKind::AnswerOfWrongShape).unwrap().example;
     assert_eq!(example, "session document of-u, question q: an object for single-choice");
 }
 
 #[test]
-fn random_documents_score_as_the_backend_scores_them() {
+fn random_documents_score_as_in_the_backend() {
     let mut cases = 0;
     for line in include_str!("fixtures/backend_cases.jsonl").lines() {
         let case: serde_json::Value = serde_json::from_str(line).unwrap();

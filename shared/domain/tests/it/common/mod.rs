@@ -1,10 +1,10 @@
-//! Small documents in the Quiz Engine's shapes.
+//! Small documents in the shapes of the Quiz Engine, and the path from documents to results.
 #![allow(
     dead_code,
     clippy::panic,
     clippy::indexing_slicing,
     clippy::unwrap_used,
-    reason = "each test binary uses its part, and may panic"
+    reason = "a test may panic, and not every test uses every helper"
 )]
 
 use bson::{Bson, Document, bson, doc};
@@ -26,7 +26,7 @@ pub fn quiz(sets: Vec<Document>) -> Document {
     doc! {"_id": "quiz", "title": "A quiz", "question_sets": sets, "metadata": {"quiz_type": "assessment"}}
 }
 
-/// An ended attempt with these answers, matched by question id.
+/// An ended attempt with these answers by question id.
 pub fn attempt(user: &str, answers: &[(&str, Bson)]) -> Document {
     let record = |(id, answer): &(&str, Bson)| bson!({"question_id": *id, "answer": answer.clone()});
     doc! {
@@ -44,7 +44,7 @@ pub fn now() -> Timestamp {
     "2024-05-01T00:00:00Z".parse().unwrap()
 }
 
-/// The whole path over documents, as the pipeline walks it.
+/// Makes the result from documents, as the pipeline does.
 pub fn build(quiz: &Document, sessions: &[Document]) -> Test {
     build_with(quiz, &[], sessions, session(), now())
 }
@@ -59,7 +59,7 @@ pub fn build_with(
     build_showing(quiz, questions, sessions, session, now, &mut |_, _| {})
 }
 
-/// The same, showing each attempt as it is taken.
+/// Does the same, and shows each scored attempt.
 pub fn build_showing(
     quiz: &Document,
     questions: &[Document],
@@ -70,19 +70,20 @@ pub fn build_showing(
 ) -> Test {
     let (quiz, problems) = Quiz::read(quiz, questions).unwrap();
     let mut builder = TestBuilder::new(quiz, session, now, problems);
-    let mut candidates = AttemptSelection::new(HashSet::from(["test_admin".to_owned()]));
+    let mut selection = AttemptSelection::new(HashSet::from(["test_admin".to_owned()]));
     for document in sessions {
         if let Some(head) = AttemptHead::read(document, builder.problems()) {
-            candidates.add(head);
+            selection.add(head);
         }
     }
-    candidates.merge_states(builder.problems());
+    selection.merge_states(builder.problems());
     loop {
-        let keys: Vec<Bson> = candidates.take_best().iter().map(AttemptHead::stored_id).collect();
+        let keys: Vec<Bson> = selection.take_best().iter().map(AttemptHead::stored_id).collect();
         if keys.is_empty() {
             return builder.finish().unwrap();
         }
-        let chosen = sessions.iter().filter(|it| it.get("_id").is_some_and(|id| keys.contains(id)));
+        let chosen =
+            sessions.iter().filter(|document| document.get("_id").is_some_and(|id| keys.contains(id)));
         let none: HashSet<String> = chosen
             .filter_map(|document| match builder.take(document) {
                 Taken::NoAttempt { user_id } => Some(user_id),
@@ -93,11 +94,11 @@ pub fn build_showing(
                 Taken::Scored | Taken::Unreadable => None,
             })
             .collect();
-        candidates.keep(&none);
+        selection.keep(&none);
     }
 }
 
-/// An attempt's result in a section, or over the whole test.
+/// An attempt's result in one section, or in the whole test.
 pub fn score(test: &Test, section: Option<usize>, attempt: usize) -> Score {
     let TestResults::Scored { attempts, .. } = &test.results else { panic!("not scored") };
     attempts[attempt].score(&test.quiz, section).unwrap()
@@ -105,7 +106,7 @@ pub fn score(test: &Test, section: Option<usize>, attempt: usize) -> Score {
 
 pub type Row = Map<String, Value>;
 
-/// The test, and its rows in each table of the warehouse.
+/// Makes the result and its rows in each warehouse table.
 pub fn build_rows(
     quiz: &Document,
     questions: &[Document],
@@ -124,8 +125,8 @@ pub fn build_rows(
             QuestionRows::new(quiz, &session_id).append(quiz, taken, rows);
         }
     });
-    let of_tests = batches.get_mut(&WarehouseTable::TestResponses).unwrap();
-    rows::test_rows(&test, Stamp { written_at: now(), generation: 7 }).for_each(|row| row.append(of_tests));
+    let test_rows = batches.get_mut(&WarehouseTable::TestResponses).unwrap();
+    rows::test_rows(&test, Stamp { written_at: now(), generation: 7 }).for_each(|row| row.append(test_rows));
     (test, batches.into_iter().map(|(table, rows)| (table, read(&rows))).collect())
 }
 
@@ -133,11 +134,11 @@ fn read(batch: &RowBatch) -> Vec<Row> {
     let mut rows = vec![Row::new(); batch.len()];
     for (column, data) in batch.columns() {
         let values: Vec<Value> = match data {
-            ColumnData::Text(texts) => texts.iter().map(|it| json!(it)).collect(),
-            ColumnData::Int(values) => values.iter().map(|it| json!(it)).collect(),
-            ColumnData::Float(values) => values.iter().map(|it| json!(it)).collect(),
-            ColumnData::Bool(values) => values.iter().map(|it| json!(it)).collect(),
-            ColumnData::Date(days) => days.iter().map(|it| json!(it)).collect(),
+            ColumnData::Text(texts) => texts.iter().map(|text| json!(text)).collect(),
+            ColumnData::Int(values) => values.iter().map(|value| json!(value)).collect(),
+            ColumnData::Float(values) => values.iter().map(|value| json!(value)).collect(),
+            ColumnData::Bool(values) => values.iter().map(|value| json!(value)).collect(),
+            ColumnData::Date(days) => days.iter().map(|day| json!(day)).collect(),
         };
         assert_eq!(values.len(), rows.len(), "{}", column.name);
         for (row, value) in rows.iter_mut().zip(values) {
@@ -148,7 +149,7 @@ fn read(batch: &RowBatch) -> Vec<Row> {
     rows
 }
 
-/// A quiz as posted, with ids as the engine gives them.
+/// A quiz as it is posted to the API, with ids like those of the engine.
 pub fn with_ids(json: &str) -> Document {
     let value: serde_json::Value = serde_json::from_str(json).unwrap();
     let mut quiz = bson::serialize_to_document(&value).unwrap();
@@ -159,8 +160,9 @@ pub fn with_ids(json: &str) -> Document {
         for (number, question) in set.get_array_mut("questions").unwrap().iter_mut().enumerate() {
             let question = question.as_document_mut().unwrap();
             question.insert("_id", format!("q{at}-{number:02}"));
-            // the API's model turns a posted "5" into a number: no key is stored as a bare text
-            if let Some(key) = question.get_str("correct_answer").ok().and_then(|it| it.parse::<f64>().ok()) {
+            // the API turns a posted "5" into a number, so no key is stored as a bare text
+            if let Some(key) = question.get_str("correct_answer").ok().and_then(|key| key.parse::<f64>().ok())
+            {
                 question.insert("correct_answer", key);
             }
         }

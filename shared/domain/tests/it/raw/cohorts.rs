@@ -1,4 +1,4 @@
-//! Quizzes with session documents, usual and odd, as they are stored.
+//! Random quizzes and stored session documents, usual and odd ones.
 
 use bson::oid::ObjectId;
 use bson::{Binary, Bson, DateTime, Decimal128, Document, RawDocumentBuf, bson, doc};
@@ -24,11 +24,11 @@ pub fn raw(document: &Document) -> RawDocumentBuf {
     RawDocumentBuf::try_from(document).unwrap()
 }
 
-/// An answer or a key of the shape that the type has.
+/// An answer or a key with the shape of its type.
 fn fitting(kind: &'static str) -> BoxedStrategy<Bson> {
     let option = || {
         prop_oneof![4 => (0..4_i32).prop_map(Bson::from), 1 => (0..4_i64).prop_map(Bson::from),
-        1 => (0..4_u8).prop_map(|it| Bson::from(f64::from(it)))]
+        1 => (0..4_u8).prop_map(|option| Bson::from(f64::from(option)))]
     };
     let pair = || select(vec!["AP", "BQ", "CR"]).prop_map(Bson::from);
     let row = || select(vec!["row 1", "row 2"]).prop_map(str::to_owned);
@@ -50,7 +50,7 @@ fn fitting(kind: &'static str) -> BoxedStrategy<Bson> {
     }
 }
 
-/// Values that few answers and few fields have.
+/// Values that answers and fields rarely have.
 fn odd() -> impl Strategy<Value = Bson> {
     let scalar = prop_oneof![
         Just(Bson::Null),
@@ -63,8 +63,8 @@ fn odd() -> impl Strategy<Value = Bson> {
             .prop_map(Bson::from),
         select(vec!["", " ", "q0", "q1", "quiz", "start-quiz", "é", "2024-04-30T05:00:00"])
             .prop_map(Bson::from),
-        any::<[u8; 12]>().prop_map(|it| Bson::ObjectId(ObjectId::from_bytes(it))),
-        (0..2_000_000_000_000_i64).prop_map(|it| Bson::DateTime(DateTime::from_millis(it))),
+        any::<[u8; 12]>().prop_map(|bytes| Bson::ObjectId(ObjectId::from_bytes(bytes))),
+        (0..2_000_000_000_000_i64).prop_map(|millis| Bson::DateTime(DateTime::from_millis(millis))),
         Just(Bson::DateTime(DateTime::MAX)),
         Just(Bson::Decimal128("1.5".parse::<Decimal128>().unwrap())),
         Just(Bson::Symbol("q0".into())),
@@ -74,49 +74,52 @@ fn odd() -> impl Strategy<Value = Bson> {
         prop_oneof![
             prop::collection::vec(inner.clone(), 0..20).prop_map(Bson::Array),
             prop::collection::vec((select(vec!["a", "answer", "event_type", "é"]), inner), 0..3).prop_map(
-                |it| Bson::Document(it.into_iter().map(|(key, it)| (key.to_owned(), it)).collect())
+                |fields| Bson::Document(
+                    fields.into_iter().map(|(key, value)| (key.to_owned(), value)).collect()
+                )
             ),
         ]
     })
 }
 
-/// A value as it usually is, or now and then an odd one.
+/// Mostly a usual value, sometimes an odd one.
 fn mostly(usual: BoxedStrategy<Bson>) -> impl Strategy<Value = Bson> {
     prop_oneof![30 => usual, 3 => Just(Bson::Null), 1 => odd()]
 }
 
 fn sets() -> impl Strategy<Value = Vec<(&'static str, Document)>> {
     let kinds = prop_oneof![5 => select(TYPES[..6].to_vec()), 1 => select(TYPES.to_vec())];
-    let asked = kinds.prop_flat_map(|kind| {
-        let given = |key: &Bson| key.as_array().is_none_or(|key| !key.is_empty());
-        let key = prop_oneof![20 => fitting(kind).prop_filter("no key", given), 1 => mostly(fitting(kind))];
+    let questions = kinds.prop_flat_map(|kind| {
+        let is_given = |key: &Bson| key.as_array().is_none_or(|key| !key.is_empty());
+        let key =
+            prop_oneof![20 => fitting(kind).prop_filter("no key", is_given), 1 => mostly(fitting(kind))];
         (Just(kind), key, 0..10_u8, 0..3_usize).prop_map(|(kind, key, flags, subject)| {
-            let mut asked = question("", kind, key);
-            asked.insert("graded", flags != 0);
-            asked.insert("force_correct", flags == 1);
+            let mut question = question("", kind, key);
+            question.insert("graded", flags != 0);
+            question.insert("force_correct", flags == 1);
             let subject = ["Physics", "Chemistry", "Maths"][subject];
-            asked.insert("metadata", bson!({"subject": subject, "chapter": "One"}));
-            (kind, asked)
+            question.insert("metadata", bson!({"subject": subject, "chapter": "One"}));
+            (kind, question)
         })
     });
-    prop::collection::vec(asked, 1..6)
+    prop::collection::vec(questions, 1..6)
 }
 
-/// A quiz of up to three sets, and the types of its questions.
+/// A quiz with up to three sets, and the types of its questions.
 fn quizzes() -> impl Strategy<Value = (Document, Vec<&'static str>)> {
     let set = (sets(), prop::option::of(0..7_i32), any::<bool>());
     let ids = prop_oneof![6 => Just("text"), 2 => Just("object id"), 1 => Just("twice"), 1 => Just("none")];
     (prop::collection::vec(set, 1..4), ids, 0..12_u8).prop_map(|(sets, ids, form)| {
         let mut types = Vec::new();
-        let sets = sets.into_iter().enumerate().map(|(at, (asked, limit, partial))| {
+        let sets = sets.into_iter().enumerate().map(|(at, (set_questions, limit, partial))| {
             let mut questions = Vec::new();
-            for (kind, mut asked) in asked {
+            for (kind, mut question) in set_questions {
                 match ids {
-                    "none" if types.is_empty() => drop(asked.remove("_id")),
-                    _ => drop(asked.insert("_id", question_id(ids, types.len()))),
+                    "none" if types.is_empty() => drop(question.remove("_id")),
+                    _ => drop(question.insert("_id", question_id(ids, types.len()))),
                 }
                 types.push(kind);
-                questions.push(asked);
+                questions.push(question);
             }
             let rules = bson!([{"conditions": [{"num_correct_selected": 1}], "marks": 1.5}]);
             doc! {
@@ -142,7 +145,7 @@ fn question_id(ids: &str, number: usize) -> Bson {
     }
 }
 
-/// The document of an attempt at such a quiz, with up to two oddities.
+/// The document of an attempt at the quiz, with up to two defects.
 fn sessions(
     quiz: &Document,
     types: &[&'static str],
@@ -151,17 +154,17 @@ fn sessions(
     let stubs = quiz.get_array("question_sets").unwrap().iter();
     let stubs = stubs.flat_map(|set| set.as_document().unwrap().get_array("questions").unwrap().iter());
     let ids: Vec<Bson> =
-        stubs.map(|it| it.as_document().unwrap().get("_id").cloned().unwrap_or(Bson::Null)).collect();
+        stubs.map(|stub| stub.as_document().unwrap().get("_id").cloned().unwrap_or(Bson::Null)).collect();
     let answers: Vec<_> = types
         .iter()
         .map(|kind| prop_oneof![5 => fitting(kind), 2 => Just(Bson::Null), 1 => mostly(fitting(kind))])
         .collect();
-    let oddity = (0..16_u8, any::<Index>(), any::<Index>(), odd());
-    let oddities = prop_oneof![
+    let defect = (0..16_u8, any::<Index>(), any::<Index>(), odd());
+    let defects = prop_oneof![
         1 => Just(Vec::new()),
-        1 => prop::collection::vec(oddity, 1..3),
+        1 => prop::collection::vec(defect, 1..3),
     ];
-    (answers, any::<bool>(), any::<bool>(), oddities).prop_map(move |(answers, ended, as_text, oddities)| {
+    (answers, any::<bool>(), any::<bool>(), defects).prop_map(move |(answers, ended, as_text, defects)| {
         let records = ids.iter().zip(answers).map(|(id, answer)| {
             let id = match id {
                 Bson::ObjectId(id) if as_text => Bson::from(id.to_hex()),
@@ -180,8 +183,8 @@ fn sessions(
             "created_at": "2024-04-30T04:28:00", "total_time_spent": 70.5, "session_answers": records.collect::<Vec<_>>(),
         };
         let mut extra = None;
-        for oddity in oddities {
-            distort(&mut document, &mut extra, oddity);
+        for defect in defects {
+            distort(&mut document, &mut extra, defect);
         }
         let mut raw = raw(&document);
         if let Some((name, value)) = extra {
@@ -191,7 +194,7 @@ fn sessions(
     })
 }
 
-/// Makes one thing odd. What comes back in `extra` is a field that the document has besides, perhaps for a second time.
+/// Adds one defect. The caller appends the field in `extra` to the stored document, where it can occur a second time.
 fn distort(
     document: &mut Document,
     extra: &mut Option<(String, Bson)>,

@@ -1,4 +1,4 @@
-//! The quick way through stored bytes comes to what the plain way comes to, whatever is stored.
+//! The path over stored bytes gives the same result as the path over decoded documents.
 
 mod cohorts;
 use bson::oid::ObjectId;
@@ -16,8 +16,9 @@ fn builder(quiz: &Document) -> TestBuilder {
     TestBuilder::new(quiz, session(), now(), problems)
 }
 
-/// What is shown of an attempt, and whether the document was of the usual shape.
-fn quick(builder: &mut TestBuilder, document: &RawDocument, wants_attempt: bool) -> (String, bool) {
+/// Takes one document by the path over bytes, else by the decoding path. Returns the result, and whether the document was
+/// usual.
+fn take_fast(builder: &mut TestBuilder, document: &RawDocument, wants_attempt: bool) -> (String, bool) {
     match builder.take_raw(document, wants_attempt) {
         Some(taken) => (format!("{taken:?}"), true),
         None => (format!("{:?}", builder.take(&Document::try_from(document).unwrap())), false),
@@ -29,14 +30,14 @@ fn outcome(builder: TestBuilder) -> String {
     format!("{:?} {:?} {:?}", test.start, test.results, test.problems)
 }
 
-/// Takes the documents both ways; tells how many were usual.
-fn same(quiz: &Document, sessions: &[RawDocumentBuf]) -> usize {
+/// Takes the documents by both paths and compares the results. Returns the number of usual documents.
+fn compare_paths(quiz: &Document, sessions: &[RawDocumentBuf]) -> usize {
     let (mut plain, mut shown, mut scored) = (builder(quiz), builder(quiz), builder(quiz));
     let mut usual = 0;
     for document in sessions {
         let expected = plain.take(&Document::try_from(document).unwrap());
-        assert_eq!(quick(&mut shown, document, true).0, format!("{expected:?}"));
-        let (taken, is_usual) = quick(&mut scored, document, false);
+        assert_eq!(take_fast(&mut shown, document, true).0, format!("{expected:?}"));
+        let (taken, is_usual) = take_fast(&mut scored, document, false);
         let expected = if is_usual { format!("{:?}", Taken::Scored) } else { format!("{expected:?}") };
         assert_eq!(taken, expected);
         usual += usize::from(is_usual);
@@ -51,13 +52,13 @@ proptest! {
     #![proptest_config(ProptestConfig::with_cases(500))]
 
     #[test]
-    fn whatever_is_stored_comes_out_the_same((quiz, sessions) in cohorts()) {
-        same(&quiz, &sessions);
+    fn both_paths_give_the_same_result((quiz, sessions) in cohorts()) {
+        compare_paths(&quiz, &sessions);
     }
 
-    /// The quick way takes nothing that cannot be decoded.
+    /// The path over bytes refuses every document that cannot be decoded.
     #[test]
-    fn broken_bytes_are_unusual(
+    fn undecodable_bytes_are_unusual(
         (quiz, sessions) in cohorts(),
         changes in prop::collection::vec((any::<Index>(), any::<u8>()), 1..3),
     ) {
@@ -69,7 +70,7 @@ proptest! {
             }
             let broken = RawDocumentBuf::from_bytes(bytes).unwrap();
             if Document::try_from(&broken).is_ok() {
-                same(&quiz, &[broken]);
+                compare_paths(&quiz, &[broken]);
             } else {
                 prop_assert!(builder(&quiz).take_raw(&broken, false).is_none());
                 prop_assert!(builder(&quiz).take_raw(&broken, true).is_none());
@@ -79,7 +80,7 @@ proptest! {
 }
 
 #[test]
-fn documents_as_the_engine_stores_them_are_usual() {
+fn documents_of_the_engine_are_usual() {
     let kinds = [
         "single-choice",
         "multi-choice",
@@ -89,9 +90,9 @@ fn documents_as_the_engine_stores_them_are_usual() {
         "subjective",
     ];
     let keys = [bson!([1]), bson!([0, 2]), bson!(["AP"]), bson!(3), bson!(1.5), Bson::Null];
-    let asked = kinds.iter().zip(keys).enumerate();
+    let kinds = kinds.iter().zip(keys).enumerate();
     let questions: Vec<Document> =
-        asked.map(|(at, (kind, key))| question(&format!("q{at}"), kind, key)).collect();
+        kinds.map(|(at, (kind, key))| question(&format!("q{at}"), kind, key)).collect();
     let quiz = quiz(vec![doc! {"_id": "s", "title": "Set", "questions": questions}]);
     let answers = [
         [bson!([1]), bson!([2, 0]), bson!(["AP"]), bson!(3), bson!(1.52), bson!("because")],
@@ -102,10 +103,10 @@ fn documents_as_the_engine_stores_them_are_usual() {
         let named = ["q0", "q1", "q2", "q3", "q4", "q5"].into_iter().zip(answers.clone()).collect::<Vec<_>>();
         raw(&crate::common::attempt(&format!("u{user}"), &named))
     });
-    assert_eq!(same(&quiz, &sessions.collect::<Vec<_>>()), 3);
+    assert_eq!(compare_paths(&quiz, &sessions.collect::<Vec<_>>()), 3);
 }
 
-/// A quiz of two questions, and an attempt at it.
+/// A quiz with two questions, and an attempt.
 fn two_questions() -> (Document, Document) {
     let questions =
         vec![question("q0", "single-choice", bson!([1])), question("q1", "multi-choice", bson!([0, 2]))];
@@ -118,7 +119,7 @@ fn two_questions() -> (Document, Document) {
 }
 
 #[test]
-fn one_odd_field_comes_out_the_same() {
+fn odd_field_gives_the_same_result() {
     let start = |time: &str| bson!({"event_type": "start-quiz", "created_at": time});
     let (early, late) = (start("2024-04-30T03:00:00"), start("2024-04-30T05:00:00"));
     let odd: Vec<(&str, Bson)> = vec![
@@ -140,20 +141,20 @@ fn one_odd_field_comes_out_the_same() {
         ("session_answers", Bson::Null),
     ];
     let (quiz, attempt) = two_questions();
-    assert_eq!(same(&quiz, &[raw(&attempt)]), 1);
+    assert_eq!(compare_paths(&quiz, &[raw(&attempt)]), 1);
     for (field, value) in odd {
         let mut first = attempt.clone();
         first.insert(field, value.clone());
-        same(&quiz, &[raw(&first)]);
-        // the same field for a second time: the last one counts
+        compare_paths(&quiz, &[raw(&first)]);
+        // the same field a second time: the last one counts
         let mut twice = raw(&attempt);
         twice.append(bson::raw::CString::try_from(field).unwrap(), bson::RawBson::try_from(value).unwrap());
-        same(&quiz, &[twice]);
+        compare_paths(&quiz, &[twice]);
     }
 }
 
 #[test]
-fn a_field_that_is_there_twice_comes_out_the_same() {
+fn repeated_field_gives_the_same_result() {
     let (quiz, mut attempt) = two_questions();
     attempt.remove("session_answers");
     attempt.remove("events");
@@ -175,7 +176,7 @@ fn a_field_that_is_there_twice_comes_out_the_same() {
         records.push(twice);
         let mut document = raw(&attempt);
         document.append(cstr!("session_answers"), records);
-        same(&quiz, &[document]);
+        compare_paths(&quiz, &[document]);
     }
     for (field, value) in [("event_type", "dummy-event"), ("created_at", "2024-04-30T03:00:00")] {
         let mut event = rawdoc! {"event_type": "start-quiz", "created_at": "2024-04-30T04:00:00"};
@@ -191,13 +192,13 @@ fn a_field_that_is_there_twice_comes_out_the_same() {
                 rawdoc! {"question_id": "q1"},
             ]),
         );
-        same(&quiz, &[document]);
+        compare_paths(&quiz, &[document]);
     }
 }
 
 #[test]
-fn one_odd_answer_comes_out_the_same() {
-    let lists = |of: Vec<Bson>| of.into_iter().map(|it| bson!([it]));
+fn odd_answer_gives_the_same_result() {
+    let lists = |values: Vec<Bson>| values.into_iter().map(|value| bson!([value]));
     let scalars = vec![
         bson!(1),
         bson!(1_i64),
@@ -235,7 +236,7 @@ fn one_odd_answer_comes_out_the_same() {
         for key in &keys {
             let quiz = quiz(vec![doc! {"_id": "s", "questions": [question("q", kind, key.clone())]}]);
             let attempt = |answer: &Bson| raw(&crate::common::attempt("u", &[("q", answer.clone())]));
-            same(&quiz, &answers.iter().map(attempt).collect::<Vec<_>>());
+            compare_paths(&quiz, &answers.iter().map(attempt).collect::<Vec<_>>());
         }
     }
 }
