@@ -1,5 +1,5 @@
-//! Writes the pictures of the cases that matter: `cargo run -p quiz-chart --example pictures -- DIR`.
-#![expect(clippy::print_stdout, reason = "it tells what it wrote")]
+//! Writes the pictures of all test cases: `cargo run -p quiz-chart --example pictures -- DIR`.
+#![expect(clippy::print_stdout, reason = "the example prints the files that it wrote")]
 
 use std::path::PathBuf;
 use std::time::Instant;

@@ -1,20 +1,21 @@
-//! Where numbers stand along an axis, and which of them are labelled.
+//! Places numbers along an axis and chooses the labelled ones.
 
 use crate::canvas::pixel;
 use crate::{Bar, number};
 
-/// Marks nearer to each other than this are one mark.
-const SAME: f64 = 1e-6;
-/// The share of the marks left free beside the first and the last bar.
-const AIR: f64 = 0.02;
+/// Marks closer than this count as one mark.
+const MIN_DIFFERENCE: f64 = 1e-6;
+/// The free share of the axis before the first bar and after the last bar.
+const MARGIN_SHARE: f64 = 0.02;
 
+/// A labelled number on an axis.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Tick {
     pub value: f64,
     pub label: String,
 }
 
-/// The numbers `low` to `high` over the pixels `start` to `end`.
+/// Maps the numbers `low` to `high` to the pixels `start` to `end`.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Scale {
     pub low: f64,
@@ -24,17 +25,19 @@ pub struct Scale {
 }
 
 impl Scale {
+    /// The pixel of a number.
     pub fn at(&self, value: f64) -> i32 {
         let share = (value - self.low) / (self.high - self.low);
         self.start + pixel(share * f64::from(self.end - self.start))
     }
 
-    pub fn holds(&self, value: f64) -> bool {
+    /// Whether a number is within the scale.
+    pub fn contains(&self, value: f64) -> bool {
         (self.low..=self.high).contains(&value)
     }
 }
 
-/// The marks the bars cover.
+/// The range of marks that the bars cover.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Marks {
     pub first: f64,
@@ -44,7 +47,7 @@ pub struct Marks {
 }
 
 impl Marks {
-    pub fn of(bars: &[Bar]) -> Self {
+    pub fn new(bars: &[Bar]) -> Self {
         let first = bars.iter().map(|bar| bar.from).fold(f64::INFINITY, f64::min);
         let last = bars.iter().map(|bar| bar.to).fold(f64::NEG_INFINITY, f64::max);
         let widths = || bars.iter().map(|bar| bar.to - bar.from);
@@ -52,22 +55,22 @@ impl Marks {
         Self { first, last, narrowest, widest }
     }
 
-    /// The one mark, where all bars stand on it.
+    /// The mark, where all bars are at the same one.
     pub fn single(&self) -> Option<f64> {
-        (self.last - self.first < SAME).then_some(self.first)
+        (self.last - self.first < MIN_DIFFERENCE).then_some(self.first)
     }
 
-    /// A scale on which no bar is wider than a quarter of it.
+    /// A scale on which no bar takes more than a quarter of the width.
     pub fn scale(&self, start: i32, end: i32) -> Scale {
         if let Some(mark) = self.single() {
             return Scale { low: mark - 1.0, high: mark + 1.0, start, end };
         }
         let span = self.last - self.first;
-        let air = ((4.0 * self.widest - span) / 2.0).max(AIR * span);
-        Scale { low: self.first - air, high: self.last + air, start, end }
+        let margin = ((4.0 * self.widest - span) / 2.0).max(MARGIN_SHARE * span);
+        Scale { low: self.first - margin, high: self.last + margin, start, end }
     }
 
-    /// At least two ticks where they `fit`, about a bar or more apart if possible.
+    /// Chooses ticks that `fit`: about one bar or more apart where possible, else closer.
     pub fn ticks(&self, fit: impl Fn(&[Tick]) -> bool) -> Vec<Tick> {
         if let Some(mark) = self.single() {
             return vec![Tick { value: mark, label: number::mark(mark) }];
@@ -80,13 +83,13 @@ impl Marks {
     }
 }
 
-/// Whole students from none to `most`.
+/// The ticks of the axis of students: whole numbers from 0 to `most`.
 pub fn students(most: u32) -> Vec<Tick> {
     ticks(0.0, f64::from(most), 1.0, 6, |_| true)
 }
 
-/// The closest ticks at 1, 2 or 5 times a power of ten that are at most `most`, `closest` or more apart,
-/// and `fit`.
+/// The closest ticks at multiples of 1, 2 or 5 times a power of ten that `fit`, with at most `most` ticks and a distance of
+/// at least `closest`.
 fn ticks(low: f64, high: f64, closest: f64, most: usize, fit: impl Fn(&[Tick]) -> bool) -> Vec<Tick> {
     (-7..=10)
         .flat_map(|power| [1.0, 2.0, 5.0].map(|digit| (digit, power)))
@@ -96,7 +99,7 @@ fn ticks(low: f64, high: f64, closest: f64, most: usize, fit: impl Fn(&[Tick]) -
         .unwrap_or_default()
 }
 
-/// The multiples of `digit`·10^`power` from `low` to `high`, at most one more than `most`.
+/// The multiples of `digit`·10^`power` from `low` to `high`. Stops after `most` + 1 of them.
 fn multiples(low: f64, high: f64, digit: f64, power: i32, most: usize) -> Vec<Tick> {
     let shift = 10_f64.powi(power.abs());
     let value = |count: f64| if power < 0 { count * digit / shift } else { count * digit * shift };
@@ -120,14 +123,14 @@ mod tests {
     }
 
     fn marks(from: f64, to: f64) -> Marks {
-        Marks::of(&[Bar { from, to, takers: 1 }])
+        Marks::new(&[Bar { from, to, takers: 1 }])
     }
 
     #[test]
     fn ticks_are_round_and_few() {
         let bars = |low: i32, high: i32| {
             let bar = |from: i32| Bar { from: from.into(), to: (from + 1).into(), takers: 1 };
-            Marks::of(&(low..high).map(bar).collect::<Vec<_>>())
+            Marks::new(&(low..high).map(bar).collect::<Vec<_>>())
         };
         assert_eq!(labels(&bars(0, 20).ticks(|_| true)), ["0", "5", "10", "15", "20"]);
         assert_eq!(labels(&bars(-7, 4).ticks(|_| true)), ["−6", "−4", "−2", "0", "2", "4"]);
@@ -136,7 +139,7 @@ mod tests {
     }
 
     #[test]
-    fn a_single_bar_has_ticks() {
+    fn single_bar_has_ticks() {
         assert_eq!(labels(&marks(0.0, 10.0).ticks(|_| true)), ["0", "10"]);
         assert_eq!(labels(&marks(6.5, 7.5).ticks(|_| true)), ["6.5", "7.0", "7.5"]);
         assert_eq!(labels(&marks(6.0, 9.0).ticks(|_| true)), ["6", "8"]);

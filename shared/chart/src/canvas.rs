@@ -1,4 +1,4 @@
-//! Filled boxes and text on a picture.
+//! Draws filled boxes and text on a picture.
 
 use plotters::drawing::IntoDrawingArea;
 use plotters::prelude::{
@@ -18,7 +18,7 @@ pub const BAR: RGBColor = RGBColor(0x4c, 0x8d, 0xd6);
 pub const AVERAGE: RGBColor = RGBColor(0xff, 0xb0, 0x00);
 pub const MEDIAN: RGBColor = RGBColor(0xff, 0xff, 0xff);
 
-/// Pixels, the right and bottom ones not included.
+/// A box of pixels, without those at `right` and `bottom`.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Area {
     pub left: i32,
@@ -28,7 +28,8 @@ pub struct Area {
 }
 
 impl Area {
-    pub fn meets(&self, other: &Self) -> bool {
+    /// Whether the two areas share a pixel.
+    pub fn overlaps(&self, other: &Self) -> bool {
         self.left < other.right
             && other.left < self.right
             && self.top < other.bottom
@@ -36,6 +37,7 @@ impl Area {
     }
 }
 
+/// The picture while it is drawn.
 pub struct Canvas<'a> {
     area: DrawingArea<BitMapBackend<'a>, plotters::coord::Shift>,
 }
@@ -60,12 +62,13 @@ impl<'a> Canvas<'a> {
         Ok(())
     }
 
+    /// The width of a text in pixels.
     pub fn width(&self, text: &str, size: i32) -> Result<i32, ChartError> {
         let (width, _) = self.area.estimate_text_size(text, &style(size, BLACK))?;
         Ok(width.cast_signed())
     }
 
-    /// Text from `left` to the right, its letters standing on `base`.
+    /// Draws text from `left` to the right, with its baseline at `base`.
     pub fn text(
         &self,
         text: &str,
@@ -73,12 +76,12 @@ impl<'a> Canvas<'a> {
         (left, base): (i32, i32),
         color: RGBColor,
     ) -> Result<(), ChartError> {
-        // plotters puts the letters' foot half a size under the place it is given
+        // plotters draws the baseline half a size below the given point
         let text = Text::new(text, (left, base - size / 2), style(size, color));
         Ok(self.area.draw(&text)?)
     }
 
-    /// Text from `bottom` upwards, its letters standing on `base` to their right.
+    /// Draws text from `bottom` upwards, with its baseline at `base`.
     pub fn text_upwards(&self, text: &str, size: i32, (base, bottom): (i32, i32)) -> Result<(), ChartError> {
         let style = style(size, INK).transform(FontTransform::Rotate270);
         Ok(self.area.draw(&Text::new(text, (base - size / 2, bottom), style))?)
@@ -90,7 +93,7 @@ fn style(size: i32, color: RGBColor) -> TextStyle<'static> {
 }
 
 /// The nearest pixel.
-#[expect(clippy::cast_possible_truncation, reason = "a float to an integer stops at its ends, and NaN is 0")]
+#[expect(clippy::cast_possible_truncation, reason = "the cast saturates, and NaN becomes 0")]
 pub fn pixel(place: f64) -> i32 {
     place.round() as i32
 }

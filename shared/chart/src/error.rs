@@ -3,17 +3,17 @@ use plotters::drawing::DrawingAreaErrorKind;
 
 type DrawError = DrawingAreaErrorKind<<BitMapBackend<'static> as DrawingBackend>::ErrorType>;
 
-/// Why there is no picture.
+/// The picture could not be made.
 #[derive(Debug, thiserror::Error)]
 pub enum ChartError {
     #[error(
-        "the bar from {from} to {to} cannot be drawn: its ends must be finite, in order, at most {limit}"
+        "cannot draw the bar from {from} to {to}: its ends must be finite, ascending, and at most {limit} in size"
     )]
     Bar { from: f64, to: f64, limit: f64 },
-    #[error("the bundled font is not readable")]
+    #[error("cannot read the bundled font")]
     Font,
-    #[error("drawing the score distribution failed: {0}")]
+    #[error("cannot draw the score distribution: {0}")]
     Draw(#[from] DrawError),
-    #[error("encoding the score distribution as PNG failed: {0}")]
+    #[error("cannot encode the score distribution as PNG: {0}")]
     Encode(#[from] png::EncodingError),
 }

@@ -1,21 +1,22 @@
-//! The row of numbers above the plot, which also says what the lines are.
+//! Draws the row of numbers above the plot, which is also the legend of the lines.
 
 use plotters::style::RGBColor;
 
 use crate::canvas::{AVERAGE, Area, Canvas, INK, MEDIAN};
 use crate::plot::{DASH, LINE, dashes};
-use crate::{ChartError, Distribution, WIDTH, drawable, number};
+use crate::{ChartError, Distribution, WIDTH, is_drawable, number};
 
 const BASE: i32 = 46;
-const LARGEST: i32 = 36;
-const SMALLEST: i32 = 20;
-const SAMPLE: i32 = 5 * DASH;
+const MAX_SIZE: i32 = 36;
+const MIN_SIZE: i32 = 20;
+/// The length of the piece of line before its name.
+const SAMPLE_LENGTH: i32 = 5 * DASH;
 const GAP: i32 = 44;
 const MARGINS: i32 = 24;
 
 struct Entry {
     text: String,
-    /// The colour of its line, and whether that is dashed.
+    /// The colour of the line, and whether the line is dashed.
     line: Option<(RGBColor, bool)>,
 }
 
@@ -27,41 +28,42 @@ pub fn draw(canvas: &Canvas, distribution: &Distribution) -> Result<(), ChartErr
     ]
     .into_iter()
     .filter_map(|(name, value, line)| {
-        let value = value.filter(|value| drawable(*value))?;
+        let value = value.filter(|value| is_drawable(*value))?;
         Some(Entry { text: format!("{name} {}", number::mark(value)), line })
     })
     .collect();
 
-    let mut size = LARGEST;
-    while size > SMALLEST && room(canvas, &entries, size)? < MARGINS {
+    // choose the largest type that leaves a margin
+    let mut size = MAX_SIZE;
+    while size > MIN_SIZE && free_width(canvas, &entries, size)? < MARGINS {
         size -= 4;
     }
-    let mut left = room(canvas, &entries, size)? / 2;
+    let mut left = free_width(canvas, &entries, size)? / 2;
     for entry in &entries {
-        left = place(canvas, entry, size, left)? + GAP;
+        left = draw_entry(canvas, entry, size, left)? + GAP;
     }
     Ok(())
 }
 
-/// The pixels the row leaves free.
-fn room(canvas: &Canvas, entries: &[Entry], size: i32) -> Result<i32, ChartError> {
-    let mut room = WIDTH.cast_signed() + GAP;
+/// The width that the row leaves free, in pixels.
+fn free_width(canvas: &Canvas, entries: &[Entry], size: i32) -> Result<i32, ChartError> {
+    let mut free = WIDTH.cast_signed() + GAP;
     for entry in entries {
-        let sample = if entry.line.is_some() { SAMPLE + GAP / 3 } else { 0 };
-        room -= sample + canvas.width(&entry.text, size)? + GAP;
+        let sample = if entry.line.is_some() { SAMPLE_LENGTH + GAP / 3 } else { 0 };
+        free -= sample + canvas.width(&entry.text, size)? + GAP;
     }
-    Ok(room)
+    Ok(free)
 }
 
-/// Draws one entry and returns where it ends.
-fn place(canvas: &Canvas, entry: &Entry, size: i32, mut left: i32) -> Result<i32, ChartError> {
-    if let Some((color, dashed)) = entry.line {
+/// Draws one entry and returns its right end.
+fn draw_entry(canvas: &Canvas, entry: &Entry, size: i32, mut left: i32) -> Result<i32, ChartError> {
+    if let Some((color, is_dashed)) = entry.line {
         let middle = BASE - size * 3 / 10;
-        for (from, to) in dashes(left, left + SAMPLE, dashed) {
+        for (from, to) in dashes(left, left + SAMPLE_LENGTH, is_dashed) {
             let piece = Area { left: from, right: to, top: middle - LINE / 2, bottom: middle + LINE / 2 };
             canvas.fill(piece, color)?;
         }
-        left += SAMPLE + GAP / 3;
+        left += SAMPLE_LENGTH + GAP / 3;
     }
     canvas.text(&entry.text, size, (left, BASE), INK)?;
     Ok(left + canvas.width(&entry.text, size)?)

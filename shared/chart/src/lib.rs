@@ -1,6 +1,17 @@
-//! A test's score distribution as a picture: large type on dark ground, for Discord on a phone.
+//! Draws the score distribution of a test session as a PNG, for Discord on a phone.
 //!
-//! The font is bundled, so the same distribution gives the same bytes on every machine.
+//! The picture has large type on a dark ground: bars of students by marks, a solid line for the average and a dashed line
+//! for the median. The font is bundled, so the same distribution gives the same bytes on every machine.
+//!
+//! ```
+//! use quiz_chart::{Bar, Distribution, png};
+//!
+//! let bars = vec![Bar { from: 0.0, to: 10.0, takers: 4 }, Bar { from: 10.0, to: 20.0, takers: 9 }];
+//! let distribution = Distribution { bars, average: Some(11.5), median: Some(12.0), highest: Some(19.0) };
+//! let picture = png(&distribution)?.ok_or("no participant")?;
+//! assert!(picture.starts_with(b"\x89PNG"));
+//! # Ok::<(), Box<dyn std::error::Error>>(())
+//! ```
 
 mod axis;
 mod canvas;
@@ -13,15 +24,16 @@ mod values;
 use canvas::Canvas;
 pub use error::ChartError;
 
-/// Pixels.
+/// The width of the picture in pixels.
 pub const WIDTH: u32 = 1000;
+/// The height of the picture in pixels.
 pub const HEIGHT: u32 = 560;
 
-/// The largest mark with room for its label.
-const LIMIT: f64 = 1e9;
-const BYTES: usize = (WIDTH * HEIGHT * 3) as usize;
+/// The largest mark whose label fits.
+const MAX_MARK: f64 = 1e9;
+const PIXEL_BYTES: usize = (WIDTH * HEIGHT * 3) as usize;
 
-/// One bar: takers with marks in [from, to), the last bar's end included.
+/// One bar: the number of participants with `from ≤ marks < to`. The last bar includes its end.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Bar {
     pub from: f64,
@@ -29,7 +41,7 @@ pub struct Bar {
     pub takers: u32,
 }
 
-/// An average, median or highest that is not a finite number is left out of the picture.
+/// The distribution to draw. The picture leaves out an average, median or highest that is not finite.
 #[derive(Debug, Clone, Default, PartialEq)]
 pub struct Distribution {
     pub bars: Vec<Bar>,
@@ -38,21 +50,22 @@ pub struct Distribution {
     pub highest: Option<f64>,
 }
 
-/// The picture as PNG; none where there is no bar or no taker.
+/// Draws the picture as PNG; `None` where no bar has a participant.
 ///
 /// # Errors
-/// Where a bar's ends are not finite, out of order or beyond 10⁹, or the picture cannot be drawn or encoded.
+/// [`ChartError`] where the ends of a bar are not finite, out of order or beyond 10⁹, or where the picture cannot be drawn
+/// or encoded.
 pub fn png(distribution: &Distribution) -> Result<Option<Vec<u8>>, ChartError> {
     if distribution.bars.iter().all(|bar| bar.takers == 0) {
         return Ok(None);
     }
     for &Bar { from, to, .. } in &distribution.bars {
-        if !(drawable(from) && drawable(to) && from <= to) {
-            return Err(ChartError::Bar { from, to, limit: LIMIT });
+        if !(is_drawable(from) && is_drawable(to) && from <= to) {
+            return Err(ChartError::Bar { from, to, limit: MAX_MARK });
         }
     }
 
-    let mut pixels = vec![0; BYTES];
+    let mut pixels = vec![0; PIXEL_BYTES];
     let canvas = Canvas::new(&mut pixels)?;
     plot::draw(&canvas, distribution)?;
     legend::draw(&canvas, distribution)?;
@@ -60,8 +73,9 @@ pub fn png(distribution: &Distribution) -> Result<Option<Vec<u8>>, ChartError> {
     encode(&pixels).map(Some)
 }
 
-fn drawable(mark: f64) -> bool {
-    mark.is_finite() && mark.abs() <= LIMIT
+/// Whether the mark fits on the axis.
+fn is_drawable(mark: f64) -> bool {
+    mark.is_finite() && mark.abs() <= MAX_MARK
 }
 
 fn encode(pixels: &[u8]) -> Result<Vec<u8>, ChartError> {

@@ -1,4 +1,4 @@
-//! The number of students on top of each bar, where it fits.
+//! Draws the number of students above each bar, where it fits.
 
 use std::cmp::Reverse;
 
@@ -6,8 +6,8 @@ use crate::canvas::{Area, Canvas, GROUND, INK};
 use crate::{ChartError, number};
 
 const SIZES: [i32; 3] = [34, 30, 26];
-/// More would never fit.
-const MOST: usize = 100;
+/// More numbers would never fit.
+const MAX_VALUES: usize = 100;
 
 struct Value {
     text: String,
@@ -15,8 +15,8 @@ struct Value {
     area: Area,
 }
 
-/// Draws the numbers between the `ends` of the plot, as large as all fit. Where more than a quarter would be
-/// missing even when small, only the highest bar has its number.
+/// Draws the numbers between the `ends` of the plot, in the largest type in which all fit. Where more than a quarter would
+/// not fit even in the smallest type, only the highest bar gets its number.
 pub fn draw(canvas: &Canvas, mut columns: Vec<(Area, u32)>, ends: (i32, i32)) -> Result<(), ChartError> {
     columns.sort_by_key(|(_, takers)| Reverse(*takers));
     let mut values = Vec::new();
@@ -37,7 +37,7 @@ pub fn draw(canvas: &Canvas, mut columns: Vec<(Area, u32)>, ends: (i32, i32)) ->
     Ok(())
 }
 
-/// The numbers that meet no bar and no number of a higher bar, the highest bar's first.
+/// The numbers that overlap no bar and no number of a higher bar, from the highest bar down.
 fn fitting(
     canvas: &Canvas,
     columns: &[(Area, u32)],
@@ -45,14 +45,16 @@ fn fitting(
     (from, to): (i32, i32),
 ) -> Result<Vec<Value>, ChartError> {
     let mut values: Vec<Value> = Vec::new();
-    for (column, takers) in columns.iter().take(MOST) {
+    for (column, takers) in columns.iter().take(MAX_VALUES) {
         let text = number::decimals(f64::from(*takers), 0);
         let width = canvas.width(&text, size)? + 6;
         let left = ((column.left + column.right - width) / 2).min(to - width).max(from);
         let (top, bottom) = (column.top - size * 7 / 10 - 8, column.top - 1);
         let area = Area { left, top, right: left + width, bottom };
-        let free = |other: &Area| !area.meets(other);
-        if columns.iter().all(|(other, _)| free(other)) && values.iter().all(|value| free(&value.area)) {
+        let is_clear = |other: &Area| !area.overlaps(other);
+        if columns.iter().all(|(other, _)| is_clear(other))
+            && values.iter().all(|value| is_clear(&value.area))
+        {
             values.push(Value { text, size, area });
         }
     }

@@ -1,4 +1,4 @@
-//! The picture as its reader gets it: decoded PNG, and the pixels of its bars.
+//! Decodes the pictures and checks their pixels.
 #![allow(clippy::unwrap_used, clippy::indexing_slicing, reason = "a test may panic")]
 
 use std::io::Cursor;
@@ -15,7 +15,7 @@ struct Picture {
 }
 
 impl Picture {
-    fn of(distribution: &Distribution) -> Self {
+    fn draw(distribution: &Distribution) -> Self {
         let file = png(distribution).unwrap().unwrap();
         let mut reader = png::Decoder::new(Cursor::new(file)).read_info().unwrap();
         let mut bytes = vec![0; reader.output_buffer_size().unwrap()];
@@ -25,7 +25,7 @@ impl Picture {
         Self { size: (frame.width, frame.height), pixels }
     }
 
-    /// How many pixels of each column have the colour of a bar.
+    /// The number of pixels with the colour of a bar, in each column.
     fn heights(&self) -> Vec<usize> {
         let width = WIDTH as usize;
         (0..width)
@@ -38,31 +38,31 @@ fn plain(bars: Vec<Bar>) -> Distribution {
     Distribution { bars, ..Distribution::default() }
 }
 
-/// The height in the middle of each run of columns as high as each other.
+/// The heights of the bars: of each run of more than 5 equally high columns.
 fn bar_heights(distribution: &Distribution) -> Vec<usize> {
-    let heights = Picture::of(distribution).heights();
+    let heights = Picture::draw(distribution).heights();
     let runs = heights.chunk_by(|one, next| one == next).filter(|run| run.len() > 5);
     runs.map(|run| run[0]).filter(|height| *height > 0).collect()
 }
 
 #[test]
-fn every_case_is_a_picture_of_that_size() {
+fn every_case_is_drawn_at_full_size() {
     for (name, distribution) in cases::all() {
-        let picture = Picture::of(&distribution);
+        let picture = Picture::draw(&distribution);
         assert_eq!(picture.size, (WIDTH, HEIGHT), "{name}");
         assert!(picture.pixels.contains(&BAR), "{name}");
     }
 }
 
 #[test]
-fn the_same_distribution_is_the_same_bytes() {
+fn same_distribution_gives_same_bytes() {
     for (name, distribution) in cases::all().into_iter().take(3) {
         assert_eq!(png(&distribution).unwrap(), png(&distribution).unwrap(), "{name}");
     }
 }
 
 #[test]
-fn a_bar_is_as_high_as_its_takers() {
+fn bar_height_follows_participants() {
     let takers = [10, 40, 20, 30];
     let heights = bar_heights(&plain(cases::bars(0.0, 5.0, &takers)));
     assert_eq!(heights.len(), takers.len());
@@ -73,20 +73,20 @@ fn a_bar_is_as_high_as_its_takers() {
 }
 
 #[test]
-fn one_taker_beside_many_is_seen() {
+fn one_participant_next_to_many_is_visible() {
     let heights = bar_heights(&plain(cases::bars(0.0, 5.0, &[1, 100_000])));
     assert_eq!(heights.len(), 2);
     assert!(heights[0] < heights[1] / 50);
 }
 
 #[test]
-fn average_and_median_are_seen_where_they_are_the_same() {
+fn equal_average_and_median_are_both_visible() {
     let mut distribution = plain(cases::bars(0.0, 1.0, &[1, 4, 6, 4, 1]));
     distribution.average = Some(2.5);
     distribution.median = Some(2.5);
-    let picture = Picture::of(&distribution);
+    let picture = Picture::draw(&distribution);
     let column: Vec<[u8; 3]> =
-        (0..WIDTH as usize).map(|x| column(&picture, x)).find(|column| in_a_line(column)).unwrap();
+        (0..WIDTH as usize).map(|x| column(&picture, x)).find(|column| has_solid_line(column)).unwrap();
     assert!(column.contains(&[0xff, 0xff, 0xff]));
 }
 
@@ -94,18 +94,18 @@ fn column(picture: &Picture, x: usize) -> Vec<[u8; 3]> {
     picture.pixels.iter().skip(x).step_by(WIDTH as usize).copied().collect()
 }
 
-fn in_a_line(column: &[[u8; 3]]) -> bool {
+fn has_solid_line(column: &[[u8; 3]]) -> bool {
     column.iter().filter(|pixel| **pixel == [0xff, 0xb0, 0x00]).count() > 100
 }
 
 #[test]
-fn no_bar_and_no_taker_is_no_picture() {
+fn no_participant_gives_no_picture() {
     assert!(png(&Distribution::default()).unwrap().is_none());
     assert!(png(&plain(cases::bars(0.0, 5.0, &[0, 0]))).unwrap().is_none());
 }
 
 #[test]
-fn a_bar_without_a_place_is_an_error() {
+fn bar_beyond_the_axis_is_an_error() {
     let ends = [
         (f64::NAN, 1.0),
         (0.0, f64::NAN),
@@ -121,7 +121,7 @@ fn a_bar_without_a_place_is_an_error() {
 }
 
 #[test]
-fn a_number_that_is_none_is_left_out() {
+fn number_that_is_not_finite_is_left_out() {
     let bars = cases::bars(0.0, 5.0, &[3, 9, 4]);
     let without = png(&plain(bars.clone())).unwrap();
     for number in [f64::NAN, f64::INFINITY, f64::NEG_INFINITY, f64::MAX] {

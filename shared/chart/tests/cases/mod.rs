@@ -1,4 +1,4 @@
-//! Distributions a picture must look right for.
+//! Distributions whose pictures must look right.
 
 use quiz_chart::{Bar, Distribution};
 
@@ -19,7 +19,7 @@ pub fn all() -> Vec<(&'static str, Distribution)> {
     let peaks = [3, 41, 100_000, 58_211, 9_120, 1, 0, 77_000];
     vec![
         ("class", case(bars(0.0, 2.0, &class), 12.34, 13.0, 20.0)),
-        ("one_taker", case(bars(7.0, 0.0, &[1]), 7.0, 7.0, 7.0)),
+        ("one_participant", case(bars(7.0, 0.0, &[1]), 7.0, 7.0, 7.0)),
         ("one_wide_bar", case(bars(0.0, 10.0, &[1]), 7.25, 7.25, 7.25)),
         ("all_equal", case(bars(12.5, 1e-9, &[340]), 12.5, 12.5, 12.5)),
         ("two_bars", case(bars(0.0, 1.0, &[3, 2]), 0.4, 0.0, 1.0)),
