@@ -1,6 +1,6 @@
-//! Writes a mongodump folder of one large test:
+//! Writes a mongodump folder of one large assessment:
 //! `cargo run --release -p quiz-sample --example large_dump -- --students 50000 --out DIR`
-#![expect(clippy::print_stdout, reason = "it tells what it wrote")]
+#![expect(clippy::print_stdout, reason = "the example prints the size that it wrote")]
 
 use std::path::PathBuf;
 

@@ -8,8 +8,8 @@ use flate2::write::GzEncoder;
 
 use crate::{SampleDocuments, SampleError};
 
-/// Writes the documents as `mongodump` does (with `gzip`: as `mongodump --gzip`): a file of
-/// concatenated BSON for each collection. `folder` is made where it is missing.
+/// Writes the documents as `mongodump` does: one file of concatenated BSON for each collection. With `gzip`, writes as
+/// `mongodump --gzip` does. Creates `folder` where it is missing.
 ///
 /// # Errors
 /// [`SampleError::Write`] where a file cannot be written.
@@ -21,7 +21,7 @@ pub fn write_dump(folder: &Path, documents: &SampleDocuments, gzip: bool) -> Res
         ("sessions", &documents.sessions),
     ];
     for (collection, documents) in collections {
-        let bytes = concatenated(documents)?;
+        let bytes = concatenate(documents)?;
         let name = if gzip { format!("{collection}.bson.gz") } else { format!("{collection}.bson") };
         let path = folder.join(name);
         write(&path, &bytes, gzip).map_err(|source| SampleError::Write { path, source })?;
@@ -29,7 +29,7 @@ pub fn write_dump(folder: &Path, documents: &SampleDocuments, gzip: bool) -> Res
     Ok(())
 }
 
-fn concatenated(documents: &[Document]) -> Result<Vec<u8>, SampleError> {
+fn concatenate(documents: &[Document]) -> Result<Vec<u8>, SampleError> {
     let mut bytes = Vec::new();
     for document in documents {
         document.to_writer(&mut bytes)?;

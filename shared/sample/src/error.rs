@@ -2,14 +2,15 @@ use std::path::PathBuf;
 
 use thiserror::Error;
 
+/// Sample documents could not be made or written.
 #[derive(Debug, Error)]
 pub enum SampleError {
-    #[error("bundled {file} is malformed: {what}")]
+    #[error("cannot read the bundled {file}: {what}")]
     Malformed { file: &'static str, what: String },
-    #[error("bundled {file} is not CSV: {source}")]
+    #[error("cannot read the bundled {file} as CSV: {source}")]
     Csv { file: &'static str, source: csv::Error },
-    #[error("{} could not be written: {source}", path.display())]
+    #[error("cannot write {}: {source}", path.display())]
     Write { path: PathBuf, source: std::io::Error },
-    #[error("a document cannot be BSON: {0}")]
+    #[error("cannot encode a document as BSON: {0}")]
     Bson(#[from] bson::error::Error),
 }

@@ -1,4 +1,16 @@
-//! Real data, as the Quiz Engine stores it, and large data made like it: for the `demo`, for tests and for measurements.
+//! Sample documents in the form in which the Quiz Engine stores them: for the `demo` command, tests and measurements.
+//!
+//! [`sapa`] has the real answers of 1,525 people to 16 ability items, with their published scoring. [`large`] makes an
+//! assessment of any size. Both give the same documents in every run.
+//!
+//! ```
+//! use quiz_sample::sapa;
+//!
+//! let documents = sapa::documents()?;
+//! assert_eq!(documents.questions.len(), 16);
+//! assert_eq!(sapa::users()?.len(), sapa::TAKERS);
+//! # Ok::<(), quiz_sample::SampleError>(())
+//! ```
 
 mod dump;
 mod error;

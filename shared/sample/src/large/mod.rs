@@ -1,5 +1,7 @@
-//! One large assessment, as many students as asked for: to measure with. Its documents are a pure function
-//! of [`Large`], and are written one by one.
+//! One large assessment with any number of students, for measurements.
+//!
+//! Its documents are a pure function of [`Large`]: two runs give the same bytes. They are made one by one, so a dump can be
+//! larger than the memory. Marks spread like a bell, and the documents have the size of real ones.
 
 mod answers;
 mod quiz;
@@ -13,58 +15,60 @@ use bson::Document;
 
 use crate::SampleError;
 
-/// How large.
+/// The size of the assessment, and the seed of its answers.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Large {
     pub students: u32,
-    /// In three subjects; 105 is the size of a real one.
+    /// The number of questions, in three subjects. A real assessment has 105.
     pub questions: u32,
     pub seed: u64,
 }
 
-/// What was written.
+/// The size of the written sessions.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Written {
+    /// Session documents.
     pub sessions: u64,
-    /// Of the session documents.
+    /// Bytes of all session documents.
     pub bytes: u64,
 }
 
 impl Large {
-    /// The id of its quiz.
+    /// The id of the quiz.
     pub const QUIZ_ID: &'static str = "650000000000000000000001";
 
+    /// The quiz document.
     #[must_use]
     pub fn quiz(&self) -> Document {
         quiz::document(self.questions)
     }
 
-    /// The full documents of its questions.
+    /// The full documents of the questions.
     #[must_use]
     pub fn questions(&self) -> Vec<Document> {
         quiz::questions(self.questions)
     }
 
-    /// The session documents of each student in turn: mostly one, two where an attempt was resumed.
+    /// The session documents, student by student: one each, or two where the student resumed.
     pub fn sessions(&self) -> impl Iterator<Item = Document> {
-        let sitting = sessions::Sitting::new(*self);
-        (0..self.students).flat_map(move |student| sitting.documents(student))
+        let generator = sessions::SessionGenerator::new(*self);
+        (0..self.students).flat_map(move |student| generator.documents(student))
     }
 
-    /// Writes a mongodump folder.
+    /// Writes a mongodump folder with the three collections.
     ///
     /// # Errors
     /// [`SampleError::Write`] where a file cannot be written.
     pub fn write(&self, folder: &Path) -> Result<Written, SampleError> {
         fs::create_dir_all(folder)
             .map_err(|source| SampleError::Write { path: folder.to_owned(), source })?;
-        collection(folder, "quizzes", std::iter::once(self.quiz()))?;
-        collection(folder, "questions", self.questions().into_iter())?;
-        collection(folder, "sessions", self.sessions())
+        write_collection(folder, "quizzes", std::iter::once(self.quiz()))?;
+        write_collection(folder, "questions", self.questions().into_iter())?;
+        write_collection(folder, "sessions", self.sessions())
     }
 }
 
-fn collection(
+fn write_collection(
     folder: &Path,
     name: &str,
     documents: impl Iterator<Item = Document>,
@@ -83,7 +87,7 @@ fn collection(
     Ok(written)
 }
 
-/// A 24-hex id, as the Quiz Engine has them: of a kind of document and its number.
+/// A 24-hex id like those of the Quiz Engine, from the kind of a document and its number.
 fn id(kind: u32, number: u64) -> String {
     format!("65{kind:06x}{number:016x}")
 }

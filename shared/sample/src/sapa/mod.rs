@@ -1,8 +1,7 @@
-//! 1,525 people's answers to the 16 SAPA ability items (`data/sapa/README.md`), as one test of the
-//! Quiz Engine.
+//! The answers of 1,525 people to the 16 SAPA ability items (`data/sapa/README.md`), as one test session.
 //!
-//! One set holds all 16 questions, so that the quiz document has the last six as stubs only. Every
-//! 11th person was interrupted and resumed, which leaves an older session document that has not ended.
+//! The sample covers two properties of real data. One set holds all 16 questions, so the last six are stubs in the quiz
+//! document. Every 11th person was interrupted and resumed, which leaves an older session document that never ended.
 
 mod people;
 mod quiz;
@@ -16,22 +15,23 @@ pub use people::PublishedOutcomes;
 use crate::{SampleDocuments, SampleError};
 use sessions::Sitting;
 
-/// The test session: its quiz's id after its group's name.
+/// The id of the test session: the group `SAPA` and the quiz id.
 pub const SESSION_ID: &str = "SAPA_5020a0d0f1e2d3c4b5000001";
+/// The id of the quiz.
 pub const QUIZ_ID: &str = "5020a0d0f1e2d3c4b5000001";
-/// How many people took the test; the administrator is none of them.
+/// The number of participants, without the administrator.
 pub const TAKERS: usize = 1525;
-/// Whose session has every answer right.
+/// The user id of the administrator, whose attempt has every answer right.
 pub const ADMINISTRATOR: &str = "test_admin";
 
-/// One quiz, its 16 questions, and the session documents of every person and of one administrator.
+/// Makes the quiz, its 16 questions, and the session documents of each person and of one administrator.
 ///
 /// # Errors
-/// [`SampleError`] where the bundled files are not what they were; with those of the release, never.
+/// [`SampleError`] where a bundled file was damaged before the build.
 pub fn documents() -> Result<SampleDocuments, SampleError> {
-    let mut sessions = vec![Sitting::of_administrator().document()];
+    let mut sessions = vec![Sitting::for_administrator().document()];
     for (index, person) in people::read()?.into_iter().enumerate() {
-        let sitting = Sitting::of_person(index, &person);
+        let sitting = Sitting::for_person(index, &person);
         sessions.extend(sitting.interrupted_document());
         sessions.push(sitting.document());
     }
@@ -39,15 +39,15 @@ pub fn documents() -> Result<SampleDocuments, SampleError> {
     Ok(SampleDocuments { quizzes: vec![quiz::document()], questions: quiz::questions(), sessions })
 }
 
-/// The event that the quiz backend publishes when each person completes the test, in that order.
+/// Makes the completion event of each person, in the order of their times, as the Quiz Engine's backend publishes them.
 ///
 /// # Errors
-/// As [`documents`].
+/// The same as for [`documents`].
 pub fn completion_events() -> Result<Vec<Value>, SampleError> {
     let mut completions: Vec<(Timestamp, String)> = people::read()?
         .into_iter()
         .enumerate()
-        .map(|(index, person)| (Sitting::of_person(index, &person).ended_at(), person.user_id))
+        .map(|(index, person)| (Sitting::for_person(index, &person).ended_at(), person.user_id))
         .collect();
     completions.sort();
     let event = |(completed_at, user_id): (Timestamp, String)| {
@@ -62,18 +62,18 @@ pub fn completion_events() -> Result<Vec<Value>, SampleError> {
     Ok(completions.into_iter().map(event).collect())
 }
 
-/// The ids of those who took the test, in the order of the data: `sapa-5`, `sapa-6`, …
+/// The user ids of the participants, in the order of the data: `sapa-5`, `sapa-6`, …
 ///
 /// # Errors
-/// As [`documents`].
+/// The same as for [`documents`].
 pub fn users() -> Result<Vec<String>, SampleError> {
     Ok(people::read()?.into_iter().map(|person| person.user_id).collect())
 }
 
-/// The published scoring: for each person, whether each answer is right, in the order of the quiz.
+/// The published scoring of each person's answers, in the order of the quiz.
 ///
 /// # Errors
-/// As [`documents`].
+/// The same as for [`documents`].
 pub fn published_outcomes() -> Result<Vec<PublishedOutcomes>, SampleError> {
     people::published()
 }

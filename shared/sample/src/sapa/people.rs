@@ -10,7 +10,7 @@ const SCORED: &str = include_str!("../../data/sapa/scored.csv");
 /// One person's answers, in the order of the quiz.
 pub(super) struct Person {
     pub user_id: String,
-    /// The index of the option chosen.
+    /// The index of the chosen option, from 0; `None` without an answer.
     pub chosen: [Option<i32>; QUESTIONS],
 }
 
@@ -18,7 +18,7 @@ pub(super) struct Person {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct PublishedOutcomes {
     pub user_id: String,
-    /// Whether the answer to each of the 16 questions is right; `None` where there is none.
+    /// Whether each of the 16 answers is right; `None` without an answer.
     pub correct: [Option<bool>; QUESTIONS],
 }
 
@@ -46,6 +46,7 @@ pub(super) fn published() -> Result<Vec<PublishedOutcomes>, SampleError> {
 
 type Row<T> = (String, [T; QUESTIONS]);
 
+/// Reads the rows of a bundled file: the person, and one value for each item.
 fn rows<T: Copy + Default>(
     file: &'static str,
     text: &str,

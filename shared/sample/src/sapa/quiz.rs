@@ -4,14 +4,14 @@ use super::QUIZ_ID;
 
 pub(super) const QUESTIONS: usize = ITEMS.len();
 /// How many questions of a set the Quiz Engine stores in full within the quiz.
-const IN_FULL: usize = 10;
+const FULL_QUESTIONS: usize = 10;
 const SET_ID: &str = "5020a0d0f1e2d3c4b5000002";
 
 /// One multiple-choice item of the data set.
 pub(super) struct Item {
-    /// Its column: the item group and its number.
+    /// The column in the data set: the item group and the number.
     pub name: &'static str,
-    /// The key, numbered from 1 as the data set does.
+    /// The number of the correct option, from 1 as in the data set.
     pub key: i32,
 }
 
@@ -34,7 +34,8 @@ pub(super) const ITEMS: [Item; 16] = [
     Item { name: "rotate.8", key: 7 },
 ];
 
-struct Group {
+/// The subject and the options of an item group.
+struct ItemGroup {
     subject: &'static str,
     chapter: &'static str,
     options: i32,
@@ -45,27 +46,27 @@ impl Item {
         self.name.split_once('.').map_or(self.name, |(group, _)| group)
     }
 
-    fn group(&self) -> Group {
+    fn group(&self) -> ItemGroup {
         match self.group_name() {
-            "reason" => Group { subject: "Verbal Reasoning", chapter: "Reasoning", options: 6 },
-            "letter" => Group { subject: "Letter Series", chapter: "Series", options: 6 },
-            "matrix" => Group { subject: "Matrix Reasoning", chapter: "Matrices", options: 6 },
-            _ => Group { subject: "Spatial Rotation", chapter: "Rotation", options: 8 },
+            "reason" => ItemGroup { subject: "Verbal Reasoning", chapter: "Reasoning", options: 6 },
+            "letter" => ItemGroup { subject: "Letter Series", chapter: "Series", options: 6 },
+            "matrix" => ItemGroup { subject: "Matrix Reasoning", chapter: "Matrices", options: 6 },
+            _ => ItemGroup { subject: "Spatial Rotation", chapter: "Rotation", options: 8 },
         }
     }
 
-    /// The key as the Quiz Engine has it: the options' indexes.
+    /// The index of the correct option, from 0 as in the Quiz Engine.
     pub(super) fn answer(&self) -> i32 {
         self.key - 1
     }
 }
 
-/// `_id`s ascend in the order of the set, as the Quiz Engine sorts by them.
+/// The `_id` of a question. The ids ascend in the order of the set, because the Quiz Engine sorts by them.
 pub(super) fn question_id(position: usize) -> String {
     format!("5020a0d0f1e2d3c4b5{:06x}", 0x10 + position)
 }
 
-/// What the quiz holds of every question.
+/// The fields that the quiz document holds for every question.
 fn stub(position: usize, item: &Item) -> Document {
     doc! {
         "_id": question_id(position),
@@ -79,8 +80,9 @@ fn stub(position: usize, item: &Item) -> Document {
     }
 }
 
+/// The document in `questions`.
 fn full(position: usize, item: &Item) -> Document {
-    let Group { subject, chapter, options } = item.group();
+    let ItemGroup { subject, chapter, options } = item.group();
     let options: Vec<Bson> =
         (1..=options).map(|number| doc! { "text": number.to_string(), "image": Bson::Null }.into()).collect();
     let mut question = doc! {
@@ -121,7 +123,11 @@ pub(super) fn document() -> Document {
     let questions: Vec<Bson> = ITEMS
         .iter()
         .enumerate()
-        .map(|(position, item)| if position < IN_FULL { full(position, item) } else { stub(position, item) })
+        .map(
+            |(position, item)| {
+                if position < FULL_QUESTIONS { full(position, item) } else { stub(position, item) }
+            },
+        )
         .map(Bson::Document)
         .collect();
     let count = i32::try_from(questions.len()).unwrap_or(i32::MAX);

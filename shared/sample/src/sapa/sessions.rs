@@ -7,27 +7,26 @@ use super::{ADMINISTRATOR, QUIZ_ID};
 
 /// 2012-08-08T03:30:00Z, nine in the morning in India.
 const FIRST_START: i64 = 1_344_396_600;
-/// Between one person's start and the next one's: the last is at 2012-08-31T01:50:00Z.
-const APART: i64 = 1300;
+/// Seconds between the starts of two persons. The last person starts at 2012-08-31T01:50:00Z.
+const START_INTERVAL: i64 = 1300;
 /// One person in so many was interrupted.
-const INTERRUPTED: usize = 11;
-/// How many questions the Quiz Engine shuffles among each other.
-const SHUFFLED: usize = 10;
+const INTERRUPTED_EVERY: usize = 11;
+/// The Quiz Engine shuffles the questions in groups of this size.
+const SHUFFLE_GROUP: usize = 10;
 
-/// One person's way through the test. What the data set does not tell follows from the person's place
-/// in it.
+/// One person's attempt. The data set has no times, so they follow from the person's position in it.
 pub(super) struct Sitting {
-    /// From 1; the administrator's is 0. Distinguishes ids.
+    /// The person's number from 1; 0 for the administrator. It makes ids unique.
     number: usize,
     user_id: String,
     chosen: [Option<i32>; QUESTIONS],
     started: Timestamp,
-    /// How many questions, in the order shown, were behind when the connection broke.
+    /// How many questions, in the order shown, the person had seen at the interruption.
     interrupted_after: Option<usize>,
 }
 
 impl Sitting {
-    pub(super) fn of_administrator() -> Self {
+    pub(super) fn for_administrator() -> Self {
         Self {
             number: 0,
             user_id: ADMINISTRATOR.to_owned(),
@@ -37,22 +36,22 @@ impl Sitting {
         }
     }
 
-    pub(super) fn of_person(index: usize, person: &Person) -> Self {
+    pub(super) fn for_person(index: usize, person: &Person) -> Self {
         let place = i64::try_from(index).unwrap_or_default();
-        let interrupted = index % INTERRUPTED == INTERRUPTED - 1;
+        let is_interrupted = index % INTERRUPTED_EVERY == INTERRUPTED_EVERY - 1;
         Self {
             number: index + 1,
             user_id: person.user_id.clone(),
             chosen: person.chosen,
-            started: at(FIRST_START + place * APART),
-            interrupted_after: interrupted.then_some(1 + index / INTERRUPTED % (QUESTIONS - 1)),
+            started: at(FIRST_START + place * START_INTERVAL),
+            interrupted_after: is_interrupted.then_some(1 + index / INTERRUPTED_EVERY % (QUESTIONS - 1)),
         }
     }
 
-    /// The position of the question shown at each place.
+    /// The position in the quiz of each question, in the order shown.
     fn order(&self) -> Vec<usize> {
-        let turned = |start: usize, len: usize| (0..len).map(move |at| start + (at + self.number) % len);
-        turned(0, SHUFFLED).chain(turned(SHUFFLED, QUESTIONS - SHUFFLED)).collect()
+        let rotate = |start: usize, len: usize| (0..len).map(move |at| start + (at + self.number) % len);
+        rotate(0, SHUFFLE_GROUP).chain(rotate(SHUFFLE_GROUP, QUESTIONS - SHUFFLE_GROUP)).collect()
     }
 
     /// Seconds spent on the question at a position: 12 to 51.
@@ -69,7 +68,7 @@ impl Sitting {
         self.interrupted_after.map(|shown| after(self.started, self.time_until(shown)))
     }
 
-    /// When the quiz was opened again, 5 minutes after the interruption.
+    /// The time at which the person resumed: 5 minutes after the interruption.
     fn resumed_at(&self) -> Option<Timestamp> {
         self.interrupted_at().map(|at| after(at, 300))
     }
@@ -79,7 +78,7 @@ impl Sitting {
         after(self.resumed_at().unwrap_or(self.started), rest)
     }
 
-    /// The session document that the interruption left behind.
+    /// The session document up to the interruption; `None` for a person without one.
     pub(super) fn interrupted_document(&self) -> Option<Document> {
         let (shown, stopped) = (self.interrupted_after?, self.interrupted_at()?);
         Some(doc! {
@@ -102,7 +101,7 @@ impl Sitting {
         })
     }
 
-    /// The session document in which the person ended the quiz.
+    /// The session document in which the person ended the attempt.
     pub(super) fn document(&self) -> Document {
         let ended = self.ended_at();
         let resumed = self.interrupted_at().zip(self.resumed_at());
@@ -138,7 +137,7 @@ impl Sitting {
         self.order().into_iter().filter_map(|at| i32::try_from(at).ok()).map(Bson::Int32).collect()
     }
 
-    /// The answers in the order of the quiz, of which only the first `shown` on the screen are given.
+    /// The answer records in the order of the quiz. Only the first `shown` questions have answers.
     fn answers(&self, created: Timestamp, document: usize, shown: usize) -> Vec<Bson> {
         let seen: Vec<usize> = self.order().into_iter().take(shown).collect();
         let record = |(position, chosen): (usize, &Option<i32>)| {
@@ -159,7 +158,7 @@ impl Sitting {
         self.chosen.iter().enumerate().map(record).map(Bson::Document).collect()
     }
 
-    /// As an `ObjectId` is made: the second, the process, a counter.
+    /// Makes an id like an `ObjectId`: the second, the process, a counter.
     fn id(&self, made: Timestamp, serial: usize) -> String {
         format!("{:08x}f1e2d3c4b5{:06x}", made.as_second(), (self.number + 1) * 0x100 + serial)
     }
@@ -169,7 +168,7 @@ fn event(kind: &str, at: Timestamp) -> Bson {
     event_until(kind, at, at)
 }
 
-/// Dummy events are updated every few seconds while the quiz is open.
+/// An event that the player updates until `until`.
 fn event_until(kind: &str, from: Timestamp, until: Timestamp) -> Bson {
     doc! { "event_type": kind, "created_at": iso(from), "updated_at": iso(until) }.into()
 }
@@ -182,7 +181,7 @@ fn after(instant: Timestamp, seconds: i32) -> Timestamp {
     instant.checked_add(SignedDuration::from_secs(i64::from(seconds))).unwrap_or(instant)
 }
 
-/// As Python's `isoformat` writes UTC: without a zone.
+/// Writes a time as Python's `isoformat` does: in UTC, without a zone.
 fn iso(instant: Timestamp) -> String {
     instant.strftime("%Y-%m-%dT%H:%M:%S").to_string()
 }

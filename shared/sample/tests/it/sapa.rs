@@ -1,4 +1,4 @@
-//! The sample through the rules of the pipeline, against what was published and against plain counting.
+//! Scores and ranks the SAPA sample, and compares the results with the published scoring and with plain counting.
 
 use std::collections::{HashMap, HashSet};
 use std::io::Read;
@@ -28,8 +28,8 @@ fn chosen(documents: &SampleDocuments) -> HashMap<String, Document> {
     documents
         .sessions
         .iter()
-        .filter(|it| best.contains(it.get_str("_id").unwrap()))
-        .map(|it| (it.get_str("user_id").unwrap().to_owned(), it.clone()))
+        .filter(|document| best.contains(document.get_str("_id").unwrap()))
+        .map(|document| (document.get_str("user_id").unwrap().to_owned(), document.clone()))
         .collect()
 }
 
@@ -48,7 +48,7 @@ fn test(documents: &SampleDocuments) -> Test {
 }
 
 #[test]
-fn every_published_cell_comes_out_the_same() {
+fn every_published_outcome_is_reproduced() {
     let documents = sapa::documents().unwrap();
     let quiz = quiz(&documents);
     let chosen = chosen(&documents);
@@ -74,24 +74,26 @@ fn every_published_cell_comes_out_the_same() {
 }
 
 #[test]
-fn ranks_and_percentiles_follow_from_counting() {
+fn ranks_and_percentiles_match_plain_counting() {
     let test = test(&sapa::documents().unwrap());
     assert_eq!((test.takers(), test.ranked()), (sapa::TAKERS, 1525));
     assert!(test.problems.is_empty());
     let TestResults::Scored { attempts, rankings, .. } = &test.results else { panic!("not scored") };
 
     let items: [std::ops::Range<usize>; 5] = [0..16, 0..4, 4..8, 8..12, 12..16];
-    let marks_of = |correct: &[Option<bool>]| -> i32 {
-        correct.iter().map(|it| it.map_or(0, |correct| if correct { 4 } else { -1 })).sum()
+    let expected_marks = |correct: &[Option<bool>]| -> i32 {
+        correct.iter().map(|answer| answer.map_or(0, |correct| if correct { 4 } else { -1 })).sum()
     };
     let published = sapa::published_outcomes().unwrap();
     for (ranking, items) in rankings.iter().zip(items) {
-        let marks: HashMap<&str, i32> =
-            published.iter().map(|it| (it.user_id.as_str(), marks_of(&it.correct[items.clone()]))).collect();
+        let marks: HashMap<&str, i32> = published
+            .iter()
+            .map(|person| (person.user_id.as_str(), expected_marks(&person.correct[items.clone()])))
+            .collect();
         for ((attempt, scored), standing) in attempts.iter().zip(&ranking.marks).zip(ranking.standings()) {
             let own = marks[attempt.user_id.as_str()];
-            let above = marks.values().filter(|it| **it > own).count();
-            let not_above = marks.values().filter(|it| **it <= own).count();
+            let above = marks.values().filter(|marks| **marks > own).count();
+            let not_above = marks.values().filter(|marks| **marks <= own).count();
             let standing = standing.unwrap();
             assert_eq!(scored.to_bits(), f64::from(own).to_bits());
             assert_eq!(standing.rank as usize, above + 1);
@@ -103,18 +105,20 @@ fn ranks_and_percentiles_follow_from_counting() {
 }
 
 #[test]
-fn the_last_six_questions_are_stubs_and_take_their_subject_from_the_collection() {
+fn stubs_take_their_subject_from_questions_collection() {
     let documents = sapa::documents().unwrap();
     let sets = documents.quizzes[0].get_array("question_sets").unwrap();
     let stored = sets[0].as_document().unwrap().get_array("questions").unwrap();
-    let in_full = stored.iter().filter(|it| it.as_document().unwrap().contains_key("text")).count();
+    let in_full =
+        stored.iter().filter(|question| question.as_document().unwrap().contains_key("text")).count();
     assert_eq!((stored.len(), in_full), (16, 10));
 
     let quiz = quiz(&documents);
     let subjects = ["Verbal Reasoning", "Letter Series", "Matrix Reasoning", "Spatial Rotation"];
     assert_eq!(quiz.sections, subjects);
     assert!(quiz.parts.iter().all(|part| part.questions == 4 && part.allowed == 4));
-    let chapters: Vec<_> = quiz.chapters.iter().map(|it| (it.name.as_str(), it.questions)).collect();
+    let chapters: Vec<_> =
+        quiz.chapters.iter().map(|chapter| (chapter.name.as_str(), chapter.questions)).collect();
     assert_eq!(chapters, [("Reasoning", 4), ("Series", 4), ("Matrices", 4), ("Rotation", 4)]);
 
     let (alone, problems) = Quiz::read(&documents.quizzes[0], &[]).unwrap();
@@ -123,52 +127,52 @@ fn the_last_six_questions_are_stubs_and_take_their_subject_from_the_collection()
 }
 
 #[test]
-fn a_resumed_attempt_is_an_older_document_and_the_ended_one_counts() {
+fn ended_document_of_a_resumed_attempt_counts() {
     let documents = sapa::documents().unwrap();
-    let ids: Vec<&str> = documents.sessions.iter().map(|it| it.get_str("_id").unwrap()).collect();
+    let ids: Vec<&str> = documents.sessions.iter().map(|document| document.get_str("_id").unwrap()).collect();
     assert!(ids.is_sorted() && ids.iter().collect::<HashSet<_>>().len() == ids.len());
     assert_eq!(ids.len(), 1 + 1525 + 1525 / 11);
 
     let chosen = chosen(&documents);
     let quiz = quiz(&documents);
     let read = |document| Attempt::read(document, &quiz, &mut Problems::default()).unwrap();
-    let (mut unended, mut given) = (0, HashSet::new());
-    for older in documents.sessions.iter().filter(|it| !it.get_bool("has_quiz_ended").unwrap()) {
+    let (mut unended, mut visited_counts) = (0, HashSet::new());
+    for older in documents.sessions.iter().filter(|document| !document.get_bool("has_quiz_ended").unwrap()) {
         let newer = &chosen[older.get_str("user_id").unwrap()];
         assert!(older.get_str("_id").unwrap() < newer.get_str("_id").unwrap());
         let (older, newer) = (read(older), read(newer));
         assert_eq!(older.started, newer.started);
         let [older, newer] =
-            [older, newer].map(|it| it.answers.into_iter().map(Option::unwrap).collect::<Vec<_>>());
-        let visited = older.iter().filter(|it| it.visited).count();
+            [older, newer].map(|attempt| attempt.answers.into_iter().map(Option::unwrap).collect::<Vec<_>>());
+        let visited = older.iter().filter(|record| record.visited).count();
         assert!((1..16).contains(&visited));
         for (older, newer) in older.iter().zip(&newer) {
             assert!(!older.visited || older.answer.is_null() || older.answer.same_answer(&newer.answer));
         }
-        given.insert(visited);
+        visited_counts.insert(visited);
         unended += 1;
     }
-    assert_eq!((unended, given.len()), (138, 15));
+    assert_eq!((unended, visited_counts.len()), (138, 15));
 }
 
 #[test]
-fn the_administrator_is_nowhere_once_excluded() {
+fn excluded_administrator_is_left_out() {
     let documents = sapa::documents().unwrap();
-    let is_administrator = |it: &&Document| it.get_str("user_id").unwrap() == sapa::ADMINISTRATOR;
+    let is_administrator = |document: &&Document| document.get_str("user_id").unwrap() == sapa::ADMINISTRATOR;
     assert_eq!(documents.sessions.iter().filter(is_administrator).count(), 1);
     assert!(!chosen(&documents).contains_key(sapa::ADMINISTRATOR));
-    assert!(!sapa::users().unwrap().iter().any(|it| it == sapa::ADMINISTRATOR));
+    assert!(!sapa::users().unwrap().iter().any(|user| user == sapa::ADMINISTRATOR));
 }
 
 #[test]
-fn all_times_lie_in_the_collection_window_and_every_id_is_one() {
+fn times_are_in_range_and_ids_unique() {
     fn visit(value: &Bson, found: &mut HashSet<String>) {
         match value {
             Bson::Document(fields) => {
                 for (name, value) in fields {
                     match value {
                         Bson::String(id) if name.ends_with("_id") && id.len() == 24 => {
-                            assert!(id.bytes().all(|it| it.is_ascii_hexdigit()), "{id}");
+                            assert!(id.bytes().all(|byte| byte.is_ascii_hexdigit()), "{id}");
                             if name == "_id" {
                                 assert!(found.insert(id.clone()), "{id} twice");
                             }
@@ -182,7 +186,7 @@ fn all_times_lie_in_the_collection_window_and_every_id_is_one() {
                     }
                 }
             }
-            Bson::Array(values) => values.iter().for_each(|it| visit(it, found)),
+            Bson::Array(values) => values.iter().for_each(|value| visit(value, found)),
             _ => {}
         }
     }
@@ -195,19 +199,19 @@ fn all_times_lie_in_the_collection_window_and_every_id_is_one() {
 }
 
 #[test]
-fn there_is_one_completion_event_for_each_taker() {
+fn each_participant_has_one_completion_event() {
     let events = sapa::completion_events().unwrap();
-    let users: HashSet<&str> = events.iter().map(|it| it["user_id"].as_str().unwrap()).collect();
+    let users: HashSet<&str> = events.iter().map(|event| event["user_id"].as_str().unwrap()).collect();
     assert_eq!((events.len(), users.len()), (1525, 1525));
-    let times: Vec<&str> = events.iter().map(|it| it["completed_at"].as_str().unwrap()).collect();
+    let times: Vec<&str> = events.iter().map(|event| event["completed_at"].as_str().unwrap()).collect();
     assert!(times.is_sorted());
-    let session: HashSet<&str> = events.iter().map(|it| it["session_id"].as_str().unwrap()).collect();
+    let session: HashSet<&str> = events.iter().map(|event| event["session_id"].as_str().unwrap()).collect();
     assert_eq!(session, HashSet::from([sapa::SESSION_ID]));
     assert_eq!(sapa::SESSION_ID, format!("SAPA_{}", sapa::QUIZ_ID));
 }
 
 #[test]
-fn a_dump_reads_back_as_the_same_documents() {
+fn dump_reads_back_as_the_same_documents() {
     let documents = sapa::documents().unwrap();
     let folder = tempfile::tempdir().unwrap();
     write_dump(&folder.path().join("new"), &documents, false).unwrap();
