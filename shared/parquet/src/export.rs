@@ -11,22 +11,21 @@ use crate::error::ParquetError;
 use crate::frame::dtype;
 use crate::group_reader::GroupReader;
 use crate::output::OutputName;
-use crate::row_groups::{RowGroups, at_once};
+use crate::row_groups::{RowGroups, parallelism};
 use crate::staging::StagingFile;
 use crate::writer::writer;
 
-/// What all rows of a test share.
+/// The values that all rows of a test session share.
 #[derive(Clone, Copy, Debug)]
 pub struct TestValues {
     pub start_date: Date,
     pub inserted_at: Timestamp,
 }
 
-/// Writes the finished file of one table, its columns those of the table: all rows of it in a staging file, with the
-/// values that they share. An error names `path`.
+/// Writes the finished file of one table: its rows in a staging file, with the shared values added. Errors name `path`.
 ///
 /// # Errors
-/// [`ParquetError`] where the one cannot be read or the other not written.
+/// [`ParquetError`] where the staging file cannot be read, or the finished file cannot be written.
 pub async fn write_table(
     table: WarehouseTable,
     (path, file): (&Path, File),
@@ -35,20 +34,21 @@ pub async fn write_table(
 ) -> Result<(), ParquetError> {
     let name = OutputName::new(path.display().to_string());
     let writer = writer(name.output(file), table.columns()).map_err(|cause| name.unwritable(cause))?;
-    let mut row_groups = RowGroups::new(writer, name, at_once());
-    let reader = Arc::new(GroupReader::of(staging)?);
+    let mut row_groups = RowGroups::new(writer, name, parallelism());
+    let reader = Arc::new(GroupReader::open(staging)?);
     for group in staging.groups.iter().filter(|group| group.table == table) {
         let (reader, group) = (Arc::clone(&reader), group.clone());
         let rows = move || {
-            let own = table.row_columns().map(|it| it.name.to_owned()).collect();
-            let rows = reader.read(&group, Some(own))?;
-            complete(table, &rows, values).map_err(ParquetError::of("complete rows"))
+            let names = table.row_columns().map(|column| column.name.to_owned()).collect();
+            let rows = reader.read(&group, Some(names))?;
+            complete(table, &rows, values).map_err(ParquetError::from_polars("complete rows"))
         };
         row_groups.push(rows).await?;
     }
     row_groups.finish().await.map(drop)
 }
 
+/// Adds the columns of the shared values.
 fn complete(table: WarehouseTable, rows: &DataFrame, values: TestValues) -> PolarsResult<DataFrame> {
     let columns: PolarsResult<Vec<Column>> = table
         .columns()

@@ -5,7 +5,7 @@ use quiz_domain::rows::{CellType, ColumnData, ColumnSpec, RowBatch};
 
 use crate::staging::{ROW_TABLE, staging_columns};
 
-/// The type of a column in polars, and so in Parquet.
+/// The type of a column in polars, which decides its type in Parquet.
 pub fn dtype(kind: CellType) -> DataType {
     match kind {
         CellType::Text => DataType::String,
@@ -17,7 +17,7 @@ pub fn dtype(kind: CellType) -> DataType {
     }
 }
 
-/// The rows with all columns of a staging file: those of other tables are null.
+/// Makes a data frame with all columns of a staging file. The columns of other tables are null.
 pub fn staging_frame(rows: &RowBatch) -> PolarsResult<DataFrame> {
     let mut own: Vec<(&ColumnSpec, &ColumnData)> = rows.columns().collect();
     let mut columns = Vec::new();

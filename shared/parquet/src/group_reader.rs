@@ -10,24 +10,24 @@ use crate::staging::{Group, StagingFile};
 
 const READ: &str = "read a staging file";
 
-/// Reads the groups of a staging file, several at a time: its handles share one position, which only the metadata at
-/// its end is read by.
+/// Reads the groups of a staging file. Several threads can read at the same time: only the metadata at the end of the file
+/// is read through the position that the file's handles share.
 pub(crate) struct GroupReader {
     file: File,
     metadata: FileMetadataRef,
 }
 
 impl GroupReader {
-    pub fn of(staging: &StagingFile) -> Result<Self, ParquetError> {
-        let file = || staging.file.try_clone().map_err(|cause| ParquetError::because(READ, cause));
+    pub fn open(staging: &StagingFile) -> Result<Self, ParquetError> {
+        let file = || staging.file.try_clone().map_err(|cause| ParquetError::new(READ, cause));
         let mut reader = ParquetReader::new(file()?);
-        let metadata = reader.get_metadata().map_err(ParquetError::of(READ))?.clone();
+        let metadata = reader.get_metadata().map_err(ParquetError::from_polars(READ))?.clone();
         Ok(Self { file: file()?, metadata })
     }
 
-    /// A group's rows; all columns, or these.
+    /// Reads the rows of a group, with all columns or with these.
     pub fn read(&self, group: &Group, columns: Option<Vec<String>>) -> Result<DataFrame, ParquetError> {
-        let file = self.file.try_clone().map_err(|cause| ParquetError::because(READ, cause))?;
+        let file = self.file.try_clone().map_err(|cause| ParquetError::new(READ, cause))?;
         let read = |columns| -> PolarsResult<DataFrame> {
             let mut reader = ParquetReader::new(file).with_columns(columns);
             reader.set_metadata(self.metadata.clone());
@@ -35,6 +35,6 @@ impl GroupReader {
             frame.rechunk_mut();
             Ok(frame)
         };
-        read(columns).map_err(ParquetError::of(READ))
+        read(columns).map_err(ParquetError::from_polars(READ))
     }
 }

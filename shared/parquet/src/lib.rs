@@ -1,9 +1,15 @@
-//! Result rows as Parquet: a staging file that holds the rows of several tests and tables, written row
-//! group by row group as the rows are made, and the finished files of one table.
+//! Writes warehouse rows as Parquet files.
 //!
-//! A staging file has the columns of all tables, and [`ROW_TABLE`] that tells each row's table: so one file,
-//! and one load job, serves them all. It lacks the columns that all rows of a test share and that are known
-//! only when all is read: [`quiz_domain::rows::START_DATE`] and [`quiz_domain::rows::INSERTED_AT`].
+//! A sync makes more rows than fit in memory, and BigQuery limits the number of load jobs. So rows go to a staging file
+//! first ([`OpenStaging`]): it takes rows of several test sessions and tables, and writes each row group as soon as its
+//! rows are made. One load job then loads all of them.
+//!
+//! A staging file has the columns of all tables, and [`ROW_TABLE`] names the table of each row. It lacks the columns that
+//! have the same value in all rows of a test session, because these values are known only after all attempts are read:
+//! [`quiz_domain::rows::START_DATE`] and [`quiz_domain::rows::INSERTED_AT`]. [`write_table`] adds them where it makes the
+//! finished file of one table.
+//!
+//! Invariant: the same rows give the same bytes, with any number of threads.
 
 mod error;
 mod export;

@@ -5,27 +5,28 @@ use std::sync::{Arc, OnceLock};
 
 use crate::error::ParquetError;
 
-/// A file that remembers why the operating system did not write to it: polars says so in some errors only.
+/// A file that remembers the first error of the operating system, because polars does not always report the cause.
 pub(crate) struct Output {
     file: File,
     name: OutputName,
 }
 
-/// What an output is called in errors, and the first error of the operating system.
+/// The name of a file in errors, and the first error of the operating system.
 #[derive(Clone)]
 pub(crate) struct OutputName {
     name: Arc<str>,
-    refused: Arc<OnceLock<String>>,
+    first_error: Arc<OnceLock<String>>,
 }
 
 impl OutputName {
-    /// `name` is the path, or the folder of a file without a name.
+    /// `name` is the path, or the folder of a temporary file.
     pub fn new(name: String) -> Self {
-        Self { name: name.into(), refused: Arc::default() }
+        Self { name: name.into(), first_error: Arc::default() }
     }
 
+    /// Makes the error for a failed write, with the operating system's cause where there is one.
     pub fn unwritable(&self, cause: impl Display) -> ParquetError {
-        let cause = self.refused.get().cloned().unwrap_or_else(|| cause.to_string());
+        let cause = self.first_error.get().cloned().unwrap_or_else(|| cause.to_string());
         ParquetError::Unwritable { file: Arc::clone(&self.name), cause }
     }
 
@@ -40,7 +41,7 @@ impl Write for Output {
         if let Err(error) = &written
             && error.kind() != io::ErrorKind::Interrupted
         {
-            self.name.refused.get_or_init(|| error.to_string());
+            self.name.first_error.get_or_init(|| error.to_string());
         }
         written
     }

@@ -12,7 +12,7 @@ use crate::output::OutputName;
 use crate::row_groups::{self, RowGroups};
 use crate::writer::writer;
 
-/// The column of a staging file that names each row's table.
+/// The column of a staging file that names the table of each row.
 pub const ROW_TABLE: ColumnSpec = ColumnSpec {
     name: "row_table",
     kind: CellType::Text,
@@ -20,8 +20,8 @@ pub const ROW_TABLE: ColumnSpec = ColumnSpec {
     description: "the table that the row is for",
 };
 
-/// The columns of a staging file: [`ROW_TABLE`], then those of every table. A name that several tables have
-/// is one column: it has one type.
+/// The columns of a staging file: [`ROW_TABLE`], then the columns of all tables. A name that several tables share is one
+/// column, because it has the same type in all of them.
 #[must_use]
 pub fn staging_columns() -> &'static [ColumnSpec] {
     static COLUMNS: LazyLock<Vec<ColumnSpec>> = LazyLock::new(|| {
@@ -36,25 +36,28 @@ pub fn staging_columns() -> &'static [ColumnSpec] {
     &COLUMNS
 }
 
-/// Consecutive rows of a staging file that are of one test and table.
+/// Consecutive rows of a staging file that belong to one test session and one table.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Group {
     pub session_id: String,
     pub table: WarehouseTable,
-    /// The first row's place in the file.
+    /// The position of the first row in the file.
     pub offset: usize,
     pub rows: usize,
 }
 
-/// A staging file that rows are added to, compressed with Zstandard. It lies on this machine's disk, without a name,
-/// and goes with its last handle. Tests that are staged at the same time can share it.
+/// A staging file that takes rows, compressed with Zstandard.
+///
+/// It is a temporary file without a name: the operating system deletes it with its last handle. Several test sessions can
+/// add rows at the same time.
 pub struct OpenStaging {
     file: File,
-    /// `None` once finished.
-    parts: Mutex<Option<Parts>>,
+    /// `None` after the file is finished.
+    state: Mutex<Option<StagingState>>,
 }
 
-struct Parts {
+/// The writer, and the groups so far.
+struct StagingState {
     row_groups: RowGroups,
     groups: Vec<Group>,
     rows: usize,
@@ -65,38 +68,42 @@ struct Parts {
 pub struct StagingFile {
     pub file: File,
     pub bytes: u64,
-    /// In the order of the file.
+    /// The groups in the order of the file.
     pub groups: Vec<Group>,
 }
 
 impl OpenStaging {
+    /// Creates the temporary file.
+    ///
     /// # Errors
-    /// [`ParquetError`] where the file cannot be begun.
+    /// [`ParquetError`] where the file cannot be created.
     pub fn new() -> Result<Self, ParquetError> {
-        Self::with(row_groups::at_once())
+        Self::with_parallelism(row_groups::parallelism())
     }
 
-    fn with(at_once: usize) -> Result<Self, ParquetError> {
+    fn with_parallelism(parallelism: usize) -> Result<Self, ParquetError> {
         let name = OutputName::new(format!("a temporary file in {}", std::env::temp_dir().display()));
         let file = tempfile::tempfile().map_err(|cause| name.unwritable(cause))?;
-        Self::into_file(file, name, at_once)
+        Self::into_file(file, name, parallelism)
     }
 
-    fn into_file(file: File, name: OutputName, at_once: usize) -> Result<Self, ParquetError> {
+    fn into_file(file: File, name: OutputName, parallelism: usize) -> Result<Self, ParquetError> {
         let copy = file.try_clone().map_err(|cause| name.unwritable(cause))?;
         let writer =
             writer(name.output(copy), staging_columns().iter()).map_err(|cause| name.unwritable(cause))?;
-        let row_groups = RowGroups::new(writer, name, at_once);
-        Ok(Self { file, parts: Mutex::new(Some(Parts { row_groups, groups: Vec::new(), rows: 0 })) })
+        let row_groups = RowGroups::new(writer, name, parallelism);
+        let state = StagingState { row_groups, groups: Vec::new(), rows: 0 };
+        Ok(Self { file, state: Mutex::new(Some(state)) })
     }
 
-    /// Adds rows of one test and table, as soon as there is room: they are encoded and written while others are made.
+    /// Adds rows of one test session and table, as soon as the limit of row groups allows. The rows are encoded and written
+    /// in the background, so an error can come from a later call.
     ///
     /// # Errors
-    /// [`ParquetError`] where these or others before could not be written. The file is of no more use then.
+    /// [`ParquetError`] where these or earlier rows could not be written. The file cannot be used any more.
     pub async fn add(&self, session_id: &str, rows: RowBatch) -> Result<(), ParquetError> {
-        let of = (session_id, rows.table(), rows.len());
-        self.push(of, move || staging_frame(&rows).map_err(ParquetError::of("encode rows"))).await
+        let group = (session_id, rows.table(), rows.len());
+        self.push(group, move || staging_frame(&rows).map_err(ParquetError::from_polars("encode rows"))).await
     }
 
     async fn push(
@@ -104,46 +111,49 @@ impl OpenStaging {
         (session_id, table, rows): (&str, WarehouseTable, usize),
         make: impl FnOnce() -> Result<DataFrame, ParquetError> + Send + 'static,
     ) -> Result<(), ParquetError> {
-        let mut parts = self.parts.lock().await;
-        let parts = parts.as_mut().ok_or_else(finished)?;
-        parts.row_groups.push(make).await?;
-        parts.groups.push(Group { session_id: session_id.to_owned(), table, offset: parts.rows, rows });
-        parts.rows += rows;
+        let mut state = self.state.lock().await;
+        let state = state.as_mut().ok_or_else(finished)?;
+        state.row_groups.push(make).await?;
+        state.groups.push(Group { session_id: session_id.to_owned(), table, offset: state.rows, rows });
+        state.rows += rows;
         Ok(())
     }
 
+    /// Writes the remaining rows and the end of the file. The file takes no more rows.
+    ///
     /// # Errors
-    /// [`ParquetError`] where not all could be written.
+    /// [`ParquetError`] where a row could not be written.
     pub async fn finish(&self) -> Result<StagingFile, ParquetError> {
-        let parts = self.parts.lock().await.take().ok_or_else(finished)?;
-        let bytes = parts.row_groups.finish().await?;
+        let state = self.state.lock().await.take().ok_or_else(finished)?;
+        let bytes = state.row_groups.finish().await?;
         let file = self.file.try_clone();
-        let file = file.map_err(|cause| ParquetError::because("share a staging file", cause))?;
-        Ok(StagingFile { file, bytes, groups: parts.groups })
+        let file = file.map_err(|cause| ParquetError::new("share a staging file", cause))?;
+        Ok(StagingFile { file, bytes, groups: state.groups })
     }
 }
 
 fn finished() -> ParquetError {
-    ParquetError::because("add rows to a staging file", "it is finished")
+    ParquetError::new("add rows to a staging file", "the file is finished")
 }
 
 impl StagingFile {
+    /// The number of rows in all groups.
     #[must_use]
     pub fn rows(&self) -> usize {
         self.groups.iter().map(|group| group.rows).sum()
     }
 
-    /// A file of only those groups that `keep` says.
+    /// Makes a new staging file with the groups for which `keep` returns true.
     ///
     /// # Errors
-    /// [`ParquetError`] where this one cannot be read, or the new one written.
+    /// [`ParquetError`] where this file cannot be read, or the new file cannot be written.
     pub async fn part(&self, keep: impl Fn(&Group) -> bool) -> Result<Self, ParquetError> {
         let open = OpenStaging::new()?;
-        let reader = Arc::new(GroupReader::of(self)?);
+        let reader = Arc::new(GroupReader::open(self)?);
         for group in self.groups.iter().filter(|group| keep(group)) {
-            let of = (group.session_id.as_str(), group.table, group.rows);
+            let key = (group.session_id.as_str(), group.table, group.rows);
             let (reader, group) = (Arc::clone(&reader), group.clone());
-            open.push(of, move || reader.read(&group, None)).await?;
+            open.push(key, move || reader.read(&group, None)).await?;
         }
         open.finish().await
     }
@@ -161,7 +171,7 @@ mod tests {
     use super::{OpenStaging, OutputName, StagingFile, staging_columns, staging_frame};
     use crate::writer::writer;
 
-    /// Rows of so many students each.
+    /// The number of students in each batch.
     const SIZES: [usize; 7] = [40, 1, 0, 25, 3, 30, 2];
 
     fn batches() -> Vec<RowBatch> {
@@ -186,8 +196,8 @@ mod tests {
         SIZES.into_iter().map(batch).collect()
     }
 
-    async fn staged(at_once: usize) -> StagingFile {
-        let open = OpenStaging::with(at_once).unwrap();
+    async fn staged(parallelism: usize) -> StagingFile {
+        let open = OpenStaging::with_parallelism(parallelism).unwrap();
         for (at, rows) in batches().into_iter().enumerate() {
             open.add(&at.to_string(), rows).await.unwrap();
         }
@@ -202,18 +212,18 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn the_file_is_the_same_however_many_row_groups_are_made_at_once() {
+    async fn file_is_the_same_with_any_parallelism() {
         let mut one_by_one = Vec::new();
         let mut writer = writer(&mut one_by_one, staging_columns().iter()).unwrap();
         for rows in batches() {
             writer.write_batch(&staging_frame(&rows).unwrap()).unwrap();
         }
         let written = writer.finish().unwrap();
-        for at_once in [1, 2, 5] {
-            let staged = staged(at_once).await;
+        for parallelism in [1, 2, 5] {
+            let staged = staged(parallelism).await;
             let rows: Vec<usize> = staged.groups.iter().map(|group| group.rows).collect();
             assert_eq!((staged.bytes, rows), (written, SIZES.map(|students| students * 20).to_vec()));
-            assert!(bytes(staged.file) == one_by_one, "{at_once} at once");
+            assert!(bytes(staged.file) == one_by_one, "{parallelism} row groups at a time");
         }
     }
 
@@ -221,25 +231,25 @@ mod tests {
     async fn full_disk_is_named_by_every_call() {
         let full = || File::options().read(true).write(true).open("/dev/full").unwrap();
         let open = OpenStaging::into_file(full(), OutputName::new("/scratch/rows".into()), 1);
-        let says_why = |error: crate::ParquetError| {
+        let names_cause = |error: crate::ParquetError| {
             let shown = error.to_string();
             assert!(shown.starts_with("cannot write /scratch/rows: No space left on device"), "{shown}");
         };
-        // a writer may find out when it begins the file, or later
+        // a writer may notice the full disk when it creates the file, or later
         let open = match open {
             Ok(open) => open,
-            Err(error) => return says_why(error),
+            Err(error) => return names_cause(error),
         };
         for rows in batches() {
-            // the rows of one call are written while later calls make theirs
-            let _ = open.add("s", rows).await.map_err(says_why);
+            // the rows of one call are written during later calls
+            let _ = open.add("s", rows).await.map_err(names_cause);
         }
-        says_why(open.add("s", batches().remove(0)).await.unwrap_err());
-        says_why(open.finish().await.unwrap_err());
+        names_cause(open.add("s", batches().remove(0)).await.unwrap_err());
+        names_cause(open.finish().await.unwrap_err());
     }
 
     #[tokio::test]
-    async fn a_part_has_the_rows_of_its_tests() {
+    async fn part_has_the_rows_of_its_groups() {
         let staged = staged(3).await;
         let part = staged.part(|group| group.session_id != "0").await.unwrap();
         assert_eq!((staged.rows() - part.rows(), part.groups.len()), (SIZES[0] * 20, SIZES.len() - 1));
@@ -248,10 +258,10 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn a_finished_file_takes_no_rows() {
+    async fn finished_file_takes_no_rows() {
         let open = OpenStaging::new().unwrap();
         open.finish().await.unwrap();
         let error = open.add("s", batches().remove(0)).await.unwrap_err();
-        assert_eq!(error.to_string(), "could not add rows to a staging file: it is finished");
+        assert_eq!(error.to_string(), "cannot add rows to a staging file: the file is finished");
     }
 }

@@ -1,8 +1,8 @@
-//! A writer whose files every reader can open and filter.
+//! Writes Parquet files that every reader can open and filter.
 //!
-//! Parquet has one type for text. A file also holds an Arrow schema, from which readers learn what the writer had in memory.
-//! polars names its string views there: pyarrow cannot filter them, and pyarrow 14 and polars 0.20 cannot open such a file.
-//! This writer names plain strings instead.
+//! Parquet has one type for text. A file also holds an Arrow schema, which describes the writer's types in memory. polars
+//! names its string views there: pyarrow cannot filter them, and pyarrow 14 and polars 0.20 cannot open such a file. This
+//! writer names plain strings instead.
 
 use std::io::Write;
 
@@ -13,7 +13,7 @@ use quiz_domain::rows::ColumnSpec;
 
 use crate::frame::dtype;
 
-/// Begins a file with these columns, compressed with Zstandard.
+/// Creates a file with these columns, compressed with Zstandard.
 pub(crate) fn writer<'a, W: Write>(
     file: W,
     columns: impl Iterator<Item = &'a ColumnSpec>,
@@ -22,7 +22,7 @@ pub(crate) fn writer<'a, W: Write>(
     ParquetWriter::new(file).with_key_value_metadata(Some(arrow_schema(&schema))).batched(&schema)
 }
 
-/// The Arrow schema that the file holds in place of polars' own.
+/// The Arrow schema that replaces polars' own in the file.
 fn arrow_schema(schema: &Schema) -> KeyValueMetadata {
     let fields = schema.iter_fields().map(|field| {
         let mut field = field.to_arrow(CompatLevel::oldest());
