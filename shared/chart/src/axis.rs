@@ -88,8 +88,8 @@ pub fn students(most: u32) -> Vec<Tick> {
     ticks(0.0, f64::from(most), 1.0, 6, |_| true)
 }
 
-/// The closest ticks at multiples of 1, 2 or 5 times a power of ten that `fit`, with at most `most` ticks and a distance of
-/// at least `closest`.
+/// The closest ticks that `fit`, at multiples of 1, 2 or 5 times a power of ten. There are at most `most` ticks, with a
+/// distance of at least `closest`.
 fn ticks(low: f64, high: f64, closest: f64, most: usize, fit: impl Fn(&[Tick]) -> bool) -> Vec<Tick> {
     (-7..=10)
         .flat_map(|power| [1.0, 2.0, 5.0].map(|digit| (digit, power)))

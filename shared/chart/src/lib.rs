@@ -1,7 +1,7 @@
 //! Draws the score distribution of a test session as a PNG, for Discord on a phone.
 //!
-//! The picture has large type on a dark ground: bars of students by marks, a solid line for the average and a dashed line
-//! for the median. The font is bundled, so the same distribution gives the same bytes on every machine.
+//! The picture has large type on a dark ground. It shows bars of students by marks, a solid line for the average and a
+//! dashed line for the median. The font is bundled, so the same distribution gives the same bytes on every machine.
 //!
 //! ```
 //! use quiz_chart::{Bar, Distribution, png};
@@ -53,7 +53,7 @@ pub struct Distribution {
 /// Draws the picture as PNG; `None` where no bar has a participant.
 ///
 /// # Errors
-/// [`ChartError`] where the ends of a bar are not finite, out of order or beyond 10⁹, or where the picture cannot be drawn
+/// [`ChartError`] where the ends of a bar are not finite, out of order or beyond 10⁹. Also where the picture cannot be drawn
 /// or encoded.
 pub fn png(distribution: &Distribution) -> Result<Option<Vec<u8>>, ChartError> {
     if distribution.bars.iter().all(|bar| bar.takers == 0) {

@@ -54,7 +54,7 @@ pub fn draw(canvas: &Canvas, distribution: &Distribution) -> Result<(), ChartErr
     draw_mark_axis(canvas, marks, x)
 }
 
-/// The least width of a bar, so that a bar of one mark is visible next to a line, and many bars next to each other.
+/// The least width of a bar, so that a bar of one mark stays visible next to a line.
 fn min_width(bars: usize, x: Scale) -> i32 {
     let bars = i32::try_from(bars).unwrap_or(i32::MAX).max(1);
     ((x.end - x.start) / bars / 4).clamp(3, 16)

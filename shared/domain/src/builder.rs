@@ -43,7 +43,7 @@ pub struct TakenAttempt {
 pub struct TestBuilder {
     quiz: Quiz,
     session: TestSession,
-    window_closed: bool,
+    is_window_closed: bool,
     earliest: Option<Timestamp>,
     scored: Vec<ScoredAttempt>,
     forms: Vec<FormAttempt>,
@@ -60,14 +60,14 @@ impl TestBuilder {
     #[must_use]
     pub fn new(quiz: Quiz, session: TestSession, now: Timestamp, mut problems: Problems) -> Self {
         session.check(&mut problems);
-        let window_closed = session.end.or(quiz.session_end).is_some_and(|end| end <= now);
+        let is_window_closed = session.end.or(quiz.session_end).is_some_and(|end| end <= now);
         let questions = vec![QuestionTally::default(); quiz.questions.len()];
         Self {
             raw: RawQuiz::new(&quiz),
             raw_answers: RawAnswers::default(),
             quiz,
             session,
-            window_closed,
+            is_window_closed,
             earliest: None,
             scored: Vec::new(),
             forms: Vec::new(),
@@ -200,7 +200,7 @@ impl TestBuilder {
             id: attempt.id.clone(),
             user_id: attempt.user_id.clone(),
             ended: attempt.ended,
-            is_final: attempt.ended || self.window_closed,
+            is_final: attempt.ended || self.is_window_closed,
             total_time_spent: attempt.total_time_spent,
             outcomes,
         };

@@ -10,8 +10,8 @@ use crate::staging::{Group, StagingFile};
 
 const READ: &str = "read a staging file";
 
-/// Reads the groups of a staging file. Several threads can read at the same time: only the metadata at the end of the file
-/// is read through the position that the file's handles share.
+/// Reads the groups of a staging file, on several threads at the same time. The file's handles share one position, and only
+/// the metadata at the end of the file is read through that position.
 pub(crate) struct GroupReader {
     file: File,
     metadata: FileMetadataRef,

@@ -1,7 +1,7 @@
 //! Writes Parquet files that every reader can open and filter.
 //!
 //! Parquet has one type for text. A file also holds an Arrow schema, which describes the writer's types in memory. polars
-//! names its string views there: pyarrow cannot filter them, and pyarrow 14 and polars 0.20 cannot open such a file. This
+//! names its string views there. pyarrow cannot filter them, and pyarrow 14 and polars 0.20 cannot open such a file. This
 //! writer names plain strings instead.
 
 use std::io::Write;

@@ -178,8 +178,8 @@ impl Test {
         names.into_iter().find(|name| is_visible(name)).unwrap_or(&self.quiz.id)
     }
 
-    /// The time that gives the test its date: the start, else the creation time in the quiz's id, else the end of the
-    /// window, else `now`.
+    /// The time that gives the test its date. It is the start, else the creation time in the quiz's id, else the end of
+    /// the window, else `now`.
     #[must_use]
     pub fn began(&self, now: Timestamp) -> Timestamp {
         let made = || time::id_time(&self.quiz.id);

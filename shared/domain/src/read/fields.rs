@@ -51,7 +51,7 @@ pub(crate) fn decimal(value: Decimal128) -> f64 {
     value.to_string().parse().unwrap_or(f64::NAN)
 }
 
-/// Whether a flag is set, by the rules of the backend's Python: an absent flag is `default`, null is not set, and any other
+/// Whether a flag is set, by the rules of the backend's Python. An absent flag is `default`, and null is not set. Any other
 /// value is set unless it is 0 or empty.
 pub(crate) fn flag(document: &Document, field: &str, default: bool) -> bool {
     match document.get(field) {

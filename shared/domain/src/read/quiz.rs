@@ -281,7 +281,7 @@ impl QuestionSet {
     }
 }
 
-/// The documents of `questions` by their ids. Of several states of one document, the newest counts.
+/// The documents of `questions` by their ids. The newest state of a document counts.
 fn index_by_id<'a>(questions: &'a [Document], problems: &mut Problems) -> HashMap<String, &'a Document> {
     let mut full: HashMap<String, &Document> = HashMap::with_capacity(questions.len());
     let mut copies: BTreeMap<String, usize> = BTreeMap::new();

@@ -20,9 +20,9 @@ use crate::read::attempt::AttemptHead;
 #[derive(Debug, Default)]
 pub struct AttemptSelection {
     excluded: HashSet<String>,
-    /// Documents that were not taken yet. Once `sorted` is set, they are in order: by user, and the best first.
+    /// Documents that were not taken yet. Once `is_sorted` is set, they are in order: by user, and the best first.
     untried: Vec<AttemptHead>,
-    sorted: bool,
+    is_sorted: bool,
 }
 
 impl AttemptSelection {
@@ -35,7 +35,7 @@ impl AttemptSelection {
     /// Adds one document.
     pub fn add(&mut self, head: AttemptHead) {
         if !self.excluded.contains(&head.user_id) {
-            self.sorted = false;
+            self.is_sorted = false;
             self.untried.push(head);
         }
     }
@@ -44,9 +44,9 @@ impl AttemptSelection {
     /// all documents are added.
     ///
     /// Two combined dumps hold a document twice. MongoDB can return a document twice where its index entry moves during
-    /// the scan. An `_id` as text equals the same `_id` as `ObjectId`. Of equal states, the one added later stays.
+    /// the scan. An `_id` as text equals the same `_id` as `ObjectId`. The later one of two equal states stays.
     pub fn merge_states(&mut self, problems: &mut Problems) {
-        self.sorted = false;
+        self.is_sorted = false;
         // the sort is stable, so after the reversal the later of two equal states comes first
         self.untried.reverse();
         self.untried.par_sort_by(|a, b| a.id.cmp(&b.id).then_with(|| b.state().cmp(&a.state())));
@@ -79,9 +79,9 @@ impl AttemptSelection {
     /// Takes up to `most` remaining documents of each user, sorted by user id, and the best first.
     #[must_use]
     pub fn take_first(&mut self, most: usize) -> Vec<AttemptHead> {
-        if !self.sorted {
+        if !self.is_sorted {
             self.untried.sort_unstable_by(best_first);
-            self.sorted = true;
+            self.is_sorted = true;
         }
         let mut first: Vec<AttemptHead> = Vec::new();
         let mut others = Vec::new();

@@ -38,8 +38,8 @@ pub(super) const fn flag(name: &'static str, description: &'static str) -> Colum
     ColumnSpec::new(name, CellType::Bool, description)
 }
 
-/// The day of the test session, and the partition column. It is not among the row columns: without a scheduled start,
-/// the earliest attempt decides it, and that is known only after all attempts are read.
+/// The day of the test session, and the partition column. It is not among the row columns: without a scheduled start, the
+/// earliest attempt decides the day, after all attempts are read.
 pub const START_DATE: ColumnSpec = ColumnSpec::new(
     "start_date",
     CellType::Date,

@@ -131,8 +131,10 @@ fn drop_empty_sections(quiz: &mut Quiz) {
     }
 }
 
-/// The subject of a question, or of a set without questions: the first that is given of the question's own, the part of
-/// the set's title before ` - `, the quiz's, and the set's whole title; else `General`.
+/// The subject of a question, or of a set without questions.
+///
+/// The first that is given counts: the question's own subject, the part of the set's title before ` - `, the quiz's subject,
+/// the set's whole title, or `General`.
 fn subject(own: Option<&str>, set: &QuestionSet, quiz: &Quiz, problems: &mut Problems) -> String {
     let set_title = set.title.as_deref().map(str::trim).filter(|title| !title.is_empty());
     let subject = own

@@ -1,8 +1,8 @@
 //! Scores session documents from their stored bytes, in one pass and without an allocation for each answer.
 //!
 //! Decoding a document costs more than scoring it, and nearly all documents have the same shape. This module reads only
-//! that shape: the record of each question is at the position of the question, and each answer has the shape of its
-//! question's type.
+//! that shape: the record of each question is at the position of the question. Each answer has the shape of its question's
+//! type.
 //!
 //! Invariants:
 //!
