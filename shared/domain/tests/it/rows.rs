@@ -88,7 +88,7 @@ fn skipped_question_of_limited_set_has_no_marks() {
 }
 
 #[test]
-fn test_row_extends_its_report() {
+fn overall_row_extends_its_report() {
     let mut quiz = quiz(one_set(vec![full_question("q1", "single-choice", bson!([0]))]));
     quiz.insert(
         "metadata",
