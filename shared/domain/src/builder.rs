@@ -132,8 +132,7 @@ impl TestBuilder {
     }
 
     /// Takes an attempt from the snapshot of an earlier sync. `false` where the snapshot does not hold its current state:
-    /// the caller must read the document. A document with a problem is never in a snapshot, so every sync reports the
-    /// problem.
+    /// the caller must read the document. An unusual document is never in a snapshot, so every sync reports its problems.
     pub fn take_known(&mut self, head: &AttemptHead, snapshot: &Snapshot) -> bool {
         let Some((known, entry)) = snapshot.find(head, &self.quiz) else { return false };
         if let Some(snapshot) = &mut self.snapshot {

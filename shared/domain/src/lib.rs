@@ -17,7 +17,8 @@
 //!
 //! - The same documents give the same bytes, in any order of the documents.
 //! - Marks equal those of the Quiz Engine's backend. They are rounded to two decimals as Python's `round` rounds.
-//! - A defect in one document becomes a counted [`Problem`]. It never stops the test session.
+//! - A defect in an attempt becomes a counted [`Problem`]. It never stops the test session. Only a quiz whose questions,
+//!   limits or marks cannot be read is refused ([`QuizError`]).
 //! - All times are instants. Dates and clock times in reports are in India time (UTC+05:30).
 //!
 //! The decision `docs/decisions/0004-what-does-not-fit.md` says how each defect is handled.

@@ -1,6 +1,6 @@
 //! Writes warehouse rows as Parquet files.
 //!
-//! A sync makes more rows than fit in memory, and BigQuery limits the number of load jobs. So rows go to a staging file
+//! A sync can make more rows than fit in memory, and BigQuery limits the number of load jobs. So rows go to a staging file
 //! first ([`OpenStaging`]). It takes rows of several test sessions and tables, and writes each row group as soon as its
 //! rows are made. One load job then loads all of them.
 //!

@@ -8,7 +8,7 @@
 //! - A snapshot holds for one version of the scoring and one state of the quiz ([`SnapshotKey`]).
 //! - It holds only settled attempts: ended, and last written well before the sync.
 //! - An entry counts only while its document has the same `updated_at`.
-//! - A document with a problem is in no snapshot, so each sync reports the problem.
+//! - A document of an unusual shape is in no snapshot, so each sync reads it and reports its problems.
 
 use bson::Document;
 use jiff::Timestamp;
