@@ -1,3 +1,11 @@
+//! Reads attempts (documents of the collection `sessions`) by their `_id`s.
+//!
+//! A large test session has tens of thousands of attempts, and one query after the other would wait for the network.
+//! So [`QUERIES`] queries run at a time, each for as many ids as make about [`QUERY_BYTES`]. The size of the documents
+//! read so far decides the number of ids. The order of the results is undefined.
+//!
+//! A projection leaves out nearly half of each document: see [`UNREAD`].
+
 use std::collections::VecDeque;
 use std::vec;
 
@@ -9,29 +17,29 @@ use mongodb::Collection;
 use mongodb::error::{Error, Result};
 use quiz_pipeline::ports::AttemptBatch;
 
-use crate::documents::decode_or_why;
+use crate::documents::decode_or_placeholder;
 
-/// Queries at a time: the server looks up the next documents while those before are on their way.
+/// Queries at a time: the server looks up the next documents while the network carries the previous ones.
 const QUERIES: usize = 4;
-/// Bytes that a query should bring.
+/// The size of one query's documents, about.
 const QUERY_BYTES: usize = 2 * 1024 * 1024;
-/// Of a document of 105 questions, as far as it is read; how large they really are is seen from the first ones.
+/// The first guess at the projected size of an attempt: one of a quiz with 105 questions.
 const DOCUMENT_BYTES: usize = 13 * 1024;
-const MOST_KEYS: usize = 1_000;
+const MAX_KEYS: usize = 1_000;
 
-/// Reads session documents by their `_id`s, in whichever order they come.
-pub(crate) struct Attempts {
+/// Reads attempts by their `_id`s, in any order.
+pub(crate) struct AttemptReader {
     sessions: Collection<RawDocumentBuf>,
     keys: vec::IntoIter<Bson>,
     queries: FuturesUnordered<BoxFuture<'static, Result<Vec<AttemptBatch>>>>,
-    read: VecDeque<AttemptBatch>,
+    ready: VecDeque<AttemptBatch>,
     documents_seen: usize,
     bytes_seen: usize,
 }
 
-impl Attempts {
+impl AttemptReader {
     pub fn new(sessions: Collection<RawDocumentBuf>, mut keys: Vec<Bson>) -> Self {
-        // neighbours by `_id` lie near each other
+        // the server stores documents with similar ids near each other
         keys.sort_by_cached_key(|key| match key {
             Bson::String(id) => id.clone(),
             Bson::ObjectId(id) => id.to_hex(),
@@ -41,7 +49,7 @@ impl Attempts {
             sessions,
             keys: keys.into_iter(),
             queries: FuturesUnordered::new(),
-            read: VecDeque::new(),
+            ready: VecDeque::new(),
             documents_seen: 0,
             bytes_seen: 0,
         }
@@ -49,11 +57,11 @@ impl Attempts {
 
     pub async fn next(&mut self) -> Result<Option<AttemptBatch>> {
         loop {
-            if let Some(batch) = self.read.pop_front() {
+            if let Some(batch) = self.ready.pop_front() {
                 return Ok(Some(batch));
             }
             while self.queries.len() < QUERIES {
-                let count = self.keys_of_a_query();
+                let count = self.keys_per_query();
                 let keys: Vec<Bson> = self.keys.by_ref().take(count).collect();
                 if keys.is_empty() {
                     break;
@@ -64,32 +72,33 @@ impl Attempts {
             let found = found?;
             self.documents_seen += found.iter().map(AttemptBatch::len).sum::<usize>();
             self.bytes_seen += found.iter().map(AttemptBatch::bytes).sum::<usize>();
-            self.read.extend(found);
+            self.ready.extend(found);
         }
     }
 
-    fn keys_of_a_query(&self) -> usize {
+    fn keys_per_query(&self) -> usize {
         let size = self.bytes_seen.checked_div(self.documents_seen).unwrap_or(DOCUMENT_BYTES);
-        (QUERY_BYTES / size.max(1)).clamp(1, MOST_KEYS)
+        (QUERY_BYTES / size.max(1)).clamp(1, MAX_KEYS)
     }
 }
 
 async fn find(sessions: Collection<RawDocumentBuf>, keys: Vec<Bson>) -> Result<Vec<AttemptBatch>> {
-    // one more than there can be: the first reply says that it is the last
-    let at_once = u32::try_from(keys.len() + 1).unwrap_or(u32::MAX);
-    // `_id` alone, which has an index
-    let find = sessions.find(doc! { "_id": { "$in": keys } }).projection(unread()).batch_size(at_once);
+    // one more than the number of keys, so that the first reply also says that no more follow
+    let reply_size = u32::try_from(keys.len() + 1).unwrap_or(u32::MAX);
+    // the filter names only `_id`, so that the index on `_id` serves it
+    let find =
+        sessions.find(doc! { "_id": { "$in": keys } }).projection(without_unread()).batch_size(reply_size);
     let mut replies = find.batch().await?;
     let mut batches = Vec::new();
-    let new = || AttemptBatch::new(|raw| decode_or_why(raw, "session documents"));
+    let empty_batch = || AttemptBatch::new(|raw| decode_or_placeholder(raw, "attempts"));
     while let Some(reply) = replies.next().await {
-        let mut batch = new();
+        let mut batch = empty_batch();
         for document in reply?.doc_slices()? {
             if let Some(document) = document.map_err(Error::from)?.as_document() {
                 batch.push(document);
             }
             if batch.is_full() {
-                batches.push(std::mem::replace(&mut batch, new()));
+                batches.push(std::mem::replace(&mut batch, empty_batch()));
             }
         }
         batches.push(batch);
@@ -98,11 +107,13 @@ async fn find(sessions: Collection<RawDocumentBuf>, keys: Vec<Bson>) -> Result<V
     Ok(batches)
 }
 
-/// What makes up nearly half of a session document and nobody reads. It is left out, rather than what is read being
-/// named: so a list element that is no object comes as it is stored, and the domain tells of it. MongoDB drops it
-/// where fields of its neighbours are named.
+/// Fields of an attempt that no code reads; they make up nearly half of its bytes.
+///
+/// The projection excludes these fields instead of including the others. With an including projection MongoDB drops
+/// list elements that are not objects; with an excluding one they arrive as stored, and the domain counts them as
+/// problems.
 const UNREAD: [&str; 6] = [
-    // the backend's own score
+    // the score that the backend computed
     "metrics",
     "question_order",
     "session_answers._id",
@@ -111,6 +122,6 @@ const UNREAD: [&str; 6] = [
     "events.updated_at",
 ];
 
-fn unread() -> Document {
+fn without_unread() -> Document {
     UNREAD.into_iter().map(|field| (field.to_owned(), Bson::Int32(0))).collect()
 }

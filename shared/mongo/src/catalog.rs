@@ -1,3 +1,9 @@
+//! Queries over many quizzes: which quizzes exist, who has attempts of them, and when the newest was written.
+//! Backfill and reconcile choose the test sessions to sync from these facts.
+//!
+//! The Quiz Engine stores `updated_at` either as a date or as text in UTC, and MongoDB compares values of one type
+//! only. So each query by time has one range for dates and one for texts ([`between`], [`since_filter`]).
+
 use std::collections::{BTreeSet, HashMap, HashSet};
 use std::time::Duration;
 
@@ -8,14 +14,15 @@ use quiz_domain::from_utc;
 use quiz_pipeline::ports::{CompletedQuiz, LastAnswer, SourceError};
 
 use crate::connect;
-use crate::documents::{decode_or_why, stored_forms, user_forms};
+use crate::documents::{decode_or_placeholder, stored_forms, user_forms};
 use crate::error::{MongoError, read_error};
 
-/// Quizzes asked about in one query.
+/// Quizzes in one query.
 const QUIZZES_CHUNK: usize = 100;
 const TITLES: &str = "the titles of quizzes";
+const ATTEMPTS_BY_TIME: &str = "the attempts by time";
 
-/// Which quizzes there are, who has taken them, and when: what choosing tests to sync needs. It only reads.
+/// Reads which quizzes exist, how many students attempted them, and when.
 #[derive(Clone, Debug)]
 pub struct MongoCatalog {
     quizzes: Collection<RawDocumentBuf>,
@@ -23,19 +30,19 @@ pub struct MongoCatalog {
 }
 
 impl MongoCatalog {
-    /// Prepares the way to `database`; the first read connects.
+    /// Makes a catalog for `database`; the first read connects.
     ///
     /// # Errors
-    /// [`MongoError`] where the URI is none, or an SRV URI's hosts cannot be resolved.
+    /// [`MongoError`] if the URI is invalid, or the hosts of an SRV URI cannot be resolved.
     pub async fn connect(uri: &str, database: &str) -> Result<Self, MongoError> {
         let database: Database = connect::database(uri, database).await?;
         Ok(Self { quizzes: database.collection("quizzes"), sessions: database.collection("sessions") })
     }
 
-    /// The quizzes whose `metadata.quiz_type` is this.
+    /// Returns the ids of the quizzes with this `metadata.quiz_type`.
     ///
     /// # Errors
-    /// [`SourceError`] where they cannot be read.
+    /// [`SourceError`] if the quizzes cannot be read.
     pub async fn of_type(&self, quiz_type: &str) -> Result<BTreeSet<String>, SourceError> {
         let what = format!("the quizzes of type {quiz_type}");
         let found = self.quizzes.find(doc! { "metadata.quiz_type": quiz_type });
@@ -45,36 +52,37 @@ impl MongoCatalog {
         Ok(ids.iter().filter_map(|quiz| id(quiz.get("_id")?)).collect())
     }
 
-    /// The quizzes whose newest session document was written from `since` on and before `until`, oldest first.
-    /// An index on `sessions.updated_at` spares reading all of them.
+    /// Returns the quizzes whose newest attempt was written at `since` or later and before `until`, oldest first.
+    /// Without an index on `sessions.updated_at` the server reads all attempts.
     ///
     /// # Errors
-    /// [`SourceError`] where they cannot be read.
+    /// [`SourceError`] if the attempts cannot be read.
     pub async fn last_answered(
         &self,
         since: Option<Timestamp>,
         until: Option<Timestamp>,
     ) -> Result<Vec<LastAnswer>, SourceError> {
-        // the newest counts, so documents before `until` do not do alone
-        let written = since.map(written_since).unwrap_or_default();
-        let newest = doc! { "$group": { "_id": "$quiz_id", "at": { "$max": "$updated_at" } } };
-        let found = self.aggregate("the session documents by time", vec![doc! { "$match": written }, newest]);
+        // The query has no upper limit: an attempt after `until` excludes its quiz.
+        let written = since.map(since_filter).unwrap_or_default();
+        let found = self.aggregate(ATTEMPTS_BY_TIME, vec![doc! { "$match": written }, newest_per_quiz()]);
         let mut answered: Vec<LastAnswer> = found
             .await?
             .iter()
             .filter_map(|group| {
                 Some(LastAnswer { quiz_id: id(group.get("_id")?)?, at: from_utc(group.get("at")?)? })
             })
-            .filter(|it| since.is_none_or(|since| since <= it.at) && until.is_none_or(|until| it.at < until))
+            .filter(|quiz| {
+                since.is_none_or(|since| since <= quiz.at) && until.is_none_or(|until| quiz.at < until)
+            })
             .collect();
         answered.sort_by(|a, b| (a.at, &a.quiz_id).cmp(&(b.at, &b.quiz_id)));
         Ok(answered)
     }
 
-    /// How many users have a session document of each quiz; a quiz that nobody has taken is left out.
+    /// Counts the users with an attempt of each quiz. A quiz without attempts is not in the map.
     ///
     /// # Errors
-    /// [`SourceError`] where they cannot be read.
+    /// [`SourceError`] if the attempts cannot be read.
     pub async fn students(&self, quiz_ids: &[String]) -> Result<HashMap<String, u64>, SourceError> {
         let mut students: HashMap<String, u64> = HashMap::new();
         for chunk in quiz_ids.chunks(QUIZZES_CHUNK) {
@@ -94,25 +102,24 @@ impl MongoCatalog {
         Ok(students)
     }
 
-    /// Of each quiz the newest session document that was written from `since` on and before `until`: one that was
-    /// written later than that hides no other. Each of the two reads is of a range of an index that begins with
-    /// `sessions.updated_at`, and of nothing else where `quiz_id` comes next in it; the server gives it up after
-    /// `patience`.
+    /// Returns, for each quiz, the newest attempt written at `since` or later and before `until`. Attempts after
+    /// `until` are ignored, so a quiz with later attempts is included too.
+    ///
+    /// Each of the two queries reads one range of an index that begins with `sessions.updated_at`; with the index
+    /// `{updated_at, quiz_id}` the server reads no documents. The server ends each query after `timeout`.
     ///
     /// # Errors
-    /// [`SourceError`] where they cannot be read, or not in time.
+    /// [`SourceError`] if the attempts cannot be read within `timeout`.
     pub async fn answered_within(
         &self,
         since: Timestamp,
         until: Timestamp,
-        patience: Duration,
+        timeout: Duration,
     ) -> Result<Vec<LastAnswer>, SourceError> {
-        let newest = doc! { "$group": { "_id": "$quiz_id", "at": { "$max": "$updated_at" } } };
-        // dates and texts are never in one range
-        let (dates, texts) = forms_between(since, until);
+        let (dates, texts) = between(since, until);
         let read = |range: Document| {
-            let pipeline = vec![doc! { "$match": { "updated_at": range } }, newest.clone()];
-            self.aggregate_within("the session documents by time", pipeline, patience)
+            let pipeline = vec![doc! { "$match": { "updated_at": range } }, newest_per_quiz()];
+            self.aggregate_within(ATTEMPTS_BY_TIME, pipeline, timeout)
         };
         let (dates, texts) = futures::try_join!(read(dates), read(texts))?;
         let mut newest: HashMap<String, Timestamp> = HashMap::new();
@@ -128,20 +135,20 @@ impl MongoCatalog {
         Ok(answered)
     }
 
-    /// Of these quizzes those that have ended session documents, written from `since` on and before `until`, of users
-    /// other than the excluded.
+    /// Returns those of `quiz_ids` with ended attempts that were written at `since` or later and before `until`. The
+    /// attempts of `excluded` users do not count.
     ///
     /// # Errors
-    /// [`SourceError`] where they cannot be read, or not in time.
+    /// [`SourceError`] if the attempts cannot be read within `timeout`.
     pub async fn completed_within(
         &self,
         quiz_ids: &[String],
         (since, until): (Timestamp, Timestamp),
         excluded: &HashSet<String>,
-        patience: Duration,
+        timeout: Duration,
     ) -> Result<Vec<CompletedQuiz>, SourceError> {
         let excluded: Vec<Bson> = excluded.iter().flat_map(|id| user_forms(id)).collect();
-        let (dates, texts) = forms_between(since, until);
+        let (dates, texts) = between(since, until);
         let mut completed = Vec::new();
         for chunk in quiz_ids.chunks(QUIZZES_CHUNK) {
             let ids: Vec<Bson> = chunk.iter().flat_map(|id| stored_forms(id)).collect();
@@ -157,7 +164,7 @@ impl MongoCatalog {
                     "_id": "$_id.quiz", "students": { "$sum": 1 }, "at": { "$max": "$at" },
                 } },
             ];
-            let found = self.aggregate_within("the completions of quizzes", pipeline, patience).await?;
+            let found = self.aggregate_within("the completions of quizzes", pipeline, timeout).await?;
             completed.extend(found.iter().filter_map(|group| {
                 Some(CompletedQuiz {
                     quiz_id: id(group.get("_id")?)?,
@@ -169,10 +176,10 @@ impl MongoCatalog {
         Ok(completed)
     }
 
-    /// Those of these quizzes that there are, with their titles.
+    /// Returns the titles of those of `quiz_ids` that exist; `None` for a quiz without a title.
     ///
     /// # Errors
-    /// [`SourceError`] where they cannot be read.
+    /// [`SourceError`] if the quizzes cannot be read.
     pub async fn titles(&self, quiz_ids: &[String]) -> Result<HashMap<String, Option<String>>, SourceError> {
         let failed = |error| read_error(TITLES.to_owned(), &error);
         let mut titles = HashMap::new();
@@ -192,43 +199,48 @@ impl MongoCatalog {
         &self,
         what: &str,
         pipeline: Vec<Document>,
-        patience: Duration,
+        timeout: Duration,
     ) -> Result<Vec<Document>, SourceError> {
         let failed = |error| read_error(what.to_owned(), &error);
-        let asked = self.sessions.aggregate(pipeline).allow_disk_use(true).max_time(patience);
-        decoded(asked.with_type::<RawDocumentBuf>().await.map_err(failed)?, what).await
+        let aggregate = self.sessions.aggregate(pipeline).allow_disk_use(true).max_time(timeout);
+        decoded(aggregate.with_type::<RawDocumentBuf>().await.map_err(failed)?, what).await
     }
 
     async fn aggregate(&self, what: &str, pipeline: Vec<Document>) -> Result<Vec<Document>, SourceError> {
         let failed = |error| read_error(what.to_owned(), &error);
-        let asked = self.sessions.aggregate(pipeline).allow_disk_use(true);
-        decoded(asked.with_type::<RawDocumentBuf>().await.map_err(failed)?, what).await
+        let aggregate = self.sessions.aggregate(pipeline).allow_disk_use(true);
+        decoded(aggregate.with_type::<RawDocumentBuf>().await.map_err(failed)?, what).await
     }
 }
 
-/// What can be read of the documents: one with a badly encoded id costs its neighbours nothing.
+/// Reads all documents of a cursor. A document that cannot be decoded becomes a placeholder, so the others are read.
 async fn decoded(mut cursor: Cursor<RawDocumentBuf>, what: &str) -> Result<Vec<Document>, SourceError> {
     let mut documents = Vec::new();
     while cursor.advance().await.map_err(|error| read_error(what.to_owned(), &error))? {
-        documents.push(decode_or_why(cursor.current(), what));
+        documents.push(decode_or_placeholder(cursor.current(), what));
     }
     Ok(documents)
 }
 
-/// Session documents written from then on; `updated_at` is a date, or text in UTC.
-fn written_since(since: Timestamp) -> Document {
-    let (date, text) = forms(since);
+/// The stage that finds the newest `updated_at` of each quiz.
+fn newest_per_quiz() -> Document {
+    doc! { "$group": { "_id": "$quiz_id", "at": { "$max": "$updated_at" } } }
+}
+
+/// The filter for attempts written at `since` or later.
+fn since_filter(since: Timestamp) -> Document {
+    let (date, text) = date_and_text(since);
     doc! { "$or": [{ "updated_at": { "$gte": date } }, { "updated_at": { "$gte": text } }] }
 }
 
-/// Ranges of `updated_at`: of the dates, and of the texts.
-fn forms_between(since: Timestamp, until: Timestamp) -> (Document, Document) {
-    let ((since, since_text), (until, until_text)) = (forms(since), forms(until));
+/// The ranges of `updated_at` for dates and for texts.
+fn between(since: Timestamp, until: Timestamp) -> (Document, Document) {
+    let ((since, since_text), (until, until_text)) = (date_and_text(since), date_and_text(until));
     (doc! { "$gte": since, "$lt": until }, doc! { "$gte": since_text, "$lt": until_text })
 }
 
-/// A time as a session document may have it: a date, or text in UTC.
-fn forms(at: Timestamp) -> (DateTime, String) {
+/// Both stored forms of a time: a date, and text in UTC.
+fn date_and_text(at: Timestamp) -> (DateTime, String) {
     (DateTime::from_millis(at.as_millisecond()), at.strftime("%Y-%m-%dT%H:%M:%S").to_string())
 }
 

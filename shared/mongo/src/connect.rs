@@ -1,3 +1,5 @@
+//! Connection options: what the URI leaves open, and what it cannot choose (read preference and read concern).
+
 use std::time::Duration;
 
 use mongodb::options::{ClientOptions, ReadConcern, ReadPreference, SelectionCriteria};
@@ -5,43 +7,45 @@ use mongodb::{Client, Database};
 
 use crate::error::{MALFORMED, MongoError};
 
+const DATABASE_NAME: &str =
+    "the database name is empty or contains one of / \\ . \" $, a space or a null byte";
 const APP_NAME: &str = "quiz-etl";
-/// These hold where the URI does not say otherwise.
+/// Defaults for options that the URI does not set.
 const SERVER_SELECTION: Duration = Duration::from_secs(10);
 const CONNECT: Duration = Duration::from_secs(5);
-/// Less than the 350 s after which a NAT gateway silently forgets a connection.
+/// Below 350 s: a NAT gateway drops an idle connection after that time, without notice.
 const MAX_IDLE: Duration = Duration::from_mins(5);
 
-/// The database, not yet connected to: the first read does that. Only an SRV URI is resolved here.
+/// Makes a handle of the database. It resolves the hosts of an SRV URI; the first read connects.
 pub(crate) async fn database(uri: &str, name: &str) -> Result<Database, MongoError> {
-    let client =
-        Client::with_options(options(uri, name).await?).map_err(|error| MongoError::of_uri(&error))?;
+    let client = Client::with_options(options(uri, name).await?)
+        .map_err(|error| MongoError::from_uri_error(&error))?;
     Ok(client.database(name))
 }
 
-/// How the database is connected to.
+/// Reads the URI's options and adds those of this crate.
 pub(crate) async fn options(uri: &str, name: &str) -> Result<ClientOptions, MongoError> {
-    if password_is_taken_for_a_path(uri) {
+    if has_separator_in_password(uri) {
         return Err(MongoError::Uri(MALFORMED));
     }
     if name.is_empty() || name.contains(['/', '\\', '.', '"', '$', ' ', '\0']) {
-        return Err(MongoError::Uri("the database's name is empty or has a character that none may have"));
+        return Err(MongoError::Uri(DATABASE_NAME));
     }
-    let mut options = ClientOptions::parse(uri).await.map_err(|error| MongoError::of_uri(&error))?;
+    let mut options = ClientOptions::parse(uri).await.map_err(|error| MongoError::from_uri_error(&error))?;
     options.app_name = Some(APP_NAME.to_owned());
     options.server_selection_timeout.get_or_insert(SERVER_SELECTION);
     options.connect_timeout.get_or_insert(CONNECT);
     options.max_idle_time.get_or_insert(MAX_IDLE);
     options.selection_criteria = Some(SelectionCriteria::ReadPreference(ReadPreference::Primary));
-    // local on the primary shows every write that was acknowledged, also one with w: 1; majority may
-    // not show that yet, and would miss the answers whose event is being handled
+    // On the primary, local reads see each acknowledged write, even one with w: 1. Majority reads may see that write
+    // later, and would miss the answers whose event this sync handles.
     options.read_concern = Some(ReadConcern::local());
     Ok(options)
 }
 
-/// A `/` in a password that was not percent-encoded ends the part that the driver takes for hosts: it
-/// would look for the user name as a host, and name it in its errors.
-fn password_is_taken_for_a_path(uri: &str) -> bool {
+/// Whether a `/` or `?` in the password is not percent-encoded. The driver would then take the user name for a host
+/// and show it in errors.
+fn has_separator_in_password(uri: &str) -> bool {
     let after_scheme = uri.split_once("://").map_or(uri, |(_, rest)| rest);
     after_scheme
         .split_once(['/', '?'])
@@ -50,13 +54,13 @@ fn password_is_taken_for_a_path(uri: &str) -> bool {
 
 #[cfg(test)]
 mod tests {
-    use super::password_is_taken_for_a_path;
+    use super::has_separator_in_password;
 
     #[test]
-    fn a_password_with_a_slash_is_noticed() {
-        assert!(password_is_taken_for_a_path("mongodb://user:1234/secret@host/quiz"));
-        assert!(password_is_taken_for_a_path("mongodb://user:12?34@host"));
-        assert!(!password_is_taken_for_a_path("mongodb://user:1234%2Fsecret@host/quiz?appName=a@b"));
-        assert!(!password_is_taken_for_a_path("mongodb://127.0.0.1:27017"));
+    fn unescaped_slash_in_password_is_found() {
+        assert!(has_separator_in_password("mongodb://user:1234/secret@host/quiz"));
+        assert!(has_separator_in_password("mongodb://user:12?34@host"));
+        assert!(!has_separator_in_password("mongodb://user:1234%2Fsecret@host/quiz?appName=a@b"));
+        assert!(!has_separator_in_password("mongodb://127.0.0.1:27017"));
     }
 }

@@ -1,54 +1,57 @@
+//! Errors of MongoDB, and how each one maps to the port's [`SourceError`].
+
 use mongodb::error::{Error, ErrorKind, RETRYABLE_ERROR, TRANSIENT_TRANSACTION_ERROR};
 use quiz_pipeline::ports::SourceError;
 use thiserror::Error as ThisError;
 
-/// What is wrong with MongoDB or the way to it. No text holds the URI or a part of it: a URI that was
-/// written wrongly can have its password where the driver looks for a host.
+/// An error of the MongoDB server, the connection or the URI. No text contains a part of the URI: in a malformed URI
+/// the password can stand where the driver expects a host.
 #[derive(Clone, Debug, PartialEq, Eq, ThisError)]
 pub enum MongoError {
     /// A retry cannot help.
-    #[error("the MongoDB URI cannot be used: {0}")]
+    #[error("cannot use the MongoDB URI: {0}")]
     Uri(&'static str),
     /// A retry may help.
-    #[error("the host names of the MongoDB URI cannot be resolved")]
+    #[error("cannot resolve the host names of the MongoDB URI")]
     Unresolved,
-    /// What the driver or the server answered, without its response. Whether a retry may help is told
-    /// by the [`SourceError`] around it.
+    /// The error text of the driver or the server, without its response. The surrounding [`SourceError`] says whether
+    /// a retry may help.
     #[error("{0}")]
     Failed(String),
     /// A retry cannot help.
-    #[error("the stored document is no BSON that can be read: {0}")]
+    #[error("the stored document is not valid BSON: {0}")]
     Undecodable(String),
 }
 
 impl MongoError {
+    /// Whether a retry of the connection may help.
     #[must_use]
     pub fn is_retryable(&self) -> bool {
         matches!(self, Self::Unresolved)
     }
 
-    /// What the driver said of a URI, in words that hold nothing of it.
-    pub(crate) fn of_uri(error: &Error) -> Self {
+    /// The driver's error about a URI, in words that contain no part of the URI.
+    pub(crate) fn from_uri_error(error: &Error) -> Self {
         match &*error.kind {
             ErrorKind::DnsResolve { .. } | ErrorKind::Io(_) => Self::Unresolved,
-            ErrorKind::Authentication { .. } => Self::Uri("its authentication options do not fit together"),
-            ErrorKind::InvalidTlsConfig { .. } => Self::Uri("its TLS options do not fit together"),
+            ErrorKind::Authentication { .. } => Self::Uri("its authentication options contradict each other"),
+            ErrorKind::InvalidTlsConfig { .. } => Self::Uri("its TLS options contradict each other"),
             _ => Self::Uri(MALFORMED),
         }
     }
 }
 
-pub(crate) const MALFORMED: &str = "it must read mongodb://… or mongodb+srv://… with known options, and \
-                                    special characters in user name and password percent-encoded";
+pub(crate) const MALFORMED: &str = "it must have the form mongodb://… or mongodb+srv://…, with known options, and \
+                                    with special characters in user name and password percent-encoded";
 
-/// Command errors of missing rights and wrong credentials; 8000 is Atlas's own code for those.
+/// Command error codes for missing rights and wrong credentials; 8000 is the code of Atlas.
 const UNAUTHORIZED: [i32; 3] = [13, 18, 8000];
-/// How the driver and the server name a refused sign-in.
+/// Texts of the driver and the server for a refused sign-in.
 const SIGN_IN_REFUSED: [&str; 3] = ["SCRAM failure", "AuthenticationFailed", "AtlasError"];
-/// Command errors that come back however often the command is sent: malformed or unknown commands.
+/// Command error codes that no retry changes: malformed or unknown commands.
 const PERMANENT: [i32; 7] = [2, 9, 11, 14, 59, 72, 73];
 
-/// The driver's error of reading `what`, as the port has it.
+/// The port's error for a driver error while reading `what`.
 pub(crate) fn read_error(what: String, error: &Error) -> SourceError {
     let cause = Box::new(MongoError::Failed(error.kind.to_string()));
     if error.contains_label(RETRYABLE_ERROR) || error.contains_label(TRANSIENT_TRANSACTION_ERROR) {
@@ -66,8 +69,8 @@ fn is_unauthorized(error: &Error) -> bool {
     match &*error.kind {
         ErrorKind::Command(command) => UNAUTHORIZED.contains(&command.code),
         ErrorKind::Authentication { .. } => true,
-        // One connection was refused: the driver closes the others, and knows no server until the next heartbeat. The
-        // operations that fail for that have the refusal in their text only.
+        // After one refused connection the driver closes the others and knows no server until the next heartbeat.
+        // Operations that fail in that time have the refusal only in their text.
         ErrorKind::ConnectionPoolCleared { message, .. } | ErrorKind::ServerSelection { message, .. } => {
             SIGN_IN_REFUSED.iter().any(|text| message.contains(text))
         }
@@ -84,7 +87,7 @@ fn is_permanent(error: &Error) -> bool {
         | ErrorKind::InvalidResponse { .. }
         | ErrorKind::InvalidTlsConfig { .. }
         | ErrorKind::SessionsNotSupported => true,
-        // network, server selection, pool, DNS, shutdown, and whatever the driver adds
+        // network, server selection, pool, DNS, shutdown, and kinds that later driver versions add
         _ => false,
     }
 }

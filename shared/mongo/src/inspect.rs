@@ -1,4 +1,5 @@
-//! A database as its server describes it, to be looked over by a person. It reads no student's answers.
+//! Facts about the server, the user's rights and the indexes, for the doctor verb. Nothing here reads a student's
+//! answers or changes the database.
 
 use std::time::Duration;
 
@@ -10,22 +11,22 @@ use mongodb::{Client, Database, IndexModel};
 use crate::connect;
 use crate::error::MongoError;
 
-/// Who answers.
+/// The server that answers.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ServerFacts {
-    /// `None` where it is not told.
+    /// `None` if the server does not say.
     pub version: Option<String>,
     pub is_primary: bool,
 }
 
-/// What the user of the connection may do.
+/// The rights of the connection's user.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Rights {
-    /// The server lets in anyone, for anything.
+    /// The server does not authenticate: each client may do anything.
     NoAuthentication,
-    /// Its user is known, but not what it may do.
+    /// The server names the user's roles, but not their privileges.
     Untold { roles: Vec<String> },
-    /// What changes the database, as the server names it.
+    /// The actions the user may do that change the database, by the server's names.
     Known { writes: Vec<String> },
 }
 
@@ -33,77 +34,85 @@ pub enum Rights {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct IndexFacts {
     pub name: String,
-    /// Its fields, in order.
+    /// In the order of the index.
     pub fields: Vec<String>,
-    /// Whether any query may use it: it is neither hidden nor partial, and compares texts as the queries do.
+    /// Whether each query may use the index: it is not hidden, not partial, has no collation and indexes values.
     pub serves_all: bool,
 }
 
-/// Looks at a database and changes nothing.
+/// Describes a database.
 #[derive(Clone, Debug)]
 pub struct MongoInspector {
     database: Database,
 }
 
 impl MongoInspector {
-    /// Prepares the way to `database`; `patience` is how long a server of the URI is looked for.
+    /// Makes an inspector for `database`. A call fails if no server of the URI answers within `timeout`.
     ///
     /// # Errors
-    /// [`MongoError`] where the URI is none, or an SRV URI's hosts cannot be resolved.
-    pub async fn connect(uri: &str, database: &str, patience: Duration) -> Result<Self, MongoError> {
+    /// [`MongoError`] if the URI is invalid, or the hosts of an SRV URI cannot be resolved.
+    pub async fn connect(uri: &str, database: &str, timeout: Duration) -> Result<Self, MongoError> {
         let mut options = connect::options(uri, database).await?;
-        options.server_selection_timeout = Some(patience);
-        let client = Client::with_options(options).map_err(|error| MongoError::of_uri(&error))?;
+        options.server_selection_timeout = Some(timeout);
+        let client = Client::with_options(options).map_err(|error| MongoError::from_uri_error(&error))?;
         Ok(Self { database: client.database(database) })
     }
 
+    /// Reads the server's version and whether it is a primary.
+    ///
     /// # Errors
-    /// [`MongoError`] where no server answers, or it lets the user not in.
+    /// [`MongoError`] if no server answers, or the server refuses the user.
     pub async fn server(&self) -> Result<ServerFacts, MongoError> {
-        let hello = self.database.run_command(doc! { "hello": 1 }).await.map_err(|error| told(&error))?;
-        // what an old server, and a mongos, say besides
+        let hello = self.database.run_command(doc! { "hello": 1 }).await.map_err(|error| failed(&error))?;
+        // an old server has only `ismaster`
         let primary = ["isWritablePrimary", "ismaster"].iter().find_map(|name| hello.get_bool(name).ok());
         let built = self.database.run_command(doc! { "buildInfo": 1 }).await.ok();
-        let version = built.and_then(|it| it.get_str("version").ok().map(str::to_owned));
+        let version = built.and_then(|build| build.get_str("version").ok().map(str::to_owned));
         Ok(ServerFacts { version, is_primary: primary.unwrap_or(false) })
     }
 
-    /// # Errors
-    /// [`MongoError`] where the server does not tell.
-    pub async fn collections(&self) -> Result<Vec<String>, MongoError> {
-        self.database.list_collection_names().await.map_err(|error| told(&error))
-    }
-
-    /// Reads the id of one document; gives about how many there are.
+    /// Lists the names of the collections.
     ///
     /// # Errors
-    /// [`MongoError`] where the user may not read, or the server fails.
+    /// [`MongoError`] if the server refuses or fails.
+    pub async fn collections(&self) -> Result<Vec<String>, MongoError> {
+        self.database.list_collection_names().await.map_err(|error| failed(&error))
+    }
+
+    /// Reads the id of one document, to prove the right to read; returns about how many documents the collection has.
+    ///
+    /// # Errors
+    /// [`MongoError`] if the user may not read, or the server fails.
     pub async fn read(&self, collection: &str) -> Result<u64, MongoError> {
         let collection = self.database.collection::<Document>(collection);
         let one = collection.find(doc! {}).projection(doc! { "_id": 1 }).limit(1).await;
-        let read = one.map_err(|error| told(&error))?.try_next().await;
-        if read.map_err(|error| told(&error))?.is_none() {
+        let read = one.map_err(|error| failed(&error))?.try_next().await;
+        if read.map_err(|error| failed(&error))?.is_none() {
             return Ok(0);
         }
-        let count = collection.estimated_document_count().await.map_err(|error| told(&error))?;
+        let count = collection.estimated_document_count().await.map_err(|error| failed(&error))?;
         Ok(count.max(1))
     }
 
+    /// Reads the rights of the connection's user on this database.
+    ///
     /// # Errors
-    /// [`MongoError`] where the server does not tell.
+    /// [`MongoError`] if the server refuses or fails.
     pub async fn rights(&self) -> Result<Rights, MongoError> {
         let status = doc! { "connectionStatus": 1, "showPrivileges": true };
-        let answer = self.database.run_command(status).await.map_err(|error| told(&error))?;
+        let answer = self.database.run_command(status).await.map_err(|error| failed(&error))?;
         let info = answer.get_document("authInfo").cloned().unwrap_or_default();
         Ok(rights(&info, self.database.name()))
     }
 
+    /// Lists the indexes of a collection.
+    ///
     /// # Errors
-    /// [`MongoError`] where there is no such collection, or the user may not ask.
+    /// [`MongoError`] if the collection does not exist, or the user may not list its indexes.
     pub async fn indexes(&self, collection: &str) -> Result<Vec<IndexFacts>, MongoError> {
         let indexes = self.database.collection::<Document>(collection).list_indexes().await;
         let indexes: Vec<IndexModel> =
-            indexes.map_err(|error| told(&error))?.try_collect().await.map_err(|error| told(&error))?;
+            indexes.map_err(|error| failed(&error))?.try_collect().await.map_err(|error| failed(&error))?;
         Ok(indexes.into_iter().map(index).collect())
     }
 }
@@ -151,7 +160,9 @@ fn rights(info: &Document, database: &str) -> Rights {
     let mut writes: Vec<String> = privileges
         .iter()
         .filter_map(Bson::as_document)
-        .filter(|privilege| privilege.get_document("resource").is_ok_and(|it| covers(it, database)))
+        .filter(|privilege| {
+            privilege.get_document("resource").is_ok_and(|resource| covers(resource, database))
+        })
         .flat_map(|privilege| privilege.get_array("actions").map(Vec::as_slice).unwrap_or_default())
         .filter_map(Bson::as_str)
         .filter(|action| WRITES.contains(action))
@@ -162,7 +173,7 @@ fn rights(info: &Document, database: &str) -> Rights {
     Rights::Known { writes }
 }
 
-/// Whether a privilege on that resource is one on a collection of the database that is read.
+/// Whether the resource of a privilege includes a collection that the pipeline reads.
 fn covers(resource: &Document, database: &str) -> bool {
     if resource.get_bool("anyResource").unwrap_or(false) {
         return true;
@@ -170,12 +181,12 @@ fn covers(resource: &Document, database: &str) -> bool {
     let (Ok(db), Ok(collection)) = (resource.get_str("db"), resource.get_str("collection")) else {
         return false;
     };
-    let ours = ["", "quizzes", "questions", "sessions"].contains(&collection);
-    (db.is_empty() || db == database) && ours
+    let is_read = ["", "quizzes", "questions", "sessions"].contains(&collection);
+    (db.is_empty() || db == database) && is_read
 }
 
-/// The driver's error, without the hosts and the state of each that it lists where it found no server.
-fn told(error: &Error) -> MongoError {
+/// The driver's error. If the driver found no server, the hosts and their states are left out.
+fn failed(error: &Error) -> MongoError {
     match &*error.kind {
         ErrorKind::ServerSelection { message, .. } => {
             let why = message.split_once("Error: Kind: ").and_then(|(_, rest)| rest.split_once(", labels:"));
@@ -193,14 +204,14 @@ mod tests {
     use super::{Rights, rights};
 
     #[test]
-    fn rights_are_those_on_the_database_that_is_read() {
+    fn rights_are_those_on_the_read_database() {
         let user = doc! { "user": "etl", "db": "admin" };
         assert_eq!(rights(&doc! { "authenticatedUsers": [] }, "quiz"), Rights::NoAuthentication);
-        let untold = doc! {
+        let roles_only = doc! {
             "authenticatedUsers": [user.clone()], "authenticatedUserRoles": [{ "role": "read", "db": "quiz" }],
             "authenticatedUserPrivileges": [],
         };
-        assert_eq!(rights(&untold, "quiz"), Rights::Untold { roles: vec!["read".into()] });
+        assert_eq!(rights(&roles_only, "quiz"), Rights::Untold { roles: vec!["read".into()] });
         let on = |db: &str, collection: &str, actions: &[&str]| {
             doc! { "resource": { "db": db, "collection": collection }, "actions": actions.to_vec() }
         };

@@ -1,3 +1,8 @@
+//! Reads for one sync: the quiz, its questions and its attempts.
+//!
+//! Ids are stored as text or as `ObjectId`, so each query matches both forms. One bad document must not end a sync:
+//! it becomes a placeholder that the domain counts as a problem (`docs/decisions/0004-what-does-not-fit.md`).
+
 use async_trait::async_trait;
 use bson::{Bson, Document, RawDocumentBuf, doc};
 use futures::{StreamExt, stream};
@@ -5,18 +10,18 @@ use mongodb::{Collection, Database};
 use quiz_domain::{AttemptHead, ProblemKind, Problems, replaces, why_unreadable};
 use quiz_pipeline::ports::{AnswerSource, AttemptStream, DocumentStream, QuizDocuments, SourceError};
 
-use crate::attempts::Attempts;
+use crate::attempts::AttemptReader;
 use crate::connect;
-use crate::documents::{decode_or_why, stored_forms, user_forms};
+use crate::documents::{decode_or_placeholder, stored_forms, user_forms};
 use crate::error::{MongoError, read_error};
 
-/// Heads are about 120 bytes each.
+/// Documents of one reply; a head has about 120 bytes.
 const HEADS_BATCH: u32 = 2_000;
 const QUESTIONS_BATCH: u32 = 500;
-/// Users asked for in one query.
+/// Users in one query.
 const USERS_CHUNK: usize = 1_000;
 
-/// The Quiz Engine's database. Its connections are pooled: make one and share it.
+/// The Quiz Engine's database as a source of quizzes and attempts. It pools its connections: make one and share it.
 #[derive(Clone, Debug)]
 pub struct MongoSource {
     quizzes: Collection<RawDocumentBuf>,
@@ -25,11 +30,11 @@ pub struct MongoSource {
 }
 
 impl MongoSource {
-    /// Prepares the way to `database`; the first read connects. Reads go to the primary, whatever the
-    /// URI says.
+    /// Makes a source for `database`; the first read connects. All reads go to the primary, even if the URI prefers
+    /// secondaries.
     ///
     /// # Errors
-    /// [`MongoError`] where the URI is none, or an SRV URI's hosts cannot be resolved.
+    /// [`MongoError`] if the URI is invalid, or the hosts of an SRV URI cannot be resolved.
     pub async fn connect(uri: &str, database: &str) -> Result<Self, MongoError> {
         let database: Database = connect::database(uri, database).await?;
         Ok(Self {
@@ -39,38 +44,38 @@ impl MongoSource {
         })
     }
 
-    /// The stream of [`AnswerSource::attempt_heads`], which outlives this source.
+    /// Reads like [`AnswerSource::attempt_heads`], into a stream that does not borrow the source.
     ///
     /// # Errors
-    /// [`SourceError`] where the first heads cannot be read.
+    /// [`SourceError`] if the first heads cannot be read.
     pub async fn heads(&self, quiz_id: &str) -> Result<DocumentStream<'static>, SourceError> {
-        let what = format!("the session documents of quiz {quiz_id}");
+        let what = format!("the attempts of quiz {quiz_id}");
         let find = self.sessions.find(doc! { "quiz_id": { "$in": stored_forms(quiz_id) } });
         let found = find.projection(head_fields()).batch_size(HEADS_BATCH).await;
         let cursor = found.map_err(|error| read_error(what.clone(), &error))?;
         let heads = stream::try_unfold((cursor, what), |(mut cursor, what)| async move {
-            let is_there = cursor.advance().await.map_err(|error| read_error(what.clone(), &error))?;
-            Ok(is_there.then(|| (decode_or_why(cursor.current(), &what), (cursor, what))))
+            let has_document = cursor.advance().await.map_err(|error| read_error(what.clone(), &error))?;
+            Ok(has_document.then(|| (decode_or_placeholder(cursor.current(), &what), (cursor, what))))
         });
         Ok(heads.boxed())
     }
 
-    /// The stream of [`AnswerSource::attempts`], which outlives this source.
+    /// Reads like [`AnswerSource::attempts`], into a stream that does not borrow the source.
     #[must_use]
     pub fn attempt_batches(&self, quiz_id: &str, keys: Vec<Bson>) -> AttemptStream<'static> {
-        let what = format!("session documents of quiz {quiz_id}");
-        let attempts = Attempts::new(self.sessions.clone(), keys);
-        let batches = stream::try_unfold(attempts, move |mut attempts| {
+        let what = format!("attempts of quiz {quiz_id}");
+        let reader = AttemptReader::new(self.sessions.clone(), keys);
+        let batches = stream::try_unfold(reader, move |mut reader| {
             let what = what.clone();
             async move {
-                let next = attempts.next().await.map_err(|error| read_error(what, &error))?;
-                Ok(next.map(|batch| (batch, attempts)))
+                let next = reader.next().await.map_err(|error| read_error(what, &error))?;
+                Ok(next.map(|batch| (batch, reader)))
             }
         });
         batches.boxed()
     }
 
-    async fn questions_of(&self, quiz: &Document, quiz_id: &str) -> Result<Vec<Document>, SourceError> {
+    async fn read_questions(&self, quiz: &Document, quiz_id: &str) -> Result<Vec<Document>, SourceError> {
         let sets = set_ids(quiz);
         if sets.is_empty() {
             return Ok(Vec::new());
@@ -81,13 +86,13 @@ impl MongoSource {
         let mut cursor = find.sort(doc! { "_id": 1 }).batch_size(QUESTIONS_BATCH).await.map_err(&failed)?;
         let mut questions = Vec::new();
         while cursor.advance().await.map_err(&failed)? {
-            questions.push(decode_or_why(cursor.current(), &what));
+            questions.push(decode_or_placeholder(cursor.current(), &what));
         }
         Ok(questions)
     }
 }
 
-/// The ids of the quiz's question sets, each in the forms that a reference to it may have.
+/// The ids of the quiz's question sets, each in all stored forms of a reference to it.
 fn set_ids(quiz: &Document) -> Vec<Bson> {
     let sets = quiz.get_array("question_sets").map(Vec::as_slice).unwrap_or_default();
     let ids = sets.iter().filter_map(|set| set.as_document()?.get("_id"));
@@ -105,11 +110,11 @@ impl AnswerSource for MongoSource {
         let what = format!("quiz {quiz_id}");
         let find = self.quizzes.find(doc! { "_id": { "$in": stored_forms(quiz_id) } });
         let failed = |error| read_error(what.clone(), &error);
-        // there can be one of each type: text comes first
+        // one document can exist for each id type; text ids sort first
         let mut cursor = find.sort(doc! { "_id": 1 }).limit(2).await.map_err(&failed)?;
         let mut stored = Vec::new();
         while cursor.advance().await.map_err(&failed)? {
-            stored.push(decode_or_why(cursor.current(), &what));
+            stored.push(decode_or_placeholder(cursor.current(), &what));
         }
         let mut problems = Problems::default();
         if stored.len() > 1 {
@@ -122,7 +127,7 @@ impl AnswerSource for MongoSource {
         if let Some(why) = why_unreadable(&quiz) {
             return Err(SourceError::Corrupt { what, cause: why.into() });
         }
-        let questions = self.questions_of(&quiz, quiz_id).await?;
+        let questions = self.read_questions(&quiz, quiz_id).await?;
         Ok(Some(QuizDocuments { quiz, questions, problems }))
     }
 
@@ -131,7 +136,7 @@ impl AnswerSource for MongoSource {
     }
 
     async fn heads_of(&self, quiz_id: &str, user_ids: &[String]) -> Result<Vec<Document>, SourceError> {
-        let what = format!("the session documents of {} users of quiz {quiz_id}", user_ids.len());
+        let what = format!("the attempts of {} users of quiz {quiz_id}", user_ids.len());
         let failed = |error| read_error(what.clone(), &error);
         let mut heads = Vec::new();
         for users in user_ids.chunks(USERS_CHUNK) {
@@ -141,7 +146,7 @@ impl AnswerSource for MongoSource {
             let found = find.projection(head_fields()).batch_size(HEADS_BATCH).await;
             let mut cursor = found.map_err(&failed)?;
             while cursor.advance().await.map_err(&failed)? {
-                heads.push(decode_or_why(cursor.current(), &what));
+                heads.push(decode_or_placeholder(cursor.current(), &what));
             }
         }
         Ok(heads)

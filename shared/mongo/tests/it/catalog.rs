@@ -1,4 +1,4 @@
-//! What reconcile asks of the catalog, against a real server of the local stack.
+//! The queries of reconcile, on the MongoDB server of the local stack.
 
 use std::collections::{HashMap, HashSet};
 use std::time::Duration;
@@ -10,10 +10,10 @@ use quiz_mongo::MongoCatalog;
 use quiz_pipeline::ports::{CompletedQuiz, LastAnswer};
 use quiz_stack::{Stack, insert, unique};
 
-const PATIENCE: Duration = Duration::from_secs(30);
+const TIMEOUT: Duration = Duration::from_secs(30);
 const DAY: &str = "2026-11-21";
 
-/// A catalog on a database of its own, and that database.
+/// Makes a new database and a catalog of it.
 async fn catalog() -> (MongoCatalog, mongodb::Database) {
     let stack = Stack::get().await.unwrap();
     let name = unique("catalog");
@@ -44,7 +44,7 @@ fn answer(quiz_id: &str, clock: &str) -> LastAnswer {
 }
 
 #[tokio::test]
-async fn the_newest_answer_within_a_time_is_told_of_each_quiz_whatever_form_it_has() {
+async fn newest_answer_in_window_is_found_in_both_forms() {
     let (catalog, database) = catalog().await;
     let object_id = ObjectId::new();
     let sessions = vec![
@@ -70,7 +70,7 @@ async fn the_newest_answer_within_a_time_is_told_of_each_quiz_whatever_form_it_h
         if indexed {
             database.collection::<Document>("sessions").create_index(index.clone()).await.unwrap();
         }
-        let answered = catalog.answered_within(at("09:00:00"), at("11:00:00"), PATIENCE).await.unwrap();
+        let answered = catalog.answered_within(at("09:00:00"), at("11:00:00"), TIMEOUT).await.unwrap();
         let expected = [
             answer("dates", "10:05:00.250"),
             answer("texts", "10:20:00"),
@@ -83,7 +83,7 @@ async fn the_newest_answer_within_a_time_is_told_of_each_quiz_whatever_form_it_h
 }
 
 #[tokio::test]
-async fn completions_are_those_of_students_whose_attempts_have_ended() {
+async fn completions_count_students_with_ended_attempts() {
     let (catalog, database) = catalog().await;
     let sessions = vec![
         session("q1", "a", date("10:00:00"), true),
@@ -95,13 +95,13 @@ async fn completions_are_those_of_students_whose_attempts_have_ended() {
         session("q2", "a", text("10:10:00"), true),
         session("under way", "a", date("10:10:00"), false),
         session("tried", "test_admin", date("10:10:00"), true),
-        session("not asked", "a", date("10:10:00"), true),
+        session("not requested", "a", date("10:10:00"), true),
     ];
     insert(&database, "sessions", sessions).await.unwrap();
     let quizzes = ["q1", "q2", "under way", "tried", "none"].map(str::to_owned);
     let excluded = HashSet::from(["test_admin".to_owned()]);
     let window = (at("09:00:00"), at("11:00:00"));
-    let mut completed = catalog.completed_within(&quizzes, window, &excluded, PATIENCE).await.unwrap();
+    let mut completed = catalog.completed_within(&quizzes, window, &excluded, TIMEOUT).await.unwrap();
     completed.sort_by(|a, b| a.quiz_id.cmp(&b.quiz_id));
     let quiz = |quiz_id: &str, students, newest| CompletedQuiz {
         quiz_id: quiz_id.to_owned(),
@@ -109,12 +109,12 @@ async fn completions_are_those_of_students_whose_attempts_have_ended() {
         newest: at(newest),
     };
     assert_eq!(completed, [quiz("q1", 2, "10:30:00"), quiz("q2", 1, "10:10:00")]);
-    assert_eq!(catalog.completed_within(&[], window, &excluded, PATIENCE).await.unwrap(), []);
+    assert_eq!(catalog.completed_within(&[], window, &excluded, TIMEOUT).await.unwrap(), []);
     database.drop().await.unwrap();
 }
 
 #[tokio::test]
-async fn the_titles_are_of_the_quizzes_that_there_are() {
+async fn titles_are_those_of_existing_quizzes() {
     let (catalog, database) = catalog().await;
     let object_id = ObjectId::new();
     let quizzes = vec![

@@ -1,4 +1,4 @@
-//! The source against a real server of the local stack.
+//! The source on the MongoDB server of the local stack.
 
 use std::collections::BTreeSet;
 use std::time::{Duration, Instant};
@@ -15,7 +15,7 @@ use quiz_suites::source::{answer_source, decoded, documents};
 
 const QUIZ: &str = "6715f621e1eb083bfa9b56cc";
 
-/// A source on a database of its own, and that database.
+/// Makes a new database and a source that reads it.
 async fn source() -> (MongoSource, mongodb::Database) {
     let stack = Stack::get().await.unwrap();
     let name = unique("quiz");
@@ -24,7 +24,7 @@ async fn source() -> (MongoSource, mongodb::Database) {
 }
 
 #[tokio::test]
-async fn the_source_does_what_the_port_promises() {
+async fn source_passes_the_suite_of_its_port() {
     let (source, database) = source().await;
     let stored = documents();
     insert(&database, "quizzes", stored.quizzes).await.unwrap();
@@ -52,7 +52,7 @@ async fn quiz_stored_twice_is_a_problem() {
 }
 
 #[tokio::test]
-async fn a_quiz_of_more_sessions_than_any_batch_is_read_whole() {
+async fn quiz_with_more_attempts_than_one_batch_is_complete() {
     let (source, database) = source().await;
     let sessions: Vec<Document> = (0..2_500_u32)
         .map(|number| {
@@ -66,27 +66,27 @@ async fn a_quiz_of_more_sessions_than_any_batch_is_read_whole() {
     let heads: Vec<Document> = source.attempt_heads(QUIZ).await.unwrap().try_collect().await.unwrap();
     assert_eq!(heads.len(), 2_500);
     let attempts = decoded(source.attempts(QUIZ, keys(&heads)).await.unwrap()).await.unwrap();
-    let users: BTreeSet<&str> = attempts.iter().map(|it| it.get_str("user_id").unwrap()).collect();
+    let users: BTreeSet<&str> = attempts.iter().map(|attempt| attempt.get_str("user_id").unwrap()).collect();
     assert_eq!((attempts.len(), users.len()), (2_500, 2_500));
-    assert!(attempts.iter().all(|it| !it.contains_key("metrics")), "the backend's own score is not read");
+    assert!(attempts.iter().all(|attempt| !attempt.contains_key("metrics")), "the backend's score is read");
     database.drop().await.unwrap();
 }
 
 #[tokio::test]
-async fn what_is_not_fetched_changes_nothing_that_is_said_of_an_attempt() {
+async fn unread_fields_do_not_change_an_attempts_result() {
     let large = Large { students: 60, questions: 105, seed: 1 };
     let sessions: Vec<Document> = large.sessions().collect();
     let (stored, fetched) = fetched(Large::QUIZ_ID, &sessions).await;
     assert!(fetched * 100 < stored * 55, "{fetched} of {stored} bytes");
     let quiz = Quiz::read(&large.quiz(), &large.questions()).unwrap().0;
-    same_is_said(&quiz, &odd_ones(&sessions[0])).await;
-    same_is_said(&quiz, &sessions).await;
+    assert_same_results(&quiz, &odd_documents(&sessions[0])).await;
+    assert_same_results(&quiz, &sessions).await;
     let sapa = sapa::documents().unwrap();
-    same_is_said(&Quiz::read(&sapa.quizzes[0], &sapa.questions).unwrap().0, &sapa.sessions).await;
+    assert_same_results(&Quiz::read(&sapa.quizzes[0], &sapa.questions).unwrap().0, &sapa.sessions).await;
 }
 
-/// Shapes that the Quiz Engine does not write.
-fn odd_ones(session: &Document) -> Vec<Document> {
+/// Makes attempts with shapes that the Quiz Engine does not write.
+fn odd_documents(session: &Document) -> Vec<Document> {
     let record = session.get_array("session_answers").unwrap()[0].clone();
     let answers = [
         bson!([record.clone(), 7, "none", null, [record.clone()], { "_id": 1, "updated_at": 2 }, {}]),
@@ -115,20 +115,21 @@ fn odd_ones(session: &Document) -> Vec<Document> {
     odd.collect()
 }
 
-async fn same_is_said(quiz: &Quiz, sessions: &[Document]) {
+/// Asserts that each fetched attempt has the results of its stored document.
+async fn assert_same_results(quiz: &Quiz, sessions: &[Document]) {
     let (source, database) = source().await;
     insert(&database, "sessions", sessions.to_vec()).await.unwrap();
     let read = decoded(source.attempts(&quiz.id, keys(sessions)).await.unwrap()).await.unwrap();
     assert_eq!(read.len(), sessions.len());
     for stored in sessions {
-        let fetched = read.iter().find(|it| it.get("_id") == stored.get("_id")).unwrap();
-        assert_eq!(said(quiz, fetched), said(quiz, stored), "{fetched}");
+        let fetched = read.iter().find(|attempt| attempt.get("_id") == stored.get("_id")).unwrap();
+        assert_eq!(results(quiz, fetched), results(quiz, stored), "{fetched}");
     }
     database.drop().await.unwrap();
 }
 
-/// All that the domain says of a session document, and what it comes to.
-fn said(quiz: &Quiz, document: &Document) -> String {
+/// Everything that the domain reads from an attempt, and its results.
+fn results(quiz: &Quiz, document: &Document) -> String {
     let (session, now) = (TestSession::default(), jiff::Timestamp::UNIX_EPOCH);
     let mut builder = TestBuilder::new(quiz.clone(), session, now, Problems::default());
     let taken = builder.take_raw(&RawDocumentBuf::try_from(document).unwrap(), true);
@@ -137,14 +138,14 @@ fn said(quiz: &Quiz, document: &Document) -> String {
     format!("{taken:?} {:?} {:?} {:?}", test.start, test.results, test.problems)
 }
 
-/// How many bytes the documents have, and how many of them are fetched.
+/// Returns the bytes of the stored documents, and the bytes that are fetched of them.
 async fn fetched(quiz_id: &str, sessions: &[Document]) -> (usize, usize) {
     let (source, database) = source().await;
     insert(&database, "sessions", sessions.to_vec()).await.unwrap();
     let batches = source.attempts(quiz_id, keys(sessions)).await.unwrap();
     let batches: Vec<AttemptBatch> = batches.try_collect().await.unwrap();
     database.drop().await.unwrap();
-    let stored = sessions.iter().map(|it| it.to_vec().unwrap().len());
+    let stored = sessions.iter().map(|session| session.to_vec().unwrap().len());
     (stored.sum(), batches.iter().map(AttemptBatch::bytes).sum())
 }
 
@@ -153,7 +154,7 @@ fn keys(sessions: &[Document]) -> Vec<Bson> {
 }
 
 #[tokio::test]
-async fn a_write_just_acknowledged_is_seen_whatever_the_uri_prefers() {
+async fn acknowledged_write_is_read_despite_uri_preferences() {
     let stack = Stack::get().await.unwrap();
     let name = unique("quiz");
     let database = stack.mongodb().await.unwrap().database(&name);
@@ -169,7 +170,7 @@ async fn a_write_just_acknowledged_is_seen_whatever_the_uri_prefers() {
 }
 
 #[tokio::test]
-async fn a_server_that_is_not_there_is_unavailable_in_time() {
+async fn missing_server_is_unavailable_in_time() {
     let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
     let port = listener.local_addr().unwrap().port();
     drop(listener);
@@ -189,7 +190,7 @@ async fn a_server_that_is_not_there_is_unavailable_in_time() {
 }
 
 #[tokio::test]
-async fn wrong_credentials_are_refused_and_not_shown() {
+async fn wrong_credentials_are_refused_and_hidden() {
     let stack = Stack::get().await.unwrap();
     let admin = stack.mongodb().await.unwrap().database("admin");
     let user = unique("user");
@@ -210,7 +211,7 @@ async fn wrong_credentials_are_refused_and_not_shown() {
 }
 
 #[tokio::test]
-async fn a_uri_that_is_none_is_told_without_it() {
+async fn error_of_invalid_uri_hides_the_uri() {
     let wrong = [
         "",
         "postgres://scott:hunter2@host",
@@ -224,13 +225,13 @@ async fn a_uri_that_is_none_is_told_without_it() {
     ];
     for uri in wrong {
         let connected = MongoSource::connect(uri, "quiz").await;
-        let Err(error) = connected else { panic!("{uri} was taken") };
+        let Err(error) = connected else { panic!("{uri} was accepted") };
         assert!(matches!(error, MongoError::Uri(_)) && !error.is_retryable());
         let shown = format!("{error} {error:?}");
         assert!(!shown.contains("hunter2") && !shown.contains("ter2") && !shown.contains("scott"), "{shown}");
     }
     let error = MongoSource::connect("mongodb://localhost", "").await.unwrap_err();
-    assert!(error.to_string().contains("the database's name"), "{error}");
+    assert!(error.to_string().contains("the database name"), "{error}");
 }
 
 fn with_options(uri: &str, options: &str) -> String {
