@@ -4,15 +4,15 @@ use aws_sdk_dynamodb::config::timeout::TimeoutConfig;
 
 use crate::limits::WriteLimits;
 
-/// A client for each kind of request. Both have the credentials, region and endpoint of the client that they are made
-/// of; only reads are retried by the SDK.
+/// One client for reads, with the SDK's retries, and one for writes, without. Both have the credentials, region and
+/// endpoint of the given client.
 pub(crate) struct Clients {
     pub reader: Client,
     pub writer: Client,
 }
 
 impl Clients {
-    pub fn of(client: &Client, limits: &WriteLimits) -> Self {
+    pub fn new(client: &Client, limits: &WriteLimits) -> Self {
         let mut timeouts = TimeoutConfig::builder().operation_attempt_timeout(limits.request).build();
         if let Some(given) = client.config().timeout_config() {
             timeouts.take_defaults_from(given);

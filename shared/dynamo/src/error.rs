@@ -1,3 +1,5 @@
+//! Errors of DynamoDB: which of them a retry may fix, which concern one item, and which need a person.
+
 use std::error::Error;
 
 use aws_sdk_dynamodb::config::http::HttpResponse;
@@ -7,41 +9,43 @@ use quiz_events::with_causes;
 use quiz_pipeline::ports::StoreError;
 use thiserror::Error as ThisError;
 
-/// What is wrong with a table or the way to it: the cause within a [`StoreError`].
+/// An error of a table or of the connection to DynamoDB: the cause in a [`StoreError`].
 #[derive(Clone, Debug, PartialEq, Eq, ThisError)]
 pub enum DynamoError {
     /// A retry may help.
-    #[error("{left} items are left, after {attempts} attempts in a row that wrote nothing: {last}")]
+    #[error("{left} items are not written, after {attempts} attempts in a row without progress: {last}")]
     GaveUp { left: usize, attempts: u32, last: String },
     /// A retry may help.
     #[error("{0}")]
     Unavailable(String),
     /// A retry under a new lease may help.
-    #[error("the lease was over before all was written")]
+    #[error("the lease ended before all items were written")]
     LeaseOver,
-    /// Until it is created, no retry helps.
+    /// No retry helps until the table exists.
     #[error(
         "there is no such table in this account and region: create it, or correct its name in the configuration"
     )]
     NoTable,
-    /// Until it is allowed, no retry helps.
+    /// No retry helps until a policy allows the calls.
     #[error("access is denied: allow the role {calls} on the table ({answer})")]
     Denied { calls: &'static str, answer: String },
-    /// Until the table is made anew, no retry helps.
+    /// No retry helps until the table has these keys; DynamoDB can only create it again.
     #[error("its {keys} ({answer})")]
     OtherKeys { keys: String, answer: String },
-    /// DynamoDB does not take the request; no retry helps.
+    /// DynamoDB rejects the request; no retry helps.
     #[error("{0}")]
     Rejected(String),
 }
 
 impl DynamoError {
+    /// Whether a retry may help.
     #[must_use]
     pub fn is_retryable(&self) -> bool {
         matches!(self, Self::GaveUp { .. } | Self::Unavailable(_) | Self::LeaseOver)
     }
 
-    pub(crate) fn of(self, action: &'static str, table: &str) -> StoreError {
+    /// The port's error for this failure of `action` on `table`.
+    pub(crate) fn into_store_error(self, action: &'static str, table: &str) -> StoreError {
         let (table, retryable) = (table.to_owned(), self.is_retryable());
         if self == Self::LeaseOver {
             return StoreError::LeaseOver { table };
@@ -58,10 +62,11 @@ impl DynamoError {
 /// A failed request.
 #[derive(Debug)]
 pub(crate) enum Fault {
-    /// Throttled, or the server or network failed.
+    /// DynamoDB throttles, or the server or network failed; a retry may help.
     Transient(String),
-    /// Something in the request is not valid: one of its items, as far as one can tell.
+    /// DynamoDB finds the request invalid, probably because of one of its items.
     Invalid(String),
+    /// No retry helps.
     Permanent(DynamoError),
 }
 
@@ -91,19 +96,19 @@ const DENIED: [&str; 6] = [
     "MissingAuthenticationTokenException",
 ];
 
-/// Parts of DynamoDB's messages that speak of the table's keys, not of an item.
-const OF_KEYS: [&str; 4] =
+/// Parts of DynamoDB's messages about wrong keys of the table. Other validation messages concern an item.
+const KEY_MESSAGES: [&str; 4] =
     ["does not match the schema", "missed key schema element", "Missing the key ", "Type mismatch for key "];
 
-/// What a table must be like, for who mends it.
-pub(crate) struct Needs {
-    /// Goes on after "its".
+/// The keys and permissions that a table needs, in words for error messages.
+pub(crate) struct TableRequirements {
+    /// Continues a sentence after "its".
     pub keys: String,
-    /// What must be allowed.
+    /// The IAM actions that the role needs.
     pub calls: &'static str,
 }
 
-impl From<ReportTable> for Needs {
+impl From<ReportTable> for TableRequirements {
     fn from(table: ReportTable) -> Self {
         Self {
             keys: format!("keys must be session_id and {}, both strings", table.sort_key()),
@@ -112,9 +117,9 @@ impl From<ReportTable> for Needs {
     }
 }
 
-/// Whether DynamoDB has decided on a request, or never saw it. After any other error, a write can still arrive: it was
-/// given up, or the server failed in the middle of it.
-pub(crate) fn is_answer<E>(error: &SdkError<E, HttpResponse>) -> bool {
+/// Whether the request cannot be applied later: DynamoDB answered it, or never received it. After each other error
+/// (timeout, broken connection, status 5xx) a write may still be applied.
+pub(crate) fn is_final<E>(error: &SdkError<E, HttpResponse>) -> bool {
     match error {
         SdkError::ConstructionFailure(_) => true,
         SdkError::ServiceError(context) => context.raw().status().as_u16() < 500,
@@ -122,7 +127,8 @@ pub(crate) fn is_answer<E>(error: &SdkError<E, HttpResponse>) -> bool {
     }
 }
 
-pub(crate) fn fault<E>(error: &SdkError<E, HttpResponse>, table: impl Into<Needs>) -> Fault
+/// Classifies a failed request. `table` supplies the words about keys and permissions.
+pub(crate) fn classify<E>(error: &SdkError<E, HttpResponse>, table: impl Into<TableRequirements>) -> Fault
 where
     E: ProvideErrorMetadata + Error + 'static,
 {
@@ -130,7 +136,7 @@ where
         let text = with_causes(error);
         return match error {
             SdkError::ConstructionFailure(_) => Fault::Permanent(DynamoError::Rejected(text)),
-            // no answer, or not a whole one; writing the same items again changes nothing
+            // The answer is missing or incomplete. A retry is safe: writing the same items again changes nothing.
             _ => Fault::Transient(text),
         };
     };
@@ -148,7 +154,7 @@ where
         Fault::Permanent(DynamoError::NoTable)
     } else if DENIED.contains(&code) {
         Fault::Permanent(DynamoError::Denied { calls: table.into().calls, answer: text })
-    } else if code == "ValidationException" && OF_KEYS.iter().any(|it| message.contains(it)) {
+    } else if code == "ValidationException" && KEY_MESSAGES.iter().any(|part| message.contains(part)) {
         let keys = table.into().keys;
         Fault::Permanent(DynamoError::OtherKeys { keys, answer: message.to_owned() })
     } else if code == "ValidationException" {

@@ -1,9 +1,15 @@
-//! Reports in DynamoDB: [`ReportStore`](quiz_pipeline::ports::ReportStore) by BatchWriteItem and Query; the sync states,
-//! by conditional PutItem; and [snapshots](quiz_pipeline::ports::SnapshotStore), by PutItem and GetItem.
+//! DynamoDB as the store of three ports.
 //!
-//! **Who retries what**: writes are sent once by the AWS SDK (its retries are off) and retried by this
-//! crate alone, whole requests and unprocessed items by the same backoff; reads are retried by the SDK
-//! alone. So the two never multiply.
+//! - [`DynamoStore`] is a [`ReportStore`](quiz_pipeline::ports::ReportStore): it writes reports with BatchWriteItem and
+//!   reads them with Query.
+//! - [`DynamoStates`] holds the sync states and replaces them with conditional PutItem.
+//! - [`DynamoSnapshots`] is a [`SnapshotStore`](quiz_pipeline::ports::SnapshotStore) with PutItem and GetItem.
+//!
+//! [`TableInspector`] describes tables for the doctor verb.
+//!
+//! **Retries**: only one layer retries a request, so that retries never multiply. Writes of reports and snapshots have
+//! the SDK's retries switched off; this crate repeats whole requests and unprocessed items with one backoff. The SDK
+//! retries reads and all requests of the sync states.
 
 mod batches;
 mod clients;

@@ -1,20 +1,20 @@
 use std::time::Duration;
 
-/// How hard the store tries to write.
+/// How many requests a store sends at once, and how long it retries.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct WriteLimits {
-    /// The most requests in flight, over all sessions that share the store. There are fewer at first, and while
-    /// DynamoDB throttles.
+    /// The maximum of requests in flight, over all test sessions that share the store. The store starts with fewer, and
+    /// sends fewer while DynamoDB throttles.
     pub requests: usize,
-    /// Attempts in a row that write nothing of a batch, after which the store gives up.
+    /// The store gives a batch up after this number of attempts in a row that wrote none of its items.
     pub attempts: u32,
-    /// How long a batch is retried.
+    /// The time after which the store gives up the retries of a batch.
     pub total: Duration,
-    /// The wait before the first retry is random up to this; it doubles from one to the next, …
+    /// The maximum of the random wait before the first retry. The maximum doubles with each retry.
     pub first_wait: Duration,
-    /// … up to this.
+    /// The upper bound of the doubled maximum.
     pub longest_wait: Duration,
-    /// How long one request may take, reads included.
+    /// The timeout of one request, reads included.
     pub request: Duration,
 }
 
@@ -32,11 +32,11 @@ impl Default for WriteLimits {
 }
 
 impl WriteLimits {
-    /// The wait after so many attempts in a row without success: exponential, with full jitter.
-    pub(crate) fn wait(&self, fruitless: u32) -> Duration {
-        let doublings = fruitless.saturating_sub(1).min(20);
-        let most = self.first_wait.saturating_mul(1 << doublings).min(self.longest_wait);
-        most.mul_f64(fastrand::f64())
+    /// The wait after `failures` attempts in a row without progress: exponential backoff with full jitter.
+    pub(crate) fn wait(&self, failures: u32) -> Duration {
+        let doublings = failures.saturating_sub(1).min(20);
+        let max = self.first_wait.saturating_mul(1 << doublings).min(self.longest_wait);
+        max.mul_f64(fastrand::f64())
     }
 }
 
@@ -56,10 +56,10 @@ mod tests {
     #[test]
     fn waits_stay_within_their_bounds() {
         let limits = WriteLimits::default();
-        for fruitless in 0..100 {
-            let wait = limits.wait(fruitless);
+        for failures in 0..100 {
+            let wait = limits.wait(failures);
             assert!(wait <= limits.longest_wait);
-            assert!(fruitless > 1 || wait <= limits.first_wait);
+            assert!(failures > 1 || wait <= limits.first_wait);
         }
     }
 }

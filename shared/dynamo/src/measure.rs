@@ -1,26 +1,31 @@
+//! Measures an item before it is sent.
+//!
+//! DynamoDB's sizes follow its documentation, "DynamoDB item sizes and formats" in the developer guide: names and texts
+//! count their UTF-8 bytes, a number about one byte for two digits, a list or map 3 bytes and 1 for each value.
+
 use std::collections::HashMap;
 
 use aws_sdk_dynamodb::types::AttributeValue;
 
-/// How large an item is to DynamoDB, by its documented rules, and on the wire.
+/// The size of an item, or of one of its values.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(crate) struct Measure {
-    /// Bytes as DynamoDB counts them against the 400 KB that an item may have.
+    /// Bytes that count against DynamoDB's limit of 400 KB for an item.
     pub stored: usize,
-    /// About as many bytes of JSON.
+    /// Bytes of the JSON in a request, about.
     pub wire: usize,
-    /// Levels of lists and maps within the item.
+    /// Levels of nested lists and maps.
     pub depth: usize,
 }
 
-/// `{"S":""},`: what JSON adds to a value.
+/// The bytes that JSON adds to a value: `{"S":""},`.
 const TAG: usize = 10;
-/// What a list or a map costs, and each value within it.
+/// The stored bytes of a list or map, and of each value in it.
 const CONTAINER: usize = 3;
 const ELEMENT: usize = 1;
 
 impl Measure {
-    pub fn of_item(item: &HashMap<String, AttributeValue>) -> Self {
+    pub fn item(item: &HashMap<String, AttributeValue>) -> Self {
         let mut measure = Self::default();
         for (name, value) in item {
             measure.add_named(name, value);
@@ -29,13 +34,13 @@ impl Measure {
     }
 
     fn add_named(&mut self, name: &str, value: &AttributeValue) {
-        let value = Self::of(value);
+        let value = Self::value(value);
         self.stored += name.len() + value.stored;
         self.wire += escaped(name) + CONTAINER + value.wire;
         self.depth = self.depth.max(value.depth);
     }
 
-    fn of(value: &AttributeValue) -> Self {
+    fn value(value: &AttributeValue) -> Self {
         let flat = |stored, wire| Self { stored, wire: wire + TAG, depth: 0 };
         match value {
             AttributeValue::S(text) => flat(text.len(), escaped(text)),
@@ -43,20 +48,21 @@ impl Measure {
             AttributeValue::B(bytes) => flat(bytes.as_ref().len(), base64(bytes.as_ref().len())),
             AttributeValue::Bool(_) | AttributeValue::Null(_) => flat(1, 5),
             AttributeValue::Ss(texts) => {
-                let (stored, wire) = (texts.iter().map(String::len), texts.iter().map(|it| escaped(it) + 3));
+                let (stored, wire) =
+                    (texts.iter().map(String::len), texts.iter().map(|text| escaped(text) + 3));
                 flat(stored.sum(), wire.sum())
             }
             AttributeValue::Ns(numbers) => {
-                let stored = numbers.iter().map(|it| number_size(it));
-                flat(stored.sum(), numbers.iter().map(|it| it.len() + 3).sum())
+                let stored = numbers.iter().map(|number| number_size(number));
+                flat(stored.sum(), numbers.iter().map(|number| number.len() + 3).sum())
             }
             AttributeValue::Bs(blobs) => {
-                let sizes = || blobs.iter().map(|it| it.as_ref().len());
-                flat(sizes().sum(), sizes().map(|it| base64(it) + 3).sum())
+                let sizes = || blobs.iter().map(|blob| blob.as_ref().len());
+                flat(sizes().sum(), sizes().map(|size| base64(size) + 3).sum())
             }
             AttributeValue::L(values) => {
                 let mut list = Self { stored: CONTAINER, wire: TAG, depth: 0 };
-                for value in values.iter().map(Self::of) {
+                for value in values.iter().map(Self::value) {
                     list.stored += value.stored + ELEMENT;
                     list.wire += value.wire;
                     list.depth = list.depth.max(value.depth);
@@ -64,7 +70,7 @@ impl Measure {
                 Self { depth: list.depth + 1, ..list }
             }
             AttributeValue::M(values) => {
-                let mut map = Self::of_item(values);
+                let mut map = Self::item(values);
                 map.stored += CONTAINER + ELEMENT * values.len();
                 Self { wire: map.wire + TAG, depth: map.depth + 1, ..map }
             }
@@ -73,7 +79,7 @@ impl Measure {
     }
 }
 
-/// A byte for every two significant digits, one more, and one for a minus sign.
+/// The stored bytes of a number: one for each two significant digits, one more, and one for a minus sign.
 fn number_size(number: &str) -> usize {
     let mantissa = number.split(['e', 'E']).next().unwrap_or_default();
     let digits: String = mantissa.chars().filter(char::is_ascii_digit).collect();
@@ -85,6 +91,7 @@ fn number_size(number: &str) -> usize {
     significant.div_ceil(2) + 1 + usize::from(number.starts_with('-'))
 }
 
+/// The bytes of a text in JSON.
 fn escaped(text: &str) -> usize {
     let extra = |byte: u8| match byte {
         b'"' | b'\\' => 1,
@@ -104,22 +111,22 @@ mod tests {
     use aws_sdk_dynamodb::types::AttributeValue as Value;
 
     #[test]
-    fn sizes_are_those_of_dynamodbs_rules() {
+    fn sizes_follow_the_rules_of_dynamodb() {
         let item = [
             ("id".to_owned(), Value::S("äb".into())),
             ("n".to_owned(), Value::N("-12.50".into())),
             ("l".to_owned(), Value::L(vec![Value::Bool(true), Value::Null(true)])),
             ("m".to_owned(), Value::M([("k".to_owned(), Value::S("v".into()))].into())),
         ];
-        let measure = Measure::of_item(&item.into());
-        let by_hand = (2 + 3) + (1 + 4) + (1 + 3 + 2 * 2) + (1 + 3 + 1 + 2);
-        assert_eq!(measure.stored, by_hand);
+        let measure = Measure::item(&item.into());
+        let expected = (2 + 3) + (1 + 4) + (1 + 3 + 2 * 2) + (1 + 3 + 1 + 2);
+        assert_eq!(measure.stored, expected);
         assert_eq!(measure.depth, 1);
         assert!(measure.wire > measure.stored);
     }
 
     #[test]
-    fn a_numbers_zeros_at_the_ends_do_not_count() {
+    fn leading_and_trailing_zeros_do_not_count() {
         assert_eq!(number_size("0"), 1);
         assert_eq!(number_size("1000"), 2);
         assert_eq!(number_size("0.001"), 2);
@@ -132,6 +139,6 @@ mod tests {
         for _ in 0..5 {
             value = Value::L(vec![value]);
         }
-        assert_eq!(Measure::of_item(&[("a".to_owned(), value)].into()).depth, 5);
+        assert_eq!(Measure::item(&[("a".to_owned(), value)].into()).depth, 5);
     }
 }

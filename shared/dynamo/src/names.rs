@@ -1,6 +1,6 @@
 use quiz_domain::reports::ReportTable;
 
-/// What the tables are called in this account and stage.
+/// The names of the report tables in one environment.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct TableNames {
     pub sections: String,
@@ -9,6 +9,7 @@ pub struct TableNames {
 }
 
 impl TableNames {
+    /// The name of a table.
     #[must_use]
     pub fn of(&self, table: ReportTable) -> &str {
         match table {

@@ -1,3 +1,20 @@
+//! Stores snapshots of scored attempts (`docs/decisions/0012-incremental-reading.md`).
+//!
+//! A snapshot is larger than one item may be, so it is cut into chunks of [`CHUNK`] bytes. One partition accepts about
+//! 1,000 KB a second, so each chunk has its own partition key, and the chunks are written at the same time:
+//!
+//! - The **head** has the quiz's id as its key. It holds `format`, `length` (N), `digest` (S: XXH3 with 128 bits, as
+//!   hexadecimal digits) of all bytes, and the first chunk in `bytes` (B). Most snapshots have only a head.
+//! - The other chunks, from number 1, have the key `<quiz>#<digest>#<number>` and the attribute `bytes`.
+//!
+//! Invariants:
+//! - The head is written last, and the keys of chunks contain the digest. So a save, even one that fails half-way, never
+//!   overwrites the chunks of the snapshot before it.
+//! - A load returns a snapshot only if length and digest match the head.
+//!
+//! Old chunks expire by themselves: deleting them costs as much as writing them, storing them for 30 days costs two
+//! fifths of it.
+
 use std::collections::HashMap;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
@@ -11,7 +28,7 @@ use tokio::time::Instant;
 use xxhash_rust::xxh3::xxh3_128;
 
 use crate::clients::Clients;
-use crate::error::{DynamoError, Fault, Needs, fault};
+use crate::error::{DynamoError, Fault, TableRequirements, classify};
 use crate::item::Item;
 use crate::limits::WriteLimits;
 use crate::window::Window;
@@ -19,25 +36,17 @@ use crate::window::Window;
 const KEY: &str = "snapshot_id";
 const BYTES: &str = "bytes";
 const EXPIRY: &str = "expires_at";
-/// To be raised when snapshots are laid out otherwise.
+/// Raise this number with each change of the layout.
 const FORMAT: &str = "1";
-/// An item holds 400 KB, all names and the key included.
+/// Below DynamoDB's limit of 400 KB for an item, which includes the names and the key.
 const CHUNK: usize = 350 * 1024;
-/// How long a snapshot lies that no other replaces.
+/// The time until an item expires.
 const LIFE: Duration = Duration::from_hours(24 * 30);
 const READ: &str = "read a snapshot of";
 const WRITE: &str = "write a snapshot to";
 
-/// Snapshots in a DynamoDB table: partition key `snapshot_id` (S), and `expires_at` (N, seconds since 1970), its time to
-/// live. The bytes are cut into chunks; one partition takes about 1,000 KB a second, so each chunk has a key of its own:
-///
-/// - the head, named like the quiz: `format`, `length` (N) and `digest` (S, XXH3 with 128 bits in hexadecimal digits) of
-///   all bytes, and the first chunk, which of most quizzes is the only one, in `bytes` (B);
-/// - `<quiz>#<digest>#<number>`, from 1: another chunk, in `bytes`.
-///
-/// The head is written last. As the digest is in the chunks' names, those of another snapshot are never written over:
-/// one that is being saved, or was not saved to its end, takes nothing from the one before. What no head names any more
-/// expires: to delete it would cost as much as writing it did, to keep it for 30 days two fifths of that.
+/// The snapshots in a DynamoDB table with the partition key `snapshot_id` (S). `expires_at` (N, seconds since 1970) is
+/// the table's time-to-live attribute.
 pub struct DynamoSnapshots {
     reader: Client,
     writer: Client,
@@ -47,50 +56,48 @@ pub struct DynamoSnapshots {
 }
 
 impl DynamoSnapshots {
-    /// Uses the client's credentials, region and endpoint. Its retries are kept for reads and switched off for writes,
-    /// which are retried here.
+    /// Makes a store with the client's credentials, region and endpoint. The SDK retries reads; the store itself retries
+    /// writes.
     #[must_use]
     #[expect(clippy::needless_pass_by_value, reason = "a client is a handle, and the store keeps it")]
     pub fn new(client: Client, table: String, limits: WriteLimits) -> Self {
-        let Clients { reader, writer } = Clients::of(&client, &limits);
+        let Clients { reader, writer } = Clients::new(&client, &limits);
         Self { reader, writer, table, limits, in_flight: Window::new(limits.requests) }
     }
 
     async fn get(&self, id: String) -> Result<Option<Item>, DynamoError> {
         let get = self.reader.get_item().table_name(&self.table).key(KEY, AttributeValue::S(id));
-        let answer =
-            get.consistent_read(true).send().await.map_err(|error| match fault(&error, needs()) {
+        let answer = get.consistent_read(true).send().await.map_err(|error| {
+            match classify(&error, requirements()) {
                 Fault::Transient(text) => DynamoError::Unavailable(text),
                 Fault::Invalid(text) => DynamoError::Rejected(text),
                 Fault::Permanent(error) => error,
-            })?;
+            }
+        })?;
         Ok(answer.item)
     }
 
-    /// The bytes, or what is amiss with them.
+    /// Reads the other chunks of a head's item. The inner error says why the snapshot is unusable.
     async fn read(&self, quiz_id: &str, item: Item) -> Result<Result<Vec<u8>, &'static str>, DynamoError> {
-        let Some((head, first)) = Head::of(item) else {
-            return Ok(Err("its head is damaged, or of another format"));
+        let Some((head, first)) = Head::parse(item) else {
+            return Ok(Err("the head is damaged or has another format"));
         };
+        // a damaged length can be far larger than the memory
         let mut bytes = first;
         if bytes.try_reserve_exact(head.length.saturating_sub(bytes.len())).is_err() {
-            return Ok(Err("its length cannot be right"));
+            return Ok(Err("the length in the head is too large"));
         }
         let others = stream::iter(1..head.chunks()).map(|number| self.get(head.chunk_id(quiz_id, number)));
         let mut others = std::pin::pin!(others.buffered(self.limits.requests.max(1)));
         while let Some(item) = others.try_next().await? {
-            let Some(chunk) = item.and_then(bytes_of) else { return Ok(Err("a chunk is missing")) };
+            let Some(chunk) = item.and_then(into_bytes) else { return Ok(Err("a chunk is missing")) };
             bytes.extend(chunk);
         }
-        Ok(if head == Head::over(&bytes) {
-            Ok(bytes)
-        } else {
-            Err("its bytes are not those that were saved")
-        })
+        Ok(if head == Head::describe(&bytes) { Ok(bytes) } else { Err("the bytes do not match the digest") })
     }
 
     async fn write(&self, quiz_id: &str, snapshot: &[u8]) -> Result<(), DynamoError> {
-        let head = Head::over(snapshot);
+        let head = Head::describe(snapshot);
         let expires = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default() + LIFE;
         let item = |id: String, chunk: &[u8]| {
             HashMap::from([
@@ -99,6 +106,7 @@ impl DynamoSnapshots {
                 (EXPIRY.to_owned(), AttributeValue::N(expires.as_secs().to_string())),
             ])
         };
+        // first the chunks, then the head that makes them visible
         let mut chunks = snapshot.chunks(CHUNK);
         let first = chunks.next().unwrap_or_default();
         stream::iter((1..).zip(chunks).map(Ok))
@@ -131,13 +139,13 @@ impl DynamoSnapshots {
     }
 
     async fn put_once(&self, item: &Item) -> Result<(), Fault> {
-        let place = self.in_flight.enter().await;
+        let slot = self.in_flight.acquire().await;
         let put = self.writer.put_item().table_name(&self.table).set_item(Some(item.clone()));
-        let answer = put.send().await.map_err(|error| fault(&error, needs()));
+        let answer = put.send().await.map_err(|error| classify(&error, requirements()));
         match &answer {
-            Ok(_) => place.taken(),
-            Err(Fault::Transient(_)) => place.refused(),
-            Err(Fault::Invalid(_) | Fault::Permanent(_)) => drop(place),
+            Ok(_) => slot.accepted(),
+            Err(Fault::Transient(_)) => slot.throttled(),
+            Err(Fault::Invalid(_) | Fault::Permanent(_)) => drop(slot),
         }
         answer.map(drop)
     }
@@ -146,23 +154,23 @@ impl DynamoSnapshots {
 #[async_trait]
 impl SnapshotStore for DynamoSnapshots {
     async fn load(&self, quiz_id: &str) -> Result<Option<Vec<u8>>, StoreError> {
-        let told = |error: DynamoError| error.of(READ, &self.table);
-        let Some(head) = self.get(quiz_id.to_owned()).await.map_err(told)? else { return Ok(None) };
-        match self.read(quiz_id, head).await.map_err(told)? {
+        let failed = |error: DynamoError| error.into_store_error(READ, &self.table);
+        let Some(head) = self.get(quiz_id.to_owned()).await.map_err(failed)? else { return Ok(None) };
+        match self.read(quiz_id, head).await.map_err(failed)? {
             Ok(bytes) => Ok(Some(bytes)),
             Err(reason) => {
-                tracing::info!(table = self.table, quiz_id, reason, "snapshot cannot be used");
+                tracing::info!(table = self.table, quiz_id, reason, "cannot use the stored snapshot");
                 Ok(None)
             }
         }
     }
 
     async fn save(&self, quiz_id: &str, snapshot: Vec<u8>) -> Result<(), StoreError> {
-        self.write(quiz_id, &snapshot).await.map_err(|error| error.of(WRITE, &self.table))
+        self.write(quiz_id, &snapshot).await.map_err(|error| error.into_store_error(WRITE, &self.table))
     }
 }
 
-/// What the head says of all bytes.
+/// The facts in the head about the whole snapshot.
 #[derive(PartialEq, Eq)]
 struct Head {
     length: usize,
@@ -170,18 +178,18 @@ struct Head {
 }
 
 impl Head {
-    fn over(snapshot: &[u8]) -> Self {
+    fn describe(snapshot: &[u8]) -> Self {
         Self { length: snapshot.len(), digest: format!("{:032x}", xxh3_128(snapshot)) }
     }
 
-    /// With the first chunk.
-    fn of(item: Item) -> Option<(Self, Vec<u8>)> {
+    /// Reads the head and the first chunk from an item; `None` if an attribute is missing or invalid.
+    fn parse(item: Item) -> Option<(Self, Vec<u8>)> {
         if item.get("format")?.as_n().ok()? != FORMAT {
             return None;
         }
         let length = item.get("length")?.as_n().ok()?.parse().ok()?;
         let digest = item.get("digest")?.as_s().ok()?.clone();
-        Some((Self { length, digest }, bytes_of(item)?))
+        Some((Self { length, digest }, into_bytes(item)?))
     }
 
     fn attributes(self) -> [(String, AttributeValue); 3] {
@@ -192,7 +200,7 @@ impl Head {
         ]
     }
 
-    /// Of all chunks, the head's included.
+    /// The number of chunks, with the one in the head.
     fn chunks(&self) -> usize {
         self.length.div_ceil(CHUNK)
     }
@@ -202,13 +210,16 @@ impl Head {
     }
 }
 
-fn bytes_of(mut item: Item) -> Option<Vec<u8>> {
+fn into_bytes(mut item: Item) -> Option<Vec<u8>> {
     match item.remove(BYTES)? {
         AttributeValue::B(bytes) => Some(bytes.into_inner()),
         _ => None,
     }
 }
 
-fn needs() -> Needs {
-    Needs { keys: format!("key must be {KEY}, a string"), calls: "dynamodb:GetItem and dynamodb:PutItem" }
+fn requirements() -> TableRequirements {
+    TableRequirements {
+        keys: format!("key must be {KEY}, a string"),
+        calls: "dynamodb:GetItem and dynamodb:PutItem",
+    }
 }

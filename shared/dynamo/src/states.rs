@@ -13,13 +13,13 @@ use serde_dynamo::aws_sdk_dynamodb_1::{from_item, to_item};
 
 const READ: &str = "read";
 const STORE: &str = "store";
-/// For one attempt of a request; the SDK tries three times.
-const PATIENCE: Duration = Duration::from_secs(3);
-/// What BatchGetItem takes at once.
+/// The timeout of one attempt of a request; the SDK makes three attempts.
+const ATTEMPT_TIMEOUT: Duration = Duration::from_secs(3);
+/// The limit of BatchGetItem.
 const KEYS: usize = 100;
-/// For keys that a request left unprocessed, …
+/// Requests for keys that DynamoDB leaves unprocessed.
 const ATTEMPTS: u32 = 8;
-/// … with this pause, doubled each time.
+/// The first pause between these requests; it doubles with each request.
 const PAUSE: Duration = Duration::from_millis(50);
 
 /// Names a request for all states in its error.
@@ -27,7 +27,7 @@ const EVERY: &str = "(all)";
 
 type Item = HashMap<String, AttributeValue>;
 
-/// Codes after which nothing helps until someone mends the table, its name or the role.
+/// Codes that no retry changes until a person corrects the table, its name or the role.
 const REFUSED: [&str; 4] = [
     "ResourceNotFoundException",
     "AccessDeniedException",
@@ -35,7 +35,11 @@ const REFUSED: [&str; 4] = [
     "ValidationException",
 ];
 
-/// The sync states in a DynamoDB table: partition key `session_id` (S), sort key `sink` (S).
+/// The sync states in a DynamoDB table with the partition key `session_id` (S) and the sort key `sink` (S).
+///
+/// Two processes may change one state at the same time (`docs/decisions/0008-sync-state.md`). So each state has a
+/// revision that grows with each change, and a swap writes only if the stored revision is still the one that its caller
+/// read. All reads are consistent.
 #[derive(Clone, Debug)]
 pub struct DynamoStates {
     client: Client,
@@ -43,11 +47,11 @@ pub struct DynamoStates {
 }
 
 impl DynamoStates {
-    /// Uses the client's credentials, region, endpoint and retries.
+    /// Makes a store with the client's credentials, region, endpoint and retries.
     #[must_use]
     #[expect(clippy::needless_pass_by_value, reason = "a client is a handle, and the store keeps it")]
     pub fn new(client: Client, table: String) -> Self {
-        let mut timeouts = TimeoutConfig::builder().operation_attempt_timeout(PATIENCE).build();
+        let mut timeouts = TimeoutConfig::builder().operation_attempt_timeout(ATTEMPT_TIMEOUT).build();
         if let Some(given) = client.config().timeout_config() {
             timeouts.take_defaults_from(given);
         }

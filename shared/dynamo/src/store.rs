@@ -1,3 +1,8 @@
+//! The report tables as a store: look up, write, delete and read the items of one test session.
+//!
+//! All reads are consistent, because a sync decides by them which items to write and delete. Writes go through
+//! [`Writer`], which checks the fence before each request.
+
 use std::collections::HashMap;
 
 use async_trait::async_trait;
@@ -13,7 +18,7 @@ use serde_dynamo::aws_sdk_dynamodb_1::from_item;
 use serde_json::Value;
 
 use crate::clients::Clients;
-use crate::error::{DynamoError, Fault, fault};
+use crate::error::{DynamoError, Fault, classify};
 use crate::item::{self, Item, is_partition_key, is_sort_key};
 use crate::limits::WriteLimits;
 use crate::names::TableNames;
@@ -24,7 +29,7 @@ const WRITE: &str = "write";
 const READ: &str = "read";
 const CLEAN: &str = "remove old items of";
 
-/// The report tables. Make one and share it: its limit on requests in flight is for all that use it.
+/// The report tables. Make one store and share it, because its limit of requests in flight counts for all its users.
 pub struct DynamoStore {
     reader: Client,
     writer: Writer,
@@ -32,16 +37,16 @@ pub struct DynamoStore {
 }
 
 impl DynamoStore {
-    /// Uses the client's credentials, region and endpoint. Its retries are kept for reads and switched
-    /// off for writes, which this store retries itself.
+    /// Makes a store with the client's credentials, region and endpoint. The SDK retries reads; the store itself retries
+    /// writes.
     #[must_use]
     #[expect(clippy::needless_pass_by_value, reason = "a client is a handle, and the store keeps it")]
     pub fn new(client: Client, tables: TableNames, limits: WriteLimits) -> Self {
-        let Clients { reader, writer } = Clients::of(&client, &limits);
+        let Clients { reader, writer } = Clients::new(&client, &limits);
         Self { reader, writer: Writer::new(writer, limits), tables }
     }
 
-    /// A query for items of a session, as they are now.
+    /// A consistent query for the items of a test session.
     fn query(&self, table: ReportTable, session_id: &str) -> QueryFluentBuilder {
         self.reader
             .query()
@@ -52,6 +57,7 @@ impl DynamoStore {
             .expression_attribute_values(":session", AttributeValue::S(session_id.to_owned()))
     }
 
+    /// Reads one page of a query; returns its items and the start of the next page.
     async fn page(
         &self,
         table: ReportTable,
@@ -59,12 +65,12 @@ impl DynamoStore {
         from: Option<Item>,
     ) -> Result<(Vec<Item>, Option<Item>), DynamoError> {
         let answer = query.set_exclusive_start_key(from).send().await;
-        let page = answer.map_err(|error| match fault(&error, table) {
+        let page = answer.map_err(|error| match classify(&error, table) {
             Fault::Transient(text) => DynamoError::Unavailable(text),
             Fault::Invalid(text) => DynamoError::Rejected(text),
             Fault::Permanent(error) => error,
         })?;
-        let more = page.last_evaluated_key.filter(|it| !it.is_empty());
+        let more = page.last_evaluated_key.filter(|key| !key.is_empty());
         Ok((page.items.unwrap_or_default(), more))
     }
 
@@ -129,7 +135,7 @@ impl DynamoStore {
         let (mut items, mut from) = (Vec::new(), None);
         loop {
             let (page, more) = self.page(table, query.clone(), from).await?;
-            for item in page.into_iter().filter(|item| is_of(item, user_id)) {
+            for item in page.into_iter().filter(|item| belongs_to(item, user_id)) {
                 items.push(value(item)?);
             }
             match more {
@@ -140,8 +146,9 @@ impl DynamoStore {
     }
 }
 
-/// Of two users, `a` and `a#b`, the first one's prefix is also in the second one's keys.
-fn is_of(item: &HashMap<String, AttributeValue>, user_id: &str) -> bool {
+/// Whether an item belongs to the user. The sort key is not enough: the keys of a user `a#b` begin with the prefix of
+/// a user `a`.
+fn belongs_to(item: &HashMap<String, AttributeValue>, user_id: &str) -> bool {
     match item.get("user_id") {
         Some(AttributeValue::S(owner)) => owner == user_id,
         _ => true,
@@ -155,7 +162,7 @@ impl ReportStore for DynamoStore {
             return Ok(StoredItems::default());
         }
         let name = self.tables.of(table);
-        self.look_up(table, session_id).await.map_err(|error| error.of(READ, name))
+        self.look_up(table, session_id).await.map_err(|error| error.into_store_error(READ, name))
     }
 
     async fn put(
@@ -166,7 +173,10 @@ impl ReportStore for DynamoStore {
     ) -> Result<PutOutcome, StoreError> {
         let name = self.tables.of(table);
         let writes = items.into_iter().map(|item| item::put(&item));
-        self.writer.write(table, name, writes, fence).await.map_err(|error| error.of(WRITE, name))
+        self.writer
+            .write(table, name, writes, fence)
+            .await
+            .map_err(|error| error.into_store_error(WRITE, name))
     }
 
     async fn delete(
@@ -178,7 +188,7 @@ impl ReportStore for DynamoStore {
     ) -> Result<u64, StoreError> {
         let name = self.tables.of(table);
         let removed = self.remove(table, session_id, sort_keys, fence).await;
-        removed.map_err(|error| error.of(CLEAN, name))
+        removed.map_err(|error| error.into_store_error(CLEAN, name))
     }
 }
 
@@ -194,7 +204,7 @@ impl ReportReader for DynamoStore {
             return Ok(Vec::new());
         }
         let name = self.tables.of(table);
-        self.items(table, session_id, user_id).await.map_err(|error| error.of(READ, name))
+        self.items(table, session_id, user_id).await.map_err(|error| error.into_store_error(READ, name))
     }
 
     fn session_items<'a>(&'a self, table: ReportTable, session_id: &'a str) -> ItemStream<'a> {
@@ -211,18 +221,18 @@ impl ReportReader for DynamoStore {
             }
         });
         let items = pages.map_ok(|page| stream::iter(page.into_iter().map(value))).try_flatten();
-        items.map_err(move |error| error.of(READ, self.tables.of(table))).boxed()
+        items.map_err(move |error| error.into_store_error(READ, self.tables.of(table))).boxed()
     }
 }
 
 fn value(item: Item) -> Result<Value, DynamoError> {
-    from_item(item).map_err(|error| DynamoError::Rejected(format!("an item of it cannot be read: {error}")))
+    from_item(item).map_err(|error| DynamoError::Rejected(format!("cannot decode an item: {error}")))
 }
 
 fn digest(item: &Item) -> Option<ContentDigest> {
-    item.get(ContentDigest::ATTRIBUTE).and_then(|it| ContentDigest::parse(it.as_s().ok()?))
+    item.get(ContentDigest::ATTRIBUTE).and_then(|digest| ContentDigest::parse(digest.as_s().ok()?))
 }
 
 fn generation(item: &Item) -> Option<i64> {
-    item.get(GENERATION).and_then(|it| it.as_n().ok()?.parse().ok())
+    item.get(GENERATION).and_then(|generation| generation.as_n().ok()?.parse().ok())
 }

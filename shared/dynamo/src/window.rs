@@ -1,52 +1,65 @@
+//! Limits the requests in flight to the rate that DynamoDB accepts.
+//!
+//! The capacity of a table is unknown: it grows under load and differs by key. So the window adapts like TCP's
+//! congestion window (additive increase, multiplicative decrease):
+//!
+//! - It starts with [`START`] requests.
+//! - After a whole window of accepted requests it grows by one, up to its maximum.
+//! - A throttled request halves it, to at least one. Requests that were in flight together halve it only once, because
+//!   they all report one overload.
+//!
+//! Invariant: the semaphore's permits (free and in use) = `size` + `excess`. A smaller size first removes free permits;
+//! the permits in use that are too many are the `excess`, and are dropped when their requests end.
+
 use std::sync::{Mutex, PoisonError};
 
 use tokio::sync::{Semaphore, SemaphorePermit};
 
-/// In flight at first: DynamoDB takes so many of a key that it has not seen before.
+/// The first size: DynamoDB accepts about this many requests for a key without traffic before.
 const START: usize = 4;
 
-/// How many requests are in flight at once, over everything that a store writes: one more after each round that
-/// DynamoDB took whole, half as many when it did not.
+/// The number of requests that all users of one store may have in flight.
 pub(crate) struct Window {
     free: Semaphore,
-    most: usize,
-    state: Mutex<State>,
+    max_size: usize,
+    state: Mutex<WindowState>,
 }
 
-struct State {
+struct WindowState {
     size: usize,
-    /// Permits that are in use and too many: none of them is given back.
+    /// Permits in use that are dropped when their requests end.
     excess: usize,
-    /// Requests taken since the size last changed.
-    taken: usize,
-    /// How often it was halved.
-    halved: u64,
+    /// Accepted requests since the size last changed.
+    accepted: usize,
+    /// How often the window was halved.
+    halvings: u64,
 }
 
-/// A request's place in the window.
-pub(crate) struct Place<'a> {
+/// The right to have one request in flight.
+pub(crate) struct Slot<'a> {
     window: &'a Window,
     permit: Option<SemaphorePermit<'a>>,
-    halved: u64,
+    /// The window's halvings when the request began.
+    halvings: u64,
 }
 
 impl Window {
-    pub fn new(most: usize) -> Self {
-        let most = most.clamp(1, Semaphore::MAX_PERMITS);
-        let size = START.min(most);
-        let state = State { size, excess: 0, taken: 0, halved: 0 };
-        Self { free: Semaphore::new(size), most, state: Mutex::new(state) }
+    pub fn new(max_size: usize) -> Self {
+        let max_size = max_size.clamp(1, Semaphore::MAX_PERMITS);
+        let size = START.min(max_size);
+        let state = WindowState { size, excess: 0, accepted: 0, halvings: 0 };
+        Self { free: Semaphore::new(size), max_size, state: Mutex::new(state) }
     }
 
-    fn with<T>(&self, change: impl FnOnce(&mut State) -> T) -> T {
+    fn with<T>(&self, change: impl FnOnce(&mut WindowState) -> T) -> T {
         change(&mut self.state.lock().unwrap_or_else(PoisonError::into_inner))
     }
 
-    /// Waits for a place; those who wait first get one first.
-    pub async fn enter(&self) -> Place<'_> {
-        // never closed, and without a permit a request would do no harm
+    /// Waits for a slot, in the order of the calls.
+    pub async fn acquire(&self) -> Slot<'_> {
+        // The semaphore is never closed. If it were, a request without a permit would do no harm.
         let permit = self.free.acquire().await.ok();
-        Place { window: self, permit, halved: self.with(|state| state.halved) }
+        Slot { window: self, permit, halvings: self.with(|state| state.halvings) }
     }
 
     #[cfg(test)]
@@ -55,40 +68,41 @@ impl Window {
     }
 }
 
-impl Place<'_> {
-    /// DynamoDB took all of the request.
-    pub fn taken(self) {
+impl Slot<'_> {
+    /// DynamoDB accepted the whole request.
+    pub fn accepted(self) {
         let window = self.window;
-        let grows = window.with(|state| {
-            state.taken += 1;
-            let grows = state.taken >= state.size && state.size < window.most;
+        let needs_permit = window.with(|state| {
+            state.accepted += 1;
+            let grows = state.accepted >= state.size && state.size < window.max_size;
             if grows {
-                state.taken = 0;
+                state.accepted = 0;
                 state.size += 1;
             }
-            let was_excess = grows && state.excess > 0;
-            state.excess -= usize::from(was_excess);
-            grows && !was_excess
+            // an excess permit becomes the new one
+            let reuses_excess = grows && state.excess > 0;
+            state.excess -= usize::from(reuses_excess);
+            grows && !reuses_excess
         });
-        window.free.add_permits(usize::from(grows));
+        window.free.add_permits(usize::from(needs_permit));
     }
 
-    /// DynamoDB took nothing, or a part only. Requests that were under way together halve the window once.
-    pub fn refused(self) {
+    /// DynamoDB accepted nothing, or only a part of the request.
+    pub fn throttled(self) {
         let window = self.window;
         window.with(|state| {
-            if state.halved == self.halved {
+            if state.halvings == self.halvings {
                 let less = state.size - (state.size / 2).max(1);
                 state.size -= less;
-                state.taken = 0;
-                state.halved += 1;
+                state.accepted = 0;
+                state.halvings += 1;
                 state.excess += less - window.free.forget_permits(less);
             }
         });
     }
 }
 
-impl Drop for Place<'_> {
+impl Drop for Slot<'_> {
     fn drop(&mut self) {
         let is_excess = self.window.with(|state| {
             let is_excess = state.excess > 0;
@@ -105,54 +119,54 @@ impl Drop for Place<'_> {
 mod tests {
     use futures::FutureExt;
 
-    use super::{Place, START, Window};
+    use super::{START, Slot, Window};
 
-    /// All places that are free.
-    fn fill(window: &Window) -> Vec<Place<'_>> {
-        std::iter::from_fn(|| window.enter().now_or_never()).collect()
+    /// Acquires all free slots.
+    fn fill(window: &Window) -> Vec<Slot<'_>> {
+        std::iter::from_fn(|| window.acquire().now_or_never()).collect()
     }
 
     #[test]
-    fn it_grows_by_one_a_round_up_to_its_limit() {
+    fn window_grows_by_one_a_round_up_to_its_maximum() {
         let window = Window::new(START + 2);
         for size in [START, START + 1, START + 2, START + 2] {
-            let places = fill(&window);
-            assert_eq!(places.len(), size);
-            places.into_iter().for_each(Place::taken);
+            let slots = fill(&window);
+            assert_eq!(slots.len(), size);
+            slots.into_iter().for_each(Slot::accepted);
         }
         assert_eq!(fill(&Window::new(1)).len(), 1);
-        assert_eq!(fill(&Window::new(0)).len(), 1, "it never closes");
+        assert_eq!(fill(&Window::new(0)).len(), 1, "one slot is always left");
     }
 
     #[test]
-    fn those_that_were_under_way_together_halve_it_once_and_it_never_closes() {
+    fn requests_throttled_together_halve_the_window_once() {
         let window = Window::new(START);
         let mut size = START;
         while size > 1 {
-            let places = fill(&window);
-            assert_eq!(places.len(), size);
-            places.into_iter().for_each(Place::refused);
+            let slots = fill(&window);
+            assert_eq!(slots.len(), size);
+            slots.into_iter().for_each(Slot::throttled);
             size /= 2;
             assert_eq!(window.size(), size);
         }
-        fill(&window).into_iter().for_each(Place::refused);
-        let places = fill(&window);
-        assert_eq!(places.len(), 1);
-        places.into_iter().for_each(Place::taken);
+        fill(&window).into_iter().for_each(Slot::throttled);
+        let slots = fill(&window);
+        assert_eq!(slots.len(), 1, "one slot is always left");
+        slots.into_iter().for_each(Slot::accepted);
         assert_eq!(fill(&window).len(), 2);
     }
 
     #[test]
-    fn what_is_too_many_after_it_was_halved_is_not_given_back() {
+    fn excess_slots_are_dropped_after_a_halving() {
         let window = Window::new(START);
-        let mut places = fill(&window);
-        if let Some(place) = places.pop() {
-            place.refused();
+        let mut slots = fill(&window);
+        if let Some(slot) = slots.pop() {
+            slot.throttled();
         }
-        assert!(fill(&window).is_empty(), "as many are under way as it has room for");
-        places.pop();
+        assert!(fill(&window).is_empty(), "more slots are in use than the window has");
+        slots.pop();
         assert_eq!(fill(&window).len(), 0);
-        places.clear();
+        slots.clear();
         assert_eq!(fill(&window).len(), START / 2);
     }
 }

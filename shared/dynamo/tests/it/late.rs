@@ -1,5 +1,9 @@
-//! A write that was given up does not arrive later: tried with a server that takes connections, but reads nothing until
-//! the client has gone. Its receive buffer is small, so the client's kernel holds most of the request by then.
+//! An abandoned write does not arrive later.
+//!
+//! After a timeout or an abort, the client's kernel may still hold a part of the request, and would send it while
+//! another run writes the same items. So the client must reset the connection. Here the server accepts a connection and
+//! reads nothing until the client is gone. Its receive buffer is small, so most of the request is still in the
+//! client's kernel at that time.
 
 use std::io::ErrorKind;
 use std::sync::Arc;
@@ -18,9 +22,10 @@ use crate::common::stub::{Reply, Stub};
 use crate::common::{item, items, quick, store_at};
 
 const RECEIVE_BUFFER: u32 = 4_096;
-/// More than the server's kernel takes in before it reads.
-const ON_THE_WAY: usize = 64 * 1_024;
-/// A request that the kernel takes over at once, and the largest: BatchWriteItem ends at 16 MB.
+/// More than the server's kernel buffers before the server reads.
+const BUFFERED: usize = 64 * 1_024;
+/// Items and bytes for each: a request that fits into the kernel's buffers, and one of nearly 16 MB, the maximum of
+/// BatchWriteItem.
 const SIZES: [(usize, usize); 2] = [(20, 1_000), (25, 400_000)];
 
 fn listen() -> (String, TcpListener) {
@@ -43,9 +48,9 @@ fn fence() -> Fence {
     Fence::new(Arc::new(SystemClock), i64::MAX)
 }
 
-/// The client's connection, once what has arrived fills half of the server's buffer.
-async fn begun(listener: &TcpListener) -> TcpStream {
-    let begun = async {
+/// Accepts the client's connection, and waits until half of the server's buffer is full.
+async fn accept(listener: &TcpListener) -> TcpStream {
+    let connection = async {
         let (connection, _) = listener.accept().await.unwrap();
         let mut arrived = [0; RECEIVE_BUFFER as usize];
         while connection.peek(&mut arrived).await.unwrap() < arrived.len() / 2 {
@@ -53,14 +58,17 @@ async fn begun(listener: &TcpListener) -> TcpStream {
         }
         connection
     };
-    timeout(Duration::from_mins(1), begun).await.unwrap()
+    timeout(Duration::from_mins(1), connection).await.unwrap()
 }
 
-/// Reads all that the client has left behind: the connection must end with a reset, before the request's end.
+/// Reads the rest of the connection: it must end with a reset before the end of the request.
 async fn assert_reset(mut connection: TcpStream, case: (usize, usize)) {
-    // reading before the client has closed it would make room for more of the request
+    // wait for the reset first: reading earlier would make room for more of the request
     let reset = async { while !connection.ready(Interest::ERROR).await.unwrap().is_error() {} };
-    assert!(timeout(Duration::from_secs(20), reset).await.is_ok(), "{case:?}: the client resets nothing");
+    assert!(
+        timeout(Duration::from_secs(20), reset).await.is_ok(),
+        "{case:?}: the client did not reset the connection"
+    );
     let mut bytes = Vec::new();
     let end = loop {
         match timeout(Duration::from_secs(2), connection.read_buf(&mut bytes)).await {
@@ -71,27 +79,27 @@ async fn assert_reset(mut connection: TcpStream, case: (usize, usize)) {
             Err(_) => break "no end".to_owned(),
         }
     };
-    let head = bytes.windows(4).position(|it| it == b"\r\n\r\n").unwrap() + 4;
+    let head = bytes.windows(4).position(|window| window == b"\r\n\r\n").unwrap() + 4;
     let text = String::from_utf8_lossy(&bytes[..head]).to_lowercase();
     let length = text.lines().find_map(|line| line.strip_prefix("content-length:"));
     let whole = head + length.unwrap().trim().parse::<usize>().unwrap();
     let arrived = bytes.len();
     assert!(
-        arrived < whole.min(ON_THE_WAY) && end == "reset",
+        arrived < whole.min(BUFFERED) && end == "reset",
         "{case:?}: {arrived} of {whole} bytes arrived, then {end}"
     );
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn timed_out_write_is_reset() {
-    // to make and sign a large request takes a while
+    // the client needs some seconds to encode and sign the large request
     for (size, request) in SIZES.into_iter().zip([Duration::from_millis(500), Duration::from_secs(8)]) {
         let (endpoint, listener) = listen();
         let (store, fence) = (store_at(&endpoint, limits(request)), fence());
         let put = store.put(FormResponses, texts(size), &fence);
-        let (answer, connection) = tokio::join!(put, begun(&listener));
+        let (answer, connection) = tokio::join!(put, accept(&listener));
         assert!(answer.unwrap_err().is_retryable());
-        assert!(fence.last_unanswered().is_some(), "the run must wait for it");
+        assert!(fence.last_unanswered().is_some(), "the run must wait for the request");
         assert_reset(connection, size).await;
     }
 }
@@ -103,10 +111,10 @@ async fn aborted_write_is_reset() {
         let (store, fence) = (store_at(&endpoint, limits(Duration::from_mins(1))), fence());
         let under_way = fence.clone();
         let put = tokio::spawn(async move { store.put(FormResponses, texts(size), &under_way).await });
-        let connection = begun(&listener).await;
+        let connection = accept(&listener).await;
         put.abort();
         assert!(put.await.unwrap_err().is_cancelled());
-        assert!(fence.last_unanswered().is_some(), "the run must wait for it");
+        assert!(fence.last_unanswered().is_some(), "the run must wait for the request");
         assert_reset(connection, size).await;
     }
 }
@@ -116,7 +124,7 @@ async fn answered_write_leaves_nothing_to_wait_for() {
     let stub = Stub::start(|number, _| match number {
         0 => Reply::Leave(3),
         1 => Reply::Error(400, "ProvisionedThroughputExceededException", "too fast"),
-        _ => Reply::Take,
+        _ => Reply::Accept,
     })
     .await;
     let fence = fence();
@@ -128,7 +136,7 @@ async fn answered_write_leaves_nothing_to_wait_for() {
 #[tokio::test]
 async fn repeated_write_counts_as_unanswered() {
     for failure in [|| Reply::Cut, || Reply::Html(500)] {
-        let stub = Stub::start(move |number, _| if number == 0 { failure() } else { Reply::Take }).await;
+        let stub = Stub::start(move |number, _| if number == 0 { failure() } else { Reply::Accept }).await;
         let fence = fence();
         let outcome = store_at(&stub.endpoint, quick()).put(FormResponses, items(3), &fence).await.unwrap();
         assert_eq!(outcome.written, 3);

@@ -1,4 +1,4 @@
-//! What the store does when DynamoDB throttles, fails or refuses: against a stub that answers so.
+//! The store with a stub of DynamoDB that throttles, fails or refuses.
 
 use std::time::{Duration, Instant};
 
@@ -13,7 +13,7 @@ use crate::common::{item, items, nested, quick, store_at};
 const THROTTLED: Reply = Reply::Error(400, "ProvisionedThroughputExceededException", "too fast");
 
 #[tokio::test]
-async fn everything_is_written_in_the_end_whatever_fails_for_a_while() {
+async fn transient_failures_are_retried_until_all_is_written() {
     let stub = Stub::start(|number, _| match number {
         0 => Reply::Leave(10),
         1 => Reply::Error(400, "ProvisionedThroughputExceededException", "too fast"),
@@ -23,43 +23,43 @@ async fn everything_is_written_in_the_end_whatever_fails_for_a_while() {
         5 => Reply::Leave(3),
         6 => Reply::Error(400, "ThrottlingException", "too fast"),
         7 => Reply::Error(400, "RequestLimitExceeded", "too fast"),
-        _ => Reply::Take,
+        _ => Reply::Accept,
     })
     .await;
     let outcome =
         store_at(&stub.endpoint, quick()).put(FormResponses, items(60), &Fence::open()).await.unwrap();
     assert_eq!((outcome.written, outcome.refused.len()), (60, 0));
     assert_eq!(stub.written().len(), 60);
-    // nothing was sent twice that was taken, and no layer below retried by itself
+    // no accepted item was sent again, and the SDK did not retry
     let sizes: Vec<usize> = stub.requests().iter().map(Vec::len).collect();
     assert_eq!(sizes, [25, 10, 10, 10, 10, 10, 3, 3, 3, 25, 10]);
 }
 
 #[tokio::test]
-async fn a_table_that_stays_throttled_is_unavailable_and_says_what_is_left() {
-    let stub = Stub::start(|number, _| if number == 0 { Reply::Take } else { THROTTLED }).await;
+async fn permanent_throttling_is_unavailable_with_a_count() {
+    let stub = Stub::start(|number, _| if number == 0 { Reply::Accept } else { THROTTLED }).await;
     let error =
         store_at(&stub.endpoint, quick()).put(FormResponses, items(60), &Fence::open()).await.unwrap_err();
     assert!(error.is_retryable());
     assert_eq!(
         error.to_string(),
-        "could not write table form_question_responses: 35 items are left, after 6 attempts in a row that \
-         wrote nothing: ProvisionedThroughputExceededException: too fast"
+        "could not write table form_question_responses: 35 items are not written, after 6 attempts in a row \
+         without progress: ProvisionedThroughputExceededException: too fast"
     );
     assert_eq!(stub.requests().len(), 1 + 6);
 }
 
 #[tokio::test]
-async fn unprocessed_items_that_stay_so_are_given_up() {
+async fn items_unprocessed_forever_are_given_up() {
     let stub = Stub::start(|_, keys| Reply::Leave(keys.len())).await;
     let error =
         store_at(&stub.endpoint, quick()).put(FormResponses, items(3), &Fence::open()).await.unwrap_err();
-    assert!(error.is_retryable() && error.to_string().contains("3 items are left"), "{error}");
+    assert!(error.is_retryable() && error.to_string().contains("3 items are not written"), "{error}");
     assert_eq!(stub.requests().len(), 6);
 }
 
 #[tokio::test]
-async fn retries_end_with_their_time() {
+async fn retries_end_at_their_time_limit() {
     let stub = Stub::start(|_, _| THROTTLED).await;
     let limits = WriteLimits { attempts: u32::MAX, total: Duration::from_millis(100), ..quick() };
     let started = Instant::now();
@@ -71,7 +71,7 @@ async fn retries_end_with_their_time() {
 }
 
 #[tokio::test]
-async fn a_server_that_is_not_there_is_unavailable() {
+async fn missing_server_is_unavailable() {
     let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
     let endpoint = format!("http://{}", listener.local_addr().unwrap());
     drop(listener);
@@ -81,34 +81,34 @@ async fn a_server_that_is_not_there_is_unavailable() {
 }
 
 #[tokio::test]
-async fn a_server_that_does_not_answer_is_given_up() {
-    // accepts connections by its backlog, and says nothing
+async fn silent_server_is_given_up() {
+    // the listener's backlog accepts connections; no code answers them
     let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
     let endpoint = format!("http://{}", listener.local_addr().unwrap());
     let limits = WriteLimits { request: Duration::from_millis(100), attempts: 2, ..quick() };
     let error = store_at(&endpoint, limits).put(FormResponses, items(1), &Fence::open()).await.unwrap_err();
-    assert!(error.is_retryable() && error.to_string().contains("1 items are left"), "{error}");
+    assert!(error.is_retryable() && error.to_string().contains("1 items are not written"), "{error}");
 }
 
 #[tokio::test]
-async fn an_item_that_dynamodb_finds_invalid_costs_no_other() {
+async fn invalid_item_is_isolated_from_its_batch() {
     let stub = Stub::start(|_, keys| {
         let culprit = keys.iter().any(|key| key == "u007#0" || key == "u031#0");
-        if culprit { Reply::Error(400, "ValidationException", "bad item") } else { Reply::Take }
+        if culprit { Reply::Error(400, "ValidationException", "bad item") } else { Reply::Accept }
     })
     .await;
     let outcome =
         store_at(&stub.endpoint, quick()).put(FormResponses, items(40), &Fence::open()).await.unwrap();
     let refused: Vec<_> =
-        outcome.refused.iter().map(|it| (it.sort_key.as_str(), it.reason.as_str())).collect();
+        outcome.refused.iter().map(|refusal| (refusal.sort_key.as_str(), refusal.reason.as_str())).collect();
     assert_eq!(refused, [("u007#0", "bad item"), ("u031#0", "bad item")]);
     assert_eq!((outcome.written, stub.written().len()), (38, 38));
-    assert!(stub.requests().len() < 22, "halving is to save requests: {}", stub.requests().len());
+    assert!(stub.requests().len() < 22, "halving must save requests: {}", stub.requests().len());
 }
 
 #[tokio::test]
-async fn an_item_that_cannot_be_held_is_not_sent() {
-    let stub = Stub::start(|_, _| Reply::Take).await;
+async fn item_beyond_the_limits_is_not_sent() {
+    let stub = Stub::start(|_, _| Reply::Accept).await;
     let long = "u".repeat(1_023);
     let items = vec![
         item("session", "fits", nested(32)),
@@ -122,17 +122,17 @@ async fn an_item_that_cannot_be_held_is_not_sent() {
     let outcome = store_at(&stub.endpoint, quick()).put(FormResponses, items, &Fence::open()).await.unwrap();
     assert_eq!(stub.written().into_iter().collect::<Vec<_>>(), ["fits too#0", "fits#0"]);
     assert_eq!(outcome.written, 2);
-    let reasons: Vec<_> = outcome.refused.iter().map(|it| it.reason.as_str()).collect();
+    let reasons: Vec<_> = outcome.refused.iter().map(|refusal| refusal.reason.as_str()).collect();
     assert!(reasons[0].contains("33 levels"), "{reasons:?}");
-    assert!(reasons[1].contains("bytes; DynamoDB takes at most 409600"), "{reasons:?}");
-    assert!(reasons[2].contains("has 1025 bytes; DynamoDB takes at most 1024"), "{reasons:?}");
+    assert!(reasons[1].contains("bytes; DynamoDB accepts at most 409600"), "{reasons:?}");
+    assert!(reasons[2].contains("has 1025 bytes; DynamoDB accepts at most 1024"), "{reasons:?}");
     assert_eq!(reasons[3], "its session_id is empty");
-    assert!(reasons[4].contains("has 2049 bytes; DynamoDB takes at most 2048"), "{reasons:?}");
+    assert!(reasons[4].contains("has 2049 bytes; DynamoDB accepts at most 2048"), "{reasons:?}");
     assert_eq!(outcome.refused[0].sort_key, "deep#0");
 }
 
 #[tokio::test]
-async fn what_no_retry_mends_is_refused_at_once() {
+async fn permanent_error_is_refused_without_retry() {
     let cases = [
         ("ResourceNotFoundException", "Requested resource not found", "there is no such table"),
         ("AccessDeniedException", "not authorized", "allow the role dynamodb:BatchWriteItem"),
@@ -143,7 +143,7 @@ async fn what_no_retry_mends_is_refused_at_once() {
         ),
         ("SomethingNewException", "what", "SomethingNewException: what"),
     ];
-    for (code, message, said) in cases {
+    for (code, message, expected) in cases {
         let stub = Stub::start(move |_, _| Reply::Error(400, code, message)).await;
         let error = store_at(&stub.endpoint, quick())
             .put(FormResponses, items(60), &Fence::open())
@@ -151,14 +151,14 @@ async fn what_no_retry_mends_is_refused_at_once() {
             .unwrap_err();
         assert!(matches!(&error, StoreError::Refused { .. }), "{error}");
         let text = error.to_string();
-        assert!(text.contains("table form_question_responses") && text.contains(said), "{text}");
+        assert!(text.contains("table form_question_responses") && text.contains(expected), "{text}");
         assert_eq!(stub.requests().len(), 1, "{code}");
     }
 }
 
 #[tokio::test]
-async fn sessions_that_run_together_share_the_requests_in_flight() {
-    let stub = Stub::start(|_, _| Reply::Take).await;
+async fn concurrent_writes_share_the_requests_in_flight() {
+    let stub = Stub::start(|_, _| Reply::Accept).await;
     let store = store_at(&stub.endpoint, WriteLimits { requests: 3, ..quick() });
     let fence = Fence::open();
     let (one, other) = tokio::join!(
@@ -170,16 +170,16 @@ async fn sessions_that_run_together_share_the_requests_in_flight() {
 }
 
 #[tokio::test]
-async fn as_many_requests_are_in_flight_as_are_taken_and_fewer_while_it_throttles() {
+async fn requests_in_flight_follow_the_throttling() {
     let stub =
-        Stub::start(|number, _| if (80..120).contains(&number) { THROTTLED } else { Reply::Take }).await;
+        Stub::start(|number, _| if (80..120).contains(&number) { THROTTLED } else { Reply::Accept }).await;
     let store = store_at(&stub.endpoint, WriteLimits { requests: 16, attempts: 50, ..quick() });
     let outcome = store.put(FormResponses, items(6_000), &Fence::open()).await.unwrap();
     assert_eq!((outcome.written, stub.written().len()), (6_000, 6_000));
     let under_way = stub.under_way();
-    let most = |from: usize, to: usize| under_way[from..to].iter().max().copied().unwrap();
-    assert!(most(0, 4) <= 4, "it begins with few: {under_way:?}");
-    assert!((8..=16).contains(&most(40, 80)), "all were taken: {under_way:?}");
-    assert!(most(110, 120) <= 2, "all were throttled: {under_way:?}");
-    assert!((4..=16).contains(&most(200, under_way.len())), "all are taken again: {under_way:?}");
+    let peak = |from: usize, to: usize| under_way[from..to].iter().max().copied().unwrap();
+    assert!(peak(0, 4) <= 4, "the first requests: {under_way:?}");
+    assert!((8..=16).contains(&peak(40, 80)), "all were accepted: {under_way:?}");
+    assert!(peak(110, 120) <= 2, "all were throttled: {under_way:?}");
+    assert!((4..=16).contains(&peak(200, under_way.len())), "all are accepted again: {under_way:?}");
 }

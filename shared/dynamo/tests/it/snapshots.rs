@@ -1,4 +1,4 @@
-//! Snapshots against a real server of the local stack, and against one that throttles and refuses.
+//! Snapshots on the DynamoDB server of the local stack, directly and through a gate that throttles and refuses.
 
 use std::collections::HashMap;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
@@ -19,7 +19,7 @@ const QUIZ: &str = "6715f621e1eb083bfa9b56cc";
 
 type Item = HashMap<String, AttributeValue>;
 
-/// A table of its own, with what a test looks for in it beside the store.
+/// A new table, with a client that reads and damages its items.
 struct Table {
     endpoint: &'static str,
     client: Client,
@@ -28,7 +28,7 @@ struct Table {
 }
 
 impl Table {
-    async fn make() -> Self {
+    async fn create() -> Self {
         let stack = Stack::get().await.unwrap();
         let name = unique("snapshots");
         stack.create_snapshots_table(&name).await.unwrap();
@@ -36,7 +36,7 @@ impl Table {
         Self { endpoint: stack.aws_endpoint(), client: stack.dynamodb(), name, store }
     }
 
-    /// All items, by their keys, and so the head first.
+    /// All items in the order of their keys: the head is the first.
     async fn items(&self) -> Vec<Item> {
         let scan = self.client.scan().table_name(&self.name).into_paginator().items().send();
         let mut items: Vec<Item> = scan.collect::<Result<_, _>>().await.unwrap();
@@ -54,8 +54,8 @@ impl Table {
         delete.send().await.unwrap();
     }
 
-    /// A store that comes to the table by a gate that does as `rule` says.
-    fn behind(
+    /// Makes a store that reaches the table through a gate with this rule.
+    fn gated_store(
         &self,
         rule: impl Fn(&GateRequest) -> Action + Send + Sync + 'static,
     ) -> (Gate, DynamoSnapshots) {
@@ -65,19 +65,19 @@ impl Table {
     }
 }
 
-/// Each chunk is another.
+/// Makes a snapshot whose chunks differ.
 fn snapshot(length: usize) -> Vec<u8> {
     (0..length).map(|at| u8::try_from((at / CHUNK + at) % 251).unwrap()).collect()
 }
 
 #[tokio::test]
-async fn the_table_does_what_the_port_promises() {
-    snapshot_store(&Table::make().await.store, &unique("quiz"), CHUNK).await;
+async fn table_passes_the_suite_of_its_port() {
+    snapshot_store(&Table::create().await.store, &unique("quiz"), CHUNK).await;
 }
 
 #[tokio::test]
-async fn a_small_one_is_one_item_and_a_large_one_is_cut_into_such_as_fit_and_expire() {
-    let table = Table::make().await;
+async fn snapshot_is_stored_in_expiring_chunks() {
+    let table = Table::create().await;
     for (length, items) in [(0, 1), (CHUNK, 1), (CHUNK + 1, 2), (3 * CHUNK, 3)] {
         table.store.save(QUIZ, snapshot(length)).await.unwrap();
         let all = table.items().await;
@@ -94,12 +94,12 @@ async fn a_small_one_is_one_item_and_a_large_one_is_cut_into_such_as_fit_and_exp
 }
 
 #[tokio::test]
-async fn what_is_damaged_or_not_all_there_is_none_and_the_next_save_heals_it() {
-    let table = Table::make().await;
+async fn damaged_snapshot_is_not_loaded_until_saved_again() {
+    let table = Table::create().await;
     let bytes = snapshot(3 * CHUNK);
     let text = |text: &str| AttributeValue::S(text.to_owned());
     let number = |text: &str| AttributeValue::N(text.to_owned());
-    // the item, what of it is changed, and into what
+    // the item's number, the attribute, and its new value
     let damages: [(usize, &str, Option<AttributeValue>); 12] = [
         (0, "format", Some(number("2"))),
         (0, "format", None),
@@ -118,13 +118,13 @@ async fn what_is_damaged_or_not_all_there_is_none_and_the_next_save_heals_it() {
         table.store.save(QUIZ, bytes.clone()).await.unwrap();
         assert!(table.store.load(QUIZ).await.unwrap().as_ref() == Some(&bytes));
         let mut item = table.items().await.swap_remove(at);
-        let what = format!("{attribute} of item {at}: {damage:?}").chars().take(80).collect::<String>();
+        let case = format!("{attribute} of item {at}: {damage:?}").chars().take(80).collect::<String>();
         match damage {
             Some(value) => item.insert(attribute.to_owned(), value),
             None => item.remove(attribute),
         };
         table.put(item).await;
-        assert_eq!(table.store.load(QUIZ).await.unwrap(), None, "{what}");
+        assert_eq!(table.store.load(QUIZ).await.unwrap(), None, "{case}");
     }
     for at in 0..3 {
         table.store.save(QUIZ, bytes.clone()).await.unwrap();
@@ -134,18 +134,18 @@ async fn what_is_damaged_or_not_all_there_is_none_and_the_next_save_heals_it() {
 }
 
 #[tokio::test]
-async fn a_save_that_does_not_come_to_its_end_leaves_the_one_before() {
-    let table = Table::make().await;
+async fn failed_save_keeps_the_previous_snapshot() {
+    let table = Table::create().await;
     let before = snapshot(2 * CHUNK);
     table.store.save(QUIZ, before.clone()).await.unwrap();
-    for fails in 0..4 {
-        let (_gate, store) = table.behind(move |request| {
-            if request.index < fails { Action::Forward } else { error("AccessDeniedException", "not you") }
+    for written in 0..4 {
+        let (_gate, store) = table.gated_store(move |request| {
+            if request.index < written { Action::Forward } else { error("AccessDeniedException", "not you") }
         });
         let mut after = snapshot(4 * CHUNK);
         after.reverse();
         store.save(QUIZ, after).await.unwrap_err();
-        assert!(table.store.load(QUIZ).await.unwrap().as_ref() == Some(&before), "after {fails} items");
+        assert!(table.store.load(QUIZ).await.unwrap().as_ref() == Some(&before), "after {written} items");
     }
 }
 
@@ -159,23 +159,23 @@ fn throttled() -> Action {
 }
 
 #[tokio::test]
-async fn a_throttled_item_is_written_again_until_it_is_taken() {
-    let table = Table::make().await;
+async fn throttled_item_is_retried_until_written() {
+    let table = Table::create().await;
     let bytes = snapshot(3 * CHUNK);
-    let (gate, store) = table.behind(|request| match request.index {
+    let (gate, store) = table.gated_store(|request| match request.index {
         0 | 1 | 4 => throttled(),
         2 => error("InternalServerError", "oh"),
         _ => Action::Forward,
     });
     store.save(QUIZ, bytes.clone()).await.unwrap();
-    assert_eq!(gate.requests().len(), 3 + 4, "no layer below retried by itself");
+    assert_eq!(gate.requests().len(), 3 + 4, "the SDK did not retry");
     assert!(table.store.load(QUIZ).await.unwrap() == Some(bytes));
 }
 
 #[tokio::test]
-async fn a_table_that_stays_throttled_is_unavailable() {
-    let table = Table::make().await;
-    let (gate, store) = table.behind(|_| throttled());
+async fn permanent_throttling_is_unavailable() {
+    let table = Table::create().await;
+    let (gate, store) = table.gated_store(|_| throttled());
     let error = store.save(QUIZ, snapshot(9)).await.unwrap_err();
     assert!(matches!(error, StoreError::Unavailable { .. }), "{error}");
     assert_eq!(
@@ -192,8 +192,8 @@ async fn a_table_that_stays_throttled_is_unavailable() {
 }
 
 #[tokio::test]
-async fn what_no_retry_mends_is_refused_at_once() {
-    let table = Table::make().await;
+async fn permanent_error_is_refused_without_retry() {
+    let table = Table::create().await;
     let cases = [
         ("ResourceNotFoundException", "Requested resource not found", "there is no such table"),
         (
@@ -208,13 +208,13 @@ async fn what_no_retry_mends_is_refused_at_once() {
         ),
         ("ValidationException", "One or more parameter values were invalid", "One or more"),
     ];
-    for (code, message, said) in cases {
-        let (gate, store) = table.behind(move |_| error(code, message));
+    for (code, message, expected) in cases {
+        let (gate, store) = table.gated_store(move |_| error(code, message));
         let save = store.save(QUIZ, snapshot(9)).await.unwrap_err();
         let load = store.load(QUIZ).await.unwrap_err();
         for (error, action) in [(save, "write a snapshot to"), (load, "read a snapshot of")] {
             assert!(matches!(error, StoreError::Refused { .. }), "{error}");
-            let start = format!("cannot {action} table {}: {said}", table.name);
+            let start = format!("cannot {action} table {}: {expected}", table.name);
             assert!(error.to_string().starts_with(&start), "{error}");
         }
         assert_eq!(gate.requests().len(), 2, "{code}");
@@ -222,7 +222,7 @@ async fn what_no_retry_mends_is_refused_at_once() {
 }
 
 #[tokio::test]
-async fn a_missing_table_is_named() {
+async fn missing_table_is_named() {
     let missing = unique("missing");
     let client = Stack::get().await.unwrap().dynamodb();
     let store = DynamoSnapshots::new(client, missing.clone(), quick());

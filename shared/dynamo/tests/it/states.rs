@@ -1,4 +1,4 @@
-//! The sync states against a real server of the local stack.
+//! The sync states on the DynamoDB server of the local stack.
 
 use aws_sdk_dynamodb::types::AttributeValue;
 use quiz_dynamo::DynamoStates;
@@ -8,7 +8,7 @@ use quiz_suites::state::sync_states;
 use quiz_sync_state::{StateError, StateKey, SyncStates};
 
 #[tokio::test]
-async fn a_table_holds_sync_states() {
+async fn table_passes_the_suite_of_its_port() {
     let stack = Stack::get().await.unwrap();
     let table = unique("states");
     stack.create_sync_state_table(&table).await.unwrap();
@@ -34,7 +34,7 @@ async fn states_of_unknown_sinks_are_skipped() {
 }
 
 #[tokio::test]
-async fn a_missing_table_is_named() {
+async fn missing_table_is_named() {
     let states = DynamoStates::new(Stack::get().await.unwrap().dynamodb(), "nowhere".into());
     let key = StateKey { session_id: "s".into(), sink: Sink::Reports };
     let error = states.get(&key).await.unwrap_err();

@@ -1,4 +1,4 @@
-//! The store against a real server of the local stack.
+//! The store on the DynamoDB server of the local stack.
 
 use std::sync::Arc;
 
@@ -12,7 +12,7 @@ use quiz_suites::unchanged::unchanged_items;
 
 use crate::common::{item, nested, quick};
 
-async fn tables(stack: &Stack) -> TableNames {
+async fn create_tables(stack: &Stack) -> TableNames {
     let names = TableNames {
         sections: unique("reports"),
         students: unique("reports-v2"),
@@ -26,23 +26,23 @@ async fn tables(stack: &Stack) -> TableNames {
 
 async fn store(limits: WriteLimits) -> DynamoStore {
     let stack = Stack::get().await.unwrap();
-    DynamoStore::new(stack.dynamodb(), tables(stack).await, limits)
+    DynamoStore::new(stack.dynamodb(), create_tables(stack).await, limits)
 }
 
 #[tokio::test]
-async fn the_store_does_what_the_port_promises() {
+async fn store_passes_the_suite_of_its_port() {
     let store = store(WriteLimits::default()).await;
     report_store(&store, &unique("session"), LargeItems::Refused).await;
 }
 
 #[tokio::test]
-async fn what_is_unchanged_is_not_written() {
+async fn unchanged_items_are_not_written() {
     let store = store(WriteLimits::default()).await;
     unchanged_items(Arc::new(store), &unique("session")).await;
 }
 
 #[tokio::test]
-async fn a_missing_table_is_named() {
+async fn missing_table_is_named() {
     let stack = Stack::get().await.unwrap();
     let names = TableNames { form_responses: unique("missing"), ..TableNames::default() };
     let store = DynamoStore::new(stack.dynamodb(), names.clone(), quick());
@@ -60,9 +60,9 @@ async fn a_missing_table_is_named() {
 }
 
 #[tokio::test]
-async fn a_table_with_other_keys_is_refused_as_such() {
+async fn table_with_wrong_keys_is_refused() {
     let stack = Stack::get().await.unwrap();
-    let names = tables(stack).await;
+    let names = create_tables(stack).await;
     let swapped = TableNames { form_responses: names.sections.clone(), ..names };
     let store = DynamoStore::new(stack.dynamodb(), swapped, quick());
     let table = ReportTable::FormResponses;
@@ -71,14 +71,14 @@ async fn a_table_with_other_keys_is_refused_as_such() {
     let read = store.user_items(table, "s", "u").await.unwrap_err();
     for error in [put, read] {
         assert!(matches!(&error, StoreError::Refused { .. }), "{error}");
-        let said = "its keys must be session_id and user_id-question_position_index";
-        assert!(error.to_string().contains(said), "{error}");
+        let expected = "its keys must be session_id and user_id-question_position_index";
+        assert!(error.to_string().contains(expected), "{error}");
     }
-    assert!(known.unwrap().is_empty(), "nothing in it has such a sort key");
+    assert!(known.unwrap().is_empty(), "no item has this sort key");
 }
 
 #[tokio::test]
-async fn a_session_of_many_pages_is_cleaned_and_read() {
+async fn all_pages_are_cleaned_and_read() {
     let store = store(quick()).await;
     let (table, session) = (ReportTable::FormResponses, unique("session"));
     let text = Value::Text("x".repeat(100_000));
@@ -95,7 +95,7 @@ async fn a_session_of_many_pages_is_cleaned_and_read() {
 }
 
 #[tokio::test]
-async fn items_that_cannot_be_held_cost_the_others_nothing() {
+async fn refused_items_do_not_affect_the_others() {
     let store = store(quick()).await;
     let (table, session) = (ReportTable::FormResponses, unique("session"));
     let long = "l".repeat(2_000);
@@ -107,13 +107,13 @@ async fn items_that_cannot_be_held_cost_the_others_nothing() {
         item(&session, "after", Value::Null),
     ];
     let outcome = store.put(table, items, &Fence::open()).await.unwrap();
-    let refused: Vec<_> = outcome.refused.iter().map(|it| it.sort_key.as_str()).collect();
+    let refused: Vec<_> = outcome.refused.iter().map(|refusal| refusal.sort_key.as_str()).collect();
     assert_eq!((outcome.written, refused), (3, vec!["deep#0", &format!("{long}#0")]));
     assert_eq!(delete_all(&store, table, &session).await, 3);
 }
 
 #[tokio::test]
-async fn a_user_whose_id_goes_on_after_a_separator_is_another() {
+async fn user_id_with_separator_is_another_user() {
     let store = store(quick()).await;
     let (table, session) = (ReportTable::FormResponses, unique("session"));
     let items = vec![item(&session, "a", Value::Null), item(&session, "a#b", Value::Null)];

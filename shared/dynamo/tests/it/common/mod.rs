@@ -1,10 +1,6 @@
-//! Items, limits that do not wait long, and a DynamoDB that answers as a test tells it.
-#![allow(dead_code, reason = "not every test uses all of it")]
-#![allow(
-    clippy::unwrap_used,
-    clippy::indexing_slicing,
-    reason = "a test panics where what it asks for fails"
-)]
+//! Items, limits with short waits, and a stub of DynamoDB that follows a script.
+#![allow(dead_code, reason = "not every test uses each helper")]
+#![allow(clippy::unwrap_used, clippy::indexing_slicing, reason = "tests may panic")]
 
 pub mod stub;
 
@@ -44,7 +40,7 @@ pub fn nested(levels: usize) -> Value {
     (0..levels).fold(Value::Int(1), |inner, _| Value::List(vec![inner]))
 }
 
-/// One request at a time, so that a stub's answers come in order.
+/// Limits with short waits and one request at a time, so that a stub answers in order.
 pub fn quick() -> WriteLimits {
     WriteLimits {
         requests: 1,
@@ -55,7 +51,7 @@ pub fn quick() -> WriteLimits {
     }
 }
 
-/// A client as the functions make it, with the SDK's retries on.
+/// A client like that of the functions: the SDK's retries are on.
 pub fn client(endpoint: &str) -> Client {
     let config = Config::builder()
         .http_client(quiz_lambda::aws::http_client())

@@ -7,16 +7,17 @@ use serde_json::{Value, json};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
 
-/// How long an answer takes, so that requests can meet.
+/// The time of an answer, so that requests overlap.
 const LATENCY: Duration = Duration::from_millis(2);
 
-/// What the stub does with a request.
+/// The stub's reply to a request.
 pub enum Reply {
-    Take,
-    /// Takes all but the last ones.
+    Accept,
+    /// Accepts all items except the last ones, by their number.
     Leave(usize),
+    /// Status, code and message.
     Error(u16, &'static str, &'static str),
-    /// An error that is no JSON, as a proxy in between sends it.
+    /// An error page like that of a proxy.
     Html(u16),
     /// Closes the connection without an answer.
     Cut,
@@ -24,14 +25,14 @@ pub enum Reply {
 
 type Script = dyn Fn(usize, &[String]) -> Reply + Send + Sync;
 
-/// A DynamoDB that knows BatchWriteItem alone, on loopback.
+/// A server on loopback that implements only BatchWriteItem.
 pub struct Stub {
     pub endpoint: String,
-    state: Arc<State>,
+    state: Arc<StubState>,
 }
 
 #[derive(Default)]
-struct State {
+struct StubState {
     requests: Mutex<Vec<Vec<String>>>,
     written: Mutex<BTreeSet<String>>,
     in_flight: AtomicUsize,
@@ -39,11 +40,11 @@ struct State {
 }
 
 impl Stub {
-    /// `script` is asked for each request, by its number (from 0) and the sort keys in it.
+    /// Starts a stub. `script` chooses the reply to each request, from its number (from 0) and its sort keys.
     pub async fn start(script: impl Fn(usize, &[String]) -> Reply + Send + Sync + 'static) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let endpoint = format!("http://{}", listener.local_addr().unwrap());
-        let state = Arc::new(State::default());
+        let state = Arc::new(StubState::default());
         let (shared, script): (_, Arc<Script>) = (state.clone(), Arc::new(script));
         tokio::spawn(async move {
             while let Ok((connection, _)) = listener.accept().await {
@@ -62,18 +63,18 @@ impl Stub {
         self.state.written.lock().unwrap().clone()
     }
 
-    /// For each request, in the order of arrival, how many were under way then, itself included.
+    /// For each request, in the order of arrival, the number of requests in flight then, itself included.
     pub fn under_way(&self) -> Vec<usize> {
         self.state.under_way.lock().unwrap().clone()
     }
 
-    /// The most requests that were under way at once.
+    /// The maximum of requests in flight.
     pub fn peak(&self) -> usize {
         self.under_way().into_iter().max().unwrap_or_default()
     }
 }
 
-async fn serve(mut connection: TcpStream, state: Arc<State>, script: Arc<Script>) {
+async fn serve(mut connection: TcpStream, state: Arc<StubState>, script: Arc<Script>) {
     while let Some(body) = read_request(&mut connection).await {
         let under_way = state.in_flight.fetch_add(1, Ordering::SeqCst) + 1;
         state.under_way.lock().unwrap().push(under_way);
@@ -91,7 +92,7 @@ async fn serve(mut connection: TcpStream, state: Arc<State>, script: Arc<Script>
     }
 }
 
-fn answer(body: &Value, state: &State, script: &Script) -> Option<(u16, &'static str, String)> {
+fn answer(body: &Value, state: &StubState, script: &Script) -> Option<(u16, &'static str, String)> {
     let (table, requests) = body["RequestItems"].as_object().unwrap().iter().next().unwrap();
     let requests = requests.as_array().unwrap();
     let keys: Vec<String> = requests.iter().map(sort_key).collect();
@@ -102,7 +103,7 @@ fn answer(body: &Value, state: &State, script: &Script) -> Option<(u16, &'static
     };
     let json = "application/x-amz-json-1.0";
     let left = match script(number, &keys) {
-        Reply::Take => 0,
+        Reply::Accept => 0,
         Reply::Leave(left) => left,
         Reply::Error(status, code, message) => {
             let kind = format!("com.amazonaws.dynamodb.v20120810#{code}");
@@ -111,9 +112,9 @@ fn answer(body: &Value, state: &State, script: &Script) -> Option<(u16, &'static
         Reply::Html(status) => return Some((status, "text/html", "<html>sorry</html>".into())),
         Reply::Cut => return None,
     };
-    let taken = requests.len() - left;
-    state.written.lock().unwrap().extend(keys[..taken].iter().cloned());
-    let unprocessed = if left > 0 { json!({table: requests[taken..]}) } else { json!({}) };
+    let accepted = requests.len() - left;
+    state.written.lock().unwrap().extend(keys[..accepted].iter().cloned());
+    let unprocessed = if left > 0 { json!({table: requests[accepted..]}) } else { json!({}) };
     Some((200, json, json!({"UnprocessedItems": unprocessed}).to_string()))
 }
 
@@ -121,11 +122,11 @@ fn sort_key(request: &Value) -> String {
     request["PutRequest"]["Item"]["user_id-question_position_index"]["S"].as_str().unwrap().to_owned()
 }
 
-/// The JSON body of the next request; `None` at the connection's end.
+/// Reads the JSON body of the next request; `None` at the end of the connection.
 async fn read_request(connection: &mut TcpStream) -> Option<Value> {
     let mut bytes = Vec::new();
     loop {
-        if let Some(end) = bytes.windows(4).position(|it| it == b"\r\n\r\n") {
+        if let Some(end) = bytes.windows(4).position(|window| window == b"\r\n\r\n") {
             let head = String::from_utf8_lossy(&bytes[..end]).to_lowercase();
             let length = head.lines().find_map(|line| line.strip_prefix("content-length:"));
             let length: usize = length.unwrap().trim().parse().unwrap();
