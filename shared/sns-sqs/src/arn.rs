@@ -1,6 +1,6 @@
 use crate::error::SqsError;
 
-/// `arn:aws:sqs:{region}:{account}:{name}`.
+/// The parts of a queue's ARN, `arn:aws:sqs:{region}:{account}:{name}`.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct QueueArn {
     pub account: String,
@@ -30,14 +30,14 @@ mod tests {
     use super::QueueArn;
 
     #[test]
-    fn an_arn_names_its_account_and_queue() {
+    fn arn_names_its_account_and_queue() {
         let arn = QueueArn::parse("arn:aws:sqs:ap-south-1:111122223333:reports").unwrap();
         assert_eq!((arn.account.as_str(), arn.name.as_str()), ("111122223333", "reports"));
         assert!(!arn.is_fifo());
     }
 
     #[test]
-    fn anything_else_is_an_error_that_shows_it() {
+    fn other_text_is_an_error_that_quotes_it() {
         for wrong in
             ["", "reports", "arn:aws:sns:ap-south-1:1:topic", "arn:aws:sqs:r:1:", "arn:aws:sqs:r:1:a:b"]
         {

@@ -1,4 +1,8 @@
-//! What a parked message carries beside its body.
+//! The message attributes of a parked message: its type, and the cause.
+//!
+//! SQS limits the size of a message with its attributes. A message that arrived can always be parked, because the
+//! attributes get only the room that the body leaves. The error text is shortened first; then attributes are left out
+//! from the last to the first.
 
 use quiz_events::{ParkCause, QueueMessage};
 
@@ -11,10 +15,12 @@ pub(crate) const STRING: &str = "String";
 const LONGEST_ERROR: usize = 1_000;
 const ELLIPSIS: char = '…';
 
-/// Names and values such that they fit beside the body in `limit` bytes. Where there is no room for
-/// all, the sentence is shortened first, then they are left out from the last to the first: the body
-/// is worth more than any of them.
-pub(crate) fn of(message: &QueueMessage, cause: &ParkCause, limit: usize) -> Vec<(&'static str, String)> {
+/// The names and values of the attributes. Together with the body they have at most `limit` bytes.
+pub(crate) fn parking_attributes(
+    message: &QueueMessage,
+    cause: &ParkCause,
+    limit: usize,
+) -> Vec<(&'static str, String)> {
     let mut room = limit.saturating_sub(message.body.len());
     let fixed = [
         (TYPE, message.event_type.clone().unwrap_or_default()),
@@ -39,13 +45,13 @@ pub(crate) fn of(message: &QueueMessage, cause: &ParkCause, limit: usize) -> Vec
     attributes
 }
 
-/// SQS takes the characters that XML 1.0 has.
+/// The text with U+FFFD for each character that SQS rejects: SQS accepts only the characters of XML 1.0.
 fn printable(text: &str) -> String {
-    let allowed = |it: char| matches!(it, '\t' | '\n' | '\r' | ' '..='\u{d7ff}' | '\u{e000}'..='\u{fffd}' | '\u{10000}'..);
-    text.chars().map(|it| if allowed(it) { it } else { '\u{fffd}' }).collect()
+    let is_allowed = |character: char| matches!(character, '\t' | '\n' | '\r' | ' '..='\u{d7ff}' | '\u{e000}'..='\u{fffd}' | '\u{10000}'..);
+    text.chars().map(|character| if is_allowed(character) { character } else { '\u{fffd}' }).collect()
 }
 
-/// At most so many characters and bytes, the last one telling that more was there.
+/// The text with at most this many characters and bytes. A shortened text ends with an ellipsis.
 fn shortened(text: &str, characters: usize, bytes: usize) -> String {
     if text.len() <= bytes && text.chars().count() <= characters {
         return text.to_owned();
@@ -66,7 +72,7 @@ fn shortened(text: &str, characters: usize, bytes: usize) -> String {
 
 #[cfg(test)]
 mod tests {
-    use super::{STRING, of};
+    use super::{STRING, parking_attributes};
     use quiz_events::{ParkCause, QueueMessage};
 
     fn parked(body: usize, error: &str, limit: usize) -> Vec<(&'static str, String)> {
@@ -74,7 +80,7 @@ mod tests {
             QueueMessage { body: "b".repeat(body), event_type: Some("t".into()), ..QueueMessage::default() };
         let cause =
             ParkCause { code: "c".into(), error: error.into(), parked_at: jiff::Timestamp::UNIX_EPOCH };
-        let attributes = of(&message, &cause, limit);
+        let attributes = parking_attributes(&message, &cause, limit);
         let sizes = attributes.iter().map(|(name, value)| name.len() + value.len() + STRING.len());
         assert!(body >= limit || body + sizes.sum::<usize>() <= limit);
         attributes
@@ -85,14 +91,14 @@ mod tests {
     }
 
     #[test]
-    fn a_cause_is_whole_where_there_is_room() {
+    fn short_cause_is_complete() {
         let attributes = parked(10, "no such quiz", 1_000);
         assert_eq!(names(&attributes), ["type", "error_code", "parked_at", "error"]);
         assert_eq!(attributes[3].1, "no such quiz");
     }
 
     #[test]
-    fn a_long_sentence_is_shortened() {
+    fn long_error_is_shortened() {
         let error = &parked(10, &"ä".repeat(5_000), 262_144)[3].1;
         assert_eq!(error.chars().count(), 1_000);
         assert!(error.ends_with('…'));
@@ -101,14 +107,14 @@ mod tests {
     }
 
     #[test]
-    fn the_body_comes_before_its_cause() {
+    fn body_has_priority_over_its_cause() {
         assert_eq!(names(&parked(965, "no such quiz", 1_000)), ["type", "error_code"]);
         assert_eq!(names(&parked(1_000, "no such quiz", 1_000)), Vec::<&str>::new());
         assert_eq!(names(&parked(1_010, "no such quiz", 1_000)), Vec::<&str>::new());
     }
 
     #[test]
-    fn what_xml_cannot_hold_is_replaced_and_nothing_is_empty() {
+    fn invalid_characters_are_replaced_and_empty_attributes_omitted() {
         assert_eq!(parked(0, "a\0b\u{ffff}c\n", 1_000)[3].1, "a\u{fffd}b\u{fffd}c\n");
         assert_eq!(names(&parked(0, "", 1_000)), ["type", "error_code", "parked_at"]);
     }

@@ -5,21 +5,20 @@ use aws_sdk_sqs::error::{ProvideErrorMetadata, SdkError};
 use quiz_events::{QueueError, QueueMessage};
 use thiserror::Error as ThisError;
 
-/// What is wrong with a queue or the way to it: the cause within a [`QueueError`]. No text holds a
-/// message's body.
+/// An error of a queue or of the connection to SQS: the cause in a [`QueueError`]. No text contains a message's body.
 #[derive(Clone, Debug, PartialEq, Eq, ThisError)]
 pub enum SqsError {
     /// No retry helps.
     #[error("{0:?} is no ARN of an SQS queue")]
     NoQueueArn(String),
-    /// Until the queue has one, no retry helps.
+    /// No retry helps until the queue has a dead-letter queue.
     #[error("the queue {0} has no dead-letter queue: give it a redrive policy")]
     NoDeadLetterQueue(String),
     /// No retry helps.
-    #[error("the dead-letter queue {0} is a FIFO queue, in which messages cannot be parked")]
+    #[error("the dead-letter queue {0} is a FIFO queue: use a standard queue")]
     Fifo(String),
-    /// What the queue tells of itself does not read as SQS writes it; a retry may help.
-    #[error("the queue {queue} tells no {what} that can be read")]
+    /// SQS answered without the value, or with an invalid one; a retry may help.
+    #[error("cannot read the {what} of the queue {queue} from the answer of SQS")]
     Unreadable { queue: String, what: &'static str },
     /// SQS or the network failed, or access is denied; a retry may help.
     #[error("queue {queue}: {answer}")]
@@ -27,7 +26,8 @@ pub enum SqsError {
 }
 
 impl SqsError {
-    pub(crate) fn of(self, action: &'static str, message: &QueueMessage) -> QueueError {
+    /// The port's error for this failure of `action` on a message.
+    pub(crate) fn into_queue_error(self, action: &'static str, message: &QueueMessage) -> QueueError {
         QueueError::Message { action, message_id: message.message_id.clone(), cause: Box::new(self) }
     }
 
@@ -35,12 +35,12 @@ impl SqsError {
     where
         E: ProvideErrorMetadata + Error + 'static,
     {
-        Self::Failed { queue: queue.to_owned(), answer: answer_of(error) }
+        Self::Failed { queue: queue.to_owned(), answer: service_answer(error) }
     }
 }
 
-/// What the service answered, or what happened on the way to it.
-pub(crate) fn answer_of<E>(error: &SdkError<E, HttpResponse>) -> String
+/// The service's error code and message, or the error of the connection.
+pub(crate) fn service_answer<E>(error: &SdkError<E, HttpResponse>) -> String
 where
     E: ProvideErrorMetadata + Error + 'static,
 {

@@ -1,3 +1,8 @@
+//! Publishes events to the topic `quiz-events`.
+//!
+//! PublishBatch can accept some events of a request and fail others. The events that a retry may help are sent again
+//! with a growing pause; each event has its own result. An event may be published twice, if only the answer was lost.
+
 use std::collections::HashMap;
 use std::time::Duration;
 
@@ -7,16 +12,16 @@ use aws_sdk_sns::error::{BuildError, ProvideErrorMetadata, SdkError};
 use aws_sdk_sns::types::{MessageAttributeValue, PublishBatchRequestEntry};
 use quiz_events::{PublishError, REQUESTS_AT_ONCE, RequestTopic, SyncRequest};
 
-use crate::error::answer_of;
+use crate::error::service_answer;
 
-/// What PublishBatch takes in bytes, with room for attributes.
-const BYTES: usize = 200_000;
-/// Of an event that was not taken though it could be, …
+/// The maximum of bytes in one request, with room for the attributes.
+const MAX_BYTES: usize = 200_000;
+/// Attempts to publish an event.
 const ATTEMPTS: u32 = 5;
-/// … with this pause, doubled each time.
+/// The pause after an attempt; it doubles with each attempt.
 const PAUSE: Duration = Duration::from_millis(200);
 
-/// The topic `quiz-events`. Each event has its type as the message attribute `type`.
+/// The topic `quiz-events`. The message attribute `type` has each event's type, for the subscriptions' filters.
 #[derive(Clone, Debug)]
 pub struct EventTopic {
     client: Client,
@@ -24,6 +29,7 @@ pub struct EventTopic {
 }
 
 impl EventTopic {
+    /// The topic with this ARN.
     #[must_use]
     pub fn new(client: Client, arn: String) -> Self {
         Self { client, arn }
@@ -34,6 +40,7 @@ impl EventTopic {
         &self.arn
     }
 
+    /// Publishes the events of one request, with retries.
     async fn publish_batch(&self, events: &[String]) -> Vec<Result<(), PublishError>> {
         let mut results: Vec<Result<(), PublishError>> = vec![Ok(()); events.len()];
         let mut left: Vec<usize> = (0..events.len()).collect();
@@ -42,13 +49,13 @@ impl EventTopic {
                 tokio::time::sleep(PAUSE.saturating_mul(1 << attempt)).await;
             }
             let failed = self.send(events, &left).await;
-            for place in left.drain(..) {
-                if let Some(result) = results.get_mut(place) {
-                    *result = failed.get(&place).cloned().map_or(Ok(()), Err);
+            for index in left.drain(..) {
+                if let Some(result) = results.get_mut(index) {
+                    *result = failed.get(&index).cloned().map_or(Ok(()), Err);
                 }
             }
-            let may_help = |error: &PublishError| matches!(error, PublishError::Unavailable { .. });
-            left.extend(failed.iter().filter(|(_, error)| may_help(error)).map(|(place, _)| *place));
+            let is_retryable = |error: &PublishError| matches!(error, PublishError::Unavailable { .. });
+            left.extend(failed.iter().filter(|(_, error)| is_retryable(error)).map(|(index, _)| *index));
             if left.is_empty() {
                 break;
             }
@@ -56,27 +63,27 @@ impl EventTopic {
         results
     }
 
-    /// Publishes the events at these places; tells which of them were not taken.
-    async fn send(&self, events: &[String], places: &[usize]) -> HashMap<usize, PublishError> {
-        let (mut entries, mut failed) = (Vec::with_capacity(places.len()), HashMap::new());
-        for place in places {
-            match events.get(*place).map(|event| entry(*place, event)) {
+    /// Sends one request with the events at these indexes; returns the errors by index.
+    async fn send(&self, events: &[String], indexes: &[usize]) -> HashMap<usize, PublishError> {
+        let (mut entries, mut failed) = (Vec::with_capacity(indexes.len()), HashMap::new());
+        for index in indexes {
+            match events.get(*index).map(|event| entry(*index, event)) {
                 Some(Ok(entry)) => entries.push(entry),
-                Some(Err(error)) => drop(failed.insert(*place, self.failed(true, error.to_string()))),
+                Some(Err(error)) => drop(failed.insert(*index, self.failed(true, error.to_string()))),
                 None => {}
             }
         }
         let request = self.client.publish_batch().topic_arn(&self.arn);
         match request.set_publish_batch_request_entries(Some(entries)).send().await {
             Ok(answer) => {
-                failed.extend(answer.failed().iter().filter_map(|it| {
-                    let text = format!("{}: {}", it.code(), it.message().unwrap_or_default());
-                    Some((it.id().parse().ok()?, self.failed(it.sender_fault(), text)))
+                failed.extend(answer.failed().iter().filter_map(|entry| {
+                    let text = format!("{}: {}", entry.code(), entry.message().unwrap_or_default());
+                    Some((entry.id().parse().ok()?, self.failed(entry.sender_fault(), text)))
                 }));
             }
             Err(error) => {
-                let error = self.failed(is_refusal(&error), answer_of(&error));
-                failed.extend(places.iter().map(|place| (*place, error.clone())));
+                let error = self.failed(is_refusal(&error), service_answer(&error));
+                failed.extend(indexes.iter().map(|index| (*index, error.clone())));
             }
         }
         failed
@@ -99,7 +106,7 @@ impl RequestTopic for EventTopic {
         let mut results: Vec<Result<(), PublishError>> = Vec::with_capacity(events.len());
         let mut rest = &*events;
         while !rest.is_empty() {
-            let (batch, others) = rest.split_at(fitting(rest));
+            let (batch, others) = rest.split_at(batch_length(rest));
             results.extend(self.publish_batch(batch).await);
             rest = others;
         }
@@ -107,20 +114,20 @@ impl RequestTopic for EventTopic {
     }
 }
 
-/// How many of the first events fit into one request: at least one.
-fn fitting(events: &[String]) -> usize {
+/// Counts the first events that fit into one request; at least one.
+fn batch_length(events: &[String]) -> usize {
     let mut bytes = 0;
     let fits = |event: &&String| {
         bytes += event.len();
-        bytes <= BYTES
+        bytes <= MAX_BYTES
     };
     events.iter().take(REQUESTS_AT_ONCE).take_while(fits).count().max(1)
 }
 
-fn entry(place: usize, event: &str) -> Result<PublishBatchRequestEntry, BuildError> {
+fn entry(index: usize, event: &str) -> Result<PublishBatchRequestEntry, BuildError> {
     let kind =
         MessageAttributeValue::builder().data_type("String").string_value(SyncRequest::TYPE).build()?;
-    let entry = PublishBatchRequestEntry::builder().id(place.to_string()).message(event);
+    let entry = PublishBatchRequestEntry::builder().id(index.to_string()).message(event);
     entry.message_attributes("type", kind).build()
 }
 
@@ -133,13 +140,13 @@ fn is_refusal<E: ProvideErrorMetadata, R>(error: &SdkError<E, R>) -> bool {
 
 #[cfg(test)]
 mod tests {
-    use super::fitting;
+    use super::batch_length;
 
     #[test]
-    fn a_request_holds_ten_events_and_no_more_bytes_than_sns_takes() {
-        let of = |lengths: &[usize]| lengths.iter().map(|it| "x".repeat(*it)).collect::<Vec<_>>();
-        assert_eq!(fitting(&of(&[10; 23])), 10);
-        assert_eq!(fitting(&of(&[90_000; 4])), 2);
-        assert_eq!(fitting(&of(&[300_000, 1])), 1, "too large alone: SNS says so");
+    fn request_stays_within_the_limits_of_sns() {
+        let events = |lengths: &[usize]| lengths.iter().map(|length| "x".repeat(*length)).collect::<Vec<_>>();
+        assert_eq!(batch_length(&events(&[10; 23])), 10);
+        assert_eq!(batch_length(&events(&[90_000; 4])), 2);
+        assert_eq!(batch_length(&events(&[300_000, 1])), 1, "SNS refuses an event that is too large");
     }
 }

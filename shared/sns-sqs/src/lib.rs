@@ -1,12 +1,13 @@
-//! The SQS queues that a function is fed from, as
-//! [`SourceQueue`](quiz_events::SourceQueue)s: messages are parked in the queue's dead-letter
-//! queue with their cause, or delayed. The AWS SDK's own retries are the only ones here.
+//! SQS queues and SNS topics.
 //!
-//! And the SNS topics that events and notices are sent to.
+//! - [`SqsQueue`] is the queue that triggers a function, as a [`SourceQueue`](quiz_events::SourceQueue). It parks a
+//!   message in the dead-letter queue with its cause, delays it, acknowledges it, or sends a follow-up.
+//! - [`EventTopic`] publishes events, [`SnsNotices`] publishes notices.
+//! - [`dead_letters`] finds the dead-letter queues behind topics, and lists, replays and drops their messages for an
+//!   operator.
 //!
-//! And what lies in the dead-letter queues behind topics, for an operator to look at and act on.
-//!
-//! FIFO queues are out of scope: parking in one is an error that says so.
+//! The SDK retries failed requests. Exceptions: [`EventTopic`] sends the events of a batch that SNS did not accept
+//! again, and a replay sends each message once. FIFO queues are not supported: parking in one is an error.
 
 mod arn;
 mod attributes;

@@ -1,4 +1,4 @@
-//! What SQS tells of a queue.
+//! Reads a queue's URL and attributes from SQS.
 
 use aws_sdk_sqs::Client;
 use aws_sdk_sqs::types::QueueAttributeName;
@@ -7,14 +7,14 @@ use serde_json::Value;
 use crate::arn::QueueArn;
 use crate::error::SqsError;
 
-/// Where a queue gives its messages up to, and when.
+/// A queue's redrive policy: after `max_receive_count` receives SQS moves a message to the dead-letter queue.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Redrive {
     pub dead_letter_arn: String,
     pub max_receive_count: u32,
 }
 
-pub(crate) async fn url_of(client: &Client, arn: &QueueArn) -> Result<String, SqsError> {
+pub(crate) async fn queue_url(client: &Client, arn: &QueueArn) -> Result<String, SqsError> {
     let request = client.get_queue_url().queue_name(&arn.name).queue_owner_aws_account_id(&arn.account);
     let answer = request.send().await.map_err(|error| SqsError::failed(&arn.name, &error))?;
     answer
@@ -23,6 +23,7 @@ pub(crate) async fn url_of(client: &Client, arn: &QueueArn) -> Result<String, Sq
         .ok_or_else(|| SqsError::Unreadable { queue: arn.name.clone(), what: "url" })
 }
 
+/// Reads one attribute of a queue; `None` if it is missing or empty.
 pub(crate) async fn attribute(
     client: &Client,
     url: &str,
@@ -30,10 +31,11 @@ pub(crate) async fn attribute(
 ) -> Result<Option<String>, SqsError> {
     let request = client.get_queue_attributes().queue_url(url).attribute_names(name.clone());
     let answer = request.send().await.map_err(|error| SqsError::failed(url, &error))?;
-    Ok(answer.attributes.and_then(|mut it| it.remove(&name)).filter(|it| !it.is_empty()))
+    let value = answer.attributes.and_then(|mut attributes| attributes.remove(&name));
+    Ok(value.filter(|value| !value.is_empty()))
 }
 
-/// SQS writes the count as a number or as text, whichever way it was set.
+/// Parses a redrive policy. SQS returns the count as a number or as text, depending on how it was set.
 pub(crate) fn redrive_policy(policy: &str) -> Option<Redrive> {
     let dead_letter_arn = dead_letter_arn(policy)?;
     let policy: Value = serde_json::from_str(policy).ok()?;
@@ -42,7 +44,8 @@ pub(crate) fn redrive_policy(policy: &str) -> Option<Redrive> {
     Some(Redrive { dead_letter_arn, max_receive_count: u32::try_from(count).ok()? })
 }
 
-/// Of the redrive policy of a queue, or of a subscription, which has no count.
+/// Parses the dead-letter queue's ARN from the redrive policy of a queue or of a subscription. A subscription's policy
+/// has no count.
 pub(crate) fn dead_letter_arn(policy: &str) -> Option<String> {
     let policy: Value = serde_json::from_str(policy).ok()?;
     policy.get("deadLetterTargetArn")?.as_str().map(str::to_owned)
@@ -53,7 +56,7 @@ mod tests {
     use super::redrive_policy;
 
     #[test]
-    fn a_policy_is_read_with_its_count_as_number_or_text() {
+    fn policy_count_may_be_number_or_text() {
         for count in ["5", "\"5\""] {
             let policy =
                 format!(r#"{{"deadLetterTargetArn":"arn:aws:sqs:r:1:d","maxReceiveCount":{count}}}"#);

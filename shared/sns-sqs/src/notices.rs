@@ -1,3 +1,8 @@
+//! Publishes notices to the topic `sync-notices`.
+//!
+//! A notice informs people and must not fail or delay a sync. So a failure is only logged, and the function waits at
+//! most [`TIMEOUT`] for SNS.
+
 use std::time::Duration;
 
 use async_trait::async_trait;
@@ -7,17 +12,17 @@ use futures::future::join_all;
 use quiz_events::{Notice, Notices};
 use tokio::time::timeout;
 
-use crate::error::answer_of;
+use crate::error::service_answer;
 
-/// What PublishBatch takes at once.
-const AT_ONCE: usize = 10;
-/// What it takes in bytes, with room for the envelope.
-const BYTES: usize = 200_000;
-/// No sync waits longer for its notices to be taken.
-const PATIENCE: Duration = Duration::from_secs(3);
+/// The maximum of notices in one request of PublishBatch.
+const MAX_NOTICES: usize = 10;
+/// The maximum of bytes in one request, with room for the envelope.
+const MAX_BYTES: usize = 200_000;
+/// The timeout of one request, its retries included.
+const TIMEOUT: Duration = Duration::from_secs(3);
 
-/// The topic `sync-notices`. Each notice has its type as the message attribute `type`, and names the commit that
-/// its sender was built from.
+/// The topic `sync-notices`. The message attribute `type` has each notice's type. Each notice names the commit of its
+/// sender.
 #[derive(Clone, Debug)]
 pub struct SnsNotices {
     client: Client,
@@ -26,7 +31,7 @@ pub struct SnsNotices {
 }
 
 impl SnsNotices {
-    /// `commit` is the full hash, where it is known.
+    /// The topic with this ARN. `commit` is the full hash of the sender's commit, if known.
     #[must_use]
     pub fn new(client: Client, topic_arn: String, commit: Option<&str>) -> Self {
         Self { client, topic_arn, commit: commit.map(str::to_owned) }
@@ -35,16 +40,22 @@ impl SnsNotices {
     async fn publish(&self, entries: Vec<PublishBatchRequestEntry>) {
         let count = entries.len();
         let request = self.client.publish_batch().topic_arn(&self.topic_arn);
-        match timeout(PATIENCE, request.set_publish_batch_request_entries(Some(entries)).send()).await {
+        match timeout(TIMEOUT, request.set_publish_batch_request_entries(Some(entries)).send()).await {
             Ok(Ok(answer)) => {
                 for failed in answer.failed() {
                     tracing::warn!(notice = failed.id(), error = failed.message(), "notice not sent");
                 }
             }
             Ok(Err(error)) => {
-                tracing::warn!(notices = count, error = answer_of(&error), "notices not sent");
+                tracing::warn!(notices = count, error = service_answer(&error), "notices not sent");
             }
-            Err(_) => tracing::warn!(notices = count, "notices not sent: the topic did not answer in time"),
+            Err(_) => {
+                tracing::warn!(
+                    notices = count,
+                    error = "the topic did not answer in time",
+                    "notices not sent"
+                );
+            }
         }
     }
 }
@@ -59,12 +70,13 @@ impl Notices for SnsNotices {
     }
 }
 
+/// Divides the notices into requests within the limits of SNS.
 fn batches(notices: &[Notice]) -> Vec<Vec<PublishBatchRequestEntry>> {
     let mut batches: Vec<Vec<PublishBatchRequestEntry>> = Vec::new();
     let mut bytes = 0;
     for (number, notice) in notices.iter().enumerate() {
         let Some((size, entry)) = entry(number, notice) else { continue };
-        let fits = |batch: &Vec<_>| batch.len() < AT_ONCE && bytes + size <= BYTES;
+        let fits = |batch: &Vec<_>| batch.len() < MAX_NOTICES && bytes + size <= MAX_BYTES;
         if batches.last().is_some_and(fits) {
             bytes += size;
         } else {
@@ -99,7 +111,7 @@ mod tests {
     use super::batches;
 
     #[test]
-    fn notices_go_ten_at_a_time_and_no_batch_is_too_large() {
+    fn requests_stay_within_the_limits_of_sns() {
         let notice = |length: usize| {
             let parked = MessagesParked { error: "x".repeat(length), ..MessagesParked::default() };
             let kind = NoticeKind::MessagesParked(parked);

@@ -13,44 +13,46 @@ use super::{DeadLetterQueue, DeadLetters, NoSource, Pace};
 use crate::attributes::{CODE, ERROR, PARKED_AT};
 use crate::error::SqsError;
 
-/// What tells of the failure only; a replayed message goes without it.
-const OF_THE_FAILURE: [&str; 6] = [CODE, ERROR, PARKED_AT, SNS_CODE, SNS_ERROR, SNS_REQUEST];
+/// Attributes that describe the failure; a replayed message does not carry them.
+const FAILURE_ATTRIBUTES: [&str; 6] = [CODE, ERROR, PARKED_AT, SNS_CODE, SNS_ERROR, SNS_REQUEST];
 
-/// So long a message is held at least, and at most, while others are acted on.
+/// The bounds of the time for which received messages are hidden from other consumers.
 const SHORTEST_HOLD: Duration = Duration::from_mins(2);
 const LONGEST_HOLD: Duration = Duration::from_mins(15);
 
+/// An action on a message in a dead-letter queue.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Act {
-    /// Sends a message to the queue it came from, then deletes it from the dead-letter queue.
+    /// Sends the message to the queue that it came from, then deletes it from the dead-letter queue.
     Replay,
-    /// Deletes it.
+    /// Deletes the message.
     Drop,
 }
 
-/// What became of the chosen messages of one queue.
+/// The results for the chosen messages of one queue.
 #[derive(Clone, Debug, Default)]
 pub struct Acted {
-    /// By their ids.
+    /// The ids of the replayed or dropped messages.
     pub done: Vec<String>,
+    /// The ids of the messages that failed, each with its error.
     pub failed: Vec<(String, ActError)>,
-    /// Not met: somebody else has taken them meanwhile, or holds them.
+    /// The ids of the messages that were not received: another consumer deleted them or is holding them.
     pub not_found: Vec<String>,
-    /// Not tried: it was stopped before, or the queue could not be read on.
+    /// The number of messages that were not tried, because of an interruption or a failed receive.
     pub remaining: usize,
     pub coverage: Coverage,
 }
 
-/// Why a message is not done with. It stays in the dead-letter queue.
+/// Why an action on a message failed. The message stays in the dead-letter queue.
 #[derive(Clone, Debug, PartialEq, Eq, Error)]
 pub enum ActError {
     /// No retry helps.
     #[error(transparent)]
     NoSource(#[from] NoSource),
-    /// A retry may help; where only the answer was lost, it sends the message a second time.
+    /// A retry may help. If only the answer was lost, the retry sends the message a second time.
     #[error("it could not be sent: {0}")]
     NotSent(SqsError),
-    /// A retry sends it a second time, which the pipeline takes as nothing new.
+    /// A retry sends the message a second time; the pipeline handles a repeated message without a second sync.
     #[error("it was sent, but could not be deleted: {0}")]
     NotDeletedAfterwards(SqsError),
     /// A retry may help.
@@ -58,17 +60,18 @@ pub enum ActError {
     NotDeleted(SqsError),
 }
 
-enum Outcome {
+enum ActOutcome {
     Done,
     Failed(ActError),
+    /// The message may be visible to others again, so it was not touched.
     HeldTooLong,
     Stopped,
 }
 
 impl DeadLetters {
-    /// Acts on the messages with the `chosen` ids, at the given pace, none of them twice. The others are held
-    /// meanwhile and visible again afterwards. `each` is called after each that is done with. A failure costs its own
-    /// message only; stopped, what is under way is finished first.
+    /// Acts once on each message with one of the `chosen` ids, at the given pace. `each` is called after each success or
+    /// failure. The other messages of the queue are hidden until the end, then visible again. After `stop`, requests in
+    /// flight are finished first.
     pub async fn act(
         &self,
         queue: &DeadLetterQueue,
@@ -78,41 +81,45 @@ impl DeadLetters {
         stop: Stop<'_>,
         each: &(dyn Fn() + Send + Sync),
     ) -> Acted {
+        // Hide messages long enough to act on all of them at this pace.
         let hold = pace.time_for(chosen.len()).clamp(SHORTEST_HOLD, LONGEST_HOLD);
         let mut scan = Scan::new(&self.sqs, &queue.url, hold, stop);
         let mut acted = Acted::default();
         let mut left: HashSet<&String> = chosen.iter().collect();
         while !left.is_empty() {
             let Some(messages) = scan.next().await else { break };
-            let mine = messages.into_iter().filter_map(|message| {
+            // Act on the chosen messages of this round at the same time; the pace delays each of them.
+            let tasks = messages.into_iter().filter_map(|message| {
                 let id = message.message_id()?.to_owned();
                 let receipt = scan.receipt(&id).filter(|_| left.contains(&id))?.clone();
                 Some((id, receipt, message))
             });
-            let outcomes = join_all(mine.map(async |(id, receipt, message)| {
+            let outcomes = join_all(tasks.map(async |(id, receipt, message)| {
                 let outcome = self.act_on(queue, message, &receipt, act, pace, stop).await;
-                if matches!(outcome, Outcome::Done | Outcome::Failed(_)) {
+                if matches!(outcome, ActOutcome::Done | ActOutcome::Failed(_)) {
                     each();
                 }
                 (id, outcome)
             }));
+            // Record the outcomes. A message that was held too long is received again.
             for (id, outcome) in outcomes.await {
                 match outcome {
-                    Outcome::Stopped => continue,
-                    Outcome::HeldTooLong => {
-                        scan.again(&id);
+                    ActOutcome::Stopped => continue,
+                    ActOutcome::HeldTooLong => {
+                        scan.expect_again(&id);
                         continue;
                     }
-                    Outcome::Done => scan.forget(&id),
-                    Outcome::Failed(_) => {}
+                    ActOutcome::Done => scan.mark_deleted(&id),
+                    ActOutcome::Failed(_) => {}
                 }
                 left.remove(&id);
                 match outcome {
-                    Outcome::Failed(error) => acted.failed.push((id, error)),
+                    ActOutcome::Failed(error) => acted.failed.push((id, error)),
                     _ => acted.done.push(id),
                 }
             }
         }
+        // Release the other messages, and count the chosen ones that were not received.
         acted.coverage = scan.finish().await;
         if acted.coverage.stopped || acted.coverage.trouble.is_some() {
             acted.remaining = left.len();
@@ -131,18 +138,18 @@ impl DeadLetters {
         act: Act,
         pace: &Pace,
         stop: Stop<'_>,
-    ) -> Outcome {
-        if !pace.turn(stop).await {
-            return Outcome::Stopped;
+    ) -> ActOutcome {
+        if !pace.wait(stop).await {
+            return ActOutcome::Stopped;
         }
-        if !receipt.holds() {
-            return Outcome::HeldTooLong;
+        if !receipt.is_valid() {
+            return ActOutcome::HeldTooLong;
         }
         let done = match act {
             Act::Replay => self.replay(queue, message, receipt).await,
             Act::Drop => self.delete(queue, receipt).await.map_err(ActError::NotDeleted),
         };
-        done.map_or_else(Outcome::Failed, |()| Outcome::Done)
+        done.map_or_else(ActOutcome::Failed, |()| ActOutcome::Done)
     }
 
     async fn replay(
@@ -152,13 +159,15 @@ impl DeadLetters {
         receipt: &Receipt,
     ) -> Result<(), ActError> {
         let system = message.attributes.as_ref();
-        let named = system.and_then(|it| it.get(&MessageSystemAttributeName::DeadLetterQueueSourceArn));
+        let named = system
+            .and_then(|attributes| attributes.get(&MessageSystemAttributeName::DeadLetterQueueSourceArn));
         let source = queue.source_of(named.map(String::as_str).filter(|arn| !arn.is_empty()))?;
-        let attributes = own_attributes(message.message_attributes.unwrap_or_default());
+        let attributes = original_attributes(message.message_attributes.unwrap_or_default());
         let request = self.sqs.send_message().queue_url(&source.url);
         let request = request.message_body(message.body.unwrap_or_default());
-        let request = request.set_message_attributes(Some(attributes).filter(|it| !it.is_empty()));
-        // a retry of the client's own would send the message twice where only the answer was lost
+        let request =
+            request.set_message_attributes(Some(attributes).filter(|attributes| !attributes.is_empty()));
+        // no retry of the SDK: if only the answer was lost, a retry would send the message twice
         let once = Builder::new().retry_config(RetryConfig::disabled());
         let sent = request.customize().config_override(once).send().await;
         sent.map_err(|error| ActError::NotSent(SqsError::failed(&source.name, &error)))?;
@@ -172,8 +181,9 @@ impl DeadLetters {
     }
 }
 
-fn own_attributes(
+/// The attributes that the message had before it was parked.
+fn original_attributes(
     attributes: HashMap<String, MessageAttributeValue>,
 ) -> HashMap<String, MessageAttributeValue> {
-    attributes.into_iter().filter(|(name, _)| !OF_THE_FAILURE.contains(&name.as_str())).collect()
+    attributes.into_iter().filter(|(name, _)| !FAILURE_ATTRIBUTES.contains(&name.as_str())).collect()
 }

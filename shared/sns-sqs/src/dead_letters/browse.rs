@@ -4,10 +4,10 @@ use super::message::read;
 use super::scan::{Coverage, Scan, Stop};
 use super::{Content, DeadLetter, DeadLetterQueue, DeadLetters};
 
-/// So long a look holds a message at most; all are made visible again at its end.
-const HELD: Duration = Duration::from_mins(2);
+/// The time for which received messages are hidden, if the scan does not end before.
+const HOLD: Duration = Duration::from_mins(2);
 
-/// What a look at a queue chose.
+/// The chosen messages of a queue.
 #[derive(Clone, Debug)]
 pub struct Browsed<T> {
     pub chosen: Vec<T>,
@@ -15,15 +15,15 @@ pub struct Browsed<T> {
 }
 
 impl DeadLetters {
-    /// Looks at every message of a dead-letter queue once and keeps what `choose` makes of it. All are visible
-    /// again afterwards, also when it is stopped or a request fails. Each look counts as a receive.
+    /// Reads each visible message of a dead-letter queue once, and keeps the values that `choose` returns. All messages
+    /// are visible again afterwards, even after `stop` or a failed request. SQS counts a receive for each message.
     pub async fn browse<T>(
         &self,
         queue: &DeadLetterQueue,
         stop: Stop<'_>,
         mut choose: impl FnMut(DeadLetter, Content) -> Option<T>,
     ) -> Browsed<T> {
-        let mut scan = Scan::new(&self.sqs, &queue.url, HELD, stop);
+        let mut scan = Scan::new(&self.sqs, &queue.url, HOLD, stop);
         let mut chosen = Vec::new();
         while let Some(messages) = scan.next().await {
             let letters = messages.into_iter().map(|message| read(message, queue));

@@ -4,35 +4,35 @@ use thiserror::Error;
 
 use super::{DeadLetterQueue, DeadLetters, Source, SourceKind};
 use crate::arn::QueueArn;
-use crate::error::{SqsError, answer_of};
+use crate::error::{SqsError, service_answer};
 use crate::lookup;
 
-/// The dead-letter queues behind topics.
+/// The dead-letter queues that were found behind topics.
 #[derive(Clone, Debug, Default)]
 pub struct Discovered {
     /// In the order of the topics and their subscriptions, each once.
     pub queues: Vec<DeadLetterQueue>,
-    /// What could not be read, or has no dead-letter queue; the others are there all the same.
+    /// Topics, subscriptions and queues that cannot be read or have no dead-letter queue.
     pub problems: Vec<DiscoveryProblem>,
 }
 
-/// Something on the way from a topic to a dead-letter queue.
+/// Why a dead-letter queue behind a topic is missing from the result.
 #[derive(Clone, Debug, PartialEq, Eq, Error)]
 pub enum DiscoveryProblem {
     /// SNS or the network failed, access is denied, or there is no such topic.
-    #[error("the subscriptions of topic {topic} cannot be read: {answer}")]
+    #[error("cannot read the subscriptions of topic {topic}: {answer}")]
     Topic { topic: String, answer: String },
     /// SNS or the network failed, or access is denied.
-    #[error("the dead-letter queue of subscription {subscription} cannot be read: {answer}")]
+    #[error("cannot read the dead-letter queue of subscription {subscription}: {answer}")]
     Subscription { subscription: String, answer: String },
-    #[error("the dead-letter queue {0} is a FIFO queue, which is neither listed nor replayed here")]
+    #[error("the dead-letter queue {0} is skipped: FIFO queues are not supported")]
     Fifo(String),
     #[error(transparent)]
     Queue(#[from] SqsError),
 }
 
 impl DeadLetters {
-    /// Asks SNS which queues the topics feed, and the queues and subscriptions where they give messages up to.
+    /// Finds the dead-letter queues of all SQS subscriptions of the topics, and of the subscribed queues.
     pub async fn discover(&self, topic_arns: &[String]) -> Discovered {
         let mut found = Discovered::default();
         for topic in topic_arns {
@@ -40,9 +40,9 @@ impl DeadLetters {
             let mut subscriptions = request.into_paginator().items().send();
             while let Some(subscription) = subscriptions.next().await {
                 match subscription {
-                    Ok(subscription) => self.follow(&subscription, &mut found).await,
+                    Ok(subscription) => self.follow_subscription(&subscription, &mut found).await,
                     Err(error) => {
-                        let answer = answer_of(&error);
+                        let answer = service_answer(&error);
                         found.problems.push(DiscoveryProblem::Topic { topic: topic.clone(), answer });
                         break;
                     }
@@ -52,7 +52,8 @@ impl DeadLetters {
         found
     }
 
-    async fn follow(&self, subscription: &Subscription, found: &mut Discovered) {
+    /// Adds the dead-letter queue of the subscribed queue, and that of the subscription itself.
+    async fn follow_subscription(&self, subscription: &Subscription, found: &mut Discovered) {
         let Some(endpoint) = subscription.endpoint().filter(|_| subscription.protocol() == Some("sqs"))
         else {
             return;
@@ -61,11 +62,11 @@ impl DeadLetters {
             Ok(queue) => queue,
             Err(error) => return found.problems.push(error.into()),
         };
-        match self.given_up_to(&queue).await {
+        match self.redrive_target(&queue).await {
             Ok((dead_letters, kind)) => self.add(found, &dead_letters, queue.source(kind)).await,
             Err(error) => found.problems.push(error.into()),
         }
-        match self.undelivered_to(subscription).await {
+        match self.undelivered_target(subscription).await {
             Ok(Some(dead_letters)) => {
                 self.add(found, &dead_letters, queue.source(SourceKind::Subscription)).await;
             }
@@ -74,13 +75,14 @@ impl DeadLetters {
         }
     }
 
-    async fn locate(&self, arn: &str) -> Result<Located, SqsError> {
+    async fn locate(&self, arn: &str) -> Result<QueueLocation, SqsError> {
         let parsed = QueueArn::parse(arn)?;
-        let url = lookup::url_of(&self.sqs, &parsed).await?;
-        Ok(Located { name: parsed.name, url, arn: arn.to_owned() })
+        let url = lookup::queue_url(&self.sqs, &parsed).await?;
+        Ok(QueueLocation { name: parsed.name, url, arn: arn.to_owned() })
     }
 
-    async fn given_up_to(&self, queue: &Located) -> Result<(String, SourceKind), SqsError> {
+    /// The ARN of the queue's dead-letter queue.
+    async fn redrive_target(&self, queue: &QueueLocation) -> Result<(String, SourceKind), SqsError> {
         let policy = lookup::attribute(&self.sqs, &queue.url, QueueAttributeName::RedrivePolicy).await?;
         let policy = policy.ok_or_else(|| SqsError::NoDeadLetterQueue(queue.name.clone()))?;
         let redrive = lookup::redrive_policy(&policy)
@@ -89,19 +91,23 @@ impl DeadLetters {
         Ok((redrive.dead_letter_arn, kind))
     }
 
-    /// `None` where it has none, or waits to be confirmed.
-    async fn undelivered_to(&self, subscription: &Subscription) -> Result<Option<String>, DiscoveryProblem> {
+    /// The ARN of the subscription's dead-letter queue; `None` if the subscription has none, or is not confirmed.
+    async fn undelivered_target(
+        &self,
+        subscription: &Subscription,
+    ) -> Result<Option<String>, DiscoveryProblem> {
         let Some(arn) = subscription.subscription_arn().filter(|arn| arn.starts_with("arn:")) else {
             return Ok(None);
         };
         let problem = |answer| DiscoveryProblem::Subscription { subscription: arn.to_owned(), answer };
         let answer = self.sns.get_subscription_attributes().subscription_arn(arn).send().await;
-        let attributes = answer.map_err(|error| problem(answer_of(&error)))?.attributes.unwrap_or_default();
+        let attributes =
+            answer.map_err(|error| problem(service_answer(&error)))?.attributes.unwrap_or_default();
         let Some(policy) = attributes.get("RedrivePolicy").filter(|policy| !policy.is_empty()) else {
             return Ok(None);
         };
         let dead_letters = lookup::dead_letter_arn(policy);
-        dead_letters.map(Some).ok_or_else(|| problem("its redrive policy names none".to_owned()))
+        dead_letters.map(Some).ok_or_else(|| problem("its redrive policy names no queue".to_owned()))
     }
 
     async fn add(&self, found: &mut Discovered, arn: &str, source: Source) {
@@ -115,7 +121,7 @@ impl DeadLetters {
             return found.problems.push(DiscoveryProblem::Fifo(arn.to_owned()));
         }
         match self.locate(arn).await {
-            Ok(Located { name, url, arn }) => {
+            Ok(QueueLocation { name, url, arn }) => {
                 found.queues.push(DeadLetterQueue { name, url, arn, sources: vec![source] });
             }
             Err(error) => found.problems.push(error.into()),
@@ -123,13 +129,13 @@ impl DeadLetters {
     }
 }
 
-struct Located {
+struct QueueLocation {
     name: String,
     url: String,
     arn: String,
 }
 
-impl Located {
+impl QueueLocation {
     fn source(&self, kind: SourceKind) -> Source {
         Source { name: self.name.clone(), url: self.url.clone(), arn: self.arn.clone(), kind }
     }

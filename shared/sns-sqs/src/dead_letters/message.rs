@@ -8,52 +8,52 @@ use serde_json::Value;
 use super::DeadLetterQueue;
 use crate::attributes::{CODE, ERROR, PARKED_AT, TYPE};
 
-/// What SNS sets on a message that it could not deliver.
+/// Attributes that SNS sets on a message that it could not deliver.
 pub(super) const SNS_CODE: &str = "ErrorCode";
 pub(super) const SNS_ERROR: &str = "ErrorMessage";
 pub(super) const SNS_REQUEST: &str = "RequestID";
 
-/// The queue's redrive policy gave the message up.
+/// The code of a message that SQS moved by the queue's redrive policy.
 const RECEIVES_EXHAUSTED: &str = "receives_exhausted";
-/// SNS gave it up.
+/// The code of a message that SNS could not deliver.
 const NOT_DELIVERED: &str = "not_delivered";
-/// Nothing says who put it there.
+/// The code of a message without any attribute about its cause.
 const NO_CAUSE: &str = "no_cause";
 
-/// A message in a dead-letter queue, without what it holds.
+/// A message in a dead-letter queue, without its content.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct DeadLetter {
     pub message_id: String,
     /// The dead-letter queue's name.
     pub queue: String,
-    /// As it was parked with; else `receives_exhausted`, `not_delivered` or `no_cause`.
+    /// The code of the cause that the message was parked with; else `receives_exhausted`, `not_delivered` or `no_cause`.
     pub error_code: String,
     /// One sentence.
     pub error: String,
     pub parked_at: Option<Timestamp>,
-    /// To the dead-letter queue where it was parked, to its first queue where that gave it up.
+    /// The time of the send to the dead-letter queue if the message was parked, else of the send to its first queue.
     pub sent_at: Option<Timestamp>,
     pub first_received_at: Option<Timestamp>,
-    /// With those to look at it.
+    /// All receives, with those of this scan.
     pub receives: u32,
-    /// The ARN of the queue that gave it up, where SQS names it.
+    /// The ARN of the queue that SQS moved the message from, if SQS names it.
     pub source_arn: Option<String>,
-    /// `quiz.completed`, `session.sync`, a notice's type, or what its attribute `type` says.
+    /// `quiz.completed`, `session.sync`, a notice's type, or the value of the attribute `type`.
     pub event_type: Option<String>,
-    /// The tests that it names, where its body can be read so far.
+    /// The test sessions that the body names; empty if the body is unreadable.
     pub session_ids: Vec<String>,
 }
 
-/// What a dead letter holds.
+/// The content of a message in a dead-letter queue.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Content {
-    /// Message attributes; of a binary one, how long it is.
+    /// The message attributes; a binary value is replaced by its length.
     pub attributes: BTreeMap<String, String>,
     pub body: String,
 }
 
 impl DeadLetter {
-    /// Since when it lies there, as far as can be told.
+    /// The time when the message was parked, or sent if that time is unknown.
     #[must_use]
     pub fn since(&self) -> Option<Timestamp> {
         self.parked_at.or(self.sent_at)
@@ -61,23 +61,25 @@ impl DeadLetter {
 }
 
 impl Content {
-    /// The text as it was published: the body, or what SNS's notification in it is around.
+    /// The published text: the body, or the message inside the body's SNS notification.
     #[must_use]
     pub fn published(&self) -> String {
         let envelope = serde_json::from_str::<Value>(&self.body).ok();
-        let is_notification = |it: &Value| {
-            it.get("Type").and_then(Value::as_str) == Some("Notification") && it.get("TopicArn").is_some()
+        let is_notification = |envelope: &Value| {
+            envelope.get("Type").and_then(Value::as_str) == Some("Notification")
+                && envelope.get("TopicArn").is_some()
         };
-        let message = envelope.filter(is_notification);
-        let message = message.as_ref().and_then(|it| it.get("Message")?.as_str());
+        let notification = envelope.filter(is_notification);
+        let message = notification.as_ref().and_then(|notification| notification.get("Message")?.as_str());
         message.unwrap_or(&self.body).to_owned()
     }
 }
 
-/// Reads a message as it was received from `queue`.
+/// Reads a message that was received from `queue`.
 pub(super) fn read(message: Message, queue: &DeadLetterQueue) -> (DeadLetter, Content) {
     let system = message.attributes.unwrap_or_default();
-    let system = |name: MessageSystemAttributeName| system.get(&name).filter(|it| !it.is_empty()).cloned();
+    let system =
+        |name: MessageSystemAttributeName| system.get(&name).filter(|value| !value.is_empty()).cloned();
     let time = |name| {
         let milliseconds = system(name)?.parse().ok()?;
         Timestamp::from_millisecond(milliseconds).ok()
@@ -86,17 +88,17 @@ pub(super) fn read(message: Message, queue: &DeadLetterQueue) -> (DeadLetter, Co
     let content = Content { attributes, body: message.body.unwrap_or_default() };
     let source_arn = system(MessageSystemAttributeName::DeadLetterQueueSourceArn);
     let (error_code, error) = cause(&content.attributes, source_arn.as_deref(), queue);
-    let (event_type, session_ids) = told(&content);
+    let (event_type, session_ids) = type_and_sessions(&content);
     let receives = system(MessageSystemAttributeName::ApproximateReceiveCount);
     let letter = DeadLetter {
         message_id: message.message_id.unwrap_or_default(),
         queue: queue.name.clone(),
         error_code,
         error,
-        parked_at: content.attributes.get(PARKED_AT).and_then(|it| it.parse().ok()),
+        parked_at: content.attributes.get(PARKED_AT).and_then(|time| time.parse().ok()),
         sent_at: time(MessageSystemAttributeName::SentTimestamp),
         first_received_at: time(MessageSystemAttributeName::ApproximateFirstReceiveTimestamp),
-        receives: receives.and_then(|it| it.parse().ok()).unwrap_or_default(),
+        receives: receives.and_then(|count| count.parse().ok()).unwrap_or_default(),
         source_arn,
         event_type,
         session_ids,
@@ -113,6 +115,8 @@ fn texts(attributes: HashMap<String, MessageAttributeValue>) -> BTreeMap<String,
     attributes.into_iter().map(|(name, value)| (name, text(value))).collect()
 }
 
+/// The code and the sentence of the cause: from the attributes of a parked message, else from the attributes of SNS,
+/// else from the queue that SQS names as the source.
 fn cause(
     attributes: &BTreeMap<String, String>,
     source_arn: Option<&str>,
@@ -122,28 +126,28 @@ fn cause(
         let error = attributes.get(ERROR).cloned();
         return (
             code.clone(),
-            error.unwrap_or_else(|| "there was no room for a sentence beside its body".into()),
+            error.unwrap_or_else(|| "the message had no room for the error text next to its body".into()),
         );
     }
     if let Some(code) = attributes.get(SNS_CODE) {
         let error = attributes.get(SNS_ERROR).unwrap_or(code);
-        return (NOT_DELIVERED.into(), format!("SNS could not deliver it: {error}"));
+        return (NOT_DELIVERED.into(), format!("SNS could not deliver the message: {error}"));
     }
     let Some(arn) = source_arn else {
-        let error = "nothing says why it is here: somebody sent it, or its body left no room for a cause";
+        let error = "the message has no cause: a person sent it here, or its body left no room for a cause";
         return (NO_CAUSE.into(), error.into());
     };
     let gave_up = match queue.gave_up(arn) {
         Some((source, receives)) => {
-            format!("the queue {} gave it up after {receives} receives", source.name)
+            format!("the queue {} gave the message up after {receives} receives", source.name)
         }
-        None => format!("the queue {arn} gave it up"),
+        None => format!("the queue {arn} gave the message up"),
     };
     (RECEIVES_EXHAUSTED.into(), format!("{gave_up}; the log of its function has the cause"))
 }
 
-/// The type of what the body holds, and the tests that it names.
-fn told(content: &Content) -> (Option<String>, Vec<String>) {
+/// The type of the message in the body, and the test sessions that it names.
+fn type_and_sessions(content: &Content) -> (Option<String>, Vec<String>) {
     let attribute = content.attributes.get(TYPE).cloned();
     let message =
         QueueMessage { body: content.body.clone(), event_type: attribute.clone(), ..QueueMessage::default() };
@@ -203,7 +207,7 @@ mod tests {
     }
 
     #[test]
-    fn a_parked_message_tells_its_cause_and_tests() {
+    fn parked_message_has_its_cause_and_sessions() {
         let body = format!(
             r#"{{"type":"quiz.completed","session_id":"A_{QUIZ}","completed_at":"2024-04-30T18:15:00Z"}}"#
         );
@@ -226,23 +230,23 @@ mod tests {
     }
 
     #[test]
-    fn a_message_that_was_not_parked_says_who_gave_it_up() {
+    fn unparked_message_names_the_service_that_moved_it() {
         let (exhausted, _) = letter("x", &[], Some("arn:reports"));
         assert_eq!(exhausted.error_code, "receives_exhausted");
         assert_eq!(
             exhausted.error,
-            "the queue reports gave it up after 5 receives; the log of its function has the cause"
+            "the queue reports gave the message up after 5 receives; the log of its function has the cause"
         );
         let (unknown, _) = letter("x", &[], Some("arn:other"));
-        assert!(unknown.error.starts_with("the queue arn:other gave it up;"), "{}", unknown.error);
+        assert!(unknown.error.starts_with("the queue arn:other gave the message up;"), "{}", unknown.error);
         let (undelivered, _) = letter("x", &[("ErrorCode", "403"), ("ErrorMessage", "access denied")], None);
         assert_eq!(undelivered.error_code, "not_delivered");
-        assert_eq!(undelivered.error, "SNS could not deliver it: access denied");
+        assert_eq!(undelivered.error, "SNS could not deliver the message: access denied");
         assert_eq!(letter("x", &[], None).0.error_code, "no_cause");
     }
 
     #[test]
-    fn what_is_no_event_tells_what_it_can() {
+    fn type_and_sessions_are_read_from_malformed_events() {
         let (unknown, _) = letter(r#"{"session_id":"no quiz in it"}"#, &[("type", "session.sync")], None);
         assert_eq!(unknown.event_type.as_deref(), Some("session.sync"));
         assert_eq!(unknown.session_ids, ["no quiz in it"]);

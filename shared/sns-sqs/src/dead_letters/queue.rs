@@ -2,17 +2,17 @@ use std::collections::BTreeMap;
 
 use thiserror::Error;
 
-/// A dead-letter queue, and what is given up to it.
+/// A dead-letter queue, and the queues whose messages it receives.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct DeadLetterQueue {
     pub name: String,
     pub url: String,
     pub arn: String,
-    /// At least one; several where queues or subscriptions share it.
+    /// At least one source; several if queues or subscriptions share the dead-letter queue.
     pub sources: Vec<Source>,
 }
 
-/// A queue that a message was given up by, or was on its way to.
+/// A queue that moves messages to the dead-letter queue, or to which SNS could not deliver them.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Source {
     pub name: String,
@@ -21,15 +21,16 @@ pub struct Source {
     pub kind: SourceKind,
 }
 
+/// How messages get from a source to the dead-letter queue.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum SourceKind {
-    /// The queue gives a message up after so many receives; its function parks there besides.
+    /// SQS moves a message there after this number of receives; the queue's function also parks messages there.
     Queue { max_receive_count: u32 },
-    /// SNS could not deliver the message to the queue.
+    /// SNS sends a message there if it cannot deliver the message to the queue.
     Subscription,
 }
 
-/// Why it cannot be told where a message belongs; it is then left where it is.
+/// Why the source of a message is unknown. The message then stays in the dead-letter queue.
 #[derive(Clone, Debug, PartialEq, Eq, Error)]
 pub enum NoSource {
     #[error("it came from the queue {0}, which none of the topics feeds: only a known queue is sent to")]
@@ -39,16 +40,17 @@ pub enum NoSource {
 }
 
 impl DeadLetterQueue {
-    /// The queue that a message came from: the one that SQS names with it, else the only one there is.
+    /// The source of a message: the queue that SQS names with the message, else the only source.
     ///
     /// # Errors
-    /// [`NoSource`] where there are several, or the one named is none of them.
+    /// [`NoSource`] if the named queue is not a source, or SQS names none and there are several sources.
     pub fn source_of(&self, named: Option<&str>) -> Result<&Source, NoSource> {
         if let Some(arn) = named {
             let source = self.sources.iter().find(|source| source.arn == arn);
             return source.ok_or_else(|| NoSource::Unknown(arn.to_owned()));
         }
-        let by_name: BTreeMap<&str, &Source> = self.sources.iter().map(|it| (it.name.as_str(), it)).collect();
+        let by_name: BTreeMap<&str, &Source> =
+            self.sources.iter().map(|source| (source.name.as_str(), source)).collect();
         let mut sources = by_name.values();
         match (sources.next(), sources.next()) {
             (Some(source), None) => Ok(source),
@@ -56,7 +58,7 @@ impl DeadLetterQueue {
         }
     }
 
-    /// The source itself, as a queue, where it gives messages up: not where only a subscription to it does.
+    /// The source with this ARN, and its maximum of receives; `None` if only a subscription to the queue is a source.
     #[must_use]
     pub fn gave_up(&self, arn: &str) -> Option<(&Source, u32)> {
         self.sources.iter().find_map(|source| match source.kind {
@@ -79,18 +81,18 @@ mod tests {
     }
 
     #[test]
-    fn a_message_belongs_to_the_queue_that_is_named_or_the_only_one() {
-        let given = SourceKind::Queue { max_receive_count: 5 };
-        let alone = queue(vec![source("a", given), source("a", SourceKind::Subscription)]);
-        assert_eq!(alone.source_of(None).unwrap().name, "a");
-        assert_eq!(alone.source_of(Some("arn/b")), Err(NoSource::Unknown("arn/b".into())));
-        assert_eq!(alone.gave_up("arn/a").map(|(_, count)| count), Some(5));
+    fn source_is_the_named_or_the_only_queue() {
+        let kind = SourceKind::Queue { max_receive_count: 5 };
+        let single = queue(vec![source("a", kind), source("a", SourceKind::Subscription)]);
+        assert_eq!(single.source_of(None).unwrap().name, "a");
+        assert_eq!(single.source_of(Some("arn/b")), Err(NoSource::Unknown("arn/b".into())));
+        assert_eq!(single.gave_up("arn/a").map(|(_, count)| count), Some(5));
 
-        let shared = queue(vec![source("b", given), source("a", given)]);
+        let shared = queue(vec![source("b", kind), source("a", kind)]);
         assert_eq!(shared.source_of(Some("arn/b")).unwrap().name, "b");
-        let unsure = shared.source_of(None).unwrap_err();
+        let ambiguous = shared.source_of(None).unwrap_err();
         assert_eq!(
-            unsure.to_string(),
+            ambiguous.to_string(),
             "the queues a and b share its dead-letter queue, and nothing says from which of them it came"
         );
     }

@@ -1,3 +1,16 @@
+//! Receives each visible message of a queue once.
+//!
+//! SQS has no list of a queue's messages: a receive returns some of them and hides those for a time. So the scan receives
+//! in rounds until the queue is exhausted. Three facts make the end hard to see:
+//!
+//! - SQS's count of visible messages is approximate. So the scan ends when the count is 0, or after [`QUIET_ROUNDS`]
+//!   rounds without a message.
+//! - A message whose hold ran out comes again. So the scan remembers all ids, and ends when more repeats came than it
+//!   has seen messages.
+//! - Another consumer may hold messages; [`Coverage`] counts those.
+//!
+//! [`Scan::finish`] makes all held messages visible again.
+
 use std::collections::{HashMap, HashSet};
 use std::time::Duration;
 
@@ -11,39 +24,39 @@ use tokio::time::Instant;
 
 use crate::error::SqsError;
 
-/// Tells when to stop: asked before each step, which is then finished.
+/// Says whether to stop. It is called before each step; a step that has begun is finished.
 pub type Stop<'a> = &'a (dyn Fn() -> bool + Send + Sync);
 
-/// Receives at the same time.
+/// Concurrent requests.
 const RECEIVERS: usize = 4;
-/// What SQS hands out, or changes, at once.
-const AT_ONCE: usize = 10;
-const MESSAGES: i32 = 10;
-/// A receive that waits asks all of SQS's servers, one that does not only some.
+/// The maximum of messages in one request to receive or to change.
+const MAX_MESSAGES: i32 = 10;
+const MAX_CHANGED: usize = 10;
+/// With a wait SQS queries all its servers (long polling), without one only some.
 const WAIT_SECONDS: i32 = 1;
-/// Rounds of receives without a message after which a queue is left, though its count says that it holds some.
+/// Rounds without a message after which the scan ends, even if the queue's count is not 0.
 const QUIET_ROUNDS: u32 = 5;
-/// A message is not acted on so short before it is visible again.
+/// A receipt counts as invalid this long before SQS makes its message visible again.
 const MARGIN: Duration = Duration::from_secs(10);
 
-/// How much of a queue was seen, and what stays behind.
+/// How many messages of a queue were seen, and how many were not.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Coverage {
-    /// Messages, each once.
+    /// Messages that were received, each counted once.
     pub seen: usize,
-    /// Messages that somebody else has received and not given back; approximate, as SQS counts.
+    /// Messages that other consumers hold; approximate, like SQS's count.
     pub held_elsewhere: u64,
-    /// Messages that SQS counts, but did not hand out; approximate.
+    /// Messages that SQS counts as visible but did not return; approximate.
     pub not_handed_out: u64,
-    /// Messages that could not be made visible again at once: they are when their time is over.
+    /// Messages that could not be made visible again; they become visible when their hold ends.
     pub not_released: usize,
-    /// Told to stop before all was seen.
+    /// Whether the scan was stopped before its end.
     pub stopped: bool,
-    /// What ended it before all was seen.
+    /// The error that ended the scan early.
     pub trouble: Option<SqsError>,
 }
 
-/// All visible messages of a queue, each handed over once, and held until the scan is over.
+/// A scan of one queue. It holds the received messages until [`Self::finish`].
 pub(super) struct Scan<'a> {
     client: &'a Client,
     url: &'a str,
@@ -52,11 +65,12 @@ pub(super) struct Scan<'a> {
     seen: HashSet<String>,
     held: HashMap<String, Receipt>,
     quiet_rounds: u32,
-    /// Since the last message that was new.
+    /// Messages that came again since the last new message.
     repeats: usize,
     trouble: Option<SqsError>,
 }
 
+/// The right to delete a received message while it is hidden.
 #[derive(Clone, Debug)]
 pub(super) struct Receipt {
     pub handle: String,
@@ -64,8 +78,8 @@ pub(super) struct Receipt {
 }
 
 impl Receipt {
-    /// Whether the message is surely held still.
-    pub fn holds(&self) -> bool {
+    /// Whether the message is surely still hidden from other consumers.
+    pub fn is_valid(&self) -> bool {
         Instant::now() < self.until
     }
 }
@@ -77,22 +91,22 @@ struct Depth {
 }
 
 impl<'a> Scan<'a> {
-    /// A message that is held comes back after `visibility`, whatever happens; whole seconds.
+    /// Makes a scan that hides received messages for `visibility`, in whole seconds.
     pub fn new(client: &'a Client, url: &'a str, visibility: Duration, stop: Stop<'a>) -> Self {
         let (seen, held) = (HashSet::new(), HashMap::new());
         Self { client, url, visibility, stop, seen, held, quiet_rounds: 0, repeats: 0, trouble: None }
     }
 
-    /// Messages that were not handed over before; `None` when there are no more, or the scan is stopped.
+    /// The next new messages; `None` if no more come, a receive failed, or the scan was stopped.
     pub async fn next(&mut self) -> Option<Vec<Message>> {
         while self.trouble.is_none() && !(self.stop)() {
             let until = Instant::now() + self.visibility.saturating_sub(MARGIN);
             let round = join_all((0..RECEIVERS).map(|_| self.receive())).await;
-            let new = self.take(round, until);
+            let new = self.collect_new(round, until);
             if !new.is_empty() {
                 return Some(new);
             }
-            if self.is_over().await {
+            if self.is_exhausted().await {
                 break;
             }
         }
@@ -103,18 +117,18 @@ impl<'a> Scan<'a> {
         self.held.get(message_id)
     }
 
-    /// The message is deleted.
-    pub fn forget(&mut self, message_id: &str) {
+    /// Forgets a message that was deleted.
+    pub fn mark_deleted(&mut self, message_id: &str) {
         self.held.remove(message_id);
     }
 
-    /// The message was held too long: it is handed over again when it comes again.
-    pub fn again(&mut self, message_id: &str) {
+    /// Forgets a message whose receipt is no longer valid, so that its next receive counts as new.
+    pub fn expect_again(&mut self, message_id: &str) {
         self.held.remove(message_id);
         self.seen.remove(message_id);
     }
 
-    /// Makes visible again what is held.
+    /// Makes all held messages visible again.
     pub async fn finish(self) -> Coverage {
         let depth = self.depth().await.unwrap_or_default();
         let held = u64::try_from(self.held.len()).unwrap_or(u64::MAX);
@@ -130,7 +144,7 @@ impl<'a> Scan<'a> {
 
     async fn receive(&self) -> Result<Vec<Message>, SqsError> {
         let visibility = i32::try_from(self.visibility.as_secs()).unwrap_or(i32::MAX);
-        let request = self.client.receive_message().queue_url(self.url).max_number_of_messages(MESSAGES);
+        let request = self.client.receive_message().queue_url(self.url).max_number_of_messages(MAX_MESSAGES);
         let request = request.wait_time_seconds(WAIT_SECONDS).visibility_timeout(visibility);
         let request = request.message_attribute_names("All");
         let request = request.message_system_attribute_names(MessageSystemAttributeName::All);
@@ -138,8 +152,9 @@ impl<'a> Scan<'a> {
         Ok(answer.messages.unwrap_or_default())
     }
 
-    /// A receive that failed costs the others nothing.
-    fn take(&mut self, round: Vec<Result<Vec<Message>, SqsError>>, until: Instant) -> Vec<Message> {
+    /// Remembers the messages of a round, and returns the new ones. The messages of the other receives are kept if one
+    /// receive failed.
+    fn collect_new(&mut self, round: Vec<Result<Vec<Message>, SqsError>>, until: Instant) -> Vec<Message> {
         let mut new = Vec::new();
         let mut is_quiet = true;
         for messages in round {
@@ -167,8 +182,8 @@ impl<'a> Scan<'a> {
         new
     }
 
-    /// Nothing new came: either nothing is left, or it comes round again, or SQS's count is late.
-    async fn is_over(&mut self) -> bool {
+    /// Decides after a round without a new message whether more can come; the module's text has the rules.
+    async fn is_exhausted(&mut self) -> bool {
         match self.depth().await {
             Ok(depth) => {
                 depth.visible == 0 || self.quiet_rounds >= QUIET_ROUNDS || self.repeats > self.seen.len()
@@ -191,10 +206,11 @@ impl<'a> Scan<'a> {
         Ok(Depth { visible: count(VISIBLE), in_flight: count(IN_FLIGHT) })
     }
 
-    /// How many could not be.
+    /// Makes the held messages visible again; returns the number of failures.
     async fn release(&self) -> usize {
         let handles: Vec<&str> = self.held.values().map(|receipt| receipt.handle.as_str()).collect();
-        let batches = futures::stream::iter(handles.chunks(AT_ONCE).map(|batch| self.release_batch(batch)));
+        let batches =
+            futures::stream::iter(handles.chunks(MAX_CHANGED).map(|batch| self.release_batch(batch)));
         batches.buffer_unordered(RECEIVERS).fold(0, |sum, failed| async move { sum + failed }).await
     }
 
@@ -204,15 +220,15 @@ impl<'a> Scan<'a> {
             let entry = ChangeMessageVisibilityBatchRequestEntry::builder().id(number.to_string());
             match entry.receipt_handle(*handle).visibility_timeout(0).build() {
                 Ok(entry) => request = request.entries(entry),
-                Err(error) => tracing::debug!(error = %error, "a message could not be released"),
+                Err(error) => tracing::debug!(error = %error, "cannot release a message"),
             }
         }
         match request.send().await {
-            // the sender's fault is a message that is not held any more
+            // a sender fault means that the message is no longer held
             Ok(answer) => answer.failed().iter().filter(|failed| !failed.sender_fault()).count(),
             Err(error) => {
                 let error = SqsError::failed(self.url, &error);
-                tracing::debug!(error = %error, messages = handles.len(), "messages could not be released");
+                tracing::debug!(error = %error, messages = handles.len(), "cannot release messages");
                 handles.len()
             }
         }

@@ -1,4 +1,4 @@
-//! Dead-letter queues on the local stack: found, looked through, replayed and dropped, also when it goes wrong.
+//! Dead-letter queues on the local stack: found, browsed, replayed and dropped, also with failures and interruptions.
 
 use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 use std::num::NonZeroU32;
@@ -17,15 +17,15 @@ use quiz_stack::{Action, Delivery, Gate, GateRequest, QueueDepth, QueuePair, Sta
 
 const VISIBILITY: Duration = Duration::from_mins(10);
 
-/// A topic that feeds one queue.
-struct World {
+/// A topic that feeds one queue with a dead-letter queue.
+struct DeadLetterFixture {
     stack: &'static Stack,
     topic: String,
     pair: QueuePair,
     dead: DeadLetters,
 }
 
-impl World {
+impl DeadLetterFixture {
     async fn new() -> Self {
         let stack = Stack::get().await.unwrap();
         let name = unique("dead");
@@ -36,8 +36,8 @@ impl World {
         Self { stack, topic, pair, dead }
     }
 
-    /// The same, by way of a gate.
-    fn by_gate(&self, gate: &Gate) -> DeadLetters {
+    /// The same queues, reached through a gate.
+    fn gated(&self, gate: &Gate) -> DeadLetters {
         let config = self.stack.aws_config().into_builder().endpoint_url(gate.url()).build();
         DeadLetters::new(aws_sdk_sns::Client::new(&config), aws_sdk_sqs::Client::new(&config))
     }
@@ -67,14 +67,14 @@ impl World {
         self.browse().await.chosen.into_iter().map(|letter| letter.message_id).collect()
     }
 
-    /// How many messages are visible in the dead-letter queue; none is in flight.
+    /// The number of visible messages in the dead-letter queue; asserts that no message is in flight.
     async fn dead_letters(&self) -> u64 {
         let depth = self.stack.queue_depth(&self.pair.dlq_url).await.unwrap();
         assert_eq!(depth, QueueDepth { visible: depth.visible, ..QueueDepth::default() });
         depth.visible
     }
 
-    /// What came back to the queue, each as often as it came.
+    /// The bodies that came back to the queue, with repeats, sorted.
     async fn replayed(&self) -> Vec<String> {
         let messages = self.stack.drain(&self.pair.url).await.unwrap();
         let mut bodies: Vec<String> = messages.into_iter().filter_map(|message| message.body).collect();
@@ -91,7 +91,7 @@ fn bodies(count: usize) -> Vec<String> {
     (0..count).map(|at| format!("body-{at:03}")).collect()
 }
 
-/// Whether it is a request for that action of SQS, which the fields of its body tell.
+/// Whether a request is a SendMessage; the fields of its body show the action.
 fn sends(request: &GateRequest) -> bool {
     has(request, "MessageBody")
 }
@@ -115,23 +115,23 @@ fn denied() -> Action {
 }
 
 #[tokio::test]
-async fn the_dead_letter_queues_of_topics_are_found() {
-    let world = World::new().await;
-    let (stack, name) = (world.stack, unique("other"));
+async fn dead_letter_queues_of_topics_are_found() {
+    let fixture = DeadLetterFixture::new().await;
+    let (stack, name) = (fixture.stack, unique("other"));
     let other = stack.create_queue_pair(&name, 3, VISIBILITY).await.unwrap();
     let undelivered = stack.create_queue_pair(&unique("undelivered"), 3, VISIBILITY).await.unwrap();
-    let subscription = stack.subscribe(&world.topic, &other.arn, Delivery::Envelope).await.unwrap();
+    let subscription = stack.subscribe(&fixture.topic, &other.arn, Delivery::Envelope).await.unwrap();
     let policy = format!(r#"{{"deadLetterTargetArn":"{}"}}"#, undelivered.dlq_arn);
     let request = stack.sns().set_subscription_attributes().subscription_arn(subscription);
     request.attribute_name("RedrivePolicy").attribute_value(policy).send().await.unwrap();
-    // a dead-letter queue has none itself
-    stack.subscribe(&world.topic, &undelivered.dlq_arn, Delivery::Raw).await.unwrap();
+    // a dead-letter queue has no dead-letter queue of its own
+    stack.subscribe(&fixture.topic, &undelivered.dlq_arn, Delivery::Raw).await.unwrap();
     let missing = "arn:aws:sns:ap-south-1:000000000000:no-such-topic".to_owned();
 
-    let found = world.dead.discover(&[world.topic.clone(), missing.clone(), world.topic.clone()]).await;
+    let found = fixture.dead.discover(&[fixture.topic.clone(), missing.clone(), fixture.topic.clone()]).await;
     let problems: Vec<String> = found.problems.iter().map(ToString::to_string).collect();
     assert!(problems[0].contains("has no dead-letter queue: give it a redrive policy"), "{problems:?}");
-    assert!(problems[1].starts_with(&format!("the subscriptions of topic {missing} cannot be read: ")));
+    assert!(problems[1].starts_with(&format!("cannot read the subscriptions of topic {missing}: ")));
     let shown: Vec<_> = found
         .queues
         .iter()
@@ -139,12 +139,12 @@ async fn the_dead_letter_queues_of_topics_are_found() {
             (queue.arn.clone(), queue.url.clone(), queue.sources[0].arn.clone(), queue.sources[0].kind)
         })
         .collect();
-    let given = |max_receive_count| SourceKind::Queue { max_receive_count };
+    let kind = |max_receive_count| SourceKind::Queue { max_receive_count };
     assert_eq!(
         shown,
         [
-            (world.pair.dlq_arn.clone(), world.pair.dlq_url.clone(), world.pair.arn.clone(), given(5)),
-            (other.dlq_arn.clone(), other.dlq_url.clone(), other.arn.clone(), given(3)),
+            (fixture.pair.dlq_arn.clone(), fixture.pair.dlq_url.clone(), fixture.pair.arn.clone(), kind(5)),
+            (other.dlq_arn.clone(), other.dlq_url.clone(), other.arn.clone(), kind(3)),
             (
                 undelivered.dlq_arn.clone(),
                 undelivered.dlq_url.clone(),
@@ -157,11 +157,11 @@ async fn the_dead_letter_queues_of_topics_are_found() {
 }
 
 #[tokio::test]
-async fn each_message_is_seen_once_and_all_are_visible_afterwards() {
-    let world = World::new().await;
-    world.park(bodies(60), "unknown_quiz").await;
-    world.stack.send_all(&world.pair.dlq_url, &bodies(60)).await.unwrap();
-    let first = world.browse().await;
+async fn browsed_messages_are_seen_once_and_stay_visible() {
+    let fixture = DeadLetterFixture::new().await;
+    fixture.park(bodies(60), "unknown_quiz").await;
+    fixture.stack.send_all(&fixture.pair.dlq_url, &bodies(60)).await.unwrap();
+    let first = fixture.browse().await;
     assert_eq!((first.chosen.len(), first.coverage.seen), (120, 120));
     let ids: BTreeSet<&String> = first.chosen.iter().map(|letter| &letter.message_id).collect();
     assert_eq!(ids.len(), 120);
@@ -171,48 +171,48 @@ async fn each_message_is_seen_once_and_all_are_visible_afterwards() {
         assert!(letter.since().is_some() && letter.receives == 1, "{letter:?}");
     }
     assert_eq!(codes, BTreeMap::from([("no_cause", 60), ("unknown_quiz", 60)]));
-    assert_eq!(world.dead_letters().await, 120);
+    assert_eq!(fixture.dead_letters().await, 120);
 
-    // of what somebody else holds, the number is told
-    let request = world.stack.sqs().receive_message().queue_url(&world.pair.dlq_url);
+    // the coverage counts the messages of another consumer
+    let request = fixture.stack.sqs().receive_message().queue_url(&fixture.pair.dlq_url);
     let held = request.max_number_of_messages(7).visibility_timeout(600).send().await.unwrap();
     let held = u64::try_from(held.messages().len()).unwrap();
-    let second = world.browse().await;
+    let second = fixture.browse().await;
     assert_eq!((second.coverage.seen as u64, second.coverage.held_elsewhere), (120 - held, held));
-    assert_eq!(world.stack.queue_depth(&world.pair.dlq_url).await.unwrap().visible, 120 - held);
+    assert_eq!(fixture.stack.queue_depth(&fixture.pair.dlq_url).await.unwrap().visible, 120 - held);
 }
 
 #[tokio::test]
-async fn a_look_that_is_stopped_or_fails_leaves_all_visible() {
-    let world = World::new().await;
-    world.stack.send_all(&world.pair.dlq_url, &bodies(100)).await.unwrap();
-    let queue = world.queue().await;
+async fn stopped_or_failed_browse_leaves_all_visible() {
+    let fixture = DeadLetterFixture::new().await;
+    fixture.stack.send_all(&fixture.pair.dlq_url, &bodies(100)).await.unwrap();
+    let queue = fixture.queue().await;
     let stop = AtomicBool::new(false);
     let choose = |letter: DeadLetter, _| {
         stop.store(true, Ordering::SeqCst);
         Some(letter)
     };
-    let stopped = world.dead.browse(&queue, &|| stop.load(Ordering::SeqCst), choose).await;
+    let stopped = fixture.dead.browse(&queue, &|| stop.load(Ordering::SeqCst), choose).await;
     assert!(stopped.coverage.stopped && (1..100).contains(&stopped.coverage.seen), "{:?}", stopped.coverage);
-    assert_eq!(world.dead_letters().await, 100);
+    assert_eq!(fixture.dead_letters().await, 100);
 
     let receipts = AtomicUsize::new(0);
     let rule = move |request: &GateRequest| {
         let late = receives(request) && receipts.fetch_add(1, Ordering::SeqCst) >= 6;
         if late { denied() } else { Action::Forward }
     };
-    let gate = Gate::start(world.stack.aws_endpoint(), rule).unwrap();
-    let failed = world.by_gate(&gate).browse(&queue, &never, |letter, _| Some(letter)).await;
-    assert_eq!(failed.chosen.len(), 60, "what was handed out before");
+    let gate = Gate::start(fixture.stack.aws_endpoint(), rule).unwrap();
+    let failed = fixture.gated(&gate).browse(&queue, &never, |letter, _| Some(letter)).await;
+    assert_eq!(failed.chosen.len(), 60, "the messages received before the failure");
     assert!(failed.coverage.trouble.unwrap().to_string().ends_with("AccessDenied: not yours"));
-    assert_eq!(world.dead_letters().await, 100);
+    assert_eq!(fixture.dead_letters().await, 100);
 }
 
 #[tokio::test]
-async fn a_replayed_message_is_as_it_was_before_it_was_parked() {
-    let world = World::new().await;
+async fn replayed_message_equals_the_original() {
+    let fixture = DeadLetterFixture::new().await;
     let body = "{\"session_id\": \"ä 🙂\\u0000\",\n\"quiz_id\": 1}";
-    let mut request = world.stack.sqs().send_message().queue_url(&world.pair.dlq_url).message_body(body);
+    let mut request = fixture.stack.sqs().send_message().queue_url(&fixture.pair.dlq_url).message_body(body);
     let value = |kind: &str| MessageAttributeValue::builder().data_type(kind);
     for (name, text) in [
         ("type", "session.sync"),
@@ -226,10 +226,10 @@ async fn a_replayed_message_is_as_it_was_before_it_was_parked() {
     let bytes = Blob::new([0_u8, 255]);
     request = request.message_attributes("raw", value("Binary").binary_value(bytes.clone()).build().unwrap());
     request.send().await.unwrap();
-    world.park(["not chosen".to_owned()], "other").await;
+    fixture.park(["not chosen".to_owned()], "other").await;
 
-    let queue = world.queue().await;
-    let (letter, content) = world
+    let queue = fixture.queue().await;
+    let (letter, content) = fixture
         .dead
         .browse(&queue, &never, |letter, content| {
             (letter.error_code == "invalid_field").then_some((letter, content))
@@ -238,15 +238,15 @@ async fn a_replayed_message_is_as_it_was_before_it_was_parked() {
         .chosen
         .remove(0);
     assert_eq!((content.body.as_str(), content.attributes["raw"].as_str()), (body, "(2 bytes)"));
-    let acted = replay(&world.dead, &queue, &HashSet::from([letter.message_id.clone()])).await;
+    let acted = replay(&fixture.dead, &queue, &HashSet::from([letter.message_id.clone()])).await;
     assert_eq!((acted.done.as_slice(), acted.remaining), ([letter.message_id].as_slice(), 0));
-    let back: Vec<Message> = world.stack.drain(&world.pair.url).await.unwrap();
+    let back: Vec<Message> = fixture.stack.drain(&fixture.pair.url).await.unwrap();
     assert_eq!((back.len(), back[0].body()), (1, Some(body)));
     let attributes: BTreeMap<_, _> = back[0].message_attributes().unwrap().iter().collect();
-    assert_eq!(attributes.keys().map(|it| it.as_str()).collect::<Vec<_>>(), ["raw", "try", "type"]);
+    assert_eq!(attributes.keys().map(|name| name.as_str()).collect::<Vec<_>>(), ["raw", "try", "type"]);
     assert_eq!(attributes[&"raw".to_owned()].binary_value(), Some(&bytes));
     assert_eq!(attributes[&"try".to_owned()].data_type(), "Number");
-    assert_eq!(world.dead_letters().await, 1);
+    assert_eq!(fixture.dead_letters().await, 1);
 }
 
 async fn replay(dead: &DeadLetters, queue: &DeadLetterQueue, chosen: &HashSet<String>) -> Acted {
@@ -254,10 +254,10 @@ async fn replay(dead: &DeadLetters, queue: &DeadLetterQueue, chosen: &HashSet<St
 }
 
 #[tokio::test]
-async fn an_answer_that_is_lost_or_a_deletion_refused_loses_no_message_and_sends_none_twice() {
-    let world = World::new().await;
-    world.park(bodies(20), "unknown_quiz").await;
-    let (queue, all) = (world.queue().await, world.ids().await);
+async fn failed_replay_neither_loses_nor_repeats_messages() {
+    let fixture = DeadLetterFixture::new().await;
+    fixture.park(bodies(20), "unknown_quiz").await;
+    let (queue, all) = (fixture.queue().await, fixture.ids().await);
     let (sent, deleted) = (AtomicUsize::new(0), AtomicUsize::new(0));
     let rule = move |request: &GateRequest| {
         if sends(request) {
@@ -273,91 +273,91 @@ async fn an_answer_that_is_lost_or_a_deletion_refused_loses_no_message_and_sends
             Action::Forward
         }
     };
-    let gate = Gate::start(world.stack.aws_endpoint(), rule).unwrap();
-    let acted = replay(&world.by_gate(&gate), &queue, &all).await;
+    let gate = Gate::start(fixture.stack.aws_endpoint(), rule).unwrap();
+    let acted = replay(&fixture.gated(&gate), &queue, &all).await;
     assert_eq!((acted.done.len(), acted.failed.len(), acted.not_found.len()), (17, 3, 0));
     let not_sent = acted.failed.iter().filter(|(_, error)| matches!(error, ActError::NotSent(_)));
     assert_eq!(not_sent.count(), 2);
-    assert_eq!(world.dead_letters().await, 3);
-    let first = world.replayed().await;
+    assert_eq!(fixture.dead_letters().await, 3);
+    let first = fixture.replayed().await;
     assert_eq!(first.len(), 19, "all but the one that was cut");
     assert_eq!(first.iter().collect::<BTreeSet<_>>().len(), 19, "none twice");
 
     let failed: HashSet<String> = acted.failed.into_iter().map(|(id, _)| id).collect();
-    assert_eq!(replay(&world.dead, &queue, &failed).await.done.len(), 3);
-    assert_eq!(world.dead_letters().await, 0);
-    let mut both: Vec<String> = [first, world.replayed().await].concat();
+    assert_eq!(replay(&fixture.dead, &queue, &failed).await.done.len(), 3);
+    assert_eq!(fixture.dead_letters().await, 0);
+    let mut both: Vec<String> = [first, fixture.replayed().await].concat();
     both.sort();
     both.dedup();
     assert_eq!(both, bodies(20));
 }
 
 #[tokio::test]
-async fn a_replay_that_is_stopped_leaves_the_rest_and_goes_on_later() {
-    let world = World::new().await;
-    world.park(bodies(30), "unknown_quiz").await;
-    let (queue, all) = (world.queue().await, world.ids().await);
+async fn stopped_replay_can_be_continued() {
+    let fixture = DeadLetterFixture::new().await;
+    fixture.park(bodies(30), "unknown_quiz").await;
+    let (queue, all) = (fixture.queue().await, fixture.ids().await);
     let done = AtomicUsize::new(0);
     let each = || {
         done.fetch_add(1, Ordering::SeqCst);
     };
     let stop = || done.load(Ordering::SeqCst) >= 7;
     let pace = Pace::per_second(NonZeroU32::new(100).unwrap());
-    let acted = world.dead.act(&queue, &all, Act::Replay, &pace, &stop, &each).await;
+    let acted = fixture.dead.act(&queue, &all, Act::Replay, &pace, &stop, &each).await;
     assert!(acted.coverage.stopped && (7..30).contains(&acted.done.len()), "{acted:?}");
     assert_eq!(acted.done.len() + acted.remaining, 30);
-    assert_eq!(world.dead_letters().await, acted.remaining as u64);
-    let first = world.replayed().await;
+    assert_eq!(fixture.dead_letters().await, acted.remaining as u64);
+    let first = fixture.replayed().await;
     assert_eq!(first.len(), acted.done.len());
 
-    // what is done already is told as not found
-    let again = replay(&world.dead, &queue, &all).await;
+    // messages of the first replay are not found
+    let again = replay(&fixture.dead, &queue, &all).await;
     assert_eq!((again.done.len(), again.not_found.len()), (acted.remaining, first.len()));
-    let mut both: Vec<String> = [first, world.replayed().await].concat();
+    let mut both: Vec<String> = [first, fixture.replayed().await].concat();
     both.sort();
     assert_eq!(both, bodies(30));
 }
 
 #[tokio::test]
-async fn only_what_is_chosen_is_dropped() {
-    let world = World::new().await;
-    world.park(bodies(12), "unknown_quiz").await;
-    world.park(["kept".to_owned()], "ranking_failed").await;
-    let letters = world.browse().await.chosen;
+async fn only_chosen_messages_are_dropped() {
+    let fixture = DeadLetterFixture::new().await;
+    fixture.park(bodies(12), "unknown_quiz").await;
+    fixture.park(["kept".to_owned()], "ranking_failed").await;
+    let letters = fixture.browse().await.chosen;
     let chosen = letters.iter().filter(|letter| letter.error_code == "unknown_quiz");
     let chosen: HashSet<String> = chosen.map(|letter| letter.message_id.clone()).collect();
-    let queue = world.queue().await;
-    let acted = world.dead.act(&queue, &chosen, Act::Drop, &Pace::unlimited(), &never, &|| ()).await;
+    let queue = fixture.queue().await;
+    let acted = fixture.dead.act(&queue, &chosen, Act::Drop, &Pace::unlimited(), &never, &|| ()).await;
     assert_eq!((acted.done.len(), acted.failed.len()), (12, 0));
-    assert_eq!(world.dead_letters().await, 1);
-    assert_eq!(world.replayed().await, Vec::<String>::new());
+    assert_eq!(fixture.dead_letters().await, 1);
+    assert_eq!(fixture.replayed().await, Vec::<String>::new());
 }
 
 #[tokio::test]
-async fn what_cannot_be_told_where_it_belongs_stays_and_the_others_go_back() {
-    let world = World::new().await;
-    let stack = world.stack;
+async fn message_with_ambiguous_source_is_not_replayed() {
+    let fixture = DeadLetterFixture::new().await;
+    let stack = fixture.stack;
     let sharing = stack.create_queue_pair(&unique("sharing"), 5, VISIBILITY).await.unwrap();
-    let policy = format!(r#"{{"deadLetterTargetArn":"{}","maxReceiveCount":1}}"#, world.pair.dlq_arn);
+    let policy = format!(r#"{{"deadLetterTargetArn":"{}","maxReceiveCount":1}}"#, fixture.pair.dlq_arn);
     let request = stack.sqs().set_queue_attributes().queue_url(&sharing.url);
     request.attributes(QueueAttributeName::RedrivePolicy, policy).send().await.unwrap();
-    stack.subscribe(&world.topic, &sharing.arn, Delivery::Raw).await.unwrap();
-    // received once and not deleted, the next receive finds it given up
+    stack.subscribe(&fixture.topic, &sharing.arn, Delivery::Raw).await.unwrap();
+    // the first receive uses up the count, so the second one moves the message to the dead-letter queue
     stack.send_all(&sharing.url, &["given up".to_owned()]).await.unwrap();
     for expected in [1, 0] {
         let received =
             stack.sqs().receive_message().queue_url(&sharing.url).visibility_timeout(0).send().await;
         assert_eq!(received.unwrap().messages().len(), expected);
     }
-    world.park(["parked by one of them".to_owned()], "unknown_quiz").await;
+    fixture.park(["parked by one of them".to_owned()], "unknown_quiz").await;
 
-    let letters = world.browse().await.chosen;
+    let letters = fixture.browse().await.chosen;
     let given_up = letters.iter().find(|letter| letter.error_code == "receives_exhausted").unwrap();
-    assert!(given_up.error.contains("gave it up after 1 receives"), "{}", given_up.error);
-    let acted = replay(&world.dead, &world.queue().await, &world.ids().await).await;
+    assert!(given_up.error.contains("gave the message up after 1 receives"), "{}", given_up.error);
+    let acted = replay(&fixture.dead, &fixture.queue().await, &fixture.ids().await).await;
     assert_eq!(acted.done, std::slice::from_ref(&given_up.message_id));
     assert!(matches!(acted.failed[0].1, ActError::NoSource(NoSource::Ambiguous(_))), "{:?}", acted.failed);
-    assert_eq!(world.dead_letters().await, 1);
+    assert_eq!(fixture.dead_letters().await, 1);
     let back = stack.drain(&sharing.url).await.unwrap();
     assert_eq!((back.len(), back[0].body()), (1, Some("given up")));
 }

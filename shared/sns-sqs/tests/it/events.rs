@@ -1,4 +1,4 @@
-//! Events on their way to a real topic of the local stack, also where it does not take them at once.
+//! Events to a topic of the local stack, directly and through a gate that fails requests.
 
 use std::time::Duration;
 
@@ -6,15 +6,16 @@ use quiz_events::{PublishError, RequestTopic, SessionTarget, SyncRequest};
 use quiz_sns_sqs::EventTopic;
 use quiz_stack::{Action, Delivery, Gate, QueuePair, Stack, unique};
 
-const PATIENCE: Duration = Duration::from_mins(1);
+const TIMEOUT: Duration = Duration::from_mins(1);
 
-struct Place {
+/// A topic that feeds one queue.
+struct TopicFixture {
     stack: &'static Stack,
     topic: String,
     queue: QueuePair,
 }
 
-impl Place {
+impl TopicFixture {
     async fn new() -> Self {
         let stack = Stack::get().await.unwrap();
         let name = unique("events");
@@ -24,15 +25,15 @@ impl Place {
         Self { stack, topic, queue }
     }
 
-    /// The topic through a gate.
-    fn topic_behind(&self, gate: &Gate) -> EventTopic {
+    /// The topic, reached through a gate.
+    fn gated_topic(&self, gate: &Gate) -> EventTopic {
         let config = self.stack.aws_config().into_builder().endpoint_url(gate.url()).build();
         EventTopic::new(aws_sdk_sns::Client::new(&config), self.topic.clone())
     }
 
-    /// The bodies in the queue and their types, sorted.
+    /// Receives `count` messages: their bodies and types, sorted.
     async fn received(&self, count: usize) -> Vec<(String, String)> {
-        let messages = self.stack.wait_for_messages(&self.queue.url, count, PATIENCE).await.unwrap();
+        let messages = self.stack.wait_for_messages(&self.queue.url, count, TIMEOUT).await.unwrap();
         let read = messages.iter().map(|message| {
             let kind = &message.message_attributes().unwrap()["type"];
             (message.body().unwrap().to_owned(), kind.string_value().unwrap().to_owned())
@@ -56,42 +57,44 @@ fn body(request: &SyncRequest) -> String {
 }
 
 #[tokio::test]
-async fn events_arrive_with_their_type_ten_to_a_request() {
-    let place = Place::new().await;
-    let gate = Gate::start(place.stack.aws_endpoint(), |_| Action::Forward).unwrap();
-    let results = place.topic_behind(&gate).publish(&requests(23)).await;
+async fn events_arrive_with_their_type_in_batches() {
+    let fixture = TopicFixture::new().await;
+    let gate = Gate::start(fixture.stack.aws_endpoint(), |_| Action::Forward).unwrap();
+    let results = fixture.gated_topic(&gate).publish(&requests(23)).await;
     assert_eq!(results, vec![Ok(()); 23]);
     assert_eq!(gate.requests().len(), 3);
-    let expected: Vec<_> = requests(23).iter().map(|it| (body(it), "session.sync".to_owned())).collect();
-    assert_eq!(place.received(23).await, expected);
+    let sent = requests(23);
+    let expected: Vec<_> = sent.iter().map(|request| (body(request), "session.sync".to_owned())).collect();
+    assert_eq!(fixture.received(23).await, expected);
 }
 
 #[tokio::test]
-async fn what_sns_could_not_take_is_sent_again_and_what_it_refuses_is_told() {
+async fn failed_event_is_resent_and_refused_event_reported() {
     const PARTLY: &str = "<PublishBatchResponse xmlns=\"http://sns.amazonaws.com/doc/2010-03-31/\"><PublishBatchResult>\
         <Successful><member><Id>0</Id><MessageId>m</MessageId></member></Successful><Failed>\
         <member><Id>1</Id><Code>InternalError</Code><SenderFault>false</SenderFault></member>\
         <member><Id>2</Id><Code>InvalidParameter</Code><Message>no</Message><SenderFault>true</SenderFault></member>\
         </Failed></PublishBatchResult><ResponseMetadata><RequestId>r</RequestId></ResponseMetadata></PublishBatchResponse>";
-    let place = Place::new().await;
-    let gate = Gate::start(place.stack.aws_endpoint(), |request| match request.index {
+    let fixture = TopicFixture::new().await;
+    let gate = Gate::start(fixture.stack.aws_endpoint(), |request| match request.index {
         0 => Action::Reply { status: 200, content_type: "text/xml", body: PARTLY.to_owned() },
         _ => Action::Forward,
     });
     let gate = gate.unwrap();
-    let results = place.topic_behind(&gate).publish(&requests(3)).await;
-    let refused = PublishError::Refused { topic: place.topic.clone(), cause: "InvalidParameter: no".into() };
+    let results = fixture.gated_topic(&gate).publish(&requests(3)).await;
+    let refused =
+        PublishError::Refused { topic: fixture.topic.clone(), cause: "InvalidParameter: no".into() };
     assert_eq!(results, [Ok(()), Ok(()), Err(refused)]);
-    assert_eq!(gate.requests().len(), 2, "only what could go was sent again");
-    assert_eq!(place.received(1).await[0].0, body(&requests(2)[1]));
+    assert_eq!(gate.requests().len(), 2, "only the event with a transient failure was sent again");
+    assert_eq!(fixture.received(1).await[0].0, body(&requests(2)[1]));
 }
 
 #[tokio::test]
-async fn a_topic_that_is_not_there_is_refused_without_a_second_try() {
-    let place = Place::new().await;
-    let gate = Gate::start(place.stack.aws_endpoint(), |_| Action::Forward).unwrap();
-    let config = place.stack.aws_config().into_builder().endpoint_url(gate.url()).build();
-    let missing = format!("{}-not-there", place.topic);
+async fn missing_topic_is_refused_without_retry() {
+    let fixture = TopicFixture::new().await;
+    let gate = Gate::start(fixture.stack.aws_endpoint(), |_| Action::Forward).unwrap();
+    let config = fixture.stack.aws_config().into_builder().endpoint_url(gate.url()).build();
+    let missing = format!("{}-not-there", fixture.topic);
     let topic = EventTopic::new(aws_sdk_sns::Client::new(&config), missing.clone());
     let results = topic.publish(&requests(2)).await;
     assert!(results.iter().all(|result| matches!(result, Err(PublishError::Refused { .. }))), "{results:?}");

@@ -1,11 +1,11 @@
-//! The crate's tests from outside, in one program: each file is one subject.
+//! Tests of the crate's public interface, one module for each subject.
 #![allow(
     clippy::unwrap_used,
     clippy::expect_used,
     clippy::panic,
     clippy::indexing_slicing,
     clippy::print_stdout,
-    reason = "a test may panic, and say what it found"
+    reason = "tests may panic and print"
 )]
 
 mod dead_letters;

@@ -1,4 +1,4 @@
-//! Notices on their way to a real topic of the local stack, and to one that does not answer.
+//! Notices to a topic of the local stack, and to topics that are missing or do not answer.
 
 use std::time::Duration;
 
@@ -8,14 +8,15 @@ use quiz_sns_sqs::SnsNotices;
 use quiz_stack::{Action, Delivery, Gate, Stack, unique};
 
 fn notices(count: usize) -> Vec<Notice> {
-    let parked = |at: usize| MessagesParked { error: format!("error {at}"), ..MessagesParked::default() };
-    let kind = |at| NoticeKind::MessagesParked(parked(at));
-    let notice = |at| Notice::new(format!("n{at}"), Timestamp::UNIX_EPOCH, kind(at));
+    let parked =
+        |number: usize| MessagesParked { error: format!("error {number}"), ..MessagesParked::default() };
+    let kind = |number| NoticeKind::MessagesParked(parked(number));
+    let notice = |number| Notice::new(format!("n{number}"), Timestamp::UNIX_EPOCH, kind(number));
     (0..count).map(notice).collect()
 }
 
 #[tokio::test]
-async fn notices_arrive_as_they_were_sent_with_the_commit_that_sent_them() {
+async fn notices_arrive_with_the_commit_of_their_sender() {
     let stack = Stack::get().await.unwrap();
     let name = unique("sync-notices");
     let topic = stack.create_topic(&name).await.unwrap();
@@ -37,12 +38,12 @@ async fn notices_arrive_as_they_were_sent_with_the_commit_that_sent_them() {
         .collect();
     read.sort_by_key(|notice| notice.id.trim_start_matches('n').parse::<u32>().unwrap());
     let commit = Some("0123456789abcdef".to_owned());
-    let of_commit = sent.into_iter().map(|notice| Notice { commit: commit.clone(), ..notice });
-    assert_eq!(read, of_commit.collect::<Vec<_>>());
+    let expected = sent.into_iter().map(|notice| Notice { commit: commit.clone(), ..notice });
+    assert_eq!(read, expected.collect::<Vec<_>>());
 }
 
 #[tokio::test]
-async fn a_topic_that_does_not_answer_or_is_not_there_is_given_up() {
+async fn silent_or_missing_topic_is_given_up() {
     let stack = Stack::get().await.unwrap();
     let gate = Gate::start(stack.aws_endpoint(), |_| Action::Hold).unwrap();
     let config = stack.aws_config().into_builder().endpoint_url(gate.url()).build();

@@ -1,4 +1,4 @@
-//! The queue against a real server of the local stack.
+//! The queue on the SQS server of the local stack.
 
 use std::collections::{BTreeMap, HashMap};
 use std::sync::Mutex;
@@ -44,7 +44,7 @@ fn received(message: Message) -> QueueMessage {
     let count = message
         .attributes
         .as_ref()
-        .and_then(|it| it.get(&MessageSystemAttributeName::ApproximateReceiveCount)?.parse().ok());
+        .and_then(|system| system.get(&MessageSystemAttributeName::ApproximateReceiveCount)?.parse().ok());
     QueueMessage {
         message_id: message.message_id.unwrap(),
         receipt_handle: message.receipt_handle.unwrap(),
@@ -110,16 +110,16 @@ fn cause(error: &str) -> ParkCause {
 }
 
 #[tokio::test]
-async fn the_queue_does_what_the_port_promises() {
+async fn queue_passes_the_suite_of_its_port() {
     let harness = Harness::new().await;
     source_queue(&harness.queue(), &harness).await;
 }
 
 #[tokio::test]
-async fn a_cause_of_any_length_and_shape_is_parked_with_a_body_of_any_size() {
+async fn cause_and_body_of_any_size_are_parked() {
     let harness = Harness::new().await;
     let queue = harness.queue();
-    // as a queue made before 2025 is set
+    // the setting of a queue from before 2025
     let request = harness.sqs.set_queue_attributes().queue_url(&harness.queue.dlq_url);
     request.attributes(QueueAttributeName::MaximumMessageSize, "262144").send().await.unwrap();
     let sizes = [1, 262_144 - 600, 262_144 - 100, 262_144 - 20, 262_144];
@@ -146,10 +146,10 @@ async fn a_cause_of_any_length_and_shape_is_parked_with_a_body_of_any_size() {
 }
 
 #[tokio::test]
-async fn a_queue_without_dead_letter_queue_says_so_until_it_has_one() {
+async fn parking_fails_until_a_redrive_policy_is_set() {
     let stack = Stack::get().await.unwrap();
     let pair = stack.create_queue_pair(&unique("queue"), 5, VISIBILITY).await.unwrap();
-    // a dead-letter queue has none itself
+    // a dead-letter queue has no dead-letter queue of its own
     let queue = SqsQueue::of_arn(stack.sqs(), &pair.dlq_arn);
     assert_eq!(queue.max_receive_count().await.unwrap(), None);
     let error = queue.park(&message("secret body"), &cause("no such quiz")).await.unwrap_err();
@@ -169,7 +169,7 @@ async fn a_queue_without_dead_letter_queue_says_so_until_it_has_one() {
 }
 
 #[tokio::test]
-async fn a_queue_that_is_not_there_is_an_error_when_it_is_used() {
+async fn missing_queue_is_an_error_at_first_use() {
     let stack = Stack::get().await.unwrap();
     let queue = |arn: &str| SqsQueue::of_arn(stack.sqs(), arn);
     let gone = format!("arn:aws:sqs:ap-south-1:000000000000:{}", unique("gone"));
@@ -183,7 +183,7 @@ async fn a_queue_that_is_not_there_is_an_error_when_it_is_used() {
 }
 
 #[tokio::test]
-async fn a_server_that_is_not_there_is_an_error() {
+async fn unreachable_server_is_an_error() {
     let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
     let endpoint = format!("http://{}", listener.local_addr().unwrap());
     drop(listener);
