@@ -17,7 +17,7 @@ use bson::{Bson, Document};
 use criterion::{Criterion, criterion_group, criterion_main};
 use quiz_benches::{Nothing, sync};
 use quiz_local::DumpSource;
-use quiz_sample::large::Large;
+use quiz_sample::large::LargeAssessment;
 
 /// Questions of a usual quiz.
 const QUESTIONS: u32 = 105;
@@ -25,7 +25,7 @@ const QUESTIONS: u32 = 105;
 /// A dump of one user: so many documents without a start event and an answer, and the attempt, which is the last that is
 /// looked at.
 fn write(folder: &Path, empty: u32) {
-    let large = Large { students: 1, questions: QUESTIONS, seed: 1 };
+    let large = LargeAssessment { students: 1, questions: QUESTIONS, seed: 1 };
     large.write(folder).unwrap();
     let mut attempt: Document = large.sessions().next().unwrap();
     attempt.insert("_id", format!("{:024x}", 0));

@@ -8,8 +8,8 @@ use quiz_benches::{Stored, stamp};
 use quiz_domain::reports::{self, ReportItem, ReportTable};
 use quiz_domain::rows::{QuestionRows, RowBatch, WarehouseTable};
 use quiz_dynamo::can_hold;
-use quiz_parquet::OpenStaging;
-use quiz_sample::large::Large;
+use quiz_parquet::StagingWriter;
+use quiz_sample::large::LargeAssessment;
 
 const STUDENTS: u32 = 1_000;
 const QUESTIONS: u32 = 105;
@@ -67,7 +67,7 @@ fn rows(criterion: &mut Criterion, stored: &Stored) {
     group.bench_function("encoded as Parquet", |bencher| {
         let encode = |rows: RowBatch| {
             runtime.block_on(async {
-                let staging = OpenStaging::new().unwrap();
+                let staging = StagingWriter::new().unwrap();
                 staging.add("Large", rows).await.unwrap();
                 staging.finish().await.unwrap()
             })
@@ -78,7 +78,7 @@ fn rows(criterion: &mut Criterion, stored: &Stored) {
 }
 
 fn encode(criterion: &mut Criterion) {
-    let stored = Stored::of(Large { students: STUDENTS, questions: QUESTIONS, seed: 1 }).unwrap();
+    let stored = Stored::of(LargeAssessment { students: STUDENTS, questions: QUESTIONS, seed: 1 }).unwrap();
     items(criterion, &stored);
     rows(criterion, &stored);
 }

@@ -6,9 +6,9 @@ use std::hint::black_box;
 use bson::{RawDocumentBuf, doc, rawdoc};
 use criterion::{BatchSize, Criterion, criterion_group, criterion_main};
 use quiz_benches::{builder, read};
-use quiz_domain::{Quiz, TestBuilder};
+use quiz_domain::{Quiz, SessionScorer};
 
-const TAKERS: i32 = 1_000_000;
+const PARTICIPANTS: i32 = 1_000_000;
 const SECTIONS: [&str; 5] = ["Physics", "Chemistry", "Mathematics", "Biology", "English"];
 
 fn quiz() -> Quiz {
@@ -23,16 +23,16 @@ fn quiz() -> Quiz {
 }
 
 /// Their marks take a few values only, so that many share a rank.
-fn takers() -> TestBuilder {
+fn participants() -> SessionScorer {
     let mut builder = builder(quiz());
-    for taker in 0..TAKERS {
+    for taker in 0..PARTICIPANTS {
         let answer = |section: usize| (taker / 7_i32.pow(u32::try_from(section).unwrap())) % 3;
         let mut records = bson::RawArrayBuf::new();
         for (at, section) in SECTIONS.iter().enumerate() {
             records.push(rawdoc! {"question_id": *section, "answer": answer(at)});
         }
         // a factor that brings them out of order, and each only once
-        let id = format!("{:08}", i64::from(taker) * 7_919 % i64::from(TAKERS));
+        let id = format!("{:08}", i64::from(taker) * 7_919 % i64::from(PARTICIPANTS));
         let document: RawDocumentBuf = rawdoc! {"_id": id.as_str(), "user_id": id.as_str(), "quiz_id": "quiz",
         "has_quiz_ended": true, "session_answers": records};
         assert!(builder.take_raw(&document, false).is_some());
@@ -44,7 +44,11 @@ fn rank(criterion: &mut Criterion) {
     let mut group = criterion.benchmark_group("rank");
     group.sample_size(10);
     group.bench_function("1,000,000 takers in 5 sections", |bencher| {
-        bencher.iter_batched(takers, |builder| black_box(builder.finish().unwrap()), BatchSize::PerIteration);
+        bencher.iter_batched(
+            participants,
+            |builder| black_box(builder.finish().unwrap()),
+            BatchSize::PerIteration,
+        );
     });
     group.finish();
 }

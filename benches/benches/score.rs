@@ -6,11 +6,11 @@ use std::hint::black_box;
 use bson::Document;
 use criterion::{BatchSize, Criterion, Throughput, criterion_group, criterion_main};
 use quiz_benches::Stored;
-use quiz_domain::Taken;
-use quiz_sample::large::Large;
+use quiz_domain::TakenDocument;
+use quiz_sample::large::LargeAssessment;
 
 fn score(criterion: &mut Criterion) {
-    let stored = Stored::of(Large { students: 1_000, questions: 105, seed: 1 }).unwrap();
+    let stored = Stored::of(LargeAssessment { students: 1_000, questions: 105, seed: 1 }).unwrap();
     let mut group = criterion.benchmark_group("decode and score");
     group.throughput(Throughput::Bytes(stored.bytes())).sample_size(20);
     for (name, wants_attempts) in [("raw", false), ("raw, with each answer", true)] {
@@ -33,7 +33,7 @@ fn score(criterion: &mut Criterion) {
             |builder| {
                 for document in &stored.sessions {
                     let document = Document::try_from(black_box(document)).unwrap();
-                    assert!(matches!(black_box(builder.take(&document)), Taken::Attempt(_)));
+                    assert!(matches!(black_box(builder.take(&document)), TakenDocument::Attempt(_)));
                 }
             },
             BatchSize::PerIteration,

@@ -13,7 +13,7 @@ use quiz_domain::reports::ReportFormats;
 use quiz_dynamo::{DynamoSnapshots, DynamoStore, TableNames, WriteLimits};
 use quiz_mongo::MongoSource;
 use quiz_pipeline::{ReportSink, Snapshots, SyncOutcome};
-use quiz_sample::large::Large;
+use quiz_sample::large::LargeAssessment;
 use quiz_stack::{Stack, insert, unique};
 
 /// Documents that are made before they are stored.
@@ -30,7 +30,7 @@ async fn main() -> Result<()> {
     let Options { students } = Options::parse();
     let stack = Stack::get().await?;
     let database = unique("waiting");
-    store(stack, &database, Large { students, questions: 105, seed: 1 }).await?;
+    store(stack, &database, LargeAssessment { students, questions: 105, seed: 1 }).await?;
     let (sections, form_responses) = (unique("reports"), unique("forms"));
     stack.create_reports_table(&sections).await?;
     stack.create_form_responses_table(&form_responses).await?;
@@ -97,7 +97,7 @@ async fn one_more(stack: &Stack, database: &str) -> Result<()> {
     Ok(())
 }
 
-async fn store(stack: &Stack, database: &str, large: Large) -> Result<()> {
+async fn store(stack: &Stack, database: &str, large: LargeAssessment) -> Result<()> {
     let database = stack.mongodb().await?.database(database);
     insert(&database, "quizzes", vec![large.quiz()]).await?;
     insert(&database, "questions", large.questions()).await?;

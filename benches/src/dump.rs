@@ -2,7 +2,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result, ensure};
-use quiz_sample::large::Large;
+use quiz_sample::large::LargeAssessment;
 
 /// Questions of a real large test.
 const QUESTIONS: u32 = 105;
@@ -28,7 +28,7 @@ impl Dump {
         if !was_there {
             // a name of its own until it is whole
             let unfinished = folder.with_extension("unfinished");
-            Large { students, questions: QUESTIONS, seed: 1 }.write(&unfinished)?;
+            LargeAssessment { students, questions: QUESTIONS, seed: 1 }.write(&unfinished)?;
             fs::rename(&unfinished, &folder).with_context(|| format!("cannot name {}", folder.display()))?;
         }
         let sessions = folder.join("sessions.bson");

@@ -6,7 +6,7 @@ use jiff::Timestamp;
 use quiz_events::SessionTarget;
 use quiz_pipeline::ports::{AnswerSource, SystemClock};
 use quiz_pipeline::{Engine, ResultSink, RunScope, SessionRequest, Snapshots, SyncOutcome};
-use quiz_sample::large::Large;
+use quiz_sample::large::LargeAssessment;
 
 /// One sync of the large test, as a function does it that holds the lease.
 ///
@@ -24,7 +24,7 @@ pub async fn sync(
         Some(snapshots) => engine.with_snapshots(snapshots),
         None => engine,
     };
-    let target = SessionTarget::new(&format!("Large_{}", Large::QUIZ_ID), None, "session_id")?;
+    let target = SessionTarget::new(&format!("Large_{}", LargeAssessment::QUIZ_ID), None, "session_id")?;
     let scope = RunScope::unfenced(generation, Timestamp::now());
     Ok(engine.sync_alone(&SessionRequest::new(target), scope).await?)
 }

@@ -2,8 +2,8 @@ use anyhow::{Context, Result};
 use bson::{Document, RawDocumentBuf};
 use jiff::Timestamp;
 use quiz_domain::reports::{self, ReportItem, ReportTable, Stamp};
-use quiz_domain::{Problems, Quiz, Taken, TakenAttempt, Test, TestBuilder, TestSession};
-use quiz_sample::large::Large;
+use quiz_domain::{JudgedAttempt, Problems, Quiz, SessionResult, SessionScorer, TakenDocument, TestSession};
+use quiz_sample::large::LargeAssessment;
 
 /// A quiz and its session documents as they are stored, in memory: of each student the one that counts.
 #[derive(Debug)]
@@ -15,7 +15,7 @@ pub struct Stored {
 impl Stored {
     /// # Errors
     /// Where one of its documents is none.
-    pub fn of(large: Large) -> Result<Self> {
+    pub fn of(large: LargeAssessment) -> Result<Self> {
         let quiz = read(&large.quiz(), &large.questions())?;
         let mut sessions = Vec::new();
         let mut student = None;
@@ -38,7 +38,7 @@ impl Stored {
     }
 
     #[must_use]
-    pub fn builder(&self) -> TestBuilder {
+    pub fn builder(&self) -> SessionScorer {
         builder(self.quiz.clone())
     }
 
@@ -46,7 +46,7 @@ impl Stored {
     ///
     /// # Errors
     /// Where it cannot be ranked.
-    pub fn test(&self) -> Result<Test> {
+    pub fn test(&self) -> Result<SessionResult> {
         let mut builder = self.builder();
         for document in &self.sessions {
             builder.take_raw(document, false).context("an unusual document")?;
@@ -58,10 +58,10 @@ impl Stored {
     ///
     /// # Errors
     /// Where a document is no attempt.
-    pub fn attempts(&self, count: usize) -> Result<Vec<TakenAttempt>> {
+    pub fn attempts(&self, count: usize) -> Result<Vec<JudgedAttempt>> {
         let mut builder = self.builder();
         let attempt = |document: &RawDocumentBuf| match builder.take_raw(document, true) {
-            Some(Taken::Attempt(attempt)) => Ok(*attempt),
+            Some(TakenDocument::Attempt(attempt)) => Ok(*attempt),
             _ => anyhow::bail!("a document is no attempt"),
         };
         self.sessions.iter().take(count).map(attempt).collect()
@@ -92,7 +92,7 @@ pub fn read(quiz: &Document, questions: &[Document]) -> Result<Quiz> {
 }
 
 #[must_use]
-pub fn builder(quiz: Quiz) -> TestBuilder {
+pub fn builder(quiz: Quiz) -> SessionScorer {
     let session = TestSession { session_id: "Large".to_owned(), ..TestSession::default() };
-    TestBuilder::new(quiz, session, Timestamp::UNIX_EPOCH, Problems::default())
+    SessionScorer::new(quiz, session, Timestamp::UNIX_EPOCH, Problems::default())
 }

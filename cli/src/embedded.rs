@@ -95,7 +95,7 @@ pub async fn run(
     folder: &OutputFolder,
     terminal: Terminal,
 ) -> anyhow::Result<Ran> {
-    let mut env = Environment::of_process();
+    let mut env = Environment::from_process();
     let (excluded, formats) = (excluded_users(&env), formats(&mut env));
     let events = (&*events, session_clock(&mut env));
     env.finish(())?;
@@ -229,7 +229,7 @@ mod tests {
         let target = SessionTarget { session_id: format!("group_{quiz_id}"), quiz_id };
         let event = SyncRequest { targets: vec![target], ..SyncRequest::default() }.to_json().to_string();
         let states = SqliteStore::open(folder.path().join("reports.db")).unwrap();
-        let formats = formats(&mut Environment::of([]));
+        let formats = formats(&mut Environment::from_variables([]));
         let sink = ReportSink::new(Arc::new(states.clone()), formats);
         let engine = Engine::new(source, Arc::new(sink), Arc::new(SystemClock), HashSet::new());
         let states = Arc::new(FullDisk { states, is_full: AtomicBool::new(false) });

@@ -100,7 +100,7 @@ pub enum Command {
 /// The package's version, and the commit where it is known: `0.1.0 (0123456789ab)`.
 fn version() -> &'static str {
     static VERSION: LazyLock<String> = LazyLock::new(|| {
-        let commit = Commit::of_process();
+        let commit = Commit::from_process();
         let commit = commit.hash().map(|_| format!(" ({})", commit.short()));
         env!("CARGO_PKG_VERSION").to_owned() + &commit.unwrap_or_default()
     });

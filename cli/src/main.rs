@@ -7,7 +7,7 @@ use quiz_etl::ui::{Terminal, WrongUse};
 #[tokio::main]
 async fn main() -> ExitCode {
     let cli = Cli::parse();
-    let terminal = Terminal::of_process(cli.json);
+    let terminal = Terminal::from_process(cli.json);
     terminal.start_log();
     match quiz_etl::run(cli, terminal).await {
         Ok(done) => done.exit_code(),

@@ -3,10 +3,10 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use async_trait::async_trait;
 use quiz_domain::reports::Stamp;
-use quiz_domain::{Quiz, Test, TestResults, TestSession};
+use quiz_domain::{AttemptResults, Quiz, SessionResult, TestSession};
 use quiz_events::Sink;
 use quiz_local::{file_name, remove_former};
-use quiz_pipeline::{ReportSink, ResultSink, RunScope, SinkCounts, SinkError, TestWriter};
+use quiz_pipeline::{ReportSink, ResultSink, RunScope, SessionWriter, SinkCounts, SinkError};
 
 use crate::{overview, view};
 
@@ -42,20 +42,20 @@ impl ResultSink for Presenting {
         _quiz: &Quiz,
         _session: &TestSession,
         _scope: &RunScope,
-    ) -> Result<Box<dyn TestWriter>, SinkError> {
+    ) -> Result<Box<dyn SessionWriter>, SinkError> {
         Ok(Box::new(self.clone()))
     }
 }
 
 #[async_trait]
-impl TestWriter for Presenting {
+impl SessionWriter for Presenting {
     fn wants_attempts(&self) -> bool {
         self.sink.wants_attempts()
     }
 
     async fn finish(
         self: Box<Self>,
-        test: &Test,
+        test: &SessionResult,
         stamp: Stamp,
         scope: &RunScope,
     ) -> Result<SinkCounts, SinkError> {
@@ -82,9 +82,9 @@ impl TestWriter for Presenting {
     }
 }
 
-fn example(test: &Test) -> Option<String> {
+fn example(test: &SessionResult) -> Option<String> {
     match &test.results {
-        TestResults::Scored { attempts, rankings, .. } => {
+        AttemptResults::Scored { attempts, rankings, .. } => {
             let mut ranked: Vec<_> = rankings
                 .first()?
                 .standings()
@@ -94,6 +94,6 @@ fn example(test: &Test) -> Option<String> {
             ranked.sort();
             ranked.get(ranked.len() / 2).map(|(_, user)| (*user).clone())
         }
-        TestResults::Form(attempts) => attempts.first().map(|attempt| attempt.user_id.clone()),
+        AttemptResults::Form(attempts) => attempts.first().map(|attempt| attempt.user_id.clone()),
     }
 }

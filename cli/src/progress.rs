@@ -11,7 +11,7 @@ use quiz_domain::reports::{ReportItem, ReportTable};
 use quiz_domain::rows::RowBatch;
 use quiz_pipeline::ports::{
     AnswerSource, AttemptBatch, AttemptStream, DocumentStream, Fence, PutOutcome, QuizDocuments, ReportStore,
-    SourceError, StagedTest, StoreError, StoredItems, Warehouse, WarehouseBatch, WarehouseError,
+    SourceError, StagedSession, StoreError, StoredItems, Warehouse, WarehouseBatch, WarehouseError,
 };
 
 use crate::ui::Terminal;
@@ -145,7 +145,7 @@ impl WarehouseBatch for CountedBatch {
         Ok(())
     }
 
-    async fn replace(&self, tests: &[StagedTest]) -> Vec<Result<(), WarehouseError>> {
+    async fn replace(&self, tests: &[StagedSession]) -> Vec<Result<(), WarehouseError>> {
         self.batch.replace(tests).await
     }
 }

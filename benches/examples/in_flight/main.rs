@@ -15,7 +15,7 @@ use quiz_benches::{Stored, Table};
 use quiz_domain::reports::{ReportItem, ReportTable};
 use quiz_dynamo::{DynamoStore, TableNames, WriteLimits};
 use quiz_pipeline::ports::{Fence, ReportStore};
-use quiz_sample::large::Large;
+use quiz_sample::large::LargeAssessment;
 use quiz_stack::{Stack, unique};
 use slow_tables::SlowTables;
 
@@ -38,7 +38,7 @@ struct Options {
 #[tokio::main]
 async fn main() -> Result<()> {
     let Options { students, latency, no_stack } = Options::parse();
-    let items = Stored::of(Large { students, questions: 105, seed: 1 })?.items()?;
+    let items = Stored::of(LargeAssessment { students, questions: 105, seed: 1 })?.items()?;
     let slow = SlowTables::start(Duration::from_millis(latency)).await?;
     println!("{} items, written to one that answers after {latency} ms:\n", items.len());
     let mut table = Table::new(["in flight at most", "items written a second"]);

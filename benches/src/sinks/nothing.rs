@@ -1,8 +1,8 @@
 use async_trait::async_trait;
 use quiz_domain::reports::Stamp;
-use quiz_domain::{Quiz, Test, TestSession};
+use quiz_domain::{Quiz, SessionResult, TestSession};
 use quiz_events::Sink;
-use quiz_pipeline::{ResultSink, RunScope, SinkCounts, SinkError, TestWriter};
+use quiz_pipeline::{ResultSink, RunScope, SessionWriter, SinkCounts, SinkError};
 
 /// Takes the ranked result and does nothing with it.
 #[derive(Clone, Copy, Debug, Default)]
@@ -18,20 +18,20 @@ impl ResultSink for Nothing {
         _quiz: &Quiz,
         _session: &TestSession,
         _scope: &RunScope,
-    ) -> Result<Box<dyn TestWriter>, SinkError> {
+    ) -> Result<Box<dyn SessionWriter>, SinkError> {
         Ok(Box::new(*self))
     }
 }
 
 #[async_trait]
-impl TestWriter for Nothing {
+impl SessionWriter for Nothing {
     fn wants_attempts(&self) -> bool {
         false
     }
 
     async fn finish(
         self: Box<Self>,
-        _test: &Test,
+        _test: &SessionResult,
         _stamp: Stamp,
         _scope: &RunScope,
     ) -> Result<SinkCounts, SinkError> {

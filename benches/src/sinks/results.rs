@@ -4,16 +4,16 @@ use std::path::PathBuf;
 
 use async_trait::async_trait;
 use quiz_domain::reports::{Stamp, section_results};
-use quiz_domain::{Quiz, Test, TestSession};
+use quiz_domain::{Quiz, SessionResult, TestSession};
 use quiz_events::{Cause, Sink};
-use quiz_pipeline::{ResultSink, RunScope, SinkCounts, SinkError, TestWriter};
+use quiz_pipeline::{ResultSink, RunScope, SessionWriter, SinkCounts, SinkError};
 
 /// Writes a CSV file: `user_id,section,marks,rank,percentile`, the last two empty for one who is not ranked.
 #[derive(Clone, Debug)]
 pub struct ResultsFile(pub PathBuf);
 
 impl ResultsFile {
-    fn write(&self, test: &Test, stamp: Stamp) -> Result<u64, Cause> {
+    fn write(&self, test: &SessionResult, stamp: Stamp) -> Result<u64, Cause> {
         let mut file = BufWriter::new(File::create(&self.0)?);
         writeln!(file, "user_id,section,marks,rank,percentile")?;
         let mut rows = 0;
@@ -41,20 +41,20 @@ impl ResultSink for ResultsFile {
         _quiz: &Quiz,
         _session: &TestSession,
         _scope: &RunScope,
-    ) -> Result<Box<dyn TestWriter>, SinkError> {
+    ) -> Result<Box<dyn SessionWriter>, SinkError> {
         Ok(Box::new(self.clone()))
     }
 }
 
 #[async_trait]
-impl TestWriter for ResultsFile {
+impl SessionWriter for ResultsFile {
     fn wants_attempts(&self) -> bool {
         false
     }
 
     async fn finish(
         self: Box<Self>,
-        test: &Test,
+        test: &SessionResult,
         stamp: Stamp,
         _scope: &RunScope,
     ) -> Result<SinkCounts, SinkError> {

@@ -2,18 +2,18 @@ use std::sync::Arc;
 
 use async_trait::async_trait;
 use quiz_domain::rows::RowBatch;
-use quiz_parquet::{OpenStaging, ParquetError};
-use quiz_pipeline::ports::{StagedTest, Warehouse, WarehouseBatch, WarehouseError};
+use quiz_parquet::{ParquetError, StagingWriter};
+use quiz_pipeline::ports::{StagedSession, Warehouse, WarehouseBatch, WarehouseError};
 
 /// Encodes the rows into a staging file, as `quiz-bigquery` does, and drops it where that would be loaded.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Staged;
 
-struct Batch(OpenStaging);
+struct Batch(StagingWriter);
 
 impl Warehouse for Staged {
     fn begin(&self) -> Result<Arc<dyn WarehouseBatch>, WarehouseError> {
-        Ok(Arc::new(Batch(OpenStaging::new().map_err(failed)?)))
+        Ok(Arc::new(Batch(StagingWriter::new().map_err(failed)?)))
     }
 }
 
@@ -23,7 +23,7 @@ impl WarehouseBatch for Batch {
         self.0.add(session_id, rows).await.map_err(failed)
     }
 
-    async fn replace(&self, tests: &[StagedTest]) -> Vec<Result<(), WarehouseError>> {
+    async fn replace(&self, tests: &[StagedSession]) -> Vec<Result<(), WarehouseError>> {
         let finished = self.0.finish().await.map_err(failed);
         tests.iter().map(|_| finished.as_ref().map(drop).map_err(Clone::clone)).collect()
     }

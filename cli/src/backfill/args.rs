@@ -173,7 +173,7 @@ fn moment_at(text: &str, now: Timestamp) -> Result<Timestamp, String> {
     if let Some(at) = ago.and_then(|ago| now.checked_sub(ago).ok()) {
         return Ok(at);
     }
-    let of_clock = |text: &str| quiz_domain::from_india(&Bson::from(text));
+    let of_clock = |text: &str| quiz_domain::read_india_time(&Bson::from(text));
     of_clock(text).or_else(|| of_clock(&format!("{text}T00:00:00"))).ok_or_else(|| {
         "it is a time such as 2026-11-01 or 2026-11-01T18:30, or how long ago, such as 3d or 12h".to_owned()
     })

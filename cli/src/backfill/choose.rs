@@ -123,7 +123,7 @@ pub async fn named(words: &[String], states: &dyn SyncStates) -> anyhow::Result<
 
 async fn resolved(listed: Listed, states: &dyn SyncStates) -> anyhow::Result<Chosen> {
     let session_id = match listed {
-        Listed::Test(test) => return Ok(*test),
+        Listed::Session(test) => return Ok(*test),
         Listed::Id(session_id) => session_id,
     };
     let quiz_id = known_quiz(&session_id, states).await?;

@@ -15,7 +15,7 @@ const LONGEST: usize = 1 << 20;
 /// A test of a list.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum Listed {
-    Test(Box<Chosen>),
+    Session(Box<Chosen>),
     /// A session id that does not name its quiz.
     Id(String),
 }
@@ -56,7 +56,7 @@ pub(crate) fn ids(text: &str) -> impl Iterator<Item = &str> {
 /// Where it can be no session id.
 pub(crate) fn of_id(id: &str) -> Result<Listed, EventError> {
     match SessionTarget::new(id, None, COLUMN) {
-        Ok(target) => Ok(Listed::Test(Box::new(Chosen { target, description: None }))),
+        Ok(target) => Ok(Listed::Session(Box::new(Chosen { target, description: None }))),
         Err(EventError::NoQuiz { session_id, .. }) => Ok(Listed::Id(session_id)),
         Err(error) => Err(error),
     }
@@ -66,7 +66,8 @@ fn of_event(json: &str, clock: SessionClock) -> anyhow::Result<Vec<Listed>> {
     match parse_by(clock, json, None) {
         Ok(Event::SessionSync(request)) => {
             let description = request.session.map(|session| *session);
-            let test = |target| Listed::Test(Box::new(Chosen { target, description: description.clone() }));
+            let test =
+                |target| Listed::Session(Box::new(Chosen { target, description: description.clone() }));
             Ok(request.targets.into_iter().map(test).collect())
         }
         Ok(Event::QuizCompleted(_)) => bail!("it is a quiz.completed event: name the session alone"),
@@ -162,7 +163,7 @@ mod tests {
         let listed =
             read_list(text.as_bytes(), SessionClock::default()).map_err(|error| format!("{error:#}"))?;
         let id = |listed| match listed {
-            Listed::Test(test) => test.target.session_id,
+            Listed::Session(test) => test.target.session_id,
             Listed::Id(id) => format!("no quiz in {id}"),
         };
         Ok(listed.into_iter().map(|(line, test)| (line, id(test))).collect())

@@ -21,7 +21,7 @@ impl Settings {
     /// # Errors
     /// Where something is missing or wrong, all of it at once, or AWS cannot be asked.
     pub async fn read(publishes: bool) -> anyhow::Result<Self> {
-        let mut env = Environment::of_process();
+        let mut env = Environment::from_process();
         let events_topic = env.optional("EVENTS_TOPIC_ARN").unwrap_or_default();
         if publishes && events_topic.is_empty() {
             env.problem("EVENTS_TOPIC_ARN must be set".to_owned());
@@ -41,7 +41,7 @@ impl Settings {
     #[must_use]
     pub fn notices(&self) -> Option<SnsNotices> {
         let topic = self.notices_topic.clone()?;
-        Some(SnsNotices::new(aws_sdk_sns::Client::new(&self.aws), topic, Commit::of_process().hash()))
+        Some(SnsNotices::new(aws_sdk_sns::Client::new(&self.aws), topic, Commit::from_process().hash()))
     }
 
     #[must_use]
@@ -63,7 +63,7 @@ impl Documents {
     /// # Errors
     /// Where something is missing or wrong, or the secret of MongoDB's URI cannot be read.
     pub async fn connect(aws: &SdkConfig) -> anyhow::Result<Self> {
-        let mut env = Environment::of_process();
+        let mut env = Environment::from_process();
         let settings = SourceSettings::read(&mut env);
         let formats = quiz_lambda::config::formats(&mut env);
         let tables: TableNames = quiz_lambda::config::table_names(&env);

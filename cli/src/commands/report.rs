@@ -57,7 +57,7 @@ async fn from_folder(folder: &Path, session: &str, user: &str) -> anyhow::Result
 }
 
 async fn from_dynamo(session: &str, user: &str) -> anyhow::Result<Vec<Value>> {
-    let mut env = Environment::of_process();
+    let mut env = Environment::from_process();
     let (names, formats) = (table_names(&env), formats(&mut env));
     env.finish(())?;
     let client = aws_sdk_dynamodb::Client::new(&quiz_lambda::aws::signed_in().await?);

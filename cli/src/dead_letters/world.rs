@@ -54,7 +54,7 @@ impl World {
     /// # Errors
     /// Where the environment is not complete, AWS cannot be asked, or no dead-letter queue is found.
     pub async fn connect(terminal: Terminal) -> anyhow::Result<Self> {
-        let config = Config::read(Environment::of_process())?;
+        let config = Config::read(Environment::from_process())?;
         let aws = quiz_lambda::aws::signed_in().await?;
         let sns = aws_sdk_sns::Client::new(&aws);
         let dead_letters = DeadLetters::new(sns.clone(), aws_sdk_sqs::Client::new(&aws));
@@ -77,7 +77,7 @@ impl World {
             queues: found.queues,
             notices: config
                 .notices_topic
-                .map(|topic| SnsNotices::new(sns, topic, Commit::of_process().hash())),
+                .map(|topic| SnsNotices::new(sns, topic, Commit::from_process().hash())),
             is_incomplete: !found.problems.iter().all(has_none),
             terminal,
         })

@@ -55,8 +55,8 @@ const WAREHOUSE: [&str; 5] = [
 const DISCORD: [&str; 3] = ["DISCORD_WEBHOOK_URL_SECRET_ID", "DISCORD_TOKEN_SECRET_ID", "DISCORD_CHANNEL_ID"];
 
 impl Settings {
-    pub fn of_process() -> Self {
-        Self::of(&Environment::of_process)
+    pub fn from_process() -> Self {
+        Self::of(&Environment::from_process)
     }
 
     /// `read` reads the same environment each time: what reads it uses it up.
@@ -193,7 +193,7 @@ mod tests {
 
     #[test]
     fn an_empty_environment_lacks_the_source_and_leaves_the_rest_out() {
-        let settings = Settings::of(&|| Environment::of([]));
+        let settings = Settings::of(&|| Environment::from_variables([]));
         let (bad, warning) = (Status::Bad, Status::Warning);
         assert_eq!(
             found(&settings),
@@ -216,7 +216,7 @@ mod tests {
     #[test]
     fn all_that_is_wrong_is_said_at_once_and_no_secret() {
         let settings = Settings::of(&|| {
-            Environment::of([
+            Environment::from_variables([
                 URI,
                 ("MONGODB_URI_SECRET_ID", "uri"),
                 ("REPORT_FORMATS", "v3"),
@@ -244,7 +244,7 @@ mod tests {
     #[test]
     fn with_two_sinks_two_queues_are_to_hear_the_events() {
         let settings = Settings::of(&|| {
-            Environment::of([
+            Environment::from_variables([
                 URI,
                 ("REPORT_FORMATS", "v1,v2"),
                 ("BIGQUERY_PROJECT", "p"),

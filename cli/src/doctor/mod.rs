@@ -72,7 +72,7 @@ pub async fn run(args: &DoctorArgs, terminal: Terminal) -> anyhow::Result<Done> 
     }
     let wanted = if args.only.is_empty() { Group::ALL.to_vec() } else { args.only.clone() };
     let patience = Patience(Duration::from_secs(args.timeout));
-    let checks = Box::pin(examine::examine(Settings::of_process(), &wanted, patience)).await;
+    let checks = Box::pin(examine::examine(Settings::from_process(), &wanted, patience)).await;
     if terminal.json {
         terminal.print_json(&report::json(&checks));
     } else {

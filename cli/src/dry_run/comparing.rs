@@ -60,7 +60,7 @@ impl ReportStore for ComparingStore {
         for item in &items {
             let refuse = |reason: String| Refusal { sort_key: item.sort_key().to_owned(), reason };
             let taken = (self.can_hold)(item)
-                .and_then(|()| comparison.take_written(item).map_err(|error| refuse(error.to_string())));
+                .and_then(|()| comparison.take_snapshot(item).map_err(|error| refuse(error.to_string())));
             match taken {
                 Ok(()) => outcome.written += 1,
                 Err(refusal) => outcome.refused.push(refusal),

@@ -60,7 +60,7 @@ impl Comparison {
     ///
     /// # Errors
     /// Where it cannot be written as JSON.
-    pub fn take_written(&mut self, item: &ReportItem) -> Result<(), serde_json::Error> {
+    pub fn take_snapshot(&mut self, item: &ReportItem) -> Result<(), serde_json::Error> {
         let sort_key = item.sort_key();
         let table = item.table();
         let item = serde_json::to_value(item)?;

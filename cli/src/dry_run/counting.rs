@@ -3,7 +3,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use async_trait::async_trait;
 use quiz_domain::rows::{RowBatch, WarehouseTable};
-use quiz_pipeline::ports::{StagedTest, Warehouse, WarehouseBatch, WarehouseError};
+use quiz_pipeline::ports::{StagedSession, Warehouse, WarehouseBatch, WarehouseError};
 
 use crate::dry_run::difference::TableRows;
 
@@ -32,7 +32,7 @@ impl WarehouseBatch for CountingWarehouse {
         Ok(())
     }
 
-    async fn replace(&self, tests: &[StagedTest]) -> Vec<Result<(), WarehouseError>> {
+    async fn replace(&self, tests: &[StagedSession]) -> Vec<Result<(), WarehouseError>> {
         tests.iter().map(|_| Ok(())).collect()
     }
 }

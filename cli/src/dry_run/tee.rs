@@ -3,10 +3,10 @@ use std::sync::{Arc, Mutex, PoisonError};
 use async_trait::async_trait;
 use indicatif::ProgressBar;
 use quiz_domain::reports::Stamp;
-use quiz_domain::{Quiz, TakenAttempt, Test, TestSession};
+use quiz_domain::{JudgedAttempt, Quiz, SessionResult, TestSession};
 use quiz_events::Sink;
 use quiz_pipeline::ports::WarehouseBatch;
-use quiz_pipeline::{ResultSink, RunScope, SinkCounts, SinkError, TestWriter};
+use quiz_pipeline::{ResultSink, RunScope, SessionWriter, SinkCounts, SinkError};
 
 /// The reports' sink, and perhaps the warehouse's besides, fed by one read. What the warehouse refuses costs the
 /// reports nothing.
@@ -53,7 +53,7 @@ impl ResultSink for Tee {
         quiz: &Quiz,
         session: &TestSession,
         scope: &RunScope,
-    ) -> Result<Box<dyn TestWriter>, SinkError> {
+    ) -> Result<Box<dyn SessionWriter>, SinkError> {
         let rows = match &self.rows {
             Some(rows) => Some((rows.sink.writer(quiz, session, scope)?, rows.failure.clone())),
             None => None,
@@ -64,15 +64,15 @@ impl ResultSink for Tee {
 }
 
 struct Writer {
-    reports: Box<dyn TestWriter>,
+    reports: Box<dyn SessionWriter>,
     /// Gone once they have failed.
-    rows: Option<(Box<dyn TestWriter>, RowsFailure)>,
+    rows: Option<(Box<dyn SessionWriter>, RowsFailure)>,
     taken: ProgressBar,
 }
 
 #[async_trait]
-impl TestWriter for Writer {
-    async fn take(&mut self, quiz: &Quiz, attempt: &TakenAttempt) -> Result<(), SinkError> {
+impl SessionWriter for Writer {
+    async fn take(&mut self, quiz: &Quiz, attempt: &JudgedAttempt) -> Result<(), SinkError> {
         self.taken.inc(1);
         if let Some((mut rows, failure)) = self.rows.take() {
             let taken = failure.keep(rows.take(quiz, attempt).await);
@@ -83,7 +83,7 @@ impl TestWriter for Writer {
 
     async fn finish(
         self: Box<Self>,
-        test: &Test,
+        test: &SessionResult,
         stamp: Stamp,
         scope: &RunScope,
     ) -> Result<SinkCounts, SinkError> {

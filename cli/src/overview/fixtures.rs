@@ -3,7 +3,7 @@
 
 use bson::{Bson, Document, doc};
 use jiff::Timestamp;
-use quiz_domain::{Quiz, Test, TestBuilder, TestSession};
+use quiz_domain::{Quiz, SessionResult, SessionScorer, TestSession};
 use quiz_sample::sapa;
 
 /// A quiz with one set of single-choice questions of which option 0 is right: +4, −1, 0.
@@ -31,7 +31,7 @@ pub(crate) fn quiz(title: &str, questions: &[(&str, &str)]) -> Document {
 }
 
 /// The test that a quiz and its users' answers come to; an attempt with `false` has not ended.
-pub(crate) fn test(quiz: &Document, attempts: &[(&str, Vec<Bson>, bool)]) -> Test {
+pub(crate) fn test(quiz: &Document, attempts: &[(&str, Vec<Bson>, bool)]) -> SessionResult {
     let (quiz, problems) = Quiz::read(quiz, &[]).unwrap();
     let session = TestSession {
         session_id: format!("EnableStudents_{}", quiz.id),
@@ -50,7 +50,7 @@ pub(crate) fn test(quiz: &Document, attempts: &[(&str, Vec<Bson>, bool)]) -> Tes
         }
     });
     let documents: Vec<Document> = documents.collect();
-    let mut builder = TestBuilder::new(quiz, session, Timestamp::UNIX_EPOCH, problems);
+    let mut builder = SessionScorer::new(quiz, session, Timestamp::UNIX_EPOCH, problems);
     for document in &documents {
         let _ = builder.take(document);
     }
@@ -69,7 +69,7 @@ pub(crate) fn answers(right: usize, wrong: usize, all: usize) -> Vec<Bson> {
 }
 
 /// A form of a text, a single-choice, a multi-choice and a matrix question, with three responses.
-pub(crate) fn form() -> Test {
+pub(crate) fn form() -> SessionResult {
     let options =
         |texts: &[&str]| texts.iter().map(|text| doc! {"text": *text}.into()).collect::<Vec<Bson>>();
     let quiz = doc! {
@@ -97,7 +97,7 @@ pub(crate) fn form() -> Test {
 }
 
 /// The bundled sample, as a test.
-pub(crate) fn sapa_test() -> Test {
+pub(crate) fn sapa_test() -> SessionResult {
     let documents = sapa::documents().unwrap();
     let (quiz, problems) = Quiz::read(documents.quizzes.first().unwrap(), &documents.questions).unwrap();
     let session = TestSession {
@@ -108,7 +108,7 @@ pub(crate) fn sapa_test() -> Test {
     let counts = |it: &&Document| {
         it.get_str("user_id").unwrap() != sapa::ADMINISTRATOR && it.get_bool("has_quiz_ended").unwrap()
     };
-    let mut builder = TestBuilder::new(quiz, session, Timestamp::UNIX_EPOCH, problems);
+    let mut builder = SessionScorer::new(quiz, session, Timestamp::UNIX_EPOCH, problems);
     for document in documents.sessions.iter().filter(counts) {
         let _ = builder.take(document);
     }

@@ -1,4 +1,4 @@
-use quiz_domain::{FormAttempt, Question, QuestionType, Test, Value, is_answered};
+use quiz_domain::{FormAttempt, Question, QuestionType, SessionResult, Value, is_answered};
 
 use super::html::{Text, bar, card, count, plain};
 use super::questions::title;
@@ -6,7 +6,7 @@ use super::questions::title;
 const OPTION_LIMIT: usize = 120;
 
 /// How many answered each question and, where it offers options, how many chose each.
-pub(super) fn render(test: &Test, attempts: &[FormAttempt]) -> String {
+pub(super) fn render(test: &SessionResult, attempts: &[FormAttempt]) -> String {
     let questions = test.quiz.questions.iter().enumerate();
     let items: String = questions
         .map(|(position, question)| {
@@ -21,20 +21,20 @@ fn item<'a>(
     position: usize,
     question: &Question,
     answers: impl Iterator<Item = &'a Value> + Clone,
-    takers: usize,
+    participants: usize,
 ) -> String {
     let answered = answers.clone().filter(|answer| is_answered(answer)).count();
     let takes_options = matches!(question.kind, QuestionType::SingleChoice | QuestionType::MultiChoice);
     let options = if takes_options && !question.options.is_empty() {
         options(&question.options, answers, answered)
     } else {
-        bar(as_number(answered), as_number(takers), None)
+        bar(as_number(answered), as_number(participants), None)
     };
     format!(
         "<li><div class=\"question\"><p>{}</p></div><p class=\"counts\">{} of {} answered</p>{options}</li>\n",
         title(position, question),
         count(answered),
-        count(takers)
+        count(participants)
     )
 }
 

@@ -1,7 +1,7 @@
 //! The distribution of marks as an SVG, in a wide and a narrow drawing: a phone gets its own, since
 //! scaling the wide one down would make its labels too small to read.
 
-use quiz_domain::{Histogram, Test, TestResults};
+use quiz_domain::{AttemptResults, Histogram, SessionResult};
 
 use super::html::{card, count, number};
 
@@ -9,7 +9,7 @@ use super::html::{card, count, number};
 const LEAST_FOR_PERCENTILES: usize = 20;
 const PERCENTILES: [u32; 4] = [25, 50, 75, 90];
 
-pub(super) fn render(test: &Test) -> String {
+pub(super) fn render(test: &SessionResult) -> String {
     let title = "Distribution of marks";
     let Some(histogram) = test.histogram() else {
         return card(title, "", "<p>Nobody is ranked yet.</p>");
@@ -25,8 +25,8 @@ pub(super) fn render(test: &Test) -> String {
 }
 
 /// The marks that a share of the ranked takers does not exceed, for each of [`PERCENTILES`].
-fn percentiles(test: &Test) -> Vec<(u32, f64)> {
-    let TestResults::Scored { rankings, .. } = &test.results else { return Vec::new() };
+fn percentiles(test: &SessionResult) -> Vec<(u32, f64)> {
+    let AttemptResults::Scored { rankings, .. } = &test.results else { return Vec::new() };
     let Some(overall) = rankings.first() else { return Vec::new() };
     let ranked = overall.marks.iter().zip(overall.standings()).filter(|(_, standing)| standing.is_some());
     let mut marks: Vec<f64> = ranked.map(|(marks, _)| *marks).collect();
@@ -75,8 +75,8 @@ impl Drawing<'_> {
         self.left() + as_number(bin) * self.slot()
     }
 
-    fn y(&self, takers: u32) -> f64 {
-        let share = f64::from(takers) / f64::from(self.highest_count().max(1));
+    fn y(&self, participants: u32) -> f64 {
+        let share = f64::from(participants) / f64::from(self.highest_count().max(1));
         self.floor() - share * (self.floor() - Self::TOP)
     }
 
@@ -95,13 +95,13 @@ impl Drawing<'_> {
         let step = round_step(self.highest_count().div_ceil(4).max(1));
         let (left, right) = (self.left(), self.width - Self::RIGHT);
         let lines = (0..=self.highest_count() / step).map(|line| {
-            let (takers, y) = (line * step, self.y(line * step));
+            let (participants, y) = (line * step, self.y(line * step));
             format!(
                 "<line class=\"grid\" x1=\"{left:.1}\" x2=\"{right:.1}\" y1=\"{y:.1}\" y2=\"{y:.1}\"/>\
                  <text x=\"{:.1}\" y=\"{:.1}\" text-anchor=\"end\">{}</text>\n",
                 left - 6.0,
                 y + 4.0,
-                count(takers)
+                count(participants)
             )
         });
         let middle = f64::midpoint(Self::TOP, self.floor());
@@ -113,7 +113,7 @@ impl Drawing<'_> {
 
     /// The bins that hold somebody, with their counts.
     fn filled(&self) -> impl Iterator<Item = (usize, u32)> {
-        self.histogram.counts.iter().copied().enumerate().filter(|(_, takers)| *takers > 0)
+        self.histogram.counts.iter().copied().enumerate().filter(|(_, participants)| *participants > 0)
     }
 
     fn middle(&self, bin: usize) -> f64 {
@@ -122,8 +122,8 @@ impl Drawing<'_> {
 
     fn bars(&self) -> String {
         let width = (self.slot() - 2.0).clamp(1.0, 90.0);
-        let bar = |(bin, takers): (usize, u32)| {
-            let top = self.y(takers);
+        let bar = |(bin, participants): (usize, u32)| {
+            let top = self.y(participants);
             let from = self.histogram.start + as_number(bin) * self.histogram.width;
             format!(
                 "<rect class=\"bin\" x=\"{:.1}\" y=\"{top:.1}\" width=\"{width:.1}\" height=\"{:.1}\">\
@@ -132,7 +132,7 @@ impl Drawing<'_> {
                 self.floor() - top,
                 number(from),
                 number(from + self.histogram.width),
-                count(takers)
+                count(participants)
             )
         };
         self.filled().map(bar).collect()
@@ -143,11 +143,11 @@ impl Drawing<'_> {
         if text_width(&count(self.highest_count())) * Self::DIGIT > self.slot() {
             return String::new();
         }
-        let label = |(bin, takers): (usize, u32)| {
-            let (x, y) = (self.middle(bin), self.y(takers) - 4.0);
-            let takers = count(takers);
+        let label = |(bin, participants): (usize, u32)| {
+            let (x, y) = (self.middle(bin), self.y(participants) - 4.0);
+            let participants = count(participants);
             format!(
-                "<text class=\"count\" x=\"{x:.1}\" y=\"{y:.1}\" text-anchor=\"middle\">{takers}</text>\n"
+                "<text class=\"count\" x=\"{x:.1}\" y=\"{y:.1}\" text-anchor=\"middle\">{participants}</text>\n"
             )
         };
         self.filled().map(label).collect()

@@ -16,7 +16,7 @@ mod sections;
 mod tests;
 
 use jiff::Timestamp;
-use quiz_domain::{Test, TestResults, in_india};
+use quiz_domain::{AttemptResults, SessionResult, to_india_time};
 
 use html::{Text, count, number, or_dash};
 
@@ -26,9 +26,9 @@ const STYLE: &str = include_str!("style.css");
 
 /// The page of a test. The same test gives the same bytes.
 #[must_use]
-pub fn render(test: &Test) -> String {
+pub fn render(test: &SessionResult) -> String {
     let body = match &test.results {
-        TestResults::Scored { attempts, rankings, questions } => [
+        AttemptResults::Scored { attempts, rankings, questions } => [
             tiles(test),
             histogram::render(test),
             sections::render(test, rankings),
@@ -40,7 +40,7 @@ pub fn render(test: &Test) -> String {
                 .to_owned(),
         ]
         .concat(),
-        TestResults::Form(attempts) => {
+        AttemptResults::Form(attempts) => {
             [form_tiles(test), form::render(test, attempts), problems::render(&test.problems)].concat()
         }
     };
@@ -55,7 +55,7 @@ pub fn render(test: &Test) -> String {
     )
 }
 
-fn facts(test: &Test) -> String {
+fn facts(test: &SessionResult) -> String {
     let mut facts = vec![
         ("Session", Text(&test.session.session_id).to_string()),
         ("Quiz", Text(&test.quiz.id).to_string()),
@@ -71,25 +71,28 @@ fn facts(test: &Test) -> String {
 }
 
 fn india(instant: Timestamp) -> String {
-    in_india(instant).strftime("%-d %B %Y, %H:%M IST").to_string()
+    to_india_time(instant).strftime("%-d %B %Y, %H:%M IST").to_string()
 }
 
-fn tiles(test: &Test) -> String {
+fn tiles(test: &SessionResult) -> String {
     let figures = test.figures();
-    let unranked = test.takers().saturating_sub(figures.takers as usize);
+    let unranked = test.participants().saturating_sub(figures.ranked as usize);
     let unranked = if unranked > 0 { format!("{} not finished", count(unranked)) } else { String::new() };
     let maximum = format!("of {}", number(test.quiz.max_marks(None)));
     tiles_of(&[
-        ("Takers", count(test.takers()), ""),
-        ("Ranked", count(figures.takers), &unranked),
+        ("Takers", count(test.participants()), ""),
+        ("Ranked", count(figures.ranked), &unranked),
         ("Highest", or_dash(figures.highest), &maximum),
         ("Average", or_dash(figures.average), ""),
         ("Median", or_dash(figures.median), ""),
     ])
 }
 
-fn form_tiles(test: &Test) -> String {
-    tiles_of(&[("Responses", count(test.takers()), ""), ("Questions", count(test.quiz.questions.len()), "")])
+fn form_tiles(test: &SessionResult) -> String {
+    tiles_of(&[
+        ("Responses", count(test.participants()), ""),
+        ("Questions", count(test.quiz.questions.len()), ""),
+    ])
 }
 
 fn tiles_of(tiles: &[(&str, String, &str)]) -> String {

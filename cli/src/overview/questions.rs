@@ -1,4 +1,4 @@
-use quiz_domain::{Question, QuestionTally, Quiz, Test};
+use quiz_domain::{Question, QuestionTally, Quiz, SessionResult};
 
 use super::html::{Text, bar, card, count, number, plain};
 
@@ -15,7 +15,7 @@ struct Measured<'a> {
 
 /// The hardest and the easiest questions by the share of ranked takers who were right. Where there are
 /// fewer than ten no question is in both.
-pub(super) fn render(test: &Test, tallies: &[QuestionTally]) -> String {
+pub(super) fn render(test: &SessionResult, tallies: &[QuestionTally]) -> String {
     let mut measured: Vec<Measured> = test
         .quiz
         .questions

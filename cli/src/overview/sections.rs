@@ -1,8 +1,8 @@
-use quiz_domain::{Quiz, Ranking, Test};
+use quiz_domain::{Quiz, Ranking, SessionResult};
 
 use super::html::{Text, bar, card, count, number, or_dash};
 
-pub(super) fn render(test: &Test, rankings: &[Ranking]) -> String {
+pub(super) fn render(test: &SessionResult, rankings: &[Ranking]) -> String {
     let names = std::iter::once(None).chain((0..test.quiz.sections.len()).map(Some));
     let rows: String =
         names.zip(rankings).map(|(section, ranking)| row(&test.quiz, section, ranking)).collect();
@@ -29,6 +29,6 @@ fn row(quiz: &Quiz, section: Option<usize>, ranking: &Ranking) -> String {
         or_dash(figures.median),
         or_dash(figures.highest),
         number(maximum),
-        count(figures.takers)
+        count(figures.ranked)
     )
 }

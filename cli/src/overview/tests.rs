@@ -29,7 +29,7 @@ fn assert_well_formed(html: &str) {
     assert!(!html.contains("NaN") && !html.contains("inf\""));
 }
 
-fn page(test: &quiz_domain::Test) -> String {
+fn page(test: &quiz_domain::SessionResult) -> String {
     let html = render(test);
     assert_well_formed(&html);
     assert_eq!(html, render(test));

@@ -97,9 +97,9 @@ fn facts_of(row: &Row, moments: &Moments) -> Facts {
         facts.push(("last run", format!("{} {}{took}", result.name(), moments.told(last.finished_at))));
     }
     if last.read_started_at > 0 {
-        let (takers, rows) = (counted(last.participants, "taker"), counted(last.rows_written, "row"));
+        let (participants, rows) = (counted(last.participants, "taker"), counted(last.rows_written, "row"));
         let read = moments.told(last.read_started_at);
-        facts.push(("last written", format!("{takers}, {rows}, read {read}")));
+        facts.push(("last written", format!("{participants}, {rows}, read {read}")));
     }
     if state.progress.is_some() {
         facts.push(("part written", "a run had to stop; the next goes on where it was".to_owned()));

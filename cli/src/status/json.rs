@@ -28,7 +28,7 @@ struct Entry<'a> {
     standing: &'static str,
     /// Of one that waits: until when.
     since: Option<Timestamp>,
-    takers: u64,
+    participants: u64,
     rows_written: u64,
     last_error: Option<&'a str>,
     last_result: Option<&'static str>,
@@ -85,7 +85,7 @@ fn entry(row: &Row, at: Timestamp) -> Entry<'_> {
         test_name: state.session.as_ref().and_then(|it| it.test_name.as_deref()),
         standing: row.standing.name(),
         since: moment(row.since).filter(|_| state.revision > 0),
-        takers: last.participants,
+        participants: last.participants,
         rows_written: last.rows_written,
         last_error: last.error.as_deref(),
         last_result: last.result.map(quiz_sync_state::RunResult::name),

@@ -18,7 +18,7 @@ impl Canvas {
     const NARROWEST: usize = 82;
 
     /// As wide and as high as the terminal on standard output.
-    pub fn of_process(ink: Ink) -> Self {
+    pub fn from_process(ink: Ink) -> Self {
         let size = console::Term::stdout().size_checked();
         let width = size.map_or(Self::WIDTH, |(_, columns)| usize::from(columns)).max(Self::NARROWEST);
         Self { width, lines: size.map(|(lines, _)| usize::from(lines)), ink }

@@ -67,14 +67,14 @@ fn fitting(rows: &[Row], limit: usize, mut room: usize) -> &[Row] {
 
 fn cells(row: &Row, moments: &Moments, canvas: Canvas) -> Vec<String> {
     let name = row.state.session.as_ref().and_then(|it| it.test_name.as_deref()).unwrap_or_default();
-    let takers = row.state.last.participants;
+    let participants = row.state.last.participants;
     vec![
         shortened(&clean(&row.key.session_id), LONGEST.0),
         shortened(&clean(name), LONGEST.1),
         row.key.sink.to_string(),
         painted(canvas.ink, row.standing),
         moments.since(row.standing, row.since),
-        if takers == 0 { String::new() } else { count(takers) },
+        if participants == 0 { String::new() } else { count(participants) },
     ]
 }
 

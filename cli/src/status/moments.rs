@@ -13,7 +13,7 @@ pub struct Moments {
 
 impl Moments {
     /// Seen from that moment, in the zone of this machine.
-    pub fn of_process(now: Timestamp) -> Self {
+    pub fn from_process(now: Timestamp) -> Self {
         Self { now, zone: TimeZone::system() }
     }
 

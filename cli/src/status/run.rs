@@ -24,8 +24,8 @@ pub async fn run(args: &StatusArgs, terminal: Terminal) -> anyhow::Result<Done> 
     if terminal.json {
         terminal.print_json_text(&json(&overview, args)?);
     } else {
-        let canvas = Canvas { lines: None, ..Canvas::of_process(terminal.ink()) };
-        let moments = Moments::of_process(overview.at);
+        let canvas = Canvas { lines: None, ..Canvas::from_process(terminal.ink()) };
+        let moments = Moments::from_process(overview.at);
         let text = text(&overview, args, &moments, canvas);
         if !text.is_empty() {
             terminal.print(&text);

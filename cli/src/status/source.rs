@@ -32,7 +32,7 @@ impl Source {
                 rules: Rules::embedded(),
             });
         }
-        let table = Environment::of_process().or("SYNC_STATE_TABLE", "quiz_sync_state");
+        let table = Environment::from_process().or("SYNC_STATE_TABLE", "quiz_sync_state");
         let client = aws_sdk_dynamodb::Client::new(&quiz_lambda::aws::signed_in().await?);
         Ok(Self {
             reader: Box::new(DynamoStates::new(client, table)),

@@ -60,8 +60,8 @@ fn frame(
     screen: &Screen,
 ) -> String {
     let ink = terminal.ink();
-    let canvas = Canvas::of_process(ink);
-    let moments = Moments::of_process(Timestamp::now());
+    let canvas = Canvas::from_process(ink);
+    let moments = Moments::from_process(Timestamp::now());
     let head = failure.map_or_else(
         || ink.quiet(&format!("{}  every {}; Ctrl-C ends it", moments.clock(), seconds(every))),
         |failure| ink.bad(&format!("{}  {}; trying again", moments.clock(), clean(failure))),

@@ -24,7 +24,7 @@ pub struct Terminal {
 impl Terminal {
     /// Colours and bars only on a terminal; `NO_COLOR` takes the colours away.
     #[must_use]
-    pub fn of_process(json: bool) -> Self {
+    pub fn from_process(json: bool) -> Self {
         let no_colour = std::env::var_os("NO_COLOR").is_some_and(|value| !value.is_empty());
         Self {
             json,

@@ -171,11 +171,11 @@ pub fn table(texts: usize, header: &[String], rows: impl IntoIterator<Item = Vec
 
 /// `3 takers, 2 ranked`; a form has no ranks: `2 responses`.
 #[must_use]
-pub fn cohort(takers: usize, ranked: u32, is_form: bool) -> String {
+pub fn cohort(participants: usize, ranked: u32, is_form: bool) -> String {
     if is_form {
-        return counted(takers, "response");
+        return counted(participants, "response");
     }
-    format!("{}, {} ranked", counted(takers, "taker"), count(ranked))
+    format!("{}, {} ranked", counted(participants, "taker"), count(ranked))
 }
 
 #[cfg(test)]

@@ -2,7 +2,7 @@ use std::time::Duration;
 
 use jiff::Timestamp;
 use quiz_domain::reports::{ReportTable, Stamp, items};
-use quiz_domain::{ProblemKind, Problems, Test};
+use quiz_domain::{ProblemKind, Problems, SessionResult};
 use serde_json::{Value, json};
 
 use quiz_events::Sink;
@@ -11,7 +11,7 @@ use quiz_pipeline::SyncOutcome;
 use super::{outcome, report, top_ranks};
 use crate::overview::fixtures::{answers, form, quiz, sapa_test, test};
 
-fn stored(test: &Test, table: ReportTable, user: &str) -> Vec<Value> {
+fn stored(test: &SessionResult, table: ReportTable, user: &str) -> Vec<Value> {
     let stamp = Stamp { written_at: Timestamp::UNIX_EPOCH, generation: 1 };
     let mut items: Vec<Value> = items(test, table, stamp)
         .map(|item| serde_json::to_value(item).unwrap())

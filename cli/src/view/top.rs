@@ -1,4 +1,4 @@
-use quiz_domain::{Quiz, Ranking, ScoredAttempt, Standing, Test, TestResults};
+use quiz_domain::{AttemptResults, Quiz, Ranking, ScoredAttempt, SessionResult, Standing};
 
 use super::text::{number, optional};
 use crate::ui::{short, table};
@@ -34,8 +34,8 @@ pub(crate) fn same_rank(a: &Ranked, b: &Ranked) -> bool {
 /// The highest ranks with each taker's marks by section: `most` takers, of a shared rank (with a `=`
 /// before it) the first few.
 #[must_use]
-pub fn top_ranks(test: &Test, most: usize) -> String {
-    let TestResults::Scored { attempts, rankings, .. } = &test.results else {
+pub fn top_ranks(test: &SessionResult, most: usize) -> String {
+    let AttemptResults::Scored { attempts, rankings, .. } = &test.results else {
         return "a form has no ranks".to_owned();
     };
     let Some((overall, sections)) = rankings.split_first() else { return String::new() };

@@ -22,7 +22,7 @@ pub async fn connect(config: DiscordConfig) -> SqsHandler {
     let channel = Arc::new(LazyChannel::new(config.discord, config.endpoint, aws));
     quiz_lambda::begin("the way to Discord", Arc::clone(&channel).ready());
     let notifier = Notifier { channel, memory: Arc::new(memory), backoff: Backoff::default() };
-    SqsHandler::new(Arc::new(notifier), move |arn| Arc::new(SqsQueue::of_arn(sqs.clone(), arn)))
+    SqsHandler::new(Arc::new(notifier), move |arn| Arc::new(SqsQueue::from_arn(sqs.clone(), arn)))
 }
 
 /// The channel, its secret read when it is first needed, or before in the background: a secret that cannot be read fails

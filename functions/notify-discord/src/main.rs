@@ -6,7 +6,7 @@ use quiz_lambda::{Environment, sqs, telemetry};
 #[tokio::main]
 async fn main() -> anyhow::Result<()> {
     telemetry::init();
-    let config = DiscordConfig::read(Environment::of_process())?;
+    let config = DiscordConfig::read(Environment::from_process())?;
     let handler = connect(config).await;
     let served = sqs::serve(&handler).await;
     served.map_err(|error| anyhow!(error))

@@ -5,7 +5,7 @@ use quiz_events::{REQUESTS_AT_ONCE, SessionTarget, SyncRequest};
 use quiz_sync_state::{StateError, SyncState};
 use tokio::time::{Instant, timeout_at};
 
-use crate::behind::{BehindTest, Need};
+use crate::behind::{Need, StaleSession};
 use crate::pass::Reconciler;
 
 /// The function, in its requests and its metrics.
@@ -21,7 +21,7 @@ struct Claimed<'a> {
 #[derive(Debug, Default)]
 pub struct Asked {
     /// Those whose events SNS has, with the needs that were claimed.
-    pub tests: Vec<BehindTest>,
+    pub tests: Vec<StaleSession>,
     /// Those that were not come to before the time was over.
     pub late: usize,
     /// What went wrong, in a few sentences.
@@ -30,9 +30,9 @@ pub struct Asked {
 
 impl Reconciler {
     /// Claims the tests and publishes an event for each, before `stop`.
-    pub(crate) async fn ask(&self, tests: &[BehindTest], now: i64, stop: Instant) -> Asked {
+    pub(crate) async fn ask(&self, tests: &[StaleSession], now: i64, stop: Instant) -> Asked {
         let mut asked = Asked::default();
-        let tests: Vec<&BehindTest> = tests.iter().filter(|test| can_be_named(test)).collect();
+        let tests: Vec<&StaleSession> = tests.iter().filter(|test| can_be_named(test)).collect();
         for chunk in tests.chunks(REQUESTS_AT_ONCE) {
             if Instant::now() >= stop {
                 asked.late += chunk.len();
@@ -46,14 +46,14 @@ impl Reconciler {
         asked
     }
 
-    async fn ask_chunk(&self, chunk: &[&BehindTest], now: i64, stop: Instant, asked: &mut Asked) {
+    async fn ask_chunk(&self, chunk: &[&StaleSession], now: i64, stop: Instant, asked: &mut Asked) {
         let claims = chunk.iter().map(async |test| (*test, self.claim(test, now).await));
         let Ok(claims) = timeout_at(stop, join_all(claims)).await else {
             // what was claimed is asked for when its wait is over
             asked.late += chunk.len();
             return;
         };
-        let mut claimed: Vec<(&BehindTest, Vec<Claimed<'_>>)> = Vec::new();
+        let mut claimed: Vec<(&StaleSession, Vec<Claimed<'_>>)> = Vec::new();
         for (test, claim) in claims {
             match claim {
                 Ok(claim) if claim.is_empty() => {
@@ -81,10 +81,10 @@ impl Reconciler {
 
     /// Claims the test in each sink that needs it, in their order; nothing where the first has changed meanwhile: another
     /// pass is at it, or a sync.
-    async fn claim<'a>(&self, test: &'a BehindTest, now: i64) -> Result<Vec<Claimed<'a>>, StateError> {
+    async fn claim<'a>(&self, test: &'a StaleSession, now: i64) -> Result<Vec<Claimed<'a>>, StateError> {
         let mut claimed = Vec::new();
         for need in &test.needs {
-            let next = need.seen.ask_again(&test.quiz_id, need.answered, now);
+            let next = need.seen.request_again(&test.quiz_id, need.answered, now);
             match self.states.swap(&need.key, &need.seen, &next).await {
                 Ok(true) => {
                     let state = SyncState { revision: need.seen.revision.saturating_add(1), ..next };
@@ -104,7 +104,7 @@ impl Reconciler {
     /// The next pass may ask again: this one could not. Where that cannot be stored, it is asked for after its wait.
     async fn give_back(&self, claim: &[Claimed<'_>]) {
         for Claimed { need, state } in claim {
-            let before = SyncState { asked_again: need.seen.asked_again, ..state.clone() };
+            let before = SyncState { requested_again: need.seen.requested_again, ..state.clone() };
             if let Err(error) = self.states.swap(&need.key, state, &before).await {
                 tracing::warn!(session_id = need.key.session_id, error = %error, "claim not given back");
             }
@@ -112,7 +112,7 @@ impl Reconciler {
     }
 }
 
-fn request(test: &BehindTest) -> SyncRequest {
+fn request(test: &StaleSession) -> SyncRequest {
     let target = SessionTarget { session_id: test.session_id.clone(), quiz_id: test.quiz_id.clone() };
     SyncRequest {
         targets: vec![target],
@@ -124,16 +124,16 @@ fn request(test: &BehindTest) -> SyncRequest {
 
 /// An earlier release took session ids with spaces, commas or quotes. The functions refuse them now, so each request for
 /// one of them would be parked.
-fn can_be_named(test: &BehindTest) -> bool {
+fn can_be_named(test: &StaleSession) -> bool {
     let refused =
         |error| tracing::warn!(session_id = test.session_id, %error, "left alone: no event can name it");
     let target = SessionTarget::new(&test.session_id, Some(&test.quiz_id), "session_id");
     target.map_err(refused).is_ok()
 }
 
-fn told(test: &BehindTest, claim: &[Claimed<'_>]) -> BehindTest {
+fn told(test: &StaleSession, claim: &[Claimed<'_>]) -> StaleSession {
     let needs = claim.iter().map(|it| Need { seen: it.state.clone(), ..it.need.clone() });
-    let test = BehindTest { needs: needs.collect(), ..test.clone() };
+    let test = StaleSession { needs: needs.collect(), ..test.clone() };
     let causes: Vec<String> =
         test.needs.iter().map(|need| format!("{}: {:?}", need.key.sink, need.because)).collect();
     tracing::info!(

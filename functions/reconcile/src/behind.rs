@@ -8,7 +8,7 @@
 use std::collections::{BTreeMap, HashMap};
 use std::time::Duration;
 
-use quiz_events::{BehindBecause, Sink};
+use quiz_events::{Sink, StaleReason};
 use quiz_pipeline::Dependency;
 use quiz_sync_state::{Rules, Standing, StateKey, SyncState, millis};
 
@@ -40,7 +40,7 @@ pub struct Facts<'a> {
 
 /// A test that is behind in at least one sink.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct BehindTest {
+pub struct StaleSession {
     pub session_id: String,
     pub quiz_id: String,
     /// As its description has it.
@@ -55,7 +55,7 @@ pub struct Need {
     pub key: StateKey,
     /// The default where the sink has never heard of the test.
     pub seen: SyncState,
-    pub because: BehindBecause,
+    pub because: StaleReason,
     /// When the newest answer was written, it was last asked for, or the last run failed.
     pub since: i64,
     /// The oldest that is known of what is not synced.
@@ -66,7 +66,7 @@ pub struct Need {
     pub is_due: bool,
 }
 
-impl BehindTest {
+impl StaleSession {
     /// Whether it is to be asked for now.
     #[must_use]
     pub fn is_due(&self) -> bool {
@@ -88,18 +88,18 @@ impl BehindTest {
 /// The tests that are behind, the oldest first: those that have answers that no sync has seen, or were asked for and not
 /// synced since, and that neither a run nor a follow-up is at.
 #[must_use]
-pub fn behind_tests(facts: &Facts<'_>) -> Vec<BehindTest> {
+pub fn stale_sessions(facts: &Facts<'_>) -> Vec<StaleSession> {
     let mut sessions: BTreeMap<&str, Vec<&(StateKey, SyncState)>> = BTreeMap::new();
     for state in facts.states {
         sessions.entry(&state.0.session_id).or_default().push(state);
     }
-    let mut tests: Vec<BehindTest> =
+    let mut tests: Vec<StaleSession> =
         sessions.into_iter().filter_map(|(session_id, states)| test(session_id, &states, facts)).collect();
     tests.sort_by(|a, b| (a.behind_since(), &a.session_id).cmp(&(b.behind_since(), &b.session_id)));
     tests
 }
 
-fn test(session_id: &str, states: &[&(StateKey, SyncState)], facts: &Facts<'_>) -> Option<BehindTest> {
+fn test(session_id: &str, states: &[&(StateKey, SyncState)], facts: &Facts<'_>) -> Option<StaleSession> {
     let known = states.iter().map(|(_, state)| state).filter(|state| !state.quiz_id.is_empty());
     // where the sinks disagree, the newest request is right
     let quiz_id = &known.max_by_key(|state| state.requested_through)?.quiz_id;
@@ -112,7 +112,7 @@ fn test(session_id: &str, states: &[&(StateKey, SyncState)], facts: &Facts<'_>) 
         need(key, state.unwrap_or_default(), answered, facts)
     };
     let mut needs: Vec<Need> = sinks.into_iter().filter_map(need_of).collect();
-    let asked_at = needs.iter().filter_map(|need| need.seen.asked_again).map(|it| it.at).max();
+    let asked_at = needs.iter().filter_map(|need| need.seen.requested_again).map(|it| it.at).max();
     if asked_at.is_some_and(|at| facts.now < at.saturating_add(JUST_ASKED_MS)) {
         for need in &mut needs {
             need.is_due = false;
@@ -121,7 +121,7 @@ fn test(session_id: &str, states: &[&(StateKey, SyncState)], facts: &Facts<'_>) 
     let described =
         states.iter().filter_map(|(_, state)| Some((state.described_at, state.session.as_ref()?)));
     let newest = described.max_by_key(|(at, _)| *at).map(|(_, described)| described);
-    (!needs.is_empty()).then(|| BehindTest {
+    (!needs.is_empty()).then(|| StaleSession {
         session_id: session_id.to_owned(),
         quiz_id: quiz_id.clone(),
         name: newest.and_then(|it| it.test_name.clone()),
@@ -147,17 +147,17 @@ fn need(key: StateKey, seen: SyncState, answered: Option<i64>, facts: &Facts<'_>
     let has_recovered = outage.is_some_and(|dependency| works(dependency, key.sink, stands_since, facts));
     let parked_wait = if has_recovered { 0 } else { grace.saturating_mul(PARKED) };
     let (because, since, wait) = match (standing, answered) {
-        (Standing::Parked, _) => (BehindBecause::Parked, stands_since, parked_wait),
-        (Standing::Failed, _) => (BehindBecause::Failed, stands_since, grace.saturating_mul(FAILED)),
-        (_, Some(at)) => (BehindBecause::Answers, at, 0),
-        (_, None) => (BehindBecause::Asked, stands_since, grace),
+        (Standing::Parked, _) => (StaleReason::Parked, stands_since, parked_wait),
+        (Standing::Failed, _) => (StaleReason::Failed, stands_since, grace.saturating_mul(FAILED)),
+        (_, Some(at)) => (StaleReason::Answers, at, 0),
+        (_, None) => (StaleReason::Asked, stands_since, grace),
     };
     if now < since.saturating_add(wait) {
         return None;
     }
     let behind_since = answered.into_iter().chain(asked).min().unwrap_or(since);
     // the wait doubles no further for requests that were made before the outage parked their messages
-    let is_due = outage.is_some() || seen.asked_again.is_none_or(|it| it.waits_until() <= now);
+    let is_due = outage.is_some() || seen.requested_again.is_none_or(|it| it.waits_until() <= now);
     Some(Need { key, seen, because, since, behind_since, answered, is_due })
 }
 
@@ -166,8 +166,8 @@ fn need(key: StateKey, seen: SyncState, answered: Option<i64>, facts: &Facts<'_>
 fn parked_by(sink: Sink, seen: &SyncState, standing: Standing) -> Option<Dependency> {
     let failing = seen.failing.as_ref().filter(|_| standing == Standing::Parked)?;
     let parked_at = seen.last.finished_at;
-    let is_requested = seen.asked_again.is_some_and(|it| it.at >= parked_at);
-    Dependency::of_failure(sink, &failing.code).filter(|_| !is_requested)
+    let is_requested = seen.requested_again.is_some_and(|it| it.at >= parked_at);
+    Dependency::from_failure(sink, &failing.code).filter(|_| !is_requested)
 }
 
 /// Whether the dependency is seen to work since that failure of a sync into `sink`.

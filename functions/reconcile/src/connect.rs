@@ -20,7 +20,7 @@ pub async fn connect(config: ReconcileConfig) -> Reconciler {
     let aws = quiz_lambda::aws::config().await;
     let sns = aws_sdk_sns::Client::new(&aws);
     let dynamodb = aws_sdk_dynamodb::Client::new(&aws);
-    let commit = Commit::of_process();
+    let commit = Commit::from_process();
     let source = config.source;
     let notices = source.notices_topic.map(|topic| SnsNotices::new(sns.clone(), topic, commit.hash()));
     let answers = Catalog {

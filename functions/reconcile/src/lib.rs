@@ -11,7 +11,7 @@ mod pass;
 mod ports;
 mod telling;
 
-pub use behind::{BehindTest, Facts, Need, behind_tests};
+pub use behind::{Facts, Need, StaleSession, stale_sessions};
 pub use connect::connect;
 pub use input::lookback;
 pub use outages::{Outages, outages};

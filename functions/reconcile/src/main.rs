@@ -6,7 +6,7 @@ use reconcile::{connect, lookback};
 #[tokio::main]
 async fn main() -> anyhow::Result<()> {
     telemetry::init();
-    let config = ReconcileConfig::read(Environment::of_process())?;
+    let config = ReconcileConfig::read(Environment::from_process())?;
     let reconciler = connect(config).await;
     let served = schedule::serve(|input, deadline| reconciler.pass(lookback(&input), deadline)).await;
     served.map_err(|error| anyhow!(error))

@@ -70,7 +70,7 @@ fn late(states: &[(StateKey, SyncState)], dependency: Dependency, now: i64) -> V
 fn failing<'a>(key: &StateKey, state: &'a SyncState) -> Option<(Dependency, &'a Failing)> {
     let has_failed = matches!(state.last.result, Some(RunResult::Failed | RunResult::Parked));
     let failing = state.failing.as_ref().filter(|_| has_failed)?;
-    Some((Dependency::of_failure(key.sink, &failing.code)?, failing))
+    Some((Dependency::from_failure(key.sink, &failing.code)?, failing))
 }
 
 /// Whether another try is to come: reconcile requests what is not synced, and else the messages of a lately failed try
@@ -124,7 +124,7 @@ fn sessions(late: &[Late<'_>], stands: impl Fn(RunResult) -> bool) -> u64 {
 fn over(states: &[(StateKey, SyncState)], dependency: Dependency, now: i64) -> Option<OutageOver> {
     let recovered = states.iter().filter_map(|(key, state)| Some((key, state.recovered.as_ref()?)));
     let mut recovered: Vec<_> = recovered
-        .filter(|(key, it)| Dependency::of_failure(key.sink, &it.code) == Some(dependency))
+        .filter(|(key, it)| Dependency::from_failure(key.sink, &it.code) == Some(dependency))
         .filter(|(_, it)| now < it.at.saturating_add(RECOVERED_MS))
         .collect();
     recovered.sort_by_key(|(_, it)| std::cmp::Reverse(it.at));

@@ -14,7 +14,7 @@ use thiserror::Error;
 use tokio::time::{Instant, timeout_at};
 
 use crate::asking::NAME;
-use crate::behind::{BehindTest, Facts, behind_tests};
+use crate::behind::{Facts, StaleSession, stale_sessions};
 use crate::outages::{Outages, outages};
 use crate::ports::{Answers, Window};
 use crate::telling::{self, Titles};
@@ -88,7 +88,7 @@ impl Reconciler {
             }
         }
         let outages = outages_but(&left_alone, &states, now);
-        let due: Vec<BehindTest> = tests.iter().filter(|test| test.is_due()).cloned().collect();
+        let due: Vec<StaleSession> = tests.iter().filter(|test| test.is_due()).cloned().collect();
         let (of_this_pass, rest) = due.split_at(due.len().min(self.limits.tests));
         let asked = self.ask(of_this_pass, now.as_millisecond(), stop).await;
         problems.0.extend(asked.problems);
@@ -98,7 +98,7 @@ impl Reconciler {
             None => None,
         };
         // the card of an outage counts the test sessions that wait for its end
-        let (_, news): (Vec<BehindTest>, _) =
+        let (_, news): (Vec<StaleSession>, _) =
             asked.tests.iter().cloned().partition(|test| test.is_explained_by(&outages));
         let mut notices = telling::of_outages(&outages, now);
         notices.extend(telling::of_requested(&news, left, &titles, now));
@@ -128,12 +128,12 @@ impl Reconciler {
         states: &[(StateKey, SyncState)],
         answered: Option<&[LastAnswer]>,
         now: Timestamp,
-    ) -> Vec<BehindTest> {
+    ) -> Vec<StaleSession> {
         let is_mongodb_up = answered.is_some();
         let answered = answered.unwrap_or_default().iter();
         let answered: HashMap<String, i64> =
             answered.map(|it| (it.quiz_id.clone(), it.at.as_millisecond())).collect();
-        behind_tests(&Facts {
+        stale_sessions(&Facts {
             states,
             answered: &answered,
             is_mongodb_up,
@@ -190,7 +190,7 @@ impl Reconciler {
         }
     }
 
-    fn measure(&self, summary: &Summary, tests: &[BehindTest], knows_unknown: bool, now: Timestamp) {
+    fn measure(&self, summary: &Summary, tests: &[StaleSession], knows_unknown: bool, now: Timestamp) {
         let now = now.as_millisecond();
         let oldest = tests.iter().map(|test| now.saturating_sub(test.behind_since())).max();
         let mut measured = vec![
@@ -205,7 +205,7 @@ impl Reconciler {
 
 /// A test session whose quiz is not there, a session id that was mistyped, say, cannot be synced however often a sync is
 /// requested. Gives the ids of those that are left out.
-fn leave_without_quiz(tests: &mut Vec<BehindTest>, quizzes: &Titles) -> HashSet<String> {
+fn leave_without_quiz(tests: &mut Vec<StaleSession>, quizzes: &Titles) -> HashSet<String> {
     let mut left_alone = HashSet::new();
     tests.retain(|test| {
         let is_there = quizzes.contains_key(&test.quiz_id);

@@ -3,10 +3,10 @@
 use std::collections::HashMap;
 
 use jiff::Timestamp;
-use quiz_events::{BehindSink, Notice, NoticeKind, RequestedTest, SyncsRequested, UnknownTest};
+use quiz_events::{Notice, NoticeKind, RequestedSession, StaleSink, SyncsRequested, UnknownQuiz};
 use quiz_pipeline::ports::CompletedQuiz;
 
-use crate::behind::{BehindTest, Need};
+use crate::behind::{Need, StaleSession};
 use crate::outages::Outages;
 
 /// A notice names no more tests: it must fit a message of SNS, and Discord shows fewer.
@@ -20,7 +20,7 @@ const QUIZZES: usize = 100;
 pub type Titles = HashMap<String, Option<String>>;
 
 /// That tests were asked for again; nothing where there was none.
-pub fn of_requested(asked: &[BehindTest], left: usize, titles: &Titles, at: Timestamp) -> Option<Notice> {
+pub fn of_requested(asked: &[StaleSession], left: usize, titles: &Titles, at: Timestamp) -> Option<Notice> {
     let requested = SyncsRequested {
         count: count(asked.len()),
         left: count(left),
@@ -30,9 +30,9 @@ pub fn of_requested(asked: &[BehindTest], left: usize, titles: &Titles, at: Time
     (!asked.is_empty()).then(|| Notice::new(id, at, NoticeKind::SyncsRequested(requested)))
 }
 
-fn requested(test: &BehindTest, titles: &Titles) -> RequestedTest {
+fn requested(test: &StaleSession, titles: &Titles) -> RequestedSession {
     let title = || titles.get(&test.quiz_id).cloned().flatten();
-    RequestedTest {
+    RequestedSession {
         session_id: test.session_id.clone(),
         quiz_id: test.quiz_id.clone(),
         test_name: test.name.clone().or_else(title),
@@ -40,16 +40,16 @@ fn requested(test: &BehindTest, titles: &Titles) -> RequestedTest {
     }
 }
 
-fn sink(need: &Need) -> BehindSink {
+fn sink(need: &Need) -> StaleSink {
     let error = need.seen.last.error.as_ref().map(|error| error.chars().take(LONGEST_ERROR).collect());
     let synced = Some(need.seen.synced_through).filter(|at| *at > 0);
-    BehindSink {
+    StaleSink {
         sink: need.key.sink,
         because: need.because,
         since: Timestamp::from_millisecond(need.since).unwrap_or_default(),
         synced_through: synced.and_then(|at| Timestamp::from_millisecond(at).ok()),
         error,
-        times: need.seen.asked_again.map_or(1, |it| it.times),
+        times: need.seen.requested_again.map_or(1, |it| it.times),
     }
 }
 
@@ -69,14 +69,14 @@ pub fn of_unknown(unknown: &[CompletedQuiz], titles: &Titles, at: Timestamp) -> 
     let mut newest: Vec<&CompletedQuiz> = unknown.iter().collect();
     newest.sort_by(|a, b| (b.newest, &a.quiz_id).cmp(&(a.newest, &b.quiz_id)));
     let notice = |quiz: &CompletedQuiz| {
-        let test = UnknownTest {
+        let test = UnknownQuiz {
             quiz_id: quiz.quiz_id.clone(),
             title: titles.get(&quiz.quiz_id).cloned().flatten(),
             students: quiz.students,
             newest_answer: quiz.newest,
         };
         let id = format!("tests.unknown:{}:{}", quiz.quiz_id, at.strftime("%Y-%m-%d"));
-        Notice::new(id, at, NoticeKind::TestUnknown(test))
+        Notice::new(id, at, NoticeKind::QuizUnknown(test))
     };
     newest.into_iter().take(QUIZZES).map(notice).collect()
 }

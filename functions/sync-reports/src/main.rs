@@ -6,7 +6,7 @@ use sync_reports::connect;
 #[tokio::main]
 async fn main() -> anyhow::Result<()> {
     telemetry::init();
-    let config = ReportsConfig::read(Environment::of_process())?;
+    let config = ReportsConfig::read(Environment::from_process())?;
     let handler = connect(config).await;
     let served = sqs::serve(&handler).await;
     served.map_err(|error| anyhow!(error))

@@ -117,7 +117,7 @@ async fn of_200_messages_5_bad_ones_are_parked_and_195_are_done_in_one_sync() {
     assert_eq!((batches, failures), (3, 2), "only the quiz that may still come is tried again");
     let outcomes = run.outcomes.0.lock().unwrap().clone();
     assert_eq!(outcomes.len(), 1);
-    assert_eq!((outcomes[0].messages, outcomes[0].participants), (195, sapa::TAKERS));
+    assert_eq!((outcomes[0].messages, outcomes[0].participants), (195, sapa::PARTICIPANTS));
 
     let parked: HashMap<String, (String, String)> = run
         .queue
@@ -150,7 +150,7 @@ async fn every_report_of_sapa_follows_from_the_published_outcomes() {
     };
     let sections = ["overall", "Verbal Reasoning", "Letter Series", "Matrix Reasoning", "Spatial Rotation"];
     let items = run.items(ReportTable::Sections).await;
-    assert_eq!(items.len(), sapa::TAKERS * sections.len());
+    assert_eq!(items.len(), sapa::PARTICIPANTS * sections.len());
     let by_key: HashMap<&str, &serde_json::Value> =
         items.iter().map(|item| (item["user_id-section"].as_str().unwrap(), item)).collect();
     for (at, section) in sections.iter().enumerate() {
@@ -175,7 +175,7 @@ async fn every_report_of_sapa_follows_from_the_published_outcomes() {
             assert_eq!(item["has_quiz_ended"], true);
         }
     }
-    assert_eq!(run.items(ReportTable::Students).await.len(), sapa::TAKERS);
+    assert_eq!(run.items(ReportTable::Students).await.len(), sapa::PARTICIPANTS);
 }
 
 #[tokio::test]

@@ -10,7 +10,7 @@ use gcp_bigquery_client::model::job_configuration_load::JobConfigurationLoad;
 use gcp_bigquery_client::model::table_reference::TableReference;
 use jiff::Timestamp;
 use quiz_parquet::{StagingFile, staging_columns};
-use quiz_pipeline::ports::{StagedTest, WarehouseError};
+use quiz_pipeline::ports::{StagedSession, WarehouseError};
 
 use crate::api::Api;
 use crate::error::{BigQueryError, ErrorKind};
@@ -37,7 +37,7 @@ impl Run<'_> {
         &self,
         name: String,
         staging: StagingFile,
-        tests: Vec<StagedTest>,
+        tests: Vec<StagedSession>,
     ) -> BoxFuture<'_, Results> {
         Box::pin(async move {
             if staging.groups.is_empty() {
@@ -68,7 +68,7 @@ impl Run<'_> {
         })
     }
 
-    async fn load_halves(&self, name: &str, staging: &StagingFile, tests: Vec<StagedTest>) -> Results {
+    async fn load_halves(&self, name: &str, staging: &StagingFile, tests: Vec<StagedSession>) -> Results {
         let (first, second) = halves(tests);
         let mut results = Vec::with_capacity(first.len() + second.len());
         for (half, tests) in [("a", first), ("b", second)] {
@@ -124,7 +124,7 @@ impl Run<'_> {
         &self,
         name: String,
         staging: Option<String>,
-        tests: Vec<StagedTest>,
+        tests: Vec<StagedSession>,
     ) -> BoxFuture<'_, Results> {
         Box::pin(async move {
             if !tests.iter().all(|test| test.fence.holds()) {
@@ -150,7 +150,7 @@ impl Run<'_> {
                 Err(error) if error.kind == ErrorKind::Overtaken && tests.len() == 1 => {
                     tracing::warn!(error = %error, "rows not replaced: a later run has written them");
                     let over =
-                        |test: StagedTest| Err(WarehouseError::LeaseOver { session_id: test.session_id });
+                        |test: StagedSession| Err(WarehouseError::LeaseOver { session_id: test.session_id });
                     tests.into_iter().map(over).collect()
                 }
                 Err(error)
@@ -171,9 +171,9 @@ impl Run<'_> {
     }
 
     /// Commits those tests only whose runs may still write.
-    async fn commit_held(&self, name: String, staging: Option<String>, tests: Vec<StagedTest>) -> Results {
+    async fn commit_held(&self, name: String, staging: Option<String>, tests: Vec<StagedSession>) -> Results {
         let sessions: Vec<String> = tests.iter().map(|test| test.session_id.clone()).collect();
-        let held: Vec<StagedTest> = tests.into_iter().filter(|test| test.fence.holds()).collect();
+        let held: Vec<StagedSession> = tests.into_iter().filter(|test| test.fence.holds()).collect();
         let held_sessions: HashSet<String> = held.iter().map(|test| test.session_id.clone()).collect();
         let mut committed =
             if held.is_empty() { Vec::new() } else { self.commit(name, staging, held).await }.into_iter();
@@ -217,7 +217,7 @@ fn lease_over() -> BigQueryError {
     BigQueryError::new(ErrorKind::LeaseOver, "the lease of a test is over".to_owned())
 }
 
-fn halves(mut tests: Vec<StagedTest>) -> (Vec<StagedTest>, Vec<StagedTest>) {
+fn halves(mut tests: Vec<StagedSession>) -> (Vec<StagedSession>, Vec<StagedSession>) {
     let second = tests.split_off(tests.len() / 2);
     (tests, second)
 }

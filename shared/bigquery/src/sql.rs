@@ -8,7 +8,7 @@ use gcp_bigquery_client::model::query_parameter_type_struct_types::QueryParamete
 use gcp_bigquery_client::model::query_parameter_value::QueryParameterValue;
 use quiz_domain::rows::{INSERTED_AT, START_DATE, WarehouseTable};
 use quiz_parquet::ROW_TABLE;
-use quiz_pipeline::ports::StagedTest;
+use quiz_pipeline::ports::StagedSession;
 
 /// What the transaction says where a later run has written rows of one of its tests.
 pub(crate) const OVERTAKEN: &str = "a later run has written these sessions";
@@ -53,14 +53,14 @@ pub(crate) fn replace(name: impl Fn(&str) -> String, staging: Option<&str>) -> S
 }
 
 /// `@session_ids`.
-pub(crate) fn session_ids(tests: &[StagedTest]) -> QueryParameter {
+pub(crate) fn session_ids(tests: &[StagedSession]) -> QueryParameter {
     let text = QueryParameterType { r#type: "STRING".to_owned(), ..QueryParameterType::default() };
     let values = tests.iter().map(|test| text_value(test.session_id.clone()));
     array("session_ids", text, values.collect())
 }
 
 /// `@tests`: the session ids, with the values that all rows of a test share.
-pub(crate) fn tests(tests: &[StagedTest]) -> QueryParameter {
+pub(crate) fn tests(tests: &[StagedSession]) -> QueryParameter {
     let scalar = |kind: &str| QueryParameterType { r#type: kind.to_owned(), ..QueryParameterType::default() };
     let field = |name: &str, kind: &str| QueryParameterTypeStructTypes {
         name: Some(name.to_owned()),

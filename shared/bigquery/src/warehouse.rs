@@ -5,8 +5,8 @@ use async_trait::async_trait;
 use jiff::{SignedDuration, Timestamp};
 use quiz_domain::rows::RowBatch;
 use quiz_events::Backoff;
-use quiz_parquet::OpenStaging;
-use quiz_pipeline::ports::{StagedTest, Warehouse, WarehouseBatch, WarehouseError};
+use quiz_parquet::StagingWriter;
+use quiz_pipeline::ports::{StagedSession, Warehouse, WarehouseBatch, WarehouseError};
 use tokio::sync::{Mutex, OnceCell};
 
 use crate::api::{Api, Retries};
@@ -75,7 +75,7 @@ impl BigQueryWarehouse {
 
 impl Warehouse for BigQueryWarehouse {
     fn begin(&self) -> Result<Arc<dyn WarehouseBatch>, WarehouseError> {
-        let staging = OpenStaging::new().map_err(|cause| WarehouseError::unavailable(STAGE, cause))?;
+        let staging = StagingWriter::new().map_err(|cause| WarehouseError::unavailable(STAGE, cause))?;
         Ok(Arc::new(Batch { shared: Arc::clone(&self.0), staging }))
     }
 }
@@ -84,7 +84,7 @@ const STAGE: &str = "stage rows on this machine's disk";
 
 struct Batch {
     shared: Arc<Shared>,
-    staging: OpenStaging,
+    staging: StagingWriter,
 }
 
 #[async_trait]
@@ -94,7 +94,7 @@ impl WarehouseBatch for Batch {
         added.map_err(|cause| WarehouseError::unavailable(STAGE, cause))
     }
 
-    async fn replace(&self, tests: &[StagedTest]) -> Vec<Result<(), WarehouseError>> {
+    async fn replace(&self, tests: &[StagedSession]) -> Vec<Result<(), WarehouseError>> {
         let all = |error: &WarehouseError| tests.iter().map(|_| Err(error.clone())).collect();
         let staging = match self.staging.finish().await {
             Ok(staging) => staging,

@@ -123,13 +123,13 @@ mod tests {
     }
 
     fn marks(from: f64, to: f64) -> Marks {
-        Marks::new(&[Bar { from, to, takers: 1 }])
+        Marks::new(&[Bar { from, to, participants: 1 }])
     }
 
     #[test]
     fn ticks_are_round_and_few() {
         let bars = |low: i32, high: i32| {
-            let bar = |from: i32| Bar { from: from.into(), to: (from + 1).into(), takers: 1 };
+            let bar = |from: i32| Bar { from: from.into(), to: (from + 1).into(), participants: 1 };
             Marks::new(&(low..high).map(bar).collect::<Vec<_>>())
         };
         assert_eq!(labels(&bars(0, 20).ticks(|_| true)), ["0", "5", "10", "15", "20"]);

@@ -38,7 +38,7 @@ const PIXEL_BYTES: usize = (WIDTH * HEIGHT * 3) as usize;
 pub struct Bar {
     pub from: f64,
     pub to: f64,
-    pub takers: u32,
+    pub participants: u32,
 }
 
 /// The distribution to draw. The picture leaves out an average, median or highest that is not finite.
@@ -56,7 +56,7 @@ pub struct Distribution {
 /// [`ChartError`] where the ends of a bar are not finite, out of order or beyond 10⁹. Also where the picture cannot be drawn
 /// or encoded.
 pub fn png(distribution: &Distribution) -> Result<Option<Vec<u8>>, ChartError> {
-    if distribution.bars.iter().all(|bar| bar.takers == 0) {
+    if distribution.bars.iter().all(|bar| bar.participants == 0) {
         return Ok(None);
     }
     for &Bar { from, to, .. } in &distribution.bars {

@@ -21,7 +21,7 @@ const MIN_HEIGHT: i32 = 3;
 
 pub fn draw(canvas: &Canvas, distribution: &Distribution) -> Result<(), ChartError> {
     let bars = &distribution.bars;
-    let most = bars.iter().map(|bar| bar.takers).max().unwrap_or_default();
+    let most = bars.iter().map(|bar| bar.participants).max().unwrap_or_default();
     let students = axis::students(most);
     let left = labels_width(canvas, &students)? + 74;
 
@@ -39,10 +39,10 @@ pub fn draw(canvas: &Canvas, distribution: &Distribution) -> Result<(), ChartErr
     }
 
     // the bars
-    let occupied = || bars.iter().filter(|bar| bar.takers > 0);
+    let occupied = || bars.iter().filter(|bar| bar.participants > 0);
     let min_width = min_width(occupied().count(), x);
     let columns: Vec<(Area, u32)> =
-        occupied().map(|bar| (column(bar, min_width, marks, x, y), bar.takers)).collect();
+        occupied().map(|bar| (column(bar, min_width, marks, x, y), bar.participants)).collect();
     for (area, _) in &columns {
         canvas.fill(*area, BAR)?;
     }
@@ -71,7 +71,7 @@ fn column(bar: &Bar, min_width: i32, marks: Marks, x: Scale, y: Scale) -> Area {
         left = (left + right - min_width) / 2;
         right = left + min_width;
     }
-    Area { left, top: y.at(f64::from(bar.takers)).min(BOTTOM - MIN_HEIGHT), right, bottom: BOTTOM }
+    Area { left, top: y.at(f64::from(bar.participants)).min(BOTTOM - MIN_HEIGHT), right, bottom: BOTTOM }
 }
 
 /// Draws a solid line for the average and a dashed line for the median, so that both are visible where they are equal.

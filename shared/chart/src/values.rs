@@ -18,7 +18,7 @@ struct Value {
 /// Draws the numbers between the `ends` of the plot, in the largest type in which all fit. Where more than a quarter would
 /// not fit even in the smallest type, only the highest bar gets its number.
 pub fn draw(canvas: &Canvas, mut columns: Vec<(Area, u32)>, ends: (i32, i32)) -> Result<(), ChartError> {
-    columns.sort_by_key(|(_, takers)| Reverse(*takers));
+    columns.sort_by_key(|(_, participants)| Reverse(*participants));
     let mut values = Vec::new();
     for size in SIZES {
         values = fitting(canvas, &columns, size, ends)?;
@@ -45,8 +45,8 @@ fn fitting(
     (from, to): (i32, i32),
 ) -> Result<Vec<Value>, ChartError> {
     let mut values: Vec<Value> = Vec::new();
-    for (column, takers) in columns.iter().take(MAX_VALUES) {
-        let text = number::decimals(f64::from(*takers), 0);
+    for (column, participants) in columns.iter().take(MAX_VALUES) {
+        let text = number::decimals(f64::from(*participants), 0);
         let width = canvas.width(&text, size)? + 6;
         let left = ((column.left + column.right - width) / 2).min(to - width).max(from);
         let (top, bottom) = (column.top - size * 7 / 10 - 8, column.top - 1);

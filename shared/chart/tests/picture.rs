@@ -63,12 +63,15 @@ fn same_distribution_gives_same_bytes() {
 
 #[test]
 fn bar_height_follows_participants() {
-    let takers = [10, 40, 20, 30];
-    let heights = bar_heights(&plain(cases::bars(0.0, 5.0, &takers)));
-    assert_eq!(heights.len(), takers.len());
-    for (height, takers) in heights.iter().zip(takers) {
-        let share = f64::from(takers) / 40.0 * f64::from(u32::try_from(heights[1]).unwrap());
-        assert!((f64::from(u32::try_from(*height).unwrap()) - share).abs() <= 2.0, "{takers}: {heights:?}");
+    let participants = [10, 40, 20, 30];
+    let heights = bar_heights(&plain(cases::bars(0.0, 5.0, &participants)));
+    assert_eq!(heights.len(), participants.len());
+    for (height, participants) in heights.iter().zip(participants) {
+        let share = f64::from(participants) / 40.0 * f64::from(u32::try_from(heights[1]).unwrap());
+        assert!(
+            (f64::from(u32::try_from(*height).unwrap()) - share).abs() <= 2.0,
+            "{participants}: {heights:?}"
+        );
     }
 }
 
@@ -115,7 +118,7 @@ fn bar_beyond_the_axis_is_an_error() {
         (0.0, 1e300),
     ];
     for (from, to) in ends {
-        let distribution = plain(vec![Bar { from, to, takers: 3 }]);
+        let distribution = plain(vec![Bar { from, to, participants: 3 }]);
         assert!(matches!(png(&distribution), Err(ChartError::Bar { .. })), "{from} to {to}");
     }
 }

@@ -3,7 +3,7 @@
 use std::cmp::Reverse;
 
 use quiz_events::{
-    BehindBecause, BehindSink, Notice, NoticeKind, RequestedTest, SyncsRequested, UnknownTest,
+    Notice, NoticeKind, RequestedSession, StaleReason, StaleSink, SyncsRequested, UnknownQuiz,
 };
 
 use crate::card::{Card, Outcome};
@@ -22,7 +22,7 @@ const ROOM: usize = DESCRIPTION / 2;
 
 /// Tests that were asked for again.
 pub fn of_requested(notice: &Notice, requested: &SyncsRequested) -> Card {
-    let is_new = |it: &BehindSink| matches!(it.because, BehindBecause::Answers | BehindBecause::Asked);
+    let is_new = |it: &StaleSink| matches!(it.because, StaleReason::Answers | StaleReason::Asked);
     let sinks = || requested.tests.iter().flat_map(|test| &test.sinks);
     let outcome = if sinks().any(|it| it.times >= TOO_OFTEN) {
         Outcome::Bad
@@ -55,7 +55,7 @@ pub fn of_requested(notice: &Notice, requested: &SyncsRequested) -> Card {
     }
 }
 
-fn test(test: &RequestedTest) -> (String, String, bool) {
+fn test(test: &RequestedSession) -> (String, String, bool) {
     let name = match test.test_name.as_deref().filter(|name| shows_something(name)) {
         Some(name) => format!("{} ({})", plain(name, NAME / 2), plain(&test.session_id, NAME / 2)),
         None => plain(&test.session_id, NAME),
@@ -64,25 +64,25 @@ fn test(test: &RequestedTest) -> (String, String, bool) {
     (name, lines.join("\n"), false)
 }
 
-fn sink(sink: &BehindSink) -> String {
+fn sink(sink: &StaleSink) -> String {
     let since = ago(sink.since);
     let error = sink.error.as_deref().map(|it| format!(": {}", plain(it, ERROR))).unwrap_or_default();
     let why = match sink.because {
-        BehindBecause::Answers => match sink.synced_through {
+        StaleReason::Answers => match sink.synced_through {
             Some(synced) => format!("answers of {since} are not in its last sync, of {}", ago(synced)),
             None => format!("answers of {since}, and never synced"),
         },
-        BehindBecause::Asked => format!("asked for {since}, and not synced since"),
-        BehindBecause::Failed => format!("failed {since}, and was not tried since{error}"),
-        BehindBecause::Parked => format!("in the dead-letter queue, failed {since}{error}"),
+        StaleReason::Asked => format!("asked for {since}, and not synced since"),
+        StaleReason::Failed => format!("failed {since}, and was not tried since{error}"),
+        StaleReason::Parked => format!("in the dead-letter queue, failed {since}{error}"),
     };
     let times = if sink.times > 1 { format!(" (asked {} times)", sink.times) } else { String::new() };
     format!("**{}**: {why}{times}", sink.sink)
 }
 
 /// What an operator does where asking does not help.
-fn next_step(tests: &[RequestedTest]) -> Option<(String, String, bool)> {
-    let stuck = |test: &&RequestedTest| test.sinks.iter().any(|it| it.times >= TOO_OFTEN);
+fn next_step(tests: &[RequestedSession]) -> Option<(String, String, bool)> {
+    let stuck = |test: &&RequestedSession| test.sinks.iter().any(|it| it.times >= TOO_OFTEN);
     let first = tests.iter().find(stuck)?;
     let session = as_code(&first.session_id);
     let lines = [
@@ -102,10 +102,10 @@ fn as_code(id: &str) -> &str {
 
 /// One card of all quizzes of the batch that no sync has ever named; each is told once.
 pub fn of_unknown(notices: &[Notice]) -> Option<Card> {
-    let mut unknown: Vec<(&Notice, &UnknownTest)> = Vec::new();
+    let mut unknown: Vec<(&Notice, &UnknownQuiz)> = Vec::new();
     let mut told: Vec<&Notice> = Vec::new();
     for notice in notices {
-        let NoticeKind::TestUnknown(quiz) = &notice.kind else { continue };
+        let NoticeKind::QuizUnknown(quiz) = &notice.kind else { continue };
         told.push(notice);
         unknown.retain(|(_, known)| known.quiz_id != quiz.quiz_id);
         unknown.push((notice, quiz));
@@ -141,7 +141,7 @@ pub fn of_unknown(notices: &[Notice]) -> Option<Card> {
     })
 }
 
-fn quiz_line(quiz: &UnknownTest) -> String {
+fn quiz_line(quiz: &UnknownQuiz) -> String {
     let title = quiz
         .title
         .as_deref()

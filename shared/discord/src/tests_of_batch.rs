@@ -88,13 +88,15 @@ impl<'a> OfTest<'a> {
 
     /// One line, for when there are many.
     pub fn line(&self) -> String {
-        let (takers, what) = match self.finished.first() {
-            Some((_, finished)) => (finished.participants, if finished.is_form { "response" } else { "taker" }),
+        let (participants, what) = match self.finished.first() {
+            Some((_, finished)) => {
+                (finished.participants, if finished.is_form { "response" } else { "taker" })
+            }
             None => (0, "taker"),
         };
         let sinks: Vec<&str> = self.finished.iter().map(|(_, it)| it.sink.as_str()).collect();
-        let (name, takers) = (self.name(90), counted(takers, what));
-        format!("{} **{name}**: {takers}, {}", Outcome::Good.sign(), sinks.join(" and "))
+        let (name, participants) = (self.name(90), counted(participants, what));
+        format!("{} **{name}**: {participants}, {}", Outcome::Good.sign(), sinks.join(" and "))
     }
 
     /// All of it. `number` tells its picture from the message's others.
@@ -118,7 +120,7 @@ impl<'a> OfTest<'a> {
         let title = format!("{}: {}", self.name(NAME), what.join(", "));
         let mut fields = Vec::new();
         if let Some((_, finished)) = self.finished.first() {
-            fields.push(takers(finished));
+            fields.push(participants(finished));
             fields.extend(figures(finished).map(|figures| ("Marks".to_owned(), figures, true)));
         }
         fields.extend(
@@ -167,7 +169,7 @@ impl<'a> OfTest<'a> {
         let bar = |bin: &quiz_events::HistogramBin| Bar {
             from: bin.from,
             to: bin.to,
-            takers: u32::try_from(bin.participants).unwrap_or(u32::MAX),
+            participants: u32::try_from(bin.participants).unwrap_or(u32::MAX),
         };
         let distribution = Distribution {
             bars: finished.histogram.iter().map(bar).collect(),
@@ -181,16 +183,16 @@ impl<'a> OfTest<'a> {
     }
 }
 
-fn takers(finished: &SyncFinished) -> (String, String, bool) {
+fn participants(finished: &SyncFinished) -> (String, String, bool) {
     let all = count(finished.participants);
     if finished.is_form {
         return ("Responses".to_owned(), all, true);
     }
-    let takers = match finished.participants.saturating_sub(finished.ranked) {
+    let participants = match finished.participants.saturating_sub(finished.ranked) {
         0 => all,
         open => format!("{all}, of them {} not final", count(open)),
     };
-    ("Takers".to_owned(), takers, true)
+    ("Takers".to_owned(), participants, true)
 }
 
 fn figures(finished: &SyncFinished) -> Option<String> {

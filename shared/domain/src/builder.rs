@@ -4,7 +4,9 @@ use rayon::prelude::ParallelSliceMut;
 
 use crate::problem::{ProblemKind, Problems};
 use crate::rank::ranking::{self, RankError};
-use crate::rank::test_results::{FormAttempt, QuestionTally, Ranking, ScoredAttempt, Test, TestResults};
+use crate::rank::test_results::{
+    AttemptResults, FormAttempt, QuestionTally, Ranking, ScoredAttempt, SessionResult,
+};
 use crate::read::attempt::{AnswerRecord, Attempt, AttemptHead};
 use crate::read::quiz::{Quiz, QuizKind};
 use crate::read::raw::{RawAnswers, RawQuiz};
@@ -15,11 +17,11 @@ use crate::score::scoring::{Judgement, Outcome, judge};
 use crate::score::snapshot::{Snapshot, SnapshotWriter};
 use crate::score::tally::Tally;
 
-/// How [`TestBuilder`] treated a session document.
+/// How [`SessionScorer`] treated a session document.
 #[derive(Debug)]
-pub enum Taken {
+pub enum TakenDocument {
     /// The document is an attempt. The builder kept its result.
-    Attempt(Box<TakenAttempt>),
+    Attempt(Box<JudgedAttempt>),
     /// The document is an attempt, and the caller did not want to see it. The builder kept its result.
     Scored,
     /// The document is no attempt. The caller should try the user's next document.
@@ -31,7 +33,7 @@ pub enum Taken {
 /// An attempt with one judgement for each question, both in the order of the quiz's questions. An attempt at a form has no
 /// judgements.
 #[derive(Debug)]
-pub struct TakenAttempt {
+pub struct JudgedAttempt {
     pub attempt: Attempt,
     pub judgements: Vec<Judgement>,
 }
@@ -40,7 +42,7 @@ pub struct TakenAttempt {
 ///
 /// The builder keeps only the result of each attempt, so memory stays small for large cohorts. See the crate's example.
 #[derive(Debug)]
-pub struct TestBuilder {
+pub struct SessionScorer {
     quiz: Quiz,
     session: TestSession,
     is_window_closed: bool,
@@ -54,7 +56,7 @@ pub struct TestBuilder {
     snapshot: Option<SnapshotWriter>,
 }
 
-impl TestBuilder {
+impl SessionScorer {
     /// Starts an empty cohort. The window has closed where the session's end, else the quiz's, is not after `now`: then
     /// attempts that were never ended are ranked too.
     #[must_use]
@@ -78,12 +80,12 @@ impl TestBuilder {
     }
 
     /// From now on, also adds each attempt to a snapshot for the next sync.
-    pub fn write_down(&mut self, snapshot: SnapshotWriter) {
+    pub fn record_snapshot(&mut self, snapshot: SnapshotWriter) {
         self.snapshot = Some(snapshot);
     }
 
     /// Returns the snapshot of the attempts so far.
-    pub fn take_written(&mut self) -> Option<SnapshotWriter> {
+    pub fn take_snapshot(&mut self) -> Option<SnapshotWriter> {
         self.snapshot.take()
     }
 
@@ -97,21 +99,23 @@ impl TestBuilder {
     }
 
     /// Reads and scores the session document that [`AttemptSelection`](crate::AttemptSelection) chose for a user.
-    pub fn take(&mut self, document: &Document) -> Taken {
+    pub fn take(&mut self, document: &Document) -> TakenDocument {
         let mut problems = Problems::default();
         let attempt = Attempt::read(document, &self.quiz, &mut problems);
         let taken = match attempt {
-            Some(attempt) if !attempt.is_attempt() => return Taken::NoAttempt { user_id: attempt.user_id },
-            Some(attempt) => Taken::Attempt(Box::new(self.add(attempt))),
-            None => Taken::Unreadable,
+            Some(attempt) if !attempt.is_attempt() => {
+                return TakenDocument::NoAttempt { user_id: attempt.user_id };
+            }
+            Some(attempt) => TakenDocument::Attempt(Box::new(self.add(attempt))),
+            None => TakenDocument::Unreadable,
         };
         self.problems.merge(problems);
         taken
     }
 
-    /// Does the same as [`TestBuilder::take`] on stored bytes. `None` where the document does not have the usual shape: the
-    /// caller must decode it and call [`TestBuilder::take`]. The attempt is returned only with `include_attempt`.
-    pub fn take_raw(&mut self, document: &RawDocument, include_attempt: bool) -> Option<Taken> {
+    /// Does the same as [`SessionScorer::take`] on stored bytes. `None` where the document does not have the usual shape: the
+    /// caller must decode it and call [`SessionScorer::take`]. The attempt is returned only with `include_attempt`.
+    pub fn take_raw(&mut self, document: &RawDocument, include_attempt: bool) -> Option<TakenDocument> {
         let mut answers = std::mem::take(&mut self.raw_answers);
         let raw = self.raw.as_ref();
         let attempt = raw.and_then(|raw| raw.read(&self.quiz, document, &mut answers, include_attempt));
@@ -123,9 +127,9 @@ impl TestBuilder {
             self.score(&attempt, outcomes);
             if include_attempt {
                 let judgements = answers.judgements.clone();
-                return Taken::Attempt(Box::new(TakenAttempt { attempt, judgements }));
+                return TakenDocument::Attempt(Box::new(JudgedAttempt { attempt, judgements }));
             }
-            Taken::Scored
+            TakenDocument::Scored
         });
         self.raw_answers = answers;
         taken
@@ -164,7 +168,7 @@ impl TestBuilder {
         };
     }
 
-    fn add(&mut self, attempt: Attempt) -> TakenAttempt {
+    fn add(&mut self, attempt: Attempt) -> JudgedAttempt {
         if self.quiz.kind == QuizKind::Form {
             self.note_start(attempt.started);
             let answer = |record: &Option<AnswerRecord>| {
@@ -173,14 +177,14 @@ impl TestBuilder {
             let answers = attempt.answers.iter().map(answer).collect();
             let (id, user_id) = (attempt.id.clone(), attempt.user_id.clone());
             self.forms.push(FormAttempt { id, user_id, answers });
-            return TakenAttempt { attempt, judgements: Vec::new() };
+            return JudgedAttempt { attempt, judgements: Vec::new() };
         }
         attempt.check_shapes(&self.quiz, &mut self.problems);
         let judgements = self.judge(&attempt);
         let records = attempt.answers.iter().zip(&judgements);
         let outcomes = Outcomes::pack(records.map(|(record, judgement)| record.as_ref().map(|_| *judgement)));
         self.score(&attempt, outcomes);
-        TakenAttempt { attempt, judgements }
+        JudgedAttempt { attempt, judgements }
     }
 
     /// Judges every question. A question without a record counts as skipped.
@@ -242,16 +246,16 @@ impl TestBuilder {
     ///
     /// # Errors
     /// [`RankError`] where polars fails, for example for lack of memory.
-    pub fn finish(mut self) -> Result<Test, RankError> {
+    pub fn finish(mut self) -> Result<SessionResult, RankError> {
         let results = if self.quiz.kind == QuizKind::Form {
             self.forms.sort_by(|a, b| a.user_id.cmp(&b.user_id));
-            TestResults::Form(self.forms)
+            AttemptResults::Form(self.forms)
         } else {
             self.scored.par_sort_unstable_by(|a, b| a.user_id.cmp(&b.user_id));
             let rankings = rank_all(&self.quiz, &self.scored)?;
-            TestResults::Scored { attempts: self.scored, rankings, questions: self.questions }
+            AttemptResults::Scored { attempts: self.scored, rankings, questions: self.questions }
         };
-        Ok(Test {
+        Ok(SessionResult {
             start: self.session.start.or(self.earliest),
             quiz: self.quiz,
             session: self.session,

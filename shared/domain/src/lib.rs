@@ -8,9 +8,9 @@
 //!
 //! 1. [`Quiz::read`] reads the quiz and its questions.
 //! 2. [`AttemptSelection`] chooses one document for each student.
-//! 3. [`TestBuilder::take`] reads and scores each chosen document. [`TestBuilder::take_raw`] does the same faster for
+//! 3. [`SessionScorer::take`] reads and scores each chosen document. [`SessionScorer::take_raw`] does the same faster for
 //!    a document of the usual shape.
-//! 4. [`TestBuilder::finish`] ranks the participants.
+//! 4. [`SessionScorer::finish`] ranks the participants.
 //! 5. [`reports`] makes the DynamoDB items and [`rows`] makes the warehouse rows.
 //!
 //! Invariants:
@@ -81,19 +81,21 @@ mod round;
 pub mod rows;
 mod score;
 
-pub use builder::{Taken, TakenAttempt, TestBuilder};
+pub use builder::{JudgedAttempt, SessionScorer, TakenDocument};
 pub use problem::{Problem, ProblemKind, Problems};
 pub use rank::histogram::Histogram;
 pub use rank::ranking::{CohortFigures, RankError, Standing};
-pub use rank::test_results::{FormAttempt, QuestionTally, Ranking, ScoredAttempt, Test, TestResults};
+pub use rank::test_results::{
+    AttemptResults, FormAttempt, QuestionTally, Ranking, ScoredAttempt, SessionResult,
+};
 pub use read::attempt::{AnswerRecord, Attempt, AttemptHead, user_id};
 pub use read::marking::{MarkingScheme, PartialRule};
 pub use read::question::{Question, QuestionType};
 pub use read::quiz::{Chapter, QuestionSet, Quiz, QuizError, QuizKind};
 pub use read::selection::AttemptSelection;
-pub use read::stored::{replaces, unreadable, why_unreadable};
+pub use read::stored::{replaces, unreadable, unreadable_cause};
 pub use read::test_session::TestSession;
-pub use read::time::{from_india, from_utc, in_india};
+pub use read::time::{read_india_time, read_utc_time, to_india_time};
 pub use read::value::Value;
 pub use round::round2;
 pub use score::scoring::{Judgement, Outcome, is_answered, judge};

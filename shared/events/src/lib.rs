@@ -39,7 +39,7 @@ pub use notice_message::{Alarm, NoticeMessage, OtherMessage};
 pub use notices::Notices;
 pub use outage::{Outage, OutageOver};
 pub use queue::{ParkCause, QueueError, SourceQueue};
-pub use reconciled::{BehindBecause, BehindSink, RequestedTest, SyncsRequested, UnknownTest};
+pub use reconciled::{RequestedSession, StaleReason, StaleSink, SyncsRequested, UnknownQuiz};
 pub use renewable::{Connector, Renewable};
 pub use request_topic::{PublishError, REQUESTS_AT_ONCE, RequestTopic};
 pub use session_clock::SessionClock;

@@ -3,7 +3,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::card_update::CardUpdate;
 use crate::outage::{Outage, OutageOver};
-use crate::reconciled::{SyncsRequested, UnknownTest};
+use crate::reconciled::{SyncsRequested, UnknownQuiz};
 use crate::sink::{Sink, of_known_sinks};
 
 /// What the ops team is told, as it goes over the topic `sync-notices`.
@@ -64,7 +64,7 @@ pub enum NoticeKind {
     SyncsRequested(SyncsRequested),
     /// Students have completed a quiz that no sync has ever named. One notice for each quiz and day.
     #[serde(rename = "tests.unknown")]
-    TestUnknown(UnknownTest),
+    QuizUnknown(UnknownQuiz),
     /// A service that syncs need is down: sent by each pass of reconcile under a new id, with the counts of that moment.
     #[serde(rename = "outage.open")]
     OutageOpen(Outage),
@@ -85,7 +85,7 @@ impl NoticeKind {
             Self::BackfillStarted(_) => "backfill.started",
             Self::BackfillFinished(_) => "backfill.finished",
             Self::SyncsRequested(_) => "syncs.requested",
-            Self::TestUnknown(_) => "tests.unknown",
+            Self::QuizUnknown(_) => "tests.unknown",
             Self::OutageOpen(_) => "outage.open",
             Self::OutageOver(_) => "outage.over",
         }
@@ -99,7 +99,7 @@ impl NoticeKind {
             Self::SyncFailed(it) => it.sink.as_str(),
             Self::MessagesParked(it) => it.sink.as_str(),
             Self::MessagesDropped(_) | Self::BackfillStarted(_) | Self::BackfillFinished(_) => "quiz-etl",
-            Self::SyncsRequested(_) | Self::TestUnknown(_) | Self::OutageOpen(_) | Self::OutageOver(_) => {
+            Self::SyncsRequested(_) | Self::QuizUnknown(_) | Self::OutageOpen(_) | Self::OutageOver(_) => {
                 "reconcile"
             }
         }

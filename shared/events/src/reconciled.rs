@@ -14,24 +14,24 @@ pub struct SyncsRequested {
     #[serde(default)]
     pub left: u64,
     /// Those asked for, as far as the sender lists them.
-    pub tests: Vec<RequestedTest>,
+    pub tests: Vec<RequestedSession>,
 }
 
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-pub struct RequestedTest {
+pub struct RequestedSession {
     pub session_id: String,
     pub quiz_id: String,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub test_name: Option<String>,
     /// The sinks that need it, as far as this version knows them.
     #[serde(deserialize_with = "of_known_sinks")]
-    pub sinks: Vec<BehindSink>,
+    pub sinks: Vec<StaleSink>,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct BehindSink {
+pub struct StaleSink {
     pub sink: Sink,
-    pub because: BehindBecause,
+    pub because: StaleReason,
     /// When the newest answer was written, it was last asked for, or the last run failed.
     pub since: Timestamp,
     /// What the last complete sync has seen, if there was one.
@@ -46,7 +46,7 @@ pub struct BehindSink {
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
-pub enum BehindBecause {
+pub enum StaleReason {
     /// There are answers that no sync has seen.
     Answers,
     /// It was asked for, and nobody is known to be at it.
@@ -58,7 +58,7 @@ pub enum BehindBecause {
 }
 
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-pub struct UnknownTest {
+pub struct UnknownQuiz {
     pub quiz_id: String,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub title: Option<String>,
@@ -72,23 +72,24 @@ pub struct UnknownTest {
 mod tests {
     use jiff::Timestamp;
 
-    use super::{BehindBecause, BehindSink, RequestedTest, SyncsRequested, UnknownTest};
+    use super::{RequestedSession, StaleReason, StaleSink, SyncsRequested, UnknownQuiz};
     use crate::{Notice, NoticeKind, Sink};
 
     #[test]
     fn what_reconcile_tells_comes_back_as_it_was_sent() {
-        let sink = BehindSink {
+        let sink = StaleSink {
             sink: Sink::Warehouse,
-            because: BehindBecause::Parked,
+            because: StaleReason::Parked,
             since: Timestamp::UNIX_EPOCH,
             synced_through: None,
             error: Some("no answer".into()),
             times: 2,
         };
-        let test = RequestedTest { session_id: "s".into(), sinks: vec![sink], ..RequestedTest::default() };
+        let test =
+            RequestedSession { session_id: "s".into(), sinks: vec![sink], ..RequestedSession::default() };
         let requested = SyncsRequested { count: 1, left: 0, tests: vec![test] };
-        let unknown = UnknownTest { quiz_id: "q".into(), students: 3, ..UnknownTest::default() };
-        for kind in [NoticeKind::SyncsRequested(requested), NoticeKind::TestUnknown(unknown)] {
+        let unknown = UnknownQuiz { quiz_id: "q".into(), students: 3, ..UnknownQuiz::default() };
+        for kind in [NoticeKind::SyncsRequested(requested), NoticeKind::QuizUnknown(unknown)] {
             let notice = Notice::new("1", Timestamp::UNIX_EPOCH, kind);
             let text = serde_json::to_string(&notice).unwrap();
             assert!(text.contains(&format!(r#""type":"{}""#, notice.kind.name())), "{text}");

@@ -10,13 +10,13 @@ pub struct Commit(Option<String>);
 impl Commit {
     /// As `QUIZ_ETL_COMMIT` says.
     #[must_use]
-    pub fn of_process() -> Self {
-        Self::of(&std::env::var(VARIABLE).unwrap_or_default())
+    pub fn from_process() -> Self {
+        Self::from_hash(&std::env::var(VARIABLE).unwrap_or_default())
     }
 
     /// Unknown where the text is no hash.
     #[must_use]
-    pub fn of(value: &str) -> Self {
+    pub fn from_hash(value: &str) -> Self {
         let value = value.trim();
         let is_hash = !value.is_empty() && value.chars().all(|it| it.is_ascii_hexdigit());
         Self(is_hash.then(|| value.to_ascii_lowercase()))
@@ -43,7 +43,7 @@ mod tests {
     fn what_is_no_hash_is_unknown() {
         let full = "0123456789abcdef0123456789abcdef01234567";
         let shown = |value: &str| {
-            let commit = Commit::of(value);
+            let commit = Commit::from_hash(value);
             (commit.hash().map(str::to_owned), commit.short().to_owned())
         };
         assert_eq!(shown(full), (Some(full.to_owned()), "0123456789ab".to_owned()));

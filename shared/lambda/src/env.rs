@@ -30,7 +30,7 @@ impl fmt::Debug for Environment {
 impl Environment {
     /// The process's own. A variable that is no Unicode counts as not set.
     #[must_use]
-    pub fn of_process() -> Self {
+    pub fn from_process() -> Self {
         let unicode = |(name, value): (std::ffi::OsString, std::ffi::OsString)| {
             Some((name.into_string().ok()?, value.into_string().ok()?))
         };
@@ -38,7 +38,7 @@ impl Environment {
     }
 
     #[must_use]
-    pub fn of<const N: usize>(variables: [(&str, &str); N]) -> Self {
+    pub fn from_variables<const N: usize>(variables: [(&str, &str); N]) -> Self {
         let owned = variables.map(|(name, value)| (name.to_owned(), value.to_owned()));
         Self { variables: owned.into(), problems: Vec::new() }
     }
@@ -108,7 +108,7 @@ mod tests {
 
     #[test]
     fn all_that_is_wrong_is_said_at_once_and_no_value_is_told() {
-        let mut env = Environment::of([("PORT", "hunter2"), ("B", "x"), ("B_SECRET_ID", "y")]);
+        let mut env = Environment::from_variables([("PORT", "hunter2"), ("B", "x"), ("B_SECRET_ID", "y")]);
         env.parsed("PORT", 1, "a number");
         let _ = env.secret("A");
         let _ = env.secret("B");
@@ -122,7 +122,7 @@ mod tests {
 
     #[test]
     fn blank_is_not_set_and_lists_are_trimmed() {
-        let env = Environment::of([("A", "  "), ("L", " test_admin, ,qa ")]);
+        let env = Environment::from_variables([("A", "  "), ("L", " test_admin, ,qa ")]);
         assert_eq!(env.optional("A"), None);
         assert_eq!(env.list("L", ""), ["test_admin", "qa"]);
         assert_eq!(env.or("A", "quiz"), "quiz");
@@ -130,7 +130,7 @@ mod tests {
 
     #[test]
     fn a_secret_is_not_printed() {
-        let mut env = Environment::of([("MONGODB_URI", "mongodb://user:hunter2@host")]);
+        let mut env = Environment::from_variables([("MONGODB_URI", "mongodb://user:hunter2@host")]);
         let secret = env.secret("MONGODB_URI");
         assert!(!format!("{secret:?} {env:?}").contains("hunter2"));
     }

@@ -16,7 +16,7 @@ use crate::Commit;
 pub fn init() {
     let filter = EnvFilter::try_from_default_env().unwrap_or_else(|_| EnvFilter::new("info"));
     let json = tracing_subscriber::fmt().json().flatten_event(true).with_env_filter(filter);
-    let log = json.map_event_format(|format| WithCommit { format, commit: Commit::of_process() });
+    let log = json.map_event_format(|format| WithCommit { format, commit: Commit::from_process() });
     if log.try_init().is_err() {
         tracing::debug!("logging was started before");
     }
@@ -78,10 +78,10 @@ mod tests {
         let kept = Kept::default();
         let writer = kept.clone();
         let log = tracing_subscriber::fmt().json().flatten_event(true).with_writer(move || writer.clone());
-        let log =
-            log.map_event_format(|format| WithCommit { format, commit: Commit::of("0123456789abcdef") });
+        let log = log
+            .map_event_format(|format| WithCommit { format, commit: Commit::from_hash("0123456789abcdef") });
         tracing::subscriber::with_default(log.finish(), || {
-            tracing::info!(takers = 3, "sync finished");
+            tracing::info!(participants = 3, "sync finished");
             tracing::info_span!("sync", session_id = "s").in_scope(|| tracing::warn!("no answer"));
         });
         let text = String::from_utf8(kept.0.lock().unwrap().clone()).unwrap();

@@ -18,7 +18,7 @@ use async_trait::async_trait;
 use bson::{Bson, Document};
 use futures::future::ready;
 use futures::{StreamExt, TryStreamExt, stream as streams};
-use quiz_domain::{ProblemKind, Problems, user_id, why_unreadable};
+use quiz_domain::{ProblemKind, Problems, unreadable_cause, user_id};
 use quiz_pipeline::ports::{AnswerSource, AttemptStream, DocumentStream, QuizDocuments, SourceError};
 use tokio::sync::OnceCell;
 
@@ -93,7 +93,7 @@ impl AnswerSource for DumpSource {
         let Some(quiz) = stream::documents(Arc::clone(file), vec![stored.place]).try_next().await? else {
             return Ok(None);
         };
-        if let Some(why) = why_unreadable(&quiz) {
+        if let Some(why) = unreadable_cause(&quiz) {
             let what = format!("quiz {quiz_id} of {}", file.path().display());
             return Err(SourceError::Corrupt { what, cause: why.into() });
         }

@@ -7,8 +7,8 @@ use std::sync::{Arc, Mutex, PoisonError};
 use async_trait::async_trait;
 use quiz_domain::rows::{RowBatch, WarehouseTable};
 use quiz_events::Cause;
-use quiz_parquet::{OpenStaging, ParquetError, StagingFile, TestValues, write_table};
-use quiz_pipeline::ports::{Fence, StagedTest, Warehouse, WarehouseBatch, WarehouseError};
+use quiz_parquet::{ParquetError, SharedValues, StagingFile, StagingWriter, write_table};
+use quiz_pipeline::ports::{Fence, StagedSession, Warehouse, WarehouseBatch, WarehouseError};
 use tempfile::NamedTempFile;
 
 use crate::file_name::{file_name, remove_former};
@@ -45,21 +45,21 @@ impl Warehouse for ParquetWarehouse {
 struct Batch {
     warehouse: ParquetWarehouse,
     /// The rows of each test, until they are all known.
-    staging: Mutex<HashMap<String, Arc<OpenStaging>>>,
+    staging: Mutex<HashMap<String, Arc<StagingWriter>>>,
 }
 
 impl Batch {
-    fn staging(&self, session_id: &str) -> Result<Arc<OpenStaging>, ParquetError> {
+    fn staging(&self, session_id: &str) -> Result<Arc<StagingWriter>, ParquetError> {
         let mut staging = self.staging.lock().unwrap_or_else(PoisonError::into_inner);
         if let Some(known) = staging.get(session_id) {
             return Ok(Arc::clone(known));
         }
-        let new = Arc::new(OpenStaging::new()?);
+        let new = Arc::new(StagingWriter::new()?);
         staging.insert(session_id.to_owned(), Arc::clone(&new));
         Ok(new)
     }
 
-    fn take(&self, session_id: &str) -> Option<Arc<OpenStaging>> {
+    fn take(&self, session_id: &str) -> Option<Arc<StagingWriter>> {
         self.staging.lock().unwrap_or_else(PoisonError::into_inner).remove(session_id)
     }
 }
@@ -71,7 +71,7 @@ impl WarehouseBatch for Batch {
         staging.add(session_id, rows).await.map_err(|error| failed(session_id, error.into()))
     }
 
-    async fn replace(&self, tests: &[StagedTest]) -> Vec<Result<(), WarehouseError>> {
+    async fn replace(&self, tests: &[StagedSession]) -> Vec<Result<(), WarehouseError>> {
         let mut results = Vec::with_capacity(tests.len());
         for test in tests {
             let staging = self.take(&test.session_id);
@@ -90,7 +90,11 @@ type Finished = (PathBuf, Option<NamedTempFile>);
 
 impl ParquetWarehouse {
     /// False where the lease is over, and nothing is replaced.
-    async fn replace(&self, staging: Option<Arc<OpenStaging>>, test: &StagedTest) -> Result<bool, Cause> {
+    async fn replace(
+        &self,
+        staging: Option<Arc<StagingWriter>>,
+        test: &StagedSession,
+    ) -> Result<bool, Cause> {
         let staged = match staging {
             Some(staging) => Some(staging.finish().await?),
             None => None,
@@ -135,7 +139,7 @@ async fn write(
     table: WarehouseTable,
     path: &Path,
     staged: &StagingFile,
-    test: &StagedTest,
+    test: &StagedSession,
 ) -> Result<NamedTempFile, Cause> {
     let folder = path.parent().ok_or("the path has no folder")?;
     std::fs::create_dir_all(folder).map_err(|cause| unwritable(folder, &cause))?;
@@ -143,7 +147,7 @@ async fn write(
     let open = Permissions::from_mode(0o666);
     let file = tempfile::Builder::new().permissions(open).tempfile_in(folder);
     let file = file.map_err(|cause| unwritable(path, &cause))?;
-    let values = TestValues { start_date: test.start_date, inserted_at: test.inserted_at };
+    let values = SharedValues { start_date: test.start_date, inserted_at: test.inserted_at };
     let reopened = file.reopen().map_err(|cause| unwritable(path, &cause))?;
     write_table(table, (path, reopened), staged, values).await?;
     Ok(file)

@@ -10,7 +10,7 @@ use std::time::Duration;
 use bson::{Bson, DateTime, Document, RawDocumentBuf, doc};
 use jiff::Timestamp;
 use mongodb::{Collection, Cursor, Database};
-use quiz_domain::from_utc;
+use quiz_domain::read_utc_time;
 use quiz_pipeline::ports::{CompletedQuiz, LastAnswer, SourceError};
 
 use crate::connect;
@@ -69,7 +69,7 @@ impl MongoCatalog {
             .await?
             .iter()
             .filter_map(|group| {
-                Some(LastAnswer { quiz_id: id(group.get("_id")?)?, at: from_utc(group.get("at")?)? })
+                Some(LastAnswer { quiz_id: id(group.get("_id")?)?, at: read_utc_time(group.get("at")?)? })
             })
             .filter(|quiz| {
                 since.is_none_or(|since| since <= quiz.at) && until.is_none_or(|until| quiz.at < until)
@@ -124,7 +124,7 @@ impl MongoCatalog {
         let (dates, texts) = futures::try_join!(read(dates), read(texts))?;
         let mut newest: HashMap<String, Timestamp> = HashMap::new();
         for group in dates.iter().chain(&texts) {
-            let (quiz, at) = (group.get("_id").and_then(id), group.get("at").and_then(from_utc));
+            let (quiz, at) = (group.get("_id").and_then(id), group.get("at").and_then(read_utc_time));
             if let (Some(quiz), Some(at)) = (quiz, at) {
                 newest.entry(quiz).and_modify(|known| *known = at.max(*known)).or_insert(at);
             }
@@ -169,7 +169,7 @@ impl MongoCatalog {
                 Some(CompletedQuiz {
                     quiz_id: id(group.get("_id")?)?,
                     students: number(group.get("students")?)?,
-                    newest: from_utc(group.get("at")?)?,
+                    newest: read_utc_time(group.get("at")?)?,
                 })
             }));
         }

@@ -56,7 +56,7 @@ fn is_utf8_error(error: &bson::error::Error) -> bool {
 mod tests {
     use super::{decode, decode_or_placeholder, stored_forms};
     use bson::{Bson, RawDocumentBuf, doc, rawdoc};
-    use quiz_domain::why_unreadable;
+    use quiz_domain::unreadable_cause;
 
     /// Replaces the bytes `from` in the document.
     fn damaged(document: &RawDocumentBuf, from: &[u8], to: &[u8]) -> RawDocumentBuf {
@@ -88,7 +88,7 @@ mod tests {
         assert!(decode(&broken).is_err());
         let read = decode_or_placeholder(&broken, "attempts");
         assert_eq!(read.get_str("_id").unwrap(), "a");
-        let why = why_unreadable(&read).unwrap();
+        let why = unreadable_cause(&read).unwrap();
         assert!(why.starts_with("the stored document is not valid BSON: "), "{why}");
     }
 
@@ -96,7 +96,7 @@ mod tests {
     fn broken_user_id_becomes_no_other_user() {
         let document = rawdoc! { "_id": "a", "user_id": "xyz", "text": "more" };
         let read = decode_or_placeholder(&damaged(&document, b"xyz", b"x\xffz"), "attempts");
-        assert_eq!(why_unreadable(&read), Some("its field user_id is not UTF-8"));
+        assert_eq!(unreadable_cause(&read), Some("its field user_id is not UTF-8"));
         assert_eq!(read.get("user_id"), None);
         let read = decode_or_placeholder(&damaged(&document, b"more", b"m\xffre"), "attempts");
         assert_eq!(read, doc! { "_id": "a", "user_id": "xyz", "text": "m\u{fffd}re" });

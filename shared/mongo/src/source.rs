@@ -7,7 +7,7 @@ use async_trait::async_trait;
 use bson::{Bson, Document, RawDocumentBuf, doc};
 use futures::{StreamExt, stream};
 use mongodb::{Collection, Database};
-use quiz_domain::{AttemptHead, ProblemKind, Problems, replaces, why_unreadable};
+use quiz_domain::{AttemptHead, ProblemKind, Problems, replaces, unreadable_cause};
 use quiz_pipeline::ports::{AnswerSource, AttemptStream, DocumentStream, QuizDocuments, SourceError};
 
 use crate::attempts::AttemptReader;
@@ -124,7 +124,7 @@ impl AnswerSource for MongoSource {
         let newest =
             stored.into_iter().reduce(|kept, other| if replaces(&other, &kept) { other } else { kept });
         let Some(quiz) = newest else { return Ok(None) };
-        if let Some(why) = why_unreadable(&quiz) {
+        if let Some(why) = unreadable_cause(&quiz) {
             return Err(SourceError::Corrupt { what, cause: why.into() });
         }
         let questions = self.read_questions(&quiz, quiz_id).await?;

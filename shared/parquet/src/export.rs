@@ -17,7 +17,7 @@ use crate::writer::writer;
 
 /// The values that all rows of a test session share.
 #[derive(Clone, Copy, Debug)]
-pub struct TestValues {
+pub struct SharedValues {
     pub start_date: Date,
     pub inserted_at: Timestamp,
 }
@@ -30,7 +30,7 @@ pub async fn write_table(
     table: WarehouseTable,
     (path, file): (&Path, File),
     staging: &StagingFile,
-    values: TestValues,
+    values: SharedValues,
 ) -> Result<(), ParquetError> {
     let name = OutputName::new(path.display().to_string());
     let writer = writer(name.output(file), table.columns()).map_err(|cause| name.unwritable(cause))?;
@@ -49,7 +49,7 @@ pub async fn write_table(
 }
 
 /// Adds the columns of the shared values.
-fn complete(table: WarehouseTable, rows: &DataFrame, values: TestValues) -> PolarsResult<DataFrame> {
+fn complete(table: WarehouseTable, rows: &DataFrame, values: SharedValues) -> PolarsResult<DataFrame> {
     let columns: PolarsResult<Vec<Column>> = table
         .columns()
         .map(|spec| match spec {

@@ -1,7 +1,7 @@
 //! Writes warehouse rows as Parquet files.
 //!
 //! A sync can make more rows than fit in memory, and BigQuery limits the number of load jobs. So rows go to a staging file
-//! first ([`OpenStaging`]). It takes rows of several test sessions and tables, and writes each row group as soon as its
+//! first ([`StagingWriter`]). It takes rows of several test sessions and tables, and writes each row group as soon as its
 //! rows are made. One load job then loads all of them.
 //!
 //! A staging file has the columns of all tables, and [`ROW_TABLE`] names the table of each row. It lacks the two columns
@@ -21,5 +21,5 @@ mod staging;
 mod writer;
 
 pub use error::ParquetError;
-pub use export::{TestValues, write_table};
-pub use staging::{Group, OpenStaging, ROW_TABLE, StagingFile, staging_columns};
+pub use export::{SharedValues, write_table};
+pub use staging::{Group, ROW_TABLE, StagingFile, StagingWriter, staging_columns};

@@ -50,7 +50,7 @@ pub struct Group {
 ///
 /// It is a temporary file without a name: the operating system deletes it with its last handle. Several test sessions can
 /// add rows at the same time.
-pub struct OpenStaging {
+pub struct StagingWriter {
     file: File,
     /// `None` after the file is finished.
     state: Mutex<Option<StagingState>>,
@@ -72,7 +72,7 @@ pub struct StagingFile {
     pub groups: Vec<Group>,
 }
 
-impl OpenStaging {
+impl StagingWriter {
     /// Creates the temporary file.
     ///
     /// # Errors
@@ -148,7 +148,7 @@ impl StagingFile {
     /// # Errors
     /// [`ParquetError`] where this file cannot be read, or the new file cannot be written.
     pub async fn part(&self, keep: impl Fn(&Group) -> bool) -> Result<Self, ParquetError> {
-        let open = OpenStaging::new()?;
+        let open = StagingWriter::new()?;
         let reader = Arc::new(GroupReader::open(self)?);
         for group in self.groups.iter().filter(|group| keep(group)) {
             let key = (group.session_id.as_str(), group.table, group.rows);
@@ -165,26 +165,26 @@ mod tests {
     use std::io::{Read, Seek};
 
     use quiz_domain::rows::{QuestionRows, RowBatch, WarehouseTable};
-    use quiz_domain::{Problems, Quiz, Taken, TestBuilder, TestSession};
-    use quiz_sample::large::Large;
+    use quiz_domain::{Problems, Quiz, SessionScorer, TakenDocument, TestSession};
+    use quiz_sample::large::LargeAssessment;
 
-    use super::{OpenStaging, OutputName, StagingFile, staging_columns, staging_frame};
+    use super::{OutputName, StagingFile, StagingWriter, staging_columns, staging_frame};
     use crate::writer::writer;
 
     /// The number of students in each batch.
     const SIZES: [usize; 7] = [40, 1, 0, 25, 3, 30, 2];
 
     fn batches() -> Vec<RowBatch> {
-        let large = Large { students: 120, questions: 20, seed: 7 };
+        let large = LargeAssessment { students: 120, questions: 20, seed: 7 };
         let quiz = Quiz::read(&large.quiz(), &large.questions()).unwrap().0;
-        let mut builder = TestBuilder::new(
+        let mut builder = SessionScorer::new(
             quiz.clone(),
             TestSession::default(),
             jiff::Timestamp::UNIX_EPOCH,
             Problems::default(),
         );
         let mut taken = large.sessions().filter_map(|document| match builder.take(&document) {
-            Taken::Attempt(taken) => Some(taken),
+            TakenDocument::Attempt(taken) => Some(taken),
             _ => None,
         });
         let rows = QuestionRows::new(&quiz, "s");
@@ -197,7 +197,7 @@ mod tests {
     }
 
     async fn staged(parallelism: usize) -> StagingFile {
-        let open = OpenStaging::with_parallelism(parallelism).unwrap();
+        let open = StagingWriter::with_parallelism(parallelism).unwrap();
         for (at, rows) in batches().into_iter().enumerate() {
             open.add(&at.to_string(), rows).await.unwrap();
         }
@@ -230,7 +230,7 @@ mod tests {
     #[tokio::test]
     async fn full_disk_is_named_by_every_call() {
         let full = || File::options().read(true).write(true).open("/dev/full").unwrap();
-        let open = OpenStaging::into_file(full(), OutputName::new("/scratch/rows".into()), 1);
+        let open = StagingWriter::into_file(full(), OutputName::new("/scratch/rows".into()), 1);
         let names_cause = |error: crate::ParquetError| {
             let shown = error.to_string();
             assert!(shown.starts_with("cannot write /scratch/rows: No space left on device"), "{shown}");
@@ -259,7 +259,7 @@ mod tests {
 
     #[tokio::test]
     async fn finished_file_takes_no_rows() {
-        let open = OpenStaging::new().unwrap();
+        let open = StagingWriter::new().unwrap();
         open.finish().await.unwrap();
         let error = open.add("s", batches().remove(0)).await.unwrap_err();
         assert_eq!(error.to_string(), "cannot add rows to a staging file: the file is finished");

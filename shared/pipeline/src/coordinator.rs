@@ -9,7 +9,7 @@ use std::time::Duration;
 use jiff::Timestamp;
 use quiz_events::{QueueMessage, Sink, SourceQueue};
 use quiz_sync_state::{
-    Admission, Ask, Ending, LastRun, Rules, RunFailure, StateError, StateKey, SyncState, SyncStates,
+    Admission, Ending, LastRun, LeaseRequest, Rules, RunFailure, StateError, StateKey, SyncState, SyncStates,
 };
 
 use crate::error::SyncError;
@@ -229,13 +229,13 @@ impl Coordinator {
         Err(SyncError::Contended { session_id: session_id.clone(), attempts: SWAPS })
     }
 
-    fn ask(&self, request: &SessionRequest, messages: &[&QueueMessage]) -> Ask {
+    fn ask(&self, request: &SessionRequest, messages: &[&QueueMessage]) -> LeaseRequest {
         // the newest, which is the least likely to be covered by then; of several whichever can come back the most often
         let anchor = messages.iter().max_by_key(|it| (it.sent_at, Reverse(it.receive_count)));
         let now = self.now();
         let description = request.description.as_ref();
         let described_at = request.described_at.map_or(now, |at| at.as_millisecond().min(now));
-        Ask {
+        LeaseRequest {
             quiz_id: request.target.quiz_id.clone(),
             through: request.asked_at.map_or(now, |at| at.as_millisecond().min(now)),
             message_ids: messages.iter().map(|message| message.message_id.clone()).collect(),

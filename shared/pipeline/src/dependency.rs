@@ -27,7 +27,7 @@ impl Dependency {
 
     /// The service that a sync into `sink` lacked, by the error code of its failure; `None` where the cause is another.
     #[must_use]
-    pub fn of_failure(sink: Sink, error_code: &str) -> Option<Self> {
+    pub fn from_failure(sink: Sink, error_code: &str) -> Option<Self> {
         match (error_code, sink) {
             ("source_unavailable" | "source_refused", _) => Some(Self::MongoDb),
             ("state_unavailable", _) | ("sink_failed", Sink::Reports) => Some(Self::DynamoDb),
@@ -45,7 +45,7 @@ mod tests {
 
     #[test]
     fn an_error_code_names_the_service_of_its_sink() {
-        let of = Dependency::of_failure;
+        let of = Dependency::from_failure;
         assert_eq!(of(Sink::Warehouse, "source_unavailable"), Some(Dependency::MongoDb));
         assert_eq!(of(Sink::Reports, "sink_failed"), Some(Dependency::DynamoDb));
         assert_eq!(of(Sink::Warehouse, "sink_failed"), Some(Dependency::BigQuery));

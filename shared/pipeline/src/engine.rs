@@ -9,7 +9,7 @@ use std::time::Duration;
 use async_trait::async_trait;
 use jiff::Timestamp;
 use quiz_domain::reports::Stamp;
-use quiz_domain::{AttemptHead, Problems, Test};
+use quiz_domain::{AttemptHead, Problems, SessionResult};
 use reader::Reader;
 
 use crate::error::SyncError;
@@ -125,7 +125,7 @@ impl Engine {
     fn outcome(
         &self,
         request: &SessionRequest,
-        test: &Test,
+        test: &SessionResult,
         counts: SinkCounts,
         scope: &RunScope,
     ) -> SyncOutcome {
@@ -137,7 +137,7 @@ impl Engine {
             quiz_id: test.quiz.id.clone(),
             test_name: test.name().to_owned(),
             is_form: test.is_form(),
-            participants: test.takers(),
+            participants: test.participants(),
             ranked: test.ranked(),
             rows_written: counts.written,
             known: 0,

@@ -39,6 +39,6 @@ pub use quiz_sync_state::Rules;
 pub use report_sink::ReportSink;
 pub use request::SessionRequest;
 pub use scope::RunScope;
-pub use sink::{ResultSink, SinkCounts, SinkError, TestWriter};
+pub use sink::{ResultSink, SessionWriter, SinkCounts, SinkError};
 pub use sync::{SessionSync, Synced};
 pub use warehouse_sink::WarehouseSink;

@@ -181,7 +181,7 @@ impl Listener for LogListener {
             sink = outcome.sink.as_str(),
             session_id = outcome.session_id,
             quiz_id = outcome.quiz_id,
-            takers = outcome.participants,
+            participants = outcome.participants,
             ranked = outcome.ranked,
             known = outcome.known,
             written = outcome.rows_written,

@@ -48,7 +48,7 @@ const SYNCS_PAUSED: Metric = Metric::new(
     Unit::Count,
     "syncs stopped near the deadline; a follow-up continues each of them",
 );
-const TAKERS: Metric = Metric::new("Takers", Unit::Count, "participants in one finished sync");
+const PARTICIPANTS: Metric = Metric::new("Takers", Unit::Count, "participants in one finished sync");
 const ROWS_WRITTEN: Metric =
     Metric::new("RowsWritten", Unit::Count, "report items or warehouse rows that one finished sync wrote");
 const ITEMS_UNCHANGED: Metric =
@@ -105,7 +105,7 @@ pub const METRICS: [Metric; 14] = [
     SYNCS_FINISHED,
     SYNCS_FAILED,
     SYNCS_PAUSED,
-    TAKERS,
+    PARTICIPANTS,
     ROWS_WRITTEN,
     ITEMS_UNCHANGED,
     LAG,
@@ -166,7 +166,7 @@ impl Listener for MetricsListener {
     async fn finished(&self, outcome: &SyncOutcome) {
         let mut measured = vec![
             (SYNCS_FINISHED, 1),
-            (TAKERS, count(outcome.participants)),
+            (PARTICIPANTS, count(outcome.participants)),
             (ROWS_WRITTEN, outcome.rows_written),
             (ITEMS_UNCHANGED, outcome.unchanged),
             (SYNC_DURATION, millis(outcome.duration)),

@@ -78,7 +78,7 @@ impl Listener for NoticeListener {
     }
 
     async fn parked(&self, message: &QueueMessage, cause: &ParkCause) {
-        if self.leaves_out_outages && Dependency::of_failure(self.sink, &cause.code).is_some() {
+        if self.leaves_out_outages && Dependency::from_failure(self.sink, &cause.code).is_some() {
             return;
         }
         let event = message.event().ok();

@@ -8,13 +8,13 @@ use std::sync::Arc;
 use async_trait::async_trait;
 use futures::StreamExt;
 use quiz_domain::reports::{self, ReportFormats, ReportItem, ReportTable, Stamp};
-use quiz_domain::{ProblemKind, Quiz, Test, TestSession};
+use quiz_domain::{ProblemKind, Quiz, SessionResult, TestSession};
 use quiz_events::Sink;
 use tokio::task::JoinError;
 
 use crate::ports::{PutOutcome, Refusal, ReportStore, StoredItems};
 use crate::scope::RunScope;
-use crate::sink::{ResultSink, SinkCounts, SinkError, TestWriter};
+use crate::sink::{ResultSink, SessionWriter, SinkCounts, SinkError};
 use puts::Puts;
 use sealed::{Part, Sealed, sealed};
 
@@ -166,20 +166,20 @@ impl ResultSink for ReportSink {
         _quiz: &Quiz,
         _session: &TestSession,
         _scope: &RunScope,
-    ) -> Result<Box<dyn TestWriter>, SinkError> {
+    ) -> Result<Box<dyn SessionWriter>, SinkError> {
         Ok(Box::new(self.clone()))
     }
 }
 
 #[async_trait]
-impl TestWriter for ReportSink {
+impl SessionWriter for ReportSink {
     fn wants_attempts(&self) -> bool {
         false
     }
 
     async fn finish(
         self: Box<Self>,
-        test: &Test,
+        test: &SessionResult,
         stamp: Stamp,
         scope: &RunScope,
     ) -> Result<SinkCounts, SinkError> {

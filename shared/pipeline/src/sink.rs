@@ -2,11 +2,11 @@ use std::sync::Arc;
 
 use async_trait::async_trait;
 use quiz_domain::reports::Stamp;
-use quiz_domain::{Problems, Quiz, TakenAttempt, Test, TestSession};
+use quiz_domain::{JudgedAttempt, Problems, Quiz, SessionResult, TestSession};
 use quiz_events::{Cause, Sink};
 use thiserror::Error;
 
-use crate::ports::{StagedTest, StoreError, WarehouseBatch, WarehouseError};
+use crate::ports::{StagedSession, StoreError, WarehouseBatch, WarehouseError};
 use crate::scope::RunScope;
 
 /// Why a result could not be written. A retry may help, now or once the cause is mended.
@@ -47,7 +47,7 @@ pub struct SinkCounts {
     /// What the sink could not hold.
     pub problems: Problems,
     /// The result is only staged: the batch's commit writes it together with the others.
-    pub staged: Option<StagedTest>,
+    pub staged: Option<StagedSession>,
 }
 
 /// Makes the results of test sessions what their attempts give, exactly.
@@ -72,12 +72,12 @@ pub trait ResultSink: Send + Sync {
         quiz: &Quiz,
         session: &TestSession,
         scope: &RunScope,
-    ) -> Result<Box<dyn TestWriter>, SinkError>;
+    ) -> Result<Box<dyn SessionWriter>, SinkError>;
 }
 
 /// One test on its way into a sink.
 #[async_trait]
-pub trait TestWriter: Send {
+pub trait SessionWriter: Send {
     /// Whether it takes each attempt, with its answers: those of a form are in the ranked result anyway. What
     /// needs none spares the engine most of its work.
     fn wants_attempts(&self) -> bool {
@@ -85,14 +85,14 @@ pub trait TestWriter: Send {
     }
 
     /// Takes an attempt as it is read and scored, by user id, where it wants them.
-    async fn take(&mut self, _quiz: &Quiz, _attempt: &TakenAttempt) -> Result<(), SinkError> {
+    async fn take(&mut self, _quiz: &Quiz, _attempt: &JudgedAttempt) -> Result<(), SinkError> {
         Ok(())
     }
 
     /// Takes the ranked result: writes it, or stages it, as far as `scope` allows.
     async fn finish(
         self: Box<Self>,
-        test: &Test,
+        test: &SessionResult,
         stamp: Stamp,
         scope: &RunScope,
     ) -> Result<SinkCounts, SinkError>;

@@ -6,7 +6,7 @@ use jiff::Timestamp;
 
 use crate::error::SyncError;
 use crate::outcome::SyncOutcome;
-use crate::ports::{StagedTest, WarehouseBatch};
+use crate::ports::{StagedSession, WarehouseBatch};
 use crate::request::SessionRequest;
 use crate::scope::RunScope;
 
@@ -40,5 +40,5 @@ pub enum Synced {
     Done(SyncOutcome),
     /// Read, scored and staged. [`WarehouseBatch::replace`] writes it together with the batch's others, and then
     /// [`SyncOutcome::committed`] completes the outcome.
-    Staged(SyncOutcome, StagedTest),
+    Staged(SyncOutcome, StagedSession),
 }

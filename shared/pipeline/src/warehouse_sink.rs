@@ -3,13 +3,13 @@ use std::sync::Arc;
 use async_trait::async_trait;
 use quiz_domain::reports::Stamp;
 use quiz_domain::rows::{self, QuestionRows, RowBatch, WarehouseTable};
-use quiz_domain::{Quiz, QuizKind, TakenAttempt, Test, TestSession};
+use quiz_domain::{JudgedAttempt, Quiz, QuizKind, SessionResult, TestSession};
 
 use quiz_events::Sink;
 
-use crate::ports::{StagedTest, Warehouse, WarehouseBatch, WarehouseError};
+use crate::ports::{StagedSession, Warehouse, WarehouseBatch, WarehouseError};
 use crate::scope::RunScope;
-use crate::sink::{ResultSink, SinkCounts, SinkError, TestWriter};
+use crate::sink::{ResultSink, SessionWriter, SinkCounts, SinkError};
 
 /// How many rows are encoded as one: they, and as many again for each core, are what lies in memory of one test beside its
 /// results.
@@ -42,7 +42,7 @@ impl ResultSink for WarehouseSink {
         quiz: &Quiz,
         session: &TestSession,
         scope: &RunScope,
-    ) -> Result<Box<dyn TestWriter>, SinkError> {
+    ) -> Result<Box<dyn SessionWriter>, SinkError> {
         let none = || WarehouseError::unavailable("stage rows", "the batch has no staging area");
         let batch = scope.staging.clone().ok_or_else(none)?;
         let table = if quiz.kind == QuizKind::Form {
@@ -68,8 +68,8 @@ struct Writer {
 }
 
 #[async_trait]
-impl TestWriter for Writer {
-    async fn take(&mut self, quiz: &Quiz, taken: &TakenAttempt) -> Result<(), SinkError> {
+impl SessionWriter for Writer {
+    async fn take(&mut self, quiz: &Quiz, taken: &JudgedAttempt) -> Result<(), SinkError> {
         let session_id = &self.stage.session_id;
         if quiz.kind == QuizKind::Form {
             rows::append_form(quiz, session_id, &taken.attempt, &mut self.stage.rows);
@@ -81,18 +81,18 @@ impl TestWriter for Writer {
 
     async fn finish(
         mut self: Box<Self>,
-        test: &Test,
+        test: &SessionResult,
         stamp: Stamp,
         scope: &RunScope,
     ) -> Result<SinkCounts, SinkError> {
         let start_date = rows::start_date(test, stamp).map_err(WarehouseError::from)?;
         self.stage.turn_to(WarehouseTable::TestResponses).await?;
-        for row in rows::test_rows(test, stamp) {
+        for row in rows::section_rows(test, stamp) {
             row.append(&mut self.stage.rows);
             self.stage.flush_if_full().await?;
         }
         self.stage.flush().await?;
-        let staged = StagedTest {
+        let staged = StagedSession {
             session_id: self.stage.session_id,
             start_date,
             inserted_at: stamp.written_at,

@@ -5,7 +5,7 @@
 use std::path::PathBuf;
 
 use clap::Parser;
-use quiz_sample::large::Large;
+use quiz_sample::large::LargeAssessment;
 
 #[derive(Parser)]
 struct Options {
@@ -21,7 +21,7 @@ struct Options {
 
 fn main() -> anyhow::Result<()> {
     let Options { students, questions, seed, out } = Options::parse();
-    let written = Large { students, questions, seed }.write(&out)?;
+    let written = LargeAssessment { students, questions, seed }.write(&out)?;
     let (sessions, bytes) = (written.sessions, written.bytes);
     println!("{sessions} session documents, {bytes} bytes, {} bytes each", bytes / sessions.max(1));
     Ok(())

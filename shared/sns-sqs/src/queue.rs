@@ -54,7 +54,7 @@ struct ParkingQueue {
 impl SqsQueue {
     /// The queue with this ARN. A wrong ARN becomes an error at the first request.
     #[must_use]
-    pub fn of_arn(client: Client, arn: &str) -> Self {
+    pub fn from_arn(client: Client, arn: &str) -> Self {
         let (url, redrive, dead_letters) = (OnceCell::new(), OnceCell::new(), OnceCell::new());
         Self { client, arn: arn.to_owned(), url, redrive, dead_letters }
     }

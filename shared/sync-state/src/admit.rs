@@ -5,7 +5,7 @@ use crate::state::{FollowUp, Lease, SyncState};
 
 /// What some messages of one batch ask for, of one test.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Ask {
+pub struct LeaseRequest {
     pub quiz_id: String,
     /// When the newest of them was sent.
     pub through: i64,
@@ -53,7 +53,7 @@ pub enum Admission {
 impl SyncState {
     /// Decides about a request.
     #[must_use]
-    pub fn admit(&self, ask: &Ask, now: i64, rules: &Rules) -> Admission {
+    pub fn admit(&self, ask: &LeaseRequest, now: i64, rules: &Rules) -> Admission {
         let held = self.held(now);
         let is_follow_up = self.follow_up.as_ref().is_some_and(|it| ask.message_ids.contains(&it.message_id));
         // a follow-up asks for all that has joined it
@@ -110,7 +110,7 @@ impl SyncState {
 
     /// The state after [`Admission::Defer`], once the follow-up is in the queue.
     #[must_use]
-    pub fn deferred(&self, ask: &Ask, follow_up: FollowUp) -> Self {
+    pub fn deferred(&self, ask: &LeaseRequest, follow_up: FollowUp) -> Self {
         let mut next = self.asked(ask).joined_by(ask);
         next.quiz_id.clone_from(&ask.quiz_id);
         next.end_lost_run();
@@ -126,20 +126,20 @@ impl SyncState {
 
     /// `None` where the request adds nothing. To a lease it adds at least a revision: the holder may be about to end
     /// the run for a follow-up that this very request is, and then must look again.
-    fn joined(&self, ask: &Ask) -> Option<Self> {
+    fn joined(&self, ask: &LeaseRequest) -> Option<Self> {
         let next = self.asked(ask).joined_by(ask);
         (next != *self || self.lease.is_some()).then_some(next)
     }
 
     /// With the messages that are acknowledged for it.
-    fn joined_by(mut self, ask: &Ask) -> Self {
+    fn joined_by(mut self, ask: &LeaseRequest) -> Self {
         let kept = self.lease.as_ref().filter(|lease| ask.message_ids.contains(&lease.message_id));
         let messages = ask.message_ids.len() - usize::from(kept.is_some());
         self.joined = self.joined.saturating_add(u64::try_from(messages).unwrap_or(u64::MAX));
         self
     }
 
-    pub(crate) fn asked(&self, ask: &Ask) -> Self {
+    pub(crate) fn asked(&self, ask: &LeaseRequest) -> Self {
         let mut next = self.clone();
         next.requested_through = next.requested_through.max(ask.through);
         next.follow_up_depth = next.follow_up_depth.max(ask.follow_up_depth);

@@ -5,7 +5,7 @@
 //! The evidence is a lease that ran out: a run that stores its end gives its lease up. The count belongs to the test
 //! session, not to a message: a new message of the same test session is as dangerous as the one that came back.
 
-use crate::admit::Ask;
+use crate::admit::LeaseRequest;
 use crate::ending::RunFailure;
 use crate::state::SyncState;
 
@@ -24,7 +24,7 @@ impl SyncState {
 
     /// Whether a request is parked rather than run. After too many crashes only a new request is run: a forced one that
     /// was sent since the newest crashed run began, or any that was sent some minutes after the messages were parked.
-    pub(crate) fn is_crashing(&self, ask: &Ask, now: i64) -> bool {
+    pub(crate) fn is_crashing(&self, ask: &LeaseRequest, now: i64) -> bool {
         let is_cool =
             self.lease.is_none() && self.last.finished_at.saturating_add(COOL_DOWN_MS) <= ask.through;
         // the second is a forced request that a follow-up stands for
@@ -35,7 +35,7 @@ impl SyncState {
 
     /// The state after [`crate::Admission::Park`], with the error that the messages are parked with.
     #[must_use]
-    pub fn parked_for_crashes(&self, ask: &Ask, failure: RunFailure, now: i64) -> Self {
+    pub fn parked_for_crashes(&self, ask: &LeaseRequest, failure: RunFailure, now: i64) -> Self {
         let mut next = self.asked(ask);
         next.end_lost_run();
         let parked_at = if self.lease.is_some() { now } else { self.last.finished_at };

@@ -3,7 +3,7 @@ use crate::state::{FollowUp, LastRun, RunResult, SyncState};
 
 /// A run's hold on a test.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
-pub struct Hold {
+pub struct LeaseHolder {
     pub owner: String,
     pub generation: i64,
 }
@@ -33,13 +33,13 @@ pub enum Ending {
 impl SyncState {
     /// Whether the run may still say how it ended. A lease that ran out, and that nobody took, is still its own.
     #[must_use]
-    pub fn is_of(&self, hold: &Hold) -> bool {
+    pub fn is_of(&self, hold: &LeaseHolder) -> bool {
         self.generation == hold.generation && self.lease.as_ref().is_some_and(|it| it.owner == hold.owner)
     }
 
     /// The lease, extended; `None` where it is another's.
     #[must_use]
-    pub fn heartbeat(&self, hold: &Hold, now: i64, rules: &Rules) -> Option<Self> {
+    pub fn heartbeat(&self, hold: &LeaseHolder, now: i64, rules: &Rules) -> Option<Self> {
         let mut next = self.clone();
         let lease = next.lease.as_mut().filter(|_| self.is_of(hold))?;
         lease.until = lease.until.max(now.saturating_add(millis(rules.lease)));
@@ -48,14 +48,14 @@ impl SyncState {
 
     /// All is written of a read that began at `last.read_started_at`.
     #[must_use]
-    pub fn finished(&self, hold: &Hold, last: &LastRun, rules: &Rules) -> Ending {
+    pub fn finished(&self, hold: &LeaseHolder, last: &LastRun, rules: &Rules) -> Ending {
         let (read_started_at, described_at) = (last.read_started_at, last.read_described_at);
         let (last_joined, finished_at) = (last.joined, last.finished_at);
         let last = LastRun { result: Some(RunResult::Finished), error: None, ..last.clone() };
         self.ended(hold, last, |next| {
             next.synced_through = next.synced_through.max(read_started_at.saturating_sub(1));
             next.progress = None;
-            next.asked_again = None;
+            next.requested_again = None;
             next.recover(finished_at);
             next.joined = next.joined.saturating_sub(last_joined);
             // a request that is older than the read may have brought its description after it
@@ -72,7 +72,13 @@ impl SyncState {
     /// Nothing, or not all, is written; the run's own messages come again, or are parked. `progress` is what an
     /// earlier run, or this one, has written.
     #[must_use]
-    pub fn failed(&self, hold: &Hold, failure: RunFailure, progress: Option<String>, now: i64) -> Ending {
+    pub fn failed(
+        &self,
+        hold: &LeaseHolder,
+        failure: RunFailure,
+        progress: Option<String>,
+        now: i64,
+    ) -> Ending {
         self.ended(hold, self.last.clone(), |next| {
             next.fail(failure, now);
             next.progress = progress;
@@ -82,7 +88,7 @@ impl SyncState {
 
     /// A part is written; `progress` says which. A follow-up goes on.
     #[must_use]
-    pub fn paused(&self, hold: &Hold, progress: String, now: i64) -> Ending {
+    pub fn paused(&self, hold: &LeaseHolder, progress: String, now: i64) -> Ending {
         let last = LastRun {
             result: Some(RunResult::Paused),
             finished_at: now,
@@ -105,7 +111,12 @@ impl SyncState {
         self
     }
 
-    fn ended(&self, hold: &Hold, last: LastRun, change: impl FnOnce(&mut Self) -> Option<i64>) -> Ending {
+    fn ended(
+        &self,
+        hold: &LeaseHolder,
+        last: LastRun,
+        change: impl FnOnce(&mut Self) -> Option<i64>,
+    ) -> Ending {
         if !self.is_of(hold) {
             let is_stored = self.generation == hold.generation && self.lease.is_none();
             return if is_stored { Ending::Stored } else { Ending::Lost };

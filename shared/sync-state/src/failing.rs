@@ -3,7 +3,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::admit::Ask;
+use crate::admit::LeaseRequest;
 use crate::crashes::MOST_CRASHES;
 use crate::ending::RunFailure;
 use crate::rules::Rules;
@@ -41,7 +41,7 @@ impl SyncState {
     /// The state with a request that was received, before MongoDB is asked about it. `None` where the request adds
     /// nothing, or names another quiz: that is decided by [`SyncState::admit`].
     #[must_use]
-    pub fn noted(&self, ask: &Ask, rules: &Rules) -> Option<Self> {
+    pub fn noted(&self, ask: &LeaseRequest, rules: &Rules) -> Option<Self> {
         if self.is_of_another_quiz(ask) || self.has_synced(ask.through, rules) {
             return None;
         }
@@ -52,7 +52,13 @@ impl SyncState {
     /// The state after a try that failed before it could take the lease. `None` where a run holds the lease, or the
     /// state already says what is to become of the request.
     #[must_use]
-    pub fn failed_early(&self, ask: &Ask, failure: RunFailure, now: i64, rules: &Rules) -> Option<Self> {
+    pub fn failed_early(
+        &self,
+        ask: &LeaseRequest,
+        failure: RunFailure,
+        now: i64,
+        rules: &Rules,
+    ) -> Option<Self> {
         let is_decided = self.has_synced(ask.through, rules) || self.crashed_runs(now) >= MOST_CRASHES;
         if self.held(now).is_some() || self.is_of_another_quiz(ask) || is_decided {
             return None;
@@ -71,13 +77,13 @@ impl SyncState {
         is_failing || recovered.is_some_and(|recovered| is_outage(&recovered.code))
     }
 
-    fn is_of_another_quiz(&self, ask: &Ask) -> bool {
+    fn is_of_another_quiz(&self, ask: &LeaseRequest) -> bool {
         !self.quiz_id.is_empty() && self.quiz_id != ask.quiz_id
     }
 
     /// A forced request is only that once it is admitted: until then it may be received again.
-    fn requested(&self, ask: &Ask) -> Self {
-        let mut next = self.asked(&Ask { force: None, ..ask.clone() });
+    fn requested(&self, ask: &LeaseRequest) -> Self {
+        let mut next = self.asked(&LeaseRequest { force: None, ..ask.clone() });
         next.quiz_id.clone_from(&ask.quiz_id);
         next
     }

@@ -5,23 +5,23 @@
 //! All times are milliseconds since 1970, UTC.
 
 mod admit;
-mod asking_again;
 mod crashes;
 mod ending;
 mod failing;
 mod port;
 mod record;
+mod request_again;
 mod rules;
 mod standing;
 mod state;
 
-pub use admit::{Admission, Ask};
-pub use asking_again::AskedAgain;
+pub use admit::{Admission, LeaseRequest};
 pub use crashes::MOST_CRASHES;
-pub use ending::{Ending, Hold, RunFailure};
+pub use ending::{Ending, LeaseHolder, RunFailure};
 pub use failing::{Failing, Recovered};
 pub use port::{StateError, StateKey, SyncStates};
 pub use record::Record;
+pub use request_again::RequestedAgain;
 pub use rules::{Rules, millis};
 pub use standing::Standing;
 pub use state::{FollowUp, LastRun, Lease, RunResult, SyncState};

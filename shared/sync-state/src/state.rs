@@ -1,8 +1,8 @@
 use quiz_events::SessionDescription;
 use serde::{Deserialize, Deserializer, Serialize};
 
-use crate::asking_again::AskedAgain;
 use crate::failing::{Failing, Recovered};
+use crate::request_again::RequestedAgain;
 use crate::rules::Rules;
 
 /// One test's sync into one sink. Its default is a test that was never asked for. It is stored as a [`crate::Record`]:
@@ -52,7 +52,7 @@ pub struct SyncState {
     pub progress: Option<String>,
     /// How the reconcile schedule has asked for it since the last complete sync.
     #[serde(flatten)]
-    pub asked_again: Option<AskedAgain>,
+    pub requested_again: Option<RequestedAgain>,
 }
 
 /// The right to sync the test. It is over when its time is, or its holder ends it.
@@ -101,7 +101,7 @@ pub struct LastRun {
 /// A result that only another version knows is none.
 fn known<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<RunResult>, D::Error> {
     let name = Option::<String>::deserialize(deserializer)?;
-    Ok(name.and_then(|name| RunResult::of_name(&name)))
+    Ok(name.and_then(|name| RunResult::from_name(&name)))
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize)]
@@ -131,7 +131,7 @@ impl RunResult {
     }
 
     #[must_use]
-    pub fn of_name(name: &str) -> Option<Self> {
+    pub fn from_name(name: &str) -> Option<Self> {
         Self::ALL.into_iter().find(|it| it.name() == name)
     }
 }

@@ -3,7 +3,7 @@
 use bson::{Bson, Document, bson, doc};
 use jiff::Timestamp;
 use quiz_domain::reports::{self, FormResponse, ReportItem, ReportTable, Stamp};
-use quiz_domain::{Quiz, Taken, Test, TestBuilder, TestSession, Value};
+use quiz_domain::{Quiz, SessionResult, SessionScorer, TakenDocument, TestSession, Value};
 
 const QUIZ: &str = "6715f621e1eb083bfa9b56cc";
 /// The whole test and two subjects, or three answers to a form.
@@ -46,7 +46,7 @@ pub fn large_item(session_id: &str) -> ReportItem {
 }
 
 /// A test with an attempt for each of as many users as it takes to make `count` items.
-fn test(table: ReportTable, session_id: &str, count: usize) -> Test {
+fn test(table: ReportTable, session_id: &str, count: usize) -> SessionResult {
     let kind = if table == ReportTable::FormResponses { "form" } else { "assessment" };
     let (quiz, problems) = Quiz::read(&quiz(kind), &[]).unwrap();
     let session = TestSession {
@@ -56,10 +56,10 @@ fn test(table: ReportTable, session_id: &str, count: usize) -> Test {
         ..TestSession::default()
     };
     let now = Timestamp::from_second(1_714_500_000).unwrap();
-    let mut builder = TestBuilder::new(quiz, session, now, problems);
+    let mut builder = SessionScorer::new(quiz, session, now, problems);
     let users = if table == ReportTable::Students { count } else { count.div_ceil(ITEMS_OF_A_USER) };
     for user in 0..users {
-        assert!(matches!(builder.take(&attempt(user)), Taken::Attempt(_)));
+        assert!(matches!(builder.take(&attempt(user)), TakenDocument::Attempt(_)));
     }
     builder.finish().unwrap()
 }

@@ -3,7 +3,7 @@
 use futures::future::join_all;
 use quiz_events::{SessionDescription, Sink};
 use quiz_sync_state::{
-    AskedAgain, Failing, FollowUp, LastRun, Lease, Recovered, RunResult, StateKey, SyncState, SyncStates,
+    Failing, FollowUp, LastRun, Lease, Recovered, RequestedAgain, RunResult, StateKey, SyncState, SyncStates,
 };
 
 /// Asserts that a store of sync states does what the port promises. The sessions whose ids begin with `session`
@@ -82,7 +82,7 @@ fn full() -> SyncState {
             code: "sink_failed".into(),
         }),
         progress: Some("{\"parts\": []}".repeat(10_000)),
-        asked_again: Some(AskedAgain { times: 3, at: 1_714_500_030_000 }),
+        requested_again: Some(RequestedAgain { times: 3, at: 1_714_500_030_000 }),
     }
 }
 
@@ -98,7 +98,7 @@ async fn a_state_comes_back_whole(states: &dyn SyncStates, session: &str) {
         failing: None,
         recovered: None,
         progress: None,
-        asked_again: None,
+        requested_again: None,
         ..full()
     };
     assert!(states.swap(&key, &full(), &emptied).await.unwrap());

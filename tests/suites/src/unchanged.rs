@@ -8,7 +8,7 @@ use async_trait::async_trait;
 use bson::{Bson, bson, doc};
 use jiff::Timestamp;
 use quiz_domain::reports::{self, ReportFormats, ReportItem, ReportTable, Stamp};
-use quiz_domain::{Quiz, Test, TestBuilder, TestSession};
+use quiz_domain::{Quiz, SessionResult, SessionScorer, TestSession};
 use quiz_pipeline::ports::{Fence, PutOutcome, ReportReader, ReportStore, StoreError, StoredItems};
 use quiz_pipeline::{ReportSink, ResultSink, RunScope, SinkCounts, SinkError};
 use serde_json::{Map, Number, Value};
@@ -36,7 +36,7 @@ impl Student {
 
 /// A test of a session, as one sync has ranked it.
 #[must_use]
-pub fn ranked(session_id: &str, is_form: bool, title: &str, students: &[Student]) -> Test {
+pub fn ranked(session_id: &str, is_form: bool, title: &str, students: &[Student]) -> SessionResult {
     let question = |at: usize| {
         bson!({
             "_id": format!("q{at}"), "type": "single-choice", "graded": true, "correct_answer": [1],
@@ -57,7 +57,7 @@ pub fn ranked(session_id: &str, is_form: bool, title: &str, students: &[Student]
     let session =
         TestSession { session_id: session_id.to_owned(), quiz_id: QUIZ.to_owned(), ..TestSession::default() };
     let now = Timestamp::from_second(1_714_500_000).unwrap();
-    let mut builder = TestBuilder::new(quiz, session, now, problems);
+    let mut builder = SessionScorer::new(quiz, session, now, problems);
     for student in students {
         let record = |(at, answer): (usize, &Option<i32>)| {
             let answer = answer.map_or(Bson::Null, |option| bson!([option]));
@@ -96,7 +96,11 @@ impl Sync {
     ///
     /// # Errors
     /// As of the store.
-    pub async fn run(self, store: Arc<dyn ReportStore>, test: &Test) -> Result<SinkCounts, SinkError> {
+    pub async fn run(
+        self,
+        store: Arc<dyn ReportStore>,
+        test: &SessionResult,
+    ) -> Result<SinkCounts, SinkError> {
         let sink = ReportSink::new(store, self.formats);
         let scope = RunScope {
             rewrite: self.rewrite,
@@ -107,14 +111,14 @@ impl Sync {
     }
 
     /// Writes a part of the test, and breaks off.
-    pub async fn crash(self, store: &Arc<dyn Reports>, test: &Test, after: usize) {
+    pub async fn crash(self, store: &Arc<dyn Reports>, test: &SessionResult, after: usize) {
         let watched = Arc::new(Watched { after: Mutex::new(Some(after)), ..Watched::new(store.clone()) });
         // it may have less to write than that
         let _ = self.run(watched, test).await;
     }
 
     /// Writes the test, and asserts that it wrote no more than what was not there, and that all is as it should be.
-    pub async fn run_and_check(self, store: &Arc<dyn Reports>, test: &Test) -> SinkCounts {
+    pub async fn run_and_check(self, store: &Arc<dyn Reports>, test: &SessionResult) -> SinkCounts {
         let session = &test.session.session_id;
         let before = self.held(&**store, session).await;
         let watched = Arc::new(Watched::new(store.clone()));
@@ -150,7 +154,7 @@ impl Sync {
     }
 
     /// What the run is to write, sealed.
-    fn items(self, test: &Test) -> Vec<ReportItem> {
+    fn items(self, test: &SessionResult) -> Vec<ReportItem> {
         let tables = reports::tables(test, self.formats).into_iter();
         let mut items: Vec<ReportItem> =
             tables.flat_map(|table| reports::items(test, table, self.stamp())).collect();

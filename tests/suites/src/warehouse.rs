@@ -8,8 +8,8 @@ use futures::future::join_all;
 use jiff::Timestamp;
 use quiz_domain::reports::Stamp;
 use quiz_domain::rows::{self, QuestionRows, RowBatch, WarehouseTable};
-use quiz_domain::{Quiz, QuizKind, Taken, TestBuilder, TestSession};
-use quiz_pipeline::ports::{Fence, StagedTest, Warehouse, WarehouseBatch, WarehouseError};
+use quiz_domain::{Quiz, QuizKind, SessionScorer, TakenDocument, TestSession};
+use quiz_pipeline::ports::{Fence, StagedSession, Warehouse, WarehouseBatch, WarehouseError};
 use serde_json::{Map, Value};
 
 use crate::reports::{attempt, quiz};
@@ -121,8 +121,8 @@ async fn a_test_whose_lease_is_over_keeps_its_rows(
     tests[0].fence.revoke();
     let results = batch.replace(&tests).await;
     assert!(matches!(&results[..], [Err(WarehouseError::LeaseOver { .. }), Ok(())]), "{results:?}");
-    for (session, takers) in [(&session, 3), (&other, 5)] {
-        assert_eq!(rows.rows(WarehouseTable::QuestionResponses, session).await.len(), takers * 3);
+    for (session, participants) in [(&session, 3), (&other, 5)] {
+        assert_eq!(rows.rows(WarehouseTable::QuestionResponses, session).await.len(), participants * 3);
     }
 }
 
@@ -179,7 +179,7 @@ impl Sample {
     }
 
     /// Stages all rows of the test.
-    pub async fn stage(&self, batch: &dyn WarehouseBatch) -> StagedTest {
+    pub async fn stage(&self, batch: &dyn WarehouseBatch) -> StagedSession {
         let (quiz, problems) = Quiz::read(&quiz(self.kind), &[]).unwrap();
         let session = TestSession {
             session_id: self.session_id.clone(),
@@ -190,11 +190,13 @@ impl Sample {
         let now = Timestamp::from_microsecond(1_714_500_000_123_456).unwrap();
         let is_form = quiz.kind == QuizKind::Form;
         let questions = QuestionRows::new(&quiz, &self.session_id);
-        let mut builder = TestBuilder::new(quiz, session, now, problems);
+        let mut builder = SessionScorer::new(quiz, session, now, problems);
         let table = if is_form { WarehouseTable::FormResponses } else { WarehouseTable::QuestionResponses };
         let mut answers = RowBatch::new(table);
         for document in &self.attempts {
-            let Taken::Attempt(taken) = builder.take(document) else { panic!("no attempt: {document}") };
+            let TakenDocument::Attempt(taken) = builder.take(document) else {
+                panic!("no attempt: {document}")
+            };
             if is_form {
                 rows::append_form(builder.quiz(), &self.session_id, &taken.attempt, &mut answers);
             } else {
@@ -204,25 +206,30 @@ impl Sample {
         let test = builder.finish().unwrap();
         let stamp = Stamp { written_at: now, generation: 1 };
         let mut results = RowBatch::new(WarehouseTable::TestResponses);
-        rows::test_rows(&test, stamp).for_each(|row| row.append(&mut results));
+        rows::section_rows(&test, stamp).for_each(|row| row.append(&mut results));
         for rows in [answers, results] {
             if !rows.is_empty() {
                 batch.stage(&self.session_id, rows).await.unwrap();
             }
         }
         let start_date = rows::start_date(&test, stamp).unwrap();
-        StagedTest { session_id: self.session_id.clone(), start_date, inserted_at: now, fence: Fence::open() }
+        StagedSession {
+            session_id: self.session_id.clone(),
+            start_date,
+            inserted_at: now,
+            fence: Fence::open(),
+        }
     }
 }
 
 /// Writes the tests as one batch.
 pub async fn write(warehouse: &dyn Warehouse, samples: &[Sample]) {
     let batch: Arc<dyn WarehouseBatch> = warehouse.begin().unwrap();
-    let tests: Vec<StagedTest> = join_all(samples.iter().map(|sample| sample.stage(&*batch))).await;
+    let tests: Vec<StagedSession> = join_all(samples.iter().map(|sample| sample.stage(&*batch))).await;
     replace(&*batch, &tests).await;
 }
 
-async fn replace(batch: &dyn WarehouseBatch, tests: &[StagedTest]) {
+async fn replace(batch: &dyn WarehouseBatch, tests: &[StagedSession]) {
     for (test, result) in tests.iter().zip(batch.replace(tests).await) {
         result.unwrap_or_else(|error| panic!("{}: {error}", test.session_id));
     }

@@ -4,9 +4,11 @@ use std::collections::HashMap;
 use std::time::Duration;
 
 use proptest::prelude::*;
-use quiz_events::{BehindBecause, Sink};
-use quiz_sync_state::{AskedAgain, Failing, FollowUp, LastRun, Lease, Rules, RunResult, StateKey, SyncState};
-use reconcile::{BehindTest, Facts, behind_tests};
+use quiz_events::{Sink, StaleReason};
+use quiz_sync_state::{
+    Failing, FollowUp, LastRun, Lease, RequestedAgain, Rules, RunResult, StateKey, SyncState,
+};
+use reconcile::{Facts, StaleSession, stale_sessions};
 
 const MINUTE: i64 = 60_000;
 const HOUR: i64 = 60 * MINUTE;
@@ -16,12 +18,12 @@ fn key(session_id: &str, sink: Sink) -> StateKey {
     StateKey { session_id: session_id.into(), sink }
 }
 
-fn of(states: &[(StateKey, SyncState)], answered: &[(&str, i64)], now: i64) -> Vec<BehindTest> {
+fn of(states: &[(StateKey, SyncState)], answered: &[(&str, i64)], now: i64) -> Vec<StaleSession> {
     let answered: HashMap<String, i64> =
         answered.iter().map(|(quiz, at)| ((*quiz).to_owned(), *at)).collect();
     let sinks = [Sink::Warehouse, Sink::Reports];
     let grace = Duration::from_mins(10);
-    behind_tests(&Facts { states, answered: &answered, is_mongodb_up: true, sinks: &sinks, now, grace })
+    stale_sessions(&Facts { states, answered: &answered, is_mongodb_up: true, sinks: &sinks, now, grace })
 }
 
 /// Synced an hour ago, all that was asked for by then.
@@ -54,7 +56,7 @@ fn ended(result: RunResult, ago: i64) -> SyncState {
 }
 
 /// What is found of one test that is synced in the warehouse.
-fn reports(state: SyncState, answered: &[(&str, i64)]) -> Option<(BehindBecause, i64, bool)> {
+fn reports(state: SyncState, answered: &[(&str, i64)]) -> Option<(StaleReason, i64, bool)> {
     let warehouse = SyncState { synced_through: NOW, ..synced() };
     let tests =
         of(&[(key("A_q", Sink::Reports), state), (key("A_q", Sink::Warehouse), warehouse)], answered, NOW);
@@ -66,7 +68,7 @@ fn reports(state: SyncState, answered: &[(&str, i64)]) -> Option<(BehindBecause,
 
 #[test]
 fn a_test_is_behind_where_nobody_is_at_what_it_needs() {
-    use BehindBecause::{Answers, Asked, Failed, Parked};
+    use StaleReason::{Answers, Asked, Failed, Parked};
     let lease = |until| Some(Lease { owner: "a".into(), message_id: "m".into(), until });
     let follow_up = |due| Some(FollowUp { message_id: "m".into(), due });
     let newer: &[(&str, i64)] = &[("q", NOW - 30 * MINUTE)];
@@ -138,8 +140,8 @@ fn a_test_is_behind_where_nobody_is_at_what_it_needs() {
 #[test]
 fn a_test_that_does_not_heal_is_asked_for_ever_more_seldom() {
     let again = |times, ago| {
-        let asked_again = Some(AskedAgain { times, at: NOW - ago });
-        reports(SyncState { asked_again, ..ended(RunResult::Parked, 40 * MINUTE) }, &[]).map(|it| it.2)
+        let requested_again = Some(RequestedAgain { times, at: NOW - ago });
+        reports(SyncState { requested_again, ..ended(RunResult::Parked, 40 * MINUTE) }, &[]).map(|it| it.2)
     };
     assert_eq!((again(1, 29 * MINUTE), again(1, 30 * MINUTE)), (Some(false), Some(true)));
     assert_eq!((again(3, 119 * MINUTE), again(3, 120 * MINUTE)), (Some(false), Some(true)));
@@ -151,7 +153,7 @@ fn a_test_that_another_pass_is_claiming_is_left_to_it() {
     let parked = ended(RunResult::Parked, 40 * MINUTE);
     let due = |ago| {
         let claimed =
-            SyncState { asked_again: Some(AskedAgain { times: 1, at: NOW - ago }), ..parked.clone() };
+            SyncState { requested_again: Some(RequestedAgain { times: 1, at: NOW - ago }), ..parked.clone() };
         let tests = of(
             &[(key("A_q", Sink::Reports), claimed), (key("A_q", Sink::Warehouse), parked.clone())],
             &[],
@@ -206,7 +208,7 @@ fn due_after_outage(sink: Sink, state: SyncState, is_mongodb_up: bool, other_fin
     let (answered, sinks) = (HashMap::new(), [sink]);
     let grace = Duration::from_mins(10);
     let facts = Facts { states: &states, answered: &answered, is_mongodb_up, sinks: &sinks, now: NOW, grace };
-    behind_tests(&facts).iter().any(BehindTest::is_due)
+    stale_sessions(&facts).iter().any(StaleSession::is_due)
 }
 
 #[test]
@@ -229,8 +231,8 @@ fn parked_session_is_due_at_once_where_its_service_works() {
 #[test]
 fn wait_does_not_double_for_requests_before_the_outage_parked_them() {
     let due = |parked_ago, asked_ago, is_mongodb_up| {
-        let asked_again = Some(AskedAgain { times: 9, at: NOW - asked_ago });
-        let state = SyncState { asked_again, ..parked_by("source_unavailable", parked_ago) };
+        let requested_again = Some(RequestedAgain { times: 9, at: NOW - asked_ago });
+        let state = SyncState { requested_again, ..parked_by("source_unavailable", parked_ago) };
         due_after_outage(Sink::Reports, state, is_mongodb_up, HOUR)
     };
     assert!(!due(29 * MINUTE, 26 * HOUR, false));
@@ -257,7 +259,7 @@ prop_compose! {
         ]),
         finished_at in ago(3 * HOUR),
         is_half_written in any::<bool>(),
-        asked_again in prop::option::of((1..9_u32, ago(30 * HOUR))),
+        requested_again in prop::option::of((1..9_u32, ago(30 * HOUR))),
         failing in prop::option::of((ago(30 * HOUR), prop_oneof![
             Just("source_unavailable"), Just("sink_failed"), Just("follow_up_not_sent"), Just("malformed_quiz"),
         ])),
@@ -271,7 +273,7 @@ prop_compose! {
             follow_up: follow_up.map(|due| FollowUp { message_id: "m".into(), due }),
             last: LastRun { result, finished_at, ..LastRun::default() },
             progress: is_half_written.then(|| "parts".into()),
-            asked_again: asked_again.map(|(times, at)| AskedAgain { times, at }),
+            requested_again: requested_again.map(|(times, at)| RequestedAgain { times, at }),
             failing: failing.map(|(since, code)| Failing { since, code: code.into() }),
             ..SyncState::default()
         }
@@ -290,11 +292,11 @@ fn any_states() -> impl Strategy<Value = Vec<(StateKey, SyncState)>> {
 }
 
 /// The states once all that is due is claimed.
-fn claimed(states: &[(StateKey, SyncState)], tests: &[BehindTest], now: i64) -> Vec<(StateKey, SyncState)> {
+fn claimed(states: &[(StateKey, SyncState)], tests: &[StaleSession], now: i64) -> Vec<(StateKey, SyncState)> {
     let mut states: HashMap<StateKey, SyncState> = states.iter().cloned().collect();
     for test in tests.iter().filter(|test| test.is_due()) {
         for need in &test.needs {
-            let next = need.seen.ask_again(&test.quiz_id, need.answered, now);
+            let next = need.seen.request_again(&test.quiz_id, need.answered, now);
             states.insert(need.key.clone(), SyncState { revision: next.revision + 1, ..next });
         }
     }
@@ -312,7 +314,7 @@ fn all_synced(states: &[(StateKey, SyncState)], now: i64) -> Vec<(StateKey, Sync
             last,
             lease: None,
             progress: None,
-            asked_again: None,
+            requested_again: None,
             ..state.clone()
         };
         (key.clone(), done)

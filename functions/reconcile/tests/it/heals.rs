@@ -86,7 +86,7 @@ async fn a_test_whose_messages_are_gone_is_synced_after_a_pass() {
     drive(&queue, 10, answer, |_| {}).await;
     let state = store.get(&key).await.unwrap();
     let (standing, _) = state.standing(Timestamp::now().as_millisecond(), &Rules::embedded());
-    assert_eq!((standing, state.asked_again), (Standing::Synced, None));
+    assert_eq!((standing, state.requested_again), (Standing::Synced, None));
     assert!(state.last.participants > 0);
     assert_eq!(pass().await.unwrap(), Summary::default());
     assert_eq!(world.notices.lock().unwrap().len(), 1);

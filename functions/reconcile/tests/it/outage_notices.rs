@@ -183,7 +183,7 @@ async fn session_without_quiz_has_no_outage() {
 async fn first_pass_after_an_outage_requests_what_it_parked() {
     let place = Place::new(PassLimits::default());
     let by_outage = parked_by(UNAVAILABLE, 26 * HOUR, 5 * MINUTE);
-    let asked_before = by_outage.ask_again("q", None, NOW - 24 * HOUR);
+    let asked_before = by_outage.request_again("q", None, NOW - 24 * HOUR);
     place.plant("A_q", Sink::Reports, asked_before).await;
     place.plant("A_q", Sink::Warehouse, synced("q", MINUTE)).await;
     assert_eq!(place.pass().await.unwrap().requested, 1);

@@ -2,10 +2,10 @@
 
 use std::time::Duration;
 
-use quiz_events::{BehindBecause, NoticeKind, Sink, SyncsRequested};
+use quiz_events::{NoticeKind, Sink, StaleReason, SyncsRequested};
 use quiz_lambda::config::PassLimits;
 use quiz_pipeline::ports::CompletedQuiz;
-use quiz_sync_state::AskedAgain;
+use quiz_sync_state::RequestedAgain;
 use reconcile::Summary;
 use tokio::time::Instant;
 
@@ -46,21 +46,18 @@ async fn a_parked_test_and_one_with_newer_answers_are_asked_for_once_each_and_to
     assert_eq!((told.count, told.left, told.tests.len()), (2, 0, 2));
     assert_eq!(told.tests[0].test_name.as_deref(), Some("Physics mock"));
     let of_a: Vec<_> = told.tests[0].sinks.iter().map(|it| (it.sink, it.because, it.times)).collect();
-    assert_eq!(
-        of_a,
-        [(Sink::Reports, BehindBecause::Parked, 1), (Sink::Warehouse, BehindBecause::Parked, 1)]
-    );
+    assert_eq!(of_a, [(Sink::Reports, StaleReason::Parked, 1), (Sink::Warehouse, StaleReason::Parked, 1)]);
     assert_eq!(told.tests[0].sinks[0].error.as_deref(), Some("could not write: no answer"));
     let of_b = &told.tests[1].sinks[..];
     assert_eq!(
         (of_b.len(), of_b[0].because, of_b[0].since),
-        (1, BehindBecause::Answers, time(NOW - 30 * MINUTE))
+        (1, StaleReason::Answers, time(NOW - 30 * MINUTE))
     );
     assert_eq!(of_b[0].synced_through, Some(time(NOW - HOUR)));
     let state = place.state("B_q2", Sink::Reports).await;
-    assert_eq!(state.asked_again, Some(AskedAgain { times: 1, at: NOW }));
+    assert_eq!(state.requested_again, Some(RequestedAgain { times: 1, at: NOW }));
     assert_eq!(state.requested_through, NOW - 30 * MINUTE, "answers count as asked for");
-    assert_eq!(place.state("B_q2", Sink::Warehouse).await.asked_again, None);
+    assert_eq!(place.state("B_q2", Sink::Warehouse).await.requested_again, None);
     let measured = place.world.measured.lock().unwrap().clone();
     assert_eq!((measured["TestsBehind"], measured["SyncsRequested"], measured["UnknownTests"]), (3, 2, 0));
     assert_eq!(measured["OldestBehind"], u64::try_from(40 * MINUTE + 1_000).unwrap());
@@ -127,7 +124,7 @@ async fn an_event_that_is_not_taken_is_asked_for_by_the_next_pass() {
         "the pass is not complete: A_q was not asked for: topic quiz-events did not take the event: throttled"
     );
     assert_eq!(asked_for(&place).count, 1);
-    assert_eq!(place.state("A_q", Sink::Reports).await.asked_again, None, "it need not wait");
+    assert_eq!(place.state("A_q", Sink::Reports).await.requested_again, None, "it need not wait");
     place.world.refused.lock().unwrap().clear();
     place.later(15 * MINUTE);
     assert_eq!(place.pass().await.unwrap().requested, 1);
@@ -180,7 +177,7 @@ async fn a_quiz_that_no_sync_has_named_is_told_with_the_same_name_all_day() {
     let ids: Vec<&str> = notices.iter().map(|notice| notice.id.as_str()).collect();
     let (lost, yesterday) = ("tests.unknown:lost:2026-11-21", "tests.unknown:lost yesterday:2026-11-21");
     assert_eq!(ids, [lost, yesterday, lost, yesterday]);
-    let NoticeKind::TestUnknown(told) = &notices[0].kind else { panic!("{:?}", notices[0]) };
+    let NoticeKind::QuizUnknown(told) = &notices[0].kind else { panic!("{:?}", notices[0]) };
     assert_eq!(
         (told.title.as_deref(), told.students, told.newest_answer),
         (Some("Lost mock"), 31, time(NOW - HOUR))
@@ -207,5 +204,5 @@ async fn a_test_that_is_taken_up_meanwhile_is_left_to_who_does_it() {
     assert_eq!(place.pass().await.unwrap(), Summary { behind: 2, ..Summary::default() });
     assert!(place.world.published.lock().unwrap().is_empty());
     assert!(place.world.notices.lock().unwrap().is_empty());
-    assert_eq!(place.state("A_q", Sink::Warehouse).await.asked_again, None);
+    assert_eq!(place.state("A_q", Sink::Warehouse).await.requested_again, None);
 }

@@ -5,7 +5,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 
 use quiz_bigquery::{BigQueryWarehouse, Credentials, UploadSizes};
 use quiz_domain::rows::WarehouseTable;
-use quiz_pipeline::ports::{StagedTest, Warehouse, WarehouseError};
+use quiz_pipeline::ports::{StagedSession, Warehouse, WarehouseError};
 use quiz_stack::{Action, Gate, GateRequest, Stack};
 use quiz_suites::warehouse::{Rows, Sample, write};
 use serde_json::json;
@@ -41,7 +41,7 @@ fn text(request: &GateRequest) -> String {
 /// Writes three tests and tells how each ended.
 async fn results(warehouse: &BigQueryWarehouse, sessions: &[&str]) -> Vec<Result<(), WarehouseError>> {
     let batch = warehouse.begin().unwrap();
-    let mut tests: Vec<StagedTest> = Vec::new();
+    let mut tests: Vec<StagedSession> = Vec::new();
     for session in sessions {
         tests.push(Sample::scored(session, 0..3).stage(&*batch).await);
     }
@@ -228,7 +228,7 @@ async fn a_commit_that_comes_after_a_later_run_s_undoes_nothing_and_its_neighbou
         matches!(&results[..], [Ok(()), Err(WarehouseError::LeaseOver { session_id }), Ok(())] if session_id == "overtaken"),
         "{results:?}"
     );
-    for (session, takers) in [("a", 3), ("overtaken", 5), ("b", 3)] {
-        assert_eq!(dataset.rows(WarehouseTable::QuestionResponses, session).await.len(), takers * 3);
+    for (session, participants) in [("a", 3), ("overtaken", 5), ("b", 3)] {
+        assert_eq!(dataset.rows(WarehouseTable::QuestionResponses, session).await.len(), participants * 3);
     }
 }

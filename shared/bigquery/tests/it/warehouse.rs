@@ -2,7 +2,7 @@
 
 use futures::future::join_all;
 use quiz_domain::rows::WarehouseTable;
-use quiz_pipeline::ports::{StagedTest, Warehouse, WarehouseError};
+use quiz_pipeline::ports::{StagedSession, Warehouse, WarehouseError};
 use quiz_suites::warehouse::{Rows, Sample, warehouse, write};
 
 use crate::common::Dataset;
@@ -88,7 +88,7 @@ async fn a_missing_dataset_is_named() {
     let dataset = Dataset::new().await;
     let other = Dataset { name: "nowhere".to_owned(), ..dataset };
     let batch = other.warehouse().await.begin().unwrap();
-    let test: StagedTest = Sample::scored("a", 0..1).stage(&*batch).await;
+    let test: StagedSession = Sample::scored("a", 0..1).stage(&*batch).await;
     let error = batch.replace(&[test]).await.remove(0).unwrap_err();
     assert!(matches!(error, WarehouseError::Refused { .. }), "{error}");
     assert!(error.to_string().contains("nowhere"), "{error}");

@@ -3,9 +3,12 @@
 use quiz_chart::{Bar, Distribution};
 
 /// Bars of the same width, one for each count.
-pub fn bars(from: f64, width: f64, takers: &[u32]) -> Vec<Bar> {
+pub fn bars(from: f64, width: f64, participants: &[u32]) -> Vec<Bar> {
     let starts = std::iter::successors(Some(from), |start| Some(start + width));
-    starts.zip(takers).map(|(from, &takers)| Bar { from, to: from + width, takers }).collect()
+    starts
+        .zip(participants)
+        .map(|(from, &participants)| Bar { from, to: from + width, participants })
+        .collect()
 }
 
 fn case(bars: Vec<Bar>, average: f64, median: f64, highest: f64) -> Distribution {
@@ -15,7 +18,7 @@ fn case(bars: Vec<Bar>, average: f64, median: f64, highest: f64) -> Distribution
 pub fn all() -> Vec<(&'static str, Distribution)> {
     let class = [1, 0, 2, 5, 9, 14, 21, 17, 8, 3];
     let wave: Vec<u32> = (0..25_u32).map(|bar| 144 - (bar.abs_diff(12)).pow(2)).collect();
-    let large: Vec<u32> = wave.iter().map(|takers| takers * 694).collect();
+    let large: Vec<u32> = wave.iter().map(|participants| participants * 694).collect();
     let peaks = [3, 41, 100_000, 58_211, 9_120, 1, 0, 77_000];
     vec![
         ("class", case(bars(0.0, 2.0, &class), 12.34, 13.0, 20.0)),
@@ -40,6 +43,6 @@ pub fn all() -> Vec<(&'static str, Distribution)> {
     ]
 }
 
-fn mark(mark: f64, takers: u32) -> Bar {
-    Bar { from: mark, to: mark, takers }
+fn mark(mark: f64, participants: u32) -> Bar {
+    Bar { from: mark, to: mark, participants }
 }

@@ -17,7 +17,7 @@ pub struct RankError(#[from] PolarsError);
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
 pub struct CohortFigures {
     /// Ranked participants.
-    pub takers: u32,
+    pub ranked: u32,
     pub highest: Option<f64>,
     /// Unrounded.
     pub average: Option<f64>,
@@ -54,7 +54,7 @@ impl PackedStanding {
 pub(crate) fn rank(marks: &[f64]) -> Result<(Vec<Option<PackedStanding>>, CohortFigures), RankError> {
     let column = Float64Chunked::from_slice("marks".into(), marks);
     let figures = CohortFigures {
-        takers: count(marks.len()),
+        ranked: count(marks.len()),
         highest: column.max(),
         average: column.mean(),
         median: column.median(),

@@ -109,31 +109,31 @@ impl QuestionTally {
 
     /// Participants who are counted at this question.
     #[must_use]
-    pub fn takers(&self) -> u32 {
+    pub fn participants(&self) -> u32 {
         self.correct + self.partially_correct + self.wrong + self.skipped
     }
 
     /// `100 × correct / participants`, 2 decimals; `None` without participants.
     #[must_use]
     pub fn correct_percentage(&self) -> Option<f64> {
-        percent(f64::from(self.correct), f64::from(self.takers())).map(round2)
+        percent(f64::from(self.correct), f64::from(self.participants())).map(round2)
     }
 }
 
 /// One test session, read, scored and ranked. Its reports and rows are made from this.
 #[derive(Debug)]
-pub struct Test {
+pub struct SessionResult {
     pub quiz: Quiz,
     pub session: TestSession,
     /// The session's start, else the start of the earliest attempt; absent where neither is known.
     pub start: Option<Timestamp>,
-    pub results: TestResults,
+    pub results: AttemptResults,
     pub problems: Problems,
 }
 
 /// The results of a scored quiz, or the answers to a form.
 #[derive(Debug)]
-pub enum TestResults {
+pub enum AttemptResults {
     Scored {
         /// Sorted by user id.
         attempts: Vec<ScoredAttempt>,
@@ -159,17 +159,17 @@ impl Ranking {
     /// The standing of one attempt; `None` where the attempt is not final.
     #[must_use]
     pub fn standing(&self, attempt: usize) -> Option<Standing> {
-        self.standings.get(attempt)?.map(|standing| standing.unpack(self.figures.takers))
+        self.standings.get(attempt)?.map(|standing| standing.unpack(self.figures.ranked))
     }
 
     /// The standing of each attempt, in their order; `None` where an attempt is not final.
     pub fn standings(&self) -> impl Iterator<Item = Option<Standing>> {
-        let ranked = self.figures.takers;
+        let ranked = self.figures.ranked;
         self.standings.iter().map(move |standing| standing.map(|standing| standing.unpack(ranked)))
     }
 }
 
-impl Test {
+impl SessionResult {
     /// The session's name, else the quiz's title, else the quiz's id. A name without a visible character counts as not
     /// given.
     #[must_use]
@@ -188,41 +188,41 @@ impl Test {
 
     /// The number of participants: students with an attempt.
     #[must_use]
-    pub fn takers(&self) -> usize {
+    pub fn participants(&self) -> usize {
         match &self.results {
-            TestResults::Scored { attempts, .. } => attempts.len(),
-            TestResults::Form(attempts) => attempts.len(),
+            AttemptResults::Scored { attempts, .. } => attempts.len(),
+            AttemptResults::Form(attempts) => attempts.len(),
         }
     }
 
     /// The number of ranked participants: those whose attempt is final.
     #[must_use]
     pub fn ranked(&self) -> u32 {
-        self.figures().takers
+        self.figures().ranked
     }
 
     /// The figures of the whole test; empty for a form.
     #[must_use]
     pub fn figures(&self) -> CohortFigures {
         match &self.results {
-            TestResults::Scored { rankings, .. } => {
+            AttemptResults::Scored { rankings, .. } => {
                 rankings.first().map(|overall| overall.figures).unwrap_or_default()
             }
-            TestResults::Form(_) => CohortFigures::default(),
+            AttemptResults::Form(_) => CohortFigures::default(),
         }
     }
 
     /// Whether the quiz is a form, which has answers and no ranks.
     #[must_use]
     pub fn is_form(&self) -> bool {
-        matches!(self.results, TestResults::Form(_))
+        matches!(self.results, AttemptResults::Form(_))
     }
 
     /// The distribution of the marks in the whole test, over the ranked participants, in at most 25 bins; `None` where
     /// there are none.
     #[must_use]
     pub fn histogram(&self) -> Option<Histogram> {
-        let TestResults::Scored { rankings, .. } = &self.results else { return None };
+        let AttemptResults::Scored { rankings, .. } = &self.results else { return None };
         let overall = rankings.first()?;
         let ranked = overall.marks.iter().zip(&overall.standings);
         Histogram::from_marks(ranked.filter(|(_, standing)| standing.is_some()).map(|(marks, _)| *marks))

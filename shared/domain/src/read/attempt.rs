@@ -11,7 +11,7 @@ use jiff::Timestamp;
 use crate::problem::{ProblemKind, Problems};
 use crate::read::fields;
 use crate::read::quiz::Quiz;
-use crate::read::stored::why_unreadable;
+use crate::read::stored::unreadable_cause;
 use crate::read::time;
 use crate::read::value::Value;
 
@@ -35,7 +35,7 @@ impl AttemptHead {
     pub fn read(document: &Document, problems: &mut Problems) -> Option<Self> {
         let id = fields::id(document, "_id");
         let shown = id.as_deref().unwrap_or("without id");
-        if let Some(why) = why_unreadable(document) {
+        if let Some(why) = unreadable_cause(document) {
             let example = format!("session document {shown} cannot be read: {why}");
             problems.add(ProblemKind::AttemptUnreadable, example);
             return None;
@@ -55,7 +55,7 @@ impl AttemptHead {
             is_object_id: matches!(document.get("_id"), Some(Bson::ObjectId(_))),
             user_id,
             ended: fields::flag(document, "has_quiz_ended", false),
-            updated_at: document.get("updated_at").and_then(time::from_utc),
+            updated_at: document.get("updated_at").and_then(time::read_utc_time),
         })
     }
 
@@ -140,9 +140,9 @@ impl Attempt {
             .filter_map(Bson::as_document)
             .find(|event| event.get_str("event_type").ok() == Some("start-quiz"));
         let started = start_event
-            .and_then(|event| time::from_utc(event.get("created_at")?))
-            .or_else(|| time::from_utc(document.get("start_quiz_time")?))
-            .or_else(|| time::from_utc(document.get("created_at")?))
+            .and_then(|event| time::read_utc_time(event.get("created_at")?))
+            .or_else(|| time::read_utc_time(document.get("start_quiz_time")?))
+            .or_else(|| time::read_utc_time(document.get("created_at")?))
             .or_else(|| time::id_time(&head.id));
         Some(Self {
             ended: head.ended,

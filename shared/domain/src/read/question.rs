@@ -2,7 +2,7 @@ use bson::Document;
 
 use crate::problem::{ProblemKind, Problems};
 use crate::read::fields;
-use crate::read::stored::why_unreadable;
+use crate::read::stored::unreadable_cause;
 use crate::read::value::Value;
 
 /// The types of questions. Each decides the shape of an answer and how the answer is judged.
@@ -152,7 +152,7 @@ impl Question {
             read(stub).or_else(|| read(full?))
         };
         let text = |document| fields::text(document, "text");
-        let missing = match full.map(why_unreadable) {
+        let missing = match full.map(unreadable_cause) {
             None => Some(format!("{named} is not in the questions collection")),
             Some(Some(why)) => {
                 Some(format!("the questions collection's document of {named} cannot be read: {why}"))

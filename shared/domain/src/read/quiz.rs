@@ -147,7 +147,7 @@ impl Quiz {
 
         let session_end =
             metadata.get("session_end_time").filter(|value| !is_blank(value)).and_then(|value| {
-                let time = time::from_india(value);
+                let time = time::read_india_time(value);
                 if time.is_none() {
                     problems
                         .add(ProblemKind::TimeUnreadable, format!("quiz {id}: session_end_time is no time"));

@@ -18,7 +18,7 @@ pub fn unreadable(id: Option<Bson>, why: &str) -> Document {
 
 /// The cause in a substitute from [`unreadable`]; `None` for a real document.
 #[must_use]
-pub fn why_unreadable(document: &Document) -> Option<&str> {
+pub fn unreadable_cause(document: &Document) -> Option<&str> {
     document.get_str(CAUSE).ok()
 }
 
@@ -26,19 +26,19 @@ pub fn why_unreadable(document: &Document) -> Option<&str> {
 /// before an unreadable one, then the later `updated_at` counts.
 #[must_use]
 pub fn replaces(document: &Document, kept: &Document) -> bool {
-    let state = |document: &Document| (why_unreadable(document).is_none(), updated_at(document));
+    let state = |document: &Document| (unreadable_cause(document).is_none(), updated_at(document));
     state(document) > state(kept)
 }
 
 fn updated_at(document: &Document) -> Option<Timestamp> {
-    document.get("updated_at").and_then(time::from_utc)
+    document.get("updated_at").and_then(time::read_utc_time)
 }
 
 #[cfg(test)]
 mod tests {
     use bson::doc;
 
-    use super::{replaces, unreadable, why_unreadable};
+    use super::{replaces, unreadable, unreadable_cause};
 
     #[test]
     fn readable_then_newer_document_counts() {
@@ -50,6 +50,6 @@ mod tests {
         let broken = unreadable(Some("a".into()), "why");
         assert!(replaces(&doc! {"_id": "a"}, &broken));
         assert!(!replaces(&broken, &at(1)));
-        assert_eq!((why_unreadable(&broken), why_unreadable(&at(1))), (Some("why"), None));
+        assert_eq!((unreadable_cause(&broken), unreadable_cause(&at(1))), (Some("why"), None));
     }
 }

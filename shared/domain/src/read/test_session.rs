@@ -34,7 +34,7 @@ impl TestSession {
     /// time: the sender wrote India time with a `Z`.
     pub(crate) fn check(&self, problems: &mut Problems) {
         if let Some(start) = self.start.filter(|start| Offset::UTC.to_datetime(*start).hour() >= 20) {
-            let at = crate::in_india(start).strftime("%H:%M");
+            let at = crate::to_india_time(start).strftime("%H:%M");
             let example = format!("session {}: it starts at {at} in India", self.session_id);
             problems.add(ProblemKind::StartAtNight, example);
         }

@@ -11,7 +11,7 @@ const INDIA: SignedDuration = SignedDuration::from_secs(19_800);
 
 /// Reads a stored time: a BSON date or an ISO string. A string without a zone means UTC. `None` where it is no time.
 #[must_use]
-pub fn from_utc(value: &Bson) -> Option<Timestamp> {
+pub fn read_utc_time(value: &Bson) -> Option<Timestamp> {
     read(value, SignedDuration::ZERO)
 }
 
@@ -20,13 +20,13 @@ pub fn from_utc(value: &Bson) -> Option<Timestamp> {
 ///
 /// A date without a clock time is no time: read as midnight, it would close a window before the test.
 #[must_use]
-pub fn from_india(value: &Bson) -> Option<Timestamp> {
+pub fn read_india_time(value: &Bson) -> Option<Timestamp> {
     read(value, INDIA)
 }
 
 /// The date and clock time in India (UTC+05:30).
 #[must_use]
-pub fn in_india(instant: Timestamp) -> DateTime {
+pub fn to_india_time(instant: Timestamp) -> DateTime {
     let shifted = instant.checked_add(INDIA).unwrap_or(instant);
     Offset::UTC.to_datetime(shifted)
 }
@@ -39,12 +39,12 @@ fn read(value: &Bson, ahead_of_utc: SignedDuration) -> Option<Timestamp> {
     }
 }
 
-/// Does the same as [`from_utc`] with a BSON date, in milliseconds since 1970.
+/// Does the same as [`read_utc_time`] with a BSON date, in milliseconds since 1970.
 pub(crate) fn from_millisecond(since_1970: i64) -> Option<Timestamp> {
     Timestamp::from_millisecond(since_1970).ok()
 }
 
-/// Does the same as [`from_utc`] with a string.
+/// Does the same as [`read_utc_time`] with a string.
 pub(crate) fn parse_utc(text: &str) -> Option<Timestamp> {
     parse(text.trim(), SignedDuration::ZERO)
 }
@@ -75,15 +75,15 @@ pub(crate) fn id_time(id: &str) -> Option<Timestamp> {
 
 #[cfg(test)]
 mod tests {
-    use super::{from_india, from_utc, id_time, in_india};
+    use super::{id_time, read_india_time, read_utc_time, to_india_time};
     use bson::Bson;
 
     fn utc(text: &str) -> String {
-        from_utc(&Bson::from(text)).map_or_else(|| "unreadable".into(), |time| time.to_string())
+        read_utc_time(&Bson::from(text)).map_or_else(|| "unreadable".into(), |time| time.to_string())
     }
 
     fn india(text: &str) -> String {
-        from_india(&Bson::from(text)).map_or_else(|| "unreadable".into(), |time| time.to_string())
+        read_india_time(&Bson::from(text)).map_or_else(|| "unreadable".into(), |time| time.to_string())
     }
 
     #[test]
@@ -106,13 +106,13 @@ mod tests {
     #[test]
     fn bson_date_reads_everywhere() {
         let date = Bson::DateTime(bson::DateTime::from_millis(1_714_500_900_000));
-        assert_eq!(from_utc(&date), from_india(&date));
-        assert!(from_utc(&date).is_some());
+        assert_eq!(read_utc_time(&date), read_india_time(&date));
+        assert!(read_utc_time(&date).is_some());
     }
 
     #[test]
     fn dates_are_in_india_and_ids_have_times() {
-        let instant = from_utc(&Bson::from("2024-04-30T18:45:00")).map(in_india);
+        let instant = read_utc_time(&Bson::from("2024-04-30T18:45:00")).map(to_india_time);
         assert_eq!(instant.map(|time| time.date().to_string()), Some("2024-05-01".into()));
         assert_eq!(
             id_time("6631327c0000000000000000").map(|time| time.to_string()),

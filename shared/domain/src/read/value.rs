@@ -91,7 +91,7 @@ impl Value {
 
     /// Whether an answer equals its key: numbers compare by value, lists in any order, objects by their rows.
     #[must_use]
-    pub fn same_answer(&self, key: &Self) -> bool {
+    pub fn matches_key(&self, key: &Self) -> bool {
         match (self, key) {
             (Self::List(given), Self::List(key)) => {
                 if given.len() != key.len() {
@@ -237,7 +237,7 @@ mod tests {
     use bson::{Bson, bson};
 
     fn same(answer: &Bson, key: &Bson) -> bool {
-        Value::read(Some(answer)).same_answer(&Value::read(Some(key)))
+        Value::read(Some(answer)).matches_key(&Value::read(Some(key)))
     }
 
     #[test]

@@ -1,6 +1,6 @@
 use serde::Serialize;
 
-use crate::rank::test_results::{ScoredAttempt, Test};
+use crate::rank::test_results::{ScoredAttempt, SessionResult};
 use crate::read::quiz::{Chapter, Quiz};
 use crate::round::{number, percent, round2};
 use crate::score::tally::Tally;
@@ -60,7 +60,11 @@ pub(super) fn scores<'a>(
         })
 }
 
-pub(super) fn lines(test: &Test, attempt: &ScoredAttempt, section: Option<usize>) -> Vec<ChapterLine> {
+pub(super) fn lines(
+    test: &SessionResult,
+    attempt: &ScoredAttempt,
+    section: Option<usize>,
+) -> Vec<ChapterLine> {
     scores(&test.quiz, attempt, section)
         .map(|score| ChapterLine {
             chapter_name: score.chapter.name.clone(),

@@ -1,7 +1,7 @@
 use serde::Serialize;
 
 use super::{ContentDigest, ReportItem, SortKeys, Stamp, date};
-use crate::rank::test_results::{FormAttempt, Test, TestResults};
+use crate::rank::test_results::{AttemptResults, FormAttempt, SessionResult};
 use crate::read::question::Question;
 use crate::read::value::Value;
 use crate::score::scoring::is_answered;
@@ -38,10 +38,10 @@ pub struct FormResponse {
     pub content_digest: Option<ContentDigest>,
 }
 
-pub(super) fn items(test: &Test, stamp: Stamp) -> impl Iterator<Item = ReportItem> + Send {
+pub(super) fn items(test: &SessionResult, stamp: Stamp) -> impl Iterator<Item = ReportItem> + Send {
     let attempts: &[FormAttempt] = match &test.results {
-        TestResults::Form(attempts) => attempts,
-        TestResults::Scored { .. } => &[],
+        AttemptResults::Form(attempts) => attempts,
+        AttemptResults::Scored { .. } => &[],
     };
     let keys = SortKeys::new(test);
     attempts.iter().filter(move |attempt| keys.is_usable(&attempt.user_id)).flat_map(move |attempt| {
@@ -54,7 +54,7 @@ pub(super) fn items(test: &Test, stamp: Stamp) -> impl Iterator<Item = ReportIte
 }
 
 fn response(
-    test: &Test,
+    test: &SessionResult,
     attempt: &FormAttempt,
     position: usize,
     question: &Question,

@@ -24,8 +24,8 @@ pub use student::{
 };
 
 use crate::problem::{ProblemKind, Problems};
-use crate::rank::test_results::{Test, TestResults};
-use crate::read::time::in_india;
+use crate::rank::test_results::{AttemptResults, SessionResult};
+use crate::read::time::to_india_time;
 use crate::score::sections::OVERALL;
 
 /// The DynamoDB tables, which the Reporting Engine reads. Every partition key is `session_id`.
@@ -170,10 +170,10 @@ impl ReportItem {
 
 /// The tables to write. After a sync, each of them holds exactly the items of the new result.
 #[must_use]
-pub fn tables(test: &Test, formats: ReportFormats) -> Vec<ReportTable> {
+pub fn tables(test: &SessionResult, formats: ReportFormats) -> Vec<ReportTable> {
     match test.results {
-        TestResults::Form(_) => vec![ReportTable::FormResponses],
-        TestResults::Scored { .. } => {
+        AttemptResults::Form(_) => vec![ReportTable::FormResponses],
+        AttemptResults::Scored { .. } => {
             [(formats.v1, ReportTable::Sections), (formats.v2, ReportTable::Students)]
                 .into_iter()
                 .filter_map(|(is_enabled, table)| is_enabled.then_some(table))
@@ -185,7 +185,7 @@ pub fn tables(test: &Test, formats: ReportFormats) -> Vec<ReportTable> {
 /// Makes the items of one table lazily, by section in the order of the quiz, then by user id.
 #[must_use]
 pub fn items<'a>(
-    test: &'a Test,
+    test: &'a SessionResult,
     table: ReportTable,
     stamp: Stamp,
 ) -> Box<dyn Iterator<Item = ReportItem> + Send + 'a> {
@@ -198,7 +198,7 @@ pub fn items<'a>(
 
 /// Adds a problem for each user who gets no item, because the sort keys would be ambiguous or too long.
 #[must_use]
-pub fn key_problems(test: &Test) -> Problems {
+pub fn key_problems(test: &SessionResult) -> Problems {
     let keys = SortKeys::new(test);
     let mut problems = Problems::default();
     let mut check = |user_id: &str| {
@@ -207,8 +207,10 @@ pub fn key_problems(test: &Test) -> Problems {
         }
     };
     match &test.results {
-        TestResults::Scored { attempts, .. } => attempts.iter().for_each(|attempt| check(&attempt.user_id)),
-        TestResults::Form(attempts) => attempts.iter().for_each(|attempt| check(&attempt.user_id)),
+        AttemptResults::Scored { attempts, .. } => {
+            attempts.iter().for_each(|attempt| check(&attempt.user_id))
+        }
+        AttemptResults::Form(attempts) => attempts.iter().for_each(|attempt| check(&attempt.user_id)),
     }
     problems
 }
@@ -223,7 +225,7 @@ struct SortKeys {
 }
 
 impl SortKeys {
-    fn new(test: &Test) -> Self {
+    fn new(test: &SessionResult) -> Self {
         let sections = test.quiz.sections.iter().map(String::len);
         let index = test.quiz.questions.len().to_string().len();
         Self { longest_suffix: sections.max().unwrap_or_default().max(OVERALL.len()).max(index) }
@@ -237,11 +239,11 @@ impl SortKeys {
 
 /// The date in India, `YYYY-MM-DD`.
 fn date(instant: Timestamp) -> String {
-    in_india(instant).date().to_string()
+    to_india_time(instant).date().to_string()
 }
 
 /// The clock time in India, `HH:MM:SS`.
 fn clock(instant: Timestamp) -> String {
-    let time = in_india(instant).time();
+    let time = to_india_time(instant).time();
     format!("{:02}:{:02}:{:02}", time.hour(), time.minute(), time.second())
 }

@@ -2,7 +2,7 @@ use serde::Serialize;
 
 use super::{ChapterLine, ContentDigest, SortKeys, Stamp, chapters, clock, date};
 use crate::rank::ranking::{CohortFigures, Standing};
-use crate::rank::test_results::{Ranking, ScoredAttempt, Test, TestResults};
+use crate::rank::test_results::{AttemptResults, Ranking, ScoredAttempt, SessionResult};
 use crate::round::{number, optional_number, round2};
 use crate::score::sections::OVERALL;
 use crate::score::tally::Score;
@@ -87,10 +87,10 @@ pub struct SectionResult<'a> {
 }
 
 /// Makes each student's result in each section, by section in the order of the quiz, then by user id.
-pub fn section_results(test: &Test, stamp: Stamp) -> impl Iterator<Item = SectionResult<'_>> + Send {
+pub fn section_results(test: &SessionResult, stamp: Stamp) -> impl Iterator<Item = SectionResult<'_>> + Send {
     let (attempts, rankings): (&[_], &[_]) = match &test.results {
-        TestResults::Scored { attempts, rankings, .. } => (attempts, rankings),
-        TestResults::Form(_) => (&[], &[]),
+        AttemptResults::Scored { attempts, rankings, .. } => (attempts, rankings),
+        AttemptResults::Form(_) => (&[], &[]),
     };
     let template = template(test, stamp);
     let sections = std::iter::once(None).chain((0..).map(Some));
@@ -102,7 +102,7 @@ pub fn section_results(test: &Test, stamp: Stamp) -> impl Iterator<Item = Sectio
 }
 
 /// The items of all students whose user id can be part of a key. Items of subjects have their chapters.
-pub(super) fn items(test: &Test, stamp: Stamp) -> impl Iterator<Item = super::ReportItem> + Send {
+pub(super) fn items(test: &SessionResult, stamp: Stamp) -> impl Iterator<Item = super::ReportItem> + Send {
     let keys = SortKeys::new(test);
     let results = section_results(test, stamp).filter(move |result| keys.is_usable(&result.attempt.user_id));
     results.map(|SectionResult { mut report, attempt, section, .. }| {
@@ -112,7 +112,7 @@ pub(super) fn items(test: &Test, stamp: Stamp) -> impl Iterator<Item = super::Re
 }
 
 /// The values that all items of a test session share.
-fn template(test: &Test, stamp: Stamp) -> SectionReport {
+fn template(test: &SessionResult, stamp: Stamp) -> SectionReport {
     let (quiz, session) = (&test.quiz, &test.session);
     let end = session.end.or(quiz.session_end);
     SectionReport {
@@ -157,7 +157,7 @@ fn template(test: &Test, stamp: Stamp) -> SectionReport {
 }
 
 fn result<'a>(
-    test: &Test,
+    test: &SessionResult,
     template: &SectionReport,
     section: Option<usize>,
     ranking: &'a Ranking,
@@ -185,7 +185,7 @@ fn result<'a>(
         accuracy: score.accuracy().unwrap_or_default(),
         rank: standing.map(|standing| standing.rank),
         percentile: standing.map(|standing| round2(standing.percentile)),
-        number_test_taker: ranking.figures.takers,
+        number_test_taker: ranking.figures.ranked,
         highest_test_score: ranking.figures.highest,
         avg_test_score: ranking.figures.average.map(round2),
         has_quiz_ended: attempt.ended,

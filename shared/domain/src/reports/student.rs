@@ -2,7 +2,7 @@ use serde::Serialize;
 
 use super::{ContentDigest, ReportItem, SortKeys, Stamp, chapters, date};
 use crate::rank::ranking::Standing;
-use crate::rank::test_results::{Ranking, ScoredAttempt, Test, TestResults};
+use crate::rank::test_results::{AttemptResults, Ranking, ScoredAttempt, SessionResult};
 use crate::read::value::Value;
 use crate::round::{number, optional_number, round2};
 use crate::score::tally::Score;
@@ -95,10 +95,10 @@ pub struct ReportMetadata {
     pub test_incomplete: bool,
 }
 
-pub(super) fn items(test: &Test, stamp: Stamp) -> impl Iterator<Item = ReportItem> + Send {
+pub(super) fn items(test: &SessionResult, stamp: Stamp) -> impl Iterator<Item = ReportItem> + Send {
     let (attempts, rankings): (&[_], &[_]) = match &test.results {
-        TestResults::Scored { attempts, rankings, .. } => (attempts, rankings),
-        TestResults::Form(_) => (&[], &[]),
+        AttemptResults::Scored { attempts, rankings, .. } => (attempts, rankings),
+        AttemptResults::Form(_) => (&[], &[]),
     };
     let keys = SortKeys::new(test);
     let keyable = attempts.iter().enumerate().filter(move |(_, attempt)| keys.is_usable(&attempt.user_id));
@@ -109,7 +109,7 @@ pub(super) fn items(test: &Test, stamp: Stamp) -> impl Iterator<Item = ReportIte
 }
 
 fn report(
-    test: &Test,
+    test: &SessionResult,
     rankings: &[Ranking],
     index: usize,
     attempt: &ScoredAttempt,

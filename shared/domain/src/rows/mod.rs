@@ -4,7 +4,7 @@
 //! Parquet files and `docs/WAREHOUSE.md` are derived from these lists, so a new column is added in one place.
 //!
 //! Rows of questions and forms are made while the attempts are read. Rows of tests need ranks, so they are made after
-//! [`TestBuilder::finish`](crate::TestBuilder::finish).
+//! [`SessionScorer::finish`](crate::TestBuilder::finish).
 
 mod batch;
 mod cell;
@@ -21,10 +21,10 @@ pub use cell::{Cell, CellType};
 pub use forms::append_form;
 pub use questions::QuestionRows;
 pub use schema::{ColumnSpec, INSERTED_AT, START_DATE, WarehouseTable};
-pub use test_responses::{TestRow, test_rows};
+pub use test_responses::{SectionRow, section_rows};
 
-use crate::rank::test_results::Test;
-use crate::read::time::in_india;
+use crate::rank::test_results::SessionResult;
+use crate::read::time::to_india_time;
 use crate::reports::Stamp;
 
 /// A date that BigQuery cannot hold. A retry cannot help: the schedule or the documents must change.
@@ -40,9 +40,9 @@ pub struct DateOutOfRange {
 ///
 /// # Errors
 /// [`DateOutOfRange`] where the start or the end is a date that BigQuery refuses.
-pub fn start_date(test: &Test, stamp: Stamp) -> Result<Date, DateOutOfRange> {
-    let start = in_india(test.began(stamp.written_at)).date();
-    let end = test.session.end.or(test.quiz.session_end).map(|end| in_india(end).date());
+pub fn start_date(test: &SessionResult, stamp: Stamp) -> Result<Date, DateOutOfRange> {
+    let start = to_india_time(test.began(stamp.written_at)).date();
+    let end = test.session.end.or(test.quiz.session_end).map(|end| to_india_time(end).date());
     for (what, date) in [("start date", Some(start)), ("end date", end)] {
         if let Some(date) = date.filter(|date| !(1..=9999).contains(&date.year())) {
             return Err(DateOutOfRange { session_id: test.session.session_id.clone(), what, date });

@@ -1,7 +1,7 @@
 use super::RowBatch;
 use super::cell::{self, Cell};
 use super::schema::{ColumnSpec, WarehouseTable, flag, float, int, text};
-use crate::builder::TakenAttempt;
+use crate::builder::JudgedAttempt;
 use crate::read::attempt::AnswerRecord;
 use crate::read::question::Question;
 use crate::read::quiz::{QuestionSet, Quiz};
@@ -11,7 +11,7 @@ use crate::score::scoring::{Judgement, Outcome};
 pub(super) struct Row<'a> {
     session_id: &'a str,
     quiz: &'a Quiz,
-    taken: &'a TakenAttempt,
+    taken: &'a JudgedAttempt,
     position: usize,
     question: &'a Question,
     set: Option<&'a QuestionSet>,
@@ -142,7 +142,7 @@ impl QuestionRows {
     }
 
     /// Adds one row for each question of the quiz. A form has no rows here: see [`append_form`](super::append_form).
-    pub fn append(&self, quiz: &Quiz, taken: &TakenAttempt, rows: &mut RowBatch) {
+    pub fn append(&self, quiz: &Quiz, taken: &JudgedAttempt, rows: &mut RowBatch) {
         debug_assert_eq!(rows.table(), WarehouseTable::QuestionResponses);
         let questions = quiz.questions.iter().zip(&self.keys).zip(&taken.attempt.answers);
         for (position, (((question, key), record), judgement)) in questions.zip(&taken.judgements).enumerate()

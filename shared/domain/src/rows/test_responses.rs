@@ -2,15 +2,15 @@ use super::RowBatch;
 use super::cell::{Cell, CellType};
 use super::schema::{ColumnSpec, WarehouseTable, float, int, text};
 use crate::rank::ranking::{CohortFigures, Standing};
-use crate::rank::test_results::{ScoredAttempt, Test};
-use crate::read::time::in_india;
+use crate::rank::test_results::{ScoredAttempt, SessionResult};
+use crate::read::time::to_india_time;
 use crate::reports::{SectionReport, SectionResult, Stamp, section_results};
 use crate::round::round2;
 use crate::score::tally::Score;
 
 /// One user's result in one section.
-pub struct TestRow<'a> {
-    test: &'a Test,
+pub struct SectionRow<'a> {
+    test: &'a SessionResult,
     report: SectionReport,
     attempt: &'a ScoredAttempt,
     score: Score,
@@ -19,7 +19,7 @@ pub struct TestRow<'a> {
 }
 
 /// A column with the function that makes its cell.
-pub(super) type Column = (ColumnSpec, for<'a> fn(&'a TestRow<'a>) -> Cell<'a>);
+pub(super) type Column = (ColumnSpec, for<'a> fn(&'a SectionRow<'a>) -> Cell<'a>);
 
 pub(super) static COLUMNS: [Column; 38] = [
     (text("session_id", "id of the test session").required(), |row| Cell::text(&row.report.session_id)),
@@ -39,7 +39,7 @@ pub(super) static COLUMNS: [Column; 38] = [
     }),
     (ColumnSpec::new("end_date", CellType::Date, "day in India on which the test's window closes"), |row| {
         let end = row.test.session.end.or(row.test.quiz.session_end);
-        end.map_or(Cell::Null, |end| Cell::Date(in_india(end).date()))
+        end.map_or(Cell::Null, |end| Cell::Date(to_india_time(end).date()))
     }),
     (text("end_time", "clock time in India at which the test's window closes, HH:MM:SS"), |row| {
         Cell::known(row.report.end_time.as_deref())
@@ -83,7 +83,7 @@ pub(super) static COLUMNS: [Column; 38] = [
         ),
         |row| Cell::float(row.standing.map(|standing| standing.percentile)),
     ),
-    (int("number_test_taker", "final attempts").required(), |row| Cell::count(row.figures.takers)),
+    (int("number_test_taker", "final attempts").required(), |row| Cell::count(row.figures.ranked)),
     (float("highest_test_score", "of the final attempts"), |row| Cell::float(row.figures.highest)),
     (float("avg_test_score", "of the final attempts, 2 decimals"), |row| {
         Cell::float(row.figures.average.map(round2))
@@ -111,13 +111,13 @@ pub(super) static COLUMNS: [Column; 38] = [
 ];
 
 /// Makes the rows of `test_responses`, by section in the order of the quiz, then by user id.
-pub fn test_rows(test: &Test, stamp: Stamp) -> impl Iterator<Item = TestRow<'_>> + Send {
+pub fn section_rows(test: &SessionResult, stamp: Stamp) -> impl Iterator<Item = SectionRow<'_>> + Send {
     section_results(test, stamp).map(|SectionResult { report, attempt, score, standing, figures, .. }| {
-        TestRow { test, report, attempt, score, standing, figures }
+        SectionRow { test, report, attempt, score, standing, figures }
     })
 }
 
-impl TestRow<'_> {
+impl SectionRow<'_> {
     /// Adds this row to a batch.
     pub fn append(&self, rows: &mut RowBatch) {
         debug_assert_eq!(rows.table(), WarehouseTable::TestResponses);

@@ -84,9 +84,9 @@ fn outcome(question: &Question, marking: &MarkingScheme, answer: &Value) -> Outc
             key.as_number().is_some_and(|key| (answer - key).abs() < TOLERANCE)
         }
         (_, Some(_)) => return Outcome::Skipped,
-        (Type::SingleChoice | Type::MatrixRating | Type::MatrixNumerical, None) => answer.same_answer(key),
+        (Type::SingleChoice | Type::MatrixRating | Type::MatrixNumerical, None) => answer.matches_key(key),
         (Type::MultiChoice | Type::MatrixMatch, None) => {
-            let correct = answer.same_answer(key);
+            let correct = answer.matches_key(key);
             if !correct && marking.partial.is_some() && is_part_of(answer, key) {
                 return Outcome::PartiallyCorrect;
             }

@@ -1,7 +1,7 @@
 //! Which attempt of a user counts, and how attempts are ranked.
 
 use bson::{Bson, Document, bson, doc};
-use quiz_domain::{ProblemKind, Test, TestResults, TestSession};
+use quiz_domain::{AttemptResults, ProblemKind, SessionResult, TestSession};
 
 use crate::common::{attempt, build, build_with, now, question, quiz, session};
 
@@ -16,13 +16,13 @@ fn document(id: &str, user: &str, ended: bool, answer: impl Into<Bson>) -> Docum
     document
 }
 
-fn chosen(test: &Test) -> Vec<(&str, &str, bool)> {
-    let TestResults::Scored { attempts, .. } = &test.results else { panic!("scored") };
+fn chosen(test: &SessionResult) -> Vec<(&str, &str, bool)> {
+    let AttemptResults::Scored { attempts, .. } = &test.results else { panic!("scored") };
     attempts.iter().map(|attempt| (&*attempt.user_id, &*attempt.id, attempt.is_final)).collect()
 }
 
-fn ranks(test: &Test) -> Vec<Option<(u32, f64)>> {
-    let TestResults::Scored { rankings, .. } = &test.results else { panic!("scored") };
+fn ranks(test: &SessionResult) -> Vec<Option<(u32, f64)>> {
+    let AttemptResults::Scored { rankings, .. } = &test.results else { panic!("scored") };
     let standings = rankings[0].standings();
     standings.map(|standing| standing.map(|standing| (standing.rank, standing.percentile))).collect()
 }
@@ -78,8 +78,8 @@ fn administrators_are_left_out() {
     let test = build(&one_question(), &[document("1", "test_admin", true, 1), document("2", "u", true, 0)]);
     assert_eq!(chosen(&test), [("u", "2", true)]);
     assert_eq!(test.figures().highest, Some(-1.0));
-    let TestResults::Scored { questions, .. } = &test.results else { panic!("scored") };
-    assert_eq!(questions[0].takers(), 1);
+    let AttemptResults::Scored { questions, .. } = &test.results else { panic!("scored") };
+    assert_eq!(questions[0].participants(), 1);
 }
 
 #[test]
@@ -95,7 +95,7 @@ fn ties_share_rank_and_percentile() {
     assert_eq!(ranks(&test), expected);
     let figures = test.figures();
     assert_eq!(
-        (figures.takers, figures.highest, figures.average, figures.median),
+        (figures.ranked, figures.highest, figures.average, figures.median),
         (4, Some(4.0), Some(2.0), Some(2.0))
     );
 }
@@ -160,7 +160,7 @@ fn unmatched_answer_still_makes_an_attempt() {
         bson!([{"question_id": "q", "answer": Bson::Null}, {"question_id": "z", "answer": [1]}]),
     );
     let test = build(&one_question(), &[odd]);
-    assert_eq!(test.takers(), 1);
+    assert_eq!(test.participants(), 1);
     assert_eq!(test.problems.count(ProblemKind::AnswerUnmatched), 1);
 }
 
@@ -189,7 +189,7 @@ fn thousands_of_subjects_are_ranked() {
         })
         .collect();
     let test = build(&quiz, &attempts);
-    let TestResults::Scored { rankings, .. } = &test.results else { panic!("scored") };
+    let AttemptResults::Scored { rankings, .. } = &test.results else { panic!("scored") };
     assert_eq!(rankings.len(), SUBJECTS + 1);
     assert_eq!(ranks(&test).iter().map(|standing| standing.unwrap().0).collect::<Vec<_>>(), [3, 2, 1]);
     // the second subject, where only the first user is wrong

@@ -6,7 +6,7 @@ use bson::{Bson, Document, bson, doc};
 use proptest::prelude::*;
 use quiz_domain::reports::{self, ReportTable, Stamp};
 use quiz_domain::rows::WarehouseTable;
-use quiz_domain::{Attempt, Problems, Quiz, Ranking, Test, TestResults};
+use quiz_domain::{Attempt, AttemptResults, Problems, Quiz, Ranking, SessionResult};
 
 use crate::common::{build, build_rows, question, quiz, score};
 
@@ -81,8 +81,8 @@ fn cohorts() -> impl Strategy<Value = (Document, Vec<Document>)> {
     })
 }
 
-fn rankings(test: &Test) -> &[Ranking] {
-    let TestResults::Scored { rankings, .. } = &test.results else { panic!("scored") };
+fn rankings(test: &SessionResult) -> &[Ranking] {
+    let AttemptResults::Scored { rankings, .. } = &test.results else { panic!("scored") };
     rankings
 }
 
@@ -90,7 +90,7 @@ fn float(count: usize) -> f64 {
     f64::from(u32::try_from(count).unwrap())
 }
 
-fn everything_written(test: &Test) -> Vec<String> {
+fn everything_written(test: &SessionResult) -> Vec<String> {
     let stamp = Stamp { written_at: crate::common::now(), generation: 1 };
     let items = ReportTable::ALL.into_iter().flat_map(|table| reports::items(test, table, stamp));
     items.map(|item| serde_json::to_string(&item).unwrap()).collect()
@@ -103,7 +103,7 @@ proptest! {
         for ranking in rankings(&test) {
             let standings = ranking.marks.iter().zip(ranking.standings());
             let ranked: Vec<_> = standings.filter_map(|(marks, standing)| Some((*marks, standing?))).collect();
-            prop_assert_eq!(ranked.len(), ranking.figures.takers as usize);
+            prop_assert_eq!(ranked.len(), ranking.figures.ranked as usize);
             for (marks, standing) in &ranked {
                 let above = ranked.iter().filter(|(other, _)| other > marks).count();
                 let below = ranked.iter().filter(|(other, _)| other < marks).count();
@@ -131,7 +131,7 @@ proptest! {
     #[test]
     fn section_sums_equal_overall((quiz, sessions) in cohorts()) {
         let test = build(&quiz, &sessions);
-        for at in 0..test.takers() {
+        for at in 0..test.participants() {
             let whole = score(&test, None, at);
             let parts: Vec<_> = (0..test.quiz.sections.len()).map(|section| score(&test, Some(section), at)).collect();
             let sum = |field: fn(&quiz_domain::Score) -> u32| parts.iter().map(field).sum::<u32>();
@@ -152,7 +152,7 @@ proptest! {
     fn question_rows_add_up_to_the_result((quiz, sessions) in cohorts()) {
         let (test, mut rows) = build_rows(&quiz, &[], &sessions, crate::common::session());
         let questions = rows.remove(&WarehouseTable::QuestionResponses).unwrap();
-        let TestResults::Scored { attempts, .. } = &test.results else { panic!("scored") };
+        let AttemptResults::Scored { attempts, .. } = &test.results else { panic!("scored") };
         prop_assert_eq!(questions.len(), attempts.len() * test.quiz.questions.len());
         let is_limited = test.quiz.sets.iter().any(|set| set.is_limited);
         for attempt in attempts {
@@ -194,11 +194,11 @@ proptest! {
         answer in prop::collection::vec(numbers(), 20..40).prop_map(Bson::Array),
     ) {
         let read = |value| quiz_domain::Value::read(Some(value));
-        let _ = read(&key).same_answer(&read(&answer));
+        let _ = read(&key).matches_key(&read(&answer));
         let has_nan = key.as_array().unwrap().iter().any(|value| value.as_f64().is_some_and(f64::is_nan));
         let mut reversed = key.as_array().unwrap().clone();
         reversed.reverse();
-        prop_assert_eq!(read(&key).same_answer(&read(&Bson::Array(reversed))), !has_nan);
+        prop_assert_eq!(read(&key).matches_key(&read(&Bson::Array(reversed))), !has_nan);
     }
 
     #[test]

@@ -176,7 +176,7 @@ fn real_quizzes_read_without_problems() {
         assert_eq!(problems.iter().collect::<Vec<_>>(), [], "{}", quiz.id);
         assert_eq!((quiz.sections.len(), quiz.questions.len()), (sections, questions), "{}", quiz.id);
         let test = build_with(&document, &[], &[], session(), now());
-        assert_eq!((test.takers(), test.ranked(), test.start), (0, 0, None));
+        assert_eq!((test.participants(), test.ranked(), test.start), (0, 0, None));
     }
 }
 

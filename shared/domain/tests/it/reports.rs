@@ -2,7 +2,7 @@
 
 use bson::{Bson, Document, bson, doc};
 use quiz_domain::reports::{self, ReportFormats, ReportTable, Stamp};
-use quiz_domain::{ProblemKind, Test, TestSession};
+use quiz_domain::{ProblemKind, SessionResult, TestSession};
 
 use crate::common::{attempt, build_with, now, question, session};
 
@@ -45,7 +45,7 @@ fn described() -> TestSession {
     }
 }
 
-fn sample(session: TestSession, now: &str) -> Test {
+fn sample(session: TestSession, now: &str) -> SessionResult {
     let documents = [
         attempt("meera", &[("a", bson!([0])), ("b", bson!([0])), ("c", bson!([1]))]),
         attempt("arjun", &[("a", bson!([0])), ("b", Bson::Null), ("c", Bson::Null)]),
@@ -58,7 +58,7 @@ fn sample(session: TestSession, now: &str) -> Test {
     build_with(&two_subjects(), &[], &documents, session, now.parse().unwrap())
 }
 
-fn json(test: &Test, table: ReportTable, sort_key: &str) -> serde_json::Value {
+fn json(test: &SessionResult, table: ReportTable, sort_key: &str) -> serde_json::Value {
     let item = reports::items(test, table, stamp()).find(|item| item.sort_key() == sort_key).unwrap();
     serde_json::to_value(item).unwrap()
 }
@@ -159,7 +159,7 @@ fn form_becomes_responses_without_ranks() {
     let test = build_with(&quiz, &[], &[attempt("u", &answers)], session(), now());
     let formats = ReportFormats { v1: true, v2: true };
     assert_eq!(reports::tables(&test, formats), [ReportTable::FormResponses]);
-    assert_eq!((test.takers(), test.ranked(), test.histogram()), (1, 0, None));
+    assert_eq!((test.participants(), test.ranked(), test.histogram()), (1, 0, None));
     assert_eq!(reports::items(&test, ReportTable::FormResponses, stamp()).count(), 8);
     insta::assert_json_snapshot!(json(&test, ReportTable::FormResponses, "u#1"));
     let blank = json(&test, ReportTable::FormResponses, "u#2");

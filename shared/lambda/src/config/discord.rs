@@ -98,17 +98,19 @@ mod tests {
     fn a_webhook_or_a_bot_with_its_channel() {
         let of =
             |env| DiscordConfig::read(env).map(|it| it.discord).map_err(|error| error.problems.join("; "));
-        let webhook = of(Environment::of([("DISCORD_WEBHOOK_URL_SECRET_ID", "w")])).unwrap();
+        let webhook = of(Environment::from_variables([("DISCORD_WEBHOOK_URL_SECRET_ID", "w")])).unwrap();
         assert_eq!(webhook, DiscordSource::Webhook(SecretSource::ById("w".into())));
         let token = ("DISCORD_TOKEN_SECRET_ID", "t");
-        let bot = of(Environment::of([token, ("DISCORD_CHANNEL_ID", "1")])).unwrap();
+        let bot = of(Environment::from_variables([token, ("DISCORD_CHANNEL_ID", "1")])).unwrap();
         assert_eq!(bot, DiscordSource::Bot { token: SecretSource::ById("t".into()), channel_id: "1".into() });
-        assert!(of(Environment::of([token])).unwrap_err().contains("DISCORD_CHANNEL_ID must be set"));
         assert!(
-            of(Environment::of([token, ("DISCORD_WEBHOOK_URL_SECRET_ID", "w")]))
+            of(Environment::from_variables([token])).unwrap_err().contains("DISCORD_CHANNEL_ID must be set")
+        );
+        assert!(
+            of(Environment::from_variables([token, ("DISCORD_WEBHOOK_URL_SECRET_ID", "w")]))
                 .unwrap_err()
                 .contains("both")
         );
-        assert!(of(Environment::of([])).unwrap_err().contains("must be set"));
+        assert!(of(Environment::from_variables([])).unwrap_err().contains("must be set"));
     }
 }

@@ -103,10 +103,10 @@ mod tests {
 
     #[test]
     fn only_mongodb_and_the_topic_must_be_given() {
-        let config = ReconcileConfig::read(Environment::of([URI, TOPIC])).unwrap();
+        let config = ReconcileConfig::read(Environment::from_variables([URI, TOPIC])).unwrap();
         assert_eq!(config.limits, PassLimits::default());
         assert_eq!(config.source.state_table, "quiz_sync_state");
-        let given = Environment::of([
+        let given = Environment::from_variables([
             URI,
             TOPIC,
             ("RECONCILE_LIMIT", "5"),
@@ -121,7 +121,7 @@ mod tests {
 
     #[test]
     fn everything_wrong_is_said_at_once() {
-        let wrong = Environment::of([
+        let wrong = Environment::from_variables([
             ("RECONCILE_LIMIT", "0"),
             ("RECONCILE_SETTLE_SECONDS", "soon"),
             ("RECONCILE_GRACE_SECONDS", "86401"),

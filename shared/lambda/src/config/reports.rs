@@ -69,7 +69,9 @@ mod tests {
 
     #[test]
     fn only_the_mongodb_uri_must_be_given() {
-        let config = ReportsConfig::read(Environment::of([("MONGODB_URI", "mongodb://localhost")])).unwrap();
+        let config =
+            ReportsConfig::read(Environment::from_variables([("MONGODB_URI", "mongodb://localhost")]))
+                .unwrap();
         assert_eq!(config.source.mongodb_database, "quiz");
         assert_eq!(config.tables.sections, "student_quiz_reports");
         assert_eq!(config.snapshots_table, "quiz_snapshots");
@@ -79,7 +81,7 @@ mod tests {
 
     #[test]
     fn everything_wrong_is_said_at_once() {
-        let error = ReportsConfig::read(Environment::of([("REPORT_FORMATS", "v3")])).unwrap_err();
+        let error = ReportsConfig::read(Environment::from_variables([("REPORT_FORMATS", "v3")])).unwrap_err();
         assert_eq!(
             error.problems,
             [

@@ -72,7 +72,8 @@ mod tests {
 
     #[test]
     fn everything_wrong_is_said_at_once() {
-        let error = WarehouseConfig::read(Environment::of([("BIGQUERY_DATASET", "a`; drop")])).unwrap_err();
+        let error = WarehouseConfig::read(Environment::from_variables([("BIGQUERY_DATASET", "a`; drop")]))
+            .unwrap_err();
         assert_eq!(
             error.problems,
             [
@@ -88,18 +89,20 @@ mod tests {
         let project = ("BIGQUERY_PROJECT", "quiz-etl");
         let of = |env| WarehouseConfig::read(env).unwrap().credentials;
         assert_eq!(
-            of(Environment::of([URI, project, ("BIGQUERY_CREDENTIALS_SECRET_ID", "key")])),
+            of(Environment::from_variables([URI, project, ("BIGQUERY_CREDENTIALS_SECRET_ID", "key")])),
             BigQueryCredentials::Secret(SecretSource::ById("key".into()))
         );
-        let default = of(Environment::of([URI, project]));
+        let default = of(Environment::from_variables([URI, project]));
         assert_eq!(default, BigQueryCredentials::ApplicationDefault { file: None });
-        let emulated = of(Environment::of([URI, project, ("BIGQUERY_ENDPOINT", "http://localhost")]));
+        let emulated =
+            of(Environment::from_variables([URI, project, ("BIGQUERY_ENDPOINT", "http://localhost")]));
         assert_eq!(emulated, BigQueryCredentials::Nobody);
     }
 
     #[test]
     fn the_dataset_is_in_mumbai_unless_said_otherwise() {
-        let config = WarehouseConfig::read(Environment::of([URI, ("BIGQUERY_PROJECT", "p")])).unwrap();
+        let config =
+            WarehouseConfig::read(Environment::from_variables([URI, ("BIGQUERY_PROJECT", "p")])).unwrap();
         assert_eq!((&*config.location.dataset, &*config.location.location), ("assessments", "asia-south1"));
     }
 }

@@ -28,7 +28,7 @@ pub fn connect(
 ) -> SqsHandler {
     let sqs = aws_sdk_sqs::Client::new(&aws);
     let clock = Arc::new(SystemClock);
-    let commit = Commit::of_process();
+    let commit = Commit::from_process();
     let metrics = EmbeddedMetrics { namespace: settings.metrics_namespace, commit: commit.clone() };
     let mut listeners: Vec<Arc<dyn Listener>> =
         vec![Arc::new(LogListener), Arc::new(MetricsListener::new(sink.sink(), Arc::new(metrics)))];
@@ -49,6 +49,6 @@ pub fn connect(
     };
     let limits = BatchLimits { backoff: settings.backoff, ..limits };
     let batches = BatchHandler { sync: Arc::new(engine), coordinator, listener, clock, limits };
-    SqsHandler::new(Arc::new(batches), move |arn| Arc::new(SqsQueue::of_arn(sqs.clone(), arn)))
+    SqsHandler::new(Arc::new(batches), move |arn| Arc::new(SqsQueue::from_arn(sqs.clone(), arn)))
         .with_session_clock(settings.session_clock)
 }

@@ -62,8 +62,10 @@ mod tests {
     fn a_line_is_as_cloudwatch_reads_it() {
         let named = |name: &str| *METRICS.iter().find(|it| it.name == name).unwrap();
         let measured = [(named("SyncsFinished"), 1), (named("Lag"), 1_500)];
-        let metrics =
-            EmbeddedMetrics { namespace: "QuizEtl/staging".into(), commit: Commit::of("0123456789abcdef") };
+        let metrics = EmbeddedMetrics {
+            namespace: "QuizEtl/staging".into(),
+            commit: Commit::from_hash("0123456789abcdef"),
+        };
         let at = Timestamp::from_millisecond(1_714_500_000_123).unwrap();
         let line = metrics.line(Dimension::Sink(Sink::Reports), &measured, at);
         assert_eq!(

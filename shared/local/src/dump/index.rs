@@ -4,7 +4,7 @@ use std::collections::{HashMap, HashSet};
 use bson::raw::{CStr, RawBsonRef, RawDocument, RawDocumentBuf, cstr};
 use bson::{Bson, Document, doc};
 use jiff::Timestamp;
-use quiz_domain::{AttemptHead, Problems, from_utc};
+use quiz_domain::{AttemptHead, Problems, read_utc_time};
 use quiz_pipeline::ports::SourceError;
 
 use super::collection::Collection;
@@ -49,7 +49,7 @@ impl Quizzes {
                 } else if key == cstr!("title") {
                     title = text(value);
                 } else if key == cstr!("updated_at") {
-                    updated_at = Bson::try_from(value).ok().and_then(|time| from_utc(&time));
+                    updated_at = Bson::try_from(value).ok().and_then(|time| read_utc_time(&time));
                 }
             }
             match id {

@@ -115,5 +115,5 @@ async fn fifty_thousand_completions_in_ten_minutes_cost_a_handful_of_syncs() {
     assert!(clock.0.elapsed() < TEN_MINUTES + Duration::from_mins(2), "minutes after the last completion");
     assert_eq!(queue.dead_letter_count(), 0);
     let items = session_items(&*store, ReportTable::Sections, sapa::SESSION_ID).await;
-    assert_eq!(items.len(), sapa::TAKERS * 5);
+    assert_eq!(items.len(), sapa::PARTICIPANTS * 5);
 }

@@ -13,7 +13,7 @@ use quiz_domain::rows::RowBatch;
 use quiz_events::{Notice, Notices, Sink};
 use quiz_local::{MemoryQueue, QueueSettings, SqliteStore};
 use quiz_pipeline::batch::{BatchHandler, BatchLimits, BatchReport};
-use quiz_pipeline::ports::{StagedTest, WarehouseBatch, WarehouseError};
+use quiz_pipeline::ports::{StagedSession, WarehouseBatch, WarehouseError};
 use quiz_pipeline::{
     Coordinator, Listener, LogListener, NoticeListener, Rules, RunScope, SessionRequest, SessionSync,
     SyncError, SyncOutcome, Synced,
@@ -64,7 +64,7 @@ impl SessionSync for Syncs {
         if !self.is_staging {
             return Ok(Synced::Done(outcome));
         }
-        let staged = StagedTest {
+        let staged = StagedSession {
             session_id: outcome.session_id.clone(),
             start_date: Date::MIN,
             inserted_at: scope.read_started_at,
@@ -80,7 +80,7 @@ impl WarehouseBatch for Syncs {
         Ok(())
     }
 
-    async fn replace(&self, tests: &[StagedTest]) -> Vec<Result<(), WarehouseError>> {
+    async fn replace(&self, tests: &[StagedSession]) -> Vec<Result<(), WarehouseError>> {
         tests.iter().map(|_| Ok(())).collect()
     }
 }

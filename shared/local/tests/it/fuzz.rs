@@ -15,7 +15,7 @@ use quiz_events::SessionTarget;
 use quiz_local::{DumpSource, SqliteStore};
 use quiz_pipeline::ports::SystemClock;
 use quiz_pipeline::{Engine, ReportSink, RunScope, SessionRequest};
-use quiz_sample::large::Large;
+use quiz_sample::large::LargeAssessment;
 use quiz_suites::source::Collections;
 use tempfile::TempDir;
 
@@ -25,7 +25,7 @@ use crate::common::{bytes, gzip, write_dump};
 const DEEP: usize = 100_000;
 
 fn collections() -> Collections {
-    let large = Large { students: 12, questions: 6, seed: 3 };
+    let large = LargeAssessment { students: 12, questions: 6, seed: 3 };
     Collections {
         quizzes: vec![large.quiz()],
         questions: large.questions(),
@@ -39,7 +39,8 @@ async fn sync(folder: &Path) -> Result<(usize, u64), String> {
     let store = SqliteStore::open(folder.join("reports.db")).unwrap();
     let sink = ReportSink::new(Arc::new(store), ReportFormats { v1: true, v2: true });
     let engine = Engine::new(Arc::new(source), Arc::new(sink), Arc::new(SystemClock), HashSet::new());
-    let target = SessionTarget::new(&format!("Large_{}", Large::QUIZ_ID), None, "session_id").unwrap();
+    let target =
+        SessionTarget::new(&format!("Large_{}", LargeAssessment::QUIZ_ID), None, "session_id").unwrap();
     let scope = RunScope::unfenced(1, jiff::Timestamp::now());
     let synced = engine.sync_alone(&SessionRequest::new(target), scope).await;
     let outcome = synced.map_err(|error| error.to_string())?;
@@ -78,7 +79,7 @@ async fn a_field_nested_too_deep_costs_its_own_document() {
     let good = collections();
     let folder = TempDir::new().unwrap();
     write_dump(folder.path(), &good, false);
-    let (takers, problems) = sync(folder.path()).await.unwrap();
+    let (participants, problems) = sync(folder.path()).await.unwrap();
     let first = &good.sessions[0];
     let user = first.get("user_id").unwrap();
     assert_eq!(good.sessions.iter().filter(|it| it.get("user_id") == Some(user)).count(), 1);
@@ -88,7 +89,7 @@ async fn a_field_nested_too_deep_costs_its_own_document() {
         let sessions = [with_nested(first, field), bytes(&good.sessions[1..])].concat();
         fs::write(folder.path().join("sessions.bson"), sessions).unwrap();
         let (left, counted) = sync(folder.path()).await.unwrap_or_else(|error| panic!("{field}: {error}"));
-        assert_eq!((left, counted), (takers - 1, problems + 1), "{field}");
+        assert_eq!((left, counted), (participants - 1, problems + 1), "{field}");
     }
 }
 
@@ -167,7 +168,7 @@ proptest! {
         fs::write(folder.path().join(name), damaged(stored, &damages)).unwrap();
         let runtime = tokio::runtime::Runtime::new().unwrap();
         match runtime.block_on(sync(folder.path())) {
-            Ok((takers, _)) => assert!(takers <= 12),
+            Ok((participants, _)) => assert!(participants <= 12),
             Err(error) => assert!(!error.is_empty()),
         }
     }

@@ -8,7 +8,7 @@ use futures::TryStreamExt;
 use quiz_domain::unreadable;
 use quiz_local::{DumpError, DumpSource};
 use quiz_pipeline::ports::{AnswerSource, SourceError};
-use quiz_sample::large::Large;
+use quiz_sample::large::LargeAssessment;
 use quiz_suites::source::{
     Collections, EMPTY_QUIZ, OBJECT_ID_QUIZ, TEXT_QUIZ, answer_source, decoded, documents,
 };
@@ -41,7 +41,7 @@ async fn a_gzip_of_several_members_is_read_to_its_end() {
 
 #[tokio::test]
 async fn chunks_of_any_dump_give_each_document_once() {
-    let large = Large { students: 120, questions: 6, seed: 1 };
+    let large = LargeAssessment { students: 120, questions: 6, seed: 1 };
     let sessions: Vec<Document> = large.sessions().collect();
     for gzipped in [false, true] {
         let folder = TempDir::new().unwrap();
@@ -56,7 +56,7 @@ async fn chunks_of_any_dump_give_each_document_once() {
         keys.reverse();
         let mut read = Vec::new();
         for chunk in keys.chunks(7) {
-            let documents = source.attempts(Large::QUIZ_ID, chunk.to_vec()).await.unwrap();
+            let documents = source.attempts(LargeAssessment::QUIZ_ID, chunk.to_vec()).await.unwrap();
             read.extend(decoded(documents).await.unwrap());
         }
         read.sort_by(|a, b| a.get_str("_id").unwrap().cmp(b.get_str("_id").unwrap()));

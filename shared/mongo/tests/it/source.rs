@@ -6,10 +6,10 @@ use std::time::{Duration, Instant};
 use bson::oid::ObjectId;
 use bson::{Bson, Document, RawDocumentBuf, bson, doc};
 use futures::TryStreamExt;
-use quiz_domain::{ProblemKind, Problems, Quiz, TestBuilder, TestSession};
+use quiz_domain::{ProblemKind, Problems, Quiz, SessionScorer, TestSession};
 use quiz_mongo::{MongoError, MongoSource};
 use quiz_pipeline::ports::{AnswerSource, AttemptBatch, SourceError};
-use quiz_sample::{large::Large, sapa};
+use quiz_sample::{large::LargeAssessment, sapa};
 use quiz_stack::{Stack, insert, unique};
 use quiz_suites::source::{answer_source, decoded, documents};
 
@@ -74,9 +74,9 @@ async fn quiz_with_more_attempts_than_one_batch_is_complete() {
 
 #[tokio::test]
 async fn unread_fields_do_not_change_an_attempts_result() {
-    let large = Large { students: 60, questions: 105, seed: 1 };
+    let large = LargeAssessment { students: 60, questions: 105, seed: 1 };
     let sessions: Vec<Document> = large.sessions().collect();
-    let (stored, fetched) = fetched(Large::QUIZ_ID, &sessions).await;
+    let (stored, fetched) = fetched(LargeAssessment::QUIZ_ID, &sessions).await;
     assert!(fetched * 100 < stored * 55, "{fetched} of {stored} bytes");
     let quiz = Quiz::read(&large.quiz(), &large.questions()).unwrap().0;
     assert_same_results(&quiz, &odd_documents(&sessions[0])).await;
@@ -131,7 +131,7 @@ async fn assert_same_results(quiz: &Quiz, sessions: &[Document]) {
 /// Everything that the domain reads from an attempt, and its results.
 fn results(quiz: &Quiz, document: &Document) -> String {
     let (session, now) = (TestSession::default(), jiff::Timestamp::UNIX_EPOCH);
-    let mut builder = TestBuilder::new(quiz.clone(), session, now, Problems::default());
+    let mut builder = SessionScorer::new(quiz.clone(), session, now, Problems::default());
     let taken = builder.take_raw(&RawDocumentBuf::try_from(document).unwrap(), true);
     let taken = taken.unwrap_or_else(|| builder.take(document));
     let test = builder.finish().unwrap();

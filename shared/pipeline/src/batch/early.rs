@@ -32,7 +32,7 @@ pub(super) async fn as_stored(
 /// A message that waited out an outage has used up the receives of a short patience: what is missing gets a little longer
 /// to come.
 pub(super) fn after_outage(state: &SyncState, sink: Sink, now: Timestamp, failure: Failure) -> Failure {
-    let is_outage = |code: &str| Dependency::of_failure(sink, code).is_some();
+    let is_outage = |code: &str| Dependency::from_failure(sink, code).is_some();
     let is_near = state.has_lately_failed(now.as_millisecond(), is_outage);
     if failure.patience == Patience::Short && is_near {
         return Failure { patience: Patience::Long, ..failure };

@@ -21,7 +21,7 @@ use crate::coordinator::{Admitted, Isolation, Room, Run, Suspicion};
 use crate::error::{FOLLOW_UP_NOT_SENT, LEASE_LOST, SyncError};
 use crate::listener::{Absorbed, Failure, Held};
 use crate::outcome::SyncOutcome;
-use crate::ports::{StagedTest, WarehouseBatch};
+use crate::ports::{StagedSession, WarehouseBatch};
 use crate::sync::Synced;
 
 pub(super) const NOT_STARTED: &str = "not_started";
@@ -63,7 +63,7 @@ struct Staged {
     failures: Vec<(usize, Failure)>,
     run: Box<Run>,
     outcome: SyncOutcome,
-    test: StagedTest,
+    test: StagedSession,
     /// Names the test in the log.
     span: Span,
 }

@@ -3,7 +3,7 @@ use std::time::Duration;
 
 use jiff::Timestamp;
 use quiz_events::SessionTarget;
-use quiz_sync_state::{Hold, Rules, StateError, StateKey, SyncState, SyncStates, millis};
+use quiz_sync_state::{LeaseHolder, Rules, StateError, StateKey, SyncState, SyncStates, millis};
 use tokio::task::AbortHandle;
 use tracing::Instrument;
 
@@ -26,7 +26,7 @@ const CHECK: Duration = Duration::from_millis(100);
 pub(crate) struct Run {
     pub key: StateKey,
     pub target: SessionTarget,
-    pub hold: Hold,
+    pub hold: LeaseHolder,
     pub state: SyncState,
     pub written: WrittenParts,
     pub fence: Fence,
@@ -45,7 +45,7 @@ impl Run {
         written: WrittenParts,
     ) -> Self {
         let key = by.key(&target.session_id);
-        let hold = Hold { owner: owner.to_owned(), generation: state.generation };
+        let hold = LeaseHolder { owner: owner.to_owned(), generation: state.generation };
         let slack = by.rules.lease / PARTS;
         let until = state.lease.as_ref().map_or(i64::MIN, |lease| lease.until);
         let fence = Fence::new(Arc::clone(&by.clock), until.saturating_sub(millis(slack)));
@@ -118,7 +118,7 @@ struct Heartbeat {
     rules: Rules,
     slack: Duration,
     key: StateKey,
-    hold: Hold,
+    hold: LeaseHolder,
     fence: Fence,
 }
 

@@ -4,8 +4,8 @@ use std::sync::Arc;
 use bson::{Bson, Document};
 use futures::TryStreamExt;
 use quiz_domain::{
-    AttemptHead, AttemptSelection, Problems, Quiz, QuizKind, SnapshotKey, SnapshotWriter, Taken,
-    TakenAttempt, Test, TestBuilder, TestSession, user_id,
+    AttemptHead, AttemptSelection, JudgedAttempt, Problems, Quiz, QuizKind, SessionResult, SessionScorer,
+    SnapshotKey, SnapshotWriter, TakenDocument, TestSession, user_id,
 };
 
 use super::ahead::{Ahead, Read};
@@ -14,7 +14,7 @@ use crate::error::SyncError;
 use crate::ports::{AnswerSource, AttemptBatch, Clock, QuizDocuments};
 use crate::request::SessionRequest;
 use crate::scope::RunScope;
-use crate::sink::TestWriter;
+use crate::sink::SessionWriter;
 use crate::stopwatch::Stopwatch;
 
 /// Attempts that a sink wants are read so many at a time, by user id: that is how it gets them in order though
@@ -35,7 +35,7 @@ pub(super) struct Reader {
 
 /// A test whose quiz is read.
 pub(super) struct Asked<'a> {
-    pub builder: TestBuilder,
+    pub builder: SessionScorer,
     pub session: TestSession,
     quiz_id: String,
     snapshot_key: Option<SnapshotKey>,
@@ -43,8 +43,8 @@ pub(super) struct Asked<'a> {
 }
 
 /// A test that is read.
-pub(super) struct ReadTest {
-    pub test: Test,
+pub(super) struct ReadSession {
+    pub test: SessionResult,
     /// Attempts whose documents were not read, as a snapshot had them.
     pub known: u64,
     pub snapshot: Option<SnapshotWriter>,
@@ -67,7 +67,7 @@ impl Reader {
         let snapshots = self.snapshots.as_ref().filter(|_| quiz.kind != QuizKind::Form);
         let snapshot_key = snapshots.and_then(|it| it.key(&document, &questions));
         let session = request.session(&quiz);
-        let builder = TestBuilder::new(quiz, session.clone(), scope.read_started_at, problems);
+        let builder = SessionScorer::new(quiz, session.clone(), scope.read_started_at, problems);
         Ok(Asked { builder, session, quiz_id: target.quiz_id.clone(), snapshot_key, scope })
     }
 
@@ -75,16 +75,16 @@ impl Reader {
     pub async fn read(
         &self,
         asked: Asked<'_>,
-        writer: &mut dyn TestWriter,
+        writer: &mut dyn SessionWriter,
         (reading, writing): (&mut Stopwatch, &mut Stopwatch),
-    ) -> Result<ReadTest, SyncError> {
+    ) -> Result<ReadSession, SyncError> {
         let Asked { mut builder, quiz_id, snapshot_key, scope, .. } = asked;
         let wants_attempts = writer.wants_attempts();
         let mut selection = reading.time(self.selection(&quiz_id, builder.problems())).await?;
         let known = match (&self.snapshots, snapshot_key) {
             (Some(snapshots), Some(key)) if !wants_attempts && snapshots.pay_for(selection.len()) => {
                 if let Some(written) = Snapshots::writer(&key, scope.read_started_at) {
-                    builder.write_down(written);
+                    builder.record_snapshot(written);
                 }
                 // a forced sync trusts nothing that is stored
                 if scope.rewrite { None } else { reading.time(snapshots.load(&quiz_id, &key)).await }
@@ -103,15 +103,17 @@ impl Reader {
             drop(best);
             let mut documents = Ahead::start(Arc::clone(&self.source), quiz_id.clone(), chunks);
             let mut without_attempt = HashSet::new();
-            let mut wanted: Vec<Box<TakenAttempt>> = Vec::new();
+            let mut wanted: Vec<Box<JudgedAttempt>> = Vec::new();
             while let Some(read) = reading.time(documents.next()).await? {
                 match read {
                     Read::Batch(batch) => {
                         for taken in take_all(&mut builder, &batch, wants_attempts) {
                             match taken {
-                                Taken::Attempt(attempt) if wants_attempts => wanted.push(attempt),
-                                Taken::NoAttempt { user_id } => drop(without_attempt.insert(user_id)),
-                                Taken::Attempt(_) | Taken::Scored | Taken::Unreadable => {}
+                                TakenDocument::Attempt(attempt) if wants_attempts => wanted.push(attempt),
+                                TakenDocument::NoAttempt { user_id } => drop(without_attempt.insert(user_id)),
+                                TakenDocument::Attempt(_)
+                                | TakenDocument::Scored
+                                | TakenDocument::Unreadable => {}
                             }
                         }
                     }
@@ -126,8 +128,8 @@ impl Reader {
             selection.keep(&without_attempt);
             best = reading.time(self.next_best(&mut selection, &builder, &quiz_id)).await?;
         }
-        let snapshot = builder.take_written();
-        Ok(ReadTest { test: builder.finish()?, known: taken_known, snapshot })
+        let snapshot = builder.take_snapshot();
+        Ok(ReadSession { test: builder.finish()?, known: taken_known, snapshot })
     }
 
     /// The best remaining document of each user, documents that are no attempts left out, by user id. A user may have
@@ -135,7 +137,7 @@ impl Reader {
     async fn next_best(
         &self,
         selection: &mut AttemptSelection,
-        builder: &TestBuilder,
+        builder: &SessionScorer,
         quiz_id: &str,
     ) -> Result<Vec<AttemptHead>, SyncError> {
         let mut best = Vec::new();
@@ -158,7 +160,7 @@ impl Reader {
     async fn empty_among(
         &self,
         candidates: &[AttemptHead],
-        builder: &TestBuilder,
+        builder: &SessionScorer,
         quiz_id: &str,
     ) -> Result<HashSet<(String, String)>, SyncError> {
         let of_users = candidates.chunk_by(|a, b| a.user_id == b.user_id);
@@ -207,10 +209,10 @@ fn in_chunks(heads: &[AttemptHead]) -> Vec<Vec<Bson>> {
 
 /// Most documents are scored as they are stored; what is unusual is decoded.
 fn take_all<'a>(
-    builder: &'a mut TestBuilder,
+    builder: &'a mut SessionScorer,
     batch: &'a AttemptBatch,
     wants_attempts: bool,
-) -> impl Iterator<Item = Taken> + 'a {
+) -> impl Iterator<Item = TakenDocument> + 'a {
     batch.documents().map(move |document| {
         let taken = builder.take_raw(document, wants_attempts);
         taken.unwrap_or_else(|| builder.take(&batch.decode(document)))

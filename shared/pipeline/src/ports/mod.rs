@@ -20,4 +20,4 @@ pub use snapshots::SnapshotStore;
 pub use source::{AnswerSource, DocumentStream, QuizDocuments, SourceError};
 pub use store::{ItemStream, PutOutcome, Refusal, ReportReader, ReportStore, StoreError};
 pub use stored::StoredItems;
-pub use warehouse::{SharedCause, StagedTest, Warehouse, WarehouseBatch, WarehouseError};
+pub use warehouse::{SharedCause, StagedSession, Warehouse, WarehouseBatch, WarehouseError};

@@ -57,7 +57,7 @@ impl WarehouseError {
 
 /// What all rows of a staged test share.
 #[derive(Clone, Debug)]
-pub struct StagedTest {
+pub struct StagedSession {
     pub session_id: String,
     pub start_date: Date,
     pub inserted_at: Timestamp,
@@ -86,5 +86,5 @@ pub trait WarehouseBatch: Send + Sync {
     /// Makes the rows of these tests, in all tables, exactly those that were staged for them; no reader
     /// sees half of it. All of them land together, or where that fails for the data of some, the others do.
     /// The results are in the order of the tests.
-    async fn replace(&self, tests: &[StagedTest]) -> Vec<Result<(), WarehouseError>>;
+    async fn replace(&self, tests: &[StagedSession]) -> Vec<Result<(), WarehouseError>>;
 }

@@ -1,6 +1,6 @@
 //! One large assessment with any number of students, for measurements.
 //!
-//! Its documents are a pure function of [`Large`]: two runs give the same bytes. They are made one by one, so a dump can be
+//! Its documents are a pure function of [`LargeAssessment`]: two runs give the same bytes. They are made one by one, so a dump can be
 //! larger than the memory. Marks spread like a bell, and the documents have the size of real ones.
 
 mod answers;
@@ -17,7 +17,7 @@ use crate::SampleError;
 
 /// The size of the assessment, and the seed of its answers.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Large {
+pub struct LargeAssessment {
     pub students: u32,
     /// The number of questions, in three subjects. A real assessment has 105.
     pub questions: u32,
@@ -33,7 +33,7 @@ pub struct Written {
     pub bytes: u64,
 }
 
-impl Large {
+impl LargeAssessment {
     /// The id of the quiz.
     pub const QUIZ_ID: &'static str = "650000000000000000000001";
 

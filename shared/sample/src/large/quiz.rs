@@ -1,6 +1,6 @@
 use bson::{Bson, Document, bson, doc};
 
-use super::{Large, id};
+use super::{LargeAssessment, id};
 
 const SUBJECTS: [&str; 3] = ["Physics", "Chemistry", "Mathematics"];
 /// So many of seven questions of a subject have options.
@@ -160,7 +160,7 @@ pub(super) fn document(count: u32) -> Document {
         }
     }
     doc! {
-        "_id": Large::QUIZ_ID, "title": "A large mock test", "question_sets": sets,
+        "_id": LargeAssessment::QUIZ_ID, "title": "A large mock test", "question_sets": sets,
         "num_graded_questions": i32::try_from(count).unwrap_or(i32::MAX), "shuffle": false,
         "time_limit": {"min": 0, "max": 10_800},
         "metadata": {"quiz_type": "assessment", "test_format": "full_syllabus_test", "grade": "12", "source_id": "mock-1"},

@@ -4,7 +4,7 @@ use jiff::{SignedDuration, Timestamp};
 
 use super::answers::{SampleAnswer, draw_answers};
 use super::quiz::SampleQuestion;
-use super::{Large, id};
+use super::{LargeAssessment, id};
 
 /// 2023-09-12T04:30:00Z, ten in the morning in India.
 const START: i64 = 1_694_493_000;
@@ -23,7 +23,7 @@ const OPEN_EVERY: u32 = 200;
 
 /// Makes the session documents of each student.
 pub(super) struct SessionGenerator {
-    large: Large,
+    large: LargeAssessment,
     questions: Vec<SampleQuestion>,
     ids: Vec<String>,
 }
@@ -40,7 +40,7 @@ struct Attempt {
 }
 
 impl SessionGenerator {
-    pub fn new(large: Large) -> Self {
+    pub fn new(large: LargeAssessment) -> Self {
         let questions = SampleQuestion::all(large.questions);
         let ids = questions.iter().map(SampleQuestion::id).collect();
         Self { large, questions, ids }
@@ -115,7 +115,7 @@ impl SessionGenerator {
         let spent = answers.iter().take(attempt.questions).map(|answer| f64::from(answer.time)).sum::<f64>();
         doc! {
             "_id": id(3, u64::from(student) * 2 + attempt.number), "user_id": user_id(student),
-            "quiz_id": Large::QUIZ_ID, "omr_mode": false, "created_at": created,
+            "quiz_id": LargeAssessment::QUIZ_ID, "omr_mode": false, "created_at": created,
             "updated_at": DateTime::from_millis(attempt.updated * 1_000), "events": attempt.events.clone(),
             "has_quiz_ended": attempt.ended,
             "question_order": (0..i32::try_from(answers.len()).unwrap_or_default()).collect::<Vec<_>>(),

@@ -20,7 +20,7 @@ pub const SESSION_ID: &str = "SAPA_5020a0d0f1e2d3c4b5000001";
 /// The id of the quiz.
 pub const QUIZ_ID: &str = "5020a0d0f1e2d3c4b5000001";
 /// The number of participants, without the administrator.
-pub const TAKERS: usize = 1525;
+pub const PARTICIPANTS: usize = 1525;
 /// The user id of the administrator, whose attempt has every answer right.
 pub const ADMINISTRATOR: &str = "test_admin";
 

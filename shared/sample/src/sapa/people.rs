@@ -1,6 +1,6 @@
 use csv::StringRecord;
 
-use super::TAKERS;
+use super::PARTICIPANTS;
 use super::quiz::{ITEMS, QUESTIONS};
 use crate::SampleError;
 
@@ -58,7 +58,7 @@ fn rows<T: Copy + Default>(
     if !header.iter().skip(1).eq(ITEMS.iter().map(|item| item.name)) {
         return Err(malformed("its columns are not the 16 items".into()));
     }
-    let mut rows = Vec::with_capacity(TAKERS);
+    let mut rows = Vec::with_capacity(PARTICIPANTS);
     for record in reader.records() {
         let record: StringRecord = record.map_err(|source| SampleError::Csv { file, source })?;
         let person = record.get(0).unwrap_or_default();
@@ -69,5 +69,9 @@ fn rows<T: Copy + Default>(
         }
         rows.push((format!("sapa-{person}"), values));
     }
-    if rows.len() == TAKERS { Ok(rows) } else { Err(malformed(format!("it has {} people", rows.len()))) }
+    if rows.len() == PARTICIPANTS {
+        Ok(rows)
+    } else {
+        Err(malformed(format!("it has {} people", rows.len())))
+    }
 }

@@ -3,13 +3,13 @@
 use std::collections::HashSet;
 
 use bson::Document;
-use quiz_domain::{Outcome, Quiz, Taken, Test, TestBuilder, TestResults, TestSession};
-use quiz_sample::large::Large;
+use quiz_domain::{AttemptResults, Outcome, Quiz, SessionResult, SessionScorer, TakenDocument, TestSession};
+use quiz_sample::large::LargeAssessment;
 
 #[test]
 fn two_runs_write_the_same_realistic_documents() {
     let folder = tempfile::tempdir().unwrap();
-    let large = Large { students: 300, questions: 105, seed: 1 };
+    let large = LargeAssessment { students: 300, questions: 105, seed: 1 };
     let written = large.write(&folder.path().join("a")).unwrap();
     large.write(&folder.path().join("b")).unwrap();
     for file in ["quizzes.bson", "questions.bson", "sessions.bson"] {
@@ -19,19 +19,19 @@ fn two_runs_write_the_same_realistic_documents() {
     assert_eq!(written.sessions, 300 + 6);
     let mean = written.bytes / written.sessions;
     assert!((24_000..28_000).contains(&mean), "{mean} bytes a document");
-    let other = Large { seed: 2, ..large };
+    let other = LargeAssessment { seed: 2, ..large };
     assert!(!large.sessions().eq(other.sessions()));
 }
 
 /// Scores the document that counts of each student. Returns the result and the outcomes of all answers.
-fn score_all(large: Large) -> (Test, Vec<Outcome>) {
+fn score_all(large: LargeAssessment) -> (SessionResult, Vec<Outcome>) {
     let (quiz, problems) = Quiz::read(&large.quiz(), &large.questions()).unwrap();
     assert!(problems.is_empty(), "{problems:?}");
     let now = "2024-01-01T00:00:00Z".parse().unwrap();
-    let mut builder = TestBuilder::new(quiz, TestSession::default(), now, problems);
+    let mut builder = SessionScorer::new(quiz, TestSession::default(), now, problems);
     let mut outcomes = Vec::new();
     for document in large.sessions().filter(|document| !is_superseded(document)) {
-        let Taken::Attempt(attempt) = builder.take(&document) else { panic!("no attempt") };
+        let TakenDocument::Attempt(attempt) = builder.take(&document) else { panic!("no attempt") };
         outcomes.extend(attempt.judgements.iter().map(|judgement| judgement.outcome));
     }
     (builder.finish().unwrap(), outcomes)
@@ -47,17 +47,17 @@ fn is_superseded(document: &Document) -> bool {
 
 #[test]
 fn marks_spread_like_a_bell() {
-    let large = Large { students: 400, questions: 105, seed: 2 };
+    let large = LargeAssessment { students: 400, questions: 105, seed: 2 };
     let (test, outcomes) = score_all(large);
     assert!(test.problems.is_empty(), "{:?}", test.problems);
     assert_eq!((test.quiz.questions.len(), test.quiz.sections.len()), (105, 3));
-    assert_eq!(test.takers(), 400);
+    assert_eq!(test.participants(), 400);
     let limited: Vec<_> = test.quiz.sets.iter().filter(|set| set.is_limited).collect();
     assert_eq!((limited.len(), limited[0].allowed), (1, 5));
     for outcome in [Outcome::Correct, Outcome::PartiallyCorrect, Outcome::Wrong, Outcome::Skipped] {
         assert!(outcomes.contains(&outcome), "{outcome:?}");
     }
-    let TestResults::Scored { rankings, .. } = &test.results else { panic!("not scored") };
+    let AttemptResults::Scored { rankings, .. } = &test.results else { panic!("not scored") };
     let marks = &rankings[0].marks;
     let different: HashSet<u64> = marks.iter().map(|marks| marks.to_bits()).collect();
     assert!(different.len() > 100, "{} different marks", different.len());
@@ -71,7 +71,7 @@ fn marks_spread_like_a_bell() {
 
 #[test]
 fn resumed_and_open_attempts_have_their_share() {
-    let large = Large { students: 1_000, questions: 21, seed: 3 };
+    let large = LargeAssessment { students: 1_000, questions: 21, seed: 3 };
     let sessions: Vec<Document> = large.sessions().collect();
     let open = sessions.iter().filter(|document| !document.get_bool("has_quiz_ended").unwrap());
     assert_eq!((sessions.len(), open.count()), (1_020, 20 + 5));
@@ -91,7 +91,7 @@ fn resumed_and_open_attempts_have_their_share() {
 #[test]
 fn assessment_of_any_size_reads_without_problems() {
     for questions in [0, 1, 2, 7, 20, 106, 210] {
-        let (test, _) = score_all(Large { students: 60, questions, seed: 4 });
+        let (test, _) = score_all(LargeAssessment { students: 60, questions, seed: 4 });
         assert_eq!(test.quiz.questions.len(), questions as usize);
         assert!(test.problems.is_empty(), "{questions}: {:?}", test.problems);
     }

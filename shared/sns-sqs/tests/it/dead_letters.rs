@@ -49,7 +49,7 @@ impl DeadLetterFixture {
     }
 
     async fn park(&self, bodies: impl IntoIterator<Item = String>, code: &str) {
-        let queue = SqsQueue::of_arn(self.stack.sqs(), &self.pair.arn);
+        let queue = SqsQueue::from_arn(self.stack.sqs(), &self.pair.arn);
         let cause =
             ParkCause { code: code.into(), error: "no such quiz".into(), parked_at: Timestamp::now() };
         for body in bodies {

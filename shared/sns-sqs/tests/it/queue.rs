@@ -31,7 +31,7 @@ impl Harness {
     }
 
     fn queue(&self) -> SqsQueue {
-        SqsQueue::of_arn(self.stack.sqs(), &self.queue.arn)
+        SqsQueue::from_arn(self.stack.sqs(), &self.queue.arn)
     }
 }
 
@@ -150,7 +150,7 @@ async fn parking_fails_until_a_redrive_policy_is_set() {
     let stack = Stack::get().await.unwrap();
     let pair = stack.create_queue_pair(&unique("queue"), 5, VISIBILITY).await.unwrap();
     // a dead-letter queue has no dead-letter queue of its own
-    let queue = SqsQueue::of_arn(stack.sqs(), &pair.dlq_arn);
+    let queue = SqsQueue::from_arn(stack.sqs(), &pair.dlq_arn);
     assert_eq!(queue.max_receive_count().await.unwrap(), None);
     let error = queue.park(&message("secret body"), &cause("no such quiz")).await.unwrap_err();
     assert_eq!(
@@ -171,7 +171,7 @@ async fn parking_fails_until_a_redrive_policy_is_set() {
 #[tokio::test]
 async fn missing_queue_is_an_error_at_first_use() {
     let stack = Stack::get().await.unwrap();
-    let queue = |arn: &str| SqsQueue::of_arn(stack.sqs(), arn);
+    let queue = |arn: &str| SqsQueue::from_arn(stack.sqs(), arn);
     let gone = format!("arn:aws:sqs:ap-south-1:000000000000:{}", unique("gone"));
     let error = queue(&gone).delay(&message("secret body"), VISIBILITY).await.unwrap_err();
     let text = error.to_string();
@@ -189,7 +189,7 @@ async fn unreachable_server_is_an_error() {
     drop(listener);
     let stack = Stack::get().await.unwrap();
     let config = aws_sdk_sqs::config::Builder::from(&stack.aws_config()).endpoint_url(endpoint).build();
-    let queue = SqsQueue::of_arn(Client::from_conf(config), "arn:aws:sqs:ap-south-1:000000000000:q");
+    let queue = SqsQueue::from_arn(Client::from_conf(config), "arn:aws:sqs:ap-south-1:000000000000:q");
     let error = queue.park(&message("secret body"), &cause("no such quiz")).await.unwrap_err();
     assert!(error.to_string().starts_with("could not park message m1: queue q: "), "{error}");
 }

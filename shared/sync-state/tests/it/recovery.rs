@@ -1,11 +1,13 @@
 //! What is remembered of failures that are over.
 
-use quiz_sync_state::{Ending, Failing, Hold, LastRun, Lease, Recovered, Rules, RunFailure, SyncState};
+use quiz_sync_state::{
+    Ending, Failing, LastRun, Lease, LeaseHolder, Recovered, Rules, RunFailure, SyncState,
+};
 
 const OWNER: &str = "a";
 
-fn hold(state: &SyncState) -> Hold {
-    Hold { owner: OWNER.into(), generation: state.generation }
+fn hold(state: &SyncState) -> LeaseHolder {
+    LeaseHolder { owner: OWNER.into(), generation: state.generation }
 }
 
 /// A run has taken the lease.

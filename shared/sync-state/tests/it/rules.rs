@@ -3,14 +3,14 @@
 use std::time::Duration;
 
 use quiz_sync_state::{
-    Admission, Ask, AskedAgain, Ending, FollowUp, Hold, LastRun, MOST_CRASHES, Rules, RunFailure, Standing,
-    SyncState,
+    Admission, Ending, FollowUp, LastRun, LeaseHolder, LeaseRequest, MOST_CRASHES, RequestedAgain, Rules,
+    RunFailure, Standing, SyncState,
 };
 
 const RULES: Rules = Rules { margin: Duration::ZERO, lease: Duration::from_secs(20), ..Rules::DEFAULT };
 
-fn ask(message_id: &str, through: i64, force: bool) -> Ask {
-    Ask {
+fn ask(message_id: &str, through: i64, force: bool) -> LeaseRequest {
+    LeaseRequest {
         quiz_id: "q".into(),
         through,
         message_ids: vec![message_id.into()],
@@ -37,7 +37,7 @@ fn a_holder_that_comes_back_after_a_deferral_has_lost_the_test() {
         panic!("a forced request runs at once")
     };
     let run = stored(next);
-    let hold = Hold { owner: "owner of forced".into(), generation: run.generation };
+    let hold = LeaseHolder { owner: "owner of forced".into(), generation: run.generation };
 
     let late = ask("late", 135_000, false);
     let Admission::Defer { due } = run.admit(&late, 135_000, &RULES) else {
@@ -64,10 +64,10 @@ fn a_follow_up_asks_for_all_that_has_joined_it() {
     assert!(matches!(admitted, Admission::Run { .. }), "{admitted:?}");
 }
 
-fn run(state: &SyncState, ask: &Ask, now: i64) -> (SyncState, Hold) {
+fn run(state: &SyncState, ask: &LeaseRequest, now: i64) -> (SyncState, LeaseHolder) {
     let Admission::Run { next, .. } = state.admit(ask, now, &RULES) else { panic!("it is free to run") };
     let next = stored(next);
-    let hold = Hold { owner: ask.owner.clone(), generation: next.generation };
+    let hold = LeaseHolder { owner: ask.owner.clone(), generation: next.generation };
     (next, hold)
 }
 
@@ -92,18 +92,18 @@ fn a_test_with_nothing_left_in_any_queue_is_behind_until_it_is_asked_for_again()
     };
     let failed = ended(stored(next).failed(&hold, failure(), None, 101_000));
     assert_eq!(failed.standing(200_000, &RULES), (Standing::Parked, 101_000));
-    let claimed = stored(failed.ask_again("q", None, 3_000_000));
+    let claimed = stored(failed.request_again("q", None, 3_000_000));
     let (running, hold) = run(&claimed, &ask("asked again", 3_000_100, false), 3_000_200);
     let last = LastRun { read_started_at: 3_001_000, ..LastRun::default() };
     let done = ended(running.finished(&hold, &last, &RULES));
     assert_eq!(done.standing(3_002_000, &RULES).0, Standing::Synced);
-    assert_eq!(done.asked_again, None, "a sync has finished");
+    assert_eq!(done.requested_again, None, "a sync has finished");
 }
 
 #[test]
 fn that_a_test_was_asked_for_again_is_kept_until_a_sync_finishes() {
-    let asked_again = Some(AskedAgain { times: 2, at: 5 });
-    let idle = SyncState { revision: 1, quiz_id: "q".into(), asked_again, ..SyncState::default() };
+    let requested_again = Some(RequestedAgain { times: 2, at: 5 });
+    let idle = SyncState { revision: 1, quiz_id: "q".into(), requested_again, ..SyncState::default() };
     let (running, hold) = run(&idle, &ask("forced", 100_000, true), 100_000);
     let Admission::Joined { next: Some(joined), .. } =
         running.admit(&ask("b", 101_000, false), 101_000, &RULES)
@@ -119,7 +119,7 @@ fn that_a_test_was_asked_for_again_is_kept_until_a_sync_finishes() {
         running,
         joined,
     ];
-    assert!(kept.iter().all(|state| state.asked_again == asked_again));
+    assert!(kept.iter().all(|state| state.requested_again == requested_again));
 }
 
 #[test]
@@ -129,7 +129,7 @@ fn a_forced_request_is_done_by_a_run_that_read_later_and_wrote_all() {
     let (running, hold) = run(&synced, &ask("a", 145_000, false), 150_000);
     assert!(!running.is_to_rewrite(&RULES));
     // sent long ago, and received while a run is under way that has read since
-    let late = Ask { force: Some(165_000), ..ask("late", 149_000, true) };
+    let late = LeaseRequest { force: Some(165_000), ..ask("late", 149_000, true) };
     let Admission::Joined { next: Some(joined), .. } = running.admit(&late, 165_000, &RULES) else {
         panic!("it joins")
     };
@@ -149,8 +149,8 @@ fn a_forced_request_is_done_by_a_run_that_read_later_and_wrote_all() {
     assert!(!ended(third.finished(&hold, &last, &RULES)).is_to_rewrite(&RULES));
 }
 
-fn with_neighbours(ask: Ask) -> Ask {
-    Ask { is_alone: false, ..ask }
+fn with_neighbours(ask: LeaseRequest) -> LeaseRequest {
+    LeaseRequest { is_alone: false, ..ask }
 }
 
 #[test]
@@ -184,7 +184,7 @@ fn after_five_crashes_requests_are_parked_until_it_is_cool() {
     let forced = ask("forced", at + 1_000, true);
     assert!(matches!(parked.admit(&forced, at + 1_000, &RULES), Admission::Run { .. }));
     // beside another suspect it is left to a follow-up, which stands for it
-    let deferred = with_neighbours(Ask { not_before: Some(at + 2_000), ..forced });
+    let deferred = with_neighbours(LeaseRequest { not_before: Some(at + 2_000), ..forced });
     let Admission::Defer { due } = parked.admit(&deferred, at + 1_000, &RULES) else { panic!("not alone") };
     let follow_up = FollowUp { message_id: "follow-up".into(), due };
     let deferred = stored(parked.deferred(&deferred, follow_up));
@@ -210,7 +210,7 @@ fn follow_ups_in_a_row_are_counted() {
     };
     let first = next.followed_up(FollowUp { message_id: "follow-up".into(), due });
     assert_eq!(first.follow_up_depth, 1);
-    let follow_up = Ask { follow_up_depth: 7, ..ask("follow-up", due, false) };
+    let follow_up = LeaseRequest { follow_up_depth: 7, ..ask("follow-up", due, false) };
     let (second, hold) = run(&stored(first), &follow_up, due);
     assert_eq!(second.follow_up_depth, 7, "a message knows its depth where the state lost it");
     let last = LastRun { read_started_at: due + 1_000, ..LastRun::default() };
@@ -236,7 +236,7 @@ fn a_request_is_stored_before_it_is_admitted() {
     let last = LastRun { read_started_at: 101_500, ..LastRun::default() };
     let done = ended(running.finished(&hold, &last, &RULES));
     assert_eq!(done.noted(&asked, &RULES), None, "it is synced");
-    let other = Ask { quiz_id: "other".into(), ..ask("b", 200_000, false) };
+    let other = LeaseRequest { quiz_id: "other".into(), ..ask("b", 200_000, false) };
     assert_eq!(done.noted(&other, &RULES), None, "admission decides about another quiz");
     let forced = done.noted(&ask("c", 200_000, true), &RULES).unwrap();
     assert_eq!(forced.rewrite_through, done.rewrite_through, "only an admitted request is forced");

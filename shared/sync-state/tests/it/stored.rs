@@ -3,7 +3,7 @@
 
 use quiz_events::{SessionDescription, Sink};
 use quiz_sync_state::{
-    AskedAgain, Failing, FollowUp, LastRun, Lease, Record, Recovered, RunResult, StateKey, SyncState,
+    Failing, FollowUp, LastRun, Lease, Record, Recovered, RequestedAgain, RunResult, StateKey, SyncState,
 };
 use serde_json::{Value, json};
 
@@ -77,7 +77,7 @@ fn full() -> SyncState {
             code: "sink_failed".into(),
         }),
         progress: Some("{\"generation\":1}".into()),
-        asked_again: Some(AskedAgain { times: 3, at: 1_714_500_030_000 }),
+        requested_again: Some(RequestedAgain { times: 3, at: 1_714_500_030_000 }),
     }
 }
 
@@ -119,7 +119,7 @@ fn items_of_other_versions_are_read() {
         last: LastRun { result: None, duration_ms: 0, ..full().last },
         failing: None,
         recovered: None,
-        asked_again: None,
+        requested_again: None,
         ..full()
     };
     assert_eq!(read(&item), expected);

@@ -1,7 +1,7 @@
 use anyhow::Result;
 use mongodb::bson::{Bson, DateTime, Document, doc};
 use mongodb::{Database, IndexModel};
-use quiz_sample::large::Large;
+use quiz_sample::large::LargeAssessment;
 use serde_json::json;
 
 const SUBJECTS: [&str; 5] = ["Physics", "Chemistry", "Mathematics", "Biology", "English"];
@@ -23,7 +23,7 @@ pub struct Content {
 
 impl Content {
     pub fn of(tests: u32, students: u32) -> Self {
-        let shape = |seed: u32| Large { students, questions: QUESTIONS, seed: u64::from(seed) };
+        let shape = |seed: u32| LargeAssessment { students, questions: QUESTIONS, seed: u64::from(seed) };
         let mut content = Self {
             quizzes: Vec::new(),
             questions: shape(0).questions(),
@@ -55,7 +55,7 @@ fn title(number: u32) -> String {
     format!("{} {} {}", pick(&SUBJECTS, number), pick(&KINDS, number / 5), number / 15 + 1)
 }
 
-fn sessions(shape: &Large, number: u32, quiz_id: &str) -> Vec<Document> {
+fn sessions(shape: &LargeAssessment, number: u32, quiz_id: &str) -> Vec<Document> {
     let newest = DateTime::now().timestamp_millis() - i64::from(number) * MINUTES_APART * 60_000;
     let own = |(at, mut session): (usize, Document)| {
         session.insert("_id", format!("67{number:06x}{at:016x}"));
@@ -82,7 +82,7 @@ fn event(number: u32) -> String {
 
 /// Loses the questions of two quizzes in the midst, so that their tests can no longer be synced, or brings them back.
 pub async fn set_broken(database: &Database, tests: u32, broken: bool) -> Result<Vec<String>> {
-    let sound = Large { students: 0, questions: QUESTIONS, seed: 0 }.quiz();
+    let sound = LargeAssessment { students: 0, questions: QUESTIONS, seed: 0 }.quiz();
     let sets = if broken { Bson::from("(lost)") } else { sound.get("question_sets").cloned().into() };
     let titles = (tests / 2..tests).take(2).map(title).collect();
     let ids: Vec<String> = (tests / 2..tests).take(2).map(quiz_id).collect();

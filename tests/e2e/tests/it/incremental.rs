@@ -4,7 +4,7 @@ use mongodb::Collection;
 use mongodb::bson::{Bson, Document, doc};
 use quiz_e2e::{Pipeline, deploy};
 use quiz_sample::SampleDocuments;
-use quiz_sample::large::Large;
+use quiz_sample::large::LargeAssessment;
 use quiz_stack::Delivery;
 use serde_json::{Value, json};
 
@@ -36,7 +36,7 @@ impl World {
 
 #[tokio::test]
 async fn what_has_not_changed_is_not_read_again() {
-    let large = Large { students: 700, questions: 12, seed: 7 };
+    let large = LargeAssessment { students: 700, questions: 12, seed: 7 };
     let (quiz, sessions) = (large.quiz(), large.sessions().collect::<Vec<_>>());
     let ended = |document: &&Document| {
         let answers = document.get_array("session_answers").unwrap();

@@ -189,7 +189,7 @@ impl World {
 }
 
 /// Those with an ended attempt, in the order of their documents.
-fn takers(sessions: &[Document]) -> Vec<String> {
+fn participants(sessions: &[Document]) -> Vec<String> {
     let ended = sessions.iter().filter(|it| it.get_bool("has_quiz_ended").unwrap());
     let users = ended.map(|it| it.get_str("user_id").unwrap().to_owned());
     users.filter(|user| user != sapa::ADMINISTRATOR).collect()
@@ -225,7 +225,7 @@ async fn both_functions_end_as_a_quiet_run_does_whatever_happened_on_the_way() {
     let mut documents = sapa::documents().unwrap();
     documents.sessions.truncate(110);
     let latecomers = documents.sessions.split_off(100);
-    let mut users = takers(&documents.sessions);
+    let mut users = participants(&documents.sessions);
     random.shuffle(&mut users);
     let (first, rest) = users.split_at(users.len() / 2);
     let world = World::of(&documents).await;
@@ -251,7 +251,8 @@ async fn both_functions_end_as_a_quiet_run_does_whatever_happened_on_the_way() {
     let changed = sessions.update_many(of_some, doc! {"$set": other}).await.unwrap();
     assert!(changed.modified_count >= 3);
     let of_rest = rest.iter().filter(|user| *user != removed).cloned();
-    let again: Vec<String> = of_rest.chain(takers(&latecomers)).chain(first[..20].iter().cloned()).collect();
+    let again: Vec<String> =
+        of_rest.chain(participants(&latecomers)).chain(first[..20].iter().cloned()).collect();
     insert(&world.database, "sessions", latecomers).await.unwrap();
     let mut events: Vec<String> = again.iter().map(|user| completions[user].clone()).collect();
     events.push(json!({"session_id": SESSION, "reason": "a user was removed"}).to_string());

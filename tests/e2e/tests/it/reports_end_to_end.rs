@@ -25,8 +25,8 @@ async fn completions_become_every_student_s_report() {
     assert_eq!(envelope["Message"], bad, "the body is untouched, envelope and all");
 
     let items = pipeline.session_items(&pipeline.v1, sapa::SESSION_ID).await;
-    assert_eq!(items.len(), sapa::TAKERS * 5);
-    assert_eq!(pipeline.session_items(&pipeline.v2, sapa::SESSION_ID).await.len(), sapa::TAKERS);
+    assert_eq!(items.len(), sapa::PARTICIPANTS * 5);
+    assert_eq!(pipeline.session_items(&pipeline.v2, sapa::SESSION_ID).await.len(), sapa::PARTICIPANTS);
     let overall: Vec<_> = items.iter().filter(|item| item["section"] == "overall").collect();
     let published = sapa::published_outcomes().unwrap();
     assert_eq!(overall.len(), published.len());

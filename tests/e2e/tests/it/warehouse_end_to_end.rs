@@ -30,7 +30,7 @@ async fn completions_become_rows_that_are_right_to_the_last_value() {
 
     let questions = pipeline.rows(WarehouseTable::QuestionResponses, sapa::SESSION_ID).await;
     let tests = pipeline.rows(WarehouseTable::TestResponses, sapa::SESSION_ID).await;
-    assert_eq!((questions.len(), tests.len()), (24_400, sapa::TAKERS * 5));
+    assert_eq!((questions.len(), tests.len()), (24_400, sapa::PARTICIPANTS * 5));
     assert!(
         !pipeline.deployed.deployment.issuer.requests().is_empty(),
         "the key of Secrets Manager got a token"
@@ -57,7 +57,7 @@ async fn completions_become_rows_that_are_right_to_the_last_value() {
 
     for section in ["overall", "Verbal Reasoning", "Letter Series", "Matrix Reasoning", "Spatial Rotation"] {
         let rows: Vec<&Row> = tests.iter().filter(|row| row["section"] == section).collect();
-        assert_eq!(rows.len(), sapa::TAKERS);
+        assert_eq!(rows.len(), sapa::PARTICIPANTS);
         let marks: Vec<f64> = rows.iter().map(|row| number(row, "marks_scored")).collect();
         let mut of_questions: HashMap<&str, f64> = HashMap::new();
         for row in questions.iter().filter(|row| section == "overall" || row["section"] == section) {
@@ -69,7 +69,7 @@ async fn completions_become_rows_that_are_right_to_the_last_value() {
             let above = marks.iter().filter(|it| *it > own).count();
             let not_above = marks.iter().filter(|it| *it <= own).count();
             assert!((number(row, "rank") - count(above + 1)).abs() < 1e-9, "{row:?}");
-            let percentile = 100.0 * count(not_above) / count(sapa::TAKERS);
+            let percentile = 100.0 * count(not_above) / count(sapa::PARTICIPANTS);
             assert!((number(row, "percentile") - percentile).abs() < 1e-9, "{row:?}");
         }
     }

@@ -10,7 +10,7 @@ use quiz_domain::reports::{ReportItem, ReportTable};
 use quiz_domain::rows::RowBatch;
 use quiz_pipeline::ports::{
     AnswerSource, AttemptStream, Clock, DocumentStream, Fence, PutOutcome, QuizDocuments, ReportStore,
-    SourceError, StagedTest, StoreError, StoredItems, Warehouse, WarehouseBatch, WarehouseError,
+    SourceError, StagedSession, StoreError, StoredItems, Warehouse, WarehouseBatch, WarehouseError,
 };
 use quiz_sync_state::{StateError, StateKey, SyncState, SyncStates};
 use tokio::time::Instant;
@@ -189,7 +189,7 @@ impl WarehouseBatch for Gated<dyn WarehouseBatch> {
         self.inner.stage(session_id, rows).await
     }
 
-    async fn replace(&self, tests: &[StagedTest]) -> Vec<Result<(), WarehouseError>> {
+    async fn replace(&self, tests: &[StagedSession]) -> Vec<Result<(), WarehouseError>> {
         if self.time.answers(Service::BigQuery).await {
             return self.inner.replace(tests).await;
         }

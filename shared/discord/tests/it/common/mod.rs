@@ -3,9 +3,9 @@
 
 use jiff::Timestamp;
 use quiz_events::{
-    Alarm, Backfill, BackfillFailure, BehindBecause, BehindSink, HistogramBin, MessagesDropped,
-    MessagesParked, Notice, NoticeKind, NoticeMessage, NoticeProblem, OtherMessage, Outage, OutageOver,
-    RequestedTest, Sink, SyncFailed, SyncFinished, SyncsRequested, UnknownTest,
+    Alarm, Backfill, BackfillFailure, HistogramBin, MessagesDropped, MessagesParked, Notice, NoticeKind,
+    NoticeMessage, NoticeProblem, OtherMessage, Outage, OutageOver, RequestedSession, Sink, StaleReason,
+    StaleSink, SyncFailed, SyncFinished, SyncsRequested, UnknownQuiz,
 };
 
 pub const EVIL: &str = "@everyone `rm -rf` **bold** [link](https://evil.example) <@&1> ~~x~~ || # \\";
@@ -105,8 +105,8 @@ pub fn dropped(reason: &str, error_codes: &[&str]) -> NoticeKind {
 }
 
 /// A sink that is behind since [`at`], and was last synced an hour before.
-pub fn behind(sink: Sink, because: BehindBecause, times: u32, error: Option<&str>) -> BehindSink {
-    BehindSink {
+pub fn behind(sink: Sink, because: StaleReason, times: u32, error: Option<&str>) -> StaleSink {
+    StaleSink {
         sink,
         because,
         since: at(),
@@ -116,8 +116,8 @@ pub fn behind(sink: Sink, because: BehindBecause, times: u32, error: Option<&str
     }
 }
 
-pub fn requested(session: &str, sinks: &[BehindSink]) -> RequestedTest {
-    RequestedTest {
+pub fn requested(session: &str, sinks: &[StaleSink]) -> RequestedSession {
+    RequestedSession {
         session_id: session.to_owned(),
         quiz_id: "6715f621e1eb083bfa9b56cc".into(),
         test_name: Some("Physics mock".into()),
@@ -126,13 +126,13 @@ pub fn requested(session: &str, sinks: &[BehindSink]) -> RequestedTest {
 }
 
 pub fn unknown(id: &str, quiz: &str, title: Option<&str>) -> NoticeMessage {
-    let quiz = UnknownTest {
+    let quiz = UnknownQuiz {
         quiz_id: quiz.to_owned(),
         title: title.map(str::to_owned),
         students: 31,
         newest_answer: at(),
     };
-    told(id, NoticeKind::TestUnknown(quiz))
+    told(id, NoticeKind::QuizUnknown(quiz))
 }
 
 /// MongoDB has been down for two hours, and is now.
@@ -204,7 +204,7 @@ pub fn all_kinds() -> Vec<NoticeMessage> {
     };
     lost.requested_by = Some(long.clone());
     lost.error_codes = vec![long.clone(); 30];
-    let mut odd_test = requested(&long, &[behind(Sink::Reports, BehindBecause::Parked, 9, Some(&long))]);
+    let mut odd_test = requested(&long, &[behind(Sink::Reports, StaleReason::Parked, 9, Some(&long))]);
     odd_test.test_name = Some(long.clone());
     let stuck = SyncsRequested { count: 500, left: 7, tests: vec![odd_test; 25] };
     vec![

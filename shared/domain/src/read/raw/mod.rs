@@ -7,9 +7,9 @@
 //! Invariants:
 //!
 //! - Every byte is checked. Bytes that cannot be decoded are never accepted.
-//! - Any other document is [`Unusual`]. The caller then decodes it and calls [`crate::TestBuilder::take`], so the rules
+//! - Any other document is [`Unusual`]. The caller then decodes it and calls [`crate::SessionScorer::take`], so the rules
 //!   for odd documents exist in one place only.
-//! - A usual document gives the same result as [`crate::TestBuilder::take`]. A property test compares both.
+//! - A usual document gives the same result as [`crate::SessionScorer::take`]. A property test compares both.
 
 mod key;
 mod record;

@@ -12,8 +12,8 @@ use jiff::Timestamp;
 use quiz_domain::reports::Stamp;
 use quiz_domain::rows::{self, ColumnData, QuestionRows, RowBatch, WarehouseTable};
 use quiz_domain::{
-    AttemptHead, AttemptSelection, Quiz, QuizKind, Score, Taken, TakenAttempt, Test, TestBuilder,
-    TestResults, TestSession,
+    AttemptHead, AttemptResults, AttemptSelection, JudgedAttempt, Quiz, QuizKind, Score, SessionResult,
+    SessionScorer, TakenDocument, TestSession,
 };
 use serde_json::{Map, Value, json};
 use std::collections::{HashMap, HashSet};
@@ -45,7 +45,7 @@ pub fn now() -> Timestamp {
 }
 
 /// Makes the result from documents, as the pipeline does.
-pub fn build(quiz: &Document, sessions: &[Document]) -> Test {
+pub fn build(quiz: &Document, sessions: &[Document]) -> SessionResult {
     build_with(quiz, &[], sessions, session(), now())
 }
 
@@ -55,7 +55,7 @@ pub fn build_with(
     sessions: &[Document],
     session: TestSession,
     now: Timestamp,
-) -> Test {
+) -> SessionResult {
     build_showing(quiz, questions, sessions, session, now, &mut |_, _| {})
 }
 
@@ -66,10 +66,10 @@ pub fn build_showing(
     sessions: &[Document],
     session: TestSession,
     now: Timestamp,
-    show: &mut dyn FnMut(&Quiz, &TakenAttempt),
-) -> Test {
+    show: &mut dyn FnMut(&Quiz, &JudgedAttempt),
+) -> SessionResult {
     let (quiz, problems) = Quiz::read(quiz, questions).unwrap();
-    let mut builder = TestBuilder::new(quiz, session, now, problems);
+    let mut builder = SessionScorer::new(quiz, session, now, problems);
     let mut selection = AttemptSelection::new(HashSet::from(["test_admin".to_owned()]));
     for document in sessions {
         if let Some(head) = AttemptHead::read(document, builder.problems()) {
@@ -86,12 +86,12 @@ pub fn build_showing(
             sessions.iter().filter(|document| document.get("_id").is_some_and(|id| keys.contains(id)));
         let none: HashSet<String> = chosen
             .filter_map(|document| match builder.take(document) {
-                Taken::NoAttempt { user_id } => Some(user_id),
-                Taken::Attempt(taken) => {
+                TakenDocument::NoAttempt { user_id } => Some(user_id),
+                TakenDocument::Attempt(taken) => {
                     show(builder.quiz(), &taken);
                     None
                 }
-                Taken::Scored | Taken::Unreadable => None,
+                TakenDocument::Scored | TakenDocument::Unreadable => None,
             })
             .collect();
         selection.keep(&none);
@@ -99,8 +99,8 @@ pub fn build_showing(
 }
 
 /// An attempt's result in one section, or in the whole test.
-pub fn score(test: &Test, section: Option<usize>, attempt: usize) -> Score {
-    let TestResults::Scored { attempts, .. } = &test.results else { panic!("not scored") };
+pub fn score(test: &SessionResult, section: Option<usize>, attempt: usize) -> Score {
+    let AttemptResults::Scored { attempts, .. } = &test.results else { panic!("not scored") };
     attempts[attempt].score(&test.quiz, section).unwrap()
 }
 
@@ -112,7 +112,7 @@ pub fn build_rows(
     questions: &[Document],
     sessions: &[Document],
     session: TestSession,
-) -> (Test, HashMap<WarehouseTable, Vec<Row>>) {
+) -> (SessionResult, HashMap<WarehouseTable, Vec<Row>>) {
     let mut batches: HashMap<_, _> =
         WarehouseTable::ALL.into_iter().map(|table| (table, RowBatch::new(table))).collect();
     let session_id = session.session_id.clone();
@@ -125,8 +125,9 @@ pub fn build_rows(
             QuestionRows::new(quiz, &session_id).append(quiz, taken, rows);
         }
     });
-    let test_rows = batches.get_mut(&WarehouseTable::TestResponses).unwrap();
-    rows::test_rows(&test, Stamp { written_at: now(), generation: 7 }).for_each(|row| row.append(test_rows));
+    let section_rows = batches.get_mut(&WarehouseTable::TestResponses).unwrap();
+    rows::section_rows(&test, Stamp { written_at: now(), generation: 7 })
+        .for_each(|row| row.append(section_rows));
     (test, batches.into_iter().map(|(table, rows)| (table, read(&rows))).collect())
 }
 

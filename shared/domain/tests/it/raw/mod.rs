@@ -7,25 +7,25 @@ use bson::{Bson, Document, RawDocument, RawDocumentBuf, bson, doc, rawdoc};
 use cohorts::{TYPES, cohorts, raw};
 use proptest::prelude::*;
 use proptest::sample::Index;
-use quiz_domain::{Quiz, Taken, TestBuilder};
+use quiz_domain::{Quiz, SessionScorer, TakenDocument};
 
 use crate::common::{now, question, quiz, session};
 
-fn builder(quiz: &Document) -> TestBuilder {
+fn builder(quiz: &Document) -> SessionScorer {
     let (quiz, problems) = Quiz::read(quiz, &[]).unwrap();
-    TestBuilder::new(quiz, session(), now(), problems)
+    SessionScorer::new(quiz, session(), now(), problems)
 }
 
 /// Takes one document by the path over bytes, else by the decoding path. Returns the result, and whether the document was
 /// usual.
-fn take_fast(builder: &mut TestBuilder, document: &RawDocument, wants_attempt: bool) -> (String, bool) {
+fn take_fast(builder: &mut SessionScorer, document: &RawDocument, wants_attempt: bool) -> (String, bool) {
     match builder.take_raw(document, wants_attempt) {
         Some(taken) => (format!("{taken:?}"), true),
         None => (format!("{:?}", builder.take(&Document::try_from(document).unwrap())), false),
     }
 }
 
-fn outcome(builder: TestBuilder) -> String {
+fn outcome(builder: SessionScorer) -> String {
     let test = builder.finish().unwrap();
     format!("{:?} {:?} {:?}", test.start, test.results, test.problems)
 }
@@ -38,7 +38,8 @@ fn compare_paths(quiz: &Document, sessions: &[RawDocumentBuf]) -> usize {
         let expected = plain.take(&Document::try_from(document).unwrap());
         assert_eq!(take_fast(&mut shown, document, true).0, format!("{expected:?}"));
         let (taken, is_usual) = take_fast(&mut scored, document, false);
-        let expected = if is_usual { format!("{:?}", Taken::Scored) } else { format!("{expected:?}") };
+        let expected =
+            if is_usual { format!("{:?}", TakenDocument::Scored) } else { format!("{expected:?}") };
         assert_eq!(taken, expected);
         usual += usize::from(is_usual);
     }

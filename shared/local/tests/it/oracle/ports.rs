@@ -13,7 +13,7 @@ use quiz_events::{ParkCause, QueueError, QueueMessage, SourceQueue};
 use quiz_local::MemoryQueue;
 use quiz_pipeline::ports::{
     AnswerSource, AttemptBatch, AttemptStream, DocumentStream, Fence, PutOutcome, QuizDocuments, ReportStore,
-    SnapshotStore, SourceError, StagedTest, StoreError, StoredItems, Warehouse, WarehouseBatch,
+    SnapshotStore, SourceError, StagedSession, StoreError, StoredItems, Warehouse, WarehouseBatch,
     WarehouseError,
 };
 use quiz_sync_state::{StateError, StateKey, SyncState, SyncStates};
@@ -160,9 +160,9 @@ impl WarehouseBatch for Simulated<dyn WarehouseBatch> {
         self.party.call("stage rows", warehouse_failed, self.inner.stage(session_id, rows)).await
     }
 
-    async fn replace(&self, tests: &[StagedTest]) -> Vec<Result<(), WarehouseError>> {
-        let fenced = |test: &StagedTest| StagedTest { fence: self.fence(&test.fence), ..test.clone() };
-        let tests: Vec<StagedTest> = tests.iter().map(fenced).collect();
+    async fn replace(&self, tests: &[StagedSession]) -> Vec<Result<(), WarehouseError>> {
+        let fenced = |test: &StagedSession| StagedSession { fence: self.fence(&test.fence), ..test.clone() };
+        let tests: Vec<StagedSession> = tests.iter().map(fenced).collect();
         let replace = async { Ok(self.inner.replace(&tests).await) };
         let replaced = self.party.call("replace rows", warehouse_failed, replace).await;
         replaced.unwrap_or_else(|error| tests.iter().map(|_| Err(error.clone())).collect())

@@ -4,7 +4,7 @@ use super::task::{Ended, within};
 use super::{BatchEnd, Staged, Step, Turn, failure, out_of_time};
 use crate::error::SyncError;
 use crate::listener::Failure;
-use crate::ports::{StagedTest, WarehouseError};
+use crate::ports::{StagedSession, WarehouseError};
 use crate::sink::SinkError;
 use crate::stopwatch::Stopwatch;
 
@@ -65,7 +65,7 @@ impl Turn<'_> {
 
     async fn replace(&self, staged: &[Staged]) -> Ended<Vec<Result<(), WarehouseError>>> {
         let fences: Vec<_> = staged.iter().map(|it| it.run.fence.clone()).collect();
-        let tests: Vec<StagedTest> = staged.iter().map(|it| it.test.clone()).collect();
+        let tests: Vec<StagedSession> = staged.iter().map(|it| it.test.clone()).collect();
         // nothing is staged without a staging area
         let staging = self.staging.clone();
         let replace = async move {

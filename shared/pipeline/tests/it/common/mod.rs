@@ -12,7 +12,7 @@ use jiff::civil::Date;
 use quiz_domain::rows::RowBatch;
 use quiz_events::{Cause, ParkCause, QueueError, QueueMessage, Sink, SourceQueue};
 use quiz_pipeline::batch::{BatchHandler, BatchLimits, BatchReport};
-use quiz_pipeline::ports::{SourceError, StagedTest, SystemClock, WarehouseBatch, WarehouseError};
+use quiz_pipeline::ports::{SourceError, StagedSession, SystemClock, WarehouseBatch, WarehouseError};
 use quiz_pipeline::{
     Coordinator, Listener, LogListener, Rules, RunScope, SessionRequest, SessionSync, SinkError, SyncError,
     SyncOutcome, Synced,
@@ -97,7 +97,7 @@ impl SessionSync for Scripting {
         if !script.commits {
             return Ok(Synced::Done(outcome));
         }
-        let staged = StagedTest {
+        let staged = StagedSession {
             session_id: outcome.session_id.clone(),
             start_date: Date::MIN,
             inserted_at: scope.read_started_at,
@@ -113,7 +113,7 @@ impl WarehouseBatch for Scripted {
         Ok(())
     }
 
-    async fn replace(&self, tests: &[StagedTest]) -> Vec<Result<(), WarehouseError>> {
+    async fn replace(&self, tests: &[StagedSession]) -> Vec<Result<(), WarehouseError>> {
         self.commits_of.lock().unwrap().push(tests.len());
         if tests.iter().any(|test| test.session_id.contains("stalls-the-commit")) {
             tokio::time::sleep(Duration::from_hours(1)).await;

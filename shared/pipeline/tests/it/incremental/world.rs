@@ -9,13 +9,14 @@ use bson::{Bson, DateTime, Document, RawDocumentBuf, bson, doc};
 use futures::{StreamExt, stream};
 use jiff::Timestamp;
 use quiz_domain::reports::{self, ReportTable, Stamp};
-use quiz_domain::{AttemptHead, Quiz, Test, TestResults, TestSession};
+use quiz_domain::{AttemptHead, AttemptResults, Quiz, SessionResult, TestSession};
 use quiz_events::{SessionTarget, Sink};
 use quiz_pipeline::ports::{
     AnswerSource, AttemptBatch, AttemptStream, Clock, DocumentStream, QuizDocuments, SourceError,
 };
 use quiz_pipeline::{
-    Engine, ResultSink, RunScope, SessionRequest, SinkCounts, SinkError, Snapshots, SyncOutcome, TestWriter,
+    Engine, ResultSink, RunScope, SessionRequest, SessionWriter, SinkCounts, SinkError, Snapshots,
+    SyncOutcome,
 };
 use quiz_suites::snapshots::MemorySnapshots;
 
@@ -176,28 +177,33 @@ impl ResultSink for Capture {
         Sink::Reports
     }
 
-    fn writer(&self, _: &Quiz, _: &TestSession, _: &RunScope) -> Result<Box<dyn TestWriter>, SinkError> {
+    fn writer(&self, _: &Quiz, _: &TestSession, _: &RunScope) -> Result<Box<dyn SessionWriter>, SinkError> {
         Ok(Box::new(self.clone()))
     }
 }
 
 #[async_trait]
-impl TestWriter for Capture {
+impl SessionWriter for Capture {
     fn wants_attempts(&self) -> bool {
         false
     }
 
-    async fn finish(self: Box<Self>, test: &Test, _: Stamp, _: &RunScope) -> Result<SinkCounts, SinkError> {
+    async fn finish(
+        self: Box<Self>,
+        test: &SessionResult,
+        _: Stamp,
+        _: &RunScope,
+    ) -> Result<SinkCounts, SinkError> {
         *self.0.lock().unwrap() = all_of(test);
         Ok(SinkCounts::default())
     }
 }
 
-fn all_of(test: &Test) -> String {
+fn all_of(test: &SessionResult) -> String {
     let stamp = Stamp { written_at: Timestamp::UNIX_EPOCH, generation: 1 };
     let items = ReportTable::ALL.into_iter().flat_map(|table| reports::items(test, table, stamp));
     let items: Vec<String> = items.map(|item| serde_json::to_string_pretty(&item).unwrap()).collect();
-    let TestResults::Scored { attempts, questions, .. } = &test.results else { panic!("not scored") };
+    let AttemptResults::Scored { attempts, questions, .. } = &test.results else { panic!("not scored") };
     let attempts: Vec<_> = attempts.iter().map(|it| (&it.id, it.is_final, it.total_time_spent)).collect();
     format!("{}\n{attempts:?}\n{questions:?}\n{:?}\n{:?}", items.join("\n"), test.start, test.problems)
 }

@@ -3,7 +3,9 @@
 
 use std::collections::BTreeSet;
 
-use quiz_sync_state::{Admission, Ask, Ending, FollowUp, Hold, LastRun, RunFailure, SyncState};
+use quiz_sync_state::{
+    Admission, Ending, FollowUp, LastRun, LeaseHolder, LeaseRequest, RunFailure, SyncState,
+};
 
 use crate::model::system::{Bug, Protocol, World};
 
@@ -98,8 +100,8 @@ impl Task {
         }
     }
 
-    fn ask(&self, owner: u8, not_before: Option<i64>) -> Ask {
-        Ask {
+    fn ask(&self, owner: u8, not_before: Option<i64>) -> LeaseRequest {
+        LeaseRequest {
             quiz_id: QUIZ.to_owned(),
             through: self.through,
             message_ids: self.batch.iter().map(u8::to_string).collect(),
@@ -143,8 +145,8 @@ impl Run {
         moves
     }
 
-    fn hold(&self, owner: u8) -> Hold {
-        Hold { owner: owner.to_string(), generation: self.generation }
+    fn hold(&self, owner: u8) -> LeaseHolder {
+        LeaseHolder { owner: owner.to_string(), generation: self.generation }
     }
 
     fn ending(&self, protocol: &Protocol, world: &World, owner: u8, end: End) -> Ending {

@@ -9,7 +9,7 @@ const LONGEST_WAIT_MS: i64 = 24 * 60 * MINUTE_MS;
 
 /// The reconcile schedule has published events for a test that nobody was syncing.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
-pub struct AskedAgain {
+pub struct RequestedAgain {
     /// At least 1.
     #[serde(rename = "asked_again_times")]
     pub times: u32,
@@ -18,7 +18,7 @@ pub struct AskedAgain {
     pub at: i64,
 }
 
-impl AskedAgain {
+impl RequestedAgain {
     /// Until when it is left alone: half an hour after the first time, an hour after the second, and so on, a day
     /// at the longest.
     #[must_use]
@@ -33,26 +33,26 @@ impl SyncState {
     /// answer that no sync has seen: it counts as asked for, so that it is not forgotten once it is old. Only for a
     /// state that nobody holds.
     #[must_use]
-    pub fn ask_again(&self, quiz_id: &str, answered: Option<i64>, now: i64) -> Self {
+    pub fn request_again(&self, quiz_id: &str, answered: Option<i64>, now: i64) -> Self {
         let mut next = self.clone();
         if next.quiz_id.is_empty() {
             quiz_id.clone_into(&mut next.quiz_id);
         }
         next.requested_through = next.requested_through.max(answered.unwrap_or_default());
-        let times = self.asked_again.map_or(0, |it| it.times).saturating_add(1);
-        next.asked_again = Some(AskedAgain { times, at: now });
+        let times = self.requested_again.map_or(0, |it| it.times).saturating_add(1);
+        next.requested_again = Some(RequestedAgain { times, at: now });
         next
     }
 }
 
 #[cfg(test)]
 mod tests {
-    use super::{AskedAgain, MINUTE_MS};
+    use super::{MINUTE_MS, RequestedAgain};
     use crate::SyncState;
 
     #[test]
     fn the_wait_doubles_up_to_a_day() {
-        let minutes = |times| AskedAgain { times, at: 7 }.waits_until() / MINUTE_MS;
+        let minutes = |times| RequestedAgain { times, at: 7 }.waits_until() / MINUTE_MS;
         assert_eq!([1, 2, 3, 6, 7, 90, u32::MAX].map(minutes), [30, 60, 120, 960, 1_440, 1_440, 1_440]);
     }
 
@@ -60,13 +60,13 @@ mod tests {
     fn a_claim_counts_and_keeps_what_was_asked_for() {
         let state =
             SyncState { revision: 3, quiz_id: "q".into(), requested_through: 50, ..SyncState::default() };
-        let first = state.ask_again("other", Some(60), 100);
+        let first = state.request_again("other", Some(60), 100);
         assert_eq!((&*first.quiz_id, first.requested_through), ("q", 60));
-        let second = first.ask_again("q", None, 200);
+        let second = first.request_again("q", None, 200);
         assert_eq!(
-            (second.requested_through, second.asked_again),
-            (60, Some(AskedAgain { times: 2, at: 200 }))
+            (second.requested_through, second.requested_again),
+            (60, Some(RequestedAgain { times: 2, at: 200 }))
         );
-        assert_eq!(SyncState::default().ask_again("q", Some(9), 100).quiz_id, "q");
+        assert_eq!(SyncState::default().request_again("q", Some(9), 100).quiz_id, "q");
     }
 }
