@@ -62,8 +62,8 @@ impl<'a> OfTest<'a> {
             }
             _ => {}
         }
-        self.finished.sort_by(|(_, a), (_, b)| a.sink.cmp(&b.sink));
-        self.failed.sort_by(|(_, a), (_, b)| a.sink.cmp(&b.sink));
+        self.finished.sort_by_key(|(_, finished)| finished.sink);
+        self.failed.sort_by_key(|(_, failed)| failed.sink);
     }
 
     /// Done, and nothing in it asks for a look.

@@ -2,7 +2,7 @@
 //!
 //! A program of another version may know sinks that this version does not. [`Sink`] does not keep their names: a notice
 //! about such a sink is shown as [`OtherMessage`](crate::OtherMessage), a list within a notice loses such entries only
-//! ([`of_known_sinks`]), and a scan of sync states skips them.
+//! (`of_known_sinks`), and a scan of sync states skips them.
 
 use std::fmt;
 use std::str::FromStr;
