@@ -188,35 +188,25 @@ mod tests {
     use quiz_events::{SessionTarget, SyncRequest};
     use quiz_local::{DumpSource, SqliteStore};
     use quiz_sample::{sapa, write_dump};
-    use quiz_sync_state::{StateError, StateKey, SyncState};
+    use quiz_suites::hooked::{Call, CallFailure, Hook, Hooked};
 
     use super::*;
 
     /// The disk is full once the lease is stored.
+    #[derive(Default)]
     struct FullDisk {
-        states: SqliteStore,
         is_full: AtomicBool,
     }
 
     #[async_trait]
-    impl SyncStates for FullDisk {
-        async fn get(&self, key: &StateKey) -> Result<SyncState, StateError> {
-            self.states.get(key).await
-        }
-
-        async fn swap(&self, key: &StateKey, seen: &SyncState, next: &SyncState) -> Result<bool, StateError> {
-            if self.is_full.swap(true, Ordering::SeqCst) {
-                return Err(StateError::Refused {
-                    action: "store",
-                    session_id: key.session_id.clone(),
-                    cause: "cannot write reports.db: no space left on device".into(),
-                });
+    impl Hook for FullDisk {
+        async fn before(&self, call: Call<'_>) -> Result<(), CallFailure> {
+            match call {
+                Call::SwapState if self.is_full.swap(true, Ordering::SeqCst) => {
+                    Err(CallFailure::Refused("cannot write reports.db: no space left on device"))
+                }
+                _ => Ok(()),
             }
-            self.states.swap(key, seen, next).await
-        }
-
-        async fn all(&self) -> Result<Vec<(StateKey, SyncState)>, StateError> {
-            self.states.all().await
         }
     }
 
@@ -232,7 +222,7 @@ mod tests {
         let formats = formats(&mut Environment::from_variables([]));
         let sink = ReportSink::new(Arc::new(states.clone()), formats);
         let engine = Engine::new(source, Arc::new(sink), Arc::new(SystemClock), HashSet::new());
-        let states = Arc::new(FullDisk { states, is_full: AtomicBool::new(false) });
+        let states = Arc::new(Hooked::new(Arc::new(states), Arc::new(FullDisk::default())));
         let drained =
             drain(Sink::Reports, engine, states, (&[event.into()], SessionClock::default()), Arc::default())
                 .await;

@@ -7,20 +7,21 @@
     reason = "a test may panic"
 )]
 
-use std::collections::{BTreeSet, HashMap, HashSet};
+use std::collections::{BTreeSet, HashMap};
 use std::path::Path;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use async_trait::async_trait;
 use quiz_domain::reports::{ReportFormats, ReportTable};
-use quiz_events::{Backoff, ParkCause, QueueMessage, SessionTarget, Sink};
+use quiz_events::{Backoff, ParkCause, QueueMessage, SessionTarget};
 use quiz_lambda::sqs::{self, SqsHandler};
 use quiz_local::{DumpSource, MemoryQueue, QueueSettings, SqliteStore, drive};
-use quiz_pipeline::batch::{BatchHandler, BatchLimits};
+use quiz_pipeline::batch::BatchLimits;
 use quiz_pipeline::ports::SystemClock;
-use quiz_pipeline::{Coordinator, Engine, Failure, Listener, ReportSink, Rules, SyncOutcome};
+use quiz_pipeline::{Failure, Listener, ReportSink, SyncOutcome};
 use quiz_sample::{SampleDocuments, sapa, write_dump};
+use quiz_suites::function::SyncFunction;
 use quiz_suites::store::session_items;
 use tokio::time::Instant;
 
@@ -48,27 +49,20 @@ impl Embedded {
     fn over(folder: &Path, documents: &SampleDocuments) -> Self {
         let dump = folder.join("dump");
         write_dump(&dump, documents, false).unwrap();
-        let clock = Arc::new(SystemClock);
         let store = Arc::new(SqliteStore::open(folder.join("reports.db")).unwrap());
         let formats = ReportFormats { v1: true, v2: true };
         let sink = Arc::new(ReportSink::new(store.clone(), formats));
         let source = Arc::new(DumpSource::open(&dump).unwrap());
-        let excluded = HashSet::from(["test_admin".to_owned()]);
         let outcomes = Arc::new(Outcomes::default());
-        let rules = Rules::embedded();
-        let batches = BatchHandler {
-            coordinator: Coordinator::new(store.clone(), clock.clone(), Sink::Reports, rules),
-            sync: Arc::new(Engine::new(source, sink, clock.clone(), excluded)),
-            listener: outcomes.clone(),
-            clock: clock.clone(),
-            limits: BatchLimits {
-                backoff: Backoff { first: Duration::from_millis(1), longest: Duration::from_millis(5) },
-                ..BatchLimits::default()
-            },
-        };
+        let backoff = Backoff { first: Duration::from_millis(1), longest: Duration::from_millis(5) };
+        let batches = SyncFunction::new(store.clone())
+            .listener(outcomes.clone())
+            .limits(BatchLimits { backoff, ..BatchLimits::default() })
+            .excluding("test_admin")
+            .handler(source, sink);
         let settings =
             QueueSettings { visibility_timeout: Duration::from_mins(10), max_receive_count: Some(3) };
-        let queue = Arc::new(MemoryQueue::new(settings, clock));
+        let queue = Arc::new(MemoryQueue::new(settings, Arc::new(SystemClock)));
         let source = queue.clone();
         let handler = SqsHandler::new(Arc::new(batches), move |_| source.clone());
         Self { handler, queue, store, outcomes }

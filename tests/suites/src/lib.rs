@@ -12,6 +12,8 @@
 
 pub mod contents;
 pub mod exam;
+pub mod function;
+pub mod hooked;
 pub mod parquet;
 pub mod queue;
 pub mod reports;

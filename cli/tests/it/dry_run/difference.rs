@@ -8,7 +8,7 @@ use quiz_etl::dry_run::{ItemCounts, ReportCounts, TableRows, TestDifference};
 use quiz_events::SessionDescription;
 use quiz_pipeline::ports::{Fence, Refusal, ReportStore};
 
-use super::common::{Answers, Attempt, BOTH, Cohort, Counted, SESSION, World, changes};
+use super::common::{Answers, Attempt, BOTH, Cohort, Counted, SESSION, SyncedStore, changes};
 
 const RIGHT: Option<i32> = Some(1);
 const WRONG: Option<i32> = Some(0);
@@ -33,11 +33,11 @@ fn reports([new, changed, unchanged, removed]: [u64; 4]) -> ReportCounts {
 }
 
 /// What the dry run tells, once the real run has been seen to do just that.
-async fn predicted(world: &World, cohort: &Cohort) -> TestDifference {
-    let told = world.predict(cohort).await;
-    let before = world.dump().await;
-    let outcome = world.sync(cohort, None).await;
-    let after = world.dump().await;
+async fn predicted(synced: &SyncedStore, cohort: &Cohort) -> TestDifference {
+    let told = synced.predict(cohort).await;
+    let before = synced.dump().await;
+    let outcome = synced.sync(cohort, None).await;
+    let after = synced.dump().await;
     assert_eq!(Counted::told(&told), Counted::between(&before, &after));
     let sum = |count: fn(&ItemCounts) -> u64| told.items.iter().map(count).sum::<u64>();
     let written = (sum(ItemCounts::written), sum(|it| it.unchanged - it.rewritten), sum(|it| it.deleted));
@@ -47,8 +47,8 @@ async fn predicted(world: &World, cohort: &Cohort) -> TestDifference {
 
 #[tokio::test]
 async fn in_a_fresh_store_all_is_new_and_once_synced_nothing_changes() {
-    let world = World::new(BOTH);
-    let told = predicted(&world, &four()).await;
+    let synced = SyncedStore::new(BOTH);
+    let told = predicted(&synced, &four()).await;
     assert_eq!((told.session_id.as_str(), told.test_name.as_str()), (SESSION, "Sums"));
     assert_eq!((told.participants, told.ranked), (4, 4));
     assert_eq!(told.reports, reports([4, 0, 0, 0]));
@@ -57,7 +57,7 @@ async fn in_a_fresh_store_all_is_new_and_once_synced_nothing_changes() {
     let rows = [(WarehouseTable::TestResponses, 12), (WarehouseTable::QuestionResponses, 12)];
     assert_eq!(told.rows.unwrap().unwrap(), rows.map(|(table, rows)| TableRows { table, rows }));
 
-    let again = predicted(&world, &four()).await;
+    let again = predicted(&synced, &four()).await;
     assert_eq!(again.reports, reports([0, 0, 4, 0]));
     assert!(again.items.iter().all(|it| it.new + it.changed + it.deleted == 0));
     assert!(again.largest.marks.is_empty() && again.largest.ranks.is_empty());
@@ -65,9 +65,9 @@ async fn in_a_fresh_store_all_is_new_and_once_synced_nothing_changes() {
 
 #[tokio::test]
 async fn one_students_marks_change_everyones_report_and_the_largest_changes_are_named() {
-    let world = World::new(ReportFormats::default());
-    world.sync(&four(), None).await;
-    let told = predicted(&world, &with(&four(), "d", [RIGHT, RIGHT, None])).await;
+    let synced = SyncedStore::new(ReportFormats::default());
+    synced.sync(&four(), None).await;
+    let told = predicted(&synced, &with(&four(), "d", [RIGHT, RIGHT, None])).await;
     // the average is in all reports
     assert_eq!(told.reports, reports([0, 4, 0, 0]));
     let [marks] = told.largest.marks.as_slice() else { panic!("{:?}", told.largest) };
@@ -78,9 +78,9 @@ async fn one_students_marks_change_everyones_report_and_the_largest_changes_are_
 
 #[tokio::test]
 async fn an_answer_that_changes_no_marks_changes_one_report() {
-    let world = World::new(ReportFormats::default());
-    world.sync(&four(), None).await;
-    let told = predicted(&world, &with(&four(), "d", [None, WRONG, None])).await;
+    let synced = SyncedStore::new(ReportFormats::default());
+    synced.sync(&four(), None).await;
+    let told = predicted(&synced, &with(&four(), "d", [None, WRONG, None])).await;
     assert_eq!(told.reports, reports([0, 1, 3, 0]));
     // both subjects, while the whole test has as many wrong answers as before
     assert_eq!((told.items[0].changed, told.items[0].unchanged), (2, 10));
@@ -89,84 +89,84 @@ async fn an_answer_that_changes_no_marks_changes_one_report() {
 
 #[tokio::test]
 async fn a_student_who_is_gone_is_removed() {
-    let world = World::new(BOTH);
-    world.sync(&four(), None).await;
+    let synced = SyncedStore::new(BOTH);
+    synced.sync(&four(), None).await;
     let mut cohort = four();
     cohort.attempts.remove("c");
-    let told = predicted(&world, &cohort).await;
+    let told = predicted(&synced, &cohort).await;
     assert_eq!(told.reports, reports([0, 3, 0, 1]));
     assert_eq!((told.items[0].deleted, told.items[1].deleted), (3, 1));
-    let nobody = predicted(&world, &Cohort::assessment(&[])).await;
+    let nobody = predicted(&synced, &Cohort::assessment(&[])).await;
     assert_eq!((nobody.participants, nobody.reports), (0, reports([0, 0, 0, 3])));
 }
 
 #[tokio::test]
 async fn a_form_has_responses_and_no_ranks() {
-    let world = World::new(BOTH);
+    let synced = SyncedStore::new(BOTH);
     let form = |b: Answers| Cohort::form(&[("a", [Some(0), None, Some(2)]), ("b", b)]);
-    assert_eq!(predicted(&world, &form([Some(1), None, None])).await.reports, reports([2, 0, 0, 0]));
-    let told = predicted(&world, &form([Some(2), None, None])).await;
+    assert_eq!(predicted(&synced, &form([Some(1), None, None])).await.reports, reports([2, 0, 0, 0]));
+    let told = predicted(&synced, &form([Some(2), None, None])).await;
     assert_eq!(told.reports, reports([0, 1, 1, 0]));
     let [items] = told.items.as_slice() else { panic!("{:?}", told.items) };
     assert_eq!((items.table, items.changed, items.unchanged), (ReportTable::FormResponses, 1, 5));
     assert!(told.largest.marks.is_empty() && told.largest.ranks.is_empty());
     // a quiz that was a form leaves no responses behind
-    let told = predicted(&world, &Cohort::assessment(&[("a", [RIGHT; 3])])).await;
+    let told = predicted(&synced, &Cohort::assessment(&[("a", [RIGHT; 3])])).await;
     assert_eq!(told.reports, reports([0, 1, 0, 1]));
 }
 
 #[tokio::test]
 async fn a_new_description_changes_all_items() {
-    let world = World::new(BOTH);
-    world.sync(&four(), None).await;
+    let synced = SyncedStore::new(BOTH);
+    synced.sync(&four(), None).await;
     let description = SessionDescription { test_name: Some("Spring".into()), ..Default::default() };
-    let told = world.predict_of(&four(), Some(description.clone())).await;
+    let told = synced.predict_of(&four(), Some(description.clone())).await;
     assert_eq!((told.test_name.as_str(), told.reports), ("Spring", reports([0, 4, 0, 0])));
-    let before = world.dump().await;
-    world.sync(&four(), Some(description)).await;
-    assert_eq!(Counted::told(&told), Counted::between(&before, &world.dump().await));
+    let before = synced.dump().await;
+    synced.sync(&four(), Some(description)).await;
+    assert_eq!(Counted::told(&told), Counted::between(&before, &synced.dump().await));
 }
 
 #[tokio::test]
 async fn what_the_store_would_refuse_is_a_problem_and_its_old_item_would_be_deleted() {
-    let mut world = World::new(ReportFormats::default());
-    world.sync(&four(), None).await;
-    world.rewrite = true;
-    world.can_hold = |item| match item.sort_key() {
+    let mut synced = SyncedStore::new(ReportFormats::default());
+    synced.sync(&four(), None).await;
+    synced.rewrite = true;
+    synced.can_hold = |item| match item.sort_key() {
         "b#overall" => Err(Refusal { sort_key: item.sort_key().to_owned(), reason: "too large".into() }),
         _ => Ok(()),
     };
-    let told = world.predict(&four()).await;
+    let told = synced.predict(&four()).await;
     assert_eq!(told.problems.count(ProblemKind::ItemRefused), 1);
     assert_eq!(told.reports, reports([0, 1, 3, 0]));
     assert_eq!((told.items[0].written(), told.items[0].deleted), (11, 1));
     let large = Cohort::form(&[("a", [RIGHT; 3]), (&"x".repeat(1_030), [RIGHT; 3])]);
-    world.can_hold = quiz_dynamo::can_hold;
-    assert_eq!(world.predict(&large).await.problems.count(ProblemKind::UserNotKeyable), 1);
+    synced.can_hold = quiz_dynamo::can_hold;
+    assert_eq!(synced.predict(&large).await.problems.count(ProblemKind::UserNotKeyable), 1);
 }
 
 #[tokio::test]
 async fn what_is_unchanged_is_written_by_a_forced_run_and_where_the_stored_item_has_no_digest() {
-    let mut world = World::new(BOTH);
-    world.sync(&four(), None).await;
+    let mut synced = SyncedStore::new(BOTH);
+    synced.sync(&four(), None).await;
     let items = |told: &TestDifference| -> Vec<_> {
         told.items.iter().map(|it| (it.unchanged, it.rewritten, it.written())).collect()
     };
-    assert_eq!(items(&predicted(&world, &four()).await), [(12, 0, 0), (4, 0, 0)]);
-    world.without_digest(ReportTable::Sections, "b#overall");
-    assert_eq!(items(&predicted(&world, &four()).await), [(12, 1, 1), (4, 0, 0)]);
-    assert_eq!(items(&predicted(&world, &four()).await), [(12, 0, 0), (4, 0, 0)]);
-    world.rewrite = true;
-    assert_eq!(items(&predicted(&world, &four()).await), [(12, 12, 12), (4, 4, 4)]);
+    assert_eq!(items(&predicted(&synced, &four()).await), [(12, 0, 0), (4, 0, 0)]);
+    synced.without_digest(ReportTable::Sections, "b#overall");
+    assert_eq!(items(&predicted(&synced, &four()).await), [(12, 1, 1), (4, 0, 0)]);
+    assert_eq!(items(&predicted(&synced, &four()).await), [(12, 0, 0), (4, 0, 0)]);
+    synced.rewrite = true;
+    assert_eq!(items(&predicted(&synced, &four()).await), [(12, 12, 12), (4, 4, 4)]);
 }
 
 #[tokio::test]
 async fn other_sessions_do_not_matter() {
-    let world = World::new(BOTH);
-    world.sync(&four(), None).await;
+    let synced = SyncedStore::new(BOTH);
+    synced.sync(&four(), None).await;
     let others = quiz_suites::reports::items(ReportTable::Sections, "another", 30, 1);
-    world.store.put(ReportTable::Sections, others, &Fence::open()).await.unwrap();
-    assert_eq!(predicted(&world, &four()).await.reports, reports([0, 0, 4, 0]));
+    synced.store.put(ReportTable::Sections, others, &Fence::open()).await.unwrap();
+    assert_eq!(predicted(&synced, &four()).await.reports, reports([0, 0, 4, 0]));
 }
 
 fn attempt() -> impl Strategy<Value = Attempt> {
@@ -217,15 +217,15 @@ proptest! {
     ) {
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
         runtime.block_on(async {
-            let world = World::new(formats);
+            let synced = SyncedStore::new(formats);
             let earlier = cohort(&students, 0, kinds.0, "Sums");
             let later = cohort(&students, 1, kinds.1, if renamed { "More sums" } else { "Sums" });
-            predicted(&world, &earlier).await;
-            let before = world.dump().await;
-            let told = predicted(&world, &later).await;
-            let after = world.dump().await;
+            predicted(&synced, &earlier).await;
+            let before = synced.dump().await;
+            let told = predicted(&synced, &later).await;
+            let after = synced.dump().await;
             assert_largest(&told, &before, &after);
-            assert_eq!(Counted::told(&world.predict(&later).await), Counted::between(&after, &after));
+            assert_eq!(Counted::told(&synced.predict(&later).await), Counted::between(&after, &after));
         });
     }
 }

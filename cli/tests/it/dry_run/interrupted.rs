@@ -4,60 +4,40 @@ use std::process::Command;
 use std::sync::Arc;
 
 use async_trait::async_trait;
-use bson::{Bson, Document};
 use indicatif::ProgressBar;
 use quiz_etl::dry_run::{TestToTry, try_all};
 use quiz_etl::ui::{Done, Interrupt};
 use quiz_events::SessionTarget;
-use quiz_pipeline::ports::{AnswerSource, AttemptStream, DocumentStream, QuizDocuments, SourceError};
+use quiz_suites::hooked::{Call, CallFailure, Hook, Hooked};
 use tokio::sync::Notify;
 
-use super::common::{BOTH, Cohort, QUIZ, World, test_to_try};
+use super::common::{BOTH, Cohort, QUIZ, SyncedStore, test_to_try};
 
 /// Once the first test is done, someone presses Ctrl-C; any other test takes for ever.
-struct Interrupted {
-    source: Arc<dyn AnswerSource>,
+struct CtrlC {
     first_is_done: Arc<Notify>,
 }
 
 #[async_trait]
-impl AnswerSource for Interrupted {
-    async fn quiz(&self, quiz_id: &str) -> Result<Option<QuizDocuments>, SourceError> {
-        if quiz_id == QUIZ {
-            return self.source.quiz(quiz_id).await;
+impl Hook for CtrlC {
+    async fn before(&self, call: Call<'_>) -> Result<(), CallFailure> {
+        if !matches!(call, Call::Quiz { quiz_id } if quiz_id != QUIZ) {
+            return Ok(());
         }
         self.first_is_done.notified().await;
         let kill = format!("kill -INT {}", std::process::id());
         assert!(Command::new("sh").args(["-c", &kill]).status().unwrap().success());
         std::future::pending().await
     }
-
-    async fn attempt_heads<'a>(&'a self, quiz_id: &'a str) -> Result<DocumentStream<'a>, SourceError> {
-        self.source.attempt_heads(quiz_id).await
-    }
-
-    async fn heads_of(&self, quiz_id: &str, user_ids: &[String]) -> Result<Vec<Document>, SourceError> {
-        self.source.heads_of(quiz_id, user_ids).await
-    }
-
-    async fn attempts<'a>(
-        &'a self,
-        quiz_id: &'a str,
-        keys: Vec<Bson>,
-    ) -> Result<AttemptStream<'a>, SourceError> {
-        self.source.attempts(quiz_id, keys).await
-    }
 }
 
 #[tokio::test]
 async fn it_stops_at_once_and_tells_what_is_done() {
-    let world = World::new(BOTH);
+    let synced = SyncedStore::new(BOTH);
     let cohort = Cohort::assessment(&[("a", [Some(1); 3])]);
     let first_is_done = Arc::new(Notify::new());
-    let dry = world.dry(Arc::new(Interrupted {
-        source: world.source(&cohort),
-        first_is_done: Arc::clone(&first_is_done),
-    }));
+    let ctrl_c = Arc::new(CtrlC { first_is_done: Arc::clone(&first_is_done) });
+    let dry = synced.dry(Arc::new(Hooked::new(synced.source(&cohort), ctrl_c)));
     let other = |number: u32| {
         let quiz_id = format!("{number:024x}");
         TestToTry { target: SessionTarget::new(&quiz_id, None, "session_id").unwrap(), description: None }
@@ -68,5 +48,5 @@ async fn it_stops_at_once_and_tells_what_is_done() {
     assert_eq!((tried.tests.len(), tried.failed.len(), tried.left), (1, 0, 3));
     assert_eq!(tried.done(), Done::WithFailures);
     assert_eq!(tried.json()["totals"]["left"], 3);
-    assert!(world.dump().await.is_empty());
+    assert!(synced.dump().await.is_empty());
 }

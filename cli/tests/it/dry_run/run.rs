@@ -3,49 +3,29 @@
 use std::sync::Arc;
 
 use async_trait::async_trait;
-use bson::{Bson, Document};
 use indicatif::ProgressBar;
 use quiz_etl::dry_run::{TestToTry, Tried, run, try_all};
 use quiz_etl::ui::{Done, Interrupt, Terminal};
 use quiz_events::{SessionDescription, SessionTarget};
-use quiz_pipeline::ports::{AnswerSource, AttemptStream, DocumentStream, QuizDocuments, SourceError};
+use quiz_suites::hooked::{Call, CallFailure, Hook, Hooked};
 
-use super::common::{BOTH, Cohort, QUIZ, World, test_to_try};
+use super::common::{BOTH, Cohort, QUIZ, SyncedStore, test_to_try};
 
 const CORRUPT: &str = "aaaaaaaaaaaaaaaaaaaaaaaa";
 const CRASH: &str = "bbbbbbbbbbbbbbbbbbbbbbbb";
 const ABSENT: &str = "cccccccccccccccccccccccc";
 
-/// A source that fails for some quizzes.
-struct Faulty(Arc<dyn AnswerSource>);
+/// One quiz is stored badly, and another one ends its sync.
+struct FaultyQuizzes;
 
 #[async_trait]
-impl AnswerSource for Faulty {
-    async fn quiz(&self, quiz_id: &str) -> Result<Option<QuizDocuments>, SourceError> {
-        match quiz_id {
-            CORRUPT => {
-                let cause = "no BSON".into();
-                Err(SourceError::Corrupt { what: "document 7".into(), cause })
-            }
-            CRASH => panic!("as it should"),
-            _ => self.0.quiz(quiz_id).await,
+impl Hook for FaultyQuizzes {
+    async fn before(&self, call: Call<'_>) -> Result<(), CallFailure> {
+        match call {
+            Call::Quiz { quiz_id: CORRUPT } => Err(CallFailure::Corrupt("no BSON")),
+            Call::Quiz { quiz_id: CRASH } => panic!("as it should"),
+            _ => Ok(()),
         }
-    }
-
-    async fn attempt_heads<'a>(&'a self, quiz_id: &'a str) -> Result<DocumentStream<'a>, SourceError> {
-        self.0.attempt_heads(quiz_id).await
-    }
-
-    async fn heads_of(&self, quiz_id: &str, user_ids: &[String]) -> Result<Vec<Document>, SourceError> {
-        self.0.heads_of(quiz_id, user_ids).await
-    }
-
-    async fn attempts<'a>(
-        &'a self,
-        quiz_id: &'a str,
-        keys: Vec<Bson>,
-    ) -> Result<AttemptStream<'a>, SourceError> {
-        self.0.attempts(quiz_id, keys).await
     }
 }
 
@@ -65,8 +45,8 @@ fn tests() -> Vec<TestToTry> {
     vec![of("crashes", CRASH), test_to_try(), of("corrupt", CORRUPT), early, of("absent", ABSENT)]
 }
 
-async fn tried(world: &World) -> Tried {
-    let dry = world.dry(Arc::new(Faulty(world.source(&small()))));
+async fn tried(synced: &SyncedStore) -> Tried {
+    let dry = synced.dry(Arc::new(Hooked::new(synced.source(&small()), Arc::new(FaultyQuizzes))));
     let mut shown = 0;
     let interrupt = Interrupt::listen();
     let tried = try_all(dry, tests(), &ProgressBar::hidden(), &interrupt, |_| shown += 1).await;
@@ -76,8 +56,8 @@ async fn tried(world: &World) -> Tried {
 
 #[tokio::test]
 async fn a_test_that_fails_costs_the_others_nothing() {
-    let world = World::new(BOTH);
-    let tried = tried(&world).await;
+    let synced = SyncedStore::new(BOTH);
+    let tried = tried(&synced).await;
     assert_eq!(tried.done(), Done::WithFailures);
     let done: Vec<_> = tried.tests.iter().map(|it| (&*it.session_id, it.reports.new)).collect();
     assert_eq!(done, [(super::common::SESSION, 2), ("early", 2)]);
@@ -95,25 +75,25 @@ async fn a_test_that_fails_costs_the_others_nothing() {
             ("absent", false, "unknown_quiz", true),
         ]
     );
-    assert!(world.dump().await.is_empty());
+    assert!(synced.dump().await.is_empty());
 }
 
 #[tokio::test]
 async fn what_a_program_reads() {
-    let world = World::new(BOTH);
+    let synced = SyncedStore::new(BOTH);
     let mut earlier = small();
     earlier.attempts.get_mut("b").unwrap().answers = [Some(1), Some(1), Some(1)];
-    world.sync(&earlier, None).await;
-    insta::assert_json_snapshot!(tried(&world).await.json());
+    synced.sync(&earlier, None).await;
+    insta::assert_json_snapshot!(tried(&synced).await.json());
 }
 
 #[tokio::test]
 async fn the_command_ends_well_only_where_all_did() {
-    let world = World::new(BOTH);
+    let synced = SyncedStore::new(BOTH);
     let terminal = Terminal { json: false, colour: false, progress: false };
     let interrupt = Interrupt::listen();
     let all = async |tests: Vec<TestToTry>| {
-        let dry = world.dry(Arc::new(Faulty(world.source(&small()))));
+        let dry = synced.dry(Arc::new(Hooked::new(synced.source(&small()), Arc::new(FaultyQuizzes))));
         run(dry, tests, terminal, &interrupt).await
     };
     assert_eq!(all(vec![test_to_try()]).await, Done::Well);

@@ -1,6 +1,5 @@
 //! A test whose messages are gone, on the embedded adapters: the pass asks for it, and the function that syncs does it.
 
-use std::collections::HashSet;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -10,10 +9,11 @@ use quiz_domain::reports::ReportFormats;
 use quiz_events::{PublishError, QueueMessage, RequestTopic, Sink, SyncRequest};
 use quiz_lambda::config::PassLimits;
 use quiz_local::{DumpSource, MemoryQueue, QueueSettings, SqliteStore, drive};
-use quiz_pipeline::batch::{BatchHandler, BatchLimits};
+use quiz_pipeline::batch::BatchHandler;
 use quiz_pipeline::ports::{LastAnswer, SystemClock};
-use quiz_pipeline::{Coordinator, Engine, LogListener, ReportSink, Rules};
+use quiz_pipeline::{ReportSink, Rules};
 use quiz_sample::{sapa, write_dump};
+use quiz_suites::function::SyncFunction;
 use quiz_sync_state::{LastRun, RunResult, Standing, SyncState, SyncStates};
 use reconcile::{Reconciler, Summary};
 use tokio::time::Instant;
@@ -36,16 +36,9 @@ impl RequestTopic for ToQueue {
 fn batches(folder: &std::path::Path, store: &Arc<SqliteStore>) -> BatchHandler {
     let dump = folder.join("dump");
     write_dump(&dump, &sapa::documents().unwrap(), false).unwrap();
-    let clock = Arc::new(SystemClock);
     let sink = Arc::new(ReportSink::new(store.clone(), ReportFormats { v1: true, v2: false }));
     let source = Arc::new(DumpSource::open(&dump).unwrap());
-    BatchHandler {
-        coordinator: Coordinator::new(store.clone(), clock.clone(), Sink::Reports, Rules::embedded()),
-        sync: Arc::new(Engine::new(source, sink, clock.clone(), HashSet::new())),
-        listener: Arc::new(LogListener),
-        clock,
-        limits: BatchLimits::default(),
-    }
+    SyncFunction::new(store.clone()).handler(source, sink)
 }
 
 #[tokio::test]

@@ -1,18 +1,16 @@
 //! A school's whole state completes a test within ten minutes: how many syncs that costs.
 
-use std::collections::HashSet;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
 use jiff::{SignedDuration, Timestamp};
 use quiz_domain::reports::{ReportFormats, ReportTable};
-use quiz_events::Sink;
 use quiz_local::{DumpSource, MemoryQueue, QueueSettings, SqliteStore};
-use quiz_pipeline::batch::{BatchHandler, BatchLimits};
 use quiz_pipeline::ports::Clock;
-use quiz_pipeline::{Coordinator, Engine, LogListener, ReportSink, Rules};
+use quiz_pipeline::{ReportSink, Rules};
 use quiz_sample::{sapa, write_dump};
+use quiz_suites::function::SyncFunction;
 use quiz_suites::store::session_items;
 use tokio::time::{Instant, sleep};
 
@@ -65,14 +63,8 @@ async fn fifty_thousand_completions_in_ten_minutes_cost_a_handful_of_syncs() {
     let workers: Vec<_> = (0..WORKERS)
         .map(|_| {
             let sink = ReportSink::new(store.clone(), ReportFormats::default());
-            let excluded = HashSet::from(["test_admin".to_owned()]);
-            let handler = BatchHandler {
-                sync: Arc::new(Engine::new(source.clone(), Arc::new(sink), clock.clone(), excluded)),
-                coordinator: Coordinator::new(store.clone(), clock.clone(), Sink::Reports, Rules::default()),
-                listener: Arc::new(LogListener),
-                clock: clock.clone(),
-                limits: BatchLimits::default(),
-            };
+            let function = SyncFunction::new(store.clone()).clock(clock.clone()).rules(Rules::default());
+            let handler = function.excluding("test_admin").handler(source.clone(), Arc::new(sink));
             (handler, queue.clone(), counted.clone())
         })
         .collect();

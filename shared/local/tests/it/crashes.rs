@@ -12,12 +12,13 @@ use jiff::civil::Date;
 use quiz_domain::rows::RowBatch;
 use quiz_events::{Notice, Notices, Sink};
 use quiz_local::{MemoryQueue, QueueSettings, SqliteStore};
-use quiz_pipeline::batch::{BatchHandler, BatchLimits, BatchReport};
+use quiz_pipeline::batch::{BatchLimits, BatchReport};
 use quiz_pipeline::ports::{StagedSession, WarehouseBatch, WarehouseError};
 use quiz_pipeline::{
-    Coordinator, Listener, LogListener, NoticeListener, Rules, RunScope, SessionRequest, SessionSync,
-    SyncError, SyncOutcome, Synced,
+    Listener, LogListener, NoticeListener, Rules, RunScope, SessionRequest, SessionSync, SyncError,
+    SyncOutcome, Synced,
 };
+use quiz_suites::function::SyncFunction;
 use quiz_sync_state::{StateKey, SyncState, SyncStates};
 use tempfile::TempDir;
 use tokio::sync::Notify;
@@ -97,7 +98,8 @@ fn outcome(session_id: String, scope: &RunScope) -> SyncOutcome {
     }
 }
 
-struct World {
+/// A function with its queue, whose process the poison ends.
+struct CrashingFunction {
     queue: MemoryQueue,
     store: Arc<SqliteStore>,
     clock: Arc<TokioClock>,
@@ -107,7 +109,7 @@ struct World {
     _folder: TempDir,
 }
 
-impl World {
+impl CrashingFunction {
     fn new(is_staging: bool) -> Self {
         let folder = TempDir::new().unwrap();
         let clock = Arc::new(TokioClock::start());
@@ -135,14 +137,12 @@ impl World {
         self.most_receives_of_good_ones.fetch_max(receives, Ordering::SeqCst);
         let syncs = Syncs { dies: Arc::default(), is_staging: self.is_staging };
         let commit_reserve = Duration::from_secs(if self.is_staging { 120 } else { 0 });
-        let rules = Rules { interval: Duration::ZERO, ..Rules::default() };
-        let handler = BatchHandler {
-            sync: Arc::new(syncs.clone()),
-            coordinator: Coordinator::new(self.store.clone(), self.clock.clone(), Sink::Reports, rules),
-            listener: self.listener.clone(),
-            clock: self.clock.clone(),
-            limits: BatchLimits { commit_reserve, ..BatchLimits::default() },
-        };
+        let assembly = SyncFunction::new(self.store.clone())
+            .clock(self.clock.clone())
+            .rules(Rules { interval: Duration::ZERO, ..Rules::default() })
+            .listener(self.listener.clone())
+            .limits(BatchLimits { commit_reserve, ..BatchLimits::default() });
+        let handler = assembly.handler_of(Sink::Reports, Arc::new(syncs.clone()));
         let deadline = Instant::now() + Duration::from_mins(5);
         let report = tokio::select! {
             report = handler.handle(&messages, &self.queue, deadline) => report,
@@ -180,36 +180,36 @@ impl World {
 }
 
 async fn poison_among_good_ones(is_staging: bool) {
-    let world = World::new(is_staging);
+    let function = CrashingFunction::new(is_staging);
     for number in 0..100 {
         if number == 60 {
-            world.send(POISON);
+            function.send(POISON);
         }
-        world.send(&format!("good-{number}"));
+        function.send(&format!("good-{number}"));
     }
-    assert_eq!(world.invoke().await, None, "first receive");
-    assert_eq!(world.queue.len(), 101, "an invocation that ends without an answer returns all");
-    world.come_back().await;
-    world.invoke_until_death().await;
+    assert_eq!(function.invoke().await, None, "first receive");
+    assert_eq!(function.queue.len(), 101, "an invocation that ends without an answer returns all");
+    function.come_back().await;
+    function.invoke_until_death().await;
     // follow-ups of those that were under way beside the poison
-    while world.queue.len() > 1 {
+    while function.queue.len() > 1 {
         tokio::time::sleep(Duration::from_secs(2)).await;
-        assert!(world.invoke().await.is_some(), "the poison is not among them");
+        assert!(function.invoke().await.is_some(), "the poison is not among them");
     }
-    assert_eq!(world.most_receives_of_good_ones.load(Ordering::SeqCst), 2);
+    assert_eq!(function.most_receives_of_good_ones.load(Ordering::SeqCst), 2);
     for number in 0..100 {
         let session = format!("good-{number}");
-        assert!(world.state(&session).await.synced_through > 0, "{session} is not synced");
+        assert!(function.state(&session).await.synced_through > 0, "{session} is not synced");
     }
     for crash in 3..=5 {
-        world.come_back().await;
-        assert_eq!(world.invoke().await, None, "crash {crash}");
-        assert_eq!(world.queue.len(), 1, "crash {crash}");
+        function.come_back().await;
+        assert_eq!(function.invoke().await, None, "crash {crash}");
+        assert_eq!(function.queue.len(), 1, "crash {crash}");
     }
-    world.come_back().await;
-    let report = world.invoke().await.expect("it is not run again");
-    assert_eq!((report.parked, report.failed.len(), world.queue.len()), (1, 0, 0));
-    assert_eq!(world.causes(), ["runs_crash"]);
+    function.come_back().await;
+    let report = function.invoke().await.expect("it is not run again");
+    assert_eq!((report.parked, report.failed.len(), function.queue.len()), (1, 0, 0));
+    assert_eq!(function.causes(), ["runs_crash"]);
 }
 
 #[tokio::test(start_paused = true)]
@@ -224,69 +224,69 @@ async fn a_message_that_ends_its_process_costs_staged_neighbours_one_receive() {
 
 #[tokio::test(start_paused = true)]
 async fn new_messages_of_a_crashing_test_session_take_no_neighbours_with_them() {
-    let world = World::new(false);
-    world.send(POISON);
-    assert_eq!(world.invoke().await, None);
+    let function = CrashingFunction::new(false);
+    function.send(POISON);
+    assert_eq!(function.invoke().await, None);
     tokio::time::sleep(Duration::from_secs(90)).await;
     // the first message is still hidden
-    world.send(POISON);
-    world.send("good");
-    assert_eq!(world.invoke().await, None);
-    assert!(world.state("good").await.synced_through > 0);
-    assert_eq!(world.queue.len(), 2, "both of the crashing test session");
+    function.send(POISON);
+    function.send("good");
+    assert_eq!(function.invoke().await, None);
+    assert!(function.state("good").await.synced_through > 0);
+    assert_eq!(function.queue.len(), 2, "both of the crashing test session");
 }
 
 #[tokio::test(start_paused = true)]
 async fn a_parked_test_session_runs_again_later_and_when_forced() {
-    let world = World::new(false);
+    let function = CrashingFunction::new(false);
     for _ in 0..5 {
-        world.send(POISON);
-        assert_eq!(world.invoke().await, None);
-        world.come_back().await;
+        function.send(POISON);
+        assert_eq!(function.invoke().await, None);
+        function.come_back().await;
     }
-    while !world.queue.is_empty() {
-        assert!(world.invoke().await.is_some());
-        world.come_back().await;
+    while !function.queue.is_empty() {
+        assert!(function.invoke().await.is_some());
+        function.come_back().await;
     }
-    let parked = world.causes().len();
-    world.send(POISON);
-    assert_eq!(world.invoke().await, None, "half an hour later it is tried again");
+    let parked = function.causes().len();
+    function.send(POISON);
+    assert_eq!(function.invoke().await, None, "half an hour later it is tried again");
     tokio::time::sleep(Duration::from_secs(90)).await;
-    world.send(POISON);
-    assert!(world.invoke().await.is_some(), "and parked at once");
-    assert_eq!(world.causes().len(), parked + 1);
-    world.queue.send(format!(r#"{{"session_id":"{POISON}","quiz_id":"q","force":true}}"#), None);
-    assert_eq!(world.invoke().await, None, "a forced request runs");
+    function.send(POISON);
+    assert!(function.invoke().await.is_some(), "and parked at once");
+    assert_eq!(function.causes().len(), parked + 1);
+    function.queue.send(format!(r#"{{"session_id":"{POISON}","quiz_id":"q","force":true}}"#), None);
+    assert_eq!(function.invoke().await, None, "a forced request runs");
 }
 
 #[tokio::test(start_paused = true)]
 async fn a_run_that_ends_forgets_the_crashes() {
-    let world = World::new(false);
+    let function = CrashingFunction::new(false);
     let key = StateKey { session_id: "good".into(), sink: Sink::Reports };
     let crashed = SyncState { quiz_id: "q".into(), crashed_runs: 4, ..SyncState::default() };
-    assert!(world.store.swap(&key, &SyncState::default(), &crashed).await.unwrap());
-    world.send("good");
-    let report = world.invoke().await.unwrap();
-    assert_eq!((report.synced, world.state("good").await.crashed_runs), (1, 0));
+    assert!(function.store.swap(&key, &SyncState::default(), &crashed).await.unwrap());
+    function.send("good");
+    let report = function.invoke().await.unwrap();
+    assert_eq!((report.synced, function.state("good").await.crashed_runs), (1, 0));
 }
 
 #[tokio::test(start_paused = true)]
 async fn a_message_of_a_good_and_two_crashing_test_sessions_is_parked_with_the_cause() {
-    let world = World::new(false);
-    world.queue.send(r#"{"session_ids":["good","poison-1","poison-2"],"quiz_id":"q"}"#, None);
-    while !world.queue.is_empty() {
-        while world.queue.visible() > 0 {
-            world.invoke().await;
+    let function = CrashingFunction::new(false);
+    function.queue.send(r#"{"session_ids":["good","poison-1","poison-2"],"quiz_id":"q"}"#, None);
+    while !function.queue.is_empty() {
+        while function.queue.visible() > 0 {
+            function.invoke().await;
             tokio::time::sleep(Duration::from_secs(2)).await;
         }
-        world.come_back().await;
+        function.come_back().await;
     }
-    assert!(world.state("good").await.synced_through > 0);
+    assert!(function.state("good").await.synced_through > 0);
     for poison in ["poison-1", "poison-2"] {
-        assert_eq!(world.state(poison).await.crashed_runs, 5, "{poison}");
+        assert_eq!(function.state(poison).await.crashed_runs, 5, "{poison}");
     }
     // the message itself, and a follow-up of each crashing test session
-    let causes = world.causes();
+    let causes = function.causes();
     assert!(!causes.is_empty() && causes.iter().all(|cause| cause == "runs_crash"), "{causes:?}");
 }
 
@@ -303,16 +303,16 @@ async fn a_crash_loses_no_notice_of_its_neighbours() {
         }
     }
 
-    let mut world = World::new(false);
+    let mut function = CrashingFunction::new(false);
     let sent = Arc::new(Sent::default());
-    world.listener = Arc::new(NoticeListener::new(Sink::Reports, sent.clone(), world.clock.clone()));
-    world.send(POISON);
-    assert_eq!(world.invoke().await, None);
+    function.listener = Arc::new(NoticeListener::new(Sink::Reports, sent.clone(), function.clock.clone()));
+    function.send(POISON);
+    assert_eq!(function.invoke().await, None);
     tokio::time::sleep(Duration::from_secs(90)).await;
-    world.send(POISON);
-    world.send("good");
-    world.queue.send("no event", None);
-    assert_eq!(world.invoke().await, None);
+    function.send(POISON);
+    function.send("good");
+    function.queue.send("no event", None);
+    assert_eq!(function.invoke().await, None);
     let kinds: Vec<String> = sent.0.lock().unwrap().iter().map(|notice| notice.id.clone()).collect();
     assert_eq!(kinds.len(), 2, "a finished sync, and a parked message: {kinds:?}");
 }

@@ -1,6 +1,5 @@
 //! Users who opened a quiz over and over without an answer: how many queries it takes to find their attempt.
 
-use std::collections::HashSet;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
@@ -9,10 +8,9 @@ use bson::{Bson, Document, bson, doc};
 use quiz_domain::reports::ReportFormats;
 use quiz_events::SessionTarget;
 use quiz_local::{DumpSource, SqliteStore};
-use quiz_pipeline::ports::{
-    AnswerSource, AttemptStream, DocumentStream, QuizDocuments, SourceError, SystemClock,
-};
-use quiz_pipeline::{Engine, ReportSink, RunScope, SessionRequest, SyncOutcome};
+use quiz_pipeline::{ReportSink, SessionRequest, SyncOutcome};
+use quiz_suites::function::SingleSync;
+use quiz_suites::hooked::{Call, CallFailure, Hook, Hooked};
 use quiz_suites::source::Collections;
 use tempfile::TempDir;
 
@@ -21,34 +19,20 @@ use crate::common::write_dump;
 const QUIZ: &str = "6715f621e1eb083bfa9b56cc";
 
 /// Counts the queries for session documents, and the documents asked for.
-struct Counting {
-    source: DumpSource,
+#[derive(Default)]
+struct CountedReads {
     queries: AtomicUsize,
     documents: AtomicUsize,
 }
 
 #[async_trait]
-impl AnswerSource for Counting {
-    async fn quiz(&self, quiz_id: &str) -> Result<Option<QuizDocuments>, SourceError> {
-        self.source.quiz(quiz_id).await
-    }
-
-    async fn attempt_heads<'a>(&'a self, quiz_id: &'a str) -> Result<DocumentStream<'a>, SourceError> {
-        self.source.attempt_heads(quiz_id).await
-    }
-
-    async fn heads_of(&self, quiz_id: &str, user_ids: &[String]) -> Result<Vec<Document>, SourceError> {
-        self.source.heads_of(quiz_id, user_ids).await
-    }
-
-    async fn attempts<'a>(
-        &'a self,
-        quiz_id: &'a str,
-        keys: Vec<Bson>,
-    ) -> Result<AttemptStream<'a>, SourceError> {
-        self.queries.fetch_add(1, Ordering::SeqCst);
-        self.documents.fetch_add(keys.len(), Ordering::SeqCst);
-        self.source.attempts(quiz_id, keys).await
+impl Hook for CountedReads {
+    async fn before(&self, call: Call<'_>) -> Result<(), CallFailure> {
+        if let Call::Attempts { documents } = call {
+            self.queries.fetch_add(1, Ordering::SeqCst);
+            self.documents.fetch_add(documents, Ordering::SeqCst);
+        }
+        Ok(())
     }
 }
 
@@ -81,18 +65,14 @@ async fn sync(sessions: Vec<Document>) -> Counted {
     let folder = TempDir::new().unwrap();
     let all = Collections { quizzes: vec![quiz()], questions: Vec::new(), sessions };
     write_dump(folder.path(), &all, false);
-    let source = Arc::new(Counting {
-        source: DumpSource::open(folder.path()).unwrap(),
-        queries: AtomicUsize::default(),
-        documents: AtomicUsize::default(),
-    });
+    let reads = Arc::new(CountedReads::default());
+    let source = Hooked::new(Arc::new(DumpSource::open(folder.path()).unwrap()), reads.clone());
     let path = folder.path().join("reports.db");
     let store = Arc::new(SqliteStore::open(&path).unwrap());
     let sink = ReportSink::new(store, ReportFormats { v1: false, v2: true });
-    let engine = Engine::new(source.clone(), Arc::new(sink), Arc::new(SystemClock), HashSet::new());
     let target = SessionTarget::new(&format!("G_{QUIZ}"), None, "session_id").unwrap();
-    let scope = RunScope::unfenced(1, jiff::Timestamp::now());
-    let outcome = engine.sync_alone(&SessionRequest::new(target), scope).await.unwrap();
+    let sync = SingleSync::new(Arc::new(source), Arc::new(sink));
+    let outcome = sync.run(&SessionRequest::new(target)).await.unwrap();
     let database = rusqlite::Connection::open(&path).unwrap();
     let mut items = database.prepare("SELECT item FROM student_quiz_reports_v2").unwrap();
     let items = items.query_map([], |row| row.get::<_, String>(0)).unwrap().map(|item| item.unwrap());
@@ -108,8 +88,8 @@ async fn sync(sessions: Vec<Document>) -> Counted {
     marks.sort();
     Counted {
         outcome,
-        queries: source.queries.load(Ordering::SeqCst),
-        documents: source.documents.load(Ordering::SeqCst),
+        queries: reads.queries.load(Ordering::SeqCst),
+        documents: reads.documents.load(Ordering::SeqCst),
         marks,
     }
 }

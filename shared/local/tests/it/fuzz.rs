@@ -1,7 +1,6 @@
 //! Damaged dumps: whatever the files hold, a sync ends with a result or an error. It never ends the process, and a
 //! damaged document costs its neighbours nothing.
 
-use std::collections::HashSet;
 use std::fs;
 use std::path::Path;
 use std::sync::Arc;
@@ -13,9 +12,9 @@ use proptest::prelude::*;
 use quiz_domain::reports::ReportFormats;
 use quiz_events::SessionTarget;
 use quiz_local::{DumpSource, SqliteStore};
-use quiz_pipeline::ports::SystemClock;
-use quiz_pipeline::{Engine, ReportSink, RunScope, SessionRequest};
+use quiz_pipeline::{ReportSink, SessionRequest};
 use quiz_sample::large::LargeAssessment;
+use quiz_suites::function::SingleSync;
 use quiz_suites::source::Collections;
 use tempfile::TempDir;
 
@@ -38,12 +37,10 @@ async fn sync(folder: &Path) -> Result<(usize, u64), String> {
     let source = DumpSource::open(folder).map_err(|error| error.to_string())?;
     let store = SqliteStore::open(folder.join("reports.db")).unwrap();
     let sink = ReportSink::new(Arc::new(store), ReportFormats { v1: true, v2: true });
-    let engine = Engine::new(Arc::new(source), Arc::new(sink), Arc::new(SystemClock), HashSet::new());
     let target =
         SessionTarget::new(&format!("Large_{}", LargeAssessment::QUIZ_ID), None, "session_id").unwrap();
-    let scope = RunScope::unfenced(1, jiff::Timestamp::now());
-    let synced = engine.sync_alone(&SessionRequest::new(target), scope).await;
-    let outcome = synced.map_err(|error| error.to_string())?;
+    let sync = SingleSync::new(Arc::new(source), Arc::new(sink));
+    let outcome = sync.run(&SessionRequest::new(target)).await.map_err(|error| error.to_string())?;
     Ok((outcome.participants, outcome.problems.iter().map(|problem| problem.count).sum()))
 }
 

@@ -1,6 +1,5 @@
 //! Dumps whose documents are stored twice, are badly encoded, or have marks of an odd type: what both sinks get.
 
-use std::collections::HashSet;
 use std::fs;
 use std::sync::Arc;
 
@@ -10,10 +9,8 @@ use quiz_domain::reports::{ReportFormats, ReportTable};
 use quiz_domain::rows::WarehouseTable;
 use quiz_events::SessionTarget;
 use quiz_local::{DumpSource, ParquetWarehouse, SqliteStore};
-use quiz_pipeline::ports::SystemClock;
-use quiz_pipeline::{
-    Engine, ReportSink, ResultSink, RunScope, SessionRequest, SyncError, SyncOutcome, WarehouseSink,
-};
+use quiz_pipeline::{ReportSink, ResultSink, SessionRequest, SyncError, SyncOutcome, WarehouseSink};
+use quiz_suites::function::SingleSync;
 use quiz_suites::parquet::read_parquet;
 use quiz_suites::source::Collections;
 use quiz_suites::store::session_items;
@@ -43,10 +40,8 @@ impl Place {
 
     async fn into(&self, sink: Arc<dyn ResultSink>, quiz: &str) -> Result<SyncOutcome, SyncError> {
         let source = DumpSource::open(self.folder.path()).unwrap();
-        let engine = Engine::new(Arc::new(source), sink, Arc::new(SystemClock), HashSet::new());
         let target = SessionTarget::new(&session(quiz), None, "session_id").unwrap();
-        let scope = RunScope::unfenced(1, jiff::Timestamp::now());
-        engine.sync_alone(&SessionRequest::new(target), scope).await
+        SingleSync::new(Arc::new(source), sink).run(&SessionRequest::new(target)).await
     }
 
     /// Into both sinks, which count the same problems.

@@ -1,19 +1,20 @@
 //! A test that is too large for one invocation: each writes what it can, and a follow-up goes on.
 
-use std::collections::HashSet;
 use std::path::Path;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use async_trait::async_trait;
-use quiz_domain::reports::{ReportFormats, ReportItem, ReportTable};
+use quiz_domain::reports::{ReportFormats, ReportTable};
 use quiz_events::{ParkCause, QueueMessage, SessionTarget, Sink};
 use quiz_local::{DumpSource, MemoryQueue, QueueSettings, SqliteStore, drive};
-use quiz_pipeline::batch::{BatchHandler, BatchLimits};
-use quiz_pipeline::ports::{Fence, PutOutcome, ReportStore, StoreError, StoredItems, SystemClock};
-use quiz_pipeline::{Coordinator, Engine, Failure, Listener, ReportSink, Rules, SyncOutcome};
+use quiz_pipeline::batch::BatchHandler;
+use quiz_pipeline::ports::SystemClock;
+use quiz_pipeline::{Failure, Listener, ReportSink, SyncOutcome};
 use quiz_sample::{SampleDocuments, sapa, write_dump};
+use quiz_suites::function::SyncFunction;
+use quiz_suites::hooked::{Call, Hook, Hooked};
 use quiz_suites::store::session_items;
 use quiz_sync_state::{RunResult, StateKey, SyncStates};
 use serde_json::Value;
@@ -24,21 +25,16 @@ use tokio::time::Instant;
 const WRITE: Duration = Duration::from_secs(90);
 const FUNCTION: Duration = Duration::from_mins(1);
 
-/// A store whose every write takes its time.
-struct Slow {
-    store: Arc<SqliteStore>,
+/// Every write of items takes its time.
+#[derive(Default)]
+struct SlowWrites {
     writes: AtomicUsize,
 }
 
 #[async_trait]
-impl ReportStore for Slow {
-    async fn put(
-        &self,
-        table: ReportTable,
-        items: Vec<ReportItem>,
-        fence: &Fence,
-    ) -> Result<PutOutcome, StoreError> {
-        let written = self.store.put(table, items, fence).await?;
+impl Hook for SlowWrites {
+    async fn after(&self, call: Call<'_>) {
+        let Call::PutItems { fence } = call else { return };
         self.writes.fetch_add(1, Ordering::SeqCst);
         // a request that is under way when the time is over ends within the grace
         for _ in 0..WRITE.as_secs() {
@@ -46,32 +42,17 @@ impl ReportStore for Slow {
                 tokio::time::sleep(Duration::from_secs(1)).await;
             }
         }
-        Ok(written)
-    }
-
-    async fn stored(&self, table: ReportTable, session_id: &str) -> Result<StoredItems, StoreError> {
-        self.store.stored(table, session_id).await
-    }
-
-    async fn delete(
-        &self,
-        table: ReportTable,
-        session_id: &str,
-        sort_keys: Vec<String>,
-        fence: &Fence,
-    ) -> Result<u64, StoreError> {
-        self.store.delete(table, session_id, sort_keys, fence).await
     }
 }
 
 #[derive(Default)]
-struct Told {
+struct Outcomes {
     finished: Mutex<Vec<SyncOutcome>>,
     paused: AtomicUsize,
 }
 
 #[async_trait]
-impl Listener for Told {
+impl Listener for Outcomes {
     async fn finished(&self, outcome: &SyncOutcome) {
         self.finished.lock().unwrap().push(outcome.clone());
     }
@@ -101,27 +82,19 @@ impl Pipeline {
         }
     }
 
-    fn handler(&self, folder: &Path, documents: &SampleDocuments) -> (BatchHandler, Arc<Slow>, Arc<Told>) {
+    fn handler(
+        &self,
+        folder: &Path,
+        documents: &SampleDocuments,
+    ) -> (BatchHandler, Arc<SlowWrites>, Arc<Outcomes>) {
         write_dump(folder, documents, false).unwrap();
-        let clock = Arc::new(SystemClock);
-        let slow = Arc::new(Slow { store: self.store.clone(), writes: AtomicUsize::new(0) });
-        let sink = Arc::new(ReportSink::new(slow.clone(), ReportFormats { v1: true, v2: false }));
         let source = Arc::new(DumpSource::open(folder).unwrap());
-        let told = Arc::new(Told::default());
-        let excluded = HashSet::from(["test_admin".to_owned()]);
-        let handler = BatchHandler {
-            sync: Arc::new(Engine::new(source, sink, clock.clone(), excluded)),
-            coordinator: Coordinator::new(
-                self.store.clone(),
-                clock.clone(),
-                Sink::Reports,
-                Rules::embedded(),
-            ),
-            listener: told.clone(),
-            clock,
-            limits: BatchLimits::default(),
-        };
-        (handler, slow, told)
+        let (slow, outcomes) = (Arc::new(SlowWrites::default()), Arc::new(Outcomes::default()));
+        let store = Arc::new(Hooked::new(self.store.clone(), slow.clone()));
+        let sink = Arc::new(ReportSink::new(store, ReportFormats { v1: true, v2: false }));
+        let function =
+            SyncFunction::new(self.store.clone()).listener(outcomes.clone()).excluding("test_admin");
+        (function.handler(source, sink), slow, outcomes)
     }
 
     async fn invoke(&self, handler: &BatchHandler, messages: Vec<QueueMessage>) -> Vec<String> {
@@ -159,13 +132,13 @@ async fn a_test_whose_reports_take_longer_than_an_invocation_is_written_in_steps
     let documents = sapa::documents().unwrap();
     let folder = tempfile::tempdir().unwrap();
     let pipeline = Pipeline::in_folder(folder.path());
-    let (handler, slow, told) = pipeline.handler(&folder.path().join("dump"), &documents);
+    let (handler, slow, outcomes) = pipeline.handler(&folder.path().join("dump"), &documents);
     pipeline.queue.send(sapa::SESSION_ID, None);
     let driven = drive(&pipeline.queue, 10, |messages| pipeline.invoke(&handler, messages), |_| {}).await;
     assert_eq!((driven.failed, driven.dead_letters), (0, 0), "a step is no failure");
-    let paused = told.paused.load(Ordering::SeqCst);
+    let paused = outcomes.paused.load(Ordering::SeqCst);
     assert!(paused >= 2, "{paused} steps");
-    assert_eq!(told.finished.lock().unwrap().len(), 1, "told once, at its end");
+    assert_eq!(outcomes.finished.lock().unwrap().len(), 1, "told once, at its end");
     assert_eq!(slow.writes.load(Ordering::SeqCst), 10, "five sections in two parts, each written once");
     assert!(pipeline.items().await == quiet(&documents).await, "not what a quiet run writes");
     let key = StateKey { session_id: sapa::SESSION_ID.into(), sink: Sink::Reports };
@@ -178,19 +151,19 @@ async fn what_changes_between_two_steps_is_written_anew() {
     let mut documents = sapa::documents().unwrap();
     let folder = tempfile::tempdir().unwrap();
     let pipeline = Pipeline::in_folder(folder.path());
-    let (handler, slow, told) = pipeline.handler(&folder.path().join("before"), &documents);
+    let (handler, slow, outcomes) = pipeline.handler(&folder.path().join("before"), &documents);
     pipeline.queue.send(sapa::SESSION_ID, None);
     let messages = pipeline.queue.receive(1);
     assert!(pipeline.invoke(&handler, messages.clone()).await.is_empty());
     pipeline.queue.delete(&messages[0].receipt_handle);
     let written = slow.writes.load(Ordering::SeqCst);
-    assert!(told.paused.load(Ordering::SeqCst) == 1 && written >= 2, "{written} written");
+    assert!(outcomes.paused.load(Ordering::SeqCst) == 1 && written >= 2, "{written} written");
 
     documents.sessions.retain(|it| it.get_str("user_id").ok() != Some("sapa-5"));
-    let (handler, slow, told) = pipeline.handler(&folder.path().join("after"), &documents);
+    let (handler, slow, outcomes) = pipeline.handler(&folder.path().join("after"), &documents);
     let driven = drive(&pipeline.queue, 10, |messages| pipeline.invoke(&handler, messages), |_| {}).await;
     assert_eq!((driven.failed, driven.dead_letters), (0, 0));
-    assert_eq!(told.finished.lock().unwrap().len(), 1);
+    assert_eq!(outcomes.finished.lock().unwrap().len(), 1);
     assert_eq!(slow.writes.load(Ordering::SeqCst), 10, "every rank is another");
     assert!(pipeline.items().await == quiet(&documents).await, "not what a quiet run writes");
 }

@@ -5,9 +5,10 @@ use std::time::Duration;
 
 use jiff::{SignedDuration, Timestamp};
 use quiz_events::{QueueMessage, Sink};
+use quiz_pipeline::Rules;
 use quiz_pipeline::batch::{BatchHandler, BatchLimits, BatchReport};
 use quiz_pipeline::ports::Clock;
-use quiz_pipeline::{Coordinator, LogListener, Rules};
+use quiz_suites::function::SyncFunction;
 use quiz_sync_state::{Failing, FollowUp, LastRun, Lease, Recovered, RunResult, StateKey, SyncState};
 use tokio::time::Instant;
 
@@ -37,14 +38,11 @@ impl Function {
         let (states, sync) = (Arc::new(States::default()), Arc::new(Scripted::default()));
         let state = SyncState { revision: 1, quiz_id: "q".into(), ..state };
         states.0.lock().unwrap().insert(key(), state);
-        let clock = Arc::new(Time(Instant::now()));
-        let handler = BatchHandler {
-            sync: Arc::new(Scripting(sync.clone())),
-            coordinator: Coordinator::new(states.clone(), clock.clone(), Sink::Reports, Rules::default()),
-            listener: Arc::new(LogListener),
-            clock,
-            limits,
-        };
+        let handler = SyncFunction::new(states.clone())
+            .clock(Arc::new(Time(Instant::now())))
+            .rules(Rules::default())
+            .limits(limits)
+            .handler_of(Sink::Reports, Arc::new(Scripting(sync.clone())));
         Self { states, sync, queue: Notes::default(), handler }
     }
 

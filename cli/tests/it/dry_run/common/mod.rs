@@ -11,9 +11,10 @@ use quiz_domain::reports::{ReportFormats, ReportTable};
 use quiz_etl::dry_run::{CanHold, Change, DryRun, OldAndNew, ReportCounts, TestDifference, TestToTry};
 use quiz_events::{SessionDescription, SessionTarget};
 use quiz_local::{DumpSource, SqliteStore};
-use quiz_pipeline::ports::{AnswerSource, Clock, SystemClock};
-use quiz_pipeline::{Engine, ReportSink, RunScope, SessionRequest, SyncOutcome};
+use quiz_pipeline::ports::{AnswerSource, SystemClock};
+use quiz_pipeline::{ReportSink, SessionRequest, SyncOutcome};
 use quiz_sample::{SampleDocuments, write_dump};
+use quiz_suites::function::SingleSync;
 use quiz_suites::store::session_items;
 use rusqlite::Connection;
 use serde_json::Value;
@@ -100,7 +101,7 @@ pub fn test_to_try() -> TestToTry {
 pub type Dump = BTreeMap<(ReportTable, String), Value>;
 
 /// A store in a folder, and the dumps that it is synced from.
-pub struct World {
+pub struct SyncedStore {
     folder: TempDir,
     pub store: Arc<SqliteStore>,
     pub formats: ReportFormats,
@@ -109,7 +110,7 @@ pub struct World {
     pub rewrite: bool,
 }
 
-impl World {
+impl SyncedStore {
     pub fn new(formats: ReportFormats) -> Self {
         let folder = tempfile::tempdir().unwrap();
         let store = Arc::new(SqliteStore::open(folder.path().join("reports.db")).unwrap());
@@ -157,12 +158,9 @@ impl World {
     /// The real run.
     pub async fn sync(&self, cohort: &Cohort, description: Option<SessionDescription>) -> SyncOutcome {
         let sink = Arc::new(ReportSink::new(self.store.clone(), self.formats));
-        let excluded = HashSet::from(["test_admin".to_owned()]);
-        let engine = Engine::new(self.source(cohort), sink, Arc::new(SystemClock), excluded);
         let request = SessionRequest { description, ..SessionRequest::new(test_to_try().target) };
-        let now = SystemClock.now();
-        let scope = RunScope { rewrite: self.rewrite, ..RunScope::unfenced(now.as_millisecond(), now) };
-        engine.sync_alone(&request, scope).await.unwrap()
+        let sync = SingleSync::new(self.source(cohort), sink).rewrite(self.rewrite);
+        sync.run(&request).await.unwrap()
     }
 
     pub async fn dump(&self) -> Dump {

@@ -1,6 +1,6 @@
 //! The deployment: two sync functions, their queues, the notices' function and reconcile, on embedded adapters.
 
-use std::collections::{HashMap, HashSet};
+use std::collections::HashMap;
 use std::path::Path;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
@@ -15,18 +15,17 @@ use quiz_events::{
 use quiz_lambda::config::PassLimits;
 use quiz_lambda::sqs::MessageHandler;
 use quiz_local::{MemoryQueue, ParquetWarehouse, QueueSettings, SqliteStore};
-use quiz_pipeline::batch::{BatchHandler, BatchLimits};
+use quiz_pipeline::batch::BatchHandler;
 use quiz_pipeline::ports::{Clock, CompletedQuiz, LastAnswer, SourceError, Warehouse};
-use quiz_pipeline::{
-    Coordinator, Dimension, Engine, Meter, Metric, NoticeListener, ReportSink, ResultSink, Rules,
-    WarehouseSink,
-};
+use quiz_pipeline::{Dimension, Meter, Metric, NoticeListener, ReportSink, ResultSink, Rules, WarehouseSink};
 use quiz_suites::exam::Documents;
+use quiz_suites::function::SyncFunction;
+use quiz_suites::hooked::Hooked;
 use reconcile::{Answers, Reconciler, Window};
 use tokio::time::Instant;
 
 use crate::outage::discord::{Discord, Remembered};
-use crate::outage::gates::{Gated, Service, Time};
+use crate::outage::gates::{Service, Time};
 
 /// Messages in a batch, and how often a function looks for one.
 const BATCH: usize = 10;
@@ -150,24 +149,21 @@ impl Pipeline {
         let store = Arc::new(SqliteStore::open(":memory:").unwrap());
         let rows = ParquetWarehouse::new(folder.join("warehouse"));
         let documents: Arc<Documents> = Arc::default();
-        let gated_store = Arc::new(Gated { time: time.clone(), inner: store.clone() });
+        let gated_store = Arc::new(Hooked::new(store.clone(), time.clone()));
         let warehouse: Arc<dyn Warehouse> = Arc::new(rows.clone());
-        let warehouse = Arc::new(Gated { time: time.clone(), inner: warehouse });
+        let warehouse = Arc::new(Hooked::new(warehouse, time.clone()));
         let reports = ReportSink::new(gated_store.clone(), ReportFormats { v1: true, v2: true });
         let sinks: [Arc<dyn ResultSink>; 2] = [Arc::new(reports), Arc::new(WarehouseSink::new(warehouse))];
         let lanes: Vec<Lane> = sinks
             .into_iter()
             .map(|sink| {
-                let name = sink.sink();
-                let source = Arc::new(Gated { time: time.clone(), inner: documents.clone() });
-                let listener = NoticeListener::new(name, told.clone(), time.clone()).without_outages();
-                let handler = BatchHandler {
-                    coordinator: Coordinator::new(gated_store.clone(), time.clone(), name, Rules::default()),
-                    sync: Arc::new(Engine::new(source, sink, time.clone(), HashSet::new())),
-                    listener: Arc::new(listener),
-                    clock: time.clone(),
-                    limits: BatchLimits::default(),
-                };
+                let source = Arc::new(Hooked::new(documents.clone(), time.clone()));
+                let listener = NoticeListener::new(sink.sink(), told.clone(), time.clone());
+                let handler = SyncFunction::new(gated_store.clone())
+                    .clock(time.clone())
+                    .rules(Rules::default())
+                    .listener(Arc::new(listener.without_outages()))
+                    .handler(source, sink);
                 Lane { queue: queue(Duration::from_mins(31)), handler }
             })
             .collect();

@@ -1,6 +1,5 @@
 //! One outage, from an hour before it until all is healed.
 
-use std::collections::HashSet;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -8,10 +7,11 @@ use fastrand::Rng;
 use quiz_domain::reports::ReportFormats;
 use quiz_events::SessionTarget;
 use quiz_local::{ParquetWarehouse, SqliteStore};
-use quiz_pipeline::ports::{Clock, Warehouse};
-use quiz_pipeline::{Engine, ReportSink, ResultSink, RunScope, SessionRequest, WarehouseSink};
+use quiz_pipeline::ports::Warehouse;
+use quiz_pipeline::{ReportSink, ResultSink, SessionRequest, WarehouseSink};
 use quiz_suites::contents::{Contents, items, rows};
 use quiz_suites::exam::{Written, quiz_id, user};
+use quiz_suites::function::SingleSync;
 use serde_json::json;
 
 use crate::outage::gates::{Service, Time};
@@ -155,7 +155,6 @@ impl Right {
 
 async fn quiet_run(pipeline: &Pipeline, sink: Arc<dyn ResultSink>, test: usize) {
     let target = SessionTarget { session_id: session_id(test), quiz_id: quiz_id(test) };
-    let engine = Engine::new(pipeline.documents.clone(), sink, pipeline.time.clone(), HashSet::new());
-    let scope = RunScope::unfenced(1, pipeline.time.now());
-    engine.sync_alone(&SessionRequest::new(target), scope).await.unwrap();
+    let sync = SingleSync::new(pipeline.documents.clone(), sink).clock(pipeline.time.clone());
+    sync.run(&SessionRequest::new(target)).await.unwrap();
 }

@@ -6,24 +6,25 @@ use std::sync::Arc;
 use quiz_domain::reports::ReportFormats;
 use quiz_events::{SessionDescription, SessionTarget, Sink};
 use quiz_local::{MemoryQueue, ParquetWarehouse, SqliteStore};
-use quiz_pipeline::ports::{Clock, Warehouse};
-use quiz_pipeline::{Engine, ReportSink, ResultSink, RunScope, SessionRequest, WarehouseSink};
+use quiz_pipeline::ports::Warehouse;
+use quiz_pipeline::{ReportSink, ResultSink, SessionRequest, WarehouseSink};
 use quiz_suites::contents::{Contents, items, rows};
+use quiz_suites::function::SingleSync;
 
+use crate::oracle::deployment::Deployment;
 use crate::oracle::documents::quiz_id;
 use crate::oracle::history::session_id;
-use crate::oracle::world::World;
 
 /// What a sink holds of a test that it should not, or lacks; `None` where all is as it should be, or the dead-letter
 /// queue says why it is not.
 pub async fn fault(
-    world: &World,
+    deployment: &Deployment,
     sink: Sink,
     test: usize,
     description: Option<&SessionDescription>,
     is_replayed: bool,
 ) -> Option<String> {
-    let queue = &world.lane(sink).queue;
+    let queue = &deployment.lane(sink).queue;
     if is_parked(queue, test, is_replayed) {
         return None;
     }
@@ -32,16 +33,16 @@ pub async fn fault(
         Sink::Reports => {
             let quiet = Arc::new(SqliteStore::open(":memory:").unwrap());
             let formats = ReportFormats { v1: true, v2: true };
-            quiet_run(world, Arc::new(ReportSink::new(quiet.clone(), formats)), test, description).await;
-            (items(&*world.store, &session).await, items(&*quiet, &session).await)
+            quiet_run(deployment, Arc::new(ReportSink::new(quiet.clone(), formats)), test, description).await;
+            (items(&*deployment.store, &session).await, items(&*quiet, &session).await)
         }
         Sink::Warehouse => {
             let folder = tempfile::tempdir().unwrap();
             let quiet = ParquetWarehouse::new(folder.path());
             let warehouse: Arc<dyn Warehouse> = Arc::new(quiet.clone());
-            quiet_run(world, Arc::new(WarehouseSink::new(warehouse)), test, description).await;
+            quiet_run(deployment, Arc::new(WarehouseSink::new(warehouse)), test, description).await;
             let rows_of = |warehouse: &ParquetWarehouse| rows(|table| warehouse.file(table, &session));
-            (rows_of(&world.rows), rows_of(&quiet))
+            (rows_of(&deployment.rows), rows_of(&quiet))
         }
     };
     (held != expected).then(|| {
@@ -67,14 +68,13 @@ fn is_parked(queue: &MemoryQueue, test: usize, is_replayed: bool) -> bool {
 }
 
 async fn quiet_run(
-    world: &World,
+    deployment: &Deployment,
     sink: Arc<dyn ResultSink>,
     test: usize,
     description: Option<&SessionDescription>,
 ) {
     let target = SessionTarget { session_id: session_id(test), quiz_id: quiz_id(test) };
-    let engine = Engine::new(world.documents.clone(), sink, world.time.clone(), HashSet::new());
-    let mut request = SessionRequest::new(target);
-    request.description = description.cloned();
-    engine.sync_alone(&request, RunScope::unfenced(1, world.time.now())).await.unwrap();
+    let request = SessionRequest { description: description.cloned(), ..SessionRequest::new(target) };
+    let sync = SingleSync::new(deployment.documents.clone(), sink).clock(deployment.time.clone());
+    sync.run(&request).await.unwrap();
 }

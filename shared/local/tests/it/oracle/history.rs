@@ -13,10 +13,10 @@ use tokio::task::{JoinHandle, LocalSet};
 
 use crate::oracle::bugs::Bug;
 use crate::oracle::check;
+use crate::oracle::deployment::{Deployment, RECEIVES};
 use crate::oracle::documents::{CHOICES, Written, quiz_id, user};
 use crate::oracle::late::LateWrites;
 use crate::oracle::sim::{Party, Point, Sim, Verdict};
-use crate::oracle::world::{RECEIVES, World};
 
 const TESTS: usize = 2;
 const USERS: usize = 4;
@@ -40,7 +40,7 @@ struct Worker {
 pub struct History {
     rng: Rng,
     sim: Sim,
-    world: Arc<World>,
+    deployment: Arc<Deployment>,
     workers: Vec<Worker>,
     /// Attempts by user, the newest of each last.
     attempts: Vec<Written>,
@@ -85,14 +85,14 @@ impl History {
         let margin = Duration::from_millis([0, 0, 1, 1_000][rng.usize(..4)]);
         let late = if bug == Some(Bug::EndsBeforeLate) { Duration::ZERO } else { LATE };
         let rules = Rules { margin, lease: LEASE, late, interval };
-        let world = Arc::new(World::new(rules, with_warehouse, bug));
+        let deployment = Arc::new(Deployment::new(rules, with_warehouse, bug));
         let sinks = std::iter::repeat_n(Sink::Reports, rng.usize(2..4))
             .chain(std::iter::repeat_n(Sink::Warehouse, if with_warehouse { 2 } else { 0 }));
         let worker = |sink| Worker { sink, task: None, stalled_until: Timestamp::UNIX_EPOCH };
         Self {
             workers: sinks.map(worker).collect(),
             sim: Sim::default(),
-            world,
+            deployment,
             attempts: Vec::new(),
             descriptions: vec![None; TESTS],
             late: Vec::new(),
@@ -111,7 +111,7 @@ impl History {
     }
 
     fn note(&mut self, what: &str) {
-        let at = self.world.now().as_millisecond() % 100_000_000;
+        let at = self.deployment.now().as_millisecond() % 100_000_000;
         self.trace.push(format!("{at} {what}"));
     }
 
@@ -134,7 +134,7 @@ impl History {
 
     fn is_at_rest(&self) -> bool {
         self.workers.iter().all(|worker| worker.task.is_none())
-            && self.world.lanes().all(|(_, lane)| lane.queue.is_empty())
+            && self.deployment.lanes().all(|(_, lane)| lane.queue.is_empty())
             && self.late_writes.is_empty()
     }
 
@@ -149,7 +149,7 @@ impl History {
         for test in 0..TESTS {
             if std::mem::take(&mut self.lost[test]) {
                 self.note(&format!("reconcile {test}"));
-                self.world.publish(&session_id(test), None);
+                self.deployment.publish(&session_id(test), None);
                 did = true;
             }
         }
@@ -161,9 +161,9 @@ impl History {
     }
 
     fn replay(&mut self) -> bool {
-        let world = Arc::clone(&self.world);
+        let deployment = Arc::clone(&self.deployment);
         let mut did = false;
-        for (sink, lane) in world.lanes() {
+        for (sink, lane) in deployment.lanes() {
             // a description that is sent again is the newest, and right by that; so it is left where it lies
             let is_replayed = |body: &str| body.contains("session_id") && !body.contains("\"test_name\":\"");
             for letter in lane.queue.take_dead_letters(|letter| is_replayed(&letter.body)) {
@@ -189,7 +189,7 @@ impl History {
     }
 
     async fn step(&mut self) {
-        let now = self.world.now();
+        let now = self.deployment.now();
         let waiting = self.sim.waiting();
         let workers = &self.workers;
         let waiting: Vec<_> =
@@ -240,7 +240,7 @@ impl History {
     }
 
     async fn advance(&mut self, millis: u64) {
-        let now = self.world.now();
+        let now = self.deployment.now();
         if self.late_writes.advance(now, millis).await {
             self.note("a late write is applied");
         }
@@ -249,7 +249,7 @@ impl History {
     /// A call fails, or its worker crashes: what it was about to write may be applied later.
     fn give_up_write(&mut self, point: Point) {
         let Some(write) = self.sim.take_write(point) else { return };
-        let now = self.world.now();
+        let now = self.deployment.now();
         if let Some(due) = self.late_writes.give_up(write, now, &mut self.rng) {
             self.note(&format!("{point:?} is applied at {}", due.as_millisecond() % 100_000_000));
         }
@@ -258,11 +258,12 @@ impl History {
     fn start_worker(&mut self) {
         let number = self.rng.usize(..self.workers.len());
         let worker = &mut self.workers[number];
-        if worker.task.is_some() || self.world.lane(worker.sink).queue.visible() == 0 {
+        if worker.task.is_some() || self.deployment.lane(worker.sink).queue.visible() == 0 {
             return;
         }
         let party = Party { sim: self.sim.clone(), worker: number };
-        worker.task = Some(tokio::task::spawn_local(Arc::clone(&self.world).invocation(worker.sink, party)));
+        worker.task =
+            Some(tokio::task::spawn_local(Arc::clone(&self.deployment).invocation(worker.sink, party)));
     }
 
     async fn crash(&mut self) {
@@ -289,10 +290,10 @@ impl History {
             12..14 => {
                 self.write(test, user, false);
             }
-            14 => self.world.documents.remove(test, user),
+            14 => self.deployment.documents.remove(test, user),
             15..17 => self.sync(test, None),
             17 => self.describe(test),
-            18 => self.world.publish("{\"type\":\"quiz.completed\",\"user\":", None),
+            18 => self.deployment.publish("{\"type\":\"quiz.completed\",\"user\":", None),
             _ => drop(self.replay()),
         }
         // a document that was removed is a change that only a sync tells of
@@ -311,7 +312,7 @@ impl History {
         let written = Written { test, user, number, answers, ended };
         self.attempts.push(written);
         if !ended {
-            self.world.documents.write(written, self.world.time.now());
+            self.deployment.documents.write(written, self.deployment.time.now());
             // an attempt that is not ended is told to nobody
             self.lost[test] = true;
         }
@@ -322,7 +323,7 @@ impl History {
         let written = self.write(test, of, true);
         let event = json!({
             "type": "quiz.completed", "session_id": session_id(test), "quiz_id": quiz_id(test), "user_id": user(of),
-            "completed_at": self.world.now().to_string(),
+            "completed_at": self.deployment.now().to_string(),
         });
         let event = event.to_string();
         let how = self.rng.u32(u32::from(self.tells_all) * 2..12);
@@ -330,12 +331,12 @@ impl History {
             self.note("published before its document");
             self.late.push(written);
         } else {
-            self.world.documents.write(written, self.world.now());
+            self.deployment.documents.write(written, self.deployment.now());
         }
         match how {
             1 => self.lost[test] = true,
-            2 | 3 => (0..2).for_each(|_| self.world.publish(&event, Some("quiz.completed"))),
-            _ => self.world.publish(&event, Some("quiz.completed")),
+            2 | 3 => (0..2).for_each(|_| self.deployment.publish(&event, Some("quiz.completed"))),
+            _ => self.deployment.publish(&event, Some("quiz.completed")),
         }
         if self.rng.bool() {
             self.write_late();
@@ -350,7 +351,7 @@ impl History {
             self.attempts.iter().filter(|it| (it.test, it.user, it.ended) == (late.test, late.user, true));
         self.lost[late.test] |= ended.count() > 1;
         self.note(&format!("the late document of {} of test {}", late.user, late.test));
-        self.world.documents.write(late, self.world.now());
+        self.deployment.documents.write(late, self.deployment.now());
         true
     }
 
@@ -359,11 +360,11 @@ impl History {
             "session_id": session_id(test), "force": self.rng.bool(),
             "session": session.map(|it| json!({"test_name": it.test_name})),
         });
-        self.world.publish(&event.to_string(), None);
+        self.deployment.publish(&event.to_string(), None);
     }
 
     fn describe(&mut self, test: usize) {
-        let now = self.world.now();
+        let now = self.deployment.now();
         // of two that are sent in one millisecond neither is the newer
         if self.descriptions[test].as_ref().is_some_and(|(at, _)| *at == now) {
             return;
@@ -375,8 +376,8 @@ impl History {
     }
 
     async fn check(&mut self) -> Result<(), String> {
-        let world = Arc::clone(&self.world);
-        for (sink, lane) in world.lanes() {
+        let deployment = Arc::clone(&self.deployment);
+        for (sink, lane) in deployment.lanes() {
             for letter in lane.queue.dead_letters() {
                 let is_event = letter.body.contains("session_id") || letter.body.starts_with("Session");
                 let has_cause = letter.attributes.contains_key("error_code");
@@ -390,7 +391,8 @@ impl History {
                 if !is_asked && description.is_none() {
                     continue;
                 }
-                if let Some(fault) = check::fault(&world, sink, test, description, self.replays_at_end).await
+                if let Some(fault) =
+                    check::fault(&deployment, sink, test, description, self.replays_at_end).await
                 {
                     return Err(fault);
                 }

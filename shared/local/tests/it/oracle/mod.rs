@@ -8,11 +8,11 @@
 
 mod bugs;
 mod check;
+mod deployment;
 mod history;
 mod late;
 mod ports;
 mod sim;
-mod world;
 
 use std::sync::atomic::{AtomicU64, Ordering};
 

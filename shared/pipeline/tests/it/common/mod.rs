@@ -11,12 +11,12 @@ use jiff::Timestamp;
 use jiff::civil::Date;
 use quiz_domain::rows::RowBatch;
 use quiz_events::{Cause, ParkCause, QueueError, QueueMessage, Sink, SourceQueue};
-use quiz_pipeline::batch::{BatchHandler, BatchLimits, BatchReport};
-use quiz_pipeline::ports::{SourceError, StagedSession, SystemClock, WarehouseBatch, WarehouseError};
+use quiz_pipeline::batch::{BatchLimits, BatchReport};
+use quiz_pipeline::ports::{SourceError, StagedSession, WarehouseBatch, WarehouseError};
 use quiz_pipeline::{
-    Coordinator, Listener, LogListener, Rules, RunScope, SessionRequest, SessionSync, SinkError, SyncError,
-    SyncOutcome, Synced,
+    Listener, LogListener, RunScope, SessionRequest, SessionSync, SinkError, SyncError, SyncOutcome, Synced,
 };
+use quiz_suites::function::SyncFunction;
 use quiz_sync_state::{StateError, StateKey, SyncState, SyncStates};
 use tokio::time::Instant;
 
@@ -238,19 +238,8 @@ pub async fn run_telling(
     seconds: u64,
 ) -> (BatchReport, Arc<Scripted>) {
     let script = Arc::new(script);
-    let clock = Arc::new(SystemClock);
-    let handler = BatchHandler {
-        sync: Arc::new(Scripting(script.clone())),
-        coordinator: Coordinator::new(
-            Arc::new(States::default()),
-            clock.clone(),
-            Sink::Reports,
-            Rules::embedded(),
-        ),
-        listener,
-        clock,
-        limits,
-    };
+    let function = SyncFunction::new(Arc::new(States::default())).listener(listener).limits(limits);
+    let handler = function.handler_of(Sink::Reports, Arc::new(Scripting(script.clone())));
     let report = handler.handle(messages, queue, Instant::now() + Duration::from_secs(seconds)).await;
     (report, script)
 }

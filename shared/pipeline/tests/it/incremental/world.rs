@@ -1,6 +1,5 @@
 //! A quiz whose documents change, and its syncs with and without a snapshot.
 
-use std::collections::HashSet;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 
@@ -15,9 +14,9 @@ use quiz_pipeline::ports::{
     AnswerSource, AttemptBatch, AttemptStream, Clock, DocumentStream, QuizDocuments, SourceError,
 };
 use quiz_pipeline::{
-    Engine, ResultSink, RunScope, SessionRequest, SessionWriter, SinkCounts, SinkError, Snapshots,
-    SyncOutcome,
+    ResultSink, RunScope, SessionRequest, SessionWriter, SinkCounts, SinkError, Snapshots, SyncOutcome,
 };
+use quiz_suites::function::SingleSync;
 use quiz_suites::snapshots::MemorySnapshots;
 
 const QUIZ: &str = "6715f621e1eb083bfa9b56cc";
@@ -230,22 +229,23 @@ impl World {
     /// Syncs with the snapshot, if there is one.
     pub async fn sync(&self, force: bool) -> Done {
         let snapshots = Snapshots::new(self.snapshots.clone(), self.program.to_string()).from(1);
-        self.run(force, |engine| engine.with_snapshots(snapshots)).await
+        self.run(force, Some(snapshots)).await
     }
 
     /// Syncs without one.
     pub async fn sync_in_full(&self) -> Done {
-        self.run(false, |engine| engine).await
+        self.run(false, None).await
     }
 
-    async fn run(&self, rewrite: bool, prepared: impl FnOnce(Engine) -> Engine) -> Done {
-        let (sink, clock) = (Capture::default(), At(self.now));
-        let scope = RunScope { rewrite, ..RunScope::unfenced(1, clock.now()) };
-        let engine =
-            Engine::new(self.documents.clone(), Arc::new(sink.clone()), Arc::new(clock), HashSet::new());
+    async fn run(&self, rewrite: bool, snapshots: Option<Snapshots>) -> Done {
+        let sink = Capture::default();
+        let sync = SingleSync::new(self.documents.clone(), Arc::new(sink.clone()))
+            .clock(Arc::new(At(self.now)))
+            .rewrite(rewrite)
+            .snapshots(snapshots);
         let before = self.documents.read.load(Ordering::SeqCst);
         let target = SessionTarget { session_id: "Group".into(), quiz_id: QUIZ.into() };
-        let outcome = prepared(engine).sync_alone(&SessionRequest::new(target), scope).await.unwrap();
+        let outcome = sync.run(&SessionRequest::new(target)).await.unwrap();
         let read = self.documents.read.load(Ordering::SeqCst) - before;
         let result = sink.0.lock().unwrap().clone();
         Done { result, outcome, read }

@@ -1,6 +1,5 @@
 //! What outlives the workers: documents, queues, stores, states, and the time.
 
-use std::collections::HashSet;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -8,11 +7,10 @@ use jiff::{SignedDuration, Timestamp};
 use quiz_domain::reports::ReportFormats;
 use quiz_events::{QueueMessage, Sink};
 use quiz_local::{MemoryQueue, ParquetWarehouse, QueueSettings, SqliteStore};
-use quiz_pipeline::batch::{BatchHandler, BatchLimits};
-use quiz_pipeline::ports::{Clock, ReportStore, SnapshotStore, Warehouse};
-use quiz_pipeline::{
-    Coordinator, Engine, LogListener, ReportSink, ResultSink, Rules, Snapshots, WarehouseSink,
-};
+use quiz_pipeline::batch::BatchLimits;
+use quiz_pipeline::ports::{AnswerSource, Clock, ReportStore, SnapshotStore, Warehouse};
+use quiz_pipeline::{ReportSink, ResultSink, Rules, Snapshots, WarehouseSink};
+use quiz_suites::function::SyncFunction;
 use quiz_suites::snapshots::MemorySnapshots;
 use quiz_sync_state::SyncStates;
 use tempfile::TempDir;
@@ -46,7 +44,7 @@ impl Clock for Time {
     }
 }
 
-pub struct World {
+pub struct Deployment {
     pub time: Arc<Time>,
     pub documents: Arc<Documents>,
     pub reports: Lane,
@@ -64,7 +62,7 @@ pub struct Lane {
     pub queue: Arc<MemoryQueue>,
 }
 
-impl World {
+impl Deployment {
     pub fn new(rules: Rules, with_warehouse: bool, bug: Option<Bug>) -> Self {
         let time = Arc::new(Time::start());
         let folder = tempfile::tempdir().unwrap();
@@ -136,23 +134,19 @@ impl World {
                 queue.delete_answered(message).await;
             }
         }
-        let (clock, bug) = (self.time.clone(), self.bug);
+        let bug = self.bug;
         let states: Arc<dyn SyncStates> = self.store.clone();
         let states = Simulated { party: party.clone(), bug, inner: states };
-        let source: Arc<dyn quiz_pipeline::ports::AnswerSource> = self.documents.clone();
+        let source: Arc<dyn AnswerSource> = self.documents.clone();
         let source = Simulated { party: party.clone(), bug, inner: source };
-        let result_sink = self.sink(sink, &party);
         let snapshots: Arc<dyn SnapshotStore> = self.snapshots.clone();
         let snapshots = Simulated { party: party.clone(), bug, inner: snapshots };
-        let snapshots = Snapshots::new(Arc::new(snapshots), "oracle").from(1);
-        let engine = Engine::new(Arc::new(source), result_sink, clock.clone(), HashSet::new());
-        let handler = BatchHandler {
-            coordinator: Coordinator::new(Arc::new(states), clock.clone(), sink, self.rules),
-            sync: Arc::new(engine.with_snapshots(snapshots)),
-            listener: Arc::new(LogListener),
-            clock,
-            limits: BatchLimits { concurrency: 2, ..BatchLimits::default() },
-        };
+        let handler = SyncFunction::new(Arc::new(states))
+            .clock(self.time.clone())
+            .rules(self.rules)
+            .limits(BatchLimits { concurrency: 2, ..BatchLimits::default() })
+            .snapshots(Snapshots::new(Arc::new(snapshots), "oracle").from(1))
+            .handler(Arc::new(source), self.sink(sink, &party));
         let report = handler.handle(&messages, &queue, Instant::now() + FUNCTION).await;
         for message in messages {
             if !report.failed.contains(&message.message_id) {
