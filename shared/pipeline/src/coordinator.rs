@@ -14,8 +14,8 @@ use quiz_sync_state::{
 
 use crate::error::SyncError;
 use crate::outcome::SyncOutcome;
-use crate::parts::WrittenParts;
 use crate::ports::Clock;
+use crate::progress::WriteProgress;
 use crate::request::SessionRequest;
 use crate::stopwatch::millis;
 
@@ -213,13 +213,13 @@ impl Coordinator {
                             let (crashed_runs, sink) = (next.crashed_runs, self.sink.as_str());
                             tracing::warn!(session_id, sink, crashed_runs, "run after crashed runs");
                         }
-                        let parts = WrittenParts::from_progress(progress.as_deref());
+                        let progress = WriteProgress::of(progress.as_deref());
                         Admitted::Run(Box::new(Run::begin(
                             self,
                             request.target.clone(),
                             &ask.owner,
                             next,
-                            parts,
+                            progress,
                         )))
                     }
                 });
@@ -306,8 +306,9 @@ impl Coordinator {
         queue: &dyn SourceQueue,
     ) -> Result<Option<u32>, SyncError> {
         // what it has written need not be written again
-        let notes = run.written.notes();
-        self.end(run, queue, |state, now| state.failed(&run.hold, failure.clone(), notes.clone(), now)).await
+        let progress = run.progress_if_failed();
+        self.end(run, queue, |state, now| state.failed(&run.hold, failure.clone(), progress.clone(), now))
+            .await
     }
 
     /// How long a lease holds that nobody ends.

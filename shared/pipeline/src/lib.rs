@@ -11,8 +11,8 @@ mod listener;
 mod metrics;
 mod notices;
 mod outcome;
-mod parts;
 pub mod ports;
+mod progress;
 mod report_sink;
 mod request;
 mod scope;
@@ -34,7 +34,7 @@ pub use metrics::{
 };
 pub use notices::NoticeListener;
 pub use outcome::SyncOutcome;
-pub use parts::{PartKey, WrittenParts};
+pub use progress::WriteProgress;
 pub use quiz_sync_state::Rules;
 pub use report_sink::ReportSink;
 pub use request::SessionRequest;

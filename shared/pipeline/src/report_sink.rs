@@ -1,4 +1,3 @@
-mod chunks;
 mod puts;
 mod sealed;
 
@@ -16,7 +15,7 @@ use crate::ports::{PutOutcome, Refusal, ReportStore, StoredItems};
 use crate::scope::RunScope;
 use crate::sink::{ResultSink, SessionWriter, SinkCounts, SinkError};
 use puts::Puts;
-use sealed::{Part, Sealed, sealed};
+use sealed::sealed;
 
 /// Writes a test's reports, and removes those that the session had and the result no longer has. Each test
 /// is written by itself, when it is ranked.
@@ -51,7 +50,8 @@ impl ReportSink {
         counts: &mut SinkCounts,
     ) -> Result<(), SinkError> {
         let stored = self.store.stored(table, session_id).await?;
-        let mut run = Run { table, scope, stored, counts };
+        let first = scope.progress.first(scope.rewrite);
+        let mut run = Run { table, scope, first, stored, counts };
         let mut chunks = sealed(table, items);
         let mut puts = Puts::new(Arc::clone(&self.store), table, scope.fence.clone());
         let mut failure = None;
@@ -60,14 +60,18 @@ impl ReportSink {
             tokio::select! {
                 biased;
                 Some(ended) = puts.next() => match ended {
-                    Ok((part, outcome)) => run.ended(&part, outcome),
+                    Ok(outcome) => run.ended(outcome),
                     // those that are under way are waited for: none is to arrive after the run has ended
                     Err(error) => failure = failure.or(Some(error)),
                 },
                 Some(chunk) = chunks.next(), if is_free => match chunk {
-                    Ok(chunk) => if let Some((part, items)) = run.begin(chunk) {
-                        puts.push(part, items);
-                    },
+                    Ok(chunk) => {
+                        let items = run.to_write(chunk);
+                        if !items.is_empty() {
+                            scope.progress.note_begun();
+                            puts.push(items);
+                        }
+                    }
                     Err(error) => failure = Some(error),
                 },
                 else => break,
@@ -76,10 +80,10 @@ impl ReportSink {
         if let Some(error) = failure {
             return Err(error);
         }
-        scope.written.forget_others(&format!("{}#", table.default_name()));
         let stale: Vec<String> = run.stored.stale(scope.generation).map(str::to_owned).collect();
         drop(run.stored);
         if !stale.is_empty() {
+            scope.progress.note_begun();
             counts.deleted += self.store.delete(table, session_id, stale, &scope.fence).await?;
         }
         Ok(())
@@ -90,56 +94,41 @@ impl ReportSink {
 struct Run<'a> {
     table: ReportTable,
     scope: &'a RunScope,
+    /// The generation of the first run of the same sync, where there was one before this.
+    first: Option<i64>,
     stored: StoredItems,
     counts: &'a mut SinkCounts,
 }
 
 impl Run<'_> {
-    /// What of a chunk is to be put, where anything is.
-    fn begin(&mut self, Sealed { part, items }: Sealed) -> Option<(Part, Vec<ReportItem>)> {
-        for item in &items {
+    /// Those of a chunk's items that are to be written.
+    fn to_write(&mut self, mut chunk: Vec<ReportItem>) -> Vec<ReportItem> {
+        chunk.retain(|item| {
             self.stored.keep(item.sort_key());
-        }
-        let written = &self.scope.written;
-        // written by this sync, in an earlier step of it
-        let is_noted = written.has(part.key(), part.digest);
-        let (to_write, unchanged) = changed(items, &self.stored, self.scope, is_noted);
-        self.counts.unchanged += if is_noted { 0 } else { unchanged };
-        if to_write.is_empty() {
-            written.end(part.key(), part.digest, false);
-            return None;
-        }
-        written.begin(part.key());
-        Some((part, to_write))
+            let digest = item.content_digest();
+            let writer =
+                digest.and_then(|it| self.stored.written_by(item.sort_key(), it, self.scope.generation));
+            let Some(writer) = writer else { return true };
+            if self.first.is_some_and(|first| first <= writer) {
+                // written by an earlier run of this sync, which has counted it
+                return false;
+            }
+            self.counts.unchanged += u64::from(!self.scope.rewrite);
+            self.scope.rewrite
+        });
+        chunk
     }
 
-    fn ended(&mut self, part: &Part, outcome: PutOutcome) {
+    fn ended(&mut self, outcome: PutOutcome) {
         self.counts.written += outcome.written;
-        if outcome.refused.is_empty() {
-            self.scope.written.end(part.key(), part.digest, true);
+        if outcome.written > 0 {
+            self.scope.progress.note_written();
         }
         for refusal in outcome.refused {
             self.stored.forsake(&refusal.sort_key);
             self.counts.problems.add(ProblemKind::ItemRefused, refused(self.table, &refusal));
         }
     }
-}
-
-/// Those of a chunk's items that are to be written, and how many others there are.
-fn changed(
-    mut chunk: Vec<ReportItem>,
-    stored: &StoredItems,
-    scope: &RunScope,
-    is_noted: bool,
-) -> (Vec<ReportItem>, u64) {
-    let all = chunk.len();
-    let is_there = |item: &ReportItem| {
-        let digest = item.content_digest();
-        digest.is_some_and(|digest| stored.has(item.sort_key(), digest, scope.generation))
-    };
-    chunk.retain(|item| !is_there(item) || (scope.rewrite && !is_noted));
-    let unchanged = all - chunk.len();
-    (chunk, u64::try_from(unchanged).unwrap_or(u64::MAX))
 }
 
 /// Goes on with a panic of work on a table's items; else says why it did not end.
@@ -183,13 +172,11 @@ impl SessionWriter for ReportSink {
         stamp: Stamp,
         scope: &RunScope,
     ) -> Result<SinkCounts, SinkError> {
-        scope.written.rewrite(scope.rewrite);
-        let of_items = scope.written.stamp(stamp);
         let mut counts = SinkCounts { problems: reports::key_problems(test), ..SinkCounts::default() };
         let of_this_test = reports::tables(test, self.formats);
         for table in ReportTable::ALL.into_iter().filter(|table| self.is_written(*table)) {
             let items = if of_this_test.contains(&table) {
-                reports::items(test, table, of_items)
+                reports::items(test, table, stamp)
             } else {
                 Box::new(std::iter::empty())
             };

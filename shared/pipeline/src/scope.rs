@@ -2,10 +2,10 @@ use std::sync::Arc;
 
 use jiff::Timestamp;
 
-use crate::parts::WrittenParts;
 use crate::ports::{Fence, WarehouseBatch};
+use crate::progress::WriteProgress;
 
-/// What one run of one test session may do, and what an earlier one that had to stop has done.
+/// What one run of one test session may do, and what earlier runs of the same sync have done.
 #[derive(Clone)]
 pub struct RunScope {
     /// Greater than that of any run of this test session before.
@@ -15,7 +15,7 @@ pub struct RunScope {
     /// Whether all is written, also what is unchanged.
     pub rewrite: bool,
     pub fence: Fence,
-    pub written: WrittenParts,
+    pub progress: WriteProgress,
     /// Where the run stages its rows until the batch's commit. See [`crate::SessionSync::begin`].
     pub staging: Option<Arc<dyn WarehouseBatch>>,
 }
@@ -29,7 +29,7 @@ impl RunScope {
             read_started_at,
             rewrite: false,
             fence: Fence::open(),
-            written: WrittenParts::default(),
+            progress: WriteProgress::default(),
             staging: None,
         }
     }

@@ -69,8 +69,8 @@ impl SyncState {
         })
     }
 
-    /// Nothing, or not all, is written; the run's own messages come again, or are parked. `progress` is what an
-    /// earlier run, or this one, has written.
+    /// Nothing, or not all, is written; the run's own messages come again, or are parked. `progress` is what the
+    /// sink notes of what an earlier run, or this one, has written.
     #[must_use]
     pub fn failed(
         &self,
@@ -86,7 +86,7 @@ impl SyncState {
         })
     }
 
-    /// A part is written; `progress` says which. A follow-up goes on.
+    /// A part is written. A follow-up goes on, with the `progress` that the sink notes.
     #[must_use]
     pub fn paused(&self, hold: &LeaseHolder, progress: String, now: i64) -> Ending {
         let last = LastRun {

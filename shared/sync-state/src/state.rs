@@ -47,7 +47,7 @@ pub struct SyncState {
     /// The newest failures that a run has put an end to.
     #[serde(flatten)]
     pub recovered: Option<Recovered>,
-    /// What a run that had to stop has written so far, as its sink notes it.
+    /// How far a sync has come that is half written, as its sink notes it for the run that goes on.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub progress: Option<String>,
     /// How the reconcile schedule has asked for it since the last complete sync.

@@ -111,11 +111,14 @@ async fn what_a_session_has_is_known(store: &dyn Reports, session: &str, table: 
     assert_eq!(known.len(), COUNT);
     for item in &of_session {
         let digest = item.content_digest().unwrap();
-        assert!(known.has(item.sort_key(), digest, 7), "{} is not known", item.sort_key());
-        assert!(!known.has(item.sort_key(), digest, 6), "an earlier run takes it for its own");
+        let writer = known.written_by(item.sort_key(), digest, 7);
+        assert_eq!(writer, Some(7), "{} is not known", item.sort_key());
+        let writer = known.written_by(item.sort_key(), digest, 6);
+        assert_eq!(writer, None, "an earlier run takes it for its own");
     }
     let (one, another) = (&of_session[0], &of_session[1]);
-    assert!(!known.has(one.sort_key(), another.content_digest().unwrap(), 7), "other content");
+    let content = another.content_digest().unwrap();
+    assert_eq!(known.written_by(one.sort_key(), content, 7), None, "other content");
     known.keep(one.sort_key());
     assert_eq!((known.stale(7).count(), known.stale(6).count()), (COUNT - 1, 0));
     for nobody in ["no such session", ""] {

@@ -10,8 +10,8 @@ use jiff::Timestamp;
 use quiz_domain::reports::{self, ReportFormats, ReportItem, ReportTable, Stamp};
 use quiz_domain::{Quiz, SessionResult, SessionScorer, TestSession};
 use quiz_pipeline::ports::{Fence, PutOutcome, ReportReader, ReportStore, StoreError, StoredItems};
-use quiz_pipeline::{ReportSink, ResultSink, RunScope, SinkCounts, SinkError};
-use serde_json::{Map, Number, Value};
+use quiz_pipeline::{ReportSink, ResultSink, RunScope, SinkCounts, SinkError, WriteProgress};
+use serde_json::{Map, Number, Value, json};
 
 use crate::store::{Reports, session_items};
 
@@ -79,12 +79,14 @@ pub struct Sync {
     pub formats: ReportFormats,
     pub generation: i64,
     pub rewrite: bool,
+    /// The generation of the first run of the same sync, where this one goes on.
+    pub first: Option<i64>,
 }
 
 impl Sync {
     #[must_use]
     pub fn of(generation: i64) -> Self {
-        Self { formats: BOTH, generation, rewrite: false }
+        Self { formats: BOTH, generation, rewrite: false, first: None }
     }
 
     fn stamp(self) -> Stamp {
@@ -102,8 +104,11 @@ impl Sync {
         test: &SessionResult,
     ) -> Result<SinkCounts, SinkError> {
         let sink = ReportSink::new(store, self.formats);
+        let rewritten = self.rewrite;
+        let progress = self.first.map(|generation| json!({"generation": generation, "rewritten": rewritten}));
         let scope = RunScope {
             rewrite: self.rewrite,
+            progress: WriteProgress::of(progress.map(|progress| progress.to_string()).as_deref()),
             ..RunScope::unfenced(self.generation, self.stamp().written_at)
         };
         let writer = sink.writer(&test.quiz, &test.session, &scope)?;
@@ -250,6 +255,7 @@ pub async fn unchanged_items(store: Arc<dyn Reports>, session: &str) {
     what_an_older_version_wrote_is_written_once(&store, &format!("{session}-older")).await;
     what_was_done_by_hand_is_healed(&store, &format!("{session}-by-hand")).await;
     what_a_later_run_wrote_is_not_taken_for_ours(&store, &format!("{session}-later")).await;
+    a_forced_sync_goes_on(&store, &format!("{session}-forced")).await;
     formats_and_kinds_come_and_go(&store, &format!("{session}-kinds")).await;
 }
 
@@ -335,6 +341,24 @@ async fn what_a_later_run_wrote_is_not_taken_for_ours(store: &Arc<dyn Reports>, 
     let earlier = Sync::of(8).run(store.clone(), &fewer).await.unwrap();
     assert_eq!((earlier.unchanged, earlier.deleted), (0, 0));
     assert_eq!(Sync::of(9).run_and_check(store, &fewer).await.deleted, 4);
+    clear(store, session).await;
+}
+
+async fn a_forced_sync_goes_on(store: &Arc<dyn Reports>, session: &str) {
+    let test = ranked(session, false, "Sums", &THREE);
+    Sync::of(1).run_and_check(store, &test).await;
+    let forced = |generation| Sync { rewrite: true, ..Sync::of(generation) };
+    forced(2).crash(store, &test, 5).await;
+    let more = Sync { first: Some(2), ..forced(3) };
+    more.crash(store, &test, 2).await;
+    let rest = Sync { first: Some(2), ..forced(4) }.run(store.clone(), &test).await.unwrap();
+    assert_eq!((rest.written, rest.unchanged, rest.deleted), (12 - 5 - 2, 0, 0));
+    let items = Sync::of(4).held(&**store, session).await;
+    let writers: BTreeSet<String> = items.values().map(|item| item["sync_generation"].to_string()).collect();
+    assert_eq!(writers, BTreeSet::from(["2.0", "3.0", "4.0"].map(str::to_owned)), "each item once");
+    let changed = ranked(session, false, "Sums", &THREE[..2]);
+    let changed = Sync { first: Some(2), ..forced(5) }.run(store.clone(), &changed).await.unwrap();
+    assert_eq!((changed.written, changed.deleted), (7, 4), "but for one student's v2 item, all has changed");
     clear(store, session).await;
 }
 

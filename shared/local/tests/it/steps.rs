@@ -91,7 +91,7 @@ impl Pipeline {
         let source = Arc::new(DumpSource::open(folder).unwrap());
         let (slow, outcomes) = (Arc::new(SlowWrites::default()), Arc::new(Outcomes::default()));
         let store = Arc::new(Hooked::new(self.store.clone(), slow.clone()));
-        let sink = Arc::new(ReportSink::new(store, ReportFormats { v1: true, v2: false }));
+        let sink = Arc::new(ReportSink::new(store, ReportFormats { v1: true, v2: true }));
         let function =
             SyncFunction::new(self.store.clone()).listener(outcomes.clone()).excluding("test_admin");
         (function.handler(source, sink), slow, outcomes)
@@ -102,9 +102,11 @@ impl Pipeline {
     }
 
     async fn items(&self) -> Vec<Value> {
-        let items = session_items(&*self.store, ReportTable::Sections, sapa::SESSION_ID).await;
-        items
+        let sections = session_items(&*self.store, ReportTable::Sections, sapa::SESSION_ID).await;
+        let students = session_items(&*self.store, ReportTable::Students, sapa::SESSION_ID).await;
+        sections
             .into_iter()
+            .chain(students)
             .map(|mut item| {
                 let fields = item.as_object_mut().unwrap();
                 fields.remove("inserted_at_timestamp");
@@ -139,11 +141,35 @@ async fn a_test_whose_reports_take_longer_than_an_invocation_is_written_in_steps
     let paused = outcomes.paused.load(Ordering::SeqCst);
     assert!(paused >= 2, "{paused} steps");
     assert_eq!(outcomes.finished.lock().unwrap().len(), 1, "told once, at its end");
-    assert_eq!(slow.writes.load(Ordering::SeqCst), 10, "five sections in two parts, each written once");
+    assert_eq!(
+        slow.writes.load(Ordering::SeqCst),
+        10,
+        "eight chunks of sections and two of students, each written once"
+    );
     assert!(pipeline.items().await == quiet(&documents).await, "not what a quiet run writes");
     let key = StateKey { session_id: sapa::SESSION_ID.into(), sink: Sink::Reports };
     let state = pipeline.store.get(&key).await.unwrap();
     assert_eq!((state.last.result, state.progress, state.lease), (Some(RunResult::Finished), None, None));
+}
+
+#[tokio::test(start_paused = true)]
+async fn forced_sync_in_steps_writes_each_item_once() {
+    let documents = sapa::documents().unwrap();
+    let folder = tempfile::tempdir().unwrap();
+    let pipeline = Pipeline::in_folder(folder.path());
+    let (handler, slow, told) = pipeline.handler(&folder.path().join("dump"), &documents);
+    let forced = serde_json::json!({"session_id": sapa::SESSION_ID, "force": true}).to_string();
+    for (message, writes) in [(sapa::SESSION_ID.to_owned(), 10), (forced.clone(), 20), (forced, 30)] {
+        pipeline.queue.send(message, None);
+        let driven = drive(&pipeline.queue, 10, |messages| pipeline.invoke(&handler, messages), |_| {}).await;
+        assert_eq!((driven.failed, driven.dead_letters), (0, 0));
+        assert_eq!(slow.writes.load(Ordering::SeqCst), writes);
+    }
+    let paused = told.paused.load(Ordering::SeqCst);
+    let finished = told.finished.lock().unwrap();
+    assert!(paused >= 6 && finished.len() == 3, "{paused} steps of {} syncs", finished.len());
+    assert!(finished.iter().all(|outcome| outcome.unchanged == 0), "{finished:?}");
+    assert!(pipeline.items().await == quiet(&documents).await, "not what a quiet run writes");
 }
 
 #[tokio::test(start_paused = true)]

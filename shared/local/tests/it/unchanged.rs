@@ -66,7 +66,7 @@ proptest! {
                 let Step { formats, rewrite, .. } = *step;
                 let title = if step.renamed { "More sums" } else { "Sums" };
                 let test = ranked("s", step.is_form, title, &step.students);
-                let sync = Sync { formats, generation, rewrite };
+                let sync = Sync { formats, rewrite, ..Sync::of(generation) };
                 match step.crash {
                     Some(after) => sync.crash(&store, &test, after).await,
                     None => drop(sync.run_and_check(&store, &test).await),
@@ -74,7 +74,7 @@ proptest! {
             }
             let last = history.last().unwrap();
             let test = ranked("s", last.is_form, "Sums", &last.students);
-            let sync = Sync { formats: last.formats, generation: 100, rewrite: false };
+            let sync = Sync { formats: last.formats, ..Sync::of(100) };
             sync.run_and_check(&store, &test).await;
             let again = Sync { generation: 101, ..sync }.run_and_check(&store, &test).await;
             assert_eq!((again.written, again.deleted), (0, 0), "running it again changes nothing");

@@ -215,7 +215,7 @@ impl Turn<'_> {
             }
             Ended::Done(Err(error)) => Err(failure(&error)),
             // what was begun has ended, so the test can be let go, with what is written
-            Ended::Stopped(Some(_)) => match run.written.progress() {
+            Ended::Stopped(Some(_)) => match run.progress_if_stopped() {
                 Some(progress) => self.in_time_to_end(coordinator.pause(&run, &progress, self.queue)).await,
                 None => Err(out_of_time()),
             },

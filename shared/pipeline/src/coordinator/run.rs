@@ -8,8 +8,8 @@ use tokio::task::AbortHandle;
 use tracing::Instrument;
 
 use super::Coordinator;
-use crate::parts::WrittenParts;
 use crate::ports::{Clock, Fence, WarehouseBatch};
+use crate::progress::WriteProgress;
 use crate::request::SessionRequest;
 use crate::scope::RunScope;
 
@@ -28,7 +28,7 @@ pub(crate) struct Run {
     pub target: SessionTarget,
     pub hold: LeaseHolder,
     pub state: SyncState,
-    pub written: WrittenParts,
+    pub progress: WriteProgress,
     pub fence: Fence,
     clock: Arc<dyn Clock>,
     rules: Rules,
@@ -42,7 +42,7 @@ impl Run {
         target: SessionTarget,
         owner: &str,
         state: SyncState,
-        written: WrittenParts,
+        progress: WriteProgress,
     ) -> Self {
         let key = by.key(&target.session_id);
         let hold = LeaseHolder { owner: owner.to_owned(), generation: state.generation };
@@ -60,7 +60,7 @@ impl Run {
         };
         let heartbeat = tokio::spawn(heartbeat.run().in_current_span()).abort_handle();
         let (clock, rules) = (Arc::clone(&by.clock), by.rules);
-        Self { key, target, hold, state, written, fence, clock, rules, heartbeat }
+        Self { key, target, hold, state, progress, fence, clock, rules, heartbeat }
     }
 
     /// The request, on behalf of all that have joined by now: with the newest description that any message brought.
@@ -80,15 +80,27 @@ impl Run {
         RunScope {
             generation: self.hold.generation,
             read_started_at,
-            rewrite: self.state.is_to_rewrite(&self.rules),
+            rewrite: self.is_to_rewrite(),
             fence: self.fence.clone(),
-            written: self.written.clone(),
+            progress: self.progress.clone(),
             staging,
         }
     }
-}
 
-impl Run {
+    fn is_to_rewrite(&self) -> bool {
+        self.state.is_to_rewrite(&self.rules)
+    }
+
+    /// What the run leaves where it has to stop; `None` where it has written nothing.
+    pub fn progress_if_stopped(&self) -> Option<String> {
+        self.progress.of_stopped(self.hold.generation, self.is_to_rewrite())
+    }
+
+    /// What the run leaves where it fails.
+    pub fn progress_if_failed(&self) -> Option<String> {
+        self.progress.of_failed(self.hold.generation, self.is_to_rewrite())
+    }
+
     /// Waits until no write request of this run can arrive any more: once the lease is given up, the next run may begin
     /// at once. It waits only where a request had no answer, and the heartbeat keeps the lease as long.
     pub async fn outlast_writes(&self) {

@@ -55,11 +55,12 @@ impl StoredItems {
         self.items.is_empty()
     }
 
-    /// Whether an item is there with just this content, and no later run has written it.
+    /// The generation of the run that wrote an item, where the item has just this content, and no run later than
+    /// `generation` wrote it.
     #[must_use]
-    pub fn has(&self, sort_key: &str, digest: ContentDigest, generation: i64) -> bool {
-        let item = self.place(sort_key).ok().and_then(|at| self.items.get(at));
-        item.is_some_and(|item| item.digest == Some(digest) && item.generation <= generation)
+    pub fn written_by(&self, sort_key: &str, digest: ContentDigest, generation: i64) -> Option<i64> {
+        let item = self.place(sort_key).ok().and_then(|at| self.items.get(at))?;
+        (item.digest == Some(digest) && item.generation <= generation).then_some(item.generation)
     }
 
     /// The result has it: it stays.

@@ -5,7 +5,6 @@ use tokio::task::JoinSet;
 use tracing::Instrument;
 
 use super::resumed;
-use super::sealed::Part;
 use crate::ports::{Fence, PutOutcome, ReportStore};
 use crate::sink::SinkError;
 
@@ -18,7 +17,7 @@ pub(super) struct Puts {
     store: Arc<dyn ReportStore>,
     table: ReportTable,
     fence: Fence,
-    tasks: JoinSet<Result<(Part, PutOutcome), SinkError>>,
+    tasks: JoinSet<Result<PutOutcome, SinkError>>,
 }
 
 impl Puts {
@@ -30,17 +29,14 @@ impl Puts {
         self.tasks.len() < PUTS
     }
 
-    pub fn push(&mut self, part: Part, items: Vec<ReportItem>) {
+    pub fn push(&mut self, items: Vec<ReportItem>) {
         let (store, table, fence) = (Arc::clone(&self.store), self.table, self.fence.clone());
-        let put = async move {
-            let outcome = store.put(table, items, &fence).await?;
-            Ok((part, outcome))
-        };
+        let put = async move { Ok(store.put(table, items, &fence).await?) };
         self.tasks.spawn(put.in_current_span());
     }
 
     /// The next one that has ended; `None` where none is under way.
-    pub async fn next(&mut self) -> Option<Result<(Part, PutOutcome), SinkError>> {
+    pub async fn next(&mut self) -> Option<Result<PutOutcome, SinkError>> {
         let ended = self.tasks.join_next().await?;
         Some(ended.unwrap_or_else(|crash| Err(resumed(crash, self.table))))
     }
