@@ -237,8 +237,62 @@ pub struct BackfillFailure {
 
 #[cfg(test)]
 mod tests {
-    use super::{Backfill, BackfillFailure, MessagesDropped, Notice, NoticeKind};
+    use super::{
+        Backfill, BackfillFailure, HistogramBin, MessagesDropped, Notice, NoticeKind, NoticeProblem,
+        SyncFinished,
+    };
     use crate::Sink;
+
+    /// A notice with all fields, as the version before sends it.
+    const FINISHED: &str = concat!(
+        r#"{"id":"1","at":"2026-11-21T08:36:04Z","type":"sync.finished","sink":"reports","session_id":"Group_q","#,
+        r#""quiz_id":"q","test_name":"Mock 7","is_form":true,"takers":3,"ranked":2,"rows_written":15,"unchanged":4,"#,
+        r#""messages_coalesced":5,"started_at":"2026-11-21T08:36:00Z","duration_ms":4000,"lag_ms":9000,"#,
+        r#""highest":12.5,"average":8.25,"median":8.0,"histogram":[{"from":0.0,"to":4.0,"takers":3}],"#,
+        r#""problems":[{"kind":"k","count":1,"example":"e","advice":"a"}]}"#,
+    );
+
+    /// A notice without the optional fields.
+    const LEAST_FINISHED: &str = concat!(
+        r#"{"id":"1","at":"2026-11-21T08:36:04Z","type":"sync.finished","sink":"reports","session_id":"","quiz_id":"","#,
+        r#""test_name":"","takers":0,"ranked":0,"rows_written":0,"messages_coalesced":0,"#,
+        r#""started_at":"1970-01-01T00:00:00Z","duration_ms":0}"#,
+    );
+
+    #[test]
+    fn finished_syncs_keep_their_json() {
+        let finished = SyncFinished {
+            sink: Sink::Reports,
+            session_id: "Group_q".into(),
+            quiz_id: "q".into(),
+            test_name: "Mock 7".into(),
+            is_form: true,
+            participants: 3,
+            ranked: 2,
+            rows_written: 15,
+            unchanged: 4,
+            messages: 5,
+            started_at: "2026-11-21T08:36:00Z".parse().unwrap(),
+            duration_ms: 4_000,
+            lag_ms: Some(9_000),
+            highest: Some(12.5),
+            average: Some(8.25),
+            median: Some(8.0),
+            histogram: vec![HistogramBin { from: 0.0, to: 4.0, participants: 3 }],
+            problems: vec![NoticeProblem {
+                kind: "k".into(),
+                count: 1,
+                example: "e".into(),
+                advice: "a".into(),
+            }],
+        };
+        for (finished, text) in [(finished, FINISHED), (SyncFinished::default(), LEAST_FINISHED)] {
+            let at = "2026-11-21T08:36:04Z".parse().unwrap();
+            let notice = Notice::new("1", at, NoticeKind::SyncFinished(finished));
+            assert_eq!(serde_json::to_string(&notice).unwrap(), text);
+            assert_eq!(serde_json::from_str::<Notice>(text).unwrap(), notice);
+        }
+    }
 
     #[test]
     fn a_backfill_of_few_fields_is_read_and_one_of_all_comes_back() {
