@@ -22,8 +22,8 @@ const ATTEMPTS: u32 = 8;
 /// The first pause between these requests; it doubles with each request.
 const PAUSE: Duration = Duration::from_millis(50);
 
-/// Names a request for all states in its error.
-const EVERY: &str = "(all)";
+/// The session id in errors about all states.
+const ALL_SESSIONS: &str = "(all)";
 
 type Item = HashMap<String, AttributeValue>;
 
@@ -39,7 +39,7 @@ const REFUSED: [&str; 4] = [
 ///
 /// Two processes may change one state at the same time (`docs/decisions/0008-sync-state.md`). So each state has a
 /// revision that grows with each change, and a swap writes only if the stored revision is still the one that its caller
-/// read. All reads are consistent.
+/// read. Reads by key are consistent; the scan of all states is not.
 #[derive(Clone, Debug)]
 pub struct DynamoStates {
     client: Client,
@@ -66,11 +66,11 @@ impl DynamoStates {
     {
         let code = error.as_service_error().and_then(ProvideErrorMetadata::code).unwrap_or_default();
         let text = format!("table {}: {}", self.table, with_causes(error));
-        told(action, session_id, text, REFUSED.contains(&code))
+        state_error(action, session_id, text, REFUSED.contains(&code))
     }
 }
 
-fn told(action: &'static str, session_id: &str, text: String, refused: bool) -> StateError {
+fn state_error(action: &'static str, session_id: &str, text: String, refused: bool) -> StateError {
     let (session_id, cause) = (session_id.to_owned(), Cause::from(text));
     if refused {
         StateError::Refused { action, session_id, cause }
@@ -85,11 +85,12 @@ fn keys(key: &StateKey) -> Item {
 }
 
 fn record(item: Item, session_id: &str) -> Result<Record, StateError> {
-    from_item(item)
-        .map_err(|error| told(READ, session_id, format!("what is stored is no state: {error}"), true))
+    from_item(item).map_err(|error| {
+        state_error(READ, session_id, format!("the stored item is not a sync state: {error}"), true)
+    })
 }
 
-/// The name of the item's sink, where this version does not know it.
+/// The name of the item's sink, if this version does not know it.
 fn unknown_sink(item: &Item) -> Option<&String> {
     let name = item.get("sink")?.as_s().ok()?;
     name.parse::<Sink>().is_err().then_some(name)
@@ -108,7 +109,7 @@ impl SyncStates for DynamoStates {
     async fn swap(&self, key: &StateKey, seen: &SyncState, next: &SyncState) -> Result<bool, StateError> {
         let state = SyncState { revision: seen.revision.saturating_add(1), ..next.clone() };
         let item = to_item(Record { key: key.clone(), state }).map_err(|error| {
-            told(STORE, &key.session_id, format!("no item can be made of it: {error}"), true)
+            state_error(STORE, &key.session_id, format!("cannot encode the state: {error}"), true)
         })?;
         let put = self.client.put_item().table_name(&self.table).set_item(Some(item));
         let put = if seen.revision == 0 {
@@ -136,22 +137,23 @@ impl SyncStates for DynamoStates {
             let mut left: Vec<Item> = chunk.iter().map(keys).collect();
             for attempt in 0..ATTEMPTS {
                 let request = KeysAndAttributes::builder().set_keys(Some(left)).consistent_read(true).build();
-                let request = request.map_err(|error| told(READ, first, error.to_string(), true))?;
+                let request = request.map_err(|error| state_error(READ, first, error.to_string(), true))?;
                 let answer = self.client.batch_get_item().request_items(&self.table, request).send().await;
                 let answer = answer.map_err(|error| self.failed(READ, first, &error))?;
                 for item in answer.responses.into_iter().flatten().flat_map(|(_, items)| items) {
                     let record = record(item, first)?;
                     found.insert(record.key, record.state);
                 }
-                left = answer.unprocessed_keys.into_iter().flatten().flat_map(|(_, it)| it.keys).collect();
+                left =
+                    answer.unprocessed_keys.into_iter().flatten().flat_map(|(_, keys)| keys.keys).collect();
                 if left.is_empty() {
                     break;
                 }
                 tokio::time::sleep(PAUSE.saturating_mul(1 << attempt)).await;
             }
             if !left.is_empty() {
-                let text = format!("table {} did not give {} of them", self.table, left.len());
-                return Err(told(READ, first, text, false));
+                let text = format!("table {}: {} keys stay unprocessed", self.table, left.len());
+                return Err(state_error(READ, first, text, false));
             }
         }
         Ok(wanted.iter().map(|key| found.get(key).cloned().unwrap_or_default()).collect())
@@ -161,11 +163,11 @@ impl SyncStates for DynamoStates {
         let mut items = self.client.scan().table_name(&self.table).into_paginator().items().send();
         let (mut states, mut unknown) = (Vec::new(), BTreeSet::new());
         while let Some(item) = items.next().await {
-            let item = item.map_err(|error| self.failed(READ, EVERY, &error))?;
+            let item = item.map_err(|error| self.failed(READ, ALL_SESSIONS, &error))?;
             match unknown_sink(&item) {
                 Some(sink) => unknown.extend([sink.clone()]),
                 None => {
-                    let record = record(item, EVERY)?;
+                    let record = record(item, ALL_SESSIONS)?;
                     states.push((record.key, record.state));
                 }
             }
