@@ -66,7 +66,7 @@ impl ReportSink {
                 },
                 Some(chunk) = chunks.next(), if is_free => match chunk {
                     Ok(chunk) => {
-                        let items = run.to_write(chunk);
+                        let items = run.unwritten(chunk);
                         if !items.is_empty() {
                             scope.progress.note_begun();
                             puts.push(items);
@@ -102,7 +102,7 @@ struct Run<'a> {
 
 impl Run<'_> {
     /// Those of a chunk's items that are to be written.
-    fn to_write(&mut self, mut chunk: Vec<ReportItem>) -> Vec<ReportItem> {
+    fn unwritten(&mut self, mut chunk: Vec<ReportItem>) -> Vec<ReportItem> {
         chunk.retain(|item| {
             self.stored.keep(item.sort_key());
             let digest = item.content_digest();

@@ -157,7 +157,7 @@ async fn forced_sync_in_steps_writes_each_item_once() {
     let documents = sapa::documents().unwrap();
     let folder = tempfile::tempdir().unwrap();
     let pipeline = Pipeline::in_folder(folder.path());
-    let (handler, slow, told) = pipeline.handler(&folder.path().join("dump"), &documents);
+    let (handler, slow, outcomes) = pipeline.handler(&folder.path().join("dump"), &documents);
     let forced = serde_json::json!({"session_id": sapa::SESSION_ID, "force": true}).to_string();
     for (message, writes) in [(sapa::SESSION_ID.to_owned(), 10), (forced.clone(), 20), (forced, 30)] {
         pipeline.queue.send(message, None);
@@ -165,8 +165,8 @@ async fn forced_sync_in_steps_writes_each_item_once() {
         assert_eq!((driven.failed, driven.dead_letters), (0, 0));
         assert_eq!(slow.writes.load(Ordering::SeqCst), writes);
     }
-    let paused = told.paused.load(Ordering::SeqCst);
-    let finished = told.finished.lock().unwrap();
+    let paused = outcomes.paused.load(Ordering::SeqCst);
+    let finished = outcomes.finished.lock().unwrap().clone();
     assert!(paused >= 6 && finished.len() == 3, "{paused} steps of {} syncs", finished.len());
     assert!(finished.iter().all(|outcome| outcome.unchanged == 0), "{finished:?}");
     assert!(pipeline.items().await == quiet(&documents).await, "not what a quiet run writes");
