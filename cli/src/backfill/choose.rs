@@ -4,6 +4,7 @@ use std::io::BufReader;
 use std::path::Path;
 
 use anyhow::{Context, bail};
+use quiz_dynamo::DynamoStates;
 use quiz_events::{SessionClock, SessionDescription, SessionTarget, Sink};
 use quiz_mongo::MongoCatalog;
 use quiz_sync_state::{StateKey, SyncState, SyncStates};
@@ -48,7 +49,7 @@ impl Choice {
 pub async fn choose(
     choice: &Choice,
     documents: &Documents,
-    states: &dyn SyncStates,
+    states: &DynamoStates,
 ) -> anyhow::Result<Choices> {
     if choice.is_empty() {
         let say = "say which tests: their session ids, --file, --quiz-type, --since or --until";
@@ -109,7 +110,7 @@ fn of_quizzes(quizzes: Vec<String>, states: &[(StateKey, SyncState)], include_un
 }
 
 /// Tests by session ids, which a word may hold several of. Of one whose id names no quiz the state may know it.
-pub async fn named(words: &[String], states: &dyn SyncStates) -> anyhow::Result<Vec<Chosen>> {
+pub async fn named(words: &[String], states: &DynamoStates) -> anyhow::Result<Vec<Chosen>> {
     let mut tests = Vec::with_capacity(words.len());
     for session_id in words.iter().flat_map(|word| ids(word)) {
         let listed = of_id(session_id).map_err(|error| WrongUse(error.to_string()))?;
@@ -121,7 +122,7 @@ pub async fn named(words: &[String], states: &dyn SyncStates) -> anyhow::Result<
     Ok(tests)
 }
 
-async fn resolved(listed: Listed, states: &dyn SyncStates) -> anyhow::Result<Chosen> {
+async fn resolved(listed: Listed, states: &DynamoStates) -> anyhow::Result<Chosen> {
     let session_id = match listed {
         Listed::Session(test) => return Ok(*test),
         Listed::Id(session_id) => session_id,
@@ -133,13 +134,13 @@ async fn resolved(listed: Listed, states: &dyn SyncStates) -> anyhow::Result<Cho
     }
 }
 
-async fn known_quiz(session_id: &str, states: &dyn SyncStates) -> anyhow::Result<Option<String>> {
+async fn known_quiz(session_id: &str, states: &DynamoStates) -> anyhow::Result<Option<String>> {
     let key = |sink| StateKey { session_id: session_id.to_owned(), sink };
     let states = states.get_many(&Sink::ALL.map(key)).await?;
     Ok(states.into_iter().map(|state| state.quiz_id).find(|quiz_id| !quiz_id.is_empty()))
 }
 
-async fn of_file(file: &Path, clock: SessionClock, states: &dyn SyncStates) -> anyhow::Result<Vec<Chosen>> {
+async fn of_file(file: &Path, clock: SessionClock, states: &DynamoStates) -> anyhow::Result<Vec<Chosen>> {
     let (name, list) = if file.as_os_str() == "-" {
         ("standard input".to_owned(), read_list(BufReader::new(std::io::stdin()), clock))
     } else {

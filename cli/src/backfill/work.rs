@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use anyhow::{Context, anyhow};
 use jiff::Timestamp;
+use quiz_dynamo::DynamoStates;
 use quiz_events::{REQUESTS_AT_ONCE, RequestTopic, SessionTarget, Sink, SyncRequest};
 use quiz_sns_sqs::EventTopic;
 use quiz_sync_state::{Rules, StateKey, SyncStates};
@@ -36,7 +37,8 @@ pub struct Work<'a> {
     pub rate: f64,
     pub follows: bool,
     pub topic: EventTopic,
-    pub states: &'a dyn SyncStates,
+    /// By its type: a trait object would link the way to store states, and the command only reads them.
+    pub states: &'a DynamoStates,
     pub journal: Option<Mutex<Journal>>,
     pub tracker: Mutex<Tracker>,
     pub teller: Option<Teller>,

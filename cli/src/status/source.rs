@@ -10,11 +10,17 @@ use crate::status::layout::first_sentence;
 
 /// Where the states are read, and by which rules they were made.
 pub struct Source {
-    reader: Box<dyn SyncStates>,
+    states: States,
     /// A file; of a table its errors tell.
     file: Option<PathBuf>,
     next_step: &'static str,
     pub rules: Rules,
+}
+
+/// Not a trait object: it would link the way to store states, and this command only reads them.
+enum States {
+    File(SqliteStore),
+    Table(DynamoStates),
 }
 
 impl Source {
@@ -26,7 +32,7 @@ impl Source {
         if let Some(folder) = from {
             let file = folder.join("reports.db");
             return Ok(Self {
-                reader: Box::new(SqliteStore::open_existing(&file)?),
+                states: States::File(SqliteStore::open_existing(&file)?),
                 next_step: "run `quiz-etl local` again",
                 file: Some(file),
                 rules: Rules::embedded(),
@@ -35,7 +41,7 @@ impl Source {
         let table = Environment::from_process().or("SYNC_STATE_TABLE", "quiz_sync_state");
         let client = aws_sdk_dynamodb::Client::new(&quiz_lambda::aws::signed_in().await?);
         Ok(Self {
-            reader: Box::new(DynamoStates::new(client, table)),
+            states: States::Table(DynamoStates::new(client, table)),
             file: None,
             next_step: "run `quiz-etl doctor` to see what to mend",
             rules: Rules::default(),
@@ -43,12 +49,20 @@ impl Source {
     }
 
     pub async fn all(&self) -> anyhow::Result<Vec<(StateKey, SyncState)>> {
-        self.reader.all().await.map_err(|error| self.failed(error))
+        let states = match &self.states {
+            States::File(store) => store.all().await,
+            States::Table(table) => table.all().await,
+        };
+        states.map_err(|error| self.failed(error))
     }
 
     /// The states of these keys; the default where there is none.
     pub async fn of(&self, keys: Vec<StateKey>) -> anyhow::Result<Vec<(StateKey, SyncState)>> {
-        let states = self.reader.get_many(&keys).await.map_err(|error| self.failed(error))?;
+        let states = match &self.states {
+            States::File(store) => store.get_many(&keys).await,
+            States::Table(table) => table.get_many(&keys).await,
+        };
+        let states = states.map_err(|error| self.failed(error))?;
         Ok(keys.into_iter().zip(states).collect())
     }
 
