@@ -1,6 +1,7 @@
 //! What a dry run shows on a terminal, as text: nothing here prints.
 
 use quiz_domain::round2;
+use quiz_events::Sink;
 
 use crate::dry_run::changes::{Change, LargestChanges, OldAndNew};
 use crate::dry_run::difference::{ItemCounts, ReportCounts, TestDifference};
@@ -68,7 +69,11 @@ pub fn summary(tried: &Tried, ink: Ink) -> String {
 pub fn failure(failed: &FailedTest) -> String {
     let failure = &failed.failure;
     // what the warehouse refuses names its session itself
-    let of = if failed.rows_only { "warehouse" } else { &format!("session {}", failed.target.session_id) };
+    let of = if failed.rows_only {
+        Sink::Warehouse.as_str()
+    } else {
+        &format!("session {}", failed.target.session_id)
+    };
     format!("{of}: {} ({}); {}", failure.error, failure.code, failure.next_step)
 }
 
