@@ -15,7 +15,8 @@ use quiz_sns_sqs::{EventTopic, SnsNotices};
 use crate::pass::Reconciler;
 use crate::ports::{Answers, Window};
 
-/// On MongoDB, DynamoDB and SNS, each connected to when it is first used; the way to MongoDB is begun at once.
+/// A reconciler on MongoDB, DynamoDB and SNS. Each client connects when it is first used; the connection to MongoDB is
+/// opened in the background at once.
 pub async fn connect(config: ReconcileConfig) -> Reconciler {
     let aws = quiz_lambda::aws::config().await;
     let sns = aws_sdk_sns::Client::new(&aws);
@@ -23,11 +24,11 @@ pub async fn connect(config: ReconcileConfig) -> Reconciler {
     let commit = Commit::from_process();
     let source = config.source;
     let notices = source.notices_topic.map(|topic| SnsNotices::new(sns.clone(), topic, commit.hash()));
-    let answers = Catalog {
+    let answers = AnswerCatalog {
         mongo: Arc::new(LazyMongo::new(source.mongodb_uri, source.mongodb_database, aws)),
         excluded_users: source.excluded_users,
     };
-    quiz_lambda::begin("the way to MongoDB", Arc::clone(&answers.mongo).ready());
+    quiz_lambda::begin("MongoDB connection", Arc::clone(&answers.mongo).ready());
     Reconciler {
         states: Arc::new(DynamoStates::new(dynamodb, source.state_table)),
         answers: Arc::new(answers),
@@ -39,14 +40,14 @@ pub async fn connect(config: ReconcileConfig) -> Reconciler {
     }
 }
 
-/// Where MongoDB cannot be reached, the sync states are looked after all the same.
-struct Catalog {
+/// The answers in MongoDB. A pass works on the sync states also if MongoDB cannot be reached.
+struct AnswerCatalog {
     mongo: Arc<LazyMongo<MongoCatalog>>,
     excluded_users: HashSet<String>,
 }
 
 #[async_trait]
-impl Answers for Catalog {
+impl Answers for AnswerCatalog {
     async fn answered(&self, window: Window, patience: Duration) -> Result<Vec<LastAnswer>, SourceError> {
         let read = |catalog: Arc<MongoCatalog>| async move {
             catalog.answered_within(window.since, window.until, patience).await

@@ -7,14 +7,16 @@ const DEFAULT_HOURS: u64 = 24;
 const MOST_HOURS: u64 = 720;
 const HOUR: Duration = Duration::from_hours(1);
 
-/// How far back answers are looked for, as the schedule's input says: `{"lookback_hours": 24}`. Without it, or where it
-/// is no whole number, 24 hours; at least 1, and at most 720. All else in the input is ignored.
+/// How far back a pass searches for answers, from the schedule's input: `{"lookback_hours": 24}`.
+///
+/// The default is 24 hours, also if the value is no whole number. The hours are limited to 1 to 720. Other fields of the
+/// input are ignored.
 #[must_use]
-pub fn lookback(input: &Value) -> Duration {
+pub fn parse_lookback(input: &Value) -> Duration {
     let hours = match input.get("lookback_hours") {
         None | Some(Value::Null) => DEFAULT_HOURS,
         Some(given) => given.as_u64().unwrap_or_else(|| {
-            tracing::warn!(%given, hours = DEFAULT_HOURS, "lookback_hours is no whole number");
+            tracing::warn!(%given, hours = DEFAULT_HOURS, "lookback_hours is not a whole number");
             DEFAULT_HOURS
         }),
     };
@@ -25,11 +27,11 @@ pub fn lookback(input: &Value) -> Duration {
 mod tests {
     use serde_json::json;
 
-    use super::lookback;
+    use super::parse_lookback;
 
     #[test]
-    fn the_schedule_says_how_far_back_within_bounds() {
-        let hours = |input| lookback(&input).as_secs() / 3_600;
+    fn lookback_is_read_and_limited() {
+        let hours = |input| parse_lookback(&input).as_secs() / 3_600;
         assert_eq!(hours(json!({"lookback_hours": 384})), 384);
         assert_eq!(hours(json!({"lookback_hours": 0})), 1);
         assert_eq!(hours(json!({"lookback_hours": 9_000_000_000_u64})), 720);

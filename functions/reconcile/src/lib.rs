@@ -1,19 +1,20 @@
-//! The Lambda reconcile: on a schedule it looks for tests that are behind and that nobody is syncing, and asks for
-//! them again. So an event that never reached SNS, and a sync whose messages lie in a dead-letter queue or are gone,
-//! heal by themselves. It also tells which services are down, as the sync states show it.
+//! The Lambda `reconcile`: on a schedule it finds stale test sessions with no sync running, and requests their syncs.
+//!
+//! So a test session heals without a person if its event never reached SNS, or if its messages were parked or lost. A
+//! pass also reports which services are down, as the sync states show it. See docs/decisions/0010-reconcile.md.
 
-mod asking;
-mod behind;
 mod connect;
 mod input;
+mod notices;
 mod outages;
 mod pass;
 mod ports;
-mod telling;
+mod requests;
+mod stale;
 
-pub use behind::{Facts, Need, StaleSession, stale_sessions};
 pub use connect::connect;
-pub use input::lookback;
-pub use outages::{Outages, outages};
+pub use input::parse_lookback;
+pub use outages::{Outages, find_outages};
 pub use pass::{PassError, Reconciler, Summary};
 pub use ports::{Answers, Window};
+pub use stale::{Facts, Need, StaleSession, find_stale_sessions};

@@ -1,13 +1,13 @@
 use anyhow::anyhow;
 use quiz_lambda::config::ReconcileConfig;
 use quiz_lambda::{Environment, schedule, telemetry};
-use reconcile::{connect, lookback};
+use reconcile::{connect, parse_lookback};
 
 #[tokio::main]
 async fn main() -> anyhow::Result<()> {
     telemetry::init();
     let config = ReconcileConfig::read(Environment::from_process())?;
     let reconciler = connect(config).await;
-    let served = schedule::serve(|input, deadline| reconciler.pass(lookback(&input), deadline)).await;
+    let served = schedule::serve(|input, deadline| reconciler.pass(parse_lookback(&input), deadline)).await;
     served.map_err(|error| anyhow!(error))
 }

@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use jiff::Timestamp;
-use quiz_events::{Notices, RequestTopic};
+use quiz_events::{Notice, Notices, RequestTopic};
 use quiz_lambda::config::PassLimits;
 use quiz_pipeline::ports::{Clock, CompletedQuiz, LastAnswer};
 use quiz_pipeline::{Dimension, Meter, OLDEST_BEHIND, SYNCS_REQUESTED, TESTS_BEHIND, UNKNOWN_TESTS};
@@ -13,45 +13,45 @@ use serde::Serialize;
 use thiserror::Error;
 use tokio::time::{Instant, timeout_at};
 
-use crate::asking::NAME;
-use crate::behind::{Facts, StaleSession, stale_sessions};
-use crate::outages::{Outages, outages};
+use crate::notices::{Titles, outage_notices, requested_notice, unknown_quiz_notices};
+use crate::outages::{Outages, find_outages};
 use crate::ports::{Answers, Window};
-use crate::telling::{self, Titles};
+use crate::requests::NAME;
+use crate::stale::{Facts, StaleSession, find_stale_sessions};
 
-/// What the function needs to tell and to answer once all is asked.
+/// Time to send notices and to answer Lambda after the last request.
 const RESERVE: Duration = Duration::from_secs(5);
-/// A query of MongoDB that takes longer lacks its index.
+/// A MongoDB query that takes longer lacks its index.
 const LONGEST_QUERY: Duration = Duration::from_mins(1);
-/// What was completed earlier than that, and is unknown, was told on its days.
-const UNKNOWN: Duration = Duration::from_hours(48);
+/// Older completions of an unknown quiz are left out: notices named the quiz on those days.
+const UNKNOWN_LOOKBACK: Duration = Duration::from_hours(48);
 
-/// Looks for tests that are behind, and asks for them again.
+/// Finds stale test sessions and requests their syncs.
 pub struct Reconciler {
     pub states: Arc<dyn SyncStates>,
     pub answers: Arc<dyn Answers>,
     pub events: Arc<dyn RequestTopic>,
-    /// Without it, what is asked for is only logged.
+    /// Without a topic of notices, requests are only logged.
     pub notices: Option<Arc<dyn Notices>>,
     pub meter: Arc<dyn Meter>,
     pub clock: Arc<dyn Clock>,
     pub limits: PassLimits,
 }
 
-/// What a pass has done.
+/// The result of a pass, as JSON the answer of the function.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
 pub struct Summary {
-    /// Tests that are behind, counted in each sink.
+    /// Stale test sessions, counted once for each sink.
     pub behind: u64,
-    /// Tests asked for.
+    /// Test sessions whose sync was requested.
     pub requested: u64,
-    /// Tests that were due, and are left to the next pass.
+    /// Test sessions that were due and are left to the next pass.
     pub left: u64,
-    /// Quizzes that students have completed, and that no sync has ever named.
+    /// Quizzes that students completed and no sync has named.
     pub unknown: u64,
 }
 
-/// A pass that could not do all that it is for; what it could do is done. The next pass does the rest.
+/// A pass that could not finish its work. It did what it could; the next pass does the rest.
 #[derive(Clone, Debug, Error, PartialEq, Eq)]
 #[error("the pass is not complete: {}", .problems.join("; "))]
 pub struct PassError {
@@ -59,57 +59,70 @@ pub struct PassError {
 }
 
 impl Reconciler {
-    /// Asks again for the tests that are behind, `lookback` being how far back answers are looked for.
+    /// Requests a sync for each stale test session that is due. `lookback` is how far back answers are searched.
     ///
     /// # Errors
-    /// [`PassError`] where MongoDB, DynamoDB or SNS did not do their part before `deadline`.
+    /// [`PassError`] if MongoDB, DynamoDB or SNS failed or did not answer before `deadline`.
     pub async fn pass(&self, lookback: Duration, deadline: Instant) -> Result<Summary, PassError> {
         let stop = deadline.checked_sub(RESERVE).unwrap_or_else(Instant::now);
         let now = self.clock.now();
         let mut problems = Problems::default();
         let patience = (stop.saturating_duration_since(Instant::now()) / 3).min(LONGEST_QUERY);
         let window = Window::before(now, lookback, self.limits.settle);
+
+        // read the states and the newest answers
         let (states, answered) = tokio::join!(
             timeout_at(stop, self.states.all()),
             timeout_at(Instant::now() + patience, self.answers.answered(window, patience)),
         );
-        let answered = problems.of("the newest answers were not read", answered);
-        let Some(states) = problems.of("the sync states were not read", states) else {
+        let answered = problems.collect("the newest answers were not read", answered);
+        let Some(states) = problems.collect("the sync states were not read", states) else {
             return Err(problems.into_error());
         };
-        let mut tests = self.behind(&states, answered.as_deref(), now);
-        let (mut titles, mut left_alone) = (Titles::new(), HashSet::new());
-        if answered.is_some() && !tests.is_empty() {
-            let ids: HashSet<String> = tests.iter().map(|test| test.quiz_id.clone()).collect();
+
+        // find the stale test sessions whose quiz exists
+        let mut stale = self.stale_sessions(&states, answered.as_deref(), now);
+        let (mut titles, mut without_quiz) = (Titles::new(), HashSet::new());
+        if answered.is_some() && !stale.is_empty() {
+            let ids: HashSet<String> = stale.iter().map(|session| session.quiz_id.clone()).collect();
             let found = timeout_at(stop, self.answers.titles(&Vec::from_iter(ids))).await;
-            if let Some(found) = problems.of("the quizzes were not read", found) {
-                left_alone = leave_without_quiz(&mut tests, &found);
+            if let Some(found) = problems.collect("the quizzes were not read", found) {
+                without_quiz = remove_without_quiz(&mut stale, &found);
                 titles = found;
             }
         }
-        let outages = outages_but(&left_alone, &states, now);
-        let due: Vec<StaleSession> = tests.iter().filter(|test| test.is_due()).cloned().collect();
-        let (of_this_pass, rest) = due.split_at(due.len().min(self.limits.tests));
-        let asked = self.ask(of_this_pass, now.as_millisecond(), stop).await;
-        problems.0.extend(asked.problems);
-        let left = rest.len() + asked.late;
+        let outages = find_outages_without(&without_quiz, &states, now);
+
+        // request the syncs that are due
+        let due: Vec<StaleSession> = stale.iter().filter(|session| session.is_due()).cloned().collect();
+        let (in_this_pass, rest) = due.split_at(due.len().min(self.limits.tests));
+        let report = self.request_syncs(in_this_pass, now.as_millisecond(), stop).await;
+        problems.0.extend(report.problems);
+        let left = rest.len() + report.late;
+
+        // find the quizzes that no sync has named
         let unknown = match &answered {
-            Some(answered) => self.unknown(answered, &states, now, (patience, stop), &mut problems).await,
+            Some(answered) => {
+                self.unknown_quizzes(answered, &states, now, (patience, stop), &mut problems).await
+            }
             None => None,
         };
-        // the card of an outage counts the test sessions that wait for its end
-        let (_, news): (Vec<StaleSession>, _) =
-            asked.tests.iter().cloned().partition(|test| test.is_explained_by(&outages));
-        let mut notices = telling::of_outages(&outages, now);
-        notices.extend(telling::of_requested(&news, left, &titles, now));
-        self.tell(notices, unknown.as_deref(), now, stop).await;
+
+        // send notices; the card of an outage already counts the test sessions that wait for its end
+        let (_, unexplained): (Vec<StaleSession>, _) =
+            report.published.iter().cloned().partition(|session| session.is_explained_by(&outages));
+        let mut notices = outage_notices(&outages, now);
+        notices.extend(requested_notice(&unexplained, left, &titles, now));
+        self.send_notices(notices, unknown.as_deref(), now, stop).await;
+
+        // report
         let summary = Summary {
-            behind: tests.iter().map(|test| count(test.needs.len())).sum(),
-            requested: count(asked.tests.len()),
+            behind: stale.iter().map(|session| count(session.needs.len())).sum(),
+            requested: count(report.published.len()),
             left: count(left),
-            unknown: unknown.as_ref().map_or(0, |it| count(it.len())),
+            unknown: unknown.as_ref().map_or(0, |quizzes| count(quizzes.len())),
         };
-        self.measure(&summary, &tests, unknown.is_some(), now);
+        self.record_metrics(&summary, &stale, unknown.is_some(), now);
         tracing::info!(
             behind = summary.behind,
             requested = summary.requested,
@@ -123,7 +136,7 @@ impl Reconciler {
         if problems.0.is_empty() { Ok(summary) } else { Err(problems.into_error()) }
     }
 
-    fn behind(
+    fn stale_sessions(
         &self,
         states: &[(StateKey, SyncState)],
         answered: Option<&[LastAnswer]>,
@@ -132,8 +145,8 @@ impl Reconciler {
         let is_mongodb_up = answered.is_some();
         let answered = answered.unwrap_or_default().iter();
         let answered: HashMap<String, i64> =
-            answered.map(|it| (it.quiz_id.clone(), it.at.as_millisecond())).collect();
-        stale_sessions(&Facts {
+            answered.map(|answer| (answer.quiz_id.clone(), answer.at.as_millisecond())).collect();
+        find_stale_sessions(&Facts {
             states,
             answered: &answered,
             is_mongodb_up,
@@ -143,8 +156,8 @@ impl Reconciler {
         })
     }
 
-    /// Quizzes that students have completed lately, and that no sync has ever named.
-    async fn unknown(
+    /// Quizzes that students completed within [`UNKNOWN_LOOKBACK`] and no sync has named.
+    async fn unknown_quizzes(
         &self,
         answered: &[LastAnswer],
         states: &[(StateKey, SyncState)],
@@ -152,47 +165,49 @@ impl Reconciler {
         (patience, stop): (Duration, Instant),
         problems: &mut Problems,
     ) -> Option<Vec<CompletedQuiz>> {
-        let window = Window::before(now, UNKNOWN, self.limits.settle);
+        let window = Window::before(now, UNKNOWN_LOOKBACK, self.limits.settle);
         let known: HashSet<&str> = states.iter().map(|(_, state)| state.quiz_id.as_str()).collect();
-        let is_unknown = |it: &&LastAnswer| window.since <= it.at && !known.contains(it.quiz_id.as_str());
-        let ids: Vec<String> = answered.iter().filter(is_unknown).map(|it| it.quiz_id.clone()).collect();
+        let is_unknown =
+            |answer: &&LastAnswer| window.since <= answer.at && !known.contains(answer.quiz_id.as_str());
+        let ids: Vec<String> =
+            answered.iter().filter(is_unknown).map(|answer| answer.quiz_id.clone()).collect();
         if ids.is_empty() {
             return Some(Vec::new());
         }
         let completed = timeout_at(stop, self.answers.completed(&ids, window, patience)).await;
-        problems.of("the completions of unknown quizzes were not read", completed)
+        problems.collect("the completions of unknown quizzes were not read", completed)
     }
 
-    async fn tell(
+    async fn send_notices(
         &self,
-        mut told: Vec<quiz_events::Notice>,
+        mut notices: Vec<Notice>,
         unknown: Option<&[CompletedQuiz]>,
         now: Timestamp,
         stop: Instant,
     ) {
         let unknown = unknown.unwrap_or_default();
         if !unknown.is_empty() {
-            let ids: Vec<String> = unknown.iter().map(|it| it.quiz_id.clone()).collect();
-            // a title is worth no error
+            let ids: Vec<String> = unknown.iter().map(|quiz| quiz.quiz_id.clone()).collect();
+            // a notice without titles is better than a failed pass
             let titles = timeout_at(stop, self.answers.titles(&ids)).await;
             let titles = titles.ok().and_then(Result::ok).unwrap_or_default();
             for quiz in unknown {
                 tracing::warn!(
                     quiz_id = quiz.quiz_id,
                     students = quiz.students,
-                    "no sync has named the quiz"
+                    "no sync has named this quiz"
                 );
             }
-            told.extend(telling::of_unknown(unknown, &titles, now));
+            notices.extend(unknown_quiz_notices(unknown, &titles, now));
         }
-        if let Some(notices) = self.notices.as_ref().filter(|_| !told.is_empty()) {
-            notices.send(told).await;
+        if let Some(topic) = self.notices.as_ref().filter(|_| !notices.is_empty()) {
+            topic.send(notices).await;
         }
     }
 
-    fn measure(&self, summary: &Summary, tests: &[StaleSession], knows_unknown: bool, now: Timestamp) {
+    fn record_metrics(&self, summary: &Summary, stale: &[StaleSession], knows_unknown: bool, now: Timestamp) {
         let now = now.as_millisecond();
-        let oldest = tests.iter().map(|test| now.saturating_sub(test.behind_since())).max();
+        let oldest = stale.iter().map(|session| now.saturating_sub(session.stale_since())).max();
         let mut measured = vec![
             (TESTS_BEHIND, summary.behind),
             (OLDEST_BEHIND, u64::try_from(oldest.unwrap_or_default()).unwrap_or_default()),
@@ -203,38 +218,42 @@ impl Reconciler {
     }
 }
 
-/// A test session whose quiz is not there, a session id that was mistyped, say, cannot be synced however often a sync is
-/// requested. Gives the ids of those that are left out.
-fn leave_without_quiz(tests: &mut Vec<StaleSession>, quizzes: &Titles) -> HashSet<String> {
-    let mut left_alone = HashSet::new();
-    tests.retain(|test| {
-        let is_there = quizzes.contains_key(&test.quiz_id);
-        if !is_there {
-            let (session_id, quiz_id) = (&test.session_id, &test.quiz_id);
-            tracing::info!(session_id, quiz_id, "left alone: there is no such quiz");
-            left_alone.insert(session_id.clone());
+/// Removes the test sessions whose quiz does not exist, for example because the session id was mistyped: no sync can
+/// succeed. Returns their ids.
+fn remove_without_quiz(stale: &mut Vec<StaleSession>, quizzes: &Titles) -> HashSet<String> {
+    let mut removed = HashSet::new();
+    stale.retain(|session| {
+        let has_quiz = quizzes.contains_key(&session.quiz_id);
+        if !has_quiz {
+            let (session_id, quiz_id) = (&session.session_id, &session.quiz_id);
+            tracing::info!(session_id, quiz_id, "session skipped: its quiz does not exist");
+            removed.insert(session_id.clone());
         }
-        is_there
+        has_quiz
     });
-    left_alone
+    removed
 }
 
-/// The outages, without test sessions that no sync can help: they would keep a card open for ever.
-fn outages_but(left_alone: &HashSet<String>, states: &[(StateKey, SyncState)], now: Timestamp) -> Outages {
+/// The outages, without test sessions that no sync can heal: they would keep a card open for ever.
+fn find_outages_without(
+    session_ids: &HashSet<String>,
+    states: &[(StateKey, SyncState)],
+    now: Timestamp,
+) -> Outages {
     let now = now.as_millisecond();
-    if left_alone.is_empty() {
-        return outages(states, now);
+    if session_ids.is_empty() {
+        return find_outages(states, now);
     }
-    let is_counted = |(key, _): &&(StateKey, SyncState)| !left_alone.contains(&key.session_id);
-    outages(&states.iter().filter(is_counted).cloned().collect::<Vec<_>>(), now)
+    let is_counted = |(key, _): &&(StateKey, SyncState)| !session_ids.contains(&key.session_id);
+    find_outages(&states.iter().filter(is_counted).cloned().collect::<Vec<_>>(), now)
 }
 
 #[derive(Default)]
 struct Problems(Vec<String>);
 
 impl Problems {
-    /// The answer, or nothing where there is none: then why not is kept.
-    fn of<T, E: Display>(
+    /// The answer; `None` after an error or a timeout, which is logged and kept.
+    fn collect<T, E: Display>(
         &mut self,
         what: &str,
         answer: Result<Result<T, E>, tokio::time::error::Elapsed>,

@@ -5,7 +5,7 @@ use async_trait::async_trait;
 use jiff::{SignedDuration, Timestamp};
 use quiz_pipeline::ports::{CompletedQuiz, LastAnswer, SourceError};
 
-/// From `since` on and before `until`.
+/// The time from `since` on and before `until`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Window {
     pub since: Timestamp,
@@ -13,7 +13,7 @@ pub struct Window {
 }
 
 impl Window {
-    /// The `length` before `now`, but for what is younger than `settle`.
+    /// The `length` before `now`, without the last `settle`.
     #[must_use]
     pub fn before(now: Timestamp, length: Duration, settle: Duration) -> Self {
         let ago = |duration| {
@@ -25,13 +25,19 @@ impl Window {
     }
 }
 
-/// What students have answered, as MongoDB has it.
+/// The port to the answers and quizzes in MongoDB. `patience` limits the time of a query.
 #[async_trait]
 pub trait Answers: Send + Sync {
-    /// Of each quiz the newest session document that was written within the window.
+    /// The newest attempt of each quiz that was written within the window.
+    ///
+    /// # Errors
+    /// [`SourceError`] if MongoDB cannot be read.
     async fn answered(&self, window: Window, patience: Duration) -> Result<Vec<LastAnswer>, SourceError>;
 
-    /// Those of the quizzes that students have completed within the window.
+    /// The given quizzes that students completed within the window.
+    ///
+    /// # Errors
+    /// [`SourceError`] if MongoDB cannot be read.
     async fn completed(
         &self,
         quiz_ids: &[String],
@@ -39,6 +45,9 @@ pub trait Answers: Send + Sync {
         patience: Duration,
     ) -> Result<Vec<CompletedQuiz>, SourceError>;
 
-    /// Those of the quizzes that there are, with their titles.
+    /// The titles of the given quizzes; a quiz that does not exist has no entry.
+    ///
+    /// # Errors
+    /// [`SourceError`] if MongoDB cannot be read.
     async fn titles(&self, quiz_ids: &[String]) -> Result<HashMap<String, Option<String>>, SourceError>;
 }

@@ -1,4 +1,4 @@
-//! The crate's tests from outside, in one program: each file is one subject.
+//! The integration tests of the crate, in one binary: each module has one subject.
 #![allow(
     clippy::unwrap_used,
     clippy::expect_used,
@@ -8,9 +8,9 @@
     reason = "a test may panic, and say what it found"
 )]
 
-mod behind;
 mod common;
 mod heals;
 mod outage;
 mod outage_notices;
 mod pass;
+mod stale;

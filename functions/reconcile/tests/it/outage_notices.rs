@@ -1,31 +1,31 @@
-//! Which services are down, as the sync states show it.
+//! Outages found in the sync states, and their notices.
 
 use proptest::prelude::*;
 use quiz_events::{Notice, NoticeKind, Outage, OutageOver, Sink};
 use quiz_lambda::config::PassLimits;
 use quiz_pipeline::Dependency;
 use quiz_sync_state::{Failing, LastRun, Recovered, RunResult, StateKey, SyncState};
-use reconcile::{Outages, outages};
+use reconcile::{Outages, find_outages};
 
-use crate::common::{HOUR, MINUTE, NOW, Place, failed, key, parked, recovered, synced, time};
+use crate::common::{Fixture, HOUR, MINUTE, NOW, failed, key, parked, recovered, synced, time};
 
 const UNAVAILABLE: &str = "source_unavailable";
 
-fn of(states: &[(&str, Sink, SyncState)]) -> Outages {
+fn found_outages(states: &[(&str, Sink, SyncState)]) -> Outages {
     let states: Vec<_> =
         states.iter().map(|(session, sink, state)| (key(session, *sink), state.clone())).collect();
-    outages(&states, NOW)
+    find_outages(&states, NOW)
 }
 
-fn only(states: &[(&str, Sink, SyncState)]) -> Outage {
-    let found = of(states);
+fn only_outage(states: &[(&str, Sink, SyncState)]) -> Outage {
+    let found = found_outages(states);
     assert_eq!((found.open.len(), found.over.len()), (1, 0), "{found:?}");
     found.open[0].1.clone()
 }
 
 #[test]
 fn outage_counts_sessions_of_both_sinks_once() {
-    let outage = only(&[
+    let outage = only_outage(&[
         ("A", Sink::Reports, failed(UNAVAILABLE, 2 * HOUR, 9 * MINUTE)),
         ("A", Sink::Warehouse, failed(UNAVAILABLE, HOUR, 8 * MINUTE)),
         ("B", Sink::Reports, failed("source_refused", 3 * HOUR, 7 * MINUTE)),
@@ -54,7 +54,7 @@ fn parked_by(code: &str, failing: i64, ago: i64) -> SyncState {
 
 #[test]
 fn each_service_has_an_outage_of_its_own() {
-    let found = of(&[
+    let found = found_outages(&[
         ("A", Sink::Reports, failed("sink_failed", HOUR, MINUTE)),
         ("A", Sink::Warehouse, failed("sink_failed", HOUR, MINUTE)),
         ("B", Sink::Reports, failed("follow_up_not_sent", HOUR, MINUTE)),
@@ -73,11 +73,11 @@ fn each_service_has_an_outage_of_its_own() {
 
 #[test]
 fn failure_of_a_moment_is_no_outage() {
-    let open = |ago| of(&[("A", Sink::Reports, failed(UNAVAILABLE, ago, MINUTE))]).open.len();
+    let open = |ago| found_outages(&[("A", Sink::Reports, failed(UNAVAILABLE, ago, MINUTE))]).open.len();
     assert_eq!((open(5 * MINUTE - 1), open(5 * MINUTE)), (0, 1));
-    let over = |lasted| of(&[("A", Sink::Reports, recovered(UNAVAILABLE, lasted, 0))]).over.len();
+    let over = |lasted| found_outages(&[("A", Sink::Reports, recovered(UNAVAILABLE, lasted, 0))]).over.len();
     assert_eq!((over(5 * MINUTE - 1), over(5 * MINUTE)), (0, 1));
-    let then_a_moment = of(&[
+    let then_a_moment = found_outages(&[
         ("A", Sink::Reports, recovered(UNAVAILABLE, 30 * MINUTE, 10 * MINUTE)),
         ("B", Sink::Reports, recovered(UNAVAILABLE, MINUTE, 0)),
     ]);
@@ -85,8 +85,8 @@ fn failure_of_a_moment_is_no_outage() {
 }
 
 #[test]
-fn session_that_failed_before_the_outage_does_not_say_since_when() {
-    let outage = only(&[
+fn session_failing_before_the_outage_does_not_date_it() {
+    let outage = only_outage(&[
         ("old", Sink::Reports, failed(UNAVAILABLE, 200 * HOUR, MINUTE)),
         ("new", Sink::Reports, failed(UNAVAILABLE, HOUR, MINUTE)),
         ("fine", Sink::Reports, synced("q", 2 * HOUR)),
@@ -95,9 +95,9 @@ fn session_that_failed_before_the_outage_does_not_say_since_when() {
 }
 
 #[test]
-fn failure_that_nothing_comes_after_is_forgotten() {
+fn failure_without_a_retry_is_forgotten() {
     let forced = |state| SyncState { requested_through: 1, synced_through: NOW - 9 * HOUR, ..state };
-    let open = |state: SyncState| of(&[("A", Sink::Reports, forced(state))]).open.len();
+    let open = |state: SyncState| found_outages(&[("A", Sink::Reports, forced(state))]).open.len();
     let parked = parked_by(UNAVAILABLE, HOUR, HOUR);
     assert_eq!(open(parked.clone()), 0, "reconcile does not request it");
     assert_eq!(open(SyncState { progress: Some("half".into()), ..parked }), 1);
@@ -122,85 +122,85 @@ fn outage_is_over_once_no_session_waits() {
         synced: 3,
         sinks: vec![Sink::Reports, Sink::Warehouse],
     };
-    let found = of(&healed);
+    let found = found_outages(&healed);
     assert_eq!((found.open.len(), &found.over[..]), (0, &[expected][..]));
     let mut one_waits = healed.to_vec();
     one_waits.push(("E", Sink::Warehouse, failed(UNAVAILABLE, MINUTE, MINUTE)));
-    assert_eq!(of(&one_waits), Outages::default(), "neither over nor open for long enough");
+    assert_eq!(found_outages(&one_waits), Outages::default(), "neither over nor open for long enough");
     let long_ago = recovered(UNAVAILABLE, 3 * HOUR, 2 * HOUR);
-    assert_eq!(of(&[("A", Sink::Reports, long_ago)]), Outages::default());
+    assert_eq!(found_outages(&[("A", Sink::Reports, long_ago)]), Outages::default());
 }
 
 #[test]
 fn blip_before_an_outage_does_not_lengthen_it() {
-    let found = of(&[
+    let found = found_outages(&[
         ("A", Sink::Reports, recovered(UNAVAILABLE, 30 * MINUTE, 10 * MINUTE)),
         ("B", Sink::Reports, recovered(UNAVAILABLE, 119 * MINUTE, 110 * MINUTE)),
     ]);
     assert_eq!((found.over[0].since, found.over[0].synced), (time(NOW - 30 * MINUTE), 1));
 }
 
-fn notices(place: &Place) -> Vec<Notice> {
-    std::mem::take(&mut *place.world.notices.lock().unwrap())
+fn notices(fixture: &Fixture) -> Vec<Notice> {
+    std::mem::take(&mut *fixture.world.notices.lock().unwrap())
 }
 
 #[tokio::test]
-async fn pass_tells_of_an_outage_and_not_of_its_requests() {
-    let place = Place::new(PassLimits::default());
-    *place.world.is_down.lock().unwrap() = true;
+async fn pass_reports_an_outage_instead_of_its_requests() {
+    let fixture = Fixture::new(PassLimits::default());
+    *fixture.world.is_down.lock().unwrap() = true;
     let by_outage = || parked_by(UNAVAILABLE, HOUR, 40 * MINUTE);
-    place.plant("A_q", Sink::Reports, by_outage()).await;
-    place.plant("A_q", Sink::Warehouse, by_outage()).await;
-    place.pass().await.unwrap_err();
-    assert_eq!(place.world.sessions_published(), ["A_q"], "its messages wait for the end of the outage");
-    let sent = notices(&place);
+    fixture.plant("A_q", Sink::Reports, by_outage()).await;
+    fixture.plant("A_q", Sink::Warehouse, by_outage()).await;
+    fixture.pass().await.unwrap_err();
+    assert_eq!(fixture.world.sessions_published(), ["A_q"], "its messages wait for the end of the outage");
+    let sent = notices(&fixture);
     assert_eq!((sent.len(), &*sent[0].id), (1, "outage.open:MongoDB:1795250164000"));
     let NoticeKind::OutageOpen(outage) = &sent[0].kind else { panic!("{sent:?}") };
     assert_eq!((outage.waiting, outage.parked), (0, 1));
 
     // a test session with a cause of its own has its notice
-    place.plant("B_q", Sink::Reports, parked("q", 40 * MINUTE)).await;
-    place.plant("B_q", Sink::Warehouse, synced("q", MINUTE)).await;
-    place.later(15 * MINUTE);
-    place.pass().await.unwrap_err();
-    let sent = notices(&place);
+    fixture.plant("B_q", Sink::Reports, parked("q", 40 * MINUTE)).await;
+    fixture.plant("B_q", Sink::Warehouse, synced("q", MINUTE)).await;
+    fixture.later(15 * MINUTE);
+    fixture.pass().await.unwrap_err();
+    let sent = notices(&fixture);
     assert_eq!(&*sent[0].id, "outage.open:MongoDB:1795251064000");
     let NoticeKind::SyncsRequested(requested) = &sent[1].kind else { panic!("{sent:?}") };
     assert_eq!((sent.len(), requested.count, &*requested.tests[0].session_id), (2, 1, "B_q"));
 }
 
-/// Nothing can end its failure, so it would keep the card open for ever.
+/// No sync can end its failure, so the card would stay open for ever.
 #[tokio::test]
 async fn session_without_quiz_has_no_outage() {
-    let place = Place::new(PassLimits::default());
-    place.plant("A_q", Sink::Reports, parked_by(UNAVAILABLE, HOUR, 40 * MINUTE)).await;
-    place.world.titles.lock().unwrap().clear();
-    place.pass().await.unwrap();
-    assert_eq!(notices(&place), []);
+    let fixture = Fixture::new(PassLimits::default());
+    fixture.plant("A_q", Sink::Reports, parked_by(UNAVAILABLE, HOUR, 40 * MINUTE)).await;
+    fixture.world.titles.lock().unwrap().clear();
+    fixture.pass().await.unwrap();
+    assert_eq!(notices(&fixture), []);
 }
 
 #[tokio::test]
-async fn first_pass_after_an_outage_requests_what_it_parked() {
-    let place = Place::new(PassLimits::default());
+async fn first_pass_after_an_outage_requests_parked_sessions() {
+    let fixture = Fixture::new(PassLimits::default());
     let by_outage = parked_by(UNAVAILABLE, 26 * HOUR, 5 * MINUTE);
-    let asked_before = by_outage.request_again("q", None, NOW - 24 * HOUR);
-    place.plant("A_q", Sink::Reports, asked_before).await;
-    place.plant("A_q", Sink::Warehouse, synced("q", MINUTE)).await;
-    assert_eq!(place.pass().await.unwrap().requested, 1);
-    place.later(15 * MINUTE);
-    assert_eq!(place.pass().await.unwrap().requested, 0, "its message is in the queue");
-    notices(&place);
+    let requested_before = by_outage.request_again("q", None, NOW - 24 * HOUR);
+    fixture.plant("A_q", Sink::Reports, requested_before).await;
+    fixture.plant("A_q", Sink::Warehouse, synced("q", MINUTE)).await;
+    assert_eq!(fixture.pass().await.unwrap().requested, 1);
+    fixture.later(15 * MINUTE);
+    assert_eq!(fixture.pass().await.unwrap().requested, 0, "its message is in the queue");
+    notices(&fixture);
 
-    let before = place.state("A_q", Sink::Reports).await;
+    let before = fixture.state("A_q", Sink::Reports).await;
     let healed = recovered(UNAVAILABLE, 26 * HOUR, 0);
     let healed = SyncState { recovered: healed.recovered, ..synced("q", 0) };
-    assert!(place.swap("A_q", Sink::Reports, &before, &healed).await);
+    assert!(fixture.swap("A_q", Sink::Reports, &before, &healed).await);
     for _ in 0..2 {
-        place.pass().await.unwrap();
-        let sent = notices(&place);
+        fixture.pass().await.unwrap();
+        let sent = notices(&fixture);
         let NoticeKind::OutageOver(over) = &sent[0].kind else { panic!("{sent:?}") };
         assert_eq!((sent.len(), over.synced, &*over.dependency), (1, 1, "MongoDB"));
-        place.later(15 * MINUTE);
+        fixture.later(15 * MINUTE);
     }
 }
 
@@ -230,7 +230,7 @@ prop_compose! {
 
 proptest! {
     #[test]
-    fn a_service_is_down_or_works_again_and_not_both(
+    fn service_is_down_or_recovered_but_not_both(
         states in prop::collection::vec((0..4, any::<bool>(), any_state()), 0..9),
     ) {
         let named = |(session, is_report, state): (i32, bool, SyncState)| {
@@ -238,7 +238,7 @@ proptest! {
             (StateKey { session_id: format!("s{session}"), sink }, state)
         };
         let states: Vec<_> = states.into_iter().map(named).collect();
-        let found = outages(&states, NOW);
+        let found = find_outages(&states, NOW);
         let open = found.open.iter().map(|(_, outage)| &outage.dependency);
         let mut names: Vec<&String> = open.chain(found.over.iter().map(|over| &over.dependency)).collect();
         let count = names.len();

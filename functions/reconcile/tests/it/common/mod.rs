@@ -1,4 +1,4 @@
-//! A pass on states in a file, with everything else made up.
+//! A pass on sync states in a file; all other services are fakes in memory.
 #![allow(clippy::unwrap_used, dead_code, reason = "helpers of several test files, which may panic")]
 
 use std::collections::{HashMap, HashSet};
@@ -29,14 +29,14 @@ pub struct World {
     pub now: Mutex<i64>,
     pub answered: Mutex<Vec<LastAnswer>>,
     pub completed: Mutex<Vec<CompletedQuiz>>,
-    /// Of the quizzes that there are.
+    /// The titles of the existing quizzes.
     pub titles: Mutex<HashMap<String, Option<String>>>,
-    /// Whether MongoDB answers not.
+    /// Whether MongoDB is down.
     pub is_down: Mutex<bool>,
-    /// A state that someone changes while the pass reads the titles.
-    pub meanwhile: Mutex<Option<(Arc<SqliteStore>, StateKey)>>,
+    /// A state that changes while the pass reads the titles.
+    pub changed_during_pass: Mutex<Option<(Arc<SqliteStore>, StateKey)>>,
     pub published: Mutex<Vec<SyncRequest>>,
-    /// Sessions whose events are not taken.
+    /// Test sessions whose events the topic refuses.
     pub refused: Mutex<HashSet<String>>,
     pub notices: Mutex<Vec<Notice>>,
     pub measured: Mutex<HashMap<&'static str, u64>>,
@@ -60,7 +60,7 @@ impl World {
 impl Answers for World {
     async fn answered(&self, window: Window, _: Duration) -> Result<Vec<LastAnswer>, SourceError> {
         let answered = self.answered.lock().unwrap().clone();
-        let within = |it: &LastAnswer| window.since <= it.at && it.at < window.until;
+        let within = |answer: &LastAnswer| window.since <= answer.at && answer.at < window.until;
         self.source(answered.into_iter().filter(within).collect())
     }
 
@@ -76,8 +76,8 @@ impl Answers for World {
 
     async fn titles(&self, quiz_ids: &[String]) -> Result<HashMap<String, Option<String>>, SourceError> {
         let titles = self.titles.lock().unwrap().clone();
-        let meanwhile = self.meanwhile.lock().unwrap().take();
-        if let Some((store, key)) = meanwhile {
+        let changed = self.changed_during_pass.lock().unwrap().take();
+        if let Some((store, key)) = changed {
             let seen = store.get(&key).await.unwrap();
             let next = SyncState { generation: seen.generation + 1, ..seen.clone() };
             assert!(store.swap(&key, &seen, &next).await.unwrap());
@@ -123,14 +123,15 @@ impl Clock for World {
     }
 }
 
-pub struct Place {
+/// A reconciler over a store in a folder of its own.
+pub struct Fixture {
     pub world: Arc<World>,
     pub store: Arc<SqliteStore>,
     pub reconciler: Reconciler,
     folder: tempfile::TempDir,
 }
 
-impl Place {
+impl Fixture {
     pub fn new(limits: PassLimits) -> Self {
         let folder = tempfile::tempdir().unwrap();
         let store = Arc::new(SqliteStore::open(folder.path().join("reports.db")).unwrap());
@@ -180,7 +181,7 @@ pub fn key(session_id: &str, sink: Sink) -> StateKey {
     StateKey { session_id: session_id.into(), sink }
 }
 
-/// Asked for and parked, so long ago.
+/// Requested, and parked `ago` milliseconds before [`NOW`].
 pub fn parked(quiz_id: &str, ago: i64) -> SyncState {
     let error = Some("could not write: no answer".to_owned());
     let last =
@@ -188,7 +189,7 @@ pub fn parked(quiz_id: &str, ago: i64) -> SyncState {
     SyncState { quiz_id: quiz_id.into(), requested_through: NOW - ago - 1_000, last, ..SyncState::default() }
 }
 
-/// Failing for so long, the newest try so long ago: its messages come again.
+/// Failing since `since`, the newest failure `ago`: the queue delivers its messages again.
 pub fn failed(code: &str, since: i64, ago: i64) -> SyncState {
     let last = LastRun {
         result: Some(RunResult::Failed),
@@ -200,13 +201,13 @@ pub fn failed(code: &str, since: i64, ago: i64) -> SyncState {
     SyncState { quiz_id: "q".into(), requested_through: NOW - since, last, failing, ..SyncState::default() }
 }
 
-/// Synced so long ago, after it had failed since then.
+/// Synced `ago`, after failures since `since`.
 pub fn recovered(code: &str, since: i64, ago: i64) -> SyncState {
     let recovered = Some(Recovered { since: NOW - since, at: NOW - ago, code: code.to_owned() });
     SyncState { recovered, ..synced("q", ago) }
 }
 
-/// All that was asked for is synced, so long ago.
+/// Synced `ago`, with no newer request.
 pub fn synced(quiz_id: &str, ago: i64) -> SyncState {
     let last = LastRun { result: Some(RunResult::Finished), finished_at: NOW - ago, ..LastRun::default() };
     SyncState {
