@@ -232,7 +232,7 @@ mod tests {
                 "MONGODB_URI and MONGODB_URI_SECRET_ID are both set: set one of them; \
                  REPORT_FORMATS must be v1, v2 or v1,v2; REPORT_FORMATS names no format",
                 "MONGODB_URI and MONGODB_URI_SECRET_ID are both set: set one of them; BIGQUERY_PROJECT must be set",
-                "DISCORD_CHANNEL_ID must be set beside DISCORD_TOKEN_SECRET_ID",
+                "DISCORD_CHANNEL_ID must be set with DISCORD_TOKEN_SECRET_ID",
                 "EVENTS_TOPIC_ARN is no ARN of a topic",
                 "NOTICES_TOPIC_ARN is not set, so notices are only logged",
             ]

@@ -1,4 +1,4 @@
-//! AWS's own configuration: region, credentials, endpoint.
+//! The AWS SDK's configuration: region, credentials, endpoint, timeouts and HTTP client.
 
 mod connection;
 mod http;
@@ -14,12 +14,12 @@ use aws_sdk_secretsmanager::error::{ProvideErrorMetadata, SdkError};
 pub use http::http_client;
 pub use sign_in::{NotSignedIn, check_sign_in, signed_in};
 
-/// A call that does not answer must not hold a function until its deadline.
+/// The time limit of one attempt, so that a call without an answer does not block a function until its deadline.
 const ATTEMPT: Duration = Duration::from_secs(5);
-/// With its retries.
+/// The time limit of a call with its retries.
 const OPERATION: Duration = Duration::from_secs(15);
 
-/// As the environment and AWS's files say; `AWS_ENDPOINT_URL` leads to a local stack. A call may take
+/// The configuration from the environment and AWS's files; `AWS_ENDPOINT_URL` selects a local stack. A call may take
 /// 5 s, and 15 s with its retries.
 pub async fn config() -> SdkConfig {
     let timeouts =
@@ -28,7 +28,7 @@ pub async fn config() -> SdkConfig {
     config.timeout_config(timeouts).http_client(http_client()).load().await
 }
 
-/// Why a call failed, as a person reads it.
+/// The cause of a failed call, for people.
 #[must_use]
 pub fn answer_of<E, R>(error: &SdkError<E, R>) -> String
 where

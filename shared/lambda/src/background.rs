@@ -2,12 +2,12 @@ use std::fmt::Display;
 
 use tracing::Instrument;
 
-/// Begins what the first event will need, while it is waited for. Where that fails, who needs it tries again, and says
-/// what failed for it.
+/// Starts work in the background that the first event will need, such as opening a connection. A failure is only logged:
+/// the first user of the connection tries again and reports its error.
 pub fn begin<T, E: Display>(what: &'static str, work: impl Future<Output = Result<T, E>> + Send + 'static) {
     let work = async move {
         if let Err(error) = work.await {
-            tracing::info!(what, error = %error, "not ready yet, tried again when it is needed");
+            tracing::info!(what, error = %error, "not ready yet, retried at first use");
         }
     };
     tokio::spawn(work.in_current_span());

@@ -1,28 +1,28 @@
-/// The variable that an image sets to the full hash of the commit that it was built from.
+/// The image sets this variable to the full hash of the commit that it was built from.
 const VARIABLE: &str = "QUIZ_ETL_COMMIT";
-/// What is shown of a hash: enough to tell it from all others of the repository.
+/// The digits of a hash that are shown: unique within the repository.
 const SHOWN: usize = 12;
 
-/// The commit that this process was built from, so that anyone can see what runs.
+/// The commit that this process was built from. Logs and notices show it.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Commit(Option<String>);
 
 impl Commit {
-    /// As `QUIZ_ETL_COMMIT` says.
+    /// The commit in `QUIZ_ETL_COMMIT`.
     #[must_use]
     pub fn from_process() -> Self {
         Self::from_hash(&std::env::var(VARIABLE).unwrap_or_default())
     }
 
-    /// Unknown where the text is no hash.
+    /// The commit with this hash; unknown if the text is no hash.
     #[must_use]
     pub fn from_hash(value: &str) -> Self {
         let value = value.trim();
-        let is_hash = !value.is_empty() && value.chars().all(|it| it.is_ascii_hexdigit());
+        let is_hash = !value.is_empty() && value.chars().all(|digit| digit.is_ascii_hexdigit());
         Self(is_hash.then(|| value.to_ascii_lowercase()))
     }
 
-    /// The full hash, where it is known.
+    /// The full hash, if it is known.
     #[must_use]
     pub fn hash(&self) -> Option<&str> {
         self.0.as_deref()
@@ -40,7 +40,7 @@ mod tests {
     use super::Commit;
 
     #[test]
-    fn what_is_no_hash_is_unknown() {
+    fn commit_without_a_hash_is_unknown() {
         let full = "0123456789abcdef0123456789abcdef01234567";
         let shown = |value: &str| {
             let commit = Commit::from_hash(value);

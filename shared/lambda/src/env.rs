@@ -6,15 +6,14 @@ use thiserror::Error;
 
 use crate::secrets::{Secret, SecretSource};
 
-/// All that is missing or wrong in the environment, in one error. It holds no value of a variable.
+/// All missing and wrong variables of the environment, in one error. It contains no value of a variable.
 #[derive(Debug, Error, PartialEq, Eq)]
 #[error("the configuration is not complete: {}", .problems.join("; "))]
 pub struct ConfigError {
     pub problems: Vec<String>,
 }
 
-/// Environment variables, read once at start. What is missing or wrong is collected until
-/// [`Environment::finish`].
+/// Environment variables, read once at start. Problems are collected until [`Environment::finish`] reports all of them.
 #[derive(Default)]
 pub struct Environment {
     variables: HashMap<String, String>,
@@ -28,7 +27,7 @@ impl fmt::Debug for Environment {
 }
 
 impl Environment {
-    /// The process's own. A variable that is no Unicode counts as not set.
+    /// The variables of this process. A variable that is not Unicode counts as not set.
     #[must_use]
     pub fn from_process() -> Self {
         let unicode = |(name, value): (std::ffi::OsString, std::ffi::OsString)| {
@@ -37,31 +36,34 @@ impl Environment {
         Self { variables: std::env::vars_os().filter_map(unicode).collect(), problems: Vec::new() }
     }
 
+    /// The given variables only.
     #[must_use]
     pub fn from_variables<const N: usize>(variables: [(&str, &str); N]) -> Self {
         let owned = variables.map(|(name, value)| (name.to_owned(), value.to_owned()));
         Self { variables: owned.into(), problems: Vec::new() }
     }
 
-    /// An empty value counts as not set.
+    /// The trimmed value of a variable. An empty value counts as not set.
     #[must_use]
     pub fn optional(&self, name: &str) -> Option<String> {
         let value = self.variables.get(name)?.trim();
         (!value.is_empty()).then(|| value.to_owned())
     }
 
+    /// The value of a variable, or its default.
     #[must_use]
     pub fn or(&self, name: &str, default: &str) -> String {
         self.optional(name).unwrap_or_else(|| default.to_owned())
     }
 
-    /// A list with commas between its entries.
+    /// The entries of a list that is separated by commas.
     #[must_use]
     pub fn list(&self, name: &str, default: &str) -> Vec<String> {
         let entries = self.or(name, default);
-        entries.split(',').map(str::trim).filter(|it| !it.is_empty()).map(str::to_owned).collect()
+        entries.split(',').map(str::trim).filter(|entry| !entry.is_empty()).map(str::to_owned).collect()
     }
 
+    /// The parsed value of a variable, or its default. `wanted` describes valid values in the problem.
     pub fn parsed<T: FromStr>(&mut self, name: &str, default: T, wanted: &str) -> T {
         match self.optional(name).map(|value| value.parse()) {
             None => default,
@@ -73,8 +75,7 @@ impl Environment {
         }
     }
 
-    /// A secret given as it is in `name`, or by the id of a secret of Secrets Manager in
-    /// `{name}_SECRET_ID`.
+    /// A secret whose text is in the variable `name`, or whose Secrets Manager id is in `{name}_SECRET_ID`.
     pub fn secret(&mut self, name: &str) -> SecretSource {
         let by_id = format!("{name}_SECRET_ID");
         match (self.optional(name), self.optional(&by_id)) {
@@ -91,12 +92,15 @@ impl Environment {
         }
     }
 
+    /// Adds a problem for [`Environment::finish`].
     pub fn problem(&mut self, problem: String) {
         self.problems.push(problem);
     }
 
+    /// Returns the configuration if no problem was found.
+    ///
     /// # Errors
-    /// [`ConfigError`] with everything that was found missing or wrong.
+    /// [`ConfigError`] with all problems.
     pub fn finish<T>(self, config: T) -> Result<T, ConfigError> {
         if self.problems.is_empty() { Ok(config) } else { Err(ConfigError { problems: self.problems }) }
     }
@@ -107,7 +111,7 @@ mod tests {
     use super::Environment;
 
     #[test]
-    fn all_that_is_wrong_is_said_at_once_and_no_value_is_told() {
+    fn error_lists_all_problems_and_no_value() {
         let mut env = Environment::from_variables([("PORT", "hunter2"), ("B", "x"), ("B_SECRET_ID", "y")]);
         env.parsed("PORT", 1, "a number");
         let _ = env.secret("A");
@@ -121,7 +125,7 @@ mod tests {
     }
 
     #[test]
-    fn blank_is_not_set_and_lists_are_trimmed() {
+    fn blank_values_are_unset_and_lists_trimmed() {
         let env = Environment::from_variables([("A", "  "), ("L", " test_admin, ,qa ")]);
         assert_eq!(env.optional("A"), None);
         assert_eq!(env.list("L", ""), ["test_admin", "qa"]);
@@ -129,7 +133,7 @@ mod tests {
     }
 
     #[test]
-    fn a_secret_is_not_printed() {
+    fn secret_is_not_printed() {
         let mut env = Environment::from_variables([("MONGODB_URI", "mongodb://user:hunter2@host")]);
         let secret = env.secret("MONGODB_URI");
         assert!(!format!("{secret:?} {env:?}").contains("hunter2"));

@@ -1,5 +1,8 @@
-//! What every Lambda of the pipeline needs beside its handler: its environment, secrets, logs, and the
-//! way from Lambda's SQS event to messages and back.
+//! What every Lambda of the pipeline needs, apart from its handler: settings, secrets, logs, AWS clients, and the entry
+//! points for SQS events and schedules.
+//!
+//! A function's `main` reads its configuration ([`config`]), connects, and serves ([`sqs::serve`] or
+//! [`schedule::serve`]). The CLI reads the same configuration.
 
 pub mod aws;
 mod background;

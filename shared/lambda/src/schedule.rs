@@ -1,4 +1,4 @@
-//! The entry of a Lambda that a schedule invokes, or a person by hand.
+//! The entry point of a Lambda that a schedule or a person invokes.
 
 use lambda_runtime::{Error, LambdaEvent, service_fn};
 use serde::Serialize;
@@ -7,11 +7,11 @@ use tokio::time::Instant;
 
 use crate::sqs::deadline;
 
-/// Answers Lambda's invocations until the process ends: each is handled, with the input that the schedule gives, before
-/// the deadline that comes with it. An error fails the invocation.
+/// Handles Lambda's invocations until the process ends. `handle` gets the schedule's input and the deadline of the
+/// invocation. An error of `handle` fails the invocation.
 ///
 /// # Errors
-/// Where the Lambda runtime cannot be reached.
+/// [`Error`] if the Lambda runtime cannot be reached.
 pub async fn serve<H, F, A, E>(handle: H) -> Result<(), Error>
 where
     H: Fn(Value, Instant) -> F,

@@ -1,4 +1,4 @@
-//! Secrets: given by the environment, or kept by AWS Secrets Manager.
+//! Secrets, from the environment or from AWS Secrets Manager.
 
 mod plain;
 
@@ -43,24 +43,26 @@ pub enum SecretSource {
     ById(String),
 }
 
-/// A secret that could not be had. Starting again may help.
+/// A secret that could not be read. A later read may succeed.
 #[derive(Debug, Error)]
 pub enum SecretError {
-    #[error("the secret {id} could not be read: {cause}")]
+    #[error("cannot read the secret {id}: {cause}")]
     Unreadable { id: String, cause: String },
-    #[error("the secret {id} holds no text")]
+    #[error("the secret {id} holds no text: store the value as plain text")]
     NoText { id: String },
 }
 
 impl SecretSource {
-    /// Whether a later read can give another text: not where the environment gives it.
+    /// Whether a later read can return another text: only a secret of Secrets Manager can change.
     #[must_use]
     pub fn can_change(&self) -> bool {
         matches!(self, Self::ById(_))
     }
 
+    /// Reads the secret.
+    ///
     /// # Errors
-    /// [`SecretError`] where Secrets Manager does not answer with a text.
+    /// [`SecretError`] if Secrets Manager does not answer with a text.
     pub async fn resolve(&self, aws: &SdkConfig) -> Result<Secret, SecretError> {
         let id = match self {
             Self::Given(secret) => return Ok(secret.clone()),
@@ -91,7 +93,7 @@ mod tests {
     use super::unreadable;
 
     #[test]
-    fn why_a_secret_cannot_be_read_is_one_plain_sentence() {
+    fn unreadable_secret_names_its_cause() {
         let text = |error: SdkError<GetSecretValueError, ()>| unreadable("quiz/uri", &error).to_string();
         let answer = |code: &str, message: &str| ErrorMetadata::builder().code(code).message(message).build();
         let missing = "Secrets Manager can't find the specified secret.";
@@ -100,17 +102,17 @@ mod tests {
         let absent = GetSecretValueError::ResourceNotFoundException(absent);
         assert_eq!(
             text(SdkError::service_error(absent, ())),
-            "the secret quiz/uri could not be read: ResourceNotFoundException: Secrets Manager can't find the \
+            "cannot read the secret quiz/uri: ResourceNotFoundException: Secrets Manager can't find the \
              specified secret."
         );
         let denied = GetSecretValueError::generic(answer("AccessDeniedException", "not authorized"));
         assert_eq!(
             text(SdkError::service_error(denied, ())),
-            "the secret quiz/uri could not be read: AccessDeniedException: not authorized"
+            "cannot read the secret quiz/uri: AccessDeniedException: not authorized"
         );
         assert_eq!(
             text(SdkError::timeout_error(io::Error::other("no answer within 5 s"))),
-            "the secret quiz/uri could not be read: request has timed out: no answer within 5 s"
+            "cannot read the secret quiz/uri: request has timed out: no answer within 5 s"
         );
     }
 }

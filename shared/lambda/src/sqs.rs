@@ -1,4 +1,4 @@
-//! The SQS entry of a Lambda: its events served, and read as messages.
+//! The SQS entry point of a Lambda: serves Lambda's events and reads them as messages.
 
 mod handler;
 
@@ -16,10 +16,10 @@ const SENT: &str = "SentTimestamp";
 const RECEIVES: &str = "ApproximateReceiveCount";
 const TYPE: &str = "type";
 
-/// Answers Lambda's events until the process ends, each before the deadline that comes with the event.
+/// Handles Lambda's events until the process ends, each before the deadline of its invocation.
 ///
 /// # Errors
-/// Where the Lambda runtime cannot be reached.
+/// [`Error`] if the Lambda runtime cannot be reached.
 pub async fn serve(handler: &SqsHandler) -> Result<(), Error> {
     let answer = |event: LambdaEvent<SqsEvent>| async move {
         let deadline = deadline(event.context.deadline());
@@ -35,24 +35,24 @@ pub fn messages(event: SqsEvent) -> Vec<QueueMessage> {
 }
 
 fn message(record: SqsMessage) -> QueueMessage {
-    let sent_at = record.attributes.get(SENT).and_then(|it| it.parse().ok());
-    let receives = record.attributes.get(RECEIVES).and_then(|it| it.parse().ok());
+    let sent_at = record.attributes.get(SENT).and_then(|millis| millis.parse().ok());
+    let receives = record.attributes.get(RECEIVES).and_then(|count| count.parse().ok());
     QueueMessage {
         message_id: record.message_id.unwrap_or_default(),
         receipt_handle: record.receipt_handle.unwrap_or_default(),
         body: record.body.unwrap_or_default(),
-        event_type: record.message_attributes.get(TYPE).and_then(|it| it.string_value.clone()),
+        event_type: record.message_attributes.get(TYPE).and_then(|attribute| attribute.string_value.clone()),
         sent_at: sent_at.and_then(|millis| Timestamp::from_millisecond(millis).ok()),
         receive_count: receives.unwrap_or(1),
         ..QueueMessage::default()
     }
 }
 
-/// An event as Lambda makes it of messages that it received from a queue.
+/// The event that Lambda would make of these messages of a queue.
 #[must_use]
 pub fn event(messages: Vec<QueueMessage>, queue_arn: &str) -> SqsEvent {
     let mut event = SqsEvent::default();
-    event.records = messages.into_iter().map(|it| record(it, queue_arn)).collect();
+    event.records = messages.into_iter().map(|message| record(message, queue_arn)).collect();
     event
 }
 
@@ -75,8 +75,8 @@ fn record(message: QueueMessage, queue_arn: &str) -> SqsMessage {
     record
 }
 
-/// The answer that keeps these messages in the queue (`ReportBatchItemFailures`). A message without an
-/// id cannot be kept alone: its empty identifier keeps the whole batch, which loses nothing.
+/// The response that keeps these messages in the queue (`ReportBatchItemFailures`). A message without an id has an empty
+/// identifier, which makes Lambda keep the whole batch.
 fn response(failed: impl IntoIterator<Item = String>) -> SqsBatchResponse {
     let mut response = SqsBatchResponse::default();
     response.batch_item_failures = failed
@@ -90,7 +90,7 @@ fn response(failed: impl IntoIterator<Item = String>) -> SqsBatchResponse {
     response
 }
 
-/// The function's deadline on tokio's clock.
+/// Converts the deadline of an invocation to tokio's clock.
 #[must_use]
 pub fn deadline(at: SystemTime) -> Instant {
     let left = at.duration_since(SystemTime::now()).unwrap_or(Duration::ZERO);
@@ -104,7 +104,7 @@ mod tests {
     use quiz_events::QueueMessage;
 
     #[test]
-    fn a_record_as_lambda_sends_it_is_read() {
+    fn lambda_record_is_read() {
         let event: SqsEvent = serde_json::from_str(
             r#"{"Records":[{"messageId":"m1","receiptHandle":"r1","body":"hello",
                 "attributes":{"ApproximateReceiveCount":"3","SentTimestamp":"1714500900000"},
@@ -119,7 +119,7 @@ mod tests {
     }
 
     #[test]
-    fn messages_survive_the_way_there_and_back() {
+    fn messages_survive_a_round_trip() {
         let message = QueueMessage {
             message_id: "m".into(),
             receipt_handle: "r".into(),
@@ -135,7 +135,7 @@ mod tests {
     }
 
     #[test]
-    fn a_failed_message_without_id_keeps_the_whole_batch() {
+    fn failed_message_without_id_keeps_the_batch() {
         let failures = response([String::new()]).batch_item_failures;
         assert_eq!(failures.len(), 1);
         assert_eq!(failures[0].item_identifier, "");

@@ -1,5 +1,4 @@
-//! Logs: JSON, one object a line, on standard output, where Lambda takes them up. Each line names the commit that
-//! runs.
+//! Logs: one JSON object a line on standard output, which Lambda sends to CloudWatch. Each line has the commit.
 
 use std::fmt;
 
@@ -11,18 +10,17 @@ use tracing_subscriber::registry::LookupSpan;
 
 use crate::Commit;
 
-/// Starts logging. `RUST_LOG` chooses what is logged; without it, `info` and above. A second call does
-/// nothing.
+/// Starts logging. `RUST_LOG` sets the levels, `info` by default. A second call does nothing.
 pub fn init() {
     let filter = EnvFilter::try_from_default_env().unwrap_or_else(|_| EnvFilter::new("info"));
     let json = tracing_subscriber::fmt().json().flatten_event(true).with_env_filter(filter);
     let log = json.map_event_format(|format| WithCommit { format, commit: Commit::from_process() });
     if log.try_init().is_err() {
-        tracing::debug!("logging was started before");
+        tracing::debug!("logging already started");
     }
 }
 
-/// Lines of JSON objects, with the commit as their first field.
+/// A format of JSON lines with the commit as the first field.
 struct WithCommit<F> {
     format: F,
     commit: Commit,
@@ -60,9 +58,9 @@ mod tests {
     use crate::Commit;
 
     #[derive(Clone, Default)]
-    struct Kept(Arc<Mutex<Vec<u8>>>);
+    struct LogBuffer(Arc<Mutex<Vec<u8>>>);
 
-    impl Write for Kept {
+    impl Write for LogBuffer {
         fn write(&mut self, bytes: &[u8]) -> std::io::Result<usize> {
             self.0.lock().unwrap().extend(bytes);
             Ok(bytes.len())
@@ -74,9 +72,9 @@ mod tests {
     }
 
     #[test]
-    fn each_line_names_the_commit_in_whatever_span_it_is_logged() {
-        let kept = Kept::default();
-        let writer = kept.clone();
+    fn each_log_line_names_the_commit() {
+        let buffer = LogBuffer::default();
+        let writer = buffer.clone();
         let log = tracing_subscriber::fmt().json().flatten_event(true).with_writer(move || writer.clone());
         let log = log
             .map_event_format(|format| WithCommit { format, commit: Commit::from_hash("0123456789abcdef") });
@@ -84,7 +82,7 @@ mod tests {
             tracing::info!(participants = 3, "sync finished");
             tracing::info_span!("sync", session_id = "s").in_scope(|| tracing::warn!("no answer"));
         });
-        let text = String::from_utf8(kept.0.lock().unwrap().clone()).unwrap();
+        let text = String::from_utf8(buffer.0.lock().unwrap().clone()).unwrap();
         let lines: Vec<Value> = text.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
         assert_eq!(lines.len(), 2);
         assert!(lines.iter().all(|line| line["commit"] == "0123456789ab"), "{text}");

@@ -1,4 +1,4 @@
-//! The secret with MongoDB's URI is rotated while the function is warm. The server of the stack checks passwords.
+//! Rotates the secret with MongoDB's URI while a function is warm. The MongoDB of the test stack checks passwords.
 #![allow(clippy::unwrap_used, reason = "a test may panic")]
 
 use std::time::Duration;
@@ -12,11 +12,11 @@ use quiz_pipeline::ports::{AnswerSource, AttemptBatch, SourceError};
 use quiz_stack::{Action, Gate, Stack, insert, unique};
 
 const QUIZ: &str = "6715f621e1eb083bfa9b56cc";
-/// Connections are given up so soon that the next operation signs in again.
+/// Idle connections close so soon that the next operation signs in again.
 const IDLE: Duration = Duration::from_millis(50);
 
-/// A warm source whose URI is in Secrets Manager, and the gate that sees how often the secret is read.
-struct Warm {
+/// A connected source whose URI is in Secrets Manager, and a gate that counts the reads of the secret.
+struct WarmSource {
     stack: &'static Stack,
     database: mongodb::Database,
     user: String,
@@ -25,7 +25,7 @@ struct Warm {
     source: LazyMongo<MongoSource>,
 }
 
-impl Warm {
+impl WarmSource {
     async fn new() -> Self {
         let stack = Stack::get().await.unwrap();
         let (name, user) = (unique("quiz"), unique("user"));
@@ -84,14 +84,14 @@ fn uri(stack: &Stack, user: &str) -> String {
     } else {
         "/?"
     };
-    // after a refusal the driver knows no server until the next heartbeat
+    // after a refusal the driver finds no server until the next heartbeat
     let options = format!("authSource=admin&heartbeatFrequencyMS=500&maxIdleTimeMS={}", IDLE.as_millis());
     format!("{uri}{separator}{options}")
 }
 
 #[tokio::test]
 async fn rotated_uri_is_read_again_once_for_all_calls() {
-    let warm = Warm::new().await;
+    let warm = WarmSource::new().await;
     warm.rotate().await;
     let quizzes = futures::future::join_all((0..8).map(|_| warm.source.quiz(QUIZ))).await;
     for quiz in quizzes {
@@ -104,8 +104,8 @@ async fn rotated_uri_is_read_again_once_for_all_calls() {
 }
 
 #[tokio::test]
-async fn stream_that_is_refused_renews_the_client_for_the_next_call() {
-    let warm = Warm::new().await;
+async fn refused_stream_renews_the_client() {
+    let warm = WarmSource::new().await;
     warm.rotate().await;
     let error = warm.attempts().await.unwrap_err();
     assert!(matches!(error, SourceError::Unauthorized { .. }), "{error}");
@@ -116,7 +116,7 @@ async fn stream_that_is_refused_renews_the_client_for_the_next_call() {
 
 #[tokio::test]
 async fn unchanged_uri_is_read_again_once_and_stays_refused() {
-    let warm = Warm::new().await;
+    let warm = WarmSource::new().await;
     warm.drop_user().await;
     for _ in 0..10 {
         let error = warm.source.quiz(QUIZ).await.unwrap_err();

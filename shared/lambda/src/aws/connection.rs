@@ -1,15 +1,15 @@
-//! The connections of the AWS clients: TCP, TLS over it, and the environment's proxy in between where there is one.
+//! The connections of the AWS clients: TCP, TLS over TCP, and the environment's proxy if there is one.
 //!
-//! The problem: a write whose caller has given up must not arrive later, when another run has written newer items. By
-//! default it does: hyper sends its buffer to the end before it closes a connection, and then the kernel goes on
-//! sending what it has taken over, for minutes.
+//! The problem: a write whose caller has given up must not arrive later, after another run has written newer items. By
+//! default it can: hyper flushes its buffer before it closes a connection, and the kernel then sends its own buffer,
+//! for minutes.
 //!
-//! So a connection whose request was given up is reset. [`GiveUp`] tells the connection when the request's future is
-//! dropped; from then on the connection takes nothing more from hyper, which therefore drops it. `SO_LINGER` 0 makes
-//! the kernel discard what it has not sent, and send a reset; the same happens when the process dies. Where hyper does
-//! not get to drop the connection, `TCP_USER_TIMEOUT` ends it: the kernel gives up data that is not acknowledged.
+//! The idea: reset the connection of an abandoned request. [`GiveUp`] marks the connection when the future of the
+//! request is dropped. A marked connection fails each read and write, so hyper drops it. `SO_LINGER` 0 makes the kernel
+//! discard unsent data and send a reset, also when the process dies. If hyper does not run to drop the connection,
+//! `TCP_USER_TIMEOUT` ends it: the kernel discards data that is not acknowledged in time.
 //!
-//! Only HTTP/1.1 is offered: on HTTP/2, requests share a connection, and a reset would end them all.
+//! Only HTTP/1.1 is offered: on HTTP/2, requests share a connection, and a reset would end all of them.
 
 use std::io::{self, IoSlice};
 use std::pin::Pin;
@@ -29,21 +29,21 @@ use rustls::{ClientConfig, RootCertStore};
 use tokio::net::TcpStream;
 use tower_service::Service;
 
-/// The kernel ends a connection whose data the other side has not acknowledged for so long: no longer than a write
-/// request may take.
+/// The kernel ends a connection whose data is not acknowledged within this time. It is no longer than a write request
+/// may take.
 const UNACKNOWLEDGED: Duration = Duration::from_secs(10);
 
 type BoxError = Box<dyn std::error::Error + Send + Sync>;
 type Connecting<T> = Pin<Box<dyn Future<Output = Result<T, BoxError>> + Send>>;
-/// To the server, or to the proxy.
+/// A connection to the server or to the proxy.
 type Hop = MaybeHttpsStream<TokioIo<TcpStream>>;
 
-/// TLS with the operating system's certificate authorities. It reads them: keep the result.
+/// TLS with the operating system's certificate authorities. Reading them is slow: keep the result.
 pub(super) fn tls() -> Result<Arc<ClientConfig>, rustls::Error> {
     let mut roots = RootCertStore::empty();
     let found = rustls_native_certs::load_native_certs();
     for error in found.errors {
-        tracing::warn!(error = %error, "certificate authorities not read");
+        tracing::warn!(error = %error, "cannot read some certificate authorities");
     }
     roots.add_parsable_certificates(found.certs);
     let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
@@ -53,13 +53,13 @@ pub(super) fn tls() -> Result<Arc<ClientConfig>, rustls::Error> {
     Ok(Arc::new(config))
 }
 
-/// Makes connections, for hyper.
+/// Makes connections for hyper.
 #[derive(Clone)]
 pub(super) struct Connector {
     hop: HttpsConnector<Tcp>,
     tls: Arc<ClientConfig>,
     proxies: Arc<Matcher>,
-    /// How long a connection may take to make.
+    /// The time limit for making a connection.
     limit: Option<Duration>,
 }
 
@@ -69,7 +69,7 @@ impl Connector {
         Self { hop, tls, proxies, limit }
     }
 
-    /// Connects to the server, or to its proxy: TLS goes through a tunnel that the proxy makes.
+    /// Connects to the server or to its proxy. TLS goes through a tunnel of the proxy.
     fn connect(&mut self, uri: Uri) -> Connecting<Stream> {
         let Some(proxy) = self.proxies.intercept(&uri) else {
             let direct = self.hop.call(uri);
@@ -114,7 +114,7 @@ struct Tcp(HttpConnector);
 impl Tcp {
     fn new() -> Self {
         let mut tcp = HttpConnector::new();
-        // TLS is made over it
+        // TLS runs over this connection, so https URIs are allowed
         tcp.enforce_http(false);
         tcp.set_nodelay(true);
         #[cfg(target_os = "linux")]
@@ -142,7 +142,7 @@ impl Service<Uri> for Tcp {
     }
 }
 
-/// Tells a connection that its request was given up.
+/// Marks a connection whose request was abandoned.
 #[derive(Clone, Default)]
 pub(super) struct GiveUp(Arc<AtomicBool>);
 
@@ -153,16 +153,16 @@ impl GiveUp {
 
     fn check(&self) -> io::Result<()> {
         if self.0.load(Ordering::SeqCst) {
-            return Err(io::Error::new(io::ErrorKind::ConnectionAborted, "its request was given up"));
+            return Err(io::Error::new(io::ErrorKind::ConnectionAborted, "the request was abandoned"));
         }
         Ok(())
     }
 }
 
-/// A connection that hyper can use until its request is given up.
+/// A connection that hyper can use until its request is abandoned.
 pub(super) struct Stream {
     io: MaybeHttpsStream<Hop>,
-    /// The proxy itself answers the requests.
+    /// Whether the proxy itself answers the requests.
     is_proxied: bool,
     give_up: GiveUp,
 }

@@ -1,4 +1,4 @@
-//! The HTTP client of the AWS clients: hyper's, over connections that are reset when their request is given up.
+//! The HTTP client of the AWS clients: hyper over connections that are reset when their request is abandoned.
 
 use std::collections::HashMap;
 use std::sync::{Arc, LazyLock, Mutex, PoisonError};
@@ -22,9 +22,9 @@ use rustls::ClientConfig;
 
 use super::connection::{Connector, GiveUp, tls};
 
-/// One for all clients, as AWS's own default, which each client would have of its own: so they share connections, and
-/// the certificate authorities are read once, and only when something is first asked. A request whose future is
-/// dropped does not arrive later: its connection is reset.
+/// One HTTP client for all AWS clients, which share its connections. By default each AWS client would have its own. The
+/// certificate authorities are read once, before the first request. A request whose future is dropped does not arrive
+/// later, because its connection is reset.
 #[must_use]
 pub fn http_client() -> SharedHttpClient {
     let tls = LazyLock::new(tls);
@@ -71,7 +71,7 @@ impl Http {
         Ok(Sent { response: client.request(request), connection: ResetOnDrop(Some(connection)) })
     }
 
-    /// A proxy that answers the request itself gets its password with the request; any other with the tunnel.
+    /// Adds the proxy's password to a plain request, which the proxy itself answers. A tunnel has sent the password.
     fn authorize(&self, request: &mut Request<SdkBody>) {
         if request.uri().scheme_str() != Some("http") {
             return;
@@ -101,7 +101,7 @@ struct Sent {
 impl Sent {
     async fn answer(self, read_timeout: Option<Duration>) -> Result<HttpResponse, ConnectorError> {
         let mut response = self.response;
-        // dropped before the response: hyper looks at the connection when that is dropped
+        // must be dropped before the response: hyper checks the connection when the response is dropped
         let mut connection = self.connection;
         let answer = match read_timeout {
             Some(limit) => tokio::time::timeout(limit, &mut response)
@@ -109,7 +109,7 @@ impl Sent {
                 .map_err(|elapsed| ConnectorError::timeout(elapsed.into()))?,
             None => (&mut response).await,
         };
-        // a retry may help after any error on the way
+        // the SDK may retry any connection error
         let answer = answer.map_err(|error| ConnectorError::io(error.into()))?;
         connection.0 = None;
         HttpResponse::try_from(answer.map(SdkBody::from_body_1_x))
@@ -117,7 +117,7 @@ impl Sent {
     }
 }
 
-/// The connection of a request that has no answer yet.
+/// Resets the connection of a request if it is dropped before the answer.
 struct ResetOnDrop(Option<CaptureConnection>);
 
 impl Drop for ResetOnDrop {
@@ -133,7 +133,7 @@ impl Drop for ResetOnDrop {
     }
 }
 
-/// By which the SDK keeps a connection that answered with an error from being used again.
+/// Lets the SDK stop the reuse of a connection that answered with an error.
 fn metadata(connection: &CaptureConnection) -> Option<ConnectionMetadata> {
     let is_proxied = connection.connection_metadata().as_ref()?.is_proxied();
     let connection = connection.clone();
@@ -155,32 +155,33 @@ mod tests {
 
     use super::{Http, tls};
 
-    /// Sends a request to `url` through a proxy with a password. Returns the head that the proxy gets; it answers 200.
-    async fn asked_of_proxy(url: &str) -> String {
+    /// Sends a request to `url` through a proxy with a password, which answers 200. Returns the head that the proxy got.
+    async fn head_at_proxy(url: &str) -> String {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let proxy = format!("http://user:secret@{}", listener.local_addr().unwrap());
         let proxies = Matcher::builder().all(proxy).build();
         let http = Http::new(&HttpConnectorSettings::builder().build(), tls(), proxies);
         let request = HttpRequest::get(url).unwrap();
-        let answer = tokio::spawn(async move { http.call(request).await.map(|it| it.status().as_u16()) });
+        let answer =
+            tokio::spawn(async move { http.call(request).await.map(|response| response.status().as_u16()) });
         let (mut connection, _) = listener.accept().await.unwrap();
-        let mut asked = Vec::new();
-        while !asked.ends_with(b"\r\n\r\n") {
-            assert!(connection.read_buf(&mut asked).await.unwrap() > 0);
+        let mut head = Vec::new();
+        while !head.ends_with(b"\r\n\r\n") {
+            assert!(connection.read_buf(&mut head).await.unwrap() > 0);
         }
         connection.write_all(b"HTTP/1.1 200 OK\r\ncontent-length: 0\r\n\r\n").await.unwrap();
         drop(connection);
         let is_tunnel = url.starts_with("https");
         assert_eq!(answer.await.unwrap().ok(), (!is_tunnel).then_some(200));
-        String::from_utf8(asked).unwrap().to_lowercase()
+        String::from_utf8(head).unwrap().to_lowercase()
     }
 
     #[tokio::test]
     async fn proxy_gets_plain_requests_and_tunnels_tls() {
         let auth = "proxy-authorization: basic dxnlcjpzzwnyzxq=";
-        let plain = asked_of_proxy("http://dynamodb.test/path").await;
+        let plain = head_at_proxy("http://dynamodb.test/path").await;
         assert!(plain.starts_with("get http://dynamodb.test/path http/1.1"), "{plain}");
-        let tunnel = asked_of_proxy("https://dynamodb.test/path").await;
+        let tunnel = head_at_proxy("https://dynamodb.test/path").await;
         assert!(tunnel.starts_with("connect dynamodb.test:443 http/1.1"), "{tunnel}");
         assert!(plain.contains(auth) && tunnel.contains(auth), "{plain}{tunnel}");
     }

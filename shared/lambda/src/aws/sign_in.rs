@@ -3,7 +3,7 @@ use aws_sdk_secretsmanager::config::ProvideCredentials;
 use quiz_events::with_causes;
 use thiserror::Error;
 
-/// Why AWS cannot be asked anything. Each names the next step.
+/// Why AWS cannot be called. Each error names the next step.
 #[derive(Clone, Debug, Error, PartialEq, Eq)]
 pub enum NotSignedIn {
     #[error("no AWS region: set AWS_REGION, or AWS_PROFILE to a profile with a region")]
@@ -14,31 +14,31 @@ pub enum NotSignedIn {
     Unreadable { cause: String },
 }
 
-/// As [`super::config`], for a command that a person runs: what is missing is one plain error, before the first call.
+/// Like [`super::config`], for commands that people run: checks region and credentials before the first call.
 ///
 /// # Errors
-/// [`NotSignedIn`] where there is no region, or there are no credentials.
+/// [`NotSignedIn`] if the region or the credentials are missing.
 pub async fn signed_in() -> Result<SdkConfig, NotSignedIn> {
     let config = super::config().await;
     check_sign_in(&config).await?;
     Ok(config)
 }
 
-/// Looks for a region and credentials. It does not ask AWS whether they are good.
+/// Checks that there are a region and credentials. It does not call AWS, so it does not check that AWS accepts them.
 ///
 /// # Errors
-/// [`NotSignedIn`] where one is missing.
+/// [`NotSignedIn`] if one is missing.
 pub async fn check_sign_in(config: &SdkConfig) -> Result<(), NotSignedIn> {
     if config.region().is_none() {
         return Err(NotSignedIn::NoRegion);
     }
     let provider = config.credentials_provider().ok_or(NotSignedIn::NoCredentials)?;
-    provider.provide_credentials().await.map(|_| ()).map_err(|error| why(&with_causes(&error)))
+    provider.provide_credentials().await.map(|_| ()).map_err(|error| sign_in_error(&with_causes(&error)))
 }
 
-/// The instance's metadata are asked last, when nothing else has given credentials. Elsewhere than on EC2 they have no
-/// answer, or refuse one.
-fn why(cause: &str) -> NotSignedIn {
+/// Translates the cause of missing credentials. The SDK queries the instance metadata last, if no other provider had
+/// credentials; outside of EC2 that query fails.
+fn sign_in_error(cause: &str) -> NotSignedIn {
     if cause.contains("IMDS") || cause.contains("not loaded") || cause.contains("was not enabled") {
         return NotSignedIn::NoCredentials;
     }
@@ -50,10 +50,10 @@ mod tests {
     use aws_config::{BehaviorVersion, Region, SdkConfig};
     use aws_sdk_secretsmanager::config::{Credentials, SharedCredentialsProvider};
 
-    use super::{NotSignedIn, check_sign_in, why};
+    use super::{NotSignedIn, check_sign_in, sign_in_error};
 
     #[tokio::test]
-    async fn what_is_missing_is_named() {
+    async fn missing_region_or_credentials_are_named() {
         let builder = || SdkConfig::builder().behavior_version(BehaviorVersion::latest());
         let region = || Region::new("ap-south-1");
         let credentials = Credentials::new("id", "secret", None, None, "test");
@@ -66,11 +66,14 @@ mod tests {
     }
 
     #[test]
-    fn cause_is_told_where_there_is_one() {
+    fn error_contains_a_known_cause() {
         let forbidden = "an error occurred while loading credentials: failed to load IMDS session token";
-        assert_eq!(why(forbidden), NotSignedIn::NoCredentials);
+        assert_eq!(sign_in_error(forbidden), NotSignedIn::NoCredentials);
         let expired = "an error occurred while loading credentials: the SSO token has expired";
-        let told = why(expired).to_string();
-        assert!(told.ends_with("the SSO token has expired; run aws sso login, or set AWS_PROFILE"), "{told}");
+        let message = sign_in_error(expired).to_string();
+        assert!(
+            message.ends_with("the SSO token has expired; run aws sso login, or set AWS_PROFILE"),
+            "{message}"
+        );
     }
 }

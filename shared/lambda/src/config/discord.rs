@@ -2,17 +2,17 @@ use quiz_discord::{DiscordError, Target};
 
 use crate::{ConfigError, Environment, Secret, SecretSource};
 
-/// What the function is told by its environment.
+/// The configuration of `notify-discord`.
 #[derive(Debug)]
 pub struct DiscordConfig {
     pub discord: DiscordSource,
-    /// Of a stub.
+    /// The URL of a stub of Discord, for tests.
     pub endpoint: Option<String>,
     /// The table that remembers what was posted.
     pub memory_table: String,
 }
 
-/// Where messages are posted, and by whom.
+/// The credentials that Discord messages are posted with.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum DiscordSource {
     /// The secret is the webhook's URL.
@@ -30,10 +30,10 @@ impl DiscordSource {
         }
     }
 
-    /// Where messages are posted, by the text of the secret.
+    /// The target of messages, made from the text of the secret.
     ///
     /// # Errors
-    /// [`DiscordError::Target`] where the secret holds more than its text.
+    /// [`DiscordError::Target`] if the secret holds more than its text.
     pub fn target(&self, secret: &Secret) -> Result<Target, DiscordError> {
         let text = secret.plain().map_err(|wrong| DiscordError::Target(wrong.to_string()))?.to_owned();
         Ok(match self {
@@ -44,8 +44,10 @@ impl DiscordSource {
 }
 
 impl DiscordConfig {
+    /// Reads the configuration.
+    ///
     /// # Errors
-    /// [`ConfigError`] with everything that is missing or wrong.
+    /// [`ConfigError`] with all missing and wrong variables.
     pub fn read(mut env: Environment) -> Result<Self, ConfigError> {
         let discord = discord(&mut env);
         let config = Self {
@@ -67,7 +69,7 @@ fn discord(env: &mut Environment) -> DiscordSource {
             return DiscordSource::Bot { token: SecretSource::ById(id), channel_id };
         }
         (None, Some(_), None) => {
-            env.problem("DISCORD_CHANNEL_ID must be set beside DISCORD_TOKEN_SECRET_ID".to_owned());
+            env.problem("DISCORD_CHANNEL_ID must be set with DISCORD_TOKEN_SECRET_ID".to_owned());
         }
         (Some(_), Some(_), _) => env.problem(
             "DISCORD_WEBHOOK_URL_SECRET_ID and DISCORD_TOKEN_SECRET_ID are both set: set one of them"
@@ -87,7 +89,7 @@ mod tests {
     use crate::{Environment, Secret, SecretSource};
 
     #[test]
-    fn webhook_stored_as_key_and_value_says_so() {
+    fn webhook_stored_as_json_names_the_mistake() {
         let webhook = DiscordSource::Webhook(SecretSource::ById("w".into()));
         let stored = Secret::new(r#"{"url": "https://discord.com/api/webhooks/1/hunter2"}"#.into());
         let error = webhook.target(&stored).err().unwrap().to_string();
@@ -95,22 +97,26 @@ mod tests {
     }
 
     #[test]
-    fn a_webhook_or_a_bot_with_its_channel() {
-        let of =
-            |env| DiscordConfig::read(env).map(|it| it.discord).map_err(|error| error.problems.join("; "));
-        let webhook = of(Environment::from_variables([("DISCORD_WEBHOOK_URL_SECRET_ID", "w")])).unwrap();
+    fn webhook_or_bot_with_channel_is_required() {
+        let read = |env| {
+            let config = DiscordConfig::read(env);
+            config.map(|config| config.discord).map_err(|error| error.problems.join("; "))
+        };
+        let webhook = read(Environment::from_variables([("DISCORD_WEBHOOK_URL_SECRET_ID", "w")])).unwrap();
         assert_eq!(webhook, DiscordSource::Webhook(SecretSource::ById("w".into())));
         let token = ("DISCORD_TOKEN_SECRET_ID", "t");
-        let bot = of(Environment::from_variables([token, ("DISCORD_CHANNEL_ID", "1")])).unwrap();
+        let bot = read(Environment::from_variables([token, ("DISCORD_CHANNEL_ID", "1")])).unwrap();
         assert_eq!(bot, DiscordSource::Bot { token: SecretSource::ById("t".into()), channel_id: "1".into() });
         assert!(
-            of(Environment::from_variables([token])).unwrap_err().contains("DISCORD_CHANNEL_ID must be set")
+            read(Environment::from_variables([token]))
+                .unwrap_err()
+                .contains("DISCORD_CHANNEL_ID must be set")
         );
         assert!(
-            of(Environment::from_variables([token, ("DISCORD_WEBHOOK_URL_SECRET_ID", "w")]))
+            read(Environment::from_variables([token, ("DISCORD_WEBHOOK_URL_SECRET_ID", "w")]))
                 .unwrap_err()
                 .contains("both")
         );
-        assert!(of(Environment::from_variables([])).unwrap_err().contains("must be set"));
+        assert!(read(Environment::from_variables([])).unwrap_err().contains("must be set"));
     }
 }

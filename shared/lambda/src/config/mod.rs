@@ -1,4 +1,5 @@
-//! What each function reads from its environment. The command reads the same, so that it works on the same tables.
+//! The configuration of each function, read from its environment. The CLI reads the same variables, so that it works on
+//! the same tables.
 
 #[cfg(feature = "discord")]
 mod discord;

@@ -5,12 +5,12 @@ use quiz_events::Sink;
 use crate::sync::SourceSettings;
 use crate::{ConfigError, Environment};
 
-/// What is too much for one pass is asked for by the next.
-const MOST_TESTS: usize = 1_000;
+/// The largest limit of requests in a pass. The next pass requests the rest.
+const MOST_SESSIONS: usize = 1_000;
 /// A day.
 const LONGEST_SECONDS: u64 = 86_400;
 
-/// What the function is told by its environment.
+/// The configuration of `reconcile`.
 #[derive(Debug)]
 pub struct ReconcileConfig {
     pub source: SourceSettings,
@@ -18,17 +18,16 @@ pub struct ReconcileConfig {
     pub limits: PassLimits,
 }
 
-/// What a pass may do, and when.
+/// The limits and waits of a pass.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct PassLimits {
-    /// Tests asked for in one pass.
+    /// The most test sessions that one pass requests.
     pub tests: usize,
-    /// How long answers are left alone: students may still be at it.
+    /// Answers younger than this do not make a test session stale: students may still be answering.
     pub settle: Duration,
-    /// How long a request is left to the queue's own retries; three times as long once its messages are parked, and six
-    /// times where they come again.
+    /// How long the queue's own retries get after a request: three times this after parking, six times after a failure.
     pub grace: Duration,
-    /// The sinks that there are.
+    /// The deployed sinks.
     pub sinks: Vec<Sink>,
 }
 
@@ -44,8 +43,10 @@ impl Default for PassLimits {
 }
 
 impl ReconcileConfig {
+    /// Reads the configuration.
+    ///
     /// # Errors
-    /// [`ConfigError`] with everything that is missing or wrong.
+    /// [`ConfigError`] with all missing and wrong variables.
     pub fn read(mut env: Environment) -> Result<Self, ConfigError> {
         let source = SourceSettings::read(&mut env);
         let events_topic = env.optional("EVENTS_TOPIC_ARN").unwrap_or_default();
@@ -59,9 +60,9 @@ impl ReconcileConfig {
 
 fn limits(env: &mut Environment) -> PassLimits {
     let usual = PassLimits::default();
-    let wanted = format!("a whole number from 1 to {MOST_TESTS}");
+    let wanted = format!("a whole number from 1 to {MOST_SESSIONS}");
     let tests = env.parsed("RECONCILE_LIMIT", usual.tests, &wanted);
-    if !(1..=MOST_TESTS).contains(&tests) {
+    if !(1..=MOST_SESSIONS).contains(&tests) {
         env.problem(format!("RECONCILE_LIMIT must be {wanted}"));
     }
     let settle = seconds(env, "RECONCILE_SETTLE_SECONDS", usual.settle);
@@ -102,7 +103,7 @@ mod tests {
     const TOPIC: (&str, &str) = ("EVENTS_TOPIC_ARN", "arn:aws:sns:ap-south-1:1:quiz-events");
 
     #[test]
-    fn only_mongodb_and_the_topic_must_be_given() {
+    fn mongodb_and_topic_are_the_only_required_variables() {
         let config = ReconcileConfig::read(Environment::from_variables([URI, TOPIC])).unwrap();
         assert_eq!(config.limits, PassLimits::default());
         assert_eq!(config.source.state_table, "quiz_sync_state");

@@ -4,7 +4,7 @@ use quiz_dynamo::TableNames;
 use crate::sync::SourceSettings;
 use crate::{ConfigError, Environment};
 
-/// What the function is told by its environment.
+/// The configuration of `sync-reports`.
 #[derive(Debug)]
 pub struct ReportsConfig {
     pub source: SourceSettings,
@@ -15,8 +15,10 @@ pub struct ReportsConfig {
 }
 
 impl ReportsConfig {
+    /// Reads the configuration.
+    ///
     /// # Errors
-    /// [`ConfigError`] with everything that is missing or wrong.
+    /// [`ConfigError`] with all missing and wrong variables.
     pub fn read(mut env: Environment) -> Result<Self, ConfigError> {
         let config = Self {
             source: SourceSettings::read(&mut env),
@@ -28,7 +30,7 @@ impl ReportsConfig {
     }
 }
 
-/// The formats that reports are written in.
+/// The formats of the reports, from `REPORT_FORMATS`.
 pub fn formats(env: &mut Environment) -> ReportFormats {
     let mut formats = ReportFormats { v1: false, v2: false };
     for format in env.list("REPORT_FORMATS", "v1") {
@@ -44,7 +46,7 @@ pub fn formats(env: &mut Environment) -> ReportFormats {
     formats
 }
 
-/// The tables' names, each with its default.
+/// The names of the report tables, from the environment or by default.
 #[must_use]
 pub fn table_names(env: &Environment) -> TableNames {
     let name = |variable, table: ReportTable| env.or(variable, table.default_name());
@@ -55,7 +57,7 @@ pub fn table_names(env: &Environment) -> TableNames {
     }
 }
 
-/// The table of the snapshots, with its default.
+/// The name of the snapshot table, from the environment or by default.
 #[must_use]
 pub fn snapshots_table(env: &Environment) -> String {
     env.or("SNAPSHOTS_TABLE", "quiz_snapshots")
@@ -68,7 +70,7 @@ mod tests {
     use quiz_domain::reports::ReportFormats;
 
     #[test]
-    fn only_the_mongodb_uri_must_be_given() {
+    fn mongodb_uri_is_the_only_required_variable() {
         let config =
             ReportsConfig::read(Environment::from_variables([("MONGODB_URI", "mongodb://localhost")]))
                 .unwrap();
@@ -80,7 +82,7 @@ mod tests {
     }
 
     #[test]
-    fn everything_wrong_is_said_at_once() {
+    fn error_lists_all_problems() {
         let error = ReportsConfig::read(Environment::from_variables([("REPORT_FORMATS", "v3")])).unwrap_err();
         assert_eq!(
             error.problems,

@@ -5,7 +5,7 @@ use quiz_bigquery::BigQueryLocation;
 use crate::sync::SourceSettings;
 use crate::{ConfigError, Environment, SecretSource};
 
-/// What the function is told by its environment.
+/// The configuration of `sync-warehouse`.
 #[derive(Debug)]
 pub struct WarehouseConfig {
     pub source: SourceSettings,
@@ -13,7 +13,7 @@ pub struct WarehouseConfig {
     pub credentials: BigQueryCredentials,
 }
 
-/// Who asks BigQuery.
+/// The credentials for BigQuery.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum BigQueryCredentials {
     /// The secret holds the JSON text of a service account's key.
@@ -21,13 +21,15 @@ pub enum BigQueryCredentials {
     ApplicationDefault {
         file: Option<PathBuf>,
     },
-    /// An emulator asks for none.
+    /// No credentials, for an emulator.
     Nobody,
 }
 
 impl WarehouseConfig {
+    /// Reads the configuration.
+    ///
     /// # Errors
-    /// [`ConfigError`] with everything that is missing or wrong.
+    /// [`ConfigError`] with all missing and wrong variables.
     pub fn read(mut env: Environment) -> Result<Self, ConfigError> {
         let source = SourceSettings::read(&mut env);
         let project = env.optional("BIGQUERY_PROJECT").unwrap_or_else(|| {
@@ -40,12 +42,12 @@ impl WarehouseConfig {
             location: env.or("BIGQUERY_LOCATION", "asia-south1"),
             endpoint: env.optional("BIGQUERY_ENDPOINT"),
         };
-        // they stand in paths and in SQL
+        // URL paths and SQL contain both names
         for (name, value, more) in
             [("BIGQUERY_PROJECT", &location.project, "-:."), ("BIGQUERY_DATASET", &location.dataset, "_")]
         {
-            if !value.chars().all(|it| it.is_ascii_alphanumeric() || more.contains(it)) {
-                env.problem(format!("{name} holds a character that no such name has"));
+            if !value.chars().all(|char| char.is_ascii_alphanumeric() || more.contains(char)) {
+                env.problem(format!("{name} contains an invalid character"));
             }
         }
         let credentials = credentials(&env, location.endpoint.is_some());
@@ -71,7 +73,7 @@ mod tests {
     const URI: (&str, &str) = ("MONGODB_URI", "mongodb://localhost");
 
     #[test]
-    fn everything_wrong_is_said_at_once() {
+    fn error_lists_all_problems() {
         let error = WarehouseConfig::read(Environment::from_variables([("BIGQUERY_DATASET", "a`; drop")]))
             .unwrap_err();
         assert_eq!(
@@ -79,28 +81,28 @@ mod tests {
             [
                 "MONGODB_URI or MONGODB_URI_SECRET_ID must be set",
                 "BIGQUERY_PROJECT must be set",
-                "BIGQUERY_DATASET holds a character that no such name has",
+                "BIGQUERY_DATASET contains an invalid character",
             ]
         );
     }
 
     #[test]
-    fn credentials_are_the_secret_s_else_google_s_own_and_none_for_an_emulator() {
+    fn credentials_are_secret_default_or_none() {
         let project = ("BIGQUERY_PROJECT", "quiz-etl");
-        let of = |env| WarehouseConfig::read(env).unwrap().credentials;
+        let read = |env| WarehouseConfig::read(env).unwrap().credentials;
         assert_eq!(
-            of(Environment::from_variables([URI, project, ("BIGQUERY_CREDENTIALS_SECRET_ID", "key")])),
+            read(Environment::from_variables([URI, project, ("BIGQUERY_CREDENTIALS_SECRET_ID", "key")])),
             BigQueryCredentials::Secret(SecretSource::ById("key".into()))
         );
-        let default = of(Environment::from_variables([URI, project]));
+        let default = read(Environment::from_variables([URI, project]));
         assert_eq!(default, BigQueryCredentials::ApplicationDefault { file: None });
         let emulated =
-            of(Environment::from_variables([URI, project, ("BIGQUERY_ENDPOINT", "http://localhost")]));
+            read(Environment::from_variables([URI, project, ("BIGQUERY_ENDPOINT", "http://localhost")]));
         assert_eq!(emulated, BigQueryCredentials::Nobody);
     }
 
     #[test]
-    fn the_dataset_is_in_mumbai_unless_said_otherwise() {
+    fn dataset_is_in_mumbai_by_default() {
         let config =
             WarehouseConfig::read(Environment::from_variables([URI, ("BIGQUERY_PROJECT", "p")])).unwrap();
         assert_eq!((&*config.location.dataset, &*config.location.location), ("assessments", "asia-south1"));

@@ -1,27 +1,27 @@
-//! Secrets that are one text, such as a URL or a token: how they are stored wrongly.
+//! Checks secrets that must be one plain text, such as a URL or a token, for common mistakes in storing them.
 
 use thiserror::Error;
 
 use super::Secret;
 
-/// A secret that holds more than its text. It must be stored anew.
+/// A secret that holds more than its text. A person must store it again.
 #[derive(Clone, Copy, Debug, Error, PartialEq, Eq)]
 pub enum NotPlain {
-    #[error("the secret is JSON, as the console's form for keys and values stores it: store the text alone")]
+    #[error("the secret is JSON, as the console's key/value form stores it: store the text alone")]
     Json,
-    #[error("the secret is in quotes: store the text without them")]
+    #[error("the secret is in quotes: store the text without the quotes")]
     Quoted,
-    #[error("the secret begins with a name and `=`, as a line of a settings file does: store what follows")]
+    #[error("the secret begins with a name and `=`, like a line of a settings file: store the value alone")]
     Assignment,
-    #[error("the secret has several lines: store one")]
+    #[error("the secret has several lines: store one line")]
     Lines,
 }
 
 impl Secret {
-    /// The text of a secret that is one text. An error says what the secret looks like, and shows nothing of it.
+    /// The secret's text, without spaces around it. An error names the mistake and shows no part of the secret.
     ///
     /// # Errors
-    /// [`NotPlain`] where it is JSON, in quotes, an assignment or several lines.
+    /// [`NotPlain`] if the secret is JSON, in quotes, an assignment or several lines.
     ///
     /// ```
     /// use quiz_lambda::{NotPlain, Secret};
@@ -53,8 +53,8 @@ mod tests {
     use super::{NotPlain, Secret};
 
     #[test]
-    fn wrongly_stored_secrets_say_what_they_look_like() {
-        let looks = |text: &str| Secret::new(text.to_owned()).plain().err();
+    fn wrongly_stored_secret_names_the_mistake() {
+        let mistake = |text: &str| Secret::new(text.to_owned()).plain().err();
         for (text, expected) in [
             ("{\"url\": \"https://discord.com/api/webhooks/1/hunter2\"}", NotPlain::Json),
             ("\"https://discord.com/api/webhooks/1/hunter2\"", NotPlain::Quoted),
@@ -63,11 +63,11 @@ mod tests {
             ("MONGODB_URI=mongodb://u:hunter2@host", NotPlain::Assignment),
             ("mongodb://u:hunter2@host\nquiz", NotPlain::Lines),
         ] {
-            assert_eq!(looks(text), Some(expected), "{text}");
+            assert_eq!(mistake(text), Some(expected), "{text}");
             assert!(!expected.to_string().contains("hunter2"));
         }
         for text in ["mongodb://u:p@host/?retryWrites=true", " a.b.c-=\n", "AbC=", "https://x/?A=b"] {
-            assert_eq!(looks(text), None, "{text}");
+            assert_eq!(mistake(text), None, "{text}");
         }
     }
 }

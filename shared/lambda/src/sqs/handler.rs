@@ -11,7 +11,7 @@ use crate::sqs::{messages, response};
 /// Handles the messages of one queue.
 #[async_trait]
 pub trait MessageHandler: Send + Sync {
-    /// Settles the messages before `deadline`; returns the ids of those that the queue delivers again.
+    /// Settles the messages before `deadline`. Returns the ids of the messages that the queue delivers again.
     async fn handle(
         &self,
         messages: &[QueueMessage],
@@ -22,18 +22,17 @@ pub trait MessageHandler: Send + Sync {
 
 type OpenQueue = Box<dyn Fn(&str) -> Arc<dyn SourceQueue> + Send + Sync>;
 
-/// Answers Lambda's SQS events. An event source mapping delivers the messages of one queue, so each event names one queue.
+/// Handles Lambda's SQS events. An event source mapping delivers the messages of one queue, so each event names one queue.
 pub struct SqsHandler {
     handler: Arc<dyn MessageHandler>,
     open: OpenQueue,
-    /// By ARN: a queue keeps what it has learned of itself from one event to the next.
+    /// The opened queues by ARN, kept because a queue caches its own attributes.
     queues: Mutex<HashMap<String, Arc<dyn SourceQueue>>>,
     session_clock: SessionClock,
 }
 
 impl SqsHandler {
-    /// `open` makes the queue of an ARN, once for each ARN. It does not fail: a queue that cannot be used says so when it
-    /// is used.
+    /// A handler that opens each queue once, by its ARN. `open` cannot fail: a queue reports its errors when it is used.
     #[must_use]
     pub fn new(
         handler: Arc<dyn MessageHandler>,
@@ -43,16 +42,16 @@ impl SqsHandler {
         Self { handler, open, queues, session_clock: SessionClock::default() }
     }
 
-    /// Reads the times of descriptions by this clock.
+    /// Sets the clock that the times of session descriptions are read by.
     #[must_use]
     pub fn with_session_clock(self, session_clock: SessionClock) -> Self {
         Self { session_clock, ..self }
     }
 
-    /// Handles one event before `deadline`; the response names the messages that the queue delivers again.
+    /// Handles one event before `deadline`. The response names the messages that the queue delivers again.
     ///
-    /// Lambda sends no event with the messages of two queues. A test invocation by hand can: then all messages fail, so
-    /// that none is settled against the wrong queue.
+    /// Lambda sends no event with the messages of two queues, but a manual test invocation can. Then all messages fail,
+    /// so that no message is settled in the wrong queue.
     pub async fn handle(&self, event: SqsEvent, deadline: Instant) -> SqsBatchResponse {
         let Some(first) = event.records.first() else { return SqsBatchResponse::default() };
         let queue_arn = arn(first).to_owned();
@@ -112,7 +111,7 @@ mod tests {
         }
     }
 
-    /// Fails the messages whose body is `fail`, and notes all.
+    /// Records all messages and fails those with the body `fail`.
     #[derive(Default)]
     struct Handled(Mutex<Vec<QueueMessage>>);
 
@@ -134,23 +133,23 @@ mod tests {
         QueueMessage { message_id: id.into(), body: body.into(), ..QueueMessage::default() }
     }
 
-    struct Run {
+    struct HandlerRun {
         handled: Arc<Handled>,
         opened: Arc<Mutex<Vec<String>>>,
         handler: SqsHandler,
     }
 
-    fn run() -> Run {
+    fn run() -> HandlerRun {
         let (handled, opened) = (Arc::new(Handled::default()), Arc::new(Mutex::default()));
         let opens = Arc::<Mutex<Vec<String>>>::clone(&opened);
         let handler = SqsHandler::new(handled.clone(), move |arn| {
             opens.lock().unwrap().push(arn.to_owned());
             Arc::new(NoQueue)
         });
-        Run { handled, opened, handler: handler.with_session_clock(SessionClock::India) }
+        HandlerRun { handled, opened, handler: handler.with_session_clock(SessionClock::India) }
     }
 
-    impl Run {
+    impl HandlerRun {
         async fn failed(&self, event: aws_lambda_events::sqs::SqsEvent) -> Vec<String> {
             let response = self.handler.handle(event, Instant::now()).await;
             response.batch_item_failures.into_iter().map(|failure| failure.item_identifier).collect()

@@ -15,9 +15,11 @@ use crate::sqs::SqsHandler;
 use crate::sync::mongo::LazyMongo;
 use crate::sync::{EmbeddedMetrics, SourceSettings};
 
-/// The handler on MongoDB, SQS and a sink. Each is connected to when it is first used, but the way to MongoDB is begun
-/// at once: one that does not answer fails the messages that need it, with its cause. Without snapshots, or a commit
-/// to know by whose they are, every sync reads all attempts.
+/// The handler on MongoDB, SQS and a sink.
+///
+/// Each client connects when it is first used; the connection to MongoDB is opened in the background at once. A service
+/// that does not answer fails only the messages that need it. Without snapshots, or without a commit to label them,
+/// every sync reads all attempts.
 #[must_use]
 pub fn connect(
     aws: SdkConfig,
@@ -41,7 +43,7 @@ pub fn connect(
     let states = DynamoStates::new(aws_sdk_dynamodb::Client::new(&aws), settings.state_table);
     let coordinator = Coordinator::new(Arc::new(states), clock.clone(), sink.sink(), settings.rules);
     let source = Arc::new(LazyMongo::new(settings.mongodb_uri, settings.mongodb_database, aws));
-    crate::begin("the way to MongoDB", Arc::clone(&source).ready());
+    crate::begin("MongoDB connection", Arc::clone(&source).ready());
     let engine = Engine::new(source, sink, clock.clone(), settings.excluded_users);
     let engine = match snapshots.zip(commit.hash()) {
         Some((store, commit)) => engine.with_snapshots(Snapshots::new(store, commit)),

@@ -6,23 +6,23 @@ use serde_json::{Map, Value, json};
 
 use crate::Commit;
 
-/// A property, as in the other lines of the log: as a dimension, each commit would have metrics of its own.
+/// A property and not a dimension: as a dimension, each commit would have metrics of its own.
 const COMMIT: &str = "commit";
 
-/// Metrics as lines of the log, in CloudWatch's embedded metric format: no call is made for them.
+/// Writes metrics as log lines in CloudWatch's embedded metric format, so that no API call is needed.
 /// <https://docs.aws.amazon.com/AmazonCloudWatch/latest/monitoring/CloudWatch_Embedded_Metric_Format_Specification.html>
 #[derive(Clone, Debug)]
 pub struct EmbeddedMetrics {
-    /// In which CloudWatch keeps them.
+    /// The CloudWatch namespace of the metrics.
     pub namespace: String,
-    /// That measures; each line names it.
+    /// The running commit, a property of each line.
     pub commit: Commit,
 }
 
 impl Meter for EmbeddedMetrics {
     fn record(&self, dimension: Dimension, measured: &[(Metric, u64)]) {
         let line = self.line(dimension, measured, Timestamp::now());
-        // a log that takes no lines takes no complaint either
+        // if standard output fails, there is no place to log the error
         let _ = writeln!(std::io::stdout().lock(), "{line}");
     }
 }
@@ -59,8 +59,8 @@ mod tests {
     use serde_json::json;
 
     #[test]
-    fn a_line_is_as_cloudwatch_reads_it() {
-        let named = |name: &str| *METRICS.iter().find(|it| it.name == name).unwrap();
+    fn line_has_the_embedded_metric_format() {
+        let named = |name: &str| *METRICS.iter().find(|metric| metric.name == name).unwrap();
         let measured = [(named("SyncsFinished"), 1), (named("Lag"), 1_500)];
         let metrics = EmbeddedMetrics {
             namespace: "QuizEtl/staging".into(),

@@ -1,5 +1,5 @@
-//! What the functions sync-reports and sync-warehouse share, which differ in their sink only, and reconcile with them:
-//! settings, metrics, the way to MongoDB.
+//! The parts shared by `sync-reports`, `sync-warehouse` and `reconcile`: settings, metrics and the MongoDB client.
+//! `sync-reports` and `sync-warehouse` differ only in their sink.
 
 mod connect;
 mod emf;

@@ -12,11 +12,13 @@ use quiz_pipeline::ports::{AnswerSource, AttemptStream, DocumentStream, QuizDocu
 
 use crate::{Secret, SecretSource};
 
-/// A client of MongoDB, made of a URI and the database's name.
+/// A MongoDB client, opened with a URI and a database name.
 #[async_trait]
 pub trait MongoClient: Sized + Send + Sync + 'static {
+    /// Opens the client.
+    ///
     /// # Errors
-    /// [`MongoError`] where the URI is none, or an SRV URI's hosts cannot be resolved.
+    /// [`MongoError`] if the URI is invalid, or the hosts of an SRV URI cannot be resolved.
     async fn open(uri: &str, database: &str) -> Result<Self, MongoError>;
 }
 
@@ -34,11 +36,11 @@ impl MongoClient for MongoCatalog {
     }
 }
 
-/// MongoDB, its secret read and its client made when it is first needed, or before in the background. Were that
-/// waited for at start, a failure would end the process before it could say what failed of its work, and why.
+/// A MongoDB client that reads its secret and connects at first use, or before in the background. If the function
+/// connected at start instead, a failure would end the process before it could report the failed messages.
 ///
-/// Where MongoDB refuses the credentials, the secret is read again ([`Renewable`]). The connections of the old client
-/// stay open until its last operation has ended.
+/// If MongoDB refuses the credentials, the secret is read again ([`Renewable`]). The connections of the old client stay
+/// open until its last operation has ended.
 pub struct LazyMongo<C: MongoClient>(Renewable<UriSecret<C>>);
 
 struct UriSecret<C> {
@@ -81,24 +83,24 @@ fn not_configured(cause: impl Into<Cause>) -> SourceError {
 }
 
 impl<C: MongoClient> LazyMongo<C> {
+    /// A client that is not connected yet.
     #[must_use]
     pub fn new(uri: SecretSource, database: String, aws: SdkConfig) -> Self {
         Self(Renewable::new(UriSecret { uri, database, aws, client: PhantomData }))
     }
 
-    /// Makes the client before it is needed.
+    /// Opens the client before it is needed.
     ///
     /// # Errors
-    /// [`SourceError::Unavailable`] where the secret cannot be read, or the client cannot be made. The next call tries
-    /// again.
+    /// [`SourceError::Unavailable`] if the secret cannot be read or the client cannot be opened. The next call tries again.
     pub async fn ready(self: Arc<Self>) -> Result<(), SourceError> {
         self.0.client().await.map(drop)
     }
 
-    /// Runs an operation; once more with a new client where its credentials are refused and the secret has changed.
+    /// Runs an operation. If MongoDB refuses the credentials and the secret has changed, runs it again with a new client.
     ///
     /// # Errors
-    /// As [`LazyMongo::ready`], and the operation's own error.
+    /// The errors of [`LazyMongo::ready`] and of the operation.
     pub async fn run<T, R>(&self, operation: impl Fn(Arc<C>) -> R) -> Result<T, SourceError>
     where
         R: Future<Output = Result<T, SourceError>>,
@@ -108,8 +110,8 @@ impl<C: MongoClient> LazyMongo<C> {
 }
 
 impl LazyMongo<MongoSource> {
-    /// The stream, which ends with its first error. Where that is refused credentials, the next call has a new client.
-    fn watched<'a, T: Send + 'a>(
+    /// The stream, which ends with its first error. After refused credentials, the next call opens a new client.
+    fn renewing<'a, T: Send + 'a>(
         &'a self,
         source: Arc<MongoSource>,
         stream: BoxStream<'static, Result<T, SourceError>>,
@@ -134,7 +136,7 @@ impl AnswerSource for LazyMongo<MongoSource> {
     async fn attempt_heads<'a>(&'a self, quiz_id: &'a str) -> Result<DocumentStream<'a>, SourceError> {
         let begin = |source: Arc<MongoSource>| async move { Ok((source.heads(quiz_id).await?, source)) };
         let (heads, source) = self.run(begin).await?;
-        Ok(self.watched(source, heads))
+        Ok(self.renewing(source, heads))
     }
 
     async fn heads_of(&self, quiz_id: &str, user_ids: &[String]) -> Result<Vec<Document>, SourceError> {
@@ -148,7 +150,7 @@ impl AnswerSource for LazyMongo<MongoSource> {
     ) -> Result<AttemptStream<'a>, SourceError> {
         let source = self.0.client().await?;
         let attempts = source.attempt_batches(quiz_id, keys);
-        Ok(self.watched(source, attempts))
+        Ok(self.renewing(source, attempts))
     }
 }
 
@@ -162,7 +164,7 @@ mod tests {
     use super::LazyMongo;
 
     #[tokio::test]
-    async fn uri_in_quotes_says_so() {
+    async fn uri_in_quotes_names_the_mistake() {
         let uri = SecretSource::Given(Secret::new("\"mongodb://user:hunter2@host\"".into()));
         let source = LazyMongo::<MongoSource>::new(uri, "quiz".into(), SdkConfig::builder().build());
         let shown = source.quiz("q").await.unwrap_err().to_string();
@@ -170,7 +172,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn a_uri_that_is_none_fails_the_messages_that_need_it_and_is_not_shown() {
+    async fn invalid_uri_fails_without_showing_the_secret() {
         let uri = SecretSource::Given(Secret::new("mongo://user:hunter2@host".into()));
         let source = LazyMongo::<MongoSource>::new(uri, "quiz".into(), SdkConfig::builder().build());
         let error = source.quiz("q").await.unwrap_err();

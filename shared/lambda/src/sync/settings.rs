@@ -6,27 +6,27 @@ use quiz_pipeline::Rules;
 
 use crate::{Environment, SecretSource};
 
-/// SQS delays a message for no longer.
+/// The longest delay of an SQS message, in seconds.
 const LONGEST_INTERVAL: u64 = 900;
-/// SQS hides a message for no longer: 12 hours.
+/// The longest visibility timeout of SQS, in seconds: 12 hours.
 const LONGEST_WAIT: u64 = 43_200;
 
-/// Where the answers are, whose are left out, and who is told.
+/// The settings that `sync-reports`, `sync-warehouse` and `reconcile` share.
 #[derive(Debug)]
 pub struct SourceSettings {
     pub mongodb_uri: SecretSource,
     pub mongodb_database: String,
     pub excluded_users: HashSet<String>,
-    /// The topic that notices go to; without it they are only logged.
+    /// The topic of notices; without a topic, notices are only logged.
     pub notices_topic: Option<String>,
-    /// In which CloudWatch keeps what is measured.
+    /// The CloudWatch namespace of the metrics.
     pub metrics_namespace: String,
-    /// The table of the sync states.
+    /// The DynamoDB table of the sync states.
     pub state_table: String,
-    /// How the senders of events write the times of a description.
+    /// The clock that senders of events use for the times of a session description.
     pub session_clock: SessionClock,
     pub rules: Rules,
-    /// How long a message waits that failed for now.
+    /// The delays of a message that is retried.
     pub backoff: Backoff,
 }
 
@@ -46,7 +46,7 @@ impl SourceSettings {
     }
 }
 
-/// How the senders of events write the times of a description.
+/// The clock that senders of events use for the times of a session description.
 pub fn session_clock(env: &mut Environment) -> SessionClock {
     env.parsed(SessionClock::VARIABLE, SessionClock::default(), "utc or india")
 }
@@ -65,7 +65,7 @@ fn backoff(env: &mut Environment) -> Backoff {
     }
 }
 
-/// `None` where the variable is not set.
+/// The variable in seconds, from `least` to `most`; `None` if it is not set.
 fn seconds(env: &mut Environment, name: &str, least: u64, most: u64) -> Option<Duration> {
     let text = env.optional(name)?;
     let seconds = text.parse().ok().filter(|seconds| (least..=most).contains(seconds));
@@ -75,7 +75,7 @@ fn seconds(env: &mut Environment, name: &str, least: u64, most: u64) -> Option<D
     seconds.map(Duration::from_secs)
 }
 
-/// Users (administrators who try tests) that are left out of every report, rank and row.
+/// Users that are left out of all reports, ranks and rows: administrators who try quizzes.
 #[must_use]
 pub fn excluded_users(env: &Environment) -> HashSet<String> {
     env.list("EXCLUDED_USER_IDS", "test_admin").into_iter().collect()
