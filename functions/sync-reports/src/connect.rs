@@ -8,13 +8,14 @@ use quiz_pipeline::{ReportSink, Rules};
 
 use quiz_lambda::config::ReportsConfig;
 
-/// A run that is stopped keeps its lease until a write without an answer can no longer arrive, which takes up to
-/// [`Rules::late`]: three quarters of this are left for that.
+/// Time to stop a run before the deadline. A stopped run keeps its lease until an unanswered write can no longer arrive,
+/// which takes up to [`Rules::late`]; three quarters of the reserve are for this wait.
 const STOP_RESERVE: Duration = Duration::from_secs(16);
+/// A run does not start with less time than this before the deadline.
 const START_RESERVE: Duration = Duration::from_secs(28);
 const _: () = assert!(
     STOP_RESERVE.as_millis() * 3 / 4 >= Rules::DEFAULT.late.as_millis(),
-    "a stopped run outlasts its writes before the function's deadline"
+    "a stopped run must keep its lease until its writes cannot arrive"
 );
 
 /// The handler on MongoDB, DynamoDB and SQS.

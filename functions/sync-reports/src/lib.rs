@@ -1,5 +1,5 @@
-//! The Lambda sync-reports: SQS batches of quiz events become the reports of every student of the
-//! tests they name. The same handler runs embedded in `quiz-etl demo` and `quiz-etl local`.
+//! The Lambda `sync-reports`: for each test session that an SQS batch names, it writes the reports of all participants
+//! to DynamoDB. The same handler runs embedded in `quiz-etl demo` and `quiz-etl local`.
 
 mod connect;
 

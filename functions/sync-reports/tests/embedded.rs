@@ -1,4 +1,4 @@
-//! The Lambda's handler on the embedded adapters.
+//! The handler of the Lambda on the embedded adapters.
 #![allow(
     clippy::unwrap_used,
     clippy::expect_used,
@@ -90,7 +90,7 @@ fn number(item: &serde_json::Value, field: &str) -> f64 {
 }
 
 #[tokio::test]
-async fn of_200_messages_5_bad_ones_are_parked_and_195_are_done_in_one_sync() {
+async fn bad_messages_are_parked_and_others_synced_once() {
     let folder = tempfile::tempdir().unwrap();
     let run = Embedded::over(folder.path(), &sapa::documents().unwrap());
     let bad = [
@@ -130,7 +130,7 @@ async fn of_200_messages_5_bad_ones_are_parked_and_195_are_done_in_one_sync() {
 }
 
 #[tokio::test]
-async fn every_report_of_sapa_follows_from_the_published_outcomes() {
+async fn sapa_reports_match_the_published_outcomes() {
     let folder = tempfile::tempdir().unwrap();
     let run = Embedded::over(folder.path(), &sapa::documents().unwrap());
     run.queue.send(sapa::SESSION_ID, None);
@@ -173,7 +173,7 @@ async fn every_report_of_sapa_follows_from_the_published_outcomes() {
 }
 
 #[tokio::test]
-async fn syncing_again_changes_nothing_and_a_removed_user_leaves_nothing_behind() {
+async fn second_sync_changes_nothing_and_removes_deleted_users() {
     let folder = tempfile::tempdir().unwrap();
     let mut documents = sapa::documents().unwrap();
     let first = Embedded::over(folder.path(), &documents);

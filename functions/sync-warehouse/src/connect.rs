@@ -11,28 +11,28 @@ use quiz_pipeline::batch::BatchLimits;
 
 use quiz_lambda::config::{BigQueryCredentials, WarehouseConfig};
 
-/// A load and a transaction take seconds, and longer where others write too.
+/// Time for a load and a transaction. They take seconds, and longer with concurrent writers.
 const COMMIT_RESERVE: Duration = Duration::from_mins(2);
 
 /// The handler on MongoDB, BigQuery and SQS.
 pub async fn connect(config: WarehouseConfig) -> SqsHandler {
     let aws = quiz_lambda::aws::config().await;
-    let credentials = FromAws { credentials: config.credentials, aws: aws.clone() };
+    let credentials = SecretKeySource { credentials: config.credentials, aws: aws.clone() };
     let warehouse = BigQueryWarehouse::new(Settings::new(config.location), Arc::new(credentials));
-    quiz_lambda::begin("the way to BigQuery", warehouse.clone().ready());
+    quiz_lambda::begin("BigQuery connection", warehouse.clone().ready());
     let sink = Arc::new(WarehouseSink::new(Arc::new(warehouse)));
     let limits = BatchLimits { commit_reserve: COMMIT_RESERVE, ..BatchLimits::default() };
     quiz_lambda::sync::connect(aws, config.source, sink, None, limits)
 }
 
-/// The credentials, the key read from Secrets Manager when it is first needed, and again where Google refuses it.
-struct FromAws {
+/// Reads the key from Secrets Manager at first use, and again after Google has refused it.
+struct SecretKeySource {
     credentials: BigQueryCredentials,
     aws: SdkConfig,
 }
 
 #[async_trait]
-impl CredentialsSource for FromAws {
+impl CredentialsSource for SecretKeySource {
     async fn credentials(&self) -> Result<Credentials, Cause> {
         Ok(match &self.credentials {
             BigQueryCredentials::Secret(secret) => {

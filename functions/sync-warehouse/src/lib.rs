@@ -1,5 +1,4 @@
-//! The Lambda sync-warehouse: SQS batches of quiz events become the result rows, in BigQuery, of the tests
-//! they name.
+//! The Lambda `sync-warehouse`: for each test session that an SQS batch names, it writes the result rows to BigQuery.
 
 mod connect;
 

@@ -1,15 +1,15 @@
-//! The binary as Lambda starts it. That this test is here also has `cargo test --workspace` build the binary, which the
+//! Starts the binary as Lambda does. This test also makes `cargo test --workspace` build the binary, which the
 //! end-to-end tests deploy.
 #![allow(clippy::unwrap_used, reason = "a test may panic")]
 
 use std::process::Command;
 
 #[test]
-fn without_its_configuration_it_says_all_that_is_missing_and_ends() {
+fn missing_configuration_is_listed_at_start() {
     let started = Command::new(env!("CARGO_BIN_EXE_sync-warehouse")).env_clear().output().unwrap();
     assert!(!started.status.success());
-    let said = String::from_utf8(started.stderr).unwrap();
+    let printed = String::from_utf8(started.stderr).unwrap();
     for missing in ["MONGODB_URI or MONGODB_URI_SECRET_ID must be set", "BIGQUERY_PROJECT must be set"] {
-        assert!(said.contains(missing), "{said}");
+        assert!(printed.contains(missing), "{printed}");
     }
 }
