@@ -1,23 +1,23 @@
 # shellcheck shell=bash
-# What the scripts of this folder share. They need AWS's command, signed in to the environment's account.
+# Functions that the scripts of this folder share. They need the AWS CLI, signed in to the environment's account.
 
 export AWS_PAGER=""
 
-# one sentence that says what is wrong and what to do
+# prints an error with the next step, and ends the script
 fail() {
   printf '%s: %s\n' "${0##*/}" "$*" >&2
   exit 1
 }
 
-# of an environment's name: the name of its stack
+# prints the stack's name of an environment
 stack_of() {
   case $1 in
     staging | production) printf 'quiz-etl-%s' "$1" ;;
-    *) fail "\"$1\" is no environment: give staging or production" ;;
+    *) fail "unknown environment \"$1\": use staging or production" ;;
   esac
 }
 
-# one output of a stack; fails where the stack or the output is not there
+# prints one output of a stack; fails if the stack or the output does not exist
 output() {
   local value
   value=$(aws cloudformation describe-stacks --stack-name "$1" --output text \
@@ -27,10 +27,10 @@ output() {
 
 foundation() {
   output quiz-etl-foundation "$1" ||
-    fail "the stack quiz-etl-foundation has no output $1 here: deploy deploy/foundation.yaml to this account and region first"
+    fail "the stack quiz-etl-foundation has no output $1: deploy deploy/foundation.yaml to this account and region first"
 }
 
-# the digest that a commit's image has in the registry; fails where it is not there
+# prints the digest of a commit's image in the registry; fails if the image is not in the registry
 digest_of() {
   local digest
   digest=$(aws ecr describe-images --repository-name "quiz-etl/$1" --image-ids "imageTag=$2" --output text \
@@ -42,7 +42,7 @@ sign_in_to() {
   aws ecr get-login-password | docker login --username AWS --password-stdin "${1%%/*}" >/dev/null
 }
 
-# a value for each parameter of a template, as YAML for SAM: a NAME=VALUE given here, else the file's, else the default
+# prints a value for each parameter of a template, as YAML for SAM: from a NAME=VALUE here, else the file, else the default
 #   resolve_parameters template.yaml parameters/staging.yaml Release=abc
 resolve_parameters() {
   local template=$1 values=$2 given
@@ -51,7 +51,7 @@ resolve_parameters() {
   PROGRAM=${0##*/} TEMPLATE=$template VALUES=$values GIVEN=$given awk -f "$(dirname "${BASH_SOURCE[0]}")/parameters.awk"
 }
 
-# SHA-256 of the input; macOS has another command for it than Linux
+# prints the SHA-256 of the input; macOS and Linux have different commands
 sha256() {
   if command -v sha256sum >/dev/null; then sha256sum; else shasum -a 256; fi | cut -d ' ' -f 1
 }

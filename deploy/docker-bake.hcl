@@ -1,4 +1,4 @@
-# The images of a commit. The workflows build them so; by hand, straight into the registry of an environment:
+# Builds the images of a commit, for the workflows. To build by hand and push to the registry of an environment:
 #
 #   REGISTRY=ACCOUNT.dkr.ecr.REGION.amazonaws.com/quiz-etl COMMIT=$(git rev-parse HEAD) \
 #     docker buildx bake --file deploy/docker-bake.hcl --push
@@ -26,11 +26,11 @@ target "functions" {
   args      = { FUNCTION = function, COMMIT = COMMIT, CREATED = CREATED, SOURCE = SOURCE }
   tags      = ["${REGISTRY}/${function}:${COMMIT}"]
   platforms = ["linux/arm64"]
-  # with an attestation it would be an index, which Lambda does not take
+  # an attestation would make the image an index, which Lambda refuses
   attest    = ["type=provenance,disabled=true"]
 }
 
-# for where it is run: by the workflows, and on most operators' machines
+# the platform of the workflows and of most operators' machines
 target "quiz-etl" {
   args      = { FUNCTION = "quiz-etl", COMMIT = COMMIT, CREATED = CREATED, SOURCE = SOURCE }
   tags      = ["${REGISTRY}/quiz-etl:${COMMIT}"]

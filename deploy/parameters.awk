@@ -1,20 +1,20 @@
 # Prints a value for each parameter of a template, as YAML that SAM reads: NAME: 'VALUE'. The value comes from the lines
 # NAME=VALUE of $GIVEN, else from the file $VALUES, else from the template's default. resolve_parameters of common.sh runs it.
 #
-# Not all of YAML is read, as no machine is sure to have a parser of YAML: a value is one text on the line of its name,
-# plain or quoted. Anything else is an error. Kept to POSIX awk, for macOS.
+# The script reads a part of YAML only, because a machine may have no YAML parser: a value is one text on the line of its
+# name, plain or quoted. All other YAML is an error. The script uses only POSIX awk, for macOS.
 
 function fail(text) {
   printf "%s: %s\n", ENVIRON["PROGRAM"], text > "/dev/stderr"
   exit 1
 }
 
-# where an error is
+# the file and line of an error
 function place() {
   return "in " file ":" at
 }
 
-# reads the next line of the file; 0 at its end
+# reads the next line of the file; returns 0 at the end
 function next_line(    status) {
   status = (getline line < file)
   if (status < 0) fail("cannot read " file)
@@ -23,7 +23,7 @@ function next_line(    status) {
   return status
 }
 
-# the text in quotes that `text` begins with; only a comment may follow
+# returns the quoted text at the start of `text`; only a comment may follow
 function quoted(text, quote, name,    value, position, char, rest) {
   value = ""
   for (position = 2; position <= length(text); position++) {
@@ -45,7 +45,7 @@ function quoted(text, quote, name,    value, position, char, rest) {
   fail(name " " place() " has no closing quote: write the value on one line")
 }
 
-# one value, from the text after the colon; YAML's booleans become CloudFormation's
+# returns one value from the text after the colon; YAML's booleans become CloudFormation's
 function scalar(text, name) {
   sub(/^[ \t]+/, "", text)
   if (text ~ /^["']/) return quoted(text, substr(text, 1, 1), name)
@@ -64,7 +64,7 @@ function is_no_value(name, kind) {
   fail(name " " place() " is " kind ": write one value on the line of the name")
 }
 
-# names and defaults of the section Parameters: names are indented by two spaces, and their fields by four
+# reads the names and defaults of the section Parameters: names are indented by two spaces, their fields by four
 function read_template(    is_inside, name) {
   while (next_line()) {
     if (line ~ /^[^ \t#]/) {
@@ -82,7 +82,7 @@ function read_template(    is_inside, name) {
   if (count == 0) fail(file " has no parameters")
 }
 
-# the lines NAME=VALUE that the caller gives; they are no choice of the file
+# reads the lines NAME=VALUE of the caller; the file must not set these names
 function read_given(    lines, number, total, name) {
   total = split(ENVIRON["GIVEN"], lines, "\n")
   for (number = 1; number <= total; number++) {
@@ -94,7 +94,7 @@ function read_given(    lines, number, total, name) {
   }
 }
 
-# lines NAME: VALUE; a line that belongs to the one above makes a list, a map or a longer text
+# reads lines NAME: VALUE; an indented line continues a list, a map or a longer text, which is an error
 function read_values(    name, rest, pending, pending_at) {
   while (next_line()) {
     if (line ~ /^[ \t]*(#.*)?$/ || line ~ /^---[ \t]*$/) continue

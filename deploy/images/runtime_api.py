@@ -1,4 +1,4 @@
-"""The Lambda runtime API for one process: hands it one event, and keeps when it asked and what it answered."""
+"""The Lambda runtime API for one process: sends it one event, and records the times of its polls and its answers."""
 
 import http.server
 import json
@@ -13,7 +13,7 @@ INVOCATION_SECONDS = 60
 
 
 class RuntimeApi:
-    """Listens on a free port of loopback until it is closed. `event` None: only waits to be asked."""
+    """Listens on a free loopback port until it is closed. Without an event, it only records polls."""
 
     def __init__(self, function, event=None):
         self.function = function
@@ -26,7 +26,7 @@ class RuntimeApi:
         threading.Thread(target=self.server.serve_forever, daemon=True).start()
 
     def environment(self, memory_mb=512):
-        """What Lambda itself sets."""
+        """The variables that Lambda sets."""
         return {
             "AWS_LAMBDA_RUNTIME_API": f"127.0.0.1:{self.server.server_port}",
             "AWS_LAMBDA_FUNCTION_NAME": self.function,
@@ -55,7 +55,7 @@ def _handler(api):
             api.polled_at.put(polled_at)
             event, api.event = api.event, None
             if event is None:
-                # as Lambda does while there is nothing to do
+                # like Lambda while there is no event
                 api.closed.wait()
                 self.close_connection = True
                 return None
