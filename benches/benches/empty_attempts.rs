@@ -1,5 +1,5 @@
-//! Finding the attempt of a user who opened the quiz 30,000 times without an answer, in a mongodump folder, by the real
-//! engine: `cargo bench -p quiz-benches --bench empty_attempts`
+//! Measures how the engine finds the attempt of a user who opened the quiz 30,000 times without an answer, in a mongodump
+//! folder: `cargo bench -p quiz-benches --bench empty_attempts`
 #![allow(
     clippy::unwrap_used,
     clippy::panic,
@@ -15,15 +15,15 @@ use std::sync::Arc;
 
 use bson::{Bson, Document};
 use criterion::{Criterion, criterion_group, criterion_main};
-use quiz_benches::{Nothing, sync};
+use quiz_benches::{DiscardingSink, sync};
 use quiz_local::DumpSource;
 use quiz_sample::large::LargeAssessment;
 
-/// Questions of a usual quiz.
+/// The number of questions of a usual quiz.
 const QUESTIONS: u32 = 105;
 
-/// A dump of one user: so many documents without a start event and an answer, and the attempt, which is the last that is
-/// looked at.
+/// Writes a dump of one user: `empty` documents without a start event and an answer, and the attempt that counts, which the
+/// engine checks last.
 fn write(folder: &Path, empty: u32) {
     let large = LargeAssessment { students: 1, questions: QUESTIONS, seed: 1 };
     large.write(folder).unwrap();
@@ -55,7 +55,8 @@ fn empty_attempts(criterion: &mut Criterion) {
         let source = Arc::new(DumpSource::open(&dump).unwrap());
         group.bench_function(format!("{empty} of one user"), |bencher| {
             bencher.iter(|| {
-                let synced = runtime.block_on(sync(source.clone(), Arc::new(Nothing), 1, None)).unwrap();
+                let synced =
+                    runtime.block_on(sync(source.clone(), Arc::new(DiscardingSink), 1, None)).unwrap();
                 assert_eq!(synced.participants, 1);
             });
         });

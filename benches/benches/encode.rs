@@ -1,10 +1,10 @@
-//! From a ranked test to what its stores take: `cargo bench -p quiz-benches --bench encode`
+//! Measures the encoding of a ranked result for its sinks: `cargo bench -p quiz-benches --bench encode`
 #![allow(clippy::unwrap_used, clippy::panic, missing_docs, reason = "a bench may panic")]
 
 use std::hint::black_box;
 
 use criterion::{BatchSize, Criterion, Throughput, criterion_group, criterion_main};
-use quiz_benches::{Stored, stamp};
+use quiz_benches::{LoadedAssessment, stamp};
 use quiz_domain::reports::{self, ReportItem, ReportTable};
 use quiz_domain::rows::{QuestionRows, RowBatch, WarehouseTable};
 use quiz_dynamo::can_hold;
@@ -13,17 +13,17 @@ use quiz_sample::large::LargeAssessment;
 
 const STUDENTS: u32 = 1_000;
 const QUESTIONS: u32 = 105;
-/// As many as the engine encodes at once, whole attempts of them.
+/// The attempts that the engine encodes at once: at most 16,384 rows.
 const ATTEMPTS: usize = 16_384 / QUESTIONS as usize;
 
-fn items(criterion: &mut Criterion, stored: &Stored) {
-    let test = stored.test().unwrap();
+fn items(criterion: &mut Criterion, stored: &LoadedAssessment) {
+    let result = stored.result().unwrap();
     let (made, sealed) = (stored.items().unwrap(), stored.items().unwrap());
     let mut group = criterion.benchmark_group("v1 items");
     group.throughput(Throughput::Elements(made.len() as u64)).sample_size(20);
     group.bench_function("made of the ranked test", |bencher| {
         bencher.iter(|| {
-            for item in reports::items(&test, ReportTable::Sections, stamp()) {
+            for item in reports::items(&result, ReportTable::Sections, stamp()) {
                 black_box(item);
             }
         });
@@ -45,7 +45,7 @@ fn items(criterion: &mut Criterion, stored: &Stored) {
     group.finish();
 }
 
-fn rows(criterion: &mut Criterion, stored: &Stored) {
+fn rows(criterion: &mut Criterion, stored: &LoadedAssessment) {
     let attempts = stored.attempts(ATTEMPTS).unwrap();
     let mut made = RowBatch::new(WarehouseTable::QuestionResponses);
     let questions = QuestionRows::new(&stored.quiz, "Large");
@@ -78,7 +78,9 @@ fn rows(criterion: &mut Criterion, stored: &Stored) {
 }
 
 fn encode(criterion: &mut Criterion) {
-    let stored = Stored::of(LargeAssessment { students: STUDENTS, questions: QUESTIONS, seed: 1 }).unwrap();
+    let stored =
+        LoadedAssessment::generate(LargeAssessment { students: STUDENTS, questions: QUESTIONS, seed: 1 })
+            .unwrap();
     items(criterion, &stored);
     rows(criterion, &stored);
 }

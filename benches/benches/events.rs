@@ -1,4 +1,4 @@
-//! Reading one event, in each form that it comes in: `cargo bench -p quiz-benches --bench events`
+//! Measures reading one event in each of its forms: `cargo bench -p quiz-benches --bench events`
 #![allow(clippy::unwrap_used, clippy::panic, missing_docs, reason = "a bench may panic")]
 
 use std::hint::black_box;

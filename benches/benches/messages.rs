@@ -1,7 +1,7 @@
-//! A batch of 10,000 SQS records in SNS's envelopes, of 10 tests: `cargo bench -p quiz-benches --bench messages`
+//! Measures a batch of 10,000 SQS records in SNS's envelopes, for 10 test sessions: `cargo bench -p quiz-benches --bench messages`
 //!
-//! The batch is handled as the functions do it; as the states say that all of it is synced already, what is
-//! left is reading the records, coalescing them by test, deciding, and answering.
+//! The handler of the functions handles the batch. All sync states are up to date, so only the work around a sync is
+//! measured: read the records, group them by test session, decide, and answer.
 #![allow(clippy::unwrap_used, clippy::panic, missing_docs, reason = "a bench may panic")]
 
 use std::collections::HashMap;
@@ -29,7 +29,7 @@ use tokio::time::Instant;
 const MESSAGES: u32 = 10_000;
 const AN_HOUR: Duration = Duration::from_hours(1);
 
-/// All is synced, up to the end of time.
+/// States in which all test sessions are synced.
 struct AllSynced;
 
 #[async_trait]
@@ -49,13 +49,13 @@ impl SyncStates for AllSynced {
     }
 }
 
-/// Knows every user's attempt, and never syncs.
+/// Finds each user's attempt, and never syncs.
 struct NoSync;
 
 #[async_trait]
 impl SessionSync for NoSync {
     async fn sync(&self, _request: &SessionRequest, _scope: &RunScope) -> Result<Synced, SyncError> {
-        panic!("all is synced already");
+        panic!("all test sessions are synced");
     }
 
     async fn ended(
@@ -85,7 +85,7 @@ fn messages(criterion: &mut Criterion) {
     };
     let records = completions(MESSAGES).unwrap();
     let bytes = serde_json::to_vec(&serde_json::json!({
-        "Records": records.iter().map(|it| &it.record).collect::<Vec<_>>()
+        "Records": records.iter().map(|completion| &completion.record).collect::<Vec<_>>()
     }))
     .unwrap();
     let read = |bytes: &[u8]| {

@@ -1,4 +1,4 @@
-//! Ranking a million takers in five sections and over the whole test: `cargo bench -p quiz-benches --bench rank`
+//! Measures ranking a million participants in five sections and overall: `cargo bench -p quiz-benches --bench rank`
 #![allow(clippy::unwrap_used, clippy::panic, missing_docs, reason = "a bench may panic")]
 
 use std::hint::black_box;
@@ -22,17 +22,17 @@ fn quiz() -> Quiz {
     read(&doc! {"_id": "quiz", "question_sets": sets, "metadata": {"quiz_type": "assessment"}}, &[]).unwrap()
 }
 
-/// Their marks take a few values only, so that many share a rank.
+/// A million participants with few different marks, so that many share a rank.
 fn participants() -> SessionScorer {
     let mut builder = builder(quiz());
-    for taker in 0..PARTICIPANTS {
-        let answer = |section: usize| (taker / 7_i32.pow(u32::try_from(section).unwrap())) % 3;
+    for number in 0..PARTICIPANTS {
+        let answer = |section: usize| (number / 7_i32.pow(u32::try_from(section).unwrap())) % 3;
         let mut records = bson::RawArrayBuf::new();
         for (at, section) in SECTIONS.iter().enumerate() {
             records.push(rawdoc! {"question_id": *section, "answer": answer(at)});
         }
-        // a factor that brings them out of order, and each only once
-        let id = format!("{:08}", i64::from(taker) * 7_919 % i64::from(PARTICIPANTS));
+        // the factor shuffles the ids and keeps them unique
+        let id = format!("{:08}", i64::from(number) * 7_919 % i64::from(PARTICIPANTS));
         let document: RawDocumentBuf = rawdoc! {"_id": id.as_str(), "user_id": id.as_str(), "quiz_id": "quiz",
         "has_quiz_ended": true, "session_answers": records};
         assert!(builder.take_raw(&document, false).is_some());

@@ -1,16 +1,17 @@
-//! Decoding and scoring session documents of 105 questions: `cargo bench -p quiz-benches --bench score`
+//! Measures decoding and scoring attempts with 105 questions: `cargo bench -p quiz-benches --bench score`
 #![allow(clippy::unwrap_used, clippy::panic, missing_docs, reason = "a bench may panic")]
 
 use std::hint::black_box;
 
 use bson::Document;
 use criterion::{BatchSize, Criterion, Throughput, criterion_group, criterion_main};
-use quiz_benches::Stored;
+use quiz_benches::LoadedAssessment;
 use quiz_domain::TakenDocument;
 use quiz_sample::large::LargeAssessment;
 
 fn score(criterion: &mut Criterion) {
-    let stored = Stored::of(LargeAssessment { students: 1_000, questions: 105, seed: 1 }).unwrap();
+    let stored =
+        LoadedAssessment::generate(LargeAssessment { students: 1_000, questions: 105, seed: 1 }).unwrap();
     let mut group = criterion.benchmark_group("decode and score");
     group.throughput(Throughput::Bytes(stored.bytes())).sample_size(20);
     for (name, wants_attempts) in [("raw", false), ("raw, with each answer", true)] {

@@ -1,4 +1,4 @@
-//! How much of a sync's time is waiting for MongoDB and DynamoDB, on the local stack:
+//! Measures which part of a sync is waiting for MongoDB and DynamoDB, on the local stack:
 //!
 //! `cargo run --release -p quiz-benches --example waiting -- --students 2000`
 #![expect(clippy::print_stdout, reason = "its output is its purpose")]
@@ -8,7 +8,7 @@ use std::sync::Arc;
 use anyhow::{Context, Result};
 use bson::{Document, doc};
 use clap::Parser;
-use quiz_benches::{Table, Usage, sync};
+use quiz_benches::{MarkdownTable, Usage, sync};
 use quiz_domain::reports::ReportFormats;
 use quiz_dynamo::{DynamoSnapshots, DynamoStore, TableNames, WriteLimits};
 use quiz_mongo::MongoSource;
@@ -16,7 +16,7 @@ use quiz_pipeline::{ReportSink, Snapshots, SyncOutcome};
 use quiz_sample::large::LargeAssessment;
 use quiz_stack::{Stack, insert, unique};
 
-/// Documents that are made before they are stored.
+/// The number of documents in one insert.
 const CHUNK: usize = 500;
 
 #[derive(Parser)]
@@ -39,33 +39,33 @@ async fn main() -> Result<()> {
     let source = Arc::new(MongoSource::connect(stack.mongodb_uri(), &database).await?);
     let store = DynamoStore::new(stack.dynamodb(), names, WriteLimits::default());
     let sink = Arc::new(ReportSink::new(Arc::new(store), ReportFormats::default()));
-    let mut table = Table::new([
+    let mut table = MarkdownTable::new([
         "sync",
         "seconds",
-        "its own CPU seconds",
+        "CPU seconds",
         "waiting",
         "for MongoDB",
-        "for DynamoDB, encoding included",
+        "for DynamoDB, with encoding",
         "documents not read",
         "items written",
         "unchanged",
     ]);
-    let kept = unique("snapshots");
-    stack.create_snapshots_table(&kept).await?;
-    let kept = DynamoSnapshots::new(stack.dynamodb(), kept, WriteLimits::default());
-    let snapshots = Snapshots::new(Arc::new(kept), env!("CARGO_PKG_VERSION"));
+    let snapshots_table = unique("snapshots");
+    stack.create_snapshots_table(&snapshots_table).await?;
+    let store = DynamoSnapshots::new(stack.dynamodb(), snapshots_table, WriteLimits::default());
+    let snapshots = Snapshots::new(Arc::new(store), env!("CARGO_PKG_VERSION"));
     let syncs = [
-        ("the first, which keeps a snapshot", Some(snapshots.clone())),
-        ("again, nothing changed, all read", None),
-        ("again, nothing changed, by the snapshot", Some(snapshots.clone())),
-        ("one student more, by the snapshot", Some(snapshots)),
+        ("first, stores a snapshot", Some(snapshots.clone())),
+        ("no change, all documents read", None),
+        ("no change, with the snapshot", Some(snapshots.clone())),
+        ("one new student, with the snapshot", Some(snapshots)),
     ];
     for (generation, (name, snapshots)) in (1..).zip(syncs) {
         if generation == 4 {
-            one_more(stack, &database).await?;
+            add_student(stack, &database).await?;
         }
         let synced = async { sync(source.clone(), sink.clone(), generation, snapshots).await };
-        let (outcome, usage) = Usage::of(synced).await?;
+        let (outcome, usage) = Usage::measure(synced).await?;
         table.add(row(name, &outcome, &usage));
     }
     print!("{table}");
@@ -87,10 +87,10 @@ fn row(name: &str, outcome: &SyncOutcome, usage: &Usage) -> Vec<String> {
     ]
 }
 
-/// Another student hands in what one has handed in.
-async fn one_more(stack: &Stack, database: &str) -> Result<()> {
+/// Adds a student with a copy of another attempt.
+async fn add_student(stack: &Stack, database: &str) -> Result<()> {
     let sessions = stack.mongodb().await?.database(database).collection::<Document>("sessions");
-    let ended = sessions.find_one(doc! {"has_quiz_ended": true}).await?.context("nobody has ended")?;
+    let ended = sessions.find_one(doc! {"has_quiz_ended": true}).await?.context("no attempt has ended")?;
     let mut newcomer = ended;
     newcomer.extend(doc! {"_id": "ffffffffffffffffffffffff", "user_id": "newcomer"});
     sessions.insert_one(newcomer).await?;
@@ -114,7 +114,7 @@ async fn store(stack: &Stack, database: &str, large: LargeAssessment) -> Result<
     Ok(())
 }
 
-/// Those that `docs/DEPLOY.md` asks for, as far as a sync uses them.
+/// The indexes of `docs/DEPLOY.md` that a sync uses.
 fn indexes() -> [(&'static str, Document); 2] {
     [("sessions", doc! {"quiz_id": 1, "user_id": 1}), ("questions", doc! {"question_set_id": 1})]
 }

@@ -1,4 +1,4 @@
-"""The counts of every attempt, as one does it with pandas: a table with a row for each answer, grouped."""
+"""Counts the outcomes of each attempt in the usual pandas way: a table with a row for each answer, grouped."""
 
 import bson
 import pandas as pd
@@ -7,9 +7,9 @@ from scoring import CORRECT, PARTLY, SKIPPED, WRONG, judge_of
 
 
 def tables(path, quiz):
-    """A row for each attempt, and one for each answer, with the place of its attempt in the first table."""
-    judges = [judge_of(it, quiz.sets[it.set]) for it in quiz.questions]
-    positions = {it.id: at for at, it in enumerate(quiz.questions)}
+    """Two tables: a row for each attempt, and a row for each answer with the position of its attempt."""
+    judges = [judge_of(question, quiz.sets[question.set]) for question in quiz.questions]
+    positions = {question.id: at for at, question in enumerate(quiz.questions)}
     attempts, answers = [], []
     with open(path, "rb") as file:
         for document in bson.decode_file_iter(file):
@@ -19,8 +19,8 @@ def tables(path, quiz):
             start = [it["created_at"] for it in document.get("events") or [] if it["event_type"] == "start-quiz"]
             if not start and all(it["answer"] is None for it in records):
                 continue
-            of_document = (document["user_id"], document["_id"], document["has_quiz_ended"])
-            attempts.append((*of_document, start[0] if start else document["created_at"]))
+            identity = (document["user_id"], document["_id"], document["has_quiz_ended"])
+            attempts.append((*identity, start[0] if start else document["created_at"]))
             for record in records:
                 position = positions[record["question_id"]]
                 answers.append((attempt, position, *judges[position](record["answer"])))
@@ -51,7 +51,7 @@ def frame(path, quiz):
 
 
 def summed(answers, of, prefix, values):
-    """A row for each attempt, a column for each place and value."""
+    """A row for each attempt, with a column for each part or chapter and value."""
     sums = answers.groupby(["attempt", of])[values].sum().unstack(fill_value=0)
     sums.columns = [f"{prefix}{place}_{value}" for value, place in sums.columns]
     return sums

@@ -1,7 +1,7 @@
 """Reads, scores and ranks a mongodump folder: python peer.py table|stream score|reports FOLDER [RESULTS.csv]
 
-Prints what it used, as JSON. With `reports` it makes the v1 items, too. The ranked results are written, if asked for,
-after that.
+Prints its resource usage as JSON. With `reports` it also makes the v1 items. Writes the ranked results to RESULTS.csv,
+outside of the measured time.
 """
 
 import json
@@ -37,7 +37,7 @@ def main(way, work, folder, file=None):
     used = {"seconds": time.perf_counter() - wall, "cpu_seconds": time.process_time() - cpu, "peak": peak()}
     print(json.dumps(used | {"students": len(frame), "items": items}))
     if file:
-        results = [it[["marks", "rank", "percentile"]].assign(section=it.attrs["name"]) for it in sections]
+        results = [section[["marks", "rank", "percentile"]].assign(section=section.attrs["name"]) for section in sections]
         pd.concat(results).to_csv(file)
 
 

@@ -1,4 +1,4 @@
-"""A test as its documents describe it: its questions in order, and how each counts."""
+"""Reads a quiz from its documents: the questions in order, and how each of them counts."""
 
 from collections import Counter
 from dataclasses import dataclass, field
@@ -8,7 +8,7 @@ OVERALL = "overall"
 
 @dataclass
 class Part:
-    """The questions of a set that count in one section: the whole set where it has an optional limit."""
+    """The questions of a set that count in one section; the whole set if it has an optional limit."""
 
     set: int
     section: int
@@ -65,8 +65,8 @@ class Quiz:
 
 
 def read(document, questions):
-    """`questions` has the full documents: the quiz has only the first ten of each set in full."""
-    full = {it["_id"]: it for it in questions}
+    """Reads the quiz. `questions` has all full question documents; the quiz has only the first ten of each set."""
+    full = {question["_id"]: question for question in questions}
     quiz = Quiz(document["_id"], document.get("title") or document["_id"], document.get("metadata") or {})
     for stored in document["question_sets"]:
         add_set(quiz, stored, full)
@@ -75,14 +75,14 @@ def read(document, questions):
 
 def add_set(quiz, stored, full):
     stubs = stored["questions"]
-    counted = [it.get("graded", True) or it.get("force_correct", False) for it in stubs]
+    counted = [stub.get("graded", True) or stub.get("force_correct", False) for stub in stubs]
     limit = stored.get("max_questions_allowed_to_attempt")
     allowed = max(0, (len(stubs) if limit is None else int(limit)) - counted.count(False))
     limited = allowed != counted.count(True)
     quiz.sets.append(marking(stored, stubs, quiz, allowed, limited))
     number = len(quiz.sets) - 1
     subjects = [subject(quiz, stored, full.get(stub["_id"], stub)) for stub in stubs]
-    # a limit cannot be split: the set counts as a whole where most of its questions do
+    # a limit cannot be split: the whole set counts in the section of most of its questions
     majority = Counter(subjects).most_common(1)[0][0] if subjects else subject(quiz, stored, {})
     for stub, counts, own in zip(stubs, counted, subjects):
         section = position(quiz.sections, majority if limited else own)

@@ -1,4 +1,4 @@
-"""The v1 reports of a ranked cohort, one after the other, each with a digest of its content."""
+"""Makes the v1 reports of a ranked cohort, each with a digest of its content."""
 
 import hashlib
 import json
@@ -20,17 +20,17 @@ def items(quiz, frame, sections, session_id):
 
 
 def section_items(template, quiz, frame, results):
-    of = results.attrs
+    section = results.attrs
     template = template | {
-        "section": of["name"],
-        "max_marks_possible": of["maximum"],
-        "total_questions": of["questions"],
-        "number_test_taker": of["takers"],
-        "highest_test_score": of["highest"],
-        "avg_test_score": of["average"],
+        "section": section["name"],
+        "max_marks_possible": section["maximum"],
+        "total_questions": section["questions"],
+        "number_test_taker": section["takers"],
+        "highest_test_score": section["highest"],
+        "avg_test_score": section["average"],
     }
-    chapters = [(at, it) for at, it in enumerate(quiz.chapters) if it.section == of["section"]]
-    lines = [chapter_lines(frame, at, it, of["name"]) for at, it in chapters]
+    chapters = [(at, it) for at, it in enumerate(quiz.chapters) if it.section == section["section"]]
+    lines = [chapter_lines(frame, at, it, section["name"]) for at, it in chapters]
     lines = zip(*lines) if lines else (None for _ in range(len(results)))
     percentiles = results["percentile"].round(2)
     columns = ("ended", "marks", "correct", "wrong", "partly", "skipped", "percentage", "accuracy", "rank")
@@ -38,7 +38,7 @@ def section_items(template, quiz, frame, results):
     for user, ended, marks, correct, wrong, partly, skipped, percentage, accuracy, rank, percentile, chapters in rows:
         item = template | {
             "user_id": user,
-            "user_id-section": f"{user}#{of['name']}",
+            "user_id-section": f"{user}#{section['name']}",
             "marks_scored": marks,
             "num_correct": correct,
             "num_wrong": wrong,
@@ -57,7 +57,7 @@ def section_items(template, quiz, frame, results):
 
 
 def chapter_lines(frame, at, chapter, section):
-    """A chapter's line for each student."""
+    """The line of a chapter for each student."""
     answered = frame[f"c{at}_answered"]
     accuracy = (100 * frame[f"c{at}_right"] / answered).fillna(0).round(2)
     attempted = (100 * answered / chapter.questions).round(2)

@@ -1,11 +1,11 @@
-"""One answer, one outcome, by the rules of the Quiz Engine."""
+"""Judges one answer by the rules of the Quiz Engine."""
 
 CORRECT, PARTLY, WRONG, SKIPPED, UNGRADED = range(5)
 NUMBER = (int, float)
 
 
 def judge_of(question, marking):
-    """A function from an answer to its outcome and marks, with all that does not depend on the answer done once."""
+    """Returns a function from an answer to its outcome and marks. Work that does not depend on the answer is done once."""
     correct, wrong = (CORRECT, marking.correct), (WRONG, marking.wrong)
     skipped, ungraded = (SKIPPED, 0), (UNGRADED, 0)
     kind, key = question.kind, question.key
@@ -52,7 +52,7 @@ def judge_of(question, marking):
     def texts(answer):
         if answer is None or isinstance(answer, NUMBER):
             return skipped
-        has_text = isinstance(answer, dict) and any(isinstance(it, str) and it.strip() for it in answer.values())
+        has_text = isinstance(answer, dict) and any(isinstance(cell, str) and cell.strip() for cell in answer.values())
         return correct if has_text else wrong
 
     def text(answer):

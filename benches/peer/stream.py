@@ -1,4 +1,4 @@
-"""The counts of every attempt, tuned: documents are scored as they are read, and of each only its counts are kept."""
+"""Counts the outcomes of each attempt in a tuned way: scores documents while it reads, and keeps only the counts."""
 
 import bson
 import pandas as pd
@@ -9,7 +9,7 @@ from scoring import PARTLY, SKIPPED, WRONG, judge_of
 class Scorer:
     def __init__(self, quiz):
         self.parts, self.chapters = len(quiz.parts), len(quiz.chapters)
-        # the place of a part's counts, and of a chapter's, behind them
+        # each question has the positions of the counts of its part and of its chapter; chapters follow all parts
         self.questions = [
             (
                 it.id,
@@ -26,7 +26,7 @@ class Scorer:
         return parts + [f"c{at}_{of}" for at in range(self.chapters) for of in ("answered", "right", "marks")]
 
     def counts(self, records):
-        """The counts of an attempt, in the order of the columns."""
+        """Returns the counts of an attempt in the order of the columns."""
         counts = [0] * (4 * self.parts + 3 * self.chapters)
         if [it["question_id"] for it in records] != [it[0] for it in self.questions]:
             by_id = {it["question_id"]: it for it in records}
@@ -47,8 +47,8 @@ class Scorer:
 
 
 def attempts(path, quiz, scorer):
-    """One attempt a user: the ended document with the greatest id, else the greatest id. Documents are read and
-    scored one by one; of each only its counts are kept."""
+    """One attempt for each user: the ended document with the greatest id, else the document with the greatest id.
+    Documents are read and scored one by one, and only the counts are kept."""
     best = {}
     with open(path, "rb") as file:
         for document in bson.decode_file_iter(file):

@@ -2,25 +2,26 @@ use anyhow::Result;
 use jiff::{SignedDuration, Timestamp};
 use serde_json::{Value, json};
 
-/// The queue that records come from.
+/// The queue of the records.
 const QUEUE: &str = "arn:aws:sqs:ap-south-1:000000000000:quiz-reports";
-/// Tests that students complete at the same time.
-const TESTS: u32 = 10;
+/// The number of quizzes that students complete at the same time.
+const QUIZZES: u32 = 10;
 
 /// One student's `quiz.completed`.
 #[derive(Clone, Debug)]
 pub struct Completion {
+    /// The JSON text of the event.
     pub event: String,
-    /// As SNS hands it to SQS.
+    /// The event in SNS's envelope.
     pub envelope: String,
-    /// As Lambda hands it to the function.
+    /// The envelope in Lambda's SQS record.
     pub record: Value,
 }
 
-/// Completions of several tests, mixed, each of another student.
+/// Completions of different students, mixed from several quizzes.
 ///
 /// # Errors
-/// Beyond the end of time.
+/// If `count` exceeds the range of timestamps.
 pub fn completions(count: u32) -> Result<Vec<Completion>> {
     let began: Timestamp = "2024-04-30T07:30:00Z".parse()?;
     let completion = |student: u32| {
@@ -31,7 +32,7 @@ pub fn completions(count: u32) -> Result<Vec<Completion>> {
 }
 
 fn completion(student: u32, at: Timestamp) -> Completion {
-    let quiz = format!("6715f621e1eb083bfa9b{:04x}", student % TESTS);
+    let quiz = format!("6715f621e1eb083bfa9b{:04x}", student % QUIZZES);
     let event = json!({
         "type": "quiz.completed", "session_id": format!("EnableStudents_{quiz}"), "quiz_id": quiz,
         "user_id": format!("{}", 20_000_000_000_u64 + u64::from(student)), "completed_at": at.to_string(),

@@ -4,46 +4,50 @@ use std::path::{Path, PathBuf};
 use anyhow::{Context, Result, ensure};
 use quiz_sample::large::LargeAssessment;
 
-/// Questions of a real large test.
+/// The number of questions of a real large quiz.
 const QUESTIONS: u32 = 105;
 
-/// A mongodump folder of one large test, below cargo's target directory.
+/// A mongodump folder of one large test session, below cargo's target directory.
 #[derive(Debug)]
 pub struct Dump {
     folder: PathBuf,
-    /// Of the session documents.
+    /// The size of the collection `sessions` in bytes.
     pub bytes: u64,
-    /// Whether it was there before.
-    pub was_there: bool,
+    /// Whether an earlier run had written the dump.
+    pub existed: bool,
 }
 
 impl Dump {
-    /// The dump of so many students, made where it is not there.
+    /// The dump of `students` students, written if it does not exist.
     ///
     /// # Errors
-    /// Where it cannot be written.
-    pub fn of(students: u32) -> Result<Self> {
+    /// If the dump cannot be written.
+    pub fn open(students: u32) -> Result<Self> {
         let folder = target().join("dumps").join(students.to_string());
-        let was_there = folder.is_dir();
-        if !was_there {
-            // a name of its own until it is whole
+        let existed = folder.is_dir();
+        if !existed {
+            // renamed when it is complete
             let unfinished = folder.with_extension("unfinished");
             LargeAssessment { students, questions: QUESTIONS, seed: 1 }.write(&unfinished)?;
-            fs::rename(&unfinished, &folder).with_context(|| format!("cannot name {}", folder.display()))?;
+            fs::rename(&unfinished, &folder)
+                .with_context(|| format!("cannot rename the dump to {}", folder.display()))?;
         }
         let sessions = folder.join("sessions.bson");
         let bytes = fs::metadata(&sessions).with_context(|| format!("{} is missing", sessions.display()))?;
         ensure!(bytes.len() > 0, "{} is empty", sessions.display());
-        Ok(Self { folder, bytes: bytes.len(), was_there })
+        Ok(Self { folder, bytes: bytes.len(), existed })
     }
 
+    /// The folder with the BSON files.
     #[must_use]
     pub fn folder(&self) -> &Path {
         &self.folder
     }
 
+    /// Removes the dump.
+    ///
     /// # Errors
-    /// Where it cannot be removed.
+    /// If the folder cannot be removed.
     pub fn remove(self) -> Result<()> {
         fs::remove_dir_all(&self.folder).with_context(|| format!("cannot remove {}", self.folder.display()))
     }

@@ -1,19 +1,19 @@
-//! What is measured, and with what: a large test in memory or as a mongodump folder, one sync of it by the real
-//! engine, sinks that go no further than a measurement does, and what the operating system says of a process.
-//! `docs/PERFORMANCE.md` has the commands and what they showed.
+//! Helpers of the benchmarks: a large test session in memory or as a mongodump folder, one sync of it by the real engine,
+//! sinks that write to no service, and the resource usage of a process. `docs/PERFORMANCE.md` has the commands and the
+//! results.
 
+mod assessment;
 mod completions;
 mod dump;
 mod process;
 mod run;
 mod sinks;
-mod stored;
 mod table;
 
+pub use assessment::{LoadedAssessment, builder, read, stamp};
 pub use completions::{Completion, completions};
 pub use dump::Dump;
-pub use process::{Usage, in_a_process, megabytes};
+pub use process::{Usage, megabytes, run_in_process};
 pub use run::sync;
-pub use sinks::{Encoded, Nothing, ResultsFile, Staged};
-pub use stored::{Stored, builder, read, stamp};
-pub use table::Table;
+pub use sinks::{DiscardingSink, EncodingStore, EncodingWarehouse, ResultsCsv};
+pub use table::MarkdownTable;

@@ -8,10 +8,10 @@ use quiz_pipeline::ports::{AnswerSource, SystemClock};
 use quiz_pipeline::{Engine, ResultSink, RunScope, SessionRequest, Snapshots, SyncOutcome};
 use quiz_sample::large::LargeAssessment;
 
-/// One sync of the large test, as a function does it that holds the lease.
+/// Syncs the large test session once, like a function that holds the lease.
 ///
 /// # Errors
-/// What fails in the source or the sink.
+/// The errors of the source and the sink.
 pub async fn sync(
     source: Arc<dyn AnswerSource>,
     sink: Arc<dyn ResultSink>,

@@ -1,24 +1,26 @@
 use std::fmt;
 
-/// A table in Markdown, as the documents have it. Columns but the first are numbers.
+/// A Markdown table. All columns except the first have numbers.
 #[derive(Clone, Debug)]
-pub struct Table {
+pub struct MarkdownTable {
     columns: Vec<&'static str>,
     rows: Vec<Vec<String>>,
 }
 
-impl Table {
+impl MarkdownTable {
+    /// A table without rows.
     #[must_use]
     pub fn new(columns: impl Into<Vec<&'static str>>) -> Self {
         Self { columns: columns.into(), rows: Vec::new() }
     }
 
+    /// Adds a row.
     pub fn add(&mut self, cells: impl Into<Vec<String>>) {
         self.rows.push(cells.into());
     }
 }
 
-impl fmt::Display for Table {
+impl fmt::Display for MarkdownTable {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         writeln!(f, "| {} |", self.columns.join(" | "))?;
         writeln!(f, "|---|{}", "--:|".repeat(self.columns.len().saturating_sub(1)))?;

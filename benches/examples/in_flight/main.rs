@@ -1,5 +1,5 @@
-//! How fast report items are written, by the most BatchWriteItem requests in flight: to a DynamoDB that answers after
-//! a time, as one behind a network, and to the local one.
+//! Measures how fast report items are written with 1 to 32 BatchWriteItem requests in flight: to a DynamoDB that answers
+//! with a delay, like a DynamoDB behind a network, and to the local DynamoDB.
 //!
 //! `cargo run --release -p quiz-benches --example in_flight`
 #![expect(clippy::print_stdout, reason = "its output is its purpose")]
@@ -11,7 +11,7 @@ use std::time::{Duration, Instant};
 use anyhow::Result;
 use aws_sdk_dynamodb::Client;
 use clap::Parser;
-use quiz_benches::{Stored, Table};
+use quiz_benches::{LoadedAssessment, MarkdownTable};
 use quiz_domain::reports::{ReportItem, ReportTable};
 use quiz_dynamo::{DynamoStore, TableNames, WriteLimits};
 use quiz_pipeline::ports::{Fence, ReportStore};
@@ -24,13 +24,13 @@ const IN_FLIGHT: [usize; 6] = [1, 2, 4, 8, 16, 32];
 
 #[derive(Parser)]
 struct Options {
-    /// Four items each.
+    /// Number of students; each has four items.
     #[arg(long, default_value_t = 2_500)]
     students: u32,
-    /// Milliseconds after which the slow DynamoDB answers.
+    /// Delay of the slow DynamoDB, in milliseconds.
     #[arg(long, default_value_t = 10)]
     latency: u64,
-    /// Leaves the local DynamoDB out.
+    /// Skip the local DynamoDB.
     #[arg(long)]
     no_stack: bool,
 }
@@ -38,10 +38,10 @@ struct Options {
 #[tokio::main]
 async fn main() -> Result<()> {
     let Options { students, latency, no_stack } = Options::parse();
-    let items = Stored::of(LargeAssessment { students, questions: 105, seed: 1 })?.items()?;
+    let items = LoadedAssessment::generate(LargeAssessment { students, questions: 105, seed: 1 })?.items()?;
     let slow = SlowTables::start(Duration::from_millis(latency)).await?;
-    println!("{} items, written to one that answers after {latency} ms:\n", items.len());
-    let mut table = Table::new(["in flight at most", "items written a second"]);
+    println!("{} items, written to a DynamoDB that answers after {latency} ms:\n", items.len());
+    let mut table = MarkdownTable::new(["most in flight", "items written a second"]);
     for requests in IN_FLIGHT {
         let store = store(slow.client(), TableNames::default(), requests);
         table.add([requests.to_string(), write(&store, &items).await?]);
@@ -51,8 +51,8 @@ async fn main() -> Result<()> {
         return Ok(());
     }
     let stack = Stack::get().await?;
-    println!("to the local one, a table each, and looked up there:\n");
-    let mut table = Table::new(["in flight at most", "items written a second", "looked up a second"]);
+    println!("written to the local DynamoDB, one table for each line, and read back:\n");
+    let mut table = MarkdownTable::new(["most in flight", "items written a second", "items read a second"]);
     for requests in IN_FLIGHT {
         let names = TableNames { sections: unique("reports"), ..TableNames::default() };
         stack.create_reports_table(&names.sections).await?;

@@ -7,18 +7,20 @@ use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
 
 const HEAD_END: &[u8] = b"\r\n\r\n";
-const TAKEN: &str = r#"{"UnprocessedItems":{}}"#;
+const ACCEPTED: &str = r#"{"UnprocessedItems":{}}"#;
 
-/// A DynamoDB on loopback that takes every BatchWriteItem whole, after a time: as one behind a network does, and
-/// with as many at once as come.
+/// A DynamoDB on loopback that accepts each BatchWriteItem after a delay, like a DynamoDB behind a network. It has no limit
+/// of concurrent requests.
 #[derive(Debug)]
 pub struct SlowTables {
     endpoint: String,
 }
 
 impl SlowTables {
+    /// Starts the server.
+    ///
     /// # Errors
-    /// Where no port is free.
+    /// If no port is free.
     pub async fn start(latency: Duration) -> Result<Self> {
         let listener = TcpListener::bind("127.0.0.1:0").await.context("no port is free")?;
         let endpoint = format!("http://{}", listener.local_addr()?);
@@ -30,6 +32,7 @@ impl SlowTables {
         Ok(Self { endpoint })
     }
 
+    /// A client of this server.
     #[must_use]
     pub fn client(&self) -> Client {
         let config = Config::builder()
@@ -41,25 +44,25 @@ impl SlowTables {
     }
 }
 
-/// Ends with the connection.
+/// Serves one connection until it ends.
 async fn serve(mut connection: TcpStream, latency: Duration) {
     let mut bytes = Vec::new();
     while let Some(length) = request_length(&mut connection, &mut bytes).await {
         bytes.drain(..length.min(bytes.len()));
         tokio::time::sleep(latency).await;
-        let length = TAKEN.len();
+        let length = ACCEPTED.len();
         let head = "HTTP/1.1 200 OK\r\ncontent-type: application/x-amz-json-1.0\r\ncontent-length: ";
-        let answer = format!("{head}{length}\r\n\r\n{TAKEN}");
+        let answer = format!("{head}{length}\r\n\r\n{ACCEPTED}");
         if connection.write_all(answer.as_bytes()).await.is_err() {
             return;
         }
     }
 }
 
-/// How many bytes the next request has, once they are all there; `None` at the connection's end.
+/// Reads the next request and returns its length in bytes; `None` at the end of the connection.
 async fn request_length(connection: &mut TcpStream, bytes: &mut Vec<u8>) -> Option<usize> {
     loop {
-        let head = bytes.windows(HEAD_END.len()).position(|it| it == HEAD_END);
+        let head = bytes.windows(HEAD_END.len()).position(|window| window == HEAD_END);
         let length = head.and_then(|head| Some(head + HEAD_END.len() + body_length(bytes.get(..head)?)?));
         if let Some(length) = length.filter(|length| *length <= bytes.len()) {
             return Some(length);

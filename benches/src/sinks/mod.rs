@@ -1,11 +1,11 @@
-//! Sinks that end where a measurement does: nothing leaves the process, but for a file.
+//! Sinks for measurements: they write no result to a service, and only [`ResultsCsv`] writes a file.
 
-mod encoded;
-mod nothing;
-mod results;
-mod staged;
+mod discarding;
+mod encoding_store;
+mod encoding_warehouse;
+mod results_csv;
 
-pub use encoded::Encoded;
-pub use nothing::Nothing;
-pub use results::ResultsFile;
-pub use staged::Staged;
+pub use discarding::DiscardingSink;
+pub use encoding_store::EncodingStore;
+pub use encoding_warehouse::EncodingWarehouse;
+pub use results_csv::ResultsCsv;

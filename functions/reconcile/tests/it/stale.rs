@@ -59,7 +59,7 @@ fn requested(ago: i64) -> SyncState {
 
 fn ended(result: RunResult, ago: i64) -> SyncState {
     let last = LastRun { result: Some(result), finished_at: NOW - ago, ..LastRun::default() };
-    SyncState { last, ..asked(50 * MINUTE) }
+    SyncState { last, ..requested(50 * MINUTE) }
 }
 
 /// The need of a test session that is synced in the warehouse: reason, age and whether it is due.
@@ -94,16 +94,16 @@ fn session_is_stale_without_a_running_sync() {
             &[("q", NOW - HOUR - 900)],
             Some((Answers, HOUR + 900)),
         ),
-        ("a sync is running", SyncState { lease: lease(NOW + 1), ..asked(HOUR) }, newer, None),
+        ("a sync is running", SyncState { lease: lease(NOW + 1), ..requested(HOUR) }, newer, None),
         (
             "the running sync died",
-            SyncState { lease: lease(NOW), ..asked(50 * MINUTE) },
+            SyncState { lease: lease(NOW), ..requested(50 * MINUTE) },
             &[],
             Some((Asked, 50 * MINUTE)),
         ),
         (
             "a follow-up is due",
-            SyncState { follow_up: follow_up(NOW - MINUTE), ..asked(20 * MINUTE) },
+            SyncState { follow_up: follow_up(NOW - MINUTE), ..requested(20 * MINUTE) },
             newer,
             None,
         ),
@@ -112,7 +112,7 @@ fn session_is_stale_without_a_running_sync() {
             SyncState {
                 follow_up: follow_up(NOW - 61 * MINUTE),
                 synced_through: NOW - 2 * HOUR,
-                ..asked(80 * MINUTE)
+                ..requested(80 * MINUTE)
             },
             &[],
             Some((Asked, 80 * MINUTE)),

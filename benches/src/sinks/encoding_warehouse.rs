@@ -5,20 +5,20 @@ use quiz_domain::rows::RowBatch;
 use quiz_parquet::{ParquetError, StagingWriter};
 use quiz_pipeline::ports::{StagedSession, Warehouse, WarehouseBatch, WarehouseError};
 
-/// Encodes the rows into a staging file, as `quiz-bigquery` does, and drops it where that would be loaded.
+/// A warehouse that encodes the rows into a staging file, like `quiz-bigquery`, and discards the file.
 #[derive(Clone, Copy, Debug, Default)]
-pub struct Staged;
+pub struct EncodingWarehouse;
 
-struct Batch(StagingWriter);
+struct StagedRows(StagingWriter);
 
-impl Warehouse for Staged {
+impl Warehouse for EncodingWarehouse {
     fn begin(&self) -> Result<Arc<dyn WarehouseBatch>, WarehouseError> {
-        Ok(Arc::new(Batch(StagingWriter::new().map_err(failed)?)))
+        Ok(Arc::new(StagedRows(StagingWriter::new().map_err(failed)?)))
     }
 }
 
 #[async_trait]
-impl WarehouseBatch for Batch {
+impl WarehouseBatch for StagedRows {
     async fn stage(&self, session_id: &str, rows: RowBatch) -> Result<(), WarehouseError> {
         self.0.add(session_id, rows).await.map_err(failed)
     }

@@ -5,22 +5,24 @@ use quiz_domain::reports::{self, ReportItem, ReportTable, Stamp};
 use quiz_domain::{JudgedAttempt, Problems, Quiz, SessionResult, SessionScorer, TakenDocument, TestSession};
 use quiz_sample::large::LargeAssessment;
 
-/// A quiz and its session documents as they are stored, in memory: of each student the one that counts.
+/// A quiz and its stored attempts in memory: for each student the attempt that counts.
 #[derive(Debug)]
-pub struct Stored {
+pub struct LoadedAssessment {
     pub quiz: Quiz,
     pub sessions: Vec<RawDocumentBuf>,
 }
 
-impl Stored {
+impl LoadedAssessment {
+    /// Generates the documents and reads the quiz.
+    ///
     /// # Errors
-    /// Where one of its documents is none.
-    pub fn of(large: LargeAssessment) -> Result<Self> {
+    /// If a document cannot be read.
+    pub fn generate(large: LargeAssessment) -> Result<Self> {
         let quiz = read(&large.quiz(), &large.questions())?;
         let mut sessions = Vec::new();
         let mut student = None;
         for document in large.sessions() {
-            // of a student's documents, which follow one another, the last
+            // a student's attempts follow each other: keep the last one
             let its_student = document.get("user_id").cloned();
             if student.is_some() && its_student == student {
                 sessions.pop();
@@ -31,22 +33,23 @@ impl Stored {
         Ok(Self { quiz, sessions })
     }
 
-    /// Of the session documents.
+    /// The size of all attempts in bytes.
     #[must_use]
     pub fn bytes(&self) -> u64 {
         self.sessions.iter().map(|document| document.as_bytes().len() as u64).sum()
     }
 
+    /// A scorer of the quiz without attempts.
     #[must_use]
     pub fn builder(&self) -> SessionScorer {
         builder(self.quiz.clone())
     }
 
-    /// The test, ranked.
+    /// The scored and ranked result.
     ///
     /// # Errors
-    /// Where it cannot be ranked.
-    pub fn test(&self) -> Result<SessionResult> {
+    /// If the attempts cannot be ranked.
+    pub fn result(&self) -> Result<SessionResult> {
         let mut builder = self.builder();
         for document in &self.sessions {
             builder.take_raw(document, false).context("an unusual document")?;
@@ -54,10 +57,10 @@ impl Stored {
         Ok(builder.finish()?)
     }
 
-    /// The first documents' attempts, with their answers, as the warehouse's rows are made of them.
+    /// The first `count` judged attempts with their answers, the input of the warehouse's rows.
     ///
     /// # Errors
-    /// Where a document is no attempt.
+    /// If a document is no attempt.
     pub fn attempts(&self, count: usize) -> Result<Vec<JudgedAttempt>> {
         let mut builder = self.builder();
         let attempt = |document: &RawDocumentBuf| match builder.take_raw(document, true) {
@@ -67,30 +70,33 @@ impl Stored {
         self.sessions.iter().take(count).map(attempt).collect()
     }
 
-    /// The v1 items of the ranked test, each with its digest.
+    /// The v1 items of the result, each with its digest.
     ///
     /// # Errors
-    /// Where it cannot be ranked.
+    /// If the attempts cannot be ranked.
     pub fn items(&self) -> Result<Vec<ReportItem>> {
-        let test = self.test()?;
-        let mut items: Vec<_> = reports::items(&test, ReportTable::Sections, stamp()).collect();
+        let result = self.result()?;
+        let mut items: Vec<_> = reports::items(&result, ReportTable::Sections, stamp()).collect();
         items.iter_mut().for_each(ReportItem::seal);
         Ok(items)
     }
 }
 
-/// Of the first run.
+/// The stamp of the first run.
 #[must_use]
 pub fn stamp() -> Stamp {
     Stamp { written_at: Timestamp::UNIX_EPOCH, generation: 1 }
 }
 
+/// Reads a quiz document with its questions.
+///
 /// # Errors
-/// Of a quiz document that is none.
+/// If the quiz document is invalid.
 pub fn read(quiz: &Document, questions: &[Document]) -> Result<Quiz> {
     Ok(Quiz::read(quiz, questions)?.0)
 }
 
+/// A scorer of a test session without attempts.
 #[must_use]
 pub fn builder(quiz: Quiz) -> SessionScorer {
     let session = TestSession { session_id: "Large".to_owned(), ..TestSession::default() };

@@ -4,11 +4,11 @@ use quiz_domain::{Quiz, SessionResult, TestSession};
 use quiz_events::Sink;
 use quiz_pipeline::{ResultSink, RunScope, SessionWriter, SinkCounts, SinkError};
 
-/// Takes the ranked result and does nothing with it.
+/// A sink that discards the ranked result.
 #[derive(Clone, Copy, Debug, Default)]
-pub struct Nothing;
+pub struct DiscardingSink;
 
-impl ResultSink for Nothing {
+impl ResultSink for DiscardingSink {
     fn sink(&self) -> Sink {
         Sink::Reports
     }
@@ -24,14 +24,14 @@ impl ResultSink for Nothing {
 }
 
 #[async_trait]
-impl SessionWriter for Nothing {
+impl SessionWriter for DiscardingSink {
     fn wants_attempts(&self) -> bool {
         false
     }
 
     async fn finish(
         self: Box<Self>,
-        _test: &SessionResult,
+        _result: &SessionResult,
         _stamp: Stamp,
         _scope: &RunScope,
     ) -> Result<SinkCounts, SinkError> {

@@ -3,12 +3,12 @@ use quiz_domain::reports::{ReportItem, ReportTable};
 use quiz_dynamo::can_hold;
 use quiz_pipeline::ports::{Fence, PutOutcome, ReportStore, StoreError, StoredItems};
 
-/// An empty store that makes DynamoDB's attributes of every item, as `quiz-dynamo` does, and drops them.
+/// An empty store that encodes each item as DynamoDB attributes, like `quiz-dynamo`, and discards them.
 #[derive(Clone, Copy, Debug, Default)]
-pub struct Encoded;
+pub struct EncodingStore;
 
 #[async_trait]
-impl ReportStore for Encoded {
+impl ReportStore for EncodingStore {
     async fn stored(&self, _table: ReportTable, _session_id: &str) -> Result<StoredItems, StoreError> {
         Ok(StoredItems::default())
     }

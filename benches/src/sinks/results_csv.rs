@@ -8,11 +8,12 @@ use quiz_domain::{Quiz, SessionResult, TestSession};
 use quiz_events::{Cause, Sink};
 use quiz_pipeline::{ResultSink, RunScope, SessionWriter, SinkCounts, SinkError};
 
-/// Writes a CSV file: `user_id,section,marks,rank,percentile`, the last two empty for one who is not ranked.
+/// A sink that writes a CSV file: `user_id,section,marks,rank,percentile`. Rank and percentile are empty for a participant
+/// who is not ranked.
 #[derive(Clone, Debug)]
-pub struct ResultsFile(pub PathBuf);
+pub struct ResultsCsv(pub PathBuf);
 
-impl ResultsFile {
+impl ResultsCsv {
     fn write(&self, test: &SessionResult, stamp: Stamp) -> Result<u64, Cause> {
         let mut file = BufWriter::new(File::create(&self.0)?);
         writeln!(file, "user_id,section,marks,rank,percentile")?;
@@ -31,7 +32,7 @@ impl ResultsFile {
     }
 }
 
-impl ResultSink for ResultsFile {
+impl ResultSink for ResultsCsv {
     fn sink(&self) -> Sink {
         Sink::Reports
     }
@@ -47,7 +48,7 @@ impl ResultSink for ResultsFile {
 }
 
 #[async_trait]
-impl SessionWriter for ResultsFile {
+impl SessionWriter for ResultsCsv {
     fn wants_attempts(&self) -> bool {
         false
     }
