@@ -95,7 +95,7 @@ impl Reconciler {
 
         // request the syncs that are due
         let due: Vec<StaleSession> = stale.iter().filter(|session| session.is_due()).cloned().collect();
-        let (in_this_pass, rest) = due.split_at(due.len().min(self.limits.tests));
+        let (in_this_pass, rest) = due.split_at(due.len().min(self.limits.sessions));
         let report = self.request_syncs(in_this_pass, now.as_millisecond(), stop).await;
         problems.0.extend(report.problems);
         let left = rest.len() + report.late;

@@ -102,7 +102,7 @@ async fn concurrent_passes_request_each_session_once() {
 
 #[tokio::test]
 async fn full_pass_leaves_newest_sessions_to_the_next() {
-    let fixture = Fixture::new(PassLimits { tests: 2, ..PassLimits::default() });
+    let fixture = Fixture::new(PassLimits { sessions: 2, ..PassLimits::default() });
     for (session, ago) in [("A_q", 40), ("B_q", 60), ("C_q", 50)] {
         fixture.plant(session, Sink::Reports, parked("q", ago * MINUTE)).await;
         fixture.plant(session, Sink::Warehouse, synced("q", MINUTE)).await;

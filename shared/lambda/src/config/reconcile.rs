@@ -22,7 +22,7 @@ pub struct ReconcileConfig {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct PassLimits {
     /// The most test sessions that one pass requests.
-    pub tests: usize,
+    pub sessions: usize,
     /// Answers younger than this do not make a test session stale: students may still be answering.
     pub settle: Duration,
     /// How long the queue's own retries get after a request: three times this after parking, six times after a failure.
@@ -34,7 +34,7 @@ pub struct PassLimits {
 impl Default for PassLimits {
     fn default() -> Self {
         Self {
-            tests: 200,
+            sessions: 200,
             settle: Duration::from_mins(10),
             grace: Duration::from_mins(10),
             sinks: Sink::ALL.to_vec(),
@@ -61,14 +61,14 @@ impl ReconcileConfig {
 fn limits(env: &mut Environment) -> PassLimits {
     let usual = PassLimits::default();
     let wanted = format!("a whole number from 1 to {MOST_SESSIONS}");
-    let tests = env.parsed("RECONCILE_LIMIT", usual.tests, &wanted);
-    if !(1..=MOST_SESSIONS).contains(&tests) {
+    let sessions = env.parsed("RECONCILE_LIMIT", usual.sessions, &wanted);
+    if !(1..=MOST_SESSIONS).contains(&sessions) {
         env.problem(format!("RECONCILE_LIMIT must be {wanted}"));
     }
     let settle = seconds(env, "RECONCILE_SETTLE_SECONDS", usual.settle);
     let grace = seconds(env, "RECONCILE_GRACE_SECONDS", usual.grace);
     let sinks = sinks(env);
-    PassLimits { tests, settle, grace, sinks }
+    PassLimits { sessions, settle, grace, sinks }
 }
 
 fn sinks(env: &mut Environment) -> Vec<Sink> {
@@ -116,7 +116,7 @@ mod tests {
             ("RECONCILE_SINKS", "reports"),
         ]);
         let limits = ReconcileConfig::read(given).unwrap().limits;
-        assert_eq!((limits.tests, limits.settle.as_secs(), limits.grace.as_secs()), (5, 0, 60));
+        assert_eq!((limits.sessions, limits.settle.as_secs(), limits.grace.as_secs()), (5, 0, 60));
         assert_eq!(limits.sinks, [Sink::Reports]);
     }
 
