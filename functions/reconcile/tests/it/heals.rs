@@ -1,4 +1,4 @@
-//! A test whose messages are gone, on the embedded adapters: the pass asks for it, and the function that syncs does it.
+//! A pass requests a test session whose messages are lost, and the sync function syncs it, on the embedded adapters.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -18,12 +18,12 @@ use quiz_sync_state::{LastRun, RunResult, Standing, SyncState, SyncStates};
 use reconcile::{Reconciler, Summary};
 use tokio::time::Instant;
 
-use crate::common::{HOUR, MINUTE, World, key};
+use crate::common::{FakeServices, HOUR, MINUTE, key};
 
-struct ToQueue(Arc<MemoryQueue>);
+struct QueueTopic(Arc<MemoryQueue>);
 
 #[async_trait]
-impl RequestTopic for ToQueue {
+impl RequestTopic for QueueTopic {
     async fn publish(&self, requests: &[SyncRequest]) -> Vec<Result<(), PublishError>> {
         let send = |request: &SyncRequest| {
             self.0.send(request.to_json().to_string(), Some(SyncRequest::TYPE));
@@ -42,23 +42,23 @@ fn batches(folder: &std::path::Path, store: &Arc<SqliteStore>) -> BatchHandler {
 }
 
 #[tokio::test]
-async fn a_test_whose_messages_are_gone_is_synced_after_a_pass() {
+async fn session_with_lost_messages_is_synced_after_a_pass() {
     let folder = tempfile::tempdir().unwrap();
     let store = Arc::new(SqliteStore::open(folder.path().join("reports.db")).unwrap());
     let settings = QueueSettings { visibility_timeout: Duration::from_mins(10), max_receive_count: Some(3) };
     let queue = Arc::new(MemoryQueue::new(settings, Arc::new(SystemClock)));
     let now = Timestamp::now().as_millisecond();
     let quiz_id = sapa::SESSION_ID.rsplit('_').next().unwrap().to_owned();
-    let world = Arc::new(World::default());
-    world.titles.lock().unwrap().insert(quiz_id.clone(), None);
+    let services = Arc::new(FakeServices::default());
+    services.titles.lock().unwrap().insert(quiz_id.clone(), None);
     let at = Timestamp::from_millisecond(now - 30 * MINUTE).unwrap();
-    world.answered.lock().unwrap().push(LastAnswer { quiz_id: quiz_id.clone(), at });
+    services.answered.lock().unwrap().push(LastAnswer { quiz_id: quiz_id.clone(), at });
     let reconciler = Reconciler {
         states: store.clone(),
-        answers: world.clone(),
-        events: Arc::new(ToQueue(queue.clone())),
-        notices: Some(world.clone()),
-        meter: world.clone(),
+        answers: services.clone(),
+        events: Arc::new(QueueTopic(queue.clone())),
+        notices: Some(services.clone()),
+        meter: services.clone(),
         clock: Arc::new(SystemClock),
         limits: PassLimits { sinks: vec![Sink::Reports], ..PassLimits::default() },
     };
@@ -70,7 +70,7 @@ async fn a_test_whose_messages_are_gone_is_synced_after_a_pass() {
     let pass =
         async || reconciler.pass(Duration::from_hours(24), Instant::now() + Duration::from_mins(5)).await;
     assert_eq!(pass().await.unwrap().requested, 1);
-    assert_eq!(pass().await.unwrap().requested, 0, "it is on its way");
+    assert_eq!(pass().await.unwrap().requested, 0, "its message is in the queue");
     let batches = batches(folder.path(), &store);
     let answer = |messages: Vec<QueueMessage>| {
         let (batches, queue) = (&batches, &queue);
@@ -82,5 +82,5 @@ async fn a_test_whose_messages_are_gone_is_synced_after_a_pass() {
     assert_eq!((standing, state.requested_again), (Standing::Synced, None));
     assert!(state.last.participants > 0);
     assert_eq!(pass().await.unwrap(), Summary::default());
-    assert_eq!(world.notices.lock().unwrap().len(), 1);
+    assert_eq!(services.notices.lock().unwrap().len(), 1);
 }

@@ -141,18 +141,18 @@ fn blip_before_an_outage_does_not_lengthen_it() {
 }
 
 fn notices(fixture: &Fixture) -> Vec<Notice> {
-    std::mem::take(&mut *fixture.world.notices.lock().unwrap())
+    std::mem::take(&mut *fixture.services.notices.lock().unwrap())
 }
 
 #[tokio::test]
 async fn pass_reports_an_outage_instead_of_its_requests() {
     let fixture = Fixture::new(PassLimits::default());
-    *fixture.world.is_down.lock().unwrap() = true;
+    *fixture.services.is_down.lock().unwrap() = true;
     let by_outage = || parked_by(UNAVAILABLE, HOUR, 40 * MINUTE);
     fixture.plant("A_q", Sink::Reports, by_outage()).await;
     fixture.plant("A_q", Sink::Warehouse, by_outage()).await;
     fixture.pass().await.unwrap_err();
-    assert_eq!(fixture.world.sessions_published(), ["A_q"], "its messages wait for the end of the outage");
+    assert_eq!(fixture.services.sessions_published(), ["A_q"], "its messages wait for the end of the outage");
     let sent = notices(&fixture);
     assert_eq!((sent.len(), &*sent[0].id), (1, "outage.open:MongoDB:1795250164000"));
     let NoticeKind::OutageOpen(outage) = &sent[0].kind else { panic!("{sent:?}") };
@@ -174,7 +174,7 @@ async fn pass_reports_an_outage_instead_of_its_requests() {
 async fn session_without_quiz_has_no_outage() {
     let fixture = Fixture::new(PassLimits::default());
     fixture.plant("A_q", Sink::Reports, parked_by(UNAVAILABLE, HOUR, 40 * MINUTE)).await;
-    fixture.world.titles.lock().unwrap().clear();
+    fixture.services.titles.lock().unwrap().clear();
     fixture.pass().await.unwrap();
     assert_eq!(notices(&fixture), []);
 }

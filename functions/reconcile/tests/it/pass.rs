@@ -12,7 +12,7 @@ use tokio::time::Instant;
 use crate::common::{Fixture, HOUR, MINUTE, NOW, key, parked, synced, time};
 
 fn requested_notice(fixture: &Fixture) -> SyncsRequested {
-    match &fixture.world.notices.lock().unwrap()[..] {
+    match &fixture.services.notices.lock().unwrap()[..] {
         [notice] => match &notice.kind {
             NoticeKind::SyncsRequested(requested) => requested.clone(),
             other => panic!("{other:?}"),
@@ -34,8 +34,8 @@ async fn parked_and_stale_sessions_are_requested_once() {
     fixture.answer("q3", 5 * MINUTE);
     let summary = fixture.pass().await.unwrap();
     assert_eq!(summary, Summary { behind: 3, requested: 2, left: 0, unknown: 0 });
-    assert_eq!(fixture.world.sessions_published(), ["A_q1", "B_q2"], "q3 has not settled yet");
-    let request = &fixture.world.published.lock().unwrap()[0].clone();
+    assert_eq!(fixture.services.sessions_published(), ["A_q1", "B_q2"], "q3 has not settled yet");
+    let request = &fixture.services.published.lock().unwrap()[0].clone();
     assert_eq!(request.targets[0].quiz_id, "q1");
     assert_eq!(
         (request.reason.as_deref(), request.requested_by.as_deref()),
@@ -62,7 +62,7 @@ async fn parked_and_stale_sessions_are_requested_once() {
     assert_eq!(state.requested_again, Some(RequestedAgain { times: 1, at: NOW }));
     assert_eq!(state.requested_through, NOW - 30 * MINUTE, "answers count as requested");
     assert_eq!(fixture.state("B_q2", Sink::Warehouse).await.requested_again, None);
-    let measured = fixture.world.measured.lock().unwrap().clone();
+    let measured = fixture.services.measured.lock().unwrap().clone();
     assert_eq!((measured["TestsBehind"], measured["SyncsRequested"], measured["UnknownTests"]), (3, 2, 0));
     assert_eq!(measured["OldestBehind"], u64::try_from(40 * MINUTE + 1_000).unwrap());
 }
@@ -77,11 +77,11 @@ async fn wait_between_requests_doubles() {
         if fixture.pass().await.unwrap().requested == 1 {
             requested_at.push(quarter * 15);
         }
-        assert_eq!(fixture.world.measured.lock().unwrap()["TestsBehind"], 1);
+        assert_eq!(fixture.services.measured.lock().unwrap()["TestsBehind"], 1);
         fixture.later(15 * MINUTE);
     }
     assert_eq!(requested_at, [0, 30, 90, 210]);
-    assert_eq!(fixture.world.notices.lock().unwrap().len(), 4);
+    assert_eq!(fixture.services.notices.lock().unwrap().len(), 4);
 }
 
 #[tokio::test]
@@ -94,10 +94,10 @@ async fn concurrent_passes_request_each_session_once() {
     }
     let (one, other) = tokio::join!(fixture.pass(), fixture.pass());
     assert_eq!(one.unwrap().requested + other.unwrap().requested, 20);
-    let mut published = fixture.world.sessions_published();
+    let mut published = fixture.services.sessions_published();
     published.sort();
     published.dedup();
-    assert_eq!((published.len(), fixture.world.published.lock().unwrap().len()), (20, 20));
+    assert_eq!((published.len(), fixture.services.published.lock().unwrap().len()), (20, 20));
 }
 
 #[tokio::test]
@@ -111,7 +111,7 @@ async fn full_pass_leaves_newest_sessions_to_the_next() {
     assert_eq!(requested_notice(&fixture).left, 1);
     fixture.later(15 * MINUTE);
     fixture.pass().await.unwrap();
-    assert_eq!(fixture.world.sessions_published(), ["B_q", "C_q", "A_q"]);
+    assert_eq!(fixture.services.sessions_published(), ["B_q", "C_q", "A_q"]);
 }
 
 #[tokio::test]
@@ -121,7 +121,7 @@ async fn next_pass_requests_a_refused_event() {
         fixture.plant(session, Sink::Reports, parked("q", 40 * MINUTE)).await;
         fixture.plant(session, Sink::Warehouse, synced("q", MINUTE)).await;
     }
-    fixture.world.refused.lock().unwrap().insert("A_q".into());
+    fixture.services.refused.lock().unwrap().insert("A_q".into());
     let error = fixture.pass().await.unwrap_err();
     assert_eq!(
         error.to_string(),
@@ -129,24 +129,24 @@ async fn next_pass_requests_a_refused_event() {
     );
     assert_eq!(requested_notice(&fixture).count, 1);
     assert_eq!(fixture.state("A_q", Sink::Reports).await.requested_again, None, "the claim is undone");
-    fixture.world.refused.lock().unwrap().clear();
+    fixture.services.refused.lock().unwrap().clear();
     fixture.later(15 * MINUTE);
     assert_eq!(fixture.pass().await.unwrap().requested, 1);
-    assert_eq!(fixture.world.sessions_published(), ["B_q", "A_q"]);
+    assert_eq!(fixture.services.sessions_published(), ["B_q", "A_q"]);
 }
 
 #[tokio::test]
 async fn pass_without_mongodb_works_on_states_and_fails() {
     let fixture = Fixture::new(PassLimits::default());
     fixture.plant("A_q", Sink::Reports, parked("q", 40 * MINUTE)).await;
-    *fixture.world.is_down.lock().unwrap() = true;
+    *fixture.services.is_down.lock().unwrap() = true;
     let error = fixture.pass().await.unwrap_err();
     assert_eq!(
         error.to_string(),
         "the pass is not complete: the newest answers were not read: could not read answers: no route"
     );
-    assert_eq!(fixture.world.sessions_published(), ["A_q"]);
-    let measured = fixture.world.measured.lock().unwrap().clone();
+    assert_eq!(fixture.services.sessions_published(), ["A_q"]);
+    let measured = fixture.services.measured.lock().unwrap().clone();
     assert_eq!((measured["TestsBehind"], measured.contains_key("UnknownTests")), (1, false));
 }
 
@@ -154,9 +154,9 @@ async fn pass_without_mongodb_works_on_states_and_fails() {
 async fn session_without_quiz_is_skipped() {
     let fixture = Fixture::new(PassLimits::default());
     fixture.plant("Mistyped_q", Sink::Reports, parked("q", 40 * MINUTE)).await;
-    fixture.world.titles.lock().unwrap().clear();
+    fixture.services.titles.lock().unwrap().clear();
     assert_eq!(fixture.pass().await.unwrap(), Summary::default());
-    assert!(fixture.world.notices.lock().unwrap().is_empty());
+    assert!(fixture.services.notices.lock().unwrap().is_empty());
 }
 
 #[tokio::test]
@@ -169,15 +169,15 @@ async fn unknown_quiz_keeps_its_notice_id_all_day() {
     }
     let completed =
         |quiz_id: &str, ago| CompletedQuiz { quiz_id: quiz_id.into(), students: 31, newest: time(NOW - ago) };
-    *fixture.world.completed.lock().unwrap() =
+    *fixture.services.completed.lock().unwrap() =
         vec![completed("lost yesterday", 23 * HOUR), completed("lost", HOUR), completed("q1", HOUR)];
-    fixture.world.titles.lock().unwrap().insert("lost".into(), Some("Lost mock".into()));
+    fixture.services.titles.lock().unwrap().insert("lost".into(), Some("Lost mock".into()));
     assert_eq!(fixture.pass().await.unwrap(), Summary { unknown: 2, ..Summary::default() });
-    assert!(fixture.world.published.lock().unwrap().is_empty(), "its session id is unknown");
-    assert_eq!(fixture.world.measured.lock().unwrap()["UnknownTests"], 2);
+    assert!(fixture.services.published.lock().unwrap().is_empty(), "its session id is unknown");
+    assert_eq!(fixture.services.measured.lock().unwrap()["UnknownTests"], 2);
     fixture.later(15 * MINUTE);
     fixture.pass().await.unwrap();
-    let notices = std::mem::take(&mut *fixture.world.notices.lock().unwrap());
+    let notices = std::mem::take(&mut *fixture.services.notices.lock().unwrap());
     let ids: Vec<&str> = notices.iter().map(|notice| notice.id.as_str()).collect();
     let (lost, yesterday) = ("tests.unknown:lost:2026-11-21", "tests.unknown:lost yesterday:2026-11-21");
     assert_eq!(ids, [lost, yesterday, lost, yesterday]);
@@ -196,7 +196,7 @@ async fn pass_without_time_requests_nothing_and_fails() {
     let error = fixture.reconciler.pass(lookback, Instant::now()).await.unwrap_err();
     // the states may or may not have been read before the deadline
     assert!(error.to_string().contains("time"), "{error}");
-    assert!(fixture.world.published.lock().unwrap().is_empty());
+    assert!(fixture.services.published.lock().unwrap().is_empty());
 }
 
 #[tokio::test]
@@ -204,10 +204,10 @@ async fn session_claimed_during_the_pass_is_skipped() {
     let fixture = Fixture::new(PassLimits::default());
     fixture.plant("A_q", Sink::Reports, parked("q", 40 * MINUTE)).await;
     fixture.plant("A_q", Sink::Warehouse, parked("q", 40 * MINUTE)).await;
-    *fixture.world.changed_during_pass.lock().unwrap() =
+    *fixture.services.changed_during_pass.lock().unwrap() =
         Some((fixture.store.clone(), key("A_q", Sink::Reports)));
     assert_eq!(fixture.pass().await.unwrap(), Summary { behind: 2, ..Summary::default() });
-    assert!(fixture.world.published.lock().unwrap().is_empty());
-    assert!(fixture.world.notices.lock().unwrap().is_empty());
+    assert!(fixture.services.published.lock().unwrap().is_empty());
+    assert!(fixture.services.notices.lock().unwrap().is_empty());
     assert_eq!(fixture.state("A_q", Sink::Warehouse).await.requested_again, None);
 }

@@ -25,7 +25,7 @@ pub fn time(millis: i64) -> Timestamp {
 }
 
 #[derive(Default)]
-pub struct World {
+pub struct FakeServices {
     pub now: Mutex<i64>,
     pub answered: Mutex<Vec<LastAnswer>>,
     pub completed: Mutex<Vec<CompletedQuiz>>,
@@ -42,7 +42,7 @@ pub struct World {
     pub measured: Mutex<HashMap<&'static str, u64>>,
 }
 
-impl World {
+impl FakeServices {
     fn source<T>(&self, answer: T) -> Result<T, SourceError> {
         if !*self.is_down.lock().unwrap() {
             return Ok(answer);
@@ -57,7 +57,7 @@ impl World {
 }
 
 #[async_trait]
-impl Answers for World {
+impl Answers for FakeServices {
     async fn answered(&self, window: Window, _: Duration) -> Result<Vec<LastAnswer>, SourceError> {
         let answered = self.answered.lock().unwrap().clone();
         let within = |answer: &LastAnswer| window.since <= answer.at && answer.at < window.until;
@@ -87,7 +87,7 @@ impl Answers for World {
 }
 
 #[async_trait]
-impl RequestTopic for World {
+impl RequestTopic for FakeServices {
     async fn publish(&self, requests: &[SyncRequest]) -> Vec<Result<(), PublishError>> {
         let refused = self.refused.lock().unwrap();
         let take = |request: &SyncRequest| {
@@ -103,13 +103,13 @@ impl RequestTopic for World {
 }
 
 #[async_trait]
-impl Notices for World {
+impl Notices for FakeServices {
     async fn send(&self, notices: Vec<Notice>) {
         self.notices.lock().unwrap().extend(notices);
     }
 }
 
-impl Meter for World {
+impl Meter for FakeServices {
     fn record(&self, dimension: Dimension, measured: &[(Metric, u64)]) {
         assert_eq!(dimension, Dimension::Function("reconcile"));
         let named = measured.iter().map(|(metric, value)| (metric.name, *value));
@@ -117,7 +117,7 @@ impl Meter for World {
     }
 }
 
-impl Clock for World {
+impl Clock for FakeServices {
     fn now(&self) -> Timestamp {
         time(*self.now.lock().unwrap())
     }
@@ -125,7 +125,7 @@ impl Clock for World {
 
 /// A reconciler over a store in a folder of its own.
 pub struct Fixture {
-    pub world: Arc<World>,
+    pub services: Arc<FakeServices>,
     pub store: Arc<SqliteStore>,
     pub reconciler: Reconciler,
     folder: tempfile::TempDir,
@@ -135,22 +135,22 @@ impl Fixture {
     pub fn new(limits: PassLimits) -> Self {
         let folder = tempfile::tempdir().unwrap();
         let store = Arc::new(SqliteStore::open(folder.path().join("reports.db")).unwrap());
-        let world = Arc::new(World { now: Mutex::new(NOW), ..World::default() });
+        let services = Arc::new(FakeServices { now: Mutex::new(NOW), ..FakeServices::default() });
         let reconciler = Reconciler {
             states: store.clone(),
-            answers: world.clone(),
-            events: world.clone(),
-            notices: Some(world.clone()),
-            meter: world.clone(),
-            clock: world.clone(),
+            answers: services.clone(),
+            events: services.clone(),
+            notices: Some(services.clone()),
+            meter: services.clone(),
+            clock: services.clone(),
             limits,
         };
-        Self { world, store, reconciler, folder }
+        Self { services, store, reconciler, folder }
     }
 
     pub async fn plant(&self, session_id: &str, sink: Sink, state: SyncState) {
         assert!(self.store.swap(&key(session_id, sink), &SyncState::default(), &state).await.unwrap());
-        let mut titles = self.world.titles.lock().unwrap();
+        let mut titles = self.services.titles.lock().unwrap();
         titles.entry(state.quiz_id).or_insert_with(|| Some("Physics mock".into()));
     }
 
@@ -164,11 +164,11 @@ impl Fixture {
 
     pub fn answer(&self, quiz_id: &str, ago: i64) {
         let answer = LastAnswer { quiz_id: quiz_id.into(), at: time(NOW - ago) };
-        self.world.answered.lock().unwrap().push(answer);
+        self.services.answered.lock().unwrap().push(answer);
     }
 
     pub fn later(&self, millis: i64) {
-        *self.world.now.lock().unwrap() += millis;
+        *self.services.now.lock().unwrap() += millis;
     }
 
     pub async fn pass(&self) -> Result<Summary, PassError> {

@@ -1,4 +1,4 @@
-//! The channel, and what its function remembers.
+//! The Discord channel, and the memory of its function.
 
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex};
@@ -9,9 +9,9 @@ use notify_discord::{Channel, Memory, MemoryError, Recalled, Shown, Tries};
 use quiz_discord::{DiscordError, Post};
 use tokio::time::Instant;
 
-use crate::outage::gates::{Service, Time};
+use crate::outage::services::{Service, Time};
 
-/// How long a claim lasts, as in the function's table.
+/// How long a claim lasts, as in the table of the function.
 const CLAIM: Duration = Duration::from_secs(10);
 
 pub struct Discord {
@@ -47,15 +47,15 @@ impl Channel for Discord {
     }
 }
 
-/// The table of the function's memory.
-pub struct Remembered {
+/// The memory of the function, as its table.
+pub struct FakeMemory {
     pub time: Arc<Time>,
     pub known: Mutex<Recalled>,
-    /// Who may post a card's first message, and until when.
+    /// The notice that may post a card's first message, and the end of its claim.
     pub claims: Mutex<HashMap<String, (String, Duration)>>,
 }
 
-impl Remembered {
+impl FakeMemory {
     pub fn new(time: Arc<Time>) -> Self {
         Self { time, known: Mutex::default(), claims: Mutex::default() }
     }
@@ -66,7 +66,7 @@ impl Remembered {
 }
 
 #[async_trait]
-impl Memory for Remembered {
+impl Memory for FakeMemory {
     async fn recall(&self, notices: &[String], _cards: &[String]) -> Result<Recalled, MemoryError> {
         self.table().await?;
         let known = self.known.lock().unwrap();
@@ -104,7 +104,7 @@ impl Memory for Remembered {
         self.table().await?;
         let mut known = self.known.lock().unwrap();
         let before = known.cards.get(card).cloned();
-        if before.as_ref().is_none_or(|it| it.moment() <= shown.moment()) {
+        if before.as_ref().is_none_or(|card| card.moment() <= shown.moment()) {
             known.cards.insert(card.to_owned(), shown.clone());
         }
         Ok(before)

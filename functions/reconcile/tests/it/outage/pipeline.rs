@@ -1,4 +1,4 @@
-//! The deployment: two sync functions, their queues, the notices' function and reconcile, on embedded adapters.
+//! The deployment on embedded adapters: two sync functions, their queues, the function of notices, and reconcile.
 
 use std::collections::HashMap;
 use std::path::Path;
@@ -24,30 +24,31 @@ use quiz_suites::hooked::Hooked;
 use reconcile::{Answers, Reconciler, Window};
 use tokio::time::Instant;
 
-use crate::outage::discord::{Discord, Remembered};
-use crate::outage::gates::{Service, Time};
+use crate::outage::discord::{Discord, FakeMemory};
+use crate::outage::services::{Service, Time};
 
-/// Messages in a batch, and how often a function looks for one.
+/// The most messages in a batch.
 const BATCH: usize = 10;
+/// The time between two polls of an empty queue.
 const POLL: Duration = Duration::from_secs(10);
 const TIMEOUT: Duration = Duration::from_mins(5);
 const BETWEEN_PASSES: Duration = Duration::from_mins(15);
 const LOOKBACK: Duration = Duration::from_hours(24);
 
-/// A topic with its queues: what SNS takes, each queue has.
+/// A topic that sends each accepted message to all its queues.
 pub struct Topic {
     time: Arc<Time>,
     queues: Vec<Arc<MemoryQueue>>,
 }
 
 impl Topic {
-    /// Tells whether SNS took it.
+    /// Returns whether SNS accepted the message.
     pub async fn publish(&self, body: &str, event_type: Option<&str>) -> bool {
-        let takes = self.time.answers(Service::Sns).await;
-        if takes {
+        let accepts = self.time.answers(Service::Sns).await;
+        if accepts {
             self.queues.iter().for_each(|queue| drop(queue.send(body, event_type)));
         }
-        takes
+        accepts
     }
 }
 
@@ -65,27 +66,28 @@ impl RequestTopic for Topic {
     async fn publish(&self, requests: &[SyncRequest]) -> Vec<Result<(), PublishError>> {
         let mut results = Vec::new();
         for request in requests {
-            let took = Topic::publish(self, &request.to_json().to_string(), Some(SyncRequest::TYPE)).await;
+            let accepted =
+                Topic::publish(self, &request.to_json().to_string(), Some(SyncRequest::TYPE)).await;
             let down = || PublishError::Unavailable { topic: "quiz-events".into(), cause: "no route".into() };
-            results.push(took.then_some(()).ok_or_else(down));
+            results.push(accepted.then_some(()).ok_or_else(down));
         }
         results
     }
 }
 
-struct Unmeasured;
+struct NoMetrics;
 
-impl Meter for Unmeasured {
+impl Meter for NoMetrics {
     fn record(&self, _: Dimension, _: &[(Metric, u64)]) {}
 }
 
 /// The newest answer of each quiz.
-pub struct Newest {
+pub struct NewestAnswers {
     pub time: Arc<Time>,
     pub answers: Mutex<HashMap<String, Timestamp>>,
 }
 
-impl Newest {
+impl NewestAnswers {
     async fn mongodb<T>(&self, answer: T) -> Result<T, SourceError> {
         if self.time.answers(Service::MongoDb).await {
             return Ok(answer);
@@ -95,7 +97,7 @@ impl Newest {
 }
 
 #[async_trait]
-impl Answers for Newest {
+impl Answers for NewestAnswers {
     async fn answered(&self, window: Window, _: Duration) -> Result<Vec<LastAnswer>, SourceError> {
         let answers = self.answers.lock().unwrap().clone();
         let within = |at: &Timestamp| window.since <= *at && *at < window.until;
@@ -126,7 +128,7 @@ pub struct Lane {
 pub struct Pipeline {
     pub time: Arc<Time>,
     pub documents: Arc<Documents>,
-    pub newest: Arc<Newest>,
+    pub newest: Arc<NewestAnswers>,
     pub store: Arc<SqliteStore>,
     pub rows: ParquetWarehouse,
     pub events: Arc<Topic>,
@@ -145,7 +147,7 @@ impl Pipeline {
             Arc::new(MemoryQueue::new(settings, time.clone()))
         };
         let notices = queue(Duration::from_mins(7));
-        let told = Arc::new(Topic { time: time.clone(), queues: vec![notices.clone()] });
+        let notices_topic = Arc::new(Topic { time: time.clone(), queues: vec![notices.clone()] });
         let store = Arc::new(SqliteStore::open(":memory:").unwrap());
         let rows = ParquetWarehouse::new(folder.join("warehouse"));
         let documents: Arc<Documents> = Arc::default();
@@ -158,7 +160,7 @@ impl Pipeline {
             .into_iter()
             .map(|sink| {
                 let source = Arc::new(Hooked::new(documents.clone(), time.clone()));
-                let listener = NoticeListener::new(sink.sink(), told.clone(), time.clone());
+                let listener = NoticeListener::new(sink.sink(), notices_topic.clone(), time.clone());
                 let handler = SyncFunction::new(gated_store.clone())
                     .clock(time.clone())
                     .rules(Rules::default())
@@ -169,15 +171,15 @@ impl Pipeline {
             .collect();
         let queues = lanes.iter().map(|lane| lane.queue.clone()).collect();
         let events = Arc::new(Topic { time: time.clone(), queues });
-        let newest = Arc::new(Newest { time: time.clone(), answers: Mutex::default() });
+        let newest = Arc::new(NewestAnswers { time: time.clone(), answers: Mutex::default() });
         let discord = Arc::new(Discord::new(time.clone()));
-        let memory = Arc::new(Remembered::new(time.clone()));
+        let memory = Arc::new(FakeMemory::new(time.clone()));
         let reconciler = Reconciler {
             states: gated_store,
             answers: newest.clone(),
             events: events.clone(),
-            notices: Some(told),
-            meter: Arc::new(Unmeasured),
+            notices: Some(notices_topic),
+            meter: Arc::new(NoMetrics),
             clock: time.clone(),
             limits: PassLimits::default(),
         };
@@ -201,12 +203,12 @@ impl Pipeline {
     async fn reconcile(&self) {
         loop {
             tokio::time::sleep(BETWEEN_PASSES).await;
-            // a pass that cannot do all of its work says so, and the next one goes on
+            // a pass that fails leaves the rest to the next pass
             let _ = self.reconciler.pass(LOOKBACK, Instant::now() + TIMEOUT).await;
         }
     }
 
-    /// Messages in all queues.
+    /// Counts the messages in all queues.
     pub fn in_queues(&self) -> usize {
         self.lanes.iter().map(|lane| lane.queue.len()).sum::<usize>() + self.notices.len()
     }
@@ -225,7 +227,7 @@ async fn sync(lane: &Lane, messages: &[QueueMessage]) -> Vec<String> {
     lane.handler.handle(messages, &*lane.queue, Instant::now() + TIMEOUT).await.failed
 }
 
-/// What Lambda does with a queue, one batch after the other.
+/// Polls a queue like Lambda, one batch after the other.
 async fn function(queue: &MemoryQueue, handle: impl AsyncFn(&[QueueMessage]) -> Vec<String>) {
     loop {
         let messages = queue.receive(BATCH);

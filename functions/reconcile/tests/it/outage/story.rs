@@ -1,4 +1,4 @@
-//! One outage, from an hour before it until all is healed.
+//! One outage, from 45 minutes before its begin until all test sessions are synced.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -14,13 +14,13 @@ use quiz_suites::exam::{Written, quiz_id, user};
 use quiz_suites::function::SingleSync;
 use serde_json::json;
 
-use crate::outage::gates::{Service, Time};
 use crate::outage::pipeline::Pipeline;
+use crate::outage::services::{Service, Time};
 
 const BEFORE: Duration = Duration::from_mins(45);
-/// A story that is not healed so long after its outage never is.
+/// The test fails if the pipeline has not healed within this time after the outage.
 const LONGEST: Duration = Duration::from_hours(6);
-const LOOK: Duration = Duration::from_secs(30);
+const CHECK_INTERVAL: Duration = Duration::from_secs(30);
 
 #[derive(Clone, Copy)]
 pub struct Outage {
@@ -29,20 +29,20 @@ pub struct Outage {
 }
 
 pub struct Outcome {
-    /// Test sessions that were not as they should be when the outage ended, in at least one sink.
+    /// Test sessions with missing or old contents in at least one sink when the outage ended.
     pub late: usize,
     /// Messages in dead-letter queues.
     pub parked: usize,
     /// Messages in queues when the outage ended.
     pub waiting: usize,
     pub healed_after: Duration,
-    /// Discord messages, and edits of them.
+    /// Discord messages and their edits.
     pub posted: usize,
     pub edited: usize,
 }
 
-/// Students' completions: when, and of which test session. The second test session is not known before the outage: but
-/// where SNS is down, for then its id never reaches a queue, and reconcile can only name its quiz.
+/// The completions of students: the time and the number of the test session. The second test session has no completion
+/// before the outage, except if SNS is down: its id would reach no queue, and reconcile could only name its quiz.
 fn completions(outage: Outage) -> Vec<(Duration, usize)> {
     let during = |part: f64| BEFORE + outage.lasts.mul_f64(part);
     let mut completions = vec![
@@ -59,7 +59,7 @@ fn completions(outage: Outage) -> Vec<(Duration, usize)> {
     completions
 }
 
-pub fn tell(outage: Outage) -> Outcome {
+pub fn run(outage: Outage) -> Outcome {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_time().start_paused(true).build();
     runtime.unwrap().block_on(async {
         let until = BEFORE + outage.lasts;
@@ -77,21 +77,22 @@ async fn watch(pipeline: &Pipeline, outage: Outage, until: Duration) -> Outcome 
     complete(pipeline, outage).await;
     sleep_until(pipeline, until).await;
     let waiting = pipeline.in_queues();
-    let right = [Right::of(pipeline, 0).await, Right::of(pipeline, 1).await];
+    let expected = [Expected::new(pipeline, 0).await, Expected::new(pipeline, 1).await];
     let mut late = 0;
-    for test in &right {
-        late += usize::from(!test.is_there(pipeline).await);
+    for session in &expected {
+        late += usize::from(!session.is_written(pipeline).await);
     }
-    let are_there = async || right[0].is_there(pipeline).await && right[1].is_there(pipeline).await;
-    while pipeline.in_queues() > 0 || !are_there().await {
+    let are_written =
+        async || expected[0].is_written(pipeline).await && expected[1].is_written(pipeline).await;
+    while pipeline.in_queues() > 0 || !are_written().await {
         let left = pipeline.in_queues();
         assert!(pipeline.time.elapsed() < until + LONGEST, "not healed, {left} messages in queues");
-        tokio::time::sleep(LOOK).await;
+        tokio::time::sleep(CHECK_INTERVAL).await;
     }
     let healed_after = pipeline.time.elapsed().saturating_sub(until);
     // two more passes of reconcile change nothing
     sleep_until(pipeline, pipeline.time.elapsed() + Duration::from_mins(31)).await;
-    assert!(pipeline.in_queues() == 0 && are_there().await);
+    assert!(pipeline.in_queues() == 0 && are_written().await);
     for (notice, times) in &*pipeline.discord.posted.lock().unwrap() {
         assert_eq!(*times, 1, "{notice}");
     }
@@ -103,7 +104,7 @@ async fn sleep_until(pipeline: &Pipeline, at: Duration) {
     tokio::time::sleep(at.saturating_sub(pipeline.time.elapsed())).await;
 }
 
-/// The students' day: each attempt is in MongoDB before its completion is published.
+/// Writes each attempt to MongoDB and then publishes its completion.
 async fn complete(pipeline: &Pipeline, outage: Outage) {
     let mut rng = Rng::with_seed(outage.lasts.as_secs());
     for (number, (at, test)) in completions(outage).into_iter().enumerate() {
@@ -116,7 +117,7 @@ async fn complete(pipeline: &Pipeline, outage: Outage) {
             "type": "quiz.completed", "session_id": session_id(test), "user_id": user(number),
             "completed_at": now.to_string(),
         });
-        // what SNS does not take, the Quiz Engine does not send again
+        // the Quiz Engine does not repeat an event that SNS refused
         pipeline.events.publish(&body.to_string(), Some("quiz.completed")).await;
     }
 }
@@ -125,15 +126,15 @@ fn session_id(test: usize) -> String {
     format!("Session{test}_{}", quiz_id(test))
 }
 
-/// What both sinks must hold of a test session: what a quiet run gives.
-struct Right {
+/// The contents that both sinks must have for a test session: the result of a run without an outage.
+struct Expected {
     session_id: String,
     items: Contents,
     rows: Contents,
 }
 
-impl Right {
-    async fn of(pipeline: &Pipeline, test: usize) -> Self {
+impl Expected {
+    async fn new(pipeline: &Pipeline, test: usize) -> Self {
         let session_id = session_id(test);
         let store = Arc::new(SqliteStore::open(":memory:").unwrap());
         let formats = ReportFormats { v1: true, v2: true };
@@ -147,7 +148,7 @@ impl Right {
         Self { session_id, items, rows }
     }
 
-    async fn is_there(&self, pipeline: &Pipeline) -> bool {
+    async fn is_written(&self, pipeline: &Pipeline) -> bool {
         items(&*pipeline.store, &self.session_id).await == self.items
             && rows(|table| pipeline.rows.file(table, &self.session_id)) == self.rows
     }

@@ -1,4 +1,4 @@
-//! Services that are down for a while: every call fails, after the time that a client waits.
+//! Services that are down for a while: each call fails after the timeout of a client.
 
 use std::time::Duration;
 
@@ -17,13 +17,13 @@ pub enum Service {
     Discord,
 }
 
-/// What a call waits for a service that does not answer.
-const PATIENCE: Duration = Duration::from_secs(10);
+/// The timeout of a call to a service that is down.
+const CALL_TIMEOUT: Duration = Duration::from_secs(10);
 
-/// Tokio's time, which the test has paused.
+/// Tokio's paused time, and the outage.
 pub struct Time {
     start: Instant,
-    /// When the services go down, and when they are back.
+    /// The begin and the end of the outage.
     outage: (Duration, Duration),
     down: &'static [Service],
 }
@@ -42,11 +42,11 @@ impl Time {
         self.down.contains(&service) && (from..until).contains(&self.elapsed())
     }
 
-    /// Whether the service answers; where it does not, after what a client waits for it.
+    /// Whether the service answers. If it is down, returns after the timeout of a client.
     pub async fn answers(&self, service: Service) -> bool {
         let is_down = self.is_down(service);
         if is_down {
-            tokio::time::sleep(PATIENCE).await;
+            tokio::time::sleep(CALL_TIMEOUT).await;
         }
         !is_down
     }
