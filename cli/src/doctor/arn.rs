@@ -1,4 +1,4 @@
-/// `arn:{partition}:{service}:{region}:{account}:{name}`, of a topic or a queue.
+/// The ARN of a topic or a queue: `arn:{partition}:{service}:{region}:{account}:{name}`.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Arn {
     pub region: String,
@@ -7,21 +7,21 @@ pub struct Arn {
 }
 
 impl Arn {
-    /// `None` where the text is no ARN of that service.
+    /// `None` if the text is not an ARN of this service.
     pub fn parse(text: &str, service: &str) -> Option<Self> {
         let parts: Vec<&str> = text.split(':').collect();
         match parts.as_slice() {
-            ["arn", _, of, region, account, name]
-                if *of == service && ![region, account, name].iter().any(|it| it.is_empty()) =>
+            ["arn", _, arn_service, region, account, name]
+                if *arn_service == service && ![region, account, name].iter().any(|part| part.is_empty()) =>
             {
-                let [region, account, name] = [region, account, name].map(|it| (*it).to_owned());
+                let [region, account, name] = [region, account, name].map(|part| (*part).to_owned());
                 Some(Self { region, account, name })
             }
             _ => None,
         }
     }
 
-    /// The name in an ARN, or the text itself where it is none.
+    /// The name at the end of an ARN; the whole text if it is not an ARN.
     pub fn name_in(text: &str) -> &str {
         text.rsplit(':').next().unwrap_or(text)
     }
@@ -36,7 +36,7 @@ mod tests {
     use super::Arn;
 
     #[test]
-    fn an_arn_is_one_of_its_service() {
+    fn arn_parses_for_its_service_only() {
         let arn = Arn::parse("arn:aws:sqs:ap-south-1:111122223333:reports.fifo", "sqs").unwrap();
         assert_eq!((&*arn.region, &*arn.account, arn.is_fifo()), ("ap-south-1", "111122223333", true));
         for wrong in ["", "reports", "arn:aws:sns:r:1:t", "arn:aws:sqs:r::t", "arn:aws:sqs:r:1:a:b"] {

@@ -1,3 +1,5 @@
+//! Checks the region, the credentials and the clock of this machine against AWS.
+
 use std::error::Error;
 use std::fmt;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -11,19 +13,19 @@ use jiff::fmt::rfc2822;
 use jiff::{SignedDuration, Timestamp};
 use quiz_lambda::aws::{NotSignedIn, answer_of, check_sign_in};
 
+use crate::doctor::call_timeout::CallTimeout;
 use crate::doctor::check::{Check, Finding, Group};
-use crate::doctor::patience::Patience;
 
-/// Why an AWS service did not do what it was asked to.
+/// Why a call to an AWS service failed.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct AwsFailure {
-    /// The service's own, where it answered.
+    /// The service's error code; `None` if no answer came.
     pub code: Option<String>,
     pub text: String,
 }
 
 impl AwsFailure {
-    pub fn of<E, R>(error: &SdkError<E, R>) -> Self
+    pub fn from_sdk<E, R>(error: &SdkError<E, R>) -> Self
     where
         E: ProvideErrorMetadata + Error + 'static,
         R: fmt::Debug,
@@ -31,7 +33,7 @@ impl AwsFailure {
         Self { code: error.code().map(str::to_owned), text: answer_of(error) }
     }
 
-    pub fn silent(text: String) -> Self {
+    pub fn without_code(text: String) -> Self {
         Self { code: None, text }
     }
 
@@ -48,25 +50,25 @@ impl AwsFailure {
     }
 }
 
-/// Who asks, of which AWS answers.
-pub async fn check(config: &SdkConfig, patience: Patience) -> Vec<Check> {
+/// Checks the region, the credentials (STS `GetCallerIdentity`) and the clock.
+pub async fn check(config: &SdkConfig, timeout: CallTimeout) -> Vec<Check> {
     let Some(region) = config.region() else {
-        let mend = "set AWS_REGION, or a region in the profile: aws configure set region ap-south-1";
-        return vec![Group::Aws.check("region", Finding::bad("no region is configured", mend))];
+        let fix = "set AWS_REGION, or a region in the profile: aws configure set region ap-south-1";
+        return vec![Group::Aws.check("region", Finding::bad("no region is configured", fix))];
     };
     let region = Group::Aws.check("region", Finding::good(region.to_string()));
     let clock = Clock::default();
     let client = aws_sdk_sts::Client::new(config);
-    let asked = async {
+    let identity = async {
         let call = client.get_caller_identity().customize().interceptor(clock.clone()).send();
-        call.await.map_err(|error| AwsFailure::of(&error))
+        call.await.map_err(|error| AwsFailure::from_sdk(&error))
     };
-    match patience.hold(asked, AwsFailure::silent).await {
-        Ok(told) => {
-            let (account, arn) = (told.account().unwrap_or_default(), told.arn().unwrap_or_default());
+    match timeout.limit(identity, AwsFailure::without_code).await {
+        Ok(identity) => {
+            let (account, arn) = (identity.account().unwrap_or_default(), identity.arn().unwrap_or_default());
             let credentials = Finding::good(format!("account {account}, as {arn}"));
             let clock =
-                clock.differs().map_or_else(|| Finding::skipped("AWS's answer tells no time"), judge_clock);
+                clock.offset().map_or_else(|| Finding::skipped("AWS's answer has no date"), judge_clock);
             vec![region, Group::Aws.check("credentials", credentials), Group::Aws.check("clock", clock)]
         }
         Err(failure) => {
@@ -82,25 +84,26 @@ pub async fn check(config: &SdkConfig, patience: Patience) -> Vec<Check> {
 }
 
 fn judge_refusal(failure: &AwsFailure) -> Finding {
-    let mend = match failure.code.as_deref() {
+    let fix = match failure.code.as_deref() {
         Some("ExpiredToken" | "ExpiredTokenException" | "RequestExpired") => {
-            "get new credentials: aws sso login, or the way that you got these"
+            "get new credentials: aws sso login, or the source of the current ones"
         }
         Some("InvalidClientTokenId" | "SignatureDoesNotMatch" | "UnrecognizedClientException") => {
-            "set AWS_ACCESS_KEY_ID, AWS_SECRET_ACCESS_KEY and AWS_SESSION_TOKEN to those of one key, or AWS_PROFILE"
+            "set AWS_ACCESS_KEY_ID, AWS_SECRET_ACCESS_KEY and AWS_SESSION_TOKEN from the same key, or set AWS_PROFILE"
         }
-        _ if std::env::var_os("AWS_ENDPOINT_URL").is_some_and(|it| !it.is_empty()) => {
+        _ if std::env::var_os("AWS_ENDPOINT_URL").is_some_and(|url| !url.is_empty()) => {
             "check that a server answers at AWS_ENDPOINT_URL, or unset it to reach AWS itself"
         }
-        _ => "give credentials (aws sso login, AWS_PROFILE, or AWS_ACCESS_KEY_ID) and check the network",
+        _ => "set credentials (aws sso login, AWS_PROFILE, or AWS_ACCESS_KEY_ID) and check the network",
     };
-    Finding::bad(format!("AWS does not say who we are: {}", failure.text), mend)
+    Finding::bad(format!("AWS does not accept the credentials: {}", failure.text), fix)
 }
 
-/// Beyond this SQS's clock, by which requests are ordered, is no longer ours within the margin of a read.
+/// The largest clock offset that is still good. Beyond it, SQS's clock, which orders requests, differs from ours by more
+/// than the margin of a read.
 const MARGIN: SignedDuration = SignedDuration::from_secs(1);
 
-/// What AWS's clock is ahead of ours; at least by so much, whatever the way there and back took.
+/// `ahead`: how far AWS's clock is ahead of ours, at least; network delay cannot explain it.
 fn judge_clock(ahead: SignedDuration) -> Finding {
     if ahead.abs() <= MARGIN {
         return Finding::good("this machine's clock agrees with AWS's within 1 s");
@@ -108,23 +111,23 @@ fn judge_clock(ahead: SignedDuration) -> Finding {
     let side = if ahead.is_positive() { "behind" } else { "ahead of" };
     Finding::warning(
         format!("this machine's clock is {} s or more {side} AWS's", ahead.abs().as_secs()),
-        "set it (timedatectl set-ntp true): ages are shown wrong, and AWS refuses requests that are 5 min off",
+        "set the clock (timedatectl set-ntp true): ages shown are wrong, and AWS refuses requests that are 5 min off",
     )
 }
 
-/// Listens to the time that AWS's answer tells.
+/// Compares the `date` header of AWS's answer with this machine's clock.
 #[derive(Clone, Debug, Default)]
-struct Clock(Arc<Mutex<Heard>>);
+struct Clock(Arc<Mutex<ClockReading>>);
 
 #[derive(Debug, Default)]
-struct Heard {
-    asked: Option<Instant>,
-    differs: Option<SignedDuration>,
+struct ClockReading {
+    sent_at: Option<Instant>,
+    offset: Option<SignedDuration>,
 }
 
 impl Clock {
-    fn differs(&self) -> Option<SignedDuration> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner).differs
+    fn offset(&self) -> Option<SignedDuration> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).offset
     }
 }
 
@@ -139,7 +142,7 @@ impl Intercept for Clock {
         _: &RuntimeComponents,
         _: &mut ConfigBag,
     ) -> Result<(), BoxError> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner).asked = Some(Instant::now());
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).sent_at = Some(Instant::now());
         Ok(())
     }
 
@@ -149,23 +152,25 @@ impl Intercept for Clock {
         _: &RuntimeComponents,
         _: &mut ConfigBag,
     ) -> Result<(), BoxError> {
-        let mut heard = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        let date = context.response().headers().get("date").and_then(|it| rfc2822::parse(it).ok());
-        let way = heard.asked.and_then(|asked| SignedDuration::try_from(asked.elapsed()).ok());
-        heard.differs = date.zip(way).map(|(date, way)| least(date.timestamp(), way, Timestamp::now()));
+        let mut reading = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let date = context.response().headers().get("date").and_then(|date| rfc2822::parse(date).ok());
+        let round_trip = reading.sent_at.and_then(|sent_at| SignedDuration::try_from(sent_at.elapsed()).ok());
+        reading.offset = date
+            .zip(round_trip)
+            .map(|(date, round_trip)| least_offset(date.timestamp(), round_trip, Timestamp::now()));
         Ok(())
     }
 }
 
-/// The least difference that explains an answer which told `date`, in whole seconds rounded down, and came
-/// back at `now` after `way`.
-fn least(date: Timestamp, way: SignedDuration, now: Timestamp) -> SignedDuration {
+/// The smallest clock offset that explains an answer with the header `date` (whole seconds, rounded down) that arrived
+/// at `now`, `round_trip` after the request.
+fn least_offset(date: Timestamp, round_trip: SignedDuration, now: Timestamp) -> SignedDuration {
     let (earliest, latest) = (date, date + SignedDuration::from_secs(1));
-    let asked = now - way;
+    let sent_at = now - round_trip;
     if earliest > now {
         earliest.duration_since(now)
-    } else if latest < asked {
-        latest.duration_since(asked)
+    } else if latest < sent_at {
+        latest.duration_since(sent_at)
     } else {
         SignedDuration::ZERO
     }
@@ -175,18 +180,20 @@ fn least(date: Timestamp, way: SignedDuration, now: Timestamp) -> SignedDuration
 mod tests {
     use jiff::{SignedDuration, Timestamp};
 
-    use super::{AwsFailure, judge_clock, judge_refusal, least};
+    use super::{AwsFailure, judge_clock, judge_refusal, least_offset};
     use crate::doctor::check::Status;
 
     #[test]
-    fn a_clock_is_wrong_only_where_nothing_else_explains_it() {
+    fn network_delay_is_not_a_wrong_clock() {
         let date: Timestamp = "2026-01-02T03:04:05Z".parse().unwrap();
-        let differs =
-            |now: &str, way| least(date, SignedDuration::from_millis(way), now.parse().unwrap()).as_millis();
-        assert_eq!(differs("2026-01-02T03:04:05.9Z", 10), 0);
-        assert_eq!(differs("2026-01-02T03:04:09Z", 5_000), 0);
-        assert_eq!(differs("2026-01-02T03:04:09Z", 1_000), -2_000);
-        assert_eq!(differs("2026-01-02T03:04:01Z", 10), 4_000);
+        let offset_ms = |now: &str, round_trip_ms| {
+            let round_trip = SignedDuration::from_millis(round_trip_ms);
+            least_offset(date, round_trip, now.parse().unwrap()).as_millis()
+        };
+        assert_eq!(offset_ms("2026-01-02T03:04:05.9Z", 10), 0);
+        assert_eq!(offset_ms("2026-01-02T03:04:09Z", 5_000), 0);
+        assert_eq!(offset_ms("2026-01-02T03:04:09Z", 1_000), -2_000);
+        assert_eq!(offset_ms("2026-01-02T03:04:01Z", 10), 4_000);
         assert_eq!(judge_clock(SignedDuration::from_millis(-900)).status, Status::Good);
         let slow = judge_clock(SignedDuration::from_secs(4));
         assert_eq!(slow.status, Status::Warning);
@@ -194,10 +201,10 @@ mod tests {
     }
 
     #[test]
-    fn old_credentials_are_to_be_renewed() {
+    fn expired_credentials_need_a_new_login() {
         let failure = |code: &str| AwsFailure { code: Some(code.to_owned()), text: code.to_owned() };
-        let mend = judge_refusal(&failure("ExpiredToken")).mend.unwrap();
-        assert!(mend.contains("aws sso login"));
+        let fix = judge_refusal(&failure("ExpiredToken")).fix.unwrap();
+        assert!(fix.contains("aws sso login"));
         assert!(failure("AccessDenied").is_denied() && !failure("AccessDenied").is_missing());
     }
 }

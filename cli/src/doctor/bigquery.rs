@@ -1,24 +1,26 @@
+//! Checks credentials, dataset, jobs and tables of BigQuery. Dry runs test permissions, so nothing is written.
+
 use futures::future::join_all;
 use quiz_bigquery::{BigQueryError, BigQueryInspector, BigQueryLocation, Credentials, ErrorKind, TableFacts};
 use quiz_domain::rows::WarehouseTable;
 use quiz_lambda::Secret;
 use quiz_lambda::config::BigQueryCredentials;
 
+use crate::doctor::call_timeout::CallTimeout;
 use crate::doctor::check::{Check, Finding, Group, Status};
-use crate::doctor::patience::Patience;
 
-fn silent(message: String) -> BigQueryError {
+fn no_answer(message: String) -> BigQueryError {
     BigQueryError { kind: ErrorKind::Transient, message }
 }
 
-/// `key`: the service account's, where the credentials are one.
+/// Checks everything that the warehouse sink needs. `key`: the service account's key, if the configuration names one.
 pub async fn check(
     config: &quiz_lambda::config::WarehouseConfig,
     key: Option<&Secret>,
-    patience: Patience,
+    timeout: CallTimeout,
 ) -> Vec<Check> {
-    let of = |name: &str, finding| Group::Bigquery.check(name, finding);
-    let place = &config.location;
+    let check = |name: &str, finding| Group::Bigquery.check(name, finding);
+    let location = &config.location;
     let (who, credentials) = match (&config.credentials, key) {
         (BigQueryCredentials::Secret(_), Some(key)) => {
             ("a service account's key", Credentials::ServiceAccountKey(key.expose().to_owned()))
@@ -27,50 +29,50 @@ pub async fn check(
             ("Application Default Credentials", Credentials::ApplicationDefault { file: file.clone() })
         }
         (BigQueryCredentials::Secret(_) | BigQueryCredentials::Nobody, _) => {
-            ("none, as BIGQUERY_ENDPOINT is an emulator", Credentials::Nobody)
+            ("none: BIGQUERY_ENDPOINT is an emulator", Credentials::Nobody)
         }
     };
-    let connected = BigQueryInspector::connect(place.clone(), credentials);
-    let inspector = match patience.hold(connected, silent).await {
+    let connected = BigQueryInspector::connect(location.clone(), credentials);
+    let inspector = match timeout.limit(connected, no_answer).await {
         Ok(inspector) => inspector,
         Err(error) => {
-            let rest = Finding::skipped("BigQuery cannot be asked without credentials");
-            return vec![of("credentials", judge_credentials(&error)), of("everything else", rest)];
+            let rest = Finding::skipped("BigQuery answers only with credentials");
+            return vec![check("credentials", judge_credentials(&error)), check("everything else", rest)];
         }
     };
-    let mut checks = vec![of("credentials", Finding::good(who))];
-    let (location, jobs) = futures::join!(
-        patience.hold(inspector.location(), silent),
-        patience.hold(inspector.may_run_jobs(), silent),
+    let mut checks = vec![check("credentials", Finding::good(who))];
+    let (found_location, jobs) = futures::join!(
+        timeout.limit(inspector.location(), no_answer),
+        timeout.limit(inspector.may_run_jobs(), no_answer),
     );
-    let dataset = judge_dataset(place, &location);
+    let dataset = judge_dataset(location, &found_location);
     let is_elsewhere = dataset.status != Status::Good;
-    checks.push(of("dataset", dataset));
-    checks.push(of("jobs", judge_jobs(place, &jobs)));
-    if !matches!(location, Ok(Some(_))) {
-        checks.push(of("tables", Finding::skipped("the dataset could not be looked at")));
+    checks.push(check("dataset", dataset));
+    checks.push(check("jobs", judge_jobs(location, &jobs)));
+    if !matches!(found_location, Ok(Some(_))) {
+        checks.push(check("tables", Finding::skipped("the dataset could not be read")));
         return checks;
     }
-    let look = async |table: WarehouseTable| {
-        let facts = patience.hold(inspector.table(table), silent).await;
-        let lacks = match &facts {
-            Ok(TableFacts::Ours { .. }) => patience.hold(inspector.lacks_on(table), silent).await,
+    let check_table = async |table: WarehouseTable| {
+        let facts = timeout.limit(inspector.table(table), no_answer).await;
+        let missing_rights = match &facts {
+            Ok(TableFacts::Ours { .. }) => timeout.limit(inspector.lacks_on(table), no_answer).await,
             _ => Ok(Vec::new()),
         };
-        of(table.name(), judge_table(place, &facts, &lacks))
+        check(table.name(), judge_table(location, &facts, &missing_rights))
     };
-    let (make, tables) = futures::join!(
-        patience.hold(inspector.may_make_tables(), silent),
-        join_all(WarehouseTable::ALL.map(look)),
+    let (creation, tables) = futures::join!(
+        timeout.limit(inspector.may_make_tables(), no_answer),
+        join_all(WarehouseTable::ALL.map(check_table)),
     );
-    let making = if jobs.is_err() {
-        Finding::skipped("no job may be run")
+    let table_creation = if jobs.is_err() {
+        Finding::skipped("jobs are not allowed")
     } else if is_elsewhere {
-        Finding::skipped("jobs are run elsewhere than the dataset is")
+        Finding::skipped("jobs run in another location than the dataset")
     } else {
-        judge_making(place, &make)
+        judge_table_creation(location, &creation)
     };
-    checks.push(of("making tables", making));
+    checks.push(check("making tables", table_creation));
     checks.extend(tables);
     checks
 }
@@ -78,92 +80,97 @@ pub async fn check(
 fn judge_credentials(error: &BigQueryError) -> Finding {
     Finding::bad(
         error.to_string(),
-        "give a service account's key by BIGQUERY_CREDENTIALS_SECRET_ID, or run: gcloud auth application-default login",
+        "set BIGQUERY_CREDENTIALS_SECRET_ID to the secret with a service account key, or run: gcloud auth application-default login",
     )
 }
 
-fn judge_dataset(place: &BigQueryLocation, location: &Result<Option<String>, BigQueryError>) -> Finding {
-    let BigQueryLocation { project, dataset, location: wanted, .. } = place;
-    match location {
+fn judge_dataset(
+    location: &BigQueryLocation,
+    found_location: &Result<Option<String>, BigQueryError>,
+) -> Finding {
+    let BigQueryLocation { project, dataset, location: wanted, .. } = location;
+    match found_location {
         Ok(None) => Finding::bad(
-            format!("there is no dataset {dataset} in the project {project}"),
+            format!("project {project} has no dataset {dataset}"),
             format!("bq --location={wanted} mk --dataset {project}:{dataset}"),
         ),
-        Ok(Some(told)) if told.eq_ignore_ascii_case(wanted) => {
-            Finding::good(format!("{project}.{dataset} is in {told}"))
+        Ok(Some(found)) if found.eq_ignore_ascii_case(wanted) => {
+            Finding::good(format!("{project}.{dataset} is in {found}"))
         }
-        Ok(Some(told)) => Finding::bad(
-            format!("it is in {told}, and jobs are run in {wanted}, where it is not found"),
-            format!("set BIGQUERY_LOCATION to {told}"),
+        Ok(Some(found)) => Finding::bad(
+            format!("the dataset is in {found}, but jobs run in {wanted} and do not find it there"),
+            format!("set BIGQUERY_LOCATION to {found}"),
         ),
-        Err(error) => Finding::bad(error.to_string(), reach(place, error, "roles/bigquery.dataEditor")),
+        Err(error) => {
+            Finding::bad(error.to_string(), access_fix(location, error, "roles/bigquery.dataEditor"))
+        }
     }
 }
 
-/// What to do where BigQuery does not do what it is asked to.
-fn reach(place: &BigQueryLocation, error: &BigQueryError, role: &str) -> String {
+/// The next step after a failed call: grant `role` if BigQuery refused, else check the connection.
+fn access_fix(location: &BigQueryLocation, error: &BigQueryError, role: &str) -> String {
     if matches!(error.kind, ErrorKind::Refused | ErrorKind::Unauthorized) {
         return format!(
             "grant it: gcloud projects add-iam-policy-binding {} --member=serviceAccount:NAME --role={role}",
-            place.project
+            location.project
         );
     }
-    let endpoint = place.endpoint.as_deref().unwrap_or("https://bigquery.googleapis.com");
-    format!("check BIGQUERY_PROJECT, and that {endpoint} is reached from here")
+    let endpoint = location.endpoint.as_deref().unwrap_or("https://bigquery.googleapis.com");
+    format!("check BIGQUERY_PROJECT, and that this machine reaches {endpoint}")
 }
 
-fn judge_jobs(place: &BigQueryLocation, jobs: &Result<(), BigQueryError>) -> Finding {
+fn judge_jobs(location: &BigQueryLocation, jobs: &Result<(), BigQueryError>) -> Finding {
     match jobs {
-        Ok(()) => Finding::good("may be run: a dry run was accepted"),
-        Err(error) => Finding::bad(error.to_string(), reach(place, error, "roles/bigquery.jobUser")),
+        Ok(()) => Finding::good("allowed: BigQuery accepted a dry run"),
+        Err(error) => Finding::bad(error.to_string(), access_fix(location, error, "roles/bigquery.jobUser")),
     }
 }
 
-fn judge_making(place: &BigQueryLocation, make: &Result<(), BigQueryError>) -> Finding {
-    match make {
-        Ok(()) => Finding::good("is allowed: a dry run was accepted"),
+fn judge_table_creation(location: &BigQueryLocation, creation: &Result<(), BigQueryError>) -> Finding {
+    match creation {
+        Ok(()) => Finding::good("allowed: BigQuery accepted a dry run"),
         Err(error) => Finding::bad(
-            format!("each sync makes a table to load into: {error}"),
-            reach(place, error, "roles/bigquery.dataEditor"),
+            format!("not allowed, but each sync loads into a table that it creates: {error}"),
+            access_fix(location, error, "roles/bigquery.dataEditor"),
         ),
     }
 }
 
 fn judge_table(
-    place: &BigQueryLocation,
+    location: &BigQueryLocation,
     facts: &Result<TableFacts, BigQueryError>,
-    lacks: &Result<Vec<&'static str>, BigQueryError>,
+    missing_rights: &Result<Vec<&'static str>, BigQueryError>,
 ) -> Finding {
     let to_add = match facts {
         Ok(TableFacts::Ours { to_add }) => to_add,
-        Ok(TableFacts::Absent) => return Finding::good("is not there yet; the first sync makes it"),
+        Ok(TableFacts::Absent) => return Finding::good("does not exist yet; the first sync creates it"),
         Ok(TableFacts::Other(wrong)) => {
             return Finding::bad(
                 wrong.join("; "),
-                "rename it (ALTER TABLE … RENAME TO …), so that the next sync makes it anew, then backfill",
+                "rename it (ALTER TABLE … RENAME TO …), so that the next sync creates a new one, then backfill",
             );
         }
         Err(error) => {
-            return Finding::bad(error.to_string(), reach(place, error, "roles/bigquery.dataEditor"));
+            return Finding::bad(error.to_string(), access_fix(location, error, "roles/bigquery.dataEditor"));
         }
     };
     let columns = if to_add.is_empty() {
-        "has the columns that are written".to_owned()
+        "has all columns that a sync writes".to_owned()
     } else {
-        format!("lacks {}, which the next sync adds", to_add.join(", "))
+        format!("the next sync adds {}", to_add.join(", "))
     };
-    match lacks {
-        Ok(lacks) if lacks.is_empty() => Finding::good(columns),
-        Ok(lacks) => {
+    match missing_rights {
+        Ok(missing) if missing.is_empty() => Finding::good(columns),
+        Ok(missing) => {
             let refused = BigQueryError { kind: ErrorKind::Refused, message: String::new() };
             Finding::bad(
-                format!("{columns}, but {} is not allowed", lacks.join(", ")),
-                reach(place, &refused, "roles/bigquery.dataEditor"),
+                format!("{columns}, but {} is not allowed", missing.join(", ")),
+                access_fix(location, &refused, "roles/bigquery.dataEditor"),
             )
         }
         Err(error) => Finding::warning(
-            format!("{columns}; what may be done with it is not told: {error}"),
-            "see that the account has roles/bigquery.dataEditor on the dataset",
+            format!("{columns}; cannot read its permissions: {error}"),
+            "check that the account has roles/bigquery.dataEditor on the dataset",
         ),
     }
 }
@@ -172,10 +179,10 @@ fn judge_table(
 mod tests {
     use quiz_bigquery::{BigQueryError, BigQueryLocation, ErrorKind, TableFacts};
 
-    use super::{judge_dataset, judge_jobs, judge_table, silent};
+    use super::{judge_dataset, judge_jobs, judge_table, no_answer};
     use crate::doctor::check::Status;
 
-    fn place() -> BigQueryLocation {
+    fn configured() -> BigQueryLocation {
         let [project, dataset, location] = ["p", "assessments", "asia-south1"].map(str::to_owned);
         BigQueryLocation { project, dataset, location, endpoint: None }
     }
@@ -185,37 +192,31 @@ mod tests {
     }
 
     #[test]
-    fn a_dataset_is_where_jobs_are_run() {
-        let judged = |location: Option<&str>| judge_dataset(&place(), &Ok(location.map(str::to_owned)));
+    fn dataset_must_be_where_jobs_run() {
+        let judged = |location: Option<&str>| judge_dataset(&configured(), &Ok(location.map(str::to_owned)));
         assert_eq!(judged(Some("ASIA-SOUTH1")).status, Status::Good);
-        assert_eq!(judged(Some("US")).mend.as_deref(), Some("set BIGQUERY_LOCATION to US"));
-        assert_eq!(
-            judged(None).mend.as_deref(),
-            Some("bq --location=asia-south1 mk --dataset p:assessments")
-        );
-        let away = judge_dataset(&place(), &Err(silent("no answer".into())));
-        assert!(away.mend.unwrap().contains("https://bigquery.googleapis.com is reached"));
+        assert_eq!(judged(Some("US")).fix.as_deref(), Some("set BIGQUERY_LOCATION to US"));
+        assert_eq!(judged(None).fix.as_deref(), Some("bq --location=asia-south1 mk --dataset p:assessments"));
+        let unreachable = judge_dataset(&configured(), &Err(no_answer("no answer".into())));
+        assert!(unreachable.fix.unwrap().contains("reaches https://bigquery.googleapis.com"));
     }
 
     #[test]
-    fn a_missing_permission_names_its_role() {
-        let jobs = judge_jobs(&place(), &Err(refused())).mend.unwrap();
+    fn missing_permission_names_its_role() {
+        let jobs = judge_jobs(&configured(), &Err(refused())).fix.unwrap();
         assert!(jobs.contains("add-iam-policy-binding p ") && jobs.contains("roles/bigquery.jobUser"));
         let ours = Ok(TableFacts::Ours { to_add: Vec::new() });
-        let table = judge_table(&place(), &ours, &Ok(vec!["bigquery.tables.updateData"]));
+        let table = judge_table(&configured(), &ours, &Ok(vec!["bigquery.tables.updateData"]));
         assert_eq!(table.status, Status::Bad);
         assert!(table.found.contains("bigquery.tables.updateData is not allowed"));
-        assert_eq!(judge_table(&place(), &ours, &Err(refused())).status, Status::Warning);
+        assert_eq!(judge_table(&configured(), &ours, &Err(refused())).status, Status::Warning);
     }
 
     #[test]
-    fn what_a_sync_makes_by_itself_is_good() {
-        let judged = |facts| judge_table(&place(), &Ok(facts), &Ok(Vec::new()));
+    fn table_that_sync_creates_is_good() {
+        let judged = |facts| judge_table(&configured(), &Ok(facts), &Ok(Vec::new()));
         assert_eq!(judged(TableFacts::Absent).status, Status::Good);
-        assert_eq!(
-            judged(TableFacts::Ours { to_add: vec!["rank"] }).found,
-            "lacks rank, which the next sync adds"
-        );
+        assert_eq!(judged(TableFacts::Ours { to_add: vec!["rank"] }).found, "the next sync adds rank");
         let other = judged(TableFacts::Other(vec!["its column rank is STRING, not INT64".into()]));
         assert_eq!((other.status, &*other.found), (Status::Bad, "its column rank is STRING, not INT64"));
     }

@@ -1,6 +1,8 @@
+//! A check: its group, its name and its finding.
+
 use clap::ValueEnum;
 
-/// What a check is of. They are shown in this order.
+/// The part of the set-up that a check tests, in the order of the output.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, ValueEnum)]
 pub enum Group {
     Configuration,
@@ -27,7 +29,7 @@ impl Group {
         Self::Discord,
     ];
 
-    /// As `--only` takes it.
+    /// The name on the command line (`--only`) and in JSON.
     #[must_use]
     pub fn name(self) -> &'static str {
         match self {
@@ -43,7 +45,7 @@ impl Group {
         }
     }
 
-    /// As a person reads it.
+    /// The heading in the output for people.
     #[must_use]
     pub fn title(self) -> &'static str {
         match self {
@@ -68,11 +70,11 @@ impl Group {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Status {
     Good,
-    /// The pipeline works, and should be set up otherwise.
+    /// The pipeline works, but the set-up should change.
     Warning,
-    /// Something does not work.
+    /// A part of the pipeline does not work.
     Bad,
-    /// Not tried.
+    /// Not tested.
     Skipped,
 }
 
@@ -88,32 +90,32 @@ impl Status {
     }
 }
 
-/// What a check found, in a sentence, and what to do about it.
+/// The result of a check, and the next step.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Finding {
     pub status: Status,
     pub found: String,
-    /// Of a warning or worse: a command where there is one.
-    pub mend: Option<String>,
+    /// The next step after a warning or worse: a command where one exists.
+    pub fix: Option<String>,
 }
 
 impl Finding {
     pub fn good(found: impl Into<String>) -> Self {
-        Self { status: Status::Good, found: found.into(), mend: None }
+        Self { status: Status::Good, found: found.into(), fix: None }
     }
 
-    pub fn warning(found: impl Into<String>, mend: impl Into<String>) -> Self {
-        Self { status: Status::Warning, found: found.into(), mend: Some(mend.into()) }
+    pub fn warning(found: impl Into<String>, fix: impl Into<String>) -> Self {
+        Self { status: Status::Warning, found: found.into(), fix: Some(fix.into()) }
     }
 
-    pub fn bad(found: impl Into<String>, mend: impl Into<String>) -> Self {
-        Self { status: Status::Bad, found: found.into(), mend: Some(mend.into()) }
+    pub fn bad(found: impl Into<String>, fix: impl Into<String>) -> Self {
+        Self { status: Status::Bad, found: found.into(), fix: Some(fix.into()) }
     }
 
-    /// `because` goes on after that word.
+    /// `because` completes the sentence "skipped, because …".
     #[must_use]
     pub fn skipped(because: &str) -> Self {
-        Self { status: Status::Skipped, found: format!("skipped, because {because}"), mend: None }
+        Self { status: Status::Skipped, found: format!("skipped, because {because}"), fix: None }
     }
 }
 

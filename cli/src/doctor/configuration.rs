@@ -1,3 +1,5 @@
+//! Reads the configuration of each function from the environment and checks it.
+
 use quiz_domain::reports::ReportTable;
 use quiz_lambda::config::DiscordSource;
 use quiz_lambda::{ConfigError, Environment, SecretSource};
@@ -7,40 +9,40 @@ use crate::doctor::check::{Check, Finding, Group};
 use crate::doctor::table_spec::TableSpec;
 use crate::doctor::topics::Topic;
 
-/// What the environment says, as far as it can be used, and what is wrong with it.
-pub struct Settings {
+/// The usable part of the environment, and the checks that say what is wrong with the rest.
+pub struct DoctorSettings {
     pub checks: Vec<Check>,
-    /// `None` where it is not configured.
+    /// `None` if it is not configured.
     pub mongodb_uri: Option<SecretSource>,
     pub mongodb_database: String,
     pub tables: Vec<TableSpec>,
     pub topics: Vec<Topic>,
-    /// Why the topics are not all there.
-    pub lacks_topics: bool,
-    pub warehouse: Part<quiz_lambda::config::WarehouseConfig>,
-    pub discord: Part<quiz_lambda::config::DiscordConfig>,
+    /// Whether a topic is missing or invalid.
+    pub is_missing_topics: bool,
+    pub warehouse: FunctionConfig<quiz_lambda::config::WarehouseConfig>,
+    pub discord: FunctionConfig<quiz_lambda::config::DiscordConfig>,
 }
 
-/// What belongs to a function that may not be configured here.
-pub enum Part<T> {
-    Here(T),
+/// The configuration of a function that is optional here.
+pub enum FunctionConfig<T> {
+    Valid(T),
     Absent,
-    Wrong,
+    Invalid,
 }
 
-impl<T> Part<T> {
+impl<T> FunctionConfig<T> {
     pub fn get(&self) -> Option<&T> {
         match self {
-            Self::Here(part) => Some(part),
-            Self::Absent | Self::Wrong => None,
+            Self::Valid(config) => Some(config),
+            Self::Absent | Self::Invalid => None,
         }
     }
 
-    /// Why it is not there, as it goes on after "because".
+    /// Why there is no configuration; completes a sentence after "because".
     pub fn because(&self, function: &str) -> String {
         match self {
-            Self::Wrong => format!("the configuration of {function} is not complete"),
-            Self::Absent | Self::Here(_) => format!("{function} is not configured here"),
+            Self::Invalid => format!("the configuration of {function} is not complete"),
+            Self::Absent | Self::Valid(_) => format!("{function} is not configured here"),
         }
     }
 }
@@ -54,48 +56,49 @@ const WAREHOUSE: [&str; 5] = [
 ];
 const DISCORD: [&str; 3] = ["DISCORD_WEBHOOK_URL_SECRET_ID", "DISCORD_TOKEN_SECRET_ID", "DISCORD_CHANNEL_ID"];
 
-impl Settings {
+impl DoctorSettings {
     pub fn from_process() -> Self {
-        Self::of(&Environment::from_process)
+        Self::read(&Environment::from_process)
     }
 
-    /// `read` reads the same environment each time: what reads it uses it up.
-    fn of(read: &dyn Fn() -> Environment) -> Self {
+    /// `read` gives the same environment each time, since each reader consumes its own.
+    fn read(read: &dyn Fn() -> Environment) -> Self {
         let mut checks = vec![Group::Configuration.check("sync-reports", reports(read()))];
-        let (finding, warehouse) = part("sync-warehouse", &WAREHOUSE, read, |env| {
+        let (finding, warehouse) = function_config("sync-warehouse", &WAREHOUSE, read, |env| {
             let config = quiz_lambda::config::WarehouseConfig::read(env)?;
-            let place = &config.location;
-            let found = format!("rows into {}.{} ({})", place.project, place.dataset, place.location);
+            let location = &config.location;
+            let found =
+                format!("rows into {}.{} ({})", location.project, location.dataset, location.location);
             Ok((found, config))
         });
         checks.push(Group::Configuration.check("sync-warehouse", finding));
-        let (finding, discord) = part("notify-discord", &DISCORD, read, |env| {
+        let (finding, discord) = function_config("notify-discord", &DISCORD, read, |env| {
             let config = quiz_lambda::config::DiscordConfig::read(env)?;
             let by = match &config.discord {
                 DiscordSource::Webhook(_) => "a webhook",
                 DiscordSource::Bot { .. } => "a bot",
             };
-            Ok((format!("messages by {by}, remembered in {}", config.memory_table), config))
+            Ok((format!("messages by {by}, recorded in {}", config.memory_table), config))
         });
         checks.push(Group::Configuration.check("notify-discord", finding));
 
         let mut env = read();
-        let (findings, topics) = topics(&env, usize::from(!matches!(warehouse, Part::Absent)) + 1);
+        let (findings, topics) = topics(&env, usize::from(!matches!(warehouse, FunctionConfig::Absent)) + 1);
         checks.extend(findings);
-        let lacks_topics = topics.len() < TOPICS.len();
+        let is_missing_topics = topics.len() < TOPICS.len();
         let mongodb_uri = match env.secret("MONGODB_URI") {
             SecretSource::Given(secret) if secret.expose().is_empty() => None,
             source => Some(source),
         };
         let mongodb_database = env.or("MONGODB_DATABASE", "quiz");
-        let tables = tables(&mut env, discord.get().map(|it| it.memory_table.as_str()));
-        Self { checks, mongodb_uri, mongodb_database, tables, topics, lacks_topics, warehouse, discord }
+        let tables = tables(&mut env, discord.get().map(|config| config.memory_table.as_str()));
+        Self { checks, mongodb_uri, mongodb_database, tables, topics, is_missing_topics, warehouse, discord }
     }
 }
 
 fn incomplete(function: &str, error: &ConfigError) -> Finding {
-    let mend = format!("set them in the environment, as functions/{function}/README.md lists them");
-    Finding::bad(error.problems.join("; "), mend)
+    let fix = format!("set the variables that functions/{function}/README.md lists");
+    Finding::bad(error.problems.join("; "), fix)
 }
 
 fn reports(env: Environment) -> Finding {
@@ -113,44 +116,44 @@ fn reports(env: Environment) -> Finding {
     }
 }
 
-/// A function that none of its own variables configure is left out, which may be meant.
-fn part<T>(
+/// Reads one function's configuration. With none of its `variables` set, the function is left out on purpose, perhaps.
+fn function_config<T>(
     function: &str,
     variables: &[&str],
     read: &dyn Fn() -> Environment,
     config: impl FnOnce(Environment) -> Result<(String, T), ConfigError>,
-) -> (Finding, Part<T>) {
+) -> (Finding, FunctionConfig<T>) {
     let env = read();
     if let (Some(first), true) =
         (variables.first(), variables.iter().all(|variable| env.optional(variable).is_none()))
     {
         let found = format!("{function} is not configured here: {first} is not set");
-        let mend = format!("if it should be, set what functions/{function}/README.md lists");
-        return (Finding::warning(found, mend), Part::Absent);
+        let fix = format!("to run it, set the variables that functions/{function}/README.md lists");
+        return (Finding::warning(found, fix), FunctionConfig::Absent);
     }
     match config(env) {
-        Ok((found, config)) => (Finding::good(found), Part::Here(config)),
-        Err(error) => (incomplete(function, &error), Part::Wrong),
+        Ok((found, config)) => (Finding::good(found), FunctionConfig::Valid(config)),
+        Err(error) => (incomplete(function, &error), FunctionConfig::Invalid),
     }
 }
 
 const TOPICS: [(&str, &str, &str); 2] = [
-    ("events", "EVENTS_TOPIC_ARN", "sync and backfill have nowhere to publish"),
+    ("events", "EVENTS_TOPIC_ARN", "sync and backfill cannot publish"),
     ("notices", "NOTICES_TOPIC_ARN", "notices are only logged"),
 ];
 
 fn topics(env: &Environment, sinks: usize) -> (Vec<Check>, Vec<Topic>) {
     let mut checks = Vec::new();
     let mut topics = Vec::new();
-    for (role, variable, without) in TOPICS {
+    for (role, variable, consequence) in TOPICS {
         let finding = match env.optional(variable) {
             None => Finding::warning(
-                format!("{variable} is not set, so {without}"),
+                format!("{variable} is not set, so {consequence}"),
                 format!("set {variable} to the topic's ARN: aws sns list-topics"),
             ),
             Some(arn) if Arn::parse(&arn, "sns").is_none() => Finding::bad(
-                format!("{variable} is no ARN of a topic"),
-                "set it to one such as arn:aws:sns:ap-south-1:111122223333:quiz-events: aws sns list-topics",
+                format!("{variable} is not the ARN of a topic"),
+                "set an ARN such as arn:aws:sns:ap-south-1:111122223333:quiz-events: aws sns list-topics",
             ),
             Some(arn) => {
                 let queues = if role == "events" { sinks } else { 1 };
@@ -169,12 +172,12 @@ fn tables(env: &mut Environment, notice_memory: Option<&str>) -> Vec<TableSpec> 
     let mut tables = Vec::new();
     for table in ReportTable::ALL {
         if table != ReportTable::Students || formats.v2 {
-            tables.push(TableSpec::of_reports(table, names.of(table)));
+            tables.push(TableSpec::for_reports(table, names.of(table)));
         }
     }
-    tables.push(TableSpec::of_states(&env.or("SYNC_STATE_TABLE", "quiz_sync_state")));
-    tables.push(TableSpec::of_snapshots(&quiz_lambda::config::snapshots_table(env)));
-    tables.extend(notice_memory.map(TableSpec::of_notice_memory));
+    tables.push(TableSpec::for_states(&env.or("SYNC_STATE_TABLE", "quiz_sync_state")));
+    tables.push(TableSpec::for_snapshots(&quiz_lambda::config::snapshots_table(env)));
+    tables.extend(notice_memory.map(TableSpec::for_notice_memory));
     tables
 }
 
@@ -182,18 +185,18 @@ fn tables(env: &mut Environment, notice_memory: Option<&str>) -> Vec<TableSpec> 
 mod tests {
     use quiz_lambda::Environment;
 
-    use super::{Part, Settings};
+    use super::{DoctorSettings, FunctionConfig};
     use crate::doctor::check::Status;
 
     const URI: (&str, &str) = ("MONGODB_URI", "mongodb://user:hunter2@localhost");
 
-    fn found(settings: &Settings) -> Vec<(&str, Status)> {
+    fn found(settings: &DoctorSettings) -> Vec<(&str, Status)> {
         settings.checks.iter().map(|check| (&*check.name, check.finding.status)).collect()
     }
 
     #[test]
-    fn an_empty_environment_lacks_the_source_and_leaves_the_rest_out() {
-        let settings = Settings::of(&|| Environment::from_variables([]));
+    fn empty_environment_lacks_only_the_source() {
+        let settings = DoctorSettings::read(&|| Environment::from_variables([]));
         let (bad, warning) = (Status::Bad, Status::Warning);
         assert_eq!(
             found(&settings),
@@ -205,7 +208,7 @@ mod tests {
                 ("notices topic", warning),
             ]
         );
-        assert!(settings.mongodb_uri.is_none() && matches!(settings.warehouse, Part::Absent));
+        assert!(settings.mongodb_uri.is_none() && matches!(settings.warehouse, FunctionConfig::Absent));
         let names: Vec<&str> = settings.tables.iter().map(|table| &*table.name).collect();
         assert_eq!(
             names,
@@ -214,8 +217,8 @@ mod tests {
     }
 
     #[test]
-    fn all_that_is_wrong_is_said_at_once_and_no_secret() {
-        let settings = Settings::of(&|| {
+    fn all_problems_show_at_once_without_secrets() {
+        let settings = DoctorSettings::read(&|| {
             Environment::from_variables([
                 URI,
                 ("MONGODB_URI_SECRET_ID", "uri"),
@@ -233,17 +236,17 @@ mod tests {
                  REPORT_FORMATS must be v1, v2 or v1,v2; REPORT_FORMATS names no format",
                 "MONGODB_URI and MONGODB_URI_SECRET_ID are both set: set one of them; BIGQUERY_PROJECT must be set",
                 "DISCORD_CHANNEL_ID must be set with DISCORD_TOKEN_SECRET_ID",
-                "EVENTS_TOPIC_ARN is no ARN of a topic",
+                "EVENTS_TOPIC_ARN is not the ARN of a topic",
                 "NOTICES_TOPIC_ARN is not set, so notices are only logged",
             ]
         );
         assert!(!shown.concat().contains("hunter2"));
-        assert!(matches!(settings.warehouse, Part::Wrong) && settings.topics.is_empty());
+        assert!(matches!(settings.warehouse, FunctionConfig::Invalid) && settings.topics.is_empty());
     }
 
     #[test]
-    fn with_two_sinks_two_queues_are_to_hear_the_events() {
-        let settings = Settings::of(&|| {
+    fn two_sinks_need_two_event_queues() {
+        let settings = DoctorSettings::read(&|| {
             Environment::from_variables([
                 URI,
                 ("REPORT_FORMATS", "v1,v2"),

@@ -1,16 +1,19 @@
+//! Checks the webhook or the bot, and the channel, without posting.
+
 use quiz_discord::{ChannelFacts, ChannelKind, DiscordClient, DiscordError};
 use quiz_lambda::Secret;
 use quiz_lambda::config::DiscordSource;
 
+use crate::doctor::call_timeout::CallTimeout;
 use crate::doctor::check::{Check, Finding, Group};
-use crate::doctor::patience::Patience;
 
+/// Reads the webhook, or the bot and its channel.
 pub async fn check(
     config: &quiz_lambda::config::DiscordConfig,
     secret: &Secret,
-    patience: Patience,
+    timeout: CallTimeout,
 ) -> Vec<Check> {
-    let of = |name: &str, finding| Group::Discord.check(name, finding);
+    let check = |name: &str, finding| Group::Discord.check(name, finding);
     let name = match &config.discord {
         DiscordSource::Webhook(_) => "webhook",
         DiscordSource::Bot { .. } => "bot",
@@ -18,24 +21,24 @@ pub async fn check(
     let target = config.discord.target(secret);
     let client = match target.and_then(|target| DiscordClient::new(&target, config.endpoint.as_deref())) {
         Ok(client) => client,
-        Err(error) => return vec![of(name, judge_refusal(name, &error))],
+        Err(error) => return vec![check(name, judge_refusal(name, &error))],
     };
-    let poster = patience.hold(client.poster(), DiscordError::Unreachable).await;
+    let poster = timeout.limit(client.poster(), DiscordError::Unreachable).await;
     let mut checks = match &poster {
         Ok(facts) => {
             let channel = facts.channel_id.as_ref();
             let posts = channel.map_or_else(String::new, |id| format!(", which posts to the channel {id}"));
-            vec![of(name, Finding::good(format!("{}{posts}", facts.name)))]
+            vec![check(name, Finding::good(format!("{}{posts}", facts.name)))]
         }
-        Err(error) => vec![of(name, judge_refusal(name, error))],
+        Err(error) => vec![check(name, judge_refusal(name, error))],
     };
     if name == "bot" {
         let finding = if poster.is_ok() {
-            judge_channel(&patience.hold(client.channel(), DiscordError::Unreachable).await)
+            judge_channel(&timeout.limit(client.channel(), DiscordError::Unreachable).await)
         } else {
-            Finding::skipped("the bot's token is not accepted")
+            Finding::skipped("Discord does not accept the bot's token")
         };
-        checks.push(of("channel", finding));
+        checks.push(check("channel", finding));
     }
     checks
 }
@@ -46,26 +49,26 @@ fn judge_refusal(name: &str, error: &DiscordError) -> Finding {
             format!("Discord answered {status}: {said}"),
             match name {
                 "webhook" => {
-                    "make a new webhook (channel settings, Integrations), and put its URL into the secret of \
-                     DISCORD_WEBHOOK_URL_SECRET_ID"
+                    "create a webhook (channel settings, Integrations), and store its URL in the secret that \
+                     DISCORD_WEBHOOK_URL_SECRET_ID names"
                 }
                 _ => {
-                    "make a new token (discord.com/developers, Bot), and put it into the secret of \
-                     DISCORD_TOKEN_SECRET_ID"
+                    "create a token (discord.com/developers, Bot), and store it in the secret that \
+                     DISCORD_TOKEN_SECRET_ID names"
                 }
             },
         ),
         DiscordError::Target(wrong) => Finding::bad(
             wrong,
-            "put a webhook's URL (https://discord.com/api/webhooks/…) into the secret, or correct DISCORD_CHANNEL_ID",
+            "store a webhook URL (https://discord.com/api/webhooks/…) in the secret, or correct DISCORD_CHANNEL_ID",
         ),
         DiscordError::Busy { retry_after } => {
-            let found = format!("Discord answers, and asks to wait for {} s", retry_after.as_secs());
-            Finding::warning(found, "run this again then")
+            let found = format!("Discord limits the rate for {} s", retry_after.as_secs());
+            Finding::warning(found, "wait, then run this again")
         }
         DiscordError::Blocked { .. } => Finding::bad(
             error.to_string(),
-            "the webhook or token may be right: check the network, a proxy and DISCORD_ENDPOINT, then run this again",
+            "the webhook or token may be valid: check the network, a proxy and DISCORD_ENDPOINT, then run this again",
         ),
         other => Finding::bad(
             other.to_string(),
@@ -77,17 +80,19 @@ fn judge_refusal(name: &str, error: &DiscordError) -> Finding {
 fn judge_channel(channel: &Result<Option<ChannelFacts>, DiscordError>) -> Finding {
     match channel {
         Ok(Some(ChannelFacts { name, kind: ChannelKind::Channels })) => Finding::bad(
-            format!("{name} is a category, which takes no messages"),
+            format!("{name} is a category, which accepts no messages"),
             "set DISCORD_CHANNEL_ID to a text channel's id",
         ),
         Ok(Some(ChannelFacts { name, kind: ChannelKind::Threads })) => Finding::bad(
-            format!("{name} is a forum, which takes messages in its threads only"),
+            format!("{name} is a forum, which accepts messages only in its threads"),
             "set DISCORD_CHANNEL_ID to the id of one of its threads, or of a text channel",
         ),
-        Ok(facts) => Finding::good(facts.as_ref().map_or_else(String::new, |it| format!("#{}", it.name))),
+        Ok(facts) => {
+            Finding::good(facts.as_ref().map_or_else(String::new, |channel| format!("#{}", channel.name)))
+        }
         Err(DiscordError::Dead { status, said, .. }) => Finding::bad(
             format!("Discord answered {status}: {said}"),
-            "correct DISCORD_CHANNEL_ID, and let the bot view the channel, send messages, embed links and attach files",
+            "correct DISCORD_CHANNEL_ID, and allow the bot to view the channel, send messages, embed links and attach files",
         ),
         Err(error) => judge_refusal("channel", error),
     }
@@ -95,31 +100,33 @@ fn judge_channel(channel: &Result<Option<ChannelFacts>, DiscordError>) -> Findin
 
 #[cfg(test)]
 mod tests {
+    //! Checks the webhook or the bot, and the channel, without posting.
+
     use quiz_discord::{ChannelFacts, ChannelKind, DiscordError};
 
     use super::{judge_channel, judge_refusal};
     use crate::doctor::check::Status;
 
     #[test]
-    fn a_dead_webhook_is_made_anew_and_a_busy_discord_waited_for() {
+    fn dead_webhook_needs_a_new_one() {
         let dead = DiscordError::Dead { status: 401, code: 50_027, said: "Invalid Webhook Token".into() };
         let found = judge_refusal("webhook", &dead);
         assert_eq!(found.found, "Discord answered 401: Invalid Webhook Token");
-        assert!(found.mend.unwrap().contains("DISCORD_WEBHOOK_URL_SECRET_ID"));
+        assert!(found.fix.unwrap().contains("DISCORD_WEBHOOK_URL_SECRET_ID"));
         let blocked = DiscordError::Blocked { status: 403, said: "internal network error".into() };
-        assert!(judge_refusal("webhook", &blocked).mend.unwrap().contains("may be right"));
+        assert!(judge_refusal("webhook", &blocked).fix.unwrap().contains("may be valid"));
         let busy = DiscordError::Busy { retry_after: std::time::Duration::from_secs(2) };
         assert_eq!(judge_refusal("webhook", &busy).status, Status::Warning);
     }
 
     #[test]
-    fn a_channel_takes_messages_and_lets_the_bot_in() {
+    fn channel_must_accept_messages_from_bot() {
         let channel = |kind| Ok(Some(ChannelFacts { name: "ops".into(), kind }));
         assert_eq!(judge_channel(&channel(ChannelKind::Messages)).found, "#ops");
         assert_eq!(judge_channel(&channel(ChannelKind::Channels)).status, Status::Bad);
         let forum = judge_channel(&channel(ChannelKind::Threads));
-        assert!(forum.found.contains("forum") && forum.mend.unwrap().contains("threads"));
+        assert!(forum.found.contains("forum") && forum.fix.unwrap().contains("threads"));
         let hidden = DiscordError::Dead { status: 403, code: 50_001, said: "Missing Access".into() };
-        assert!(judge_channel(&Err(hidden)).mend.unwrap().contains("let the bot view the channel"));
+        assert!(judge_channel(&Err(hidden)).fix.unwrap().contains("allow the bot to view the channel"));
     }
 }

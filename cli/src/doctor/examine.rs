@@ -1,3 +1,5 @@
+//! Runs the chosen groups of checks, and the checks that they depend on.
+
 use aws_config::SdkConfig;
 use futures::future::join_all;
 use quiz_dynamo::TableInspector;
@@ -5,22 +7,22 @@ use quiz_lambda::SecretSource;
 use quiz_lambda::config::BigQueryCredentials;
 use quiz_lambda::config::DiscordSource;
 
+use crate::doctor::call_timeout::CallTimeout;
 use crate::doctor::check::{Check, Finding, Group, Status};
-use crate::doctor::configuration::Settings;
-use crate::doctor::patience::Patience;
-use crate::doctor::secrets::{self, Found};
+use crate::doctor::configuration::DoctorSettings;
+use crate::doctor::secrets::{self, SecretLookup};
 use crate::doctor::{aws, bigquery, discord, mongodb, queues, tables, topics};
 
-/// Tries the wanted groups, and what they depend on, of which only what is bad is told.
-pub async fn examine(settings: Settings, wanted: &[Group], patience: Patience) -> Vec<Check> {
-    let examiner = Examiner { settings: &settings, wanted, patience };
+/// Checks the `wanted` groups and their dependencies. Returns a check of a dependency only if it is bad.
+pub async fn examine(settings: DoctorSettings, wanted: &[Group], timeout: CallTimeout) -> Vec<Check> {
+    let examiner = Examiner { settings: &settings, wanted, timeout };
     let mut checks = settings.checks.clone();
-    checks.extend(examiner.all().await);
+    checks.extend(examiner.check_all().await);
     let is_wanted = |check: &Check| wanted.contains(&check.group);
-    let lacks = checks.iter().any(|check| is_wanted(check) && check.finding.status == Status::Skipped);
+    let has_skipped = checks.iter().any(|check| is_wanted(check) && check.finding.status == Status::Skipped);
     checks.retain(|check| {
-        // what is wrong in the configuration may be of another part
-        let matters = check.group != Group::Configuration || lacks;
+        // a problem in the configuration may concern a group that is not wanted
+        let matters = check.group != Group::Configuration || has_skipped;
         is_wanted(check) || (check.finding.status == Status::Bad && matters)
     });
     checks.sort_by_key(|check| check.group);
@@ -28,9 +30,9 @@ pub async fn examine(settings: Settings, wanted: &[Group], patience: Patience) -
 }
 
 struct Examiner<'a> {
-    settings: &'a Settings,
+    settings: &'a DoctorSettings,
     wanted: &'a [Group],
-    patience: Patience,
+    timeout: CallTimeout,
 }
 
 impl Examiner<'_> {
@@ -38,13 +40,13 @@ impl Examiner<'_> {
         self.wanted.contains(&group)
     }
 
-    async fn all(&self) -> Vec<Check> {
+    async fn check_all(&self) -> Vec<Check> {
         let mut checks = Vec::new();
         let mut config = None;
         if self.needs_aws() {
-            let asked = quiz_lambda::aws::config().await;
-            checks = aws::check(&asked, self.patience).await;
-            config = checks.iter().all(|check| check.finding.status != Status::Bad).then_some(asked);
+            let loaded = quiz_lambda::aws::config().await;
+            checks = aws::check(&loaded, self.timeout).await;
+            config = checks.iter().all(|check| check.finding.status != Status::Bad).then_some(loaded);
         }
         let aws = config.as_ref();
         let (mongodb, tables, topics, bigquery, discord) = futures::join!(
@@ -54,11 +56,11 @@ impl Examiner<'_> {
             self.bigquery(aws),
             self.discord(aws),
         );
-        for of_part in [mongodb, tables, topics, bigquery, discord] {
-            checks.extend(of_part);
+        for group_checks in [mongodb, tables, topics, bigquery, discord] {
+            checks.extend(group_checks);
         }
         if self.wants(Group::Secrets) && !checks.iter().any(|check| check.group == Group::Secrets) {
-            let finding = Finding::skipped("no secret is configured by its id");
+            let finding = Finding::skipped("no variable names a secret");
             checks.push(Group::Secrets.check("secrets", finding));
         }
         checks
@@ -88,7 +90,7 @@ impl Examiner<'_> {
         }
     }
 
-    /// Whether the group, or the secret that it needs, is wanted.
+    /// Whether the group, or the check of its secret, is wanted.
     fn wants_with_secret(&self, group: Group) -> bool {
         self.wants(group) || self.wants(Group::Secrets)
     }
@@ -101,15 +103,15 @@ impl Examiner<'_> {
         let Some(source) = &self.settings.mongodb_uri else {
             return vec![skipped("MONGODB_URI is not configured")];
         };
-        let (check, secret) = secrets::read("MONGODB_URI_SECRET_ID", source, aws, self.patience).await;
+        let (check, secret) = secrets::read("MONGODB_URI_SECRET_ID", source, aws, self.timeout).await;
         let mut checks = Vec::from_iter(check);
         match secret {
-            Found::Here(uri) if self.wants(Group::Mongodb) => {
+            SecretLookup::Read(uri) if self.wants(Group::Mongodb) => {
                 let database = &self.settings.mongodb_database;
-                checks.extend(mongodb::check(&uri, database, self.patience).await);
+                checks.extend(mongodb::check(&uri, database, self.timeout).await);
             }
-            Found::Here(_) => {}
-            Found::Not(because) => checks.push(skipped(&because)),
+            SecretLookup::Read(_) => {}
+            SecretLookup::Failed(because) => checks.push(skipped(&because)),
         }
         checks
     }
@@ -122,7 +124,7 @@ impl Examiner<'_> {
             return vec![Group::Dynamodb.check("tables", Finding::skipped(WITHOUT_AWS))];
         };
         let inspector = TableInspector::new(aws_sdk_dynamodb::Client::new(aws));
-        tables::check(&inspector, &self.settings.tables, self.patience).await
+        tables::check(&inspector, &self.settings.tables, self.timeout).await
     }
 
     async fn topics(&self, aws: Option<&SdkConfig>) -> Vec<Check> {
@@ -134,22 +136,22 @@ impl Examiner<'_> {
             return vec![skipped(Group::Sns, "topics"), skipped(Group::Sqs, "queues")];
         };
         let topics = &self.settings.topics;
-        let asked = join_all(topics.iter().map(|topic| topics::check(aws, topic, self.patience))).await;
+        let results = join_all(topics.iter().map(|topic| topics::check(aws, topic, self.timeout))).await;
         let mut checks = Vec::new();
         let mut fed = Vec::new();
-        for (of_topic, queues) in asked {
-            checks.extend(of_topic);
+        for (topic_checks, queues) in results {
+            checks.extend(topic_checks);
             fed.extend(queues);
         }
-        if self.settings.lacks_topics {
+        if self.settings.is_missing_topics {
             let finding = Finding::skipped("not all topics are configured");
             checks.push(Group::Sns.check("other topics", finding));
         }
         if fed.is_empty() {
-            let finding = Finding::skipped("no subscription leads to a queue");
+            let finding = Finding::skipped("no subscription feeds a queue");
             checks.push(Group::Sqs.check("queues", finding));
         } else if self.wants(Group::Sqs) {
-            checks.extend(queues::check(aws, &fed, self.patience).await);
+            checks.extend(queues::check(aws, &fed, self.timeout).await);
         }
         checks
     }
@@ -165,18 +167,18 @@ impl Examiner<'_> {
         let (mut checks, mut key) = (Vec::new(), None);
         if let Some(source) = self.key_source() {
             let variable = "BIGQUERY_CREDENTIALS_SECRET_ID";
-            let (check, secret) = secrets::read(variable, source, aws, self.patience).await;
+            let (check, secret) = secrets::read(variable, source, aws, self.timeout).await;
             checks.extend(check);
             match secret {
-                Found::Here(secret) => key = Some(secret),
-                Found::Not(because) => {
+                SecretLookup::Read(secret) => key = Some(secret),
+                SecretLookup::Failed(because) => {
                     checks.push(skipped(&because));
                     return checks;
                 }
             }
         }
         if self.wants(Group::Bigquery) {
-            checks.extend(bigquery::check(config, key.as_ref(), self.patience).await);
+            checks.extend(bigquery::check(config, key.as_ref(), self.timeout).await);
         }
         checks
     }
@@ -193,17 +195,17 @@ impl Examiner<'_> {
             DiscordSource::Webhook(_) => "DISCORD_WEBHOOK_URL_SECRET_ID",
             DiscordSource::Bot { .. } => "DISCORD_TOKEN_SECRET_ID",
         };
-        let (check, secret) = secrets::read(variable, source, aws, self.patience).await;
+        let (check, secret) = secrets::read(variable, source, aws, self.timeout).await;
         let mut checks = Vec::from_iter(check);
         match secret {
-            Found::Here(secret) if self.wants(Group::Discord) => {
-                checks.extend(discord::check(config, &secret, self.patience).await);
+            SecretLookup::Read(secret) if self.wants(Group::Discord) => {
+                checks.extend(discord::check(config, &secret, self.timeout).await);
             }
-            Found::Here(_) => {}
-            Found::Not(because) => checks.push(skipped(&because)),
+            SecretLookup::Read(_) => {}
+            SecretLookup::Failed(because) => checks.push(skipped(&because)),
         }
         checks
     }
 }
 
-const WITHOUT_AWS: &str = "AWS cannot be asked";
+const WITHOUT_AWS: &str = "AWS is not available";

@@ -1,42 +1,44 @@
+//! Checks that a function receives the messages of a queue.
+
 use aws_config::SdkConfig;
 use aws_sdk_lambda::Client;
 use aws_sdk_lambda::types::EventSourceMappingConfiguration;
 
 use crate::doctor::arn::Arn;
 use crate::doctor::aws::AwsFailure;
+use crate::doctor::call_timeout::CallTimeout;
 use crate::doctor::check::Finding;
-use crate::doctor::patience::Patience;
 
-/// Asks Lambda which functions get a queue's messages.
+/// Reads from Lambda which functions receive the messages of a queue.
 pub struct MappingReader {
     client: Client,
-    patience: Patience,
+    timeout: CallTimeout,
 }
 
 impl MappingReader {
-    pub fn new(aws: &SdkConfig, patience: Patience) -> Self {
-        Self { client: Client::new(aws), patience }
+    pub fn new(aws: &SdkConfig, timeout: CallTimeout) -> Self {
+        Self { client: Client::new(aws), timeout }
     }
 
-    /// One finding for each event source mapping of the queue, or one that says why there is none.
-    pub async fn of_queue(&self, arn: &str) -> Vec<Finding> {
-        let asked = async {
+    /// One finding for each event source mapping of the queue, or one that says why the queue has none.
+    pub async fn check_queue(&self, arn: &str) -> Vec<Finding> {
+        let listed = async {
             let pages = self.client.list_event_source_mappings().event_source_arn(arn);
             let mappings = pages.into_paginator().items().send().collect::<Result<Vec<_>, _>>().await;
-            mappings.map_err(|error| AwsFailure::of(&error))
+            mappings.map_err(|error| AwsFailure::from_sdk(&error))
         };
-        match self.patience.hold(asked, AwsFailure::silent).await {
+        match self.timeout.limit(listed, AwsFailure::without_code).await {
             Ok(mappings) if mappings.is_empty() => {
-                let mend = "release again (deploy/release): the template makes the event source mapping";
-                vec![Finding::bad("no function gets its messages", mend)]
+                let fix = "release again (deploy/release): the template creates the event source mapping";
+                vec![Finding::bad("no function receives its messages", fix)]
             }
             Ok(mappings) => mappings.iter().map(judge).collect(),
             Err(failure) if failure.is_denied() => {
-                vec![Finding::warning(failure.text, "allow yourself lambda:ListEventSourceMappings")]
+                vec![Finding::warning(failure.text, "grant yourself lambda:ListEventSourceMappings")]
             }
             Err(failure) => {
-                let mend = "check the network and AWS_ENDPOINT_URL, then run this again";
-                vec![Finding::bad(failure.text, mend)]
+                let fix = "check the network and AWS_ENDPOINT_URL, then run this again";
+                vec![Finding::bad(failure.text, fix)]
             }
         }
     }
@@ -59,8 +61,8 @@ fn judge(mapping: &EventSourceMappingConfiguration) -> Finding {
     }
     match mapping.last_processing_result() {
         Some(result) if result.starts_with("PROBLEM") => Finding::bad(
-            format!("{function} does not take its messages: {result}"),
-            format!("look at the log of {function}, then: aws lambda get-event-source-mapping --uuid {uuid}"),
+            format!("{function} does not process its messages: {result}"),
+            format!("read the log of {function}, then: aws lambda get-event-source-mapping --uuid {uuid}"),
         ),
         _ => Finding::good(format!("{function} ({})", state.to_lowercase())),
     }
@@ -88,18 +90,18 @@ mod tests {
     }
 
     #[test]
-    fn a_disabled_mapping_is_bad() {
+    fn disabled_mapping_is_bad() {
         for state in ["Disabled", "Disabling"] {
             let finding = judged(state, Some("No records processed"));
             assert_eq!(finding.status, Status::Bad);
             assert!(finding.found.contains("quiz-etl-sync-reports:live is disabled"), "{}", finding.found);
-            let mend = finding.mend.unwrap();
-            assert!(mend.contains("ConsumeEvents") && mend.contains("--uuid u-1 --enabled"), "{mend}");
+            let fix = finding.fix.unwrap();
+            assert!(fix.contains("ConsumeEvents") && fix.contains("--uuid u-1 --enabled"), "{fix}");
         }
     }
 
     #[test]
-    fn an_enabled_mapping_is_good_unless_lambda_reports_a_problem() {
+    fn enabled_mapping_is_bad_only_with_problem() {
         assert_eq!(judged("Enabled", Some("OK")).found, "quiz-etl-sync-reports:live (enabled)");
         assert_eq!(judged("Updating", None).status, Status::Good);
         let finding = judged("Enabled", Some("PROBLEM: Function call failed"));

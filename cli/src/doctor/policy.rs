@@ -1,4 +1,7 @@
-//! Whether a queue's policy lets a topic send to it.
+//! Decides from a queue's policy whether a topic may send to the queue.
+//!
+//! Evaluates the statements that concern SNS and `sqs:SendMessage`: their conditions on `aws:SourceArn` and
+//! `aws:SourceAccount`, with wildcards. Any other condition makes the verdict [`Verdict::Unknown`].
 
 use serde_json::Value;
 
@@ -7,26 +10,27 @@ use crate::doctor::arn::Arn;
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Verdict {
     Allowed,
-    /// Of any topic, anyone's too.
+    /// Any topic may send, from any account.
     AllowedToAny,
-    /// Under conditions that are not read here.
-    Perhaps,
+    /// Conditions apply that this module does not evaluate.
+    Unknown,
     Refused,
 }
 
-/// Reads the policy as far as it speaks of SNS's sending. A policy that is no JSON allows nothing.
-pub fn lets_send(policy: &str, queue_arn: &str, topic_arn: &str) -> Verdict {
+/// Evaluates the statements about SNS and sending. A policy that is not JSON allows nothing.
+pub fn evaluate(policy: &str, queue_arn: &str, topic_arn: &str) -> Verdict {
     let policy: Value = serde_json::from_str(policy).unwrap_or(Value::Null);
     let statements = list(policy.get("Statement"));
-    let speaks_of = |statement: &&&Value| is_of_sns(statement) && is_of_sending(statement, queue_arn);
-    let effect = |statement: &Value, effect: &str| statement.get("Effect").is_some_and(|it| it == effect);
+    let concerns_sns = |statement: &&&Value| names_sns(statement) && names_sending(statement, queue_arn);
+    let has_effect =
+        |statement: &Value, wanted: &str| statement.get("Effect").is_some_and(|effect| effect == wanted);
     let mut verdict = Verdict::Refused;
-    for statement in statements.iter().filter(speaks_of) {
+    for statement in statements.iter().filter(concerns_sns) {
         let conditions = conditions(statement, topic_arn);
-        if effect(statement, "Deny") && conditions == Some(Verdict::AllowedToAny) {
+        if has_effect(statement, "Deny") && conditions == Some(Verdict::AllowedToAny) {
             return Verdict::Refused;
         }
-        if !effect(statement, "Allow") {
+        if !has_effect(statement, "Allow") {
             continue;
         }
         match conditions {
@@ -38,7 +42,7 @@ pub fn lets_send(policy: &str, queue_arn: &str, topic_arn: &str) -> Verdict {
     verdict
 }
 
-/// A list, of which JSON policies may give the only entry alone.
+/// The entries of a list. JSON policies may write a single entry without the list.
 fn list(value: Option<&Value>) -> Vec<&Value> {
     match value {
         Some(Value::Array(values)) => values.iter().collect(),
@@ -47,32 +51,32 @@ fn list(value: Option<&Value>) -> Vec<&Value> {
     }
 }
 
-fn is_of_sns(statement: &Value) -> bool {
+fn names_sns(statement: &Value) -> bool {
     let Some(principal) = statement.get("Principal") else { return false };
     principal == "*"
-        || list(principal.get("AWS")).iter().any(|it| **it == "*")
-        || list(principal.get("Service")).iter().any(|it| **it == "sns.amazonaws.com")
+        || list(principal.get("AWS")).iter().any(|principal| **principal == "*")
+        || list(principal.get("Service")).iter().any(|service| **service == "sns.amazonaws.com")
 }
 
-fn is_of_sending(statement: &Value, queue_arn: &str) -> bool {
+fn names_sending(statement: &Value, queue_arn: &str) -> bool {
     let actions = list(statement.get("Action"));
     let sends =
-        |action: &Value| action.as_str().is_some_and(|it| is_like(&it.to_lowercase(), "sqs:sendmessage"));
+        |action: &Value| action.as_str().is_some_and(|name| is_like(&name.to_lowercase(), "sqs:sendmessage"));
     let resources = list(statement.get("Resource"));
     actions.into_iter().any(sends)
-        && resources.iter().any(|it| it.as_str().is_some_and(|it| is_like(it, queue_arn)))
+        && resources.iter().any(|resource| resource.as_str().is_some_and(|arn| is_like(arn, queue_arn)))
 }
 
-/// `None` where a condition is not met.
+/// The verdict of a statement's conditions; `None` if a condition is not met.
 fn conditions(statement: &Value, topic_arn: &str) -> Option<Verdict> {
     let Some(Value::Object(operators)) = statement.get("Condition") else {
         return Some(Verdict::AllowedToAny);
     };
     let mut verdict = Verdict::AllowedToAny;
-    let of = operators.iter().flat_map(|(operator, keys)| {
+    let conditions = operators.iter().flat_map(|(operator, keys)| {
         keys.as_object().into_iter().flatten().map(move |(key, values)| (operator.as_str(), key, values))
     });
-    for (operator, key, values) in of {
+    for (operator, key, values) in conditions {
         let wanted = match key.to_lowercase().as_str() {
             "aws:sourcearn" => Some(topic_arn.to_owned()),
             "aws:sourceaccount" => Arn::parse(topic_arn, "sns").map(|arn| arn.account),
@@ -82,20 +86,21 @@ fn conditions(statement: &Value, topic_arn: &str) -> Option<Verdict> {
         match wanted.filter(|_| compares) {
             Some(wanted) => {
                 let values = list(Some(values));
-                if !values.iter().any(|it| it.as_str().is_some_and(|it| is_like(it, &wanted))) {
+                if !values.iter().any(|value| value.as_str().is_some_and(|pattern| is_like(pattern, &wanted)))
+                {
                     return None;
                 }
                 if verdict == Verdict::AllowedToAny {
                     verdict = Verdict::Allowed;
                 }
             }
-            None => verdict = Verdict::Perhaps,
+            None => verdict = Verdict::Unknown,
         }
     }
     Some(verdict)
 }
 
-/// Whether the text is one of the pattern, in which `*` stands for any text and `?` for any character.
+/// Whether the text matches the pattern: `*` stands for any text, `?` for any character.
 fn is_like(pattern: &str, text: &str) -> bool {
     let (mut pattern, mut characters) = (pattern.chars(), text.chars());
     match pattern.next() {
@@ -105,7 +110,7 @@ fn is_like(pattern: &str, text: &str) -> bool {
             ends.any(|at| text.get(at..).is_some_and(|end| is_like(pattern.as_str(), end)))
         }
         Some(wanted) => {
-            let fits = characters.next().is_some_and(|it| wanted == '?' || wanted == it);
+            let fits = characters.next().is_some_and(|character| wanted == '?' || wanted == character);
             fits && is_like(pattern.as_str(), characters.as_str())
         }
     }
@@ -115,13 +120,13 @@ fn is_like(pattern: &str, text: &str) -> bool {
 mod tests {
     use serde_json::{Value, json};
 
-    use super::{Verdict, is_like, lets_send};
+    use super::{Verdict, evaluate, is_like};
 
     const QUEUE: &str = "arn:aws:sqs:ap-south-1:111122223333:reports";
     const TOPIC: &str = "arn:aws:sns:ap-south-1:111122223333:quiz-events";
 
     fn judged(statement: &Value) -> Verdict {
-        lets_send(&json!({ "Statement": statement }).to_string(), QUEUE, TOPIC)
+        evaluate(&json!({ "Statement": statement }).to_string(), QUEUE, TOPIC)
     }
 
     fn allow(principal: &Value, action: &Value, resource: &str, condition: &Value) -> Value {
@@ -130,7 +135,7 @@ mod tests {
     }
 
     #[test]
-    fn a_topic_is_let_in_by_its_arn() {
+    fn condition_on_arn_or_account_allows_topic() {
         let sns = json!({ "Service": "sns.amazonaws.com" });
         let send = json!("sqs:SendMessage");
         let topic = json!({ "ArnEquals": { "aws:SourceArn": TOPIC } });
@@ -141,11 +146,11 @@ mod tests {
         assert_eq!(judged(&allow(&sns, &send, QUEUE, &account)), Verdict::Allowed);
         assert_eq!(judged(&allow(&sns, &send, QUEUE, &json!({}))), Verdict::AllowedToAny);
         let time = json!({ "DateGreaterThan": { "aws:CurrentTime": "2020-01-01" } });
-        assert_eq!(judged(&allow(&sns, &send, QUEUE, &time)), Verdict::Perhaps);
+        assert_eq!(judged(&allow(&sns, &send, QUEUE, &time)), Verdict::Unknown);
     }
 
     #[test]
-    fn what_lets_another_in_lets_not_this_one() {
+    fn statement_for_another_topic_allows_nothing() {
         let sns = json!({ "Service": "sns.amazonaws.com" });
         let send = json!("sqs:SendMessage");
         let other = json!({ "ArnEquals": { "aws:SourceArn": "arn:aws:sns:ap-south-1:111122223333:other" } });
@@ -154,11 +159,11 @@ mod tests {
         assert_eq!(judged(&allow(&events, &send, QUEUE, &json!({}))), Verdict::Refused);
         assert_eq!(judged(&allow(&sns, &json!("sqs:ReceiveMessage"), QUEUE, &json!({}))), Verdict::Refused);
         assert_eq!(judged(&allow(&sns, &send, "arn:aws:sqs:r:1:other", &json!({}))), Verdict::Refused);
-        assert_eq!(lets_send("", QUEUE, TOPIC), Verdict::Refused);
+        assert_eq!(evaluate("", QUEUE, TOPIC), Verdict::Refused);
     }
 
     #[test]
-    fn a_plain_denial_is_one_and_one_of_plain_http_is_not() {
+    fn denial_counts_unless_it_is_for_http() {
         let deny = |condition: &Value| {
             json!({ "Effect": "Deny", "Principal": "*", "Action": "sqs:*", "Resource": "*",
                 "Condition": condition })
@@ -172,7 +177,7 @@ mod tests {
     }
 
     #[test]
-    fn patterns() {
+    fn patterns_match_any_text_and_any_character() {
         for (pattern, text) in [("a*c", "abc"), ("*", ""), ("a*b*c", "aXbYbZc"), ("a?c", "abc"), ("*é", "aé")]
         {
             assert!(is_like(pattern, text), "{pattern} {text}");

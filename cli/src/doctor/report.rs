@@ -1,3 +1,5 @@
+//! Prints checks for a person or as JSON.
+
 use std::fmt::Write;
 
 use serde_json::{Value, json};
@@ -5,16 +7,16 @@ use serde_json::{Value, json};
 use crate::doctor::check::{Check, Group, Status};
 use crate::ui::{Ink, clean, count, counted};
 
-/// For a person: a list by groups, and the counts.
+/// For a person: the checks by group, then their counts.
 pub fn text(checks: &[Check], ink: Ink) -> String {
     let mut text = String::new();
     for group in Group::ALL {
-        let of_group: Vec<&Check> = checks.iter().filter(|check| check.group == group).collect();
-        if of_group.is_empty() {
+        let in_group: Vec<&Check> = checks.iter().filter(|check| check.group == group).collect();
+        if in_group.is_empty() {
             continue;
         }
         let _ = writeln!(text, "{}", ink.strong(group.title()));
-        for check in of_group {
+        for check in in_group {
             line(&mut text, check, ink);
         }
         text.push('\n');
@@ -32,8 +34,8 @@ fn line(text: &mut String, check: &Check, ink: Ink) {
     let (name, found) = (clean(&check.name), clean(&check.finding.found));
     let found = if check.finding.status == Status::Skipped { ink.quiet(&found) } else { found };
     let _ = writeln!(text, "  {mark} {name}: {found}");
-    if let Some(mend) = &check.finding.mend {
-        let _ = writeln!(text, "    → {}", clean(mend));
+    if let Some(fix) = &check.finding.fix {
+        let _ = writeln!(text, "    → {}", clean(fix));
     }
 }
 
@@ -57,16 +59,16 @@ fn number(checks: &[Check], status: Status) -> usize {
     checks.iter().filter(|check| check.finding.status == status).count()
 }
 
-/// For a program.
+/// For a program: one object.
 pub fn json(checks: &[Check]) -> Value {
-    let told = |check: &Check| {
+    let entry = |check: &Check| {
         json!({
             "group": check.group.name(), "name": check.name, "status": check.finding.status.name(),
-            "found": check.finding.found, "mend": check.finding.mend,
+            "found": check.finding.found, "mend": check.finding.fix,
         })
     };
     json!({
-        "checks": checks.iter().map(told).collect::<Vec<_>>(),
+        "checks": checks.iter().map(entry).collect::<Vec<_>>(),
         "good": number(checks, Status::Good), "warnings": number(checks, Status::Warning),
         "bad": number(checks, Status::Bad), "skipped": number(checks, Status::Skipped),
     })
@@ -89,7 +91,7 @@ mod tests {
     }
 
     #[test]
-    fn a_person_reads_it_by_groups_and_no_terminal_obeys_it() {
+    fn text_lists_checks_by_group_without_escapes() {
         insta::assert_snapshot!(text(&checks(), Ink { colour: false }), @"
         AWS
           ✔ credentials: account 1
@@ -109,10 +111,10 @@ mod tests {
     }
 
     #[test]
-    fn a_program_reads_it_too() {
-        let told = json(&checks());
-        assert_eq!(told["checks"][1]["status"], "bad");
-        assert_eq!(told["checks"][0]["mend"], serde_json::Value::Null);
-        assert_eq!((&told["good"], &told["bad"], &told["skipped"]), (&1.into(), &1.into(), &1.into()));
+    fn json_has_checks_and_counts() {
+        let report = json(&checks());
+        assert_eq!(report["checks"][1]["status"], "bad");
+        assert_eq!(report["checks"][0]["mend"], serde_json::Value::Null);
+        assert_eq!((&report["good"], &report["bad"], &report["skipped"]), (&1.into(), &1.into(), &1.into()));
     }
 }

@@ -1,11 +1,11 @@
-//! The tables as they must be, and the commands that make them so.
+//! The required keys, indexes and settings of each table, and the commands that create them.
 
 use std::fmt::Write;
 
 use quiz_domain::reports::ReportTable;
 use serde_json::{Value, json};
 
-/// A key whose attributes are all strings.
+/// A key; all its attributes are strings.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct KeySpec {
     pub partition: &'static str,
@@ -25,14 +25,14 @@ pub struct TableSpec {
     pub variable: &'static str,
     pub key: KeySpec,
     pub indexes: &'static [IndexSpec],
-    /// Whether it holds what is to be kept.
+    /// Whether the table needs point-in-time recovery.
     pub is_kept: bool,
-    /// The attribute that its items expire by.
+    /// The time-to-live attribute.
     pub expires_by: Option<&'static str>,
 }
 
 impl KeySpec {
-    pub const fn of(partition: &'static str, sort: Option<&'static str>) -> Self {
+    pub const fn new(partition: &'static str, sort: Option<&'static str>) -> Self {
         Self { partition, sort }
     }
 
@@ -53,14 +53,14 @@ impl IndexSpec {
     }
 }
 
-const V1_INDEXES: [IndexSpec; 1] = [IndexSpec { name: "gsi_user_id", key: KeySpec::of("user_id", None) }];
+const V1_INDEXES: [IndexSpec; 1] = [IndexSpec { name: "gsi_user_id", key: KeySpec::new("user_id", None) }];
 const V2_INDEXES: [IndexSpec; 2] = [
-    IndexSpec { name: "user_id_index", key: KeySpec::of("user_id", None) },
-    IndexSpec { name: "school_session_index", key: KeySpec::of("school", Some("session_id")) },
+    IndexSpec { name: "user_id_index", key: KeySpec::new("user_id", None) },
+    IndexSpec { name: "school_session_index", key: KeySpec::new("school", Some("session_id")) },
 ];
 
 impl TableSpec {
-    pub fn of_reports(table: ReportTable, name: &str) -> Self {
+    pub fn for_reports(table: ReportTable, name: &str) -> Self {
         let (variable, indexes): (_, &[IndexSpec]) = match table {
             ReportTable::Sections => ("REPORTS_TABLE", &V1_INDEXES),
             ReportTable::Students => ("REPORTS_V2_TABLE", &V2_INDEXES),
@@ -69,48 +69,48 @@ impl TableSpec {
         Self {
             name: name.to_owned(),
             variable,
-            key: KeySpec::of(ReportTable::PARTITION_KEY, Some(table.sort_key())),
+            key: KeySpec::new(ReportTable::PARTITION_KEY, Some(table.sort_key())),
             indexes,
             is_kept: true,
             expires_by: None,
         }
     }
 
-    pub fn of_states(name: &str) -> Self {
+    pub fn for_states(name: &str) -> Self {
         Self {
             name: name.to_owned(),
             variable: "SYNC_STATE_TABLE",
-            key: KeySpec::of("session_id", Some("sink")),
+            key: KeySpec::new("session_id", Some("sink")),
             indexes: &[],
             is_kept: true,
             expires_by: None,
         }
     }
 
-    pub fn of_notice_memory(name: &str) -> Self {
+    pub fn for_notice_memory(name: &str) -> Self {
         Self {
             name: name.to_owned(),
             variable: "NOTICE_MEMORY_TABLE",
-            key: KeySpec::of("name", None),
+            key: KeySpec::new("name", None),
             indexes: &[],
             is_kept: false,
             expires_by: Some("expires_at"),
         }
     }
 
-    pub fn of_snapshots(name: &str) -> Self {
+    pub fn for_snapshots(name: &str) -> Self {
         Self {
             name: name.to_owned(),
             variable: "SNAPSHOTS_TABLE",
-            key: KeySpec::of("snapshot_id", None),
+            key: KeySpec::new("snapshot_id", None),
             indexes: &[],
             is_kept: false,
             expires_by: Some("expires_at"),
         }
     }
 
-    /// Makes the table.
-    pub fn create(&self) -> String {
+    /// The command that creates the table.
+    pub fn create_command(&self) -> String {
         let keys = std::iter::once(self.key).chain(self.indexes.iter().map(|index| index.key));
         let definitions = definitions(keys);
         let mut command = format!(
@@ -126,8 +126,8 @@ impl TableSpec {
         command
     }
 
-    /// Adds an index to the table.
-    pub fn add(&self, index: IndexSpec) -> String {
+    /// The command that adds an index.
+    pub fn add_index_command(&self, index: IndexSpec) -> String {
         let definitions = definitions(std::iter::once(index.key));
         let update = json!([{ "Create": index.definition() }]);
         format!(
@@ -137,7 +137,8 @@ impl TableSpec {
         )
     }
 
-    pub fn recover(&self) -> String {
+    /// The command that turns on point-in-time recovery.
+    pub fn recovery_command(&self) -> String {
         format!(
             "aws dynamodb update-continuous-backups --table-name {} \
              --point-in-time-recovery-specification PointInTimeRecoveryEnabled=true",
@@ -145,7 +146,8 @@ impl TableSpec {
         )
     }
 
-    pub fn expire(&self, attribute: &str) -> String {
+    /// The command that sets the time-to-live attribute.
+    pub fn expiry_command(&self, attribute: &str) -> String {
         format!(
             "aws dynamodb update-time-to-live --table-name {} \
              --time-to-live-specification Enabled=true,AttributeName={attribute}",
@@ -168,9 +170,9 @@ mod tests {
     use super::TableSpec;
 
     #[test]
-    fn the_commands_make_what_is_missing() {
-        let v2 = TableSpec::of_reports(ReportTable::Students, "v2");
-        let create = v2.create();
+    fn commands_create_tables_and_indexes() {
+        let v2 = TableSpec::for_reports(ReportTable::Students, "v2");
+        let create = v2.create_command();
         for part in [
             "--table-name v2 ",
             r#"{"AttributeName":"school","AttributeType":"S"}"#,
@@ -179,9 +181,9 @@ mod tests {
         ] {
             assert!(create.contains(part), "{part} in {create}");
         }
-        let add = v2.add(v2.indexes[0]);
+        let add = v2.add_index_command(v2.indexes[0]);
         assert!(add.contains(r#"[{"Create":{"IndexName":"user_id_index""#), "{add}");
-        let memory = TableSpec::of_notice_memory("m").create();
+        let memory = TableSpec::for_notice_memory("m").create_command();
         assert!(!memory.contains("RANGE") && !memory.contains("secondary"), "{memory}");
     }
 }

@@ -1,3 +1,5 @@
+//! Checks the topics and their subscriptions, and finds the queues that they feed.
+
 use std::collections::HashMap;
 
 use aws_config::SdkConfig;
@@ -7,8 +9,8 @@ use serde_json::Value;
 
 use crate::doctor::arn::Arn;
 use crate::doctor::aws::AwsFailure;
+use crate::doctor::call_timeout::CallTimeout;
 use crate::doctor::check::{Check, Finding, Group};
-use crate::doctor::patience::Patience;
 
 /// A topic of the pipeline.
 #[derive(Clone, Debug)]
@@ -17,16 +19,16 @@ pub struct Topic {
     /// The environment variable that holds its ARN.
     pub variable: &'static str,
     pub arn: String,
-    /// How many queues are to hear it.
+    /// How many queues must be subscribed.
     pub queues: usize,
 }
 
-/// A queue that a topic leads to.
+/// A queue that a topic feeds.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Fed {
+pub struct FedQueue {
     pub queue_arn: String,
     pub topic_arn: String,
-    /// Whether it takes what could not be delivered, rather than what is delivered.
+    /// Whether the queue gets the messages that SNS could not deliver.
     pub is_dead_letters: bool,
 }
 
@@ -39,23 +41,23 @@ struct Subscription {
 
 type Attributes = HashMap<String, String>;
 
-/// The topic's checks, and the queues that it leads to.
-pub async fn check(aws: &SdkConfig, topic: &Topic, patience: Patience) -> (Vec<Check>, Vec<Fed>) {
+/// Checks the topic and its subscriptions. Returns the checks, and the queues that the topic feeds.
+pub async fn check(aws: &SdkConfig, topic: &Topic, timeout: CallTimeout) -> (Vec<Check>, Vec<FedQueue>) {
     let client = Client::new(aws);
     let name = format!("{} topic", topic.role);
     let region = aws.region().map(ToString::to_string).unwrap_or_default();
     let attributes = client.get_topic_attributes().topic_arn(&topic.arn);
-    let subscriptions = list(&client, &topic.arn);
+    let subscriptions = list_subscriptions(&client, &topic.arn);
     let (attributes, subscriptions) = futures::join!(
-        patience.hold(
-            async { attributes.send().await.map_err(|error| AwsFailure::of(&error)) },
-            AwsFailure::silent
+        timeout.limit(
+            async { attributes.send().await.map_err(|error| AwsFailure::from_sdk(&error)) },
+            AwsFailure::without_code
         ),
-        patience.hold(subscriptions, AwsFailure::silent),
+        timeout.limit(subscriptions, AwsFailure::without_code),
     );
     if let Err(failure) = attributes.map(|_| ()) {
         let finding = judge_topic_failure(topic, &region, &failure);
-        // it may be told who listens, though not how the topic is set up
+        // an account that may not read the topic may still list its subscriptions
         if !failure.is_denied() || subscriptions.is_err() {
             return (vec![Group::Sns.check(name, finding)], Vec::new());
         }
@@ -63,22 +65,24 @@ pub async fn check(aws: &SdkConfig, topic: &Topic, patience: Patience) -> (Vec<C
     let subscriptions = match subscriptions {
         Ok(subscriptions) => subscriptions,
         Err(failure) => {
-            let mend = "allow yourself sns:ListSubscriptionsByTopic on it";
-            let finding = Finding::warning(format!("who listens is not told: {}", failure.text), mend);
+            let fix = "grant yourself sns:ListSubscriptionsByTopic on the topic";
+            let finding = Finding::warning(format!("cannot list the subscriptions: {}", failure.text), fix);
             return (vec![Group::Sns.check(name, finding)], Vec::new());
         }
     };
     let mut checks = vec![Group::Sns.check(name, judge_topic(topic, &subscriptions))];
-    let told = join_all(subscriptions.iter().map(|it| attributes_of(&client, it, patience))).await;
+    let subscription_attributes =
+        join_all(subscriptions.iter().map(|subscription| read_attributes(&client, subscription, timeout)))
+            .await;
     let mut fed = Vec::new();
-    for (subscription, attributes) in subscriptions.iter().zip(told) {
+    for (subscription, attributes) in subscriptions.iter().zip(subscription_attributes) {
         if subscription.protocol != "sqs" {
             continue;
         }
         let queue = Arn::name_in(&subscription.endpoint);
         let finding = judge_subscription(topic, subscription, &attributes);
         checks.push(Group::Sns.check(format!("{} → {queue}", topic.role), finding));
-        let to = |queue_arn: &str, is_dead_letters| Fed {
+        let to = |queue_arn: &str, is_dead_letters| FedQueue {
             queue_arn: queue_arn.to_owned(),
             topic_arn: topic.arn.clone(),
             is_dead_letters,
@@ -89,37 +93,37 @@ pub async fn check(aws: &SdkConfig, topic: &Topic, patience: Patience) -> (Vec<C
     (checks, fed)
 }
 
-async fn list(client: &Client, topic_arn: &str) -> Result<Vec<Subscription>, AwsFailure> {
+async fn list_subscriptions(client: &Client, topic_arn: &str) -> Result<Vec<Subscription>, AwsFailure> {
     let mut pages = client.list_subscriptions_by_topic().topic_arn(topic_arn).into_paginator().send();
     let mut all = Vec::new();
     while let Some(page) = pages.next().await {
-        let page = page.map_err(|error| AwsFailure::of(&error))?;
-        all.extend(page.subscriptions().iter().map(|it| Subscription {
-            arn: it.subscription_arn().unwrap_or_default().to_owned(),
-            protocol: it.protocol().unwrap_or_default().to_owned(),
-            endpoint: it.endpoint().unwrap_or_default().to_owned(),
+        let page = page.map_err(|error| AwsFailure::from_sdk(&error))?;
+        all.extend(page.subscriptions().iter().map(|listed| Subscription {
+            arn: listed.subscription_arn().unwrap_or_default().to_owned(),
+            protocol: listed.protocol().unwrap_or_default().to_owned(),
+            endpoint: listed.endpoint().unwrap_or_default().to_owned(),
         }));
     }
-    // SNS lists a subscription for some days after it has ended
-    all.retain(|it| it.arn != "Deleted");
+    // SNS lists a deleted subscription for some days
+    all.retain(|subscription| subscription.arn != "Deleted");
     Ok(all)
 }
 
-async fn attributes_of(
+async fn read_attributes(
     client: &Client,
     subscription: &Subscription,
-    patience: Patience,
+    timeout: CallTimeout,
 ) -> Result<Attributes, AwsFailure> {
     if subscription.is_pending() {
         return Ok(Attributes::new());
     }
-    let asked = client.get_subscription_attributes().subscription_arn(&subscription.arn);
-    let asked = async { asked.send().await.map_err(|error| AwsFailure::of(&error)) };
-    Ok(patience.hold(asked, AwsFailure::silent).await?.attributes.unwrap_or_default())
+    let request = client.get_subscription_attributes().subscription_arn(&subscription.arn);
+    let read = async { request.send().await.map_err(|error| AwsFailure::from_sdk(&error)) };
+    Ok(timeout.limit(read, AwsFailure::without_code).await?.attributes.unwrap_or_default())
 }
 
 impl Subscription {
-    /// What SNS lists in place of the ARN of one that is not confirmed.
+    /// SNS lists these words in place of the ARN of an unconfirmed subscription.
     fn is_pending(&self) -> bool {
         self.arn == "PendingConfirmation" || self.arn == "pending confirmation"
     }
@@ -128,35 +132,40 @@ impl Subscription {
 fn judge_topic_failure(topic: &Topic, region: &str, failure: &AwsFailure) -> Finding {
     let variable = topic.variable;
     if failure.is_denied() {
-        return Finding::warning(failure.text.clone(), "allow yourself sns:GetTopicAttributes on it");
+        return Finding::warning(failure.text.clone(), "grant yourself sns:GetTopicAttributes on the topic");
     }
-    let of_topic = Arn::parse(&topic.arn, "sns").map(|arn| arn.region);
-    let mend = match of_topic {
+    let topic_region = Arn::parse(&topic.arn, "sns").map(|arn| arn.region);
+    let fix = match topic_region {
         Some(other) if other != region => {
-            format!("{variable} names a topic in {other}, and AWS_REGION is {region}: set one of them right")
+            format!("{variable} names a topic in {other}, but AWS_REGION is {region}: correct one of them")
         }
         _ if failure.is_missing() => {
-            format!("correct {variable} (aws sns list-topics), or make it: aws sns create-topic --name NAME")
+            format!(
+                "correct {variable} (aws sns list-topics), or create the topic: aws sns create-topic --name NAME"
+            )
         }
         _ => format!("check {variable}, the network and AWS_ENDPOINT_URL"),
     };
-    Finding::bad(failure.text.clone(), mend)
+    Finding::bad(failure.text.clone(), fix)
 }
 
 fn judge_topic(topic: &Topic, subscriptions: &[Subscription]) -> Finding {
-    let queues = subscriptions.iter().filter(|it| it.protocol == "sqs" && !it.is_pending()).count();
-    let mend = format!(
-        "subscribe it: aws sns subscribe --topic-arn {} --protocol sqs --notification-endpoint QUEUE_ARN",
+    let queues = subscriptions
+        .iter()
+        .filter(|subscription| subscription.protocol == "sqs" && !subscription.is_pending())
+        .count();
+    let fix = format!(
+        "subscribe the queue: aws sns subscribe --topic-arn {} --protocol sqs --notification-endpoint QUEUE_ARN",
         topic.arn
     );
     match (queues, topic.queues) {
-        (0, _) => Finding::bad("no queue is subscribed, so what is published reaches nobody", mend),
+        (0, _) => Finding::bad("no queue is subscribed: published messages are lost", fix),
         (queues, wanted) if queues < wanted => Finding::warning(
             format!("{queues} queue is subscribed; reports and warehouse need one each"),
-            mend,
+            fix,
         ),
-        (1, _) => Finding::good(format!("{}, which 1 queue listens to", topic.arn)),
-        (queues, _) => Finding::good(format!("{}, which {queues} queues listen to", topic.arn)),
+        (1, _) => Finding::good(format!("{}, 1 queue subscribed", topic.arn)),
+        (queues, _) => Finding::good(format!("{}, {queues} queues subscribed", topic.arn)),
     }
 }
 
@@ -166,22 +175,19 @@ fn judge_subscription(
     attributes: &Result<Attributes, AwsFailure>,
 ) -> Finding {
     if subscription.is_pending() {
-        let mend = "subscribe the queue again as the owner of the queue, which confirms it at once";
-        return Finding::bad("the subscription is not confirmed", mend);
+        let fix = "subscribe the queue again from the account that owns it, which confirms at once";
+        return Finding::bad("the subscription is not confirmed", fix);
     }
     let attributes = match attributes {
         Ok(attributes) => attributes,
         Err(failure) => {
-            let mend = "allow yourself sns:GetSubscriptionAttributes on the topic";
-            return Finding::warning(
-                format!("how the subscription is set up is not told: {}", failure.text),
-                mend,
-            );
+            let fix = "grant yourself sns:GetSubscriptionAttributes on the topic";
+            return Finding::warning(format!("cannot read the subscription: {}", failure.text), fix);
         }
     };
-    let text = |name: &str| attributes.get(name).map(String::as_str).filter(|it| !it.is_empty());
+    let text = |name: &str| attributes.get(name).map(String::as_str).filter(|value| !value.is_empty());
     let form = if text("RawMessageDelivery") == Some("true") { "raw" } else { "in envelopes" };
-    let filter = text("FilterPolicy").filter(|it| *it != "{}");
+    let filter = text("FilterPolicy").filter(|filter| *filter != "{}");
     let shown = filter.map_or_else(String::new, |filter| format!(", filtered by {filter}"));
     let found = format!("delivered {form}{shown}");
     let set = |attribute: &str, value: &str| {
@@ -194,18 +200,14 @@ fn judge_subscription(
     let by_body = text("FilterPolicyScope") == Some("MessageBody");
     if topic.role == "events" && !by_body && filter.is_some_and(drops_syncs) {
         return Finding::warning(
-            format!("{found}, which drops session.sync: sync, backfill and reconcile do not reach it"),
+            format!("{found}; the filter drops session.sync, so sync, backfill and reconcile have no effect"),
             set("FilterPolicy", r#"{"type":["quiz.completed","session.sync"]}"#),
         );
     }
     match dead_letters(attributes) {
-        Some(arn) => {
-            Finding::good(format!("{found}; what cannot be delivered goes to {}", Arn::name_in(&arn)))
-        }
+        Some(arn) => Finding::good(format!("{found}; undelivered messages go to {}", Arn::name_in(&arn))),
         None => Finding::warning(
-            format!(
-                "{found}; what cannot be delivered is lost, as the subscription has no dead-letter queue"
-            ),
+            format!("{found}; undelivered messages are lost: the subscription has no dead-letter queue"),
             set("RedrivePolicy", r#"{"deadLetterTargetArn":"DLQ_ARN"}"#),
         ),
     }
@@ -214,13 +216,13 @@ fn judge_subscription(
 /// Whether a filter on the attribute `type` lists exact types and leaves `session.sync` out.
 fn drops_syncs(filter: &str) -> bool {
     let filter: Option<Value> = serde_json::from_str(filter).ok();
-    let types = filter.as_ref().and_then(|it| it.get("type")?.as_array());
-    types.is_some_and(|types| types.iter().all(|it| it.is_string() && it != "session.sync"))
+    let types = filter.as_ref().and_then(|filter| filter.get("type")?.as_array());
+    types.is_some_and(|types| types.iter().all(|name| name.is_string() && name != "session.sync"))
 }
 
 fn dead_letters(attributes: &Attributes) -> Option<String> {
     let policy: Value = serde_json::from_str(attributes.get("RedrivePolicy")?).ok()?;
-    policy.get("deadLetterTargetArn")?.as_str().filter(|it| !it.is_empty()).map(str::to_owned)
+    policy.get("deadLetterTargetArn")?.as_str().filter(|arn| !arn.is_empty()).map(str::to_owned)
 }
 
 #[cfg(test)]
@@ -241,15 +243,15 @@ mod tests {
 
     #[test]
     fn every_sink_needs_a_queue() {
-        let of = |queues: usize| vec![to_queue("arn:aws:sns:ap-south-1:1:quiz-events:x"); queues];
-        assert_eq!(judge_topic(&topic(2), &of(0)).status, Status::Bad);
-        assert_eq!(judge_topic(&topic(2), &of(1)).status, Status::Warning);
-        assert_eq!(judge_topic(&topic(1), &of(1)).status, Status::Good);
+        let subscribed = |queues: usize| vec![to_queue("arn:aws:sns:ap-south-1:1:quiz-events:x"); queues];
+        assert_eq!(judge_topic(&topic(2), &subscribed(0)).status, Status::Bad);
+        assert_eq!(judge_topic(&topic(2), &subscribed(1)).status, Status::Warning);
+        assert_eq!(judge_topic(&topic(1), &subscribed(1)).status, Status::Good);
         assert_eq!(judge_topic(&topic(2), &[to_queue("PendingConfirmation")]).status, Status::Bad);
     }
 
     #[test]
-    fn a_subscription_delivers_and_loses_nothing() {
+    fn subscription_must_not_lose_messages() {
         let judge = |attributes: &[(&str, &str)]| {
             let attributes: Attributes =
                 attributes.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect();
@@ -258,10 +260,10 @@ mod tests {
         let redrive = ("RedrivePolicy", r#"{"deadLetterTargetArn":"arn:aws:sqs:r:1:lost"}"#);
         let good = judge(&[("RawMessageDelivery", "true"), redrive]);
         assert_eq!(good.status, Status::Good);
-        assert_eq!(good.found, "delivered raw; what cannot be delivered goes to lost");
+        assert_eq!(good.found, "delivered raw; undelivered messages go to lost");
         let lossy = judge(&[]);
         assert_eq!(lossy.status, Status::Warning);
-        assert!(lossy.mend.unwrap().contains("--subscription-arn arn:s --attribute-name RedrivePolicy"));
+        assert!(lossy.fix.unwrap().contains("--subscription-arn arn:s --attribute-name RedrivePolicy"));
         let filter = |policy| judge(&[redrive, ("FilterPolicy", policy)]);
         assert_eq!(filter(r#"{"type":["quiz.completed"]}"#).status, Status::Warning);
         let all = filter(r#"{"type":["quiz.completed","session.sync"]}"#);
@@ -273,10 +275,10 @@ mod tests {
     }
 
     #[test]
-    fn a_topic_elsewhere_is_said_to_be_elsewhere() {
+    fn topic_in_another_region_names_both_regions() {
         let failure = AwsFailure { code: Some("NotFound".into()), text: "NotFound: no".into() };
-        let mend = |region| judge_topic_failure(&topic(1), region, &failure).mend.unwrap();
-        assert!(mend("eu-west-1").contains("names a topic in ap-south-1, and AWS_REGION is eu-west-1"));
-        assert!(mend("ap-south-1").contains("aws sns list-topics"));
+        let fix = |region| judge_topic_failure(&topic(1), region, &failure).fix.unwrap();
+        assert!(fix("eu-west-1").contains("names a topic in ap-south-1, but AWS_REGION is eu-west-1"));
+        assert!(fix("ap-south-1").contains("aws sns list-topics"));
     }
 }

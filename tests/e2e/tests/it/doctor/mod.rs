@@ -1,4 +1,4 @@
-//! `quiz-etl doctor` on the stack: what is well made is good, and each planted fault is named with its mend.
+//! `quiz-etl doctor` on the stack: a correct set-up is good, and each planted fault comes with its fix.
 
 mod set_up;
 use std::time::{Duration, Instant};
@@ -9,20 +9,20 @@ use serde_json::Value;
 use set_up::SetUp;
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_well_made_set_up_is_good() {
-    let set_up = SetUp::well_made().await;
+async fn correct_set_up_is_good() {
+    let set_up = SetUp::correct().await;
     let output = set_up.doctor(&[], &[]);
     set_up.assert_silent_of_secrets(&output);
     let shown = String::from_utf8(output.stdout.clone()).unwrap();
     assert_eq!(output.status.code(), Some(0), "{shown}");
     assert_eq!(String::from_utf8(output.stderr).unwrap(), "");
     let shown = shown.replace(&set_up.name.replace('-', "_"), "DATASET").replace(&set_up.name, "NAME");
-    let version = shown.split("server: MongoDB ").nth(1).and_then(|it| it.split(',').next()).unwrap();
+    let version = shown.split("server: MongoDB ").nth(1).and_then(|rest| rest.split(',').next()).unwrap();
     insta::assert_snapshot!(shown.replace(version, "VERSION"));
-    assert_eq!(set_up.discord.messages(), [], "nothing is posted");
+    assert_eq!(set_up.discord.messages(), [], "doctor posts nothing");
     assert_eq!(set_up.discord.violations(), Vec::<String>::new());
     let tables = set_up.stack.bigquery(&set_up.name.replace('-', "_")).await.unwrap().tables().await.unwrap();
-    assert!(tables.is_empty(), "nothing is made: {tables:?}");
+    assert!(tables.is_empty(), "doctor creates nothing: {tables:?}");
 
     let (checks, code) = set_up.checks(&[], &["--only", "mongodb", "--only", "sns"]);
     assert_eq!(code, 0);
@@ -34,8 +34,8 @@ async fn a_well_made_set_up_is_good() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn what_is_not_configured_is_left_out() {
-    let set_up = SetUp::well_made().await;
+async fn unconfigured_functions_are_skipped() {
+    let set_up = SetUp::correct().await;
     let absent = [
         "BIGQUERY_PROJECT",
         "BIGQUERY_DATASET",
@@ -56,51 +56,53 @@ async fn what_is_not_configured_is_left_out() {
 
     let (checks, code) = set_up.checks(&[("REPORT_FORMATS", "v3"), ("MONGODB_URI_SECRET_ID", "")], &[]);
     assert_eq!(code, 1);
-    let (found, mend) = checks.one("configuration", "sync-reports", "bad");
+    let (found, fix) = checks.one("configuration", "sync-reports", "bad");
     assert!(
         found.contains("MONGODB_URI or MONGODB_URI_SECRET_ID must be set; REPORT_FORMATS must be"),
         "{found}"
     );
-    assert!(mend.contains("functions/sync-reports/README.md"), "{mend}");
+    assert!(fix.contains("functions/sync-reports/README.md"), "{fix}");
     checks.one("mongodb", "server", "skipped");
     checks.one("dynamodb", "-form_question_responses", "good");
     checks.one("discord", "webhook", "good");
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn tables_with_faults() {
-    let set_up = SetUp::well_made().await;
+async fn faulty_tables_come_with_fixes() {
+    let set_up = SetUp::correct().await;
     set_up.make_table("no-index", "session_id", Some("user_id-section")).await;
     set_up.make_table("other-keys", "id", None).await;
-    let [no_index, other_keys, absent] = ["no-index", "other-keys", "absent"].map(|it| set_up.of(it));
+    let [no_index, other_keys, absent] =
+        ["no-index", "other-keys", "absent"].map(|suffix| set_up.resource_name(suffix));
     let changed =
         [("REPORTS_TABLE", &*no_index), ("SYNC_STATE_TABLE", &other_keys), ("NOTICE_MEMORY_TABLE", &absent)];
     let (checks, code) = set_up.checks(&changed, &[]);
     assert_eq!(code, 1);
-    let (found, mend) = checks.one("dynamodb", "-no-index index gsi_user_id", "bad");
-    assert_eq!(found, "the table has no such index");
-    assert!(mend.contains(&format!("aws dynamodb update-table --table-name {no_index} ")), "{mend}");
-    let (found, mend) = checks.one("dynamodb", "-other-keys", "bad");
-    assert_eq!(found, "its keys are id (S); they must be session_id (S) and sink (S)");
-    assert!(mend.contains("SYNC_STATE_TABLE"), "{mend}");
-    let (_, mend) = checks.one("dynamodb", "-absent", "bad");
-    assert!(mend.contains(&format!("aws dynamodb create-table --table-name {absent} ")), "{mend}");
-    let (found, mend) = checks.one("dynamodb", "-no-index recovery", "warning");
+    let (found, fix) = checks.one("dynamodb", "-no-index index gsi_user_id", "bad");
+    assert_eq!(found, "missing");
+    assert!(fix.contains(&format!("aws dynamodb update-table --table-name {no_index} ")), "{fix}");
+    let (found, fix) = checks.one("dynamodb", "-other-keys", "bad");
+    assert_eq!(found, "the keys are id (S); they must be session_id (S) and sink (S)");
+    assert!(fix.contains("SYNC_STATE_TABLE"), "{fix}");
+    let (_, fix) = checks.one("dynamodb", "-absent", "bad");
+    assert!(fix.contains(&format!("aws dynamodb create-table --table-name {absent} ")), "{fix}");
+    let (found, fix) = checks.one("dynamodb", "-no-index recovery", "warning");
     assert_eq!(found, "point-in-time recovery is off");
-    assert!(mend.contains("update-continuous-backups"), "{mend}");
+    assert!(fix.contains("update-continuous-backups"), "{fix}");
     checks.one("dynamodb", "-absent expiry", "skipped");
     assert_eq!(checks.bad().len(), 3, "{:?}", checks.bad());
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn topics_and_queues_with_faults() {
-    let set_up = SetUp::well_made().await;
-    let no_redrive = set_up.stack.sqs().create_queue().queue_name(set_up.of("bare")).send().await.unwrap();
+async fn faulty_topics_and_queues_come_with_fixes() {
+    let set_up = SetUp::correct().await;
+    let no_redrive =
+        set_up.stack.sqs().create_queue().queue_name(set_up.resource_name("bare")).send().await.unwrap();
     let no_redrive = no_redrive.queue_url.unwrap();
     let attributes = set_up.stack.sqs().get_queue_attributes().queue_url(&no_redrive);
     let attributes = attributes.attribute_names(QueueAttributeName::QueueArn).send().await.unwrap();
     let bare = attributes.attributes.unwrap()[&QueueAttributeName::QueueArn].clone();
-    let topic = set_up.stack.create_topic(&set_up.of("bare")).await.unwrap();
+    let topic = set_up.stack.create_topic(&set_up.resource_name("bare")).await.unwrap();
     set_up.stack.subscribe(&topic, &bare, Delivery::Envelope).await.unwrap();
     let parked = set_up.queue("parked").await;
     set_up.stack.send_all(&parked.dlq_url, &["an event".to_owned(), "another".to_owned()]).await.unwrap();
@@ -108,27 +110,27 @@ async fn topics_and_queues_with_faults() {
     let notices = set_up.topic("parked", &[&parked]).await;
     let (checks, code) = set_up.checks(&[("EVENTS_TOPIC_ARN", &topic), ("NOTICES_TOPIC_ARN", &notices)], &[]);
     assert_eq!(code, 1);
-    let (found, mend) = checks.one("sns", "events topic", "warning");
+    let (found, fix) = checks.one("sns", "events topic", "warning");
     assert!(
-        found.contains("reports and warehouse need one each") && mend.contains("aws sns subscribe"),
-        "{mend}"
+        found.contains("reports and warehouse need one each") && fix.contains("aws sns subscribe"),
+        "{fix}"
     );
-    let (found, mend) = checks.one("sns", "-bare", "warning");
-    assert!(found.contains("in envelopes") && mend.contains("--attribute-name RedrivePolicy"), "{mend}");
-    let (_, mend) = checks.one("sqs", "-bare redrive", "bad");
-    assert!(mend.contains("make a dead-letter queue"), "{mend}");
-    let (found, mend) = checks.one("sqs", "-bare policy", "bad");
-    assert!(found.contains("does not let") && mend.contains("set-queue-attributes"), "{mend}");
+    let (found, fix) = checks.one("sns", "-bare", "warning");
+    assert!(found.contains("in envelopes") && fix.contains("--attribute-name RedrivePolicy"), "{fix}");
+    let (_, fix) = checks.one("sqs", "-bare redrive", "bad");
+    assert!(fix.contains("create a dead-letter queue"), "{fix}");
+    let (found, fix) = checks.one("sqs", "-bare policy", "bad");
+    assert!(found.contains("does not let") && fix.contains("set-queue-attributes"), "{fix}");
     checks.one("sqs", "-bare visibility timeout", "warning");
-    let (found, mend) = checks.one("sqs", "-parked-dlq messages", "warning");
-    assert_eq!((found, mend), ("2 messages lie in it", "quiz-etl dlq list"));
+    let (found, fix) = checks.one("sqs", "-parked-dlq messages", "warning");
+    assert_eq!((found, fix), ("2 messages", "quiz-etl dlq list"));
     let (found, _) = checks.one("sqs", "-parked-dlq retention", "bad");
-    assert!(found.contains("kept for 24 h, the queue's own for 4 d"), "{found}");
+    assert!(found.contains("keeps messages for 24 h, its source queue for 4 d"), "{found}");
     let (found, _) = checks.one("sqs", "-bare function", "bad");
-    assert_eq!(found, "no function gets its messages");
-    assert_eq!(checks.bad().len(), 5, "and the other queue has no function either: {:?}", checks.bad());
+    assert_eq!(found, "no function receives its messages");
+    assert_eq!(checks.bad().len(), 5, "the other queue has no function either: {:?}", checks.bad());
 
-    // the mend is taken at its word
+    // the suggested policy works
     let command = checks.one("sqs", "-bare policy", "bad").1;
     let (_, attributes) = command.split_once("--attributes '").unwrap();
     let attributes: Value = serde_json::from_str(attributes.trim_end_matches('\'')).unwrap();
@@ -138,63 +140,61 @@ async fn topics_and_queues_with_faults() {
 
     let elsewhere = topic.replace("-bare", "-absent");
     let (checks, code) = set_up.checks(&[("EVENTS_TOPIC_ARN", &elsewhere)], &["--only", "sns"]);
-    let (_, mend) = checks.one("sns", "events topic", "bad");
-    assert!(code == 1 && mend.contains("EVENTS_TOPIC_ARN"), "{mend}");
+    let (_, fix) = checks.one("sns", "events topic", "bad");
+    assert!(code == 1 && fix.contains("EVENTS_TOPIC_ARN"), "{fix}");
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_paused_function_is_bad() {
-    let set_up = SetUp::well_made().await;
-    let mapping = set_up.stack.mapping_of(&format!("{}:live", set_up.of("sync-reports"))).await.unwrap();
+async fn disabled_mapping_is_bad() {
+    let set_up = SetUp::correct().await;
+    let mapping =
+        set_up.stack.mapping_of(&format!("{}:live", set_up.resource_name("sync-reports"))).await.unwrap();
     set_up.stack.enable_mapping(&mapping, false).await.unwrap();
     let (checks, code) = set_up.checks(&[], &["--only", "sqs"]);
     assert_eq!((code, checks.bad().len()), (1, 1), "{:?}", checks.bad());
-    let (found, mend) = checks.one("sqs", "-reports function", "bad");
-    let paused = format!("the mapping to {}:live is disabled", set_up.of("sync-reports"));
+    let (found, fix) = checks.one("sqs", "-reports function", "bad");
+    let paused = format!("the mapping to {}:live is disabled", set_up.resource_name("sync-reports"));
     assert!(found.starts_with(&paused), "{found}");
-    assert!(
-        mend.contains("ConsumeEvents") && mend.ends_with(&format!("--uuid {mapping} --enabled")),
-        "{mend}"
-    );
+    assert!(fix.contains("ConsumeEvents") && fix.ends_with(&format!("--uuid {mapping} --enabled")), "{fix}");
     checks.one("sqs", "-warehouse function", "good");
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_database_without_indexes_is_told_which_to_make() {
-    let set_up = SetUp::well_made().await;
+async fn missing_index_comes_with_its_command() {
+    let set_up = SetUp::correct().await;
     let other = format!("{}-bare", set_up.name);
     set_up.fill_database(&other, false).await;
     let (checks, code) = set_up.checks(&[("MONGODB_DATABASE", &other)], &[]);
     assert_eq!(code, 1);
-    let (_, mend) = checks.one("mongodb", "index on sessions.{quiz_id: 1, user_id: 1}", "bad");
-    assert_eq!(mend, "db.sessions.createIndex({quiz_id: 1, user_id: 1})");
-    let (_, mend) = checks.one("mongodb", "index on questions.{question_set_id: 1}", "bad");
-    assert_eq!(mend, "db.questions.createIndex({question_set_id: 1})");
-    let (_, mend) = checks.one("mongodb", "index on sessions.{updated_at: 1, quiz_id: 1}", "warning");
-    assert_eq!(mend, "db.sessions.createIndex({updated_at: 1, quiz_id: 1})");
+    let (_, fix) = checks.one("mongodb", "index on sessions.{quiz_id: 1, user_id: 1}", "bad");
+    assert_eq!(fix, "db.sessions.createIndex({quiz_id: 1, user_id: 1})");
+    let (_, fix) = checks.one("mongodb", "index on questions.{question_set_id: 1}", "bad");
+    assert_eq!(fix, "db.questions.createIndex({question_set_id: 1})");
+    let (_, fix) = checks.one("mongodb", "index on sessions.{updated_at: 1, quiz_id: 1}", "warning");
+    assert_eq!(fix, "db.sessions.createIndex({updated_at: 1, quiz_id: 1})");
     assert_eq!(checks.bad().len(), 2, "{:?}", checks.bad());
 
     let (checks, _) = set_up.checks(&[("MONGODB_DATABASE", "nothing-here")], &["--only", "mongodb"]);
-    let (_, mend) = checks.one("mongodb", "sessions", "bad");
-    assert!(mend.contains("MONGODB_DATABASE (nothing-here)"), "{mend}");
+    let (_, fix) = checks.one("mongodb", "sessions", "bad");
+    assert!(fix.contains("MONGODB_DATABASE (nothing-here)"), "{fix}");
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_server_that_does_not_answer_is_bad_in_time() {
-    let set_up = SetUp::well_made().await;
-    // takes connections, and says nothing
+async fn silent_server_is_bad_in_time() {
+    let set_up = SetUp::correct().await;
+    // accepts connections and sends nothing
     let silent = std::net::TcpListener::bind(("127.0.0.1", 0)).unwrap();
     let silent = silent.local_addr().unwrap();
     let closed = "127.0.0.1:1";
-    for (address, patience) in [(silent.to_string(), "2"), (closed.to_owned(), "2")] {
+    for (address, timeout) in [(silent.to_string(), "2"), (closed.to_owned(), "2")] {
         let uri = format!("mongodb://etl:hunter2@{address}/?authSource=admin");
-        let asked = Instant::now();
+        let started = Instant::now();
         let (checks, code) =
-            set_up.checks(&[("MONGODB_URI_SECRET_ID", ""), ("MONGODB_URI", &uri)], &["--timeout", patience]);
-        assert!(asked.elapsed() < Duration::from_mins(1), "{:?}", asked.elapsed());
+            set_up.checks(&[("MONGODB_URI_SECRET_ID", ""), ("MONGODB_URI", &uri)], &["--timeout", timeout]);
+        assert!(started.elapsed() < Duration::from_mins(1), "{:?}", started.elapsed());
         assert_eq!(code, 1);
-        let (found, mend) = checks.one("mongodb", "server", "bad");
-        assert!(found.contains("answer") && mend.contains("host and port"), "{found} {mend}");
+        let (found, fix) = checks.one("mongodb", "server", "bad");
+        assert!(found.contains("answer") && fix.contains("host and port"), "{found} {fix}");
         assert_eq!(checks.bad(), ["mongodb server"]);
         checks.one("bigquery", "dataset", "good");
     }
@@ -207,19 +207,19 @@ async fn a_server_that_does_not_answer_is_bad_in_time() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn without_aws_the_rest_is_skipped() {
-    let set_up = SetUp::well_made().await;
+async fn checks_that_need_aws_are_skipped_without() {
+    let set_up = SetUp::correct().await;
     let (checks, code) = set_up.checks(&[("AWS_ENDPOINT_URL", "http://127.0.0.1:1")], &[]);
     assert_eq!((code, checks.bad()), (1, vec!["aws credentials".to_owned()]));
-    let (_, mend) = checks.one("aws", "credentials", "bad");
-    assert!(mend.contains("AWS_ENDPOINT_URL"), "{mend}");
+    let (_, fix) = checks.one("aws", "credentials", "bad");
+    assert!(fix.contains("AWS_ENDPOINT_URL"), "{fix}");
     for (group, name) in [("dynamodb", "tables"), ("sns", "topics"), ("sqs", "queues"), ("mongodb", "server")]
     {
         checks.one(group, name, "skipped");
     }
     checks.one("bigquery", "dataset", "good");
 
-    // what is asked for depends on what is bad, which is told; what it does not depend on is not
+    // a bad dependency of the chosen group shows; other bad checks do not
     let unrelated = [("AWS_ENDPOINT_URL", "http://127.0.0.1:1"), ("DISCORD_TOKEN_SECRET_ID", "both")];
     let (checks, code) = set_up.checks(&unrelated, &["--only", "bigquery"]);
     assert_eq!((code, checks.bad()), (0, Vec::new()));
@@ -230,12 +230,12 @@ async fn without_aws_the_rest_is_skipped() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_warehouse_with_faults() {
-    let set_up = SetUp::well_made().await;
+async fn faulty_warehouse_comes_with_fixes() {
+    let set_up = SetUp::correct().await;
     let (checks, code) = set_up.checks(&[("BIGQUERY_DATASET", "absent")], &[]);
     assert_eq!((code, checks.bad()), (1, vec!["bigquery dataset".to_owned()]));
-    let (_, mend) = checks.one("bigquery", "dataset", "bad");
-    assert_eq!(mend, format!("bq --location=US mk --dataset {BIGQUERY_PROJECT}:absent"));
+    let (_, fix) = checks.one("bigquery", "dataset", "bad");
+    assert_eq!(fix, format!("bq --location=US mk --dataset {BIGQUERY_PROJECT}:absent"));
     checks.one("bigquery", "jobs", "good");
 
     let dataset = format!("{}_other", set_up.name.replace('-', "_"));
@@ -244,47 +244,47 @@ async fn a_warehouse_with_faults() {
     let changed = [("BIGQUERY_DATASET", &*dataset), ("BIGQUERY_LOCATION", "asia-south1")];
     let (checks, code) = set_up.checks(&changed, &["--only", "bigquery"]);
     assert_eq!(code, 1);
-    let (_, mend) = checks.one("bigquery", "dataset", "bad");
-    assert_eq!(mend, "set BIGQUERY_LOCATION to US");
-    let (found, mend) = checks.one("bigquery", "test_responses", "bad");
+    let (_, fix) = checks.one("bigquery", "dataset", "bad");
+    assert_eq!(fix, "set BIGQUERY_LOCATION to US");
+    let (found, fix) = checks.one("bigquery", "test_responses", "bad");
     assert!(found.contains("it has the column mine, which is none of ours"), "{found}");
-    assert!(mend.contains("RENAME"), "{mend}");
+    assert!(fix.contains("RENAME"), "{fix}");
     checks.one("bigquery", "all_responses_form_level", "good");
 
     set_up.make_secret("key", r#"{"type": "service_account", "private_key": "hunter2"}"#).await;
-    let key = set_up.of("key");
+    let key = set_up.resource_name("key");
     let (checks, _) = set_up.checks(&[("BIGQUERY_CREDENTIALS_SECRET_ID", &key)], &["--only", "bigquery"]);
     let (found, _) = checks.one("bigquery", "credentials", "bad");
     assert!(found.contains("lacks fields of a service account key"), "{found}");
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn secrets_and_discord_with_faults() {
-    let set_up = SetUp::well_made().await;
-    let absent = set_up.of("absent");
+async fn faulty_secrets_and_discord_come_with_fixes() {
+    let set_up = SetUp::correct().await;
+    let absent = set_up.resource_name("absent");
     let (checks, code) = set_up.checks(&[("MONGODB_URI_SECRET_ID", &absent)], &[]);
     assert_eq!((code, checks.bad()), (1, vec!["secrets MONGODB_URI_SECRET_ID".to_owned()]));
-    let (found, mend) = checks.one("secrets", "MONGODB_URI_SECRET_ID", "bad");
-    assert_eq!(found, format!("there is no secret {absent} in this account and region"));
-    assert!(mend.contains(&format!("create-secret --name {absent} ")), "{mend}");
+    let (found, fix) = checks.one("secrets", "MONGODB_URI_SECRET_ID", "bad");
+    assert_eq!(found, format!("this account and region have no secret {absent}"));
+    assert!(fix.contains(&format!("create-secret --name {absent} ")), "{fix}");
     checks.one("mongodb", "server", "skipped");
 
     let wrong = set_up.discord.webhook_url().replace("stub-token", "hunter2");
     set_up.make_secret("wrong-webhook", &wrong).await;
-    let id = set_up.of("wrong-webhook");
+    let id = set_up.resource_name("wrong-webhook");
     let (checks, code) = set_up.checks(&[("DISCORD_WEBHOOK_URL_SECRET_ID", &id)], &[]);
     assert_eq!((code, checks.bad()), (1, vec!["discord webhook".to_owned()]));
-    let (found, mend) = checks.one("discord", "webhook", "bad");
+    let (found, fix) = checks.one("discord", "webhook", "bad");
     assert_eq!(found, "Discord answered 401: Invalid Webhook Token");
-    assert!(mend.contains("DISCORD_WEBHOOK_URL_SECRET_ID"), "{mend}");
+    assert!(fix.contains("DISCORD_WEBHOOK_URL_SECRET_ID"), "{fix}");
 
-    // the mistake that would show it
+    // a secret in place of its id
     let (checks, code) = set_up.checks(&[("DISCORD_WEBHOOK_URL_SECRET_ID", &wrong)], &["--only", "discord"]);
     let (found, _) = checks.one("secrets", "DISCORD_WEBHOOK_URL_SECRET_ID", "bad");
-    assert!(code == 1 && found.contains("it is not shown"), "{found}");
+    assert!(code == 1 && found.contains("is not shown"), "{found}");
 
     set_up.make_secret("token", set_up.discord.bot_token()).await;
-    let token = set_up.of("token");
+    let token = set_up.resource_name("token");
     let bot = |channel: &'static str| {
         [
             ("DISCORD_WEBHOOK_URL_SECRET_ID", ""),

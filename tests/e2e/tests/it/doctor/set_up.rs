@@ -1,4 +1,4 @@
-//! Everything that `doctor` looks at, made as it should be.
+//! A correct set-up of everything that `doctor` checks.
 
 use std::collections::BTreeMap;
 use std::process::{Command, Output};
@@ -17,17 +17,17 @@ use serde_json::{Value, json};
 
 const TWO_WEEKS: &str = "1209600";
 
-/// A set-up as the deployment makes it, with the environment that leads to it.
+/// A set-up as the deployment creates it, with the environment variables that name its parts.
 pub struct SetUp {
     pub stack: &'static Stack,
-    /// Allows more requests than a test of all faults makes.
+    /// A stub of Discord with a rate limit that no test reaches.
     pub discord: Discord,
     pub name: String,
     pub environment: BTreeMap<&'static str, String>,
 }
 
 impl SetUp {
-    pub async fn well_made() -> Self {
+    pub async fn correct() -> Self {
         let stack = Stack::get().await.unwrap();
         let discord = Discord::start(DiscordRules { per_window: 1_000, ..DiscordRules::default() }).unwrap();
         let name = unique("doctor");
@@ -37,12 +37,12 @@ impl SetUp {
         let set_up = Self { stack, discord, name, environment: BTreeMap::new() };
         set_up.make_secret("webhook", &set_up.discord.webhook_url()).await;
         environment.extend([
-            ("MONGODB_URI_SECRET_ID", set_up.of("mongodb-uri")),
-            ("DISCORD_WEBHOOK_URL_SECRET_ID", set_up.of("webhook")),
+            ("MONGODB_URI_SECRET_ID", set_up.resource_name("mongodb-uri")),
+            ("DISCORD_WEBHOOK_URL_SECRET_ID", set_up.resource_name("webhook")),
             ("DISCORD_ENDPOINT", set_up.discord.url().to_owned()),
         ]);
         set_up.fill_database(&set_up.name, true).await;
-        // the template asks for these, and ministack's CloudFormation leaves them out, as the status of an index
+        // the template sets these; ministack's CloudFormation ignores them, like the status of an index
         let dynamodb = stack.dynamodb();
         for table in ["quiz_snapshots", "quiz_notice_memory"] {
             let expires = TimeToLiveSpecification::builder().enabled(true).attribute_name("expires_at");
@@ -59,20 +59,20 @@ impl SetUp {
         Self { environment, ..set_up }
     }
 
-    pub fn of(&self, what: &str) -> String {
+    pub fn resource_name(&self, what: &str) -> String {
         format!("{}-{what}", self.name)
     }
 
     pub async fn make_secret(&self, what: &str, text: &str) {
-        self.stack.create_secret(&self.of(what), text).await.unwrap();
+        self.stack.create_secret(&self.resource_name(what), text).await.unwrap();
     }
 
     /// A table without indexes.
     pub async fn make_table(&self, what: &str, partition: &str, sort: Option<&str>) {
-        let mut create = self.stack.dynamodb().create_table().table_name(self.of(what));
+        let mut create = self.stack.dynamodb().create_table().table_name(self.resource_name(what));
         create = create.billing_mode(BillingMode::PayPerRequest);
         for (name, role) in
-            [Some((partition, KeyType::Hash)), sort.map(|it| (it, KeyType::Range))].into_iter().flatten()
+            [Some((partition, KeyType::Hash)), sort.map(|name| (name, KeyType::Range))].into_iter().flatten()
         {
             let kind = AttributeDefinition::builder().attribute_name(name);
             let kind = kind.attribute_type(ScalarAttributeType::S).build().unwrap();
@@ -101,7 +101,11 @@ impl SetUp {
     }
 
     pub async fn queue(&self, what: &str) -> QueuePair {
-        let pair = self.stack.create_queue_pair(&self.of(what), 5, Duration::from_mins(30)).await.unwrap();
+        let pair = self
+            .stack
+            .create_queue_pair(&self.resource_name(what), 5, Duration::from_mins(30))
+            .await
+            .unwrap();
         self.set(&pair.dlq_url, QueueAttributeName::MessageRetentionPeriod, TWO_WEEKS).await;
         pair
     }
@@ -111,9 +115,9 @@ impl SetUp {
         set.attributes(name, value).send().await.unwrap();
     }
 
-    /// A topic that leads to the queues, each with a dead-letter queue of its subscription.
+    /// A topic that feeds the queues; each subscription has a dead-letter queue.
     pub async fn topic(&self, what: &str, queues: &[&QueuePair]) -> String {
-        let topic = self.stack.create_topic(&self.of(what)).await.unwrap();
+        let topic = self.stack.create_topic(&self.resource_name(what)).await.unwrap();
         for queue in queues {
             let subscription = self.stack.subscribe(&topic, &queue.arn, Delivery::Raw).await.unwrap();
             let redrive = json!({ "deadLetterTargetArn": queue.dlq_arn }).to_string();
@@ -140,17 +144,17 @@ impl SetUp {
         command.output().unwrap()
     }
 
-    /// The checks of a run with these variables changed, and its exit code. It tells no secret.
+    /// The checks of a run with these variables changed, and its exit code. Asserts that the output has no secret.
     pub fn checks(&self, changed: &[(&'static str, &str)], arguments: &[&str]) -> (Checks, i32) {
         let output = self.doctor(changed, &[&["--json"], arguments].concat());
         self.assert_silent_of_secrets(&output);
-        let told: Value = serde_json::from_slice(&output.stdout).unwrap();
-        let list = told["checks"].as_array().unwrap().clone();
+        let report: Value = serde_json::from_slice(&output.stdout).unwrap();
+        let list = report["checks"].as_array().unwrap().clone();
         for (count, status) in
             [("good", "good"), ("warnings", "warning"), ("bad", "bad"), ("skipped", "skipped")]
         {
             let counted = list.iter().filter(|check| check["status"] == status).count();
-            assert_eq!(told[count], counted, "{count}");
+            assert_eq!(report[count], counted, "{count}");
         }
         (Checks(list), output.status.code().unwrap())
     }
@@ -170,19 +174,19 @@ impl SetUp {
 pub struct Checks(pub Vec<Value>);
 
 impl Checks {
-    /// What was found, and what to do, of the check of a group whose name ends so.
+    /// The finding and the fix of the only check of the group whose name ends with `name`.
     #[track_caller]
     pub fn one(&self, group: &str, name: &str, status: &str) -> (&str, &str) {
-        let of = |check: &&Value| {
-            check["group"] == group && check["name"].as_str().is_some_and(|it| it.ends_with(name))
+        let matches = |check: &&Value| {
+            check["group"] == group && check["name"].as_str().is_some_and(|full| full.ends_with(name))
         };
-        let found: Vec<&Value> = self.0.iter().filter(of).collect();
+        let found: Vec<&Value> = self.0.iter().filter(matches).collect();
         assert_eq!(found.len(), 1, "{group} {name}: {found:#?} of {self:#?}");
         assert_eq!(found[0]["status"], status, "{found:#?}");
         (found[0]["found"].as_str().unwrap(), found[0]["mend"].as_str().unwrap_or_default())
     }
 
-    /// The groups and names of all that is bad.
+    /// The groups and names of all bad checks.
     pub fn bad(&self) -> Vec<String> {
         let bad = self.0.iter().filter(|check| check["status"] == "bad");
         let name = |check: &Value| {
