@@ -3,13 +3,14 @@ use quiz_sync_state::Standing;
 use crate::status::overview::Overview;
 use crate::ui::{Ink, count, counted, quoted};
 
-/// How many stand how, and for what stands badly what to do next: one line each.
+/// The counts by standing, then one line with the next step for each bad standing.
 pub fn closing(overview: &Overview, ink: Ink) -> Vec<String> {
     if overview.tests == 0 {
-        return vec!["no test was ever synced here: `quiz-etl sync SESSION` asks for one".to_owned()];
+        return vec!["no sync state found: request a sync with `quiz-etl sync SESSION`".to_owned()];
     }
-    let told = overview.counts.iter().filter(|(it, count)| *count > 0 || *it == Standing::Synced);
-    let told: Vec<String> = told
+    let counts =
+        overview.counts.iter().filter(|(standing, count)| *count > 0 || *standing == Standing::Synced);
+    let counts: Vec<String> = counts
         .map(|(standing, number)| {
             let text = format!("{} {}", count(*number), standing.name());
             match standing {
@@ -21,22 +22,22 @@ pub fn closing(overview: &Overview, ink: Ink) -> Vec<String> {
             }
         })
         .collect();
-    let tests = counted(overview.tests, "test");
-    let mut lines = vec![format!("{tests}, each sink counted by itself: {}", told.join(", "))];
+    let tests = counted(overview.tests, "test session");
+    let mut lines = vec![format!("{tests}, each sink counted separately: {}", counts.join(", "))];
     lines.extend(next_step(overview, Standing::Parked, |session| {
-        format!("parked: `quiz-etl dlq list --session {session}` tells why")
+        format!("parked: `quiz-etl dlq list --session {session}` shows the cause")
     }));
     lines.extend(next_step(overview, Standing::Failed, |session| {
-        format!("failed: comes again by itself; `quiz-etl status {session}` tells why")
+        format!("failed: retried by SQS; `quiz-etl status {session}` shows the cause")
     }));
     lines.extend(next_step(overview, Standing::Behind, |session| {
-        format!("behind: where it lasts, `quiz-etl sync {session}` asks again")
+        format!("behind: if it persists, run `quiz-etl sync {session}`")
     }));
     lines
 }
 
-/// For the first that stands so, of those that were asked for.
-fn next_step(overview: &Overview, standing: Standing, say: impl FnOnce(&str) -> String) -> Option<String> {
+/// The line for the first row with this standing; `line` gets the quoted session id.
+fn next_step(overview: &Overview, standing: Standing, line: impl FnOnce(&str) -> String) -> Option<String> {
     let row = overview.rows.iter().find(|row| row.standing == standing)?;
-    Some(say(&quoted(&row.key.session_id)))
+    Some(line(&quoted(&row.key.session_id)))
 }

@@ -10,38 +10,39 @@ use crate::ui::{clean, count, counted, quoted, seconds};
 
 type Facts = Vec<(&'static str, String)>;
 
-/// Everything that is known of each session, its sinks one after the other.
+/// All facts about each test session: its description, then its state in each sink.
 pub fn details(overview: &Overview, moments: &Moments, canvas: Canvas) -> String {
     let mut sessions: Vec<&str> = overview.rows.iter().map(|row| row.key.session_id.as_str()).collect();
     sessions.sort_unstable();
     sessions.dedup();
-    let told = sessions.into_iter().map(|session| {
-        let of_session = overview.rows.iter().filter(|row| row.key.session_id == session);
-        let mut of_session: Vec<&Row> = of_session.collect();
-        of_session.sort_by_key(|row| &row.key);
-        of_test(session, &of_session, moments, canvas)
+    let sections = sessions.into_iter().map(|session| {
+        let rows = overview.rows.iter().filter(|row| row.key.session_id == session);
+        let mut rows: Vec<&Row> = rows.collect();
+        rows.sort_by_key(|row| &row.key);
+        session_section(session, &rows, moments, canvas)
     });
-    told.collect::<Vec<_>>().join("\n\n")
+    sections.collect::<Vec<_>>().join("\n\n")
 }
 
-fn of_test(session: &str, rows: &[&Row], moments: &Moments, canvas: Canvas) -> String {
+fn session_section(session: &str, rows: &[&Row], moments: &Moments, canvas: Canvas) -> String {
     let mut lines = vec![canvas.ink.strong(&clean(session))];
-    // the sinks may have been told different things: the newest description holds
+    // the sinks may have different descriptions: the newest one wins
     let described = rows.iter().filter_map(|row| Some((row.state.described_at, row.state.session.as_ref()?)));
     let description = described.max_by_key(|(at, _)| *at).map(|(_, description)| description);
     let quiz = rows.iter().map(|row| row.state.quiz_id.as_str()).find(|id| !id.is_empty());
-    let mut facts = description.map(|it| description_facts(it, moments)).unwrap_or_default();
+    let mut facts =
+        description.map(|description| description_facts(description, moments)).unwrap_or_default();
     facts.extend(quiz.map(|id| ("quiz", id.to_owned())));
     lines.extend(facts.into_iter().map(|fact| line(fact, 2)));
     for row in rows {
         let sink = canvas.ink.strong(&row.key.sink.to_string());
         if row.standing == Standing::Unknown {
-            lines.push(format!("  {sink}: no run has taken it on"));
+            lines.push(format!("  {sink}: no sync yet"));
             continue;
         }
         let since = moments.since(row.standing, row.since);
         lines.push(format!("  {sink}: {} {since}", painted(canvas.ink, row.standing)));
-        lines.extend(facts_of(row, moments).into_iter().map(|fact| line(fact, 4)));
+        lines.extend(state_facts(row, moments).into_iter().map(|fact| line(fact, 4)));
     }
     lines.join("\n")
 }
@@ -65,14 +66,14 @@ fn description_facts(description: &SessionDescription, moments: &Moments) -> Fac
     texts.chain(times.into_iter().filter_map(|(name, at)| Some((name, moments.at(at?))))).collect()
 }
 
-fn facts_of(row: &Row, moments: &Moments) -> Facts {
+fn state_facts(row: &Row, moments: &Moments) -> Facts {
     let (state, last) = (&row.state, &row.state.last);
     let mut facts: Facts = Vec::new();
     if let Some(error) = &last.error {
         facts.push(("error", error.clone()));
     }
     if let Some(failing) = &state.failing {
-        facts.push(("failing since", format!("{}, {}", moments.told(failing.since), failing.code)));
+        facts.push(("failing since", format!("{}, {}", moments.describe(failing.since), failing.code)));
     }
     match row.standing {
         Standing::Parked => {
@@ -80,39 +81,40 @@ fn facts_of(row: &Row, moments: &Moments) -> Facts {
             facts.push(("next", format!("quiz-etl dlq list --session {session}")));
         }
         Standing::Behind => {
-            facts.push(("next", format!("quiz-etl sync {}, where it lasts", quoted(&row.key.session_id))));
+            facts.push(("next", format!("quiz-etl sync {}, if it persists", quoted(&row.key.session_id))));
         }
-        Standing::Failed => facts.push(("next", "its messages come again by themselves".to_owned())),
+        Standing::Failed => facts.push(("next", "SQS delivers its messages again".to_owned())),
         Standing::Running | Standing::Waiting | Standing::Synced | Standing::Unknown => {}
     }
-    facts.push(("asked for through", moments.told(state.requested_through)));
-    facts.push(("synced through", moments.told(state.synced_through)));
+    facts.push(("requested through", moments.describe(state.requested_through)));
+    facts.push(("synced through", moments.describe(state.synced_through)));
     if let Some(result) = last.result {
         let took = Duration::from_millis(last.duration_ms);
         let took = match result {
             RunResult::Finished | RunResult::Paused => format!(", took {}", seconds(took)),
-            // what it took is of the last that was done
+            // the duration belongs to the last finished run
             RunResult::Failed | RunResult::Parked => String::new(),
         };
-        facts.push(("last run", format!("{} {}{took}", result.name(), moments.told(last.finished_at))));
+        facts.push(("last run", format!("{} {}{took}", result.name(), moments.describe(last.finished_at))));
     }
     if last.read_started_at > 0 {
-        let (participants, rows) = (counted(last.participants, "taker"), counted(last.rows_written, "row"));
-        let read = moments.told(last.read_started_at);
+        let (participants, rows) =
+            (counted(last.participants, "participant"), counted(last.rows_written, "row"));
+        let read = moments.describe(last.read_started_at);
         facts.push(("last written", format!("{participants}, {rows}, read {read}")));
     }
     if state.progress.is_some() {
-        facts.push(("part written", "a run had to stop; the next goes on where it was".to_owned()));
+        facts.push(("partly written", "a run stopped early; the next run continues".to_owned()));
     }
     if let Some(lease) = &state.lease {
-        facts.push(("lease", format!("{}, until {}", lease.owner, moments.told(lease.until))));
+        facts.push(("lease", format!("{}, until {}", lease.owner, moments.describe(lease.until))));
     }
     let crashed_runs = state.crashed_runs(moments.now.as_millisecond());
     if crashed_runs > 0 {
-        let in_a_row = counted(u64::from(crashed_runs), "run");
+        let crashed = counted(u64::from(crashed_runs), "run");
         facts.push((
             "crashed",
-            format!("{in_a_row} in a row: the function was killed, or ran out of memory or time"),
+            format!("{crashed} in a row: the function was killed, or ran out of memory or time"),
         ));
     }
     if let Some(follow_up) = &state.follow_up {
@@ -120,13 +122,13 @@ fn facts_of(row: &Row, moments: &Moments) -> Facts {
             0 | 1 => String::new(),
             depth => format!(", {} in a row", counted(u64::from(depth), "follow-up")),
         };
-        facts.push(("follow-up due", format!("{}{depth}", moments.told(follow_up.due))));
+        facts.push(("follow-up due", format!("{}{depth}", moments.describe(follow_up.due))));
     }
     if state.joined > 0 {
         facts.push(("joined since", counted(state.joined, "message")));
     }
     if let Some(newest) = state.newest_completion {
-        facts.push(("newest completion", moments.told(newest)));
+        facts.push(("newest completion", moments.describe(newest)));
     }
     facts.push(("generation", format!("{}, revision {}", state.generation, count(state.revision))));
     facts

@@ -1,4 +1,4 @@
-//! What a program reads: one object, times in RFC 3339.
+//! The output of `--json`: one object with times in RFC 3339.
 
 use std::collections::BTreeMap;
 
@@ -13,7 +13,7 @@ use crate::status::overview::{Overview, Row};
 pub struct Answer<'a> {
     at: Timestamp,
     tests: Vec<Entry<'a>>,
-    /// How many were chosen that `--limit` left out.
+    /// Matching test sessions that `--limit` left out.
     left_out: usize,
     counts: BTreeMap<&'static str, usize>,
     unknown: &'a [String],
@@ -26,8 +26,9 @@ struct Entry<'a> {
     quiz_id: &'a str,
     test_name: Option<&'a str>,
     standing: &'static str,
-    /// Of one that waits: until when.
+    /// While `waiting`: the time at which the follow-up is due.
     since: Option<Timestamp>,
+    #[serde(rename = "takers")]
     participants: u64,
     rows_written: u64,
     last_error: Option<&'a str>,
@@ -50,7 +51,7 @@ struct Entry<'a> {
     session: Option<&'a SessionDescription>,
 }
 
-/// Tries that fail in a row.
+/// Runs that failed in a row.
 #[derive(Serialize)]
 struct Failing<'a> {
     since: Option<Timestamp>,
@@ -64,7 +65,7 @@ struct Lease<'a> {
 }
 
 impl<'a> Answer<'a> {
-    pub fn of(overview: &'a Overview, limit: Option<usize>) -> Self {
+    pub fn new(overview: &'a Overview, limit: Option<usize>) -> Self {
         let shown = limit.unwrap_or(usize::MAX).min(overview.rows.len());
         Self {
             at: overview.at,
@@ -82,7 +83,7 @@ fn entry(row: &Row, at: Timestamp) -> Entry<'_> {
         session_id: &row.key.session_id,
         sink: row.key.sink,
         quiz_id: &state.quiz_id,
-        test_name: state.session.as_ref().and_then(|it| it.test_name.as_deref()),
+        test_name: state.session.as_ref().and_then(|session| session.test_name.as_deref()),
         standing: row.standing.name(),
         since: moment(row.since).filter(|_| state.revision > 0),
         participants: last.participants,
@@ -97,11 +98,14 @@ fn entry(row: &Row, at: Timestamp) -> Entry<'_> {
         newest_completion: state.newest_completion.and_then(moment),
         joined: state.joined,
         generation: state.generation,
-        lease: state.lease.as_ref().map(|it| Lease { owner: &it.owner, until: moment(it.until) }),
-        follow_up_due: state.follow_up.as_ref().and_then(|it| moment(it.due)),
+        lease: state.lease.as_ref().map(|lease| Lease { owner: &lease.owner, until: moment(lease.until) }),
+        follow_up_due: state.follow_up.as_ref().and_then(|follow_up| moment(follow_up.due)),
         follow_up_depth: state.follow_up_depth,
         crashed_runs: state.crashed_runs(at.as_millisecond()),
-        failing: state.failing.as_ref().map(|it| Failing { since: moment(it.since), error_code: &it.code }),
+        failing: state
+            .failing
+            .as_ref()
+            .map(|failing| Failing { since: moment(failing.since), error_code: &failing.code }),
         session: state.session.as_ref(),
     }
 }

@@ -3,7 +3,7 @@ use quiz_sync_state::Standing;
 
 use crate::ui::Ink;
 
-/// What is drawn on: its width in columns, and how many lines there are, where that is bounded.
+/// The area to draw on: its width in columns, and its height in lines if that is limited.
 #[derive(Clone, Copy, Debug)]
 pub struct Canvas {
     pub width: usize,
@@ -12,12 +12,12 @@ pub struct Canvas {
 }
 
 impl Canvas {
-    /// Where there is no terminal.
+    /// The width without a terminal.
     pub const WIDTH: usize = 120;
-    /// On a narrower one lines wrap.
+    /// The least width to lay out for; lines wrap on a narrower terminal.
     const NARROWEST: usize = 82;
 
-    /// As wide and as high as the terminal on standard output.
+    /// The size of the terminal on standard output.
     pub fn from_process(ink: Ink) -> Self {
         let size = console::Term::stdout().size_checked();
         let width = size.map_or(Self::WIDTH, |(_, columns)| usize::from(columns)).max(Self::NARROWEST);
@@ -25,7 +25,7 @@ impl Canvas {
     }
 }
 
-/// How it stands, in its colour.
+/// The name of the standing in its colour.
 pub fn painted(ink: Ink, standing: Standing) -> String {
     let name = standing.name();
     match standing {
@@ -37,12 +37,12 @@ pub fn painted(ink: Ink, standing: Standing) -> String {
     }
 }
 
-/// The text, shortened to so many columns.
+/// The text, cut to `width` columns.
 pub fn shortened(text: &str, width: usize) -> String {
     truncate_str(text, width, "…").into_owned()
 }
 
-/// Without its full stop.
+/// The first sentence of the text, without its full stop.
 pub fn first_sentence(text: &str) -> &str {
     text.split_once(". ").map_or(text, |(first, _)| first)
 }
@@ -52,14 +52,15 @@ pub fn first_sentence(text: &str) -> &str {
 pub struct Column {
     pub title: &'static str,
     pub side: Alignment,
-    /// What it is narrowed to where the table is too wide, the first column of those that can be, first.
+    /// The width down to which the column shrinks if the table is too wide. Earlier columns shrink first.
+    /// `None`: the column keeps its width.
     pub least: Option<usize>,
 }
 
 const GAP: usize = 2;
 
-/// Lines of a table no wider than the width if its columns allow it: the header, and one for each row. Cells may have
-/// colours.
+/// The lines of a table: the header, then one line for each row. The table fits the canvas if its columns can shrink
+/// enough. Cells may have colours.
 pub fn lines(columns: &[Column], rows: &[Vec<String>], canvas: Canvas) -> Vec<String> {
     let cell_width = |row: &Vec<String>, at: usize| row.get(at).map_or(0, |cell| measure_text_width(cell));
     let natural = columns.iter().enumerate().map(|(at, column)| {
@@ -79,6 +80,6 @@ pub fn lines(columns: &[Column], rows: &[Vec<String>], canvas: Canvas) -> Vec<St
         let padded: Vec<_> = padded.collect();
         padded.join(&" ".repeat(GAP)).trim_end().to_owned()
     };
-    let header = line(columns.iter().map(|it| canvas.ink.strong(it.title)).collect());
+    let header = line(columns.iter().map(|column| canvas.ink.strong(column.title)).collect());
     std::iter::once(header).chain(rows.iter().map(|row| line(row.clone()))).collect()
 }

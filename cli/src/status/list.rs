@@ -7,32 +7,32 @@ use crate::status::moments::Moments;
 use crate::status::overview::{Overview, Row};
 use crate::ui::{clean, count};
 
-/// How many a table shows unless told otherwise.
+/// Rows that a table shows without `--limit`.
 pub const LIMIT: usize = 50;
-/// The header and the line below it.
+/// Lines of the header and the rule below it.
 const HEAD: usize = 2;
 
 const fn text(title: &'static str, least: Option<usize>) -> Column {
     Column { title, side: Alignment::Left, least }
 }
 
-/// The name is narrowed first, then the session, which is what is copied.
+/// The session column comes first and shrinks first, down to 24 columns; then the test name.
 const COLUMNS: [Column; 6] = [
     text("session", Some(24)),
     text("test", Some(10)),
     text("sink", None),
     text("stands", None),
     text("since", None),
-    Column { title: "takers", side: Alignment::Right, least: None },
+    Column { title: "participants", side: Alignment::Right, least: None },
 ];
-/// Longer names than these say nothing more.
+/// The longest session id and test name shown, in columns.
 const LONGEST: (usize, usize) = (60, 32);
 
-/// A table of what was asked for, the causes below the rows, and what to do next.
+/// A table of the chosen rows with the causes of failures below them, then counts and next steps.
 pub fn list(overview: &Overview, limit: usize, moments: &Moments, canvas: Canvas) -> String {
     let closing = closing(overview, canvas.ink);
-    let room = canvas.lines.map_or(usize::MAX, |lines| lines.saturating_sub(closing.len() + HEAD + 1));
-    let shown = fitting(&overview.rows, limit, room);
+    let free_lines = canvas.lines.map_or(usize::MAX, |lines| lines.saturating_sub(closing.len() + HEAD + 1));
+    let shown = fitting(&overview.rows, limit, free_lines);
     let mut out = Vec::new();
     if !shown.is_empty() {
         let cells: Vec<Vec<String>> = shown.iter().map(|row| cells(row, moments, canvas)).collect();
@@ -45,20 +45,22 @@ pub fn list(overview: &Overview, limit: usize, moments: &Moments, canvas: Canvas
             out.extend(cause(row, moments, canvas));
         }
         let left_out = overview.rows.len() - shown.len();
-        let more =
-            format!("… and {} more: --limit shows them, --standing and --sink choose", count(left_out));
+        let more = format!(
+            "… and {} more: show them with --limit, or filter with --standing and --sink",
+            count(left_out)
+        );
         out.push(if left_out > 0 { canvas.ink.quiet(&more) } else { String::new() });
     }
     out.extend(closing);
     out.join("\n")
 }
 
-/// As many as the limit and the lines allow.
-fn fitting(rows: &[Row], limit: usize, mut room: usize) -> &[Row] {
+/// The first rows that fit within the limit and the free lines.
+fn fitting(rows: &[Row], limit: usize, mut free_lines: usize) -> &[Row] {
     let fits = rows.iter().take(limit).take_while(|row| {
         let height = 1 + usize::from(row.state.last.error.is_some());
-        let fits = height <= room;
-        room = room.saturating_sub(height);
+        let fits = height <= free_lines;
+        free_lines = free_lines.saturating_sub(height);
         fits
     });
     let fits = fits.count();
@@ -66,7 +68,8 @@ fn fitting(rows: &[Row], limit: usize, mut room: usize) -> &[Row] {
 }
 
 fn cells(row: &Row, moments: &Moments, canvas: Canvas) -> Vec<String> {
-    let name = row.state.session.as_ref().and_then(|it| it.test_name.as_deref()).unwrap_or_default();
+    let name =
+        row.state.session.as_ref().and_then(|session| session.test_name.as_deref()).unwrap_or_default();
     let participants = row.state.last.participants;
     vec![
         shortened(&clean(&row.key.session_id), LONGEST.0),
@@ -78,12 +81,12 @@ fn cells(row: &Row, moments: &Moments, canvas: Canvas) -> Vec<String> {
     ]
 }
 
-/// The last error's first sentence, with its code and how long tries have failed, in a line of its own.
+/// A line with the first sentence of the last error, its code, and for how long runs have failed.
 fn cause(row: &Row, moments: &Moments, canvas: Canvas) -> Option<String> {
     let error = clean(row.state.last.error.as_deref()?);
-    let failing = row.state.failing.as_ref().map(|it| {
-        let lasting = moments.since(Standing::Failed, it.since);
-        format!("{} {lasting}: ", clean(&it.code))
+    let failing = row.state.failing.as_ref().map(|failing| {
+        let lasting = moments.since(Standing::Failed, failing.since);
+        format!("{} {lasting}: ", clean(&failing.code))
     });
     let line = format!("  └ {}{}", failing.unwrap_or_default(), first_sentence(&error));
     Some(canvas.ink.quiet(&shortened(&line, canvas.width)))

@@ -4,7 +4,7 @@ use quiz_sync_state::Standing;
 
 use crate::ui::age;
 
-/// Tells times as seen from one moment.
+/// Formats times relative to one moment.
 #[derive(Clone, Debug)]
 pub struct Moments {
     pub now: Timestamp,
@@ -12,13 +12,13 @@ pub struct Moments {
 }
 
 impl Moments {
-    /// Seen from that moment, in the zone of this machine.
+    /// Relative to `now`, in the time zone of this machine.
     pub fn from_process(now: Timestamp) -> Self {
         Self { now, zone: TimeZone::system() }
     }
 
-    /// Since when a test stands so, in milliseconds since 1970: `for 12 min`, `12 min ago`, and of one that waits
-    /// `in 40 s`. Empty where nothing is known.
+    /// How long a standing lasts: `for 12 min`, `12 min ago`, or `in 40 s` for a follow-up.
+    /// `since`: milliseconds since 1970; 0 gives an empty text.
     pub fn since(&self, standing: Standing, since: i64) -> String {
         let Some(passed) = self.passed(since) else { return String::new() };
         match standing {
@@ -32,8 +32,9 @@ impl Moments {
         }
     }
 
-    /// `2024-04-30 23:45:12 +05:30 (18:15:12Z), 12 min ago`, of milliseconds since 1970; `never` of 0.
-    pub fn told(&self, millis: i64) -> String {
+    /// A time with its age: `2024-04-30 23:45:12 +05:30 (18:15:12Z), 12 min ago`.
+    /// `millis`: milliseconds since 1970; 0 gives `never`.
+    pub fn describe(&self, millis: i64) -> String {
         let (Some(at), Some(passed)) = (moment(millis), self.passed(millis)) else {
             return "never".to_owned();
         };
@@ -43,19 +44,19 @@ impl Moments {
         format!("{}, {distance}", self.at(at))
     }
 
-    /// The same without the distance.
+    /// A time without its age.
     pub fn at(&self, at: Timestamp) -> String {
         let local = at.to_zoned(self.zone.clone());
         let utc = at.to_zoned(TimeZone::UTC);
         if local.offset() == utc.offset() {
             return utc.strftime("%Y-%m-%d %H:%M:%SZ").to_string();
         }
-        // the day where it is another
+        // with the day if it differs
         let short = if local.date() == utc.date() { "%H:%M:%SZ" } else { "%Y-%m-%d %H:%M:%SZ" };
         format!("{} ({})", local.strftime("%Y-%m-%d %H:%M:%S %:z"), utc.strftime(short))
     }
 
-    /// The time of day.
+    /// The current time of day.
     pub fn clock(&self) -> String {
         self.now.to_zoned(self.zone.clone()).strftime("%H:%M:%S").to_string()
     }
@@ -65,7 +66,7 @@ impl Moments {
     }
 }
 
-/// Of milliseconds since 1970; 0 stands for never.
+/// Converts milliseconds since 1970; 0 means never.
 pub fn moment(millis: i64) -> Option<Timestamp> {
     Timestamp::from_millisecond(millis).ok().filter(|_| millis > 0)
 }

@@ -11,10 +11,10 @@ use crate::status::source::Source;
 use crate::status::watch::watch;
 use crate::ui::{Done, Terminal, quoted};
 
-/// Tells how tests stand.
+/// Shows the standing of test sessions.
 ///
 /// # Errors
-/// Where the states cannot be read; the text says what to do.
+/// The states cannot be read; the text names the next step.
 pub async fn run(args: &StatusArgs, terminal: Terminal) -> anyhow::Result<Done> {
     let source = Source::open(args.from.as_deref()).await?;
     if let Some(every) = args.watch {
@@ -38,13 +38,14 @@ pub async fn run(args: &StatusArgs, terminal: Terminal) -> anyhow::Result<Done> 
     Ok(if is_bad { Done::WithFailures } else { Done::Well })
 }
 
+/// Reads the states that the arguments choose.
 pub async fn read(source: &Source, args: &StatusArgs) -> anyhow::Result<Overview> {
     let states =
-        if args.sessions.is_empty() { source.all().await? } else { source.of(keys(&args.sessions)).await? };
+        if args.sessions.is_empty() { source.all().await? } else { source.get(keys(&args.sessions)).await? };
     Ok(Overview::new(states, args, &source.rules, Timestamp::now()))
 }
 
-/// For a person: a table, or everything about the sessions that were named.
+/// For a person: a table, or all details of the sessions on the command line.
 pub fn text(overview: &Overview, args: &StatusArgs, moments: &Moments, canvas: Canvas) -> String {
     if args.sessions.is_empty() {
         let limit = args.limit.map_or(LIMIT, std::num::NonZero::get);
@@ -55,11 +56,13 @@ pub fn text(overview: &Overview, args: &StatusArgs, moments: &Moments, canvas: C
 
 /// For a program.
 pub fn json(overview: &Overview, args: &StatusArgs) -> anyhow::Result<String> {
-    Ok(serde_json::to_string(&Answer::of(overview, args.limit.map(std::num::NonZero::get)))?)
+    Ok(serde_json::to_string(&Answer::new(overview, args.limit.map(std::num::NonZero::get)))?)
 }
 
-/// Of a session that no sink has a state of.
+/// The error for a session without a state in any sink.
 pub fn unknown(session: &str) -> String {
-    let asks = format!("`quiz-etl sync {}` asks for it", quoted(session));
-    format!("no sink has a sync state of session {session}: {asks}")
+    format!(
+        "session {session} has no sync state in any sink: request a sync with `quiz-etl sync {}`",
+        quoted(session)
+    )
 }

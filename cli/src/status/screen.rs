@@ -4,20 +4,23 @@ use crate::ui::printable;
 
 const ENTER: &str = "\u{1b}[?1049h\u{1b}[?25l";
 const LEAVE: &str = "\u{1b}[?25h\u{1b}[?1049l";
-/// A terminal that knows it shows what is between these at once.
+/// Terminals with synchronized output show the text between these two codes in one step.
 const BEGIN: &str = "\u{1b}[?2026h\u{1b}[H";
 const END: &str = "\u{1b}[J\u{1b}[?2026l";
 /// To the end of the line.
 const CLEAR_LINE: &str = "\u{1b}[K";
 
-/// A terminal's second screen, which is redrawn in place and gone at the end; elsewhere one text after another.
+/// The alternate screen of a terminal, redrawn in place and closed at the end. Without a terminal, texts follow each
+/// other.
 pub struct Screen {
     is_terminal: bool,
 }
 
 impl Screen {
+    /// Opens the screen.
+    ///
     /// # Errors
-    /// Where nobody reads standard output.
+    /// Standard output is closed.
     pub fn open() -> io::Result<Self> {
         let screen = Self { is_terminal: io::stdout().is_terminal() };
         if screen.is_terminal {
@@ -30,17 +33,17 @@ impl Screen {
         self.is_terminal
     }
 
-    /// Shows the text in place of the last one, or after it.
+    /// Shows the text: in place of the last one on a terminal, else after it.
     ///
     /// # Errors
-    /// Where the reader has gone away.
+    /// Standard output is closed.
     pub fn show(&self, text: &str) -> io::Result<()> {
         if !self.is_terminal {
             return write(&format!("{}\n", printable(text, false)));
         }
         let text = printable(text, true);
         let lines: Vec<&str> = text.lines().collect();
-        // one write, and nothing cleared that is not written over: no flicker
+        // one write that overwrites before it clears avoids flicker
         write(&format!("{BEGIN}{}{CLEAR_LINE}{END}", lines.join(&format!("{CLEAR_LINE}\r\n"))))
     }
 }

@@ -8,26 +8,26 @@ use quiz_sync_state::{Rules, StateError, StateKey, SyncState, SyncStates};
 
 use crate::status::layout::first_sentence;
 
-/// Where the states are read, and by which rules they were made.
+/// The store of the sync states, and the rules that the states follow.
 pub struct Source {
     states: States,
-    /// A file; of a table its errors tell.
+    /// The file of an embedded run, for error messages. The errors of a table name the table.
     file: Option<PathBuf>,
     next_step: &'static str,
     pub rules: Rules,
 }
 
-/// Not a trait object: it would link the way to store states, and this command only reads them.
+/// An enum, as a trait object would link the code that stores states, and this command only reads them.
 enum States {
     File(SqliteStore),
     Table(DynamoStates),
 }
 
 impl Source {
-    /// The table that the environment names, or the folder of an embedded run.
+    /// Opens the output folder of an embedded run, or the table that the environment names.
     ///
     /// # Errors
-    /// Where there is no such folder, or the file in it is no store; without a folder, where AWS cannot be asked.
+    /// The folder has no store, or there are no AWS credentials.
     pub async fn open(from: Option<&Path>) -> anyhow::Result<Self> {
         if let Some(folder) = from {
             let file = folder.join("reports.db");
@@ -43,11 +43,12 @@ impl Source {
         Ok(Self {
             states: States::Table(DynamoStates::new(client, table)),
             file: None,
-            next_step: "run `quiz-etl doctor` to see what to mend",
+            next_step: "run `quiz-etl doctor` to find the cause",
             rules: Rules::default(),
         })
     }
 
+    /// All states.
     pub async fn all(&self) -> anyhow::Result<Vec<(StateKey, SyncState)>> {
         let states = match &self.states {
             States::File(store) => store.all().await,
@@ -56,8 +57,8 @@ impl Source {
         states.map_err(|error| self.failed(error))
     }
 
-    /// The states of these keys; the default where there is none.
-    pub async fn of(&self, keys: Vec<StateKey>) -> anyhow::Result<Vec<(StateKey, SyncState)>> {
+    /// The states of these keys; a key without a state gets the default.
+    pub async fn get(&self, keys: Vec<StateKey>) -> anyhow::Result<Vec<(StateKey, SyncState)>> {
         let states = match &self.states {
             States::File(store) => store.get_many(&keys).await,
             States::Table(table) => table.get_many(&keys).await,

@@ -12,8 +12,8 @@ use crate::status::screen::Screen;
 use crate::status::source::Source;
 use crate::ui::{Done, Interrupt, Terminal, clean, seconds};
 
-/// Shows how tests stand again and again, until Ctrl-C or until nobody reads it any more. A read that fails is told,
-/// and tried again; only the first must succeed.
+/// Redraws the standings until Ctrl-C, or until standard output is closed. Shows a failed read and retries it; only the
+/// first read must succeed.
 pub async fn watch(
     source: &Source,
     args: &StatusArgs,
@@ -50,7 +50,7 @@ pub async fn watch(
     }
 }
 
-/// With a failure, what was read last.
+/// One picture of the screen. After a failed read it shows the failure and the last good read.
 fn frame(
     overview: &Overview,
     failure: Option<&str>,
@@ -63,7 +63,7 @@ fn frame(
     let canvas = Canvas::from_process(ink);
     let moments = Moments::from_process(Timestamp::now());
     let head = failure.map_or_else(
-        || ink.quiet(&format!("{}  every {}; Ctrl-C ends it", moments.clock(), seconds(every))),
+        || ink.quiet(&format!("{}  every {}; stop with Ctrl-C", moments.clock(), seconds(every))),
         |failure| ink.bad(&format!("{}  {}; trying again", moments.clock(), clean(failure))),
     );
     let mut all = vec![head, String::new()];

@@ -1,4 +1,4 @@
-//! `quiz-etl status` on the stack's DynamoDB, with states of every standing.
+//! `quiz-etl status` on the stack's DynamoDB, with a state of each standing.
 
 mod planted;
 mod watch;
@@ -12,8 +12,8 @@ use serde_json::Value;
 use planted::*;
 
 #[tokio::test]
-async fn each_standing_is_told() {
-    let planted = Planted::each().await;
+async fn table_and_details_show_each_standing() {
+    let planted = Planted::one_of_each().await;
     insta::assert_snapshot!("table", planted.shown(&[]).await);
     insta::assert_snapshot!("table_of_all", planted.shown(&["--all"]).await);
     insta::assert_snapshot!("table_of_some", planted.shown(&["--sink", "warehouse", "--limit", "1"]).await);
@@ -21,25 +21,25 @@ async fn each_standing_is_told() {
     insta::assert_snapshot!("session", planted.shown(&[&session]).await);
     let running = format!("D_{QUIZ}");
     insta::assert_snapshot!("session_that_runs", planted.shown(&[&running]).await);
-    let unknown = planted.status(&[&session, "Nobody_1"]).await;
-    assert!(sentence(&unknown).contains("Nobody_1"), "{unknown:?}");
+    let unknown = planted.status(&[&session, "Unknown_1"]).await;
+    assert!(sentence(&unknown).contains("Unknown_1"), "{unknown:?}");
     assert!(String::from_utf8(unknown.stdout).unwrap().contains(&session));
 }
 
 #[tokio::test]
-async fn a_program_reads_one_object() {
-    let planted = Planted::each().await;
+async fn json_is_one_object() {
+    let planted = Planted::one_of_each().await;
     let output = planted.status(&["--json", "--all"]).await;
     assert!(output.status.success() && output.stderr.is_empty(), "{output:?}");
-    let told: Value = serde_json::from_slice(&output.stdout).unwrap();
-    let tests = told["tests"].as_array().unwrap();
-    let standings: Vec<&str> = tests.iter().map(|it| it["standing"].as_str().unwrap()).collect();
+    let answer: Value = serde_json::from_slice(&output.stdout).unwrap();
+    let tests = answer["tests"].as_array().unwrap();
+    let standings: Vec<&str> = tests.iter().map(|test| test["standing"].as_str().unwrap()).collect();
     let expected = ["parked", "failed", "behind", "running", "waiting", "synced", "synced"];
     assert_eq!(standings, expected);
-    assert_eq!((&told["counts"]["synced"], &told["counts"]["unknown"]), (&2.into(), &0.into()));
-    let at: jiff::Timestamp = told["at"].as_str().unwrap().parse().unwrap();
+    assert_eq!((&answer["counts"]["synced"], &answer["counts"]["unknown"]), (&2.into(), &0.into()));
+    let at: jiff::Timestamp = answer["at"].as_str().unwrap().parse().unwrap();
     let since: jiff::Timestamp = tests[0]["since"].as_str().unwrap().parse().unwrap();
-    assert!((13..30).contains(&at.duration_since(since).as_mins()), "{told}");
+    assert!((13..30).contains(&at.duration_since(since).as_mins()), "{answer}");
     assert_eq!(tests[0]["last_error"], "there is no quiz. It may come");
     assert_eq!((&tests[0]["takers"], &tests[0]["rows_written"]), (&1_204.into(), &6_020.into()));
     assert_eq!(tests[3]["lease"]["owner"], "one");
@@ -47,8 +47,8 @@ async fn a_program_reads_one_object() {
 }
 
 #[tokio::test]
-async fn a_script_can_ask_whether_something_is_stuck() {
-    let planted = Planted::each().await;
+async fn check_exits_with_one_for_trouble() {
+    let planted = Planted::one_of_each().await;
     assert_eq!(planted.exit_code(&[]).await, 0);
     assert_eq!(planted.exit_code(&["--check"]).await, 1);
     assert_eq!(planted.exit_code(&["--exit-code", "--older-than", "10m"]).await, 1);
@@ -62,29 +62,29 @@ async fn a_script_can_ask_whether_something_is_stuck() {
 }
 
 #[tokio::test]
-async fn what_cannot_be_read_is_one_sentence_with_the_next_step() {
+async fn failed_read_names_the_next_step() {
     let endpoint = Stack::get().await.unwrap().aws_endpoint().to_owned();
     let missing = command(&endpoint, "no-such-table", &[]).output().await.unwrap();
-    let told = sentence(&missing);
-    assert!(told.contains("table no-such-table") && told.contains("`quiz-etl doctor`"), "{told}");
+    let error = sentence(&missing);
+    assert!(error.contains("table no-such-table") && error.contains("`quiz-etl doctor`"), "{error}");
     let missing = command(&endpoint, "no-such-table", &["--json"]).output().await.unwrap();
-    let told: Value = serde_json::from_slice(&missing.stdout).unwrap();
-    assert!(told["error"].as_str().unwrap().contains("no-such-table"), "{told}");
+    let answer: Value = serde_json::from_slice(&missing.stdout).unwrap();
+    assert!(answer["error"].as_str().unwrap().contains("no-such-table"), "{answer}");
     let home = tempfile::tempdir().unwrap();
-    let nobody = command(&endpoint, "t", &[])
+    let signed_out = command(&endpoint, "t", &[])
         .env_remove("AWS_ACCESS_KEY_ID")
         .env_remove("AWS_SECRET_ACCESS_KEY")
         .env("AWS_EC2_METADATA_DISABLED", "true")
         .env("HOME", home.path())
         .output();
-    let told = sentence(&nobody.await.unwrap());
-    assert!(told.contains("no AWS credentials found: run aws sso login"), "{told}");
+    let error = sentence(&signed_out.await.unwrap());
+    assert!(error.contains("no AWS credentials found: run aws sso login"), "{error}");
     let nowhere = command(&endpoint, "t", &["--from", "/no/such/folder"]).output().await.unwrap();
     assert!(sentence(&nowhere).contains("/no/such/folder"));
 }
 
 #[tokio::test]
-async fn an_embedded_run_is_told_of_too() {
+async fn from_reads_an_embedded_run() {
     let question =
         doc! {"_id": "q", "question_set_id": "s", "type": "numerical-integer", "correct_answer": 4};
     let run = run_local(
@@ -98,8 +98,9 @@ async fn an_embedded_run_is_told_of_too() {
         false,
     );
     let out = run.path().join("out");
-    let told = command("http://127.0.0.1:1", "t", &["--from", out.to_str().unwrap()]).output().await.unwrap();
-    assert!(told.status.success(), "{told:?}");
-    let told = String::from_utf8(told.stdout).unwrap();
-    assert!(told.contains("1 test, ") && told.contains(": 2 synced"), "{told}");
+    let output =
+        command("http://127.0.0.1:1", "t", &["--from", out.to_str().unwrap()]).output().await.unwrap();
+    assert!(output.status.success(), "{output:?}");
+    let shown = String::from_utf8(output.stdout).unwrap();
+    assert!(shown.contains("1 test session, ") && shown.contains(": 2 synced"), "{shown}");
 }

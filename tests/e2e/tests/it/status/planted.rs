@@ -1,4 +1,4 @@
-//! States of every standing, and the command that tells of them.
+//! A table with a state of each standing, and the command that shows it.
 
 use std::process::{Output, Stdio};
 use std::time::{SystemTime, UNIX_EPOCH};
@@ -13,7 +13,7 @@ use tokio::process::Command;
 pub const MINUTE: i64 = 60_000;
 pub const QUIZ: &str = "6715f621e1eb083bfa9b56cc";
 
-/// A table of states of its own.
+/// A table of sync states for one test.
 pub struct Planted {
     pub table: String,
     pub endpoint: String,
@@ -29,8 +29,8 @@ impl Planted {
         Self { table, endpoint: stack.aws_endpoint().to_owned(), states }
     }
 
-    /// One test of each standing.
-    pub async fn each() -> Self {
+    /// One test session of each standing.
+    pub async fn one_of_each() -> Self {
         let planted = Self::empty().await;
         let now = now();
         let finished = LastRun {
@@ -64,7 +64,7 @@ impl Planted {
             },
             ..synced.clone()
         };
-        let asked = |ago: i64| SyncState { requested_through: now - ago * MINUTE, ..synced.clone() };
+        let requested = |ago: i64| SyncState { requested_through: now - ago * MINUTE, ..synced.clone() };
         let lease = Lease { owner: "one".to_owned(), message_id: "m".to_owned(), until: now + 60 * MINUTE };
         let follow_up = FollowUp { message_id: "m".to_owned(), due: now + 10 * MINUTE };
         let named = |group: &str| format!("{group}_{QUIZ}");
@@ -72,13 +72,13 @@ impl Planted {
             (named("A"), Sink::Reports, failed(RunResult::Parked, "there is no quiz. It may come", 13)),
             (named("A"), Sink::Warehouse, synced.clone()),
             (named("B"), Sink::Warehouse, failed(RunResult::Failed, "BigQuery did not answer", 2)),
-            (named("C"), Sink::Reports, asked(15)),
+            (named("C"), Sink::Reports, requested(15)),
             (
                 named("D"),
                 Sink::Reports,
-                SyncState { lease: Some(lease), generation: now - 3 * MINUTE, ..asked(4) },
+                SyncState { lease: Some(lease), generation: now - 3 * MINUTE, ..requested(4) },
             ),
-            (named("E"), Sink::Reports, SyncState { follow_up: Some(follow_up), ..asked(4) }),
+            (named("E"), Sink::Reports, SyncState { follow_up: Some(follow_up), ..requested(4) }),
             (named("F"), Sink::Reports, synced.clone()),
         ] {
             planted.plant(&session, sink, &state).await;
@@ -131,11 +131,12 @@ pub fn now() -> i64 {
     i64::try_from(SystemTime::now().duration_since(UNIX_EPOCH).unwrap().as_millis()).unwrap()
 }
 
-/// Without what differs from one run to the next: ages, times and generations.
+/// Replaces ages, times and generations, which differ between runs.
 pub fn timeless(text: &str) -> String {
     let is_time = |word: &str| {
         let digits = word.chars().filter(char::is_ascii_digit).count();
-        let all_time = word.chars().all(|it| it.is_ascii_digit() || "+-:(Z),".contains(it));
+        let all_time =
+            word.chars().all(|character| character.is_ascii_digit() || "+-:(Z),".contains(character));
         all_time && (digits >= 13 || digits >= 4 && word.contains(['-', ':']))
     };
     let line = |line: &str| {
@@ -147,19 +148,19 @@ pub fn timeless(text: &str) -> String {
                 _ => {}
             }
             let shown = if is_time(word) {
-                word.replace(|it: char| it.is_ascii_digit(), "#")
+                word.replace(|character: char| character.is_ascii_digit(), "#")
             } else {
                 word.to_owned()
             };
             words.push(shown);
         }
-        // the day of UTC is told only where it is another than India's
+        // the output has the day in UTC only if it differs from India's
         words.join(" ").replace("(####-##-## ", "(")
     };
     text.lines().map(line).collect::<Vec<_>>().join("\n")
 }
 
-/// Fails as it should: with 1, and one sentence on standard error.
+/// Asserts exit code 1 and one error line on standard error; returns the error.
 pub fn sentence(output: &Output) -> String {
     assert_eq!(output.status.code(), Some(1), "{output:?}");
     let stderr = String::from_utf8(output.stderr.clone()).unwrap();

@@ -1,4 +1,4 @@
-//! `status --watch`, with a terminal and without.
+//! `status --watch`, with and without a terminal.
 
 use std::collections::BTreeSet;
 use std::process::Stdio;
@@ -15,7 +15,7 @@ use tokio::process::{Child, ChildStdout, Command};
 
 use crate::status::planted::*;
 
-/// `quiz-etl status --watch`, its output read line by line.
+/// A running `quiz-etl status --watch`, read line by line.
 struct Watching {
     child: Child,
     lines: Lines<BufReader<ChildStdout>>,
@@ -28,12 +28,12 @@ impl Watching {
         Self { child, lines }
     }
 
-    /// The first line, from now on, that is so.
-    async fn line(&mut self, is_so: impl Fn(&str) -> bool) -> String {
+    /// The next line that matches.
+    async fn line(&mut self, matches: impl Fn(&str) -> bool) -> String {
         let found = async {
             loop {
-                let line = self.lines.next_line().await.unwrap().expect("it ended");
-                if is_so(&line) {
+                let line = self.lines.next_line().await.unwrap().expect("the command ended");
+                if matches(&line) {
                     return line;
                 }
             }
@@ -41,11 +41,13 @@ impl Watching {
         tokio::time::timeout(PATIENCE, found).await.expect("no such line")
     }
 
-    /// Ctrl-C; gives what came after it.
+    /// Sends Ctrl-C and returns the lines after it.
     async fn interrupt(mut self) -> Vec<String> {
         signal(self.child.id().unwrap(), "INT").unwrap();
-        let ended =
-            tokio::time::timeout(PATIENCE, self.child.wait()).await.expect("it did not stop").unwrap();
+        let ended = tokio::time::timeout(PATIENCE, self.child.wait())
+            .await
+            .expect("the command did not stop")
+            .unwrap();
         assert_eq!(ended.code(), Some(0), "{ended:?}");
         let mut rest = Vec::new();
         while let Some(line) = self.lines.next_line().await.unwrap() {
@@ -56,11 +58,11 @@ impl Watching {
 }
 
 #[tokio::test]
-async fn watched_it_shows_what_changes_until_ctrl_c() {
-    let planted = Planted::each().await;
+async fn watch_shows_changes_until_ctrl_c() {
+    let planted = Planted::one_of_each().await;
     let mut watching = Watching::start(planted.command(&["--watch=0.2"]));
-    watching.line(|line| line.contains("Ctrl-C ends it")).await;
-    let counts = watching.line(|line| line.starts_with("6 tests")).await;
+    watching.line(|line| line.contains("stop with Ctrl-C")).await;
+    let counts = watching.line(|line| line.starts_with("6 test sessions")).await;
     assert!(counts.contains("1 running"), "{counts}");
     let parked = LastRun { result: Some(RunResult::Parked), finished_at: now(), ..LastRun::default() };
     let key = format!("D_{QUIZ}");
@@ -71,15 +73,15 @@ async fn watched_it_shows_what_changes_until_ctrl_c() {
 
     let mut watching = Watching::start(planted.command(&["--watch=0.2", "--json"]));
     for _ in 0..2 {
-        let told: Value = serde_json::from_str(&watching.line(|_| true).await).unwrap();
-        assert_eq!(told["counts"]["parked"], 2);
+        let answer: Value = serde_json::from_str(&watching.line(|_| true).await).unwrap();
+        assert_eq!(answer["counts"]["parked"], 2);
     }
     watching.interrupt().await;
 }
 
 #[tokio::test]
-async fn a_read_that_fails_while_watching_is_told_and_tried_again() {
-    let planted = Planted::each().await;
+async fn failed_read_while_watching_is_retried() {
+    let planted = Planted::one_of_each().await;
     let is_down = Arc::new(AtomicBool::new(false));
     let down = is_down.clone();
     let gate = Gate::start(&planted.endpoint, move |_| {
@@ -92,19 +94,19 @@ async fn a_read_that_fails_while_watching_is_told_and_tried_again() {
     });
     let gate = gate.unwrap();
     let mut watching = Watching::start(command(gate.url(), &planted.table, &["--watch=0.2"]));
-    watching.line(|line| line.starts_with("6 tests")).await;
+    watching.line(|line| line.starts_with("6 test sessions")).await;
     is_down.store(true, Ordering::SeqCst);
-    let told = watching.line(|line| line.contains("trying again")).await;
-    assert!(told.contains("AccessDenied"), "{told}");
-    // what was read before is still there
-    watching.line(|line| line.starts_with("6 tests")).await;
+    let error = watching.line(|line| line.contains("trying again")).await;
+    assert!(error.contains("AccessDenied"), "{error}");
+    // the last good read stays
+    watching.line(|line| line.starts_with("6 test sessions")).await;
     is_down.store(false, Ordering::SeqCst);
-    watching.line(|line| line.contains("Ctrl-C ends it")).await;
+    watching.line(|line| line.contains("stop with Ctrl-C")).await;
     watching.interrupt().await;
 }
 
-/// Runs a command on a terminal of 24 lines, types Ctrl-C once it has shown the word, and prints what it wrote and its
-/// exit code.
+/// Runs a command on a terminal of 24 lines, types Ctrl-C after the command has shown the word, and prints the output and
+/// the exit code.
 const ON_A_TERMINAL: &str = r"
 import fcntl, os, pty, struct, sys, termios
 word, command = sys.argv[1].encode(), sys.argv[2:]
@@ -130,28 +132,33 @@ print(f'\nexit {os.waitstatus_to_exitcode(status)}')
 ";
 
 #[tokio::test]
-async fn a_terminal_is_redrawn_in_place_and_given_back() {
-    let planted = Planted::each().await;
+async fn terminal_is_redrawn_in_place_and_restored() {
+    let planted = Planted::one_of_each().await;
     for number in 0..60 {
-        let asked = SyncState { requested_through: now() - MINUTE, ..SyncState::default() };
-        planted.plant(&format!("Many_{number:02}_{QUIZ}"), Sink::Reports, &asked).await;
+        let requested = SyncState { requested_through: now() - MINUTE, ..SyncState::default() };
+        planted.plant(&format!("Many_{number:02}_{QUIZ}"), Sink::Reports, &requested).await;
     }
     let status = planted.command(&["--watch=0.2"]);
     let mut terminal = Command::new(Stack::get().await.unwrap().python().unwrap());
-    terminal.args(["-c", ON_A_TERMINAL, "66 tests"]);
+    terminal.args(["-c", ON_A_TERMINAL, "66 test sessions"]);
     terminal.arg(status.as_std().get_program()).args(status.as_std().get_args());
     for (name, value) in status.as_std().get_envs() {
         terminal.env(name, value.unwrap());
     }
     terminal.env_remove("NO_COLOR").kill_on_drop(true);
-    let ran = tokio::time::timeout(PATIENCE, terminal.output()).await.expect("it did not stop").unwrap();
+    let ran =
+        tokio::time::timeout(PATIENCE, terminal.output()).await.expect("the command did not stop").unwrap();
     let shown = String::from_utf8(ran.stdout).unwrap();
     let (second_screen, first_screen) = ("\u{1b}[?1049h", "\u{1b}[?1049l");
     assert!(shown.ends_with("\nexit 0\n"), "{shown}\n{:?}", String::from_utf8_lossy(&ran.stderr));
     assert!(shown.starts_with(second_screen) && shown.contains(first_screen), "{shown:?}");
-    assert!(shown.contains("\u{1b}[31mparked\u{1b}[0m") && shown.contains("more: --limit"), "{shown}");
+    assert!(
+        shown.contains("\u{1b}[31mparked\u{1b}[0m") && shown.contains("more: show them with --limit"),
+        "{shown}"
+    );
     let frame = shown.split("\u{1b}[H").nth(1).unwrap();
     assert!(frame.split("\r\n").count() <= 24, "{frame}");
-    let sessions: BTreeSet<&str> = frame.split_whitespace().filter(|it| it.starts_with("Many_")).collect();
+    let sessions: BTreeSet<&str> =
+        frame.split_whitespace().filter(|word| word.starts_with("Many_")).collect();
     assert!((5..20).contains(&sessions.len()), "{frame}");
 }
