@@ -1,4 +1,4 @@
-//! Small tests, from documents as the Quiz Engine stores them.
+//! Small test sessions, built from documents in the form of the Quiz Engine.
 #![allow(clippy::unwrap_used, reason = "for tests only")]
 
 use bson::{Bson, Document, doc};
@@ -6,7 +6,7 @@ use jiff::Timestamp;
 use quiz_domain::{Quiz, SessionResult, SessionScorer, TestSession};
 use quiz_sample::sapa;
 
-/// A quiz with one set of single-choice questions of which option 0 is right: +4, −1, 0.
+/// A quiz with one set of single-choice questions; option 0 is right, and the marks are +4, −1, 0.
 pub(crate) fn quiz(title: &str, questions: &[(&str, &str)]) -> Document {
     let questions: Vec<Bson> = questions
         .iter()
@@ -30,7 +30,7 @@ pub(crate) fn quiz(title: &str, questions: &[(&str, &str)]) -> Document {
     }
 }
 
-/// The test that a quiz and its users' answers come to; an attempt with `false` has not ended.
+/// The result of a test session: user id, answers, and whether the attempt has ended.
 pub(crate) fn test(quiz: &Document, attempts: &[(&str, Vec<Bson>, bool)]) -> SessionResult {
     let (quiz, problems) = Quiz::read(quiz, &[]).unwrap();
     let session = TestSession {
@@ -40,7 +40,7 @@ pub(crate) fn test(quiz: &Document, attempts: &[(&str, Vec<Bson>, bool)]) -> Ses
     };
     let documents = attempts.iter().enumerate().map(|(index, (user, answers, ended))| {
         let answers = answers.iter().enumerate().map(|(at, answer)| {
-            let id = quiz.questions.get(at).map(|it| it.id.clone());
+            let id = quiz.questions.get(at).map(|question| question.id.clone());
             Bson::from(doc! {"question_id": id, "answer": answer.clone(), "visited": true})
         });
         doc! {
@@ -57,7 +57,7 @@ pub(crate) fn test(quiz: &Document, attempts: &[(&str, Vec<Bson>, bool)]) -> Ses
     builder.finish().unwrap()
 }
 
-/// Answers of which the first `right` are right, the next `wrong` wrong, and the rest of `all` skipped.
+/// `right` right answers, then `wrong` wrong ones, then skipped ones up to `all`.
 pub(crate) fn answers(right: usize, wrong: usize, all: usize) -> Vec<Bson> {
     (0..all)
         .map(|at| match at {
@@ -96,7 +96,7 @@ pub(crate) fn form() -> SessionResult {
     )
 }
 
-/// The bundled sample, as a test.
+/// The bundled sample as a test session.
 pub(crate) fn sapa_test() -> SessionResult {
     let documents = sapa::documents().unwrap();
     let (quiz, problems) = Quiz::read(documents.quizzes.first().unwrap(), &documents.questions).unwrap();
@@ -105,8 +105,9 @@ pub(crate) fn sapa_test() -> SessionResult {
         quiz_id: sapa::QUIZ_ID.into(),
         ..TestSession::default()
     };
-    let counts = |it: &&Document| {
-        it.get_str("user_id").unwrap() != sapa::ADMINISTRATOR && it.get_bool("has_quiz_ended").unwrap()
+    let counts = |attempt: &&Document| {
+        attempt.get_str("user_id").unwrap() != sapa::ADMINISTRATOR
+            && attempt.get_bool("has_quiz_ended").unwrap()
     };
     let mut builder = SessionScorer::new(quiz, session, Timestamp::UNIX_EPOCH, problems);
     for document in documents.sessions.iter().filter(counts) {

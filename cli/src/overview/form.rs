@@ -5,7 +5,7 @@ use super::questions::title;
 
 const OPTION_LIMIT: usize = 120;
 
-/// How many answered each question and, where it offers options, how many chose each.
+/// The number of answers to each question, and the number of choices of each option.
 pub(super) fn render(test: &SessionResult, attempts: &[FormAttempt]) -> String {
     let questions = test.quiz.questions.iter().enumerate();
     let items: String = questions
@@ -43,7 +43,8 @@ fn options<'a>(options: &[String], answers: impl Iterator<Item = &'a Value>, ans
     for answer in answers {
         let Value::List(indexes) = answer else { continue };
         for (index, chosen) in (0_u32..).zip(&mut chosen) {
-            let is_chosen = indexes.iter().any(|it| it.as_number() == Some(f64::from(index)));
+            let is_chosen =
+                indexes.iter().any(|chosen_index| chosen_index.as_number() == Some(f64::from(index)));
             *chosen += usize::from(is_chosen);
         }
     }
@@ -61,7 +62,7 @@ fn options<'a>(options: &[String], answers: impl Iterator<Item = &'a Value>, ans
     format!("<ul class=\"options\">\n{}</ul>", items.collect::<String>())
 }
 
-#[expect(clippy::cast_precision_loss, reason = "a count of takers")]
+#[expect(clippy::cast_precision_loss, reason = "a count of participants")]
 fn as_number(count: usize) -> f64 {
     count as f64
 }

@@ -1,30 +1,30 @@
-//! The distribution of marks as an SVG, in a wide and a narrow drawing: a phone gets its own, since
-//! scaling the wide one down would make its labels too small to read.
+//! The distribution of marks as an SVG, in a wide and a narrow drawing. Phones get the narrow drawing, because the labels
+//! of the wide one would be too small to read.
 
 use quiz_domain::{AttemptResults, Histogram, SessionResult};
 
 use super::html::{card, count, number};
 
-/// Below this many takers percentiles say less than the bars do.
+/// With fewer participants, percentiles say less than the bars.
 const LEAST_FOR_PERCENTILES: usize = 20;
 const PERCENTILES: [u32; 4] = [25, 50, 75, 90];
 
 pub(super) fn render(test: &SessionResult) -> String {
     let title = "Distribution of marks";
     let Some(histogram) = test.histogram() else {
-        return card(title, "", "<p>Nobody is ranked yet.</p>");
+        return card(title, "", "<p>No participant is ranked yet.</p>");
     };
     let percentiles = percentiles(test);
-    let mut note = "Ranked takers by marks over the whole test.".to_owned();
+    let mut note = "Ranked participants by marks in the whole test.".to_owned();
     if !percentiles.is_empty() {
-        note.push_str(" P90: the marks that 90% of the takers do not exceed.");
+        note.push_str(" P90: 90% of the participants have these marks or fewer.");
     }
     let wide = Drawing { class: "wide", width: 720.0, height: 290.0, histogram: &histogram };
     let narrow = Drawing { class: "narrow", width: 340.0, height: 250.0, histogram: &histogram };
     card(title, &note, &format!("{}\n{}", wide.svg(&percentiles), narrow.svg(&percentiles)))
 }
 
-/// The marks that a share of the ranked takers does not exceed, for each of [`PERCENTILES`].
+/// For each of [`PERCENTILES`], the marks that this share of the ranked participants does not exceed.
 fn percentiles(test: &SessionResult) -> Vec<(u32, f64)> {
     let AttemptResults::Scored { rankings, .. } = &test.results else { return Vec::new() };
     let Some(overall) = rankings.first() else { return Vec::new() };
@@ -106,12 +106,12 @@ impl Drawing<'_> {
         });
         let middle = f64::midpoint(Self::TOP, self.floor());
         format!(
-            "{}<text transform=\"translate(12 {middle:.1}) rotate(-90)\" text-anchor=\"middle\">takers</text>\n",
+            "{}<text transform=\"translate(12 {middle:.1}) rotate(-90)\" text-anchor=\"middle\">participants</text>\n",
             lines.collect::<String>()
         )
     }
 
-    /// The bins that hold somebody, with their counts.
+    /// The bins that are not empty, with their counts.
     fn filled(&self) -> impl Iterator<Item = (usize, u32)> {
         self.histogram.counts.iter().copied().enumerate().filter(|(_, participants)| *participants > 0)
     }
@@ -138,7 +138,7 @@ impl Drawing<'_> {
         self.filled().map(bar).collect()
     }
 
-    /// Above each bar; none where one of them has no room.
+    /// The count above each bar; no counts if the widest does not fit.
     fn counts(&self) -> String {
         if text_width(&count(self.highest_count())) * Self::DIGIT > self.slot() {
             return String::new();
@@ -153,7 +153,7 @@ impl Drawing<'_> {
         self.filled().map(label).collect()
     }
 
-    /// Labels the edges at multiples of a round number of bins.
+    /// The axis of marks, with labels at the edges of every 1, 2, 5, 10 or 20 bins.
     fn marks_axis(&self) -> String {
         let Histogram { start, width, counts } = self.histogram;
         let value = |bin: usize| start + as_number(bin) * width;
@@ -182,7 +182,7 @@ impl Drawing<'_> {
         )
     }
 
-    /// Percentiles too near to each other share a label.
+    /// The lines of the percentiles; percentiles close to each other share a label.
     fn percentiles(&self, percentiles: &[(u32, f64)]) -> String {
         let x =
             |marks: f64| self.left() + (marks - self.histogram.start) / self.histogram.width * self.slot();
@@ -216,13 +216,13 @@ impl Drawing<'_> {
     }
 }
 
-/// 1, 2 or 5 times a power of ten, and no less than `least`.
+/// The smallest of 1, 2 or 5 times a power of ten that is at least `least`.
 fn round_step(least: u32) -> u32 {
     let power = 10_u32.pow(least.checked_ilog10().unwrap_or_default());
     [1, 2, 5, 10]
         .into_iter()
         .map(|factor| power.saturating_mul(factor))
-        .find(|it| *it >= least)
+        .find(|step| *step >= least)
         .unwrap_or(least)
 }
 

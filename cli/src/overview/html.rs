@@ -1,11 +1,11 @@
-//! Text and numbers as they may stand in the page.
+//! Escapes text and formats numbers for the page.
 
 use std::fmt;
 
 use quiz_domain::round2;
 
-/// Text of unknown origin, escaped for an element's content or a quoted attribute. Characters that
-/// cannot be seen, or that turn the direction of what follows, are replaced.
+/// Text from outside, escaped for an element or a quoted attribute. Control characters and characters that change the
+/// direction of text are replaced.
 pub(super) struct Text<'a>(pub &'a str);
 
 impl fmt::Display for Text<'_> {
@@ -17,16 +17,15 @@ impl fmt::Display for Text<'_> {
                 '>' => formatter.write_str("&gt;")?,
                 '"' => formatter.write_str("&quot;")?,
                 '\'' => formatter.write_str("&#39;")?,
-                it if crate::ui::is_hidden(it) => formatter.write_str("\u{fffd}")?,
-                it => fmt::Write::write_char(formatter, it)?,
+                character if crate::ui::is_hidden(character) => formatter.write_str("\u{fffd}")?,
+                character => fmt::Write::write_char(formatter, character)?,
             }
         }
         Ok(())
     }
 }
 
-/// A question's or option's text without its HTML tags and entities, in one line of at most `limit`
-/// characters.
+/// The text of a question or option without HTML tags and entities, in one line of at most `limit` characters.
 pub(crate) fn plain(html: &str, limit: usize) -> String {
     let text = entities(&without_tags(html));
     let words: Vec<&str> = text.split_whitespace().collect();
@@ -38,7 +37,7 @@ pub(crate) fn plain(html: &str, limit: usize) -> String {
     format!("{}…", kept.trim_end())
 }
 
-/// A `<` opens a tag where a letter, `/` or `!` follows and a `>` closes it; else it is a less-than sign.
+/// Removes tags. A `<` opens a tag if a letter, `/` or `!` follows and a `>` closes the tag; any other `<` stays.
 fn without_tags(html: &str) -> String {
     let mut text = String::with_capacity(html.len());
     let mut rest = html;
@@ -68,12 +67,12 @@ pub(super) fn number(value: f64) -> String {
     round2(value).to_string().replace('-', "−")
 }
 
-/// As [`number`]; a dash where there is none.
+/// Like [`number`]; a dash for `None`.
 pub(super) fn or_dash(value: Option<f64>) -> String {
     value.map_or_else(|| "–".to_owned(), number)
 }
 
-/// A count with its thousands apart: `1,525`.
+/// A count with thousands separators: `1,525`.
 pub(super) fn count(value: impl TryInto<u64>) -> String {
     let digits = value.try_into().unwrap_or(u64::MAX).to_string();
     let mut text = String::new();
@@ -104,13 +103,13 @@ mod tests {
     use super::{Text, count, number, plain};
 
     #[test]
-    fn text_cannot_leave_its_place() {
+    fn text_is_escaped() {
         let text = Text("<b a='1' b=\"2\">&\u{202e}x\u{7}").to_string();
         assert_eq!(text, "&lt;b a=&#39;1&#39; b=&quot;2&quot;&gt;&amp;\u{fffd}x\u{fffd}");
     }
 
     #[test]
-    fn plain_text_has_neither_tags_nor_entities() {
+    fn plain_text_has_no_tags_or_entities() {
         assert_eq!(plain("<p>If <b>x</b> &lt; 3,\n then<br/>y?</p>", 80), "If x < 3, then y?");
         assert_eq!(plain("a < b and b > c", 80), "a < b and b > c");
         assert_eq!(plain("<img src=x onerror=alert(1)", 80), "<img src=x onerror=alert(1)");
@@ -119,7 +118,7 @@ mod tests {
     }
 
     #[test]
-    fn numbers_are_short_and_counts_grouped() {
+    fn numbers_are_rounded_and_counts_grouped() {
         assert_eq!([number(33.333_333), number(64.0), number(-1.5)], ["33.33", "64", "−1.5"]);
         assert_eq!([count(7_u32), count(1525_u32), count(1_234_567_usize)], ["7", "1,525", "1,234,567"]);
     }

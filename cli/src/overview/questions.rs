@@ -2,7 +2,7 @@ use quiz_domain::{Question, QuestionTally, Quiz, SessionResult};
 
 use super::html::{Text, bar, card, count, number, plain};
 
-/// How many of the hardest and of the easiest are shown.
+/// The number of hardest and of easiest questions shown.
 const SHOWN: usize = 5;
 const TEXT_LIMIT: usize = 160;
 
@@ -13,8 +13,8 @@ struct Measured<'a> {
     correct: f64,
 }
 
-/// The hardest and the easiest questions by the share of ranked takers who were right. Where there are
-/// fewer than ten no question is in both.
+/// The hardest and the easiest questions, by the share of ranked participants with a right answer. A question appears
+/// only once, also with fewer than ten questions.
 pub(super) fn render(test: &SessionResult, tallies: &[QuestionTally]) -> String {
     let mut measured: Vec<Measured> = test
         .quiz
@@ -34,7 +34,7 @@ pub(super) fn render(test: &SessionResult, tallies: &[QuestionTally]) -> String 
     let hardest = measured.len().div_ceil(2).min(SHOWN);
     let easiest = (measured.len() / 2).min(SHOWN);
     let list = |title: &str, questions: &[&Measured]| {
-        let items: String = questions.iter().map(|it| item(&test.quiz, it)).collect();
+        let items: String = questions.iter().map(|question| item(&test.quiz, question)).collect();
         card(title, "", &format!("<ol class=\"questions\">\n{items}</ol>"))
     };
     let hardest: Vec<&Measured> = measured.iter().take(hardest).collect();
@@ -70,7 +70,7 @@ fn item(quiz: &Quiz, measured: &Measured) -> String {
     )
 }
 
-/// The question's place in the quiz and the beginning of its text, as HTML.
+/// The number of the question in the quiz and the beginning of its text, as HTML.
 pub(super) fn title(position: usize, question: &Question) -> String {
     let text = question.text.as_deref().map(|text| plain(text, TEXT_LIMIT)).filter(|text| !text.is_empty());
     let text = text.unwrap_or_else(|| "(no text)".to_owned());

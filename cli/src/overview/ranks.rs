@@ -4,10 +4,10 @@ use super::html::{Text, card, count, number, or_dash};
 use crate::view::{Ranked, by_rank, same_rank};
 
 const RANKS: usize = 10;
-/// How many takers of a shared rank are named.
+/// The most participants named at a shared rank.
 const NAMED: usize = 5;
 
-/// The highest ranks, each in a row with the takers who share it.
+/// The highest ranks, each in a row with the participants who share the rank.
 pub(super) fn render(quiz: &Quiz, attempts: &[ScoredAttempt], overall: &Ranking) -> String {
     let ranked = by_rank(attempts, overall);
     if ranked.is_empty() {
@@ -27,7 +27,7 @@ fn row(quiz: &Quiz, group: &[Ranked]) -> String {
     let users: Vec<String> = group
         .iter()
         .take(NAMED)
-        .map(|taker| format!("<bdi>{}</bdi>", Text(&taker.attempt.user_id)))
+        .map(|ranked| format!("<bdi>{}</bdi>", Text(&ranked.attempt.user_id)))
         .collect();
     let more = match group.len().saturating_sub(NAMED) {
         0 => String::new(),

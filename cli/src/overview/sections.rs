@@ -8,10 +8,14 @@ pub(super) fn render(test: &SessionResult, rankings: &[Ranking]) -> String {
         names.zip(rankings).map(|(section, ranking)| row(&test.quiz, section, ranking)).collect();
     let table = format!(
         "<div class=\"scroll\"><table class=\"sections\">\n<tr><th class=\"text\">Section</th><th class=\"graph\" aria-hidden=\"true\"></th>\
-         <th>Average</th><th class=\"wide\">Median</th><th>Highest</th><th>Maximum</th><th class=\"wide\">Takers</th></tr>\n\
+         <th>Average</th><th class=\"wide\">Median</th><th>Highest</th><th>Maximum</th><th class=\"wide\">Participants</th></tr>\n\
          {rows}</table></div>"
     );
-    card("Sections", "The bar is the average of the maximum, the tick the highest marks.", &table)
+    card(
+        "Sections",
+        "The bar shows the average and the tick the highest marks, as shares of the maximum.",
+        &table,
+    )
 }
 
 fn row(quiz: &Quiz, section: Option<usize>, ranking: &Ranking) -> String {

@@ -8,7 +8,7 @@ use crate::ui::{clean, table};
 
 const QUESTION_LIMIT: usize = 200;
 
-/// The items of `form_question_responses` of one user, in the order of the form.
+/// The responses of one user (items of `form_question_responses`), in the order of the form.
 pub(super) fn render(mut items: Vec<&Value>, ink: Ink) -> String {
     let position = |item: &Value| item.get("question_position_index").and_then(Value::as_f64);
     items.sort_by(|a, b| position(a).unwrap_or(f64::MAX).total_cmp(&position(b).unwrap_or(f64::MAX)));
@@ -26,7 +26,7 @@ pub(super) fn render(mut items: Vec<&Value>, ink: Ink) -> String {
     format!("{heading}\n{}", table(3, &header, rows))
 }
 
-/// The chosen options' texts, else what was given.
+/// The texts of the chosen options, else the stored response.
 fn response(item: &Value) -> String {
     if item.get("is_answered").and_then(Value::as_bool) == Some(false) {
         return "(not answered)".to_owned();
@@ -40,13 +40,13 @@ fn response(item: &Value) -> String {
         Some(Value::String(text)) => clean(text),
         Some(Value::Object(rows)) => {
             let rows: Vec<String> =
-                rows.iter().map(|(row, given)| format!("{row}: {}", bare(given))).collect();
+                rows.iter().map(|(row, given)| format!("{row}: {}", without_quotes(given))).collect();
             clean(&rows.join("; "))
         }
-        Some(other) => clean(&bare(other)),
+        Some(other) => clean(&without_quotes(other)),
     }
 }
 
-fn bare(value: &Value) -> String {
+fn without_quotes(value: &Value) -> String {
     value.as_str().map_or_else(|| value.to_string(), str::to_owned)
 }

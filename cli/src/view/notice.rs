@@ -3,7 +3,7 @@ use serde_json::Value;
 use crate::ui::Ink;
 use crate::ui::clean;
 
-/// A Discord message as it looks there, but for its picture.
+/// A Discord message as Discord shows it, without its picture.
 #[must_use]
 pub fn notice(payload: &Value, colour: bool) -> String {
     let ink = Ink { colour };
@@ -33,7 +33,7 @@ fn card(embed: &Value, ink: Ink) -> String {
     lines.iter().map(|line| format!("  │ {line}")).collect::<Vec<_>>().join("\n")
 }
 
-/// Without the escapes of markdown, a moment as Discord shows one that has just passed.
+/// Removes markdown escapes, and replaces relative times with `just now`.
 fn plain(text: &str) -> String {
     let mut shown = String::new();
     let mut rest = text;

@@ -2,7 +2,7 @@ use quiz_pipeline::SyncOutcome;
 
 use crate::ui::{Ink, cohort, count, counted, excerpt, seconds, short};
 
-/// A few lines: what was done, and each kind of problem with an example and what to do about it.
+/// A finished sync in a few lines: its counts, then each kind of problem with advice and an example.
 #[must_use]
 pub fn outcome(outcome: &SyncOutcome, colour: bool) -> String {
     let ink = Ink { colour };

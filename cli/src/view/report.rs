@@ -4,9 +4,9 @@ use super::text::stored_text;
 use super::{form, section_items, student_document};
 use crate::ui::Ink;
 
-/// One student's report, from its stored items: those of `student_quiz_reports` (v1), the document of
-/// `student_quiz_reports_v2`, or the items of `form_question_responses`. Of a scored test v1 is shown
-/// where both exist, since v2's page shows no rank.
+/// One student's report from its stored items: the items of `student_quiz_reports` (v1), the document of
+/// `student_quiz_reports_v2`, or the items of `form_question_responses`. If v1 and v2 exist, the report shows v1, because
+/// the page of v2 has no rank.
 #[must_use]
 pub fn report(items: &[Value], colour: bool) -> String {
     let ink = Ink { colour };

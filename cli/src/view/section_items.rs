@@ -6,7 +6,7 @@ use super::text::{stored_marks, stored_number, stored_text};
 use crate::ui::Ink;
 use crate::ui::table;
 
-/// What the Reporting Engine's page prints, in its order. Marks are shown with their maximum.
+/// The fields on the Reporting Engine's page, in its order. Marks have their maximum.
 const FIELDS: [(&str, &str); 10] = [
     ("marks_scored", "marks"),
     ("num_skipped", "skipped"),
@@ -20,7 +20,7 @@ const FIELDS: [(&str, &str); 10] = [
     ("rank", "rank"),
 ];
 
-/// The v1 items of one student: a column for each section, the whole test first.
+/// The v1 items of one student: a column for the whole test, then one for each section.
 pub(super) fn render(mut items: Vec<&Value>, ink: Ink) -> String {
     items.sort_by_key(|item| {
         let section = stored_text(item, "section");

@@ -16,7 +16,7 @@ const FIELDS: [(&str, &str); 8] = [
     ("rank", "rank"),
 ];
 
-/// The v2 document of one student: a column for the whole test and for each subject, in its order.
+/// The v2 document of one student: a column for the whole test, then one for each subject in stored order.
 pub(super) fn render(document: &Value, ink: Ink) -> String {
     let none = Value::Null;
     let part = |field: &str| document.get(field).unwrap_or(&none);

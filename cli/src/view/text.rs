@@ -8,22 +8,22 @@ pub(super) fn number(value: f64) -> String {
     round2(value).to_string()
 }
 
-/// As [`number`]; empty where there is none.
+/// Like [`number`]; empty for `None`.
 pub(super) fn optional(value: Option<f64>) -> String {
     value.map(number).unwrap_or_default()
 }
 
-/// A stored text, cleaned; empty where there is none.
+/// A stored text, cleaned; empty if missing.
 pub(super) fn stored_text(item: &Value, field: &str) -> String {
     item.get(field).and_then(Value::as_str).map(clean).unwrap_or_default()
 }
 
-/// A stored number; empty where there is none.
+/// A stored number; empty if missing.
 pub(super) fn stored_number(item: &Value, field: &str) -> String {
     optional(item.get(field).and_then(Value::as_f64))
 }
 
-/// `33/64`, `33` or nothing, by what is stored.
+/// Stored marks with their maximum: `33/64`; without a stored maximum, `33`.
 pub(super) fn stored_marks(item: &Value, marks: &str, maximum: &str) -> String {
     let (marks, maximum) = (stored_number(item, marks), stored_number(item, maximum));
     if maximum.is_empty() { marks } else { format!("{marks}/{maximum}") }

@@ -3,18 +3,18 @@ use quiz_domain::{AttemptResults, Quiz, Ranking, ScoredAttempt, SessionResult, S
 use super::text::{number, optional};
 use crate::ui::{short, table};
 
-/// How many takers of a shared rank are named.
+/// The most participants named at a shared rank.
 const NAMED: usize = 3;
 
-/// One ranked taker.
+/// One ranked participant.
 pub(crate) struct Ranked<'a> {
-    /// Index into the test's attempts.
+    /// Index into the attempts of the test session.
     pub index: usize,
     pub attempt: &'a ScoredAttempt,
     pub standing: Standing,
 }
 
-/// The ranked takers by rank, and by user id within a rank.
+/// The ranked participants by rank, then by user id.
 pub(crate) fn by_rank<'a>(attempts: &'a [ScoredAttempt], overall: &Ranking) -> Vec<Ranked<'a>> {
     let mut ranked: Vec<Ranked> = attempts
         .iter()
@@ -26,13 +26,13 @@ pub(crate) fn by_rank<'a>(attempts: &'a [ScoredAttempt], overall: &Ranking) -> V
     ranked
 }
 
-/// Whether two takers share a rank.
+/// Whether two participants share a rank.
 pub(crate) fn same_rank(a: &Ranked, b: &Ranked) -> bool {
     a.standing.rank == b.standing.rank
 }
 
-/// The highest ranks with each taker's marks by section: `most` takers, of a shared rank (with a `=`
-/// before it) the first few.
+/// A table of the highest ranks with the marks by section, for at most `most` participants. A shared rank has a `=` before
+/// it and names only its first participants.
 #[must_use]
 pub fn top_ranks(test: &SessionResult, most: usize) -> String {
     let AttemptResults::Scored { attempts, rankings, .. } = &test.results else {
@@ -41,7 +41,7 @@ pub fn top_ranks(test: &SessionResult, most: usize) -> String {
     let Some((overall, sections)) = rankings.split_first() else { return String::new() };
     let ranked = by_rank(attempts, overall);
     if ranked.is_empty() {
-        return "nobody is ranked yet".to_owned();
+        return "no participant is ranked yet".to_owned();
     }
     let mut header: Vec<String> = ["Rank", "User", "Marks", "%", "Percentile"].map(str::to_owned).into();
     header.extend(test.quiz.sections.iter().cloned());
@@ -55,7 +55,7 @@ pub fn top_ranks(test: &SessionResult, most: usize) -> String {
         }
         left -= named;
         let tie = if group.len() > 1 { "=" } else { "" };
-        rows.extend(group.iter().take(named).filter_map(|taker| row(&test.quiz, taker, tie, sections)));
+        rows.extend(group.iter().take(named).filter_map(|ranked| row(&test.quiz, ranked, tie, sections)));
         if group.len() > named {
             rows.push(vec![String::new(), format!("and {} more", group.len() - named)]);
         }
@@ -63,15 +63,15 @@ pub fn top_ranks(test: &SessionResult, most: usize) -> String {
     table(2, &header, rows)
 }
 
-fn row(quiz: &Quiz, taker: &Ranked, tie: &str, sections: &[Ranking]) -> Option<Vec<String>> {
-    let score = taker.attempt.score(quiz, None)?;
+fn row(quiz: &Quiz, ranked: &Ranked, tie: &str, sections: &[Ranking]) -> Option<Vec<String>> {
+    let score = ranked.attempt.score(quiz, None)?;
     let mut cells = vec![
-        format!("{tie}{}", taker.standing.rank),
-        short(&taker.attempt.user_id),
+        format!("{tie}{}", ranked.standing.rank),
+        short(&ranked.attempt.user_id),
         format!("{}/{}", number(score.marks), number(score.max_marks)),
         optional(score.percentage()),
-        number(taker.standing.percentile),
+        number(ranked.standing.percentile),
     ];
-    cells.extend(sections.iter().map(|section| optional(section.marks.get(taker.index).copied())));
+    cells.extend(sections.iter().map(|section| optional(section.marks.get(ranked.index).copied())));
     Some(cells)
 }
