@@ -1,4 +1,4 @@
-//! The command `quiz-etl`.
+//! The command `quiz-etl`: a module for each verb, and [`ui`] for output that all verbs share.
 
 mod backfill;
 mod commands;
@@ -27,13 +27,13 @@ use quiz_lambda::Commit;
 
 use crate::ui::{Done, Terminal};
 
-/// Syncs quiz results: every student's report, right to the last mark.
+/// Sync quiz results into student reports and the warehouse, and repair syncs that failed.
 ///
 /// Exit codes: 0 done, 1 failed, 2 wrong use.
 #[derive(Debug, Parser)]
 #[command(name = "quiz-etl", version = version())]
 pub struct Cli {
-    /// Machine-readable output: one JSON object on standard output.
+    /// Print one JSON object on standard output instead of text.
     #[arg(long, global = true)]
     pub json: bool,
     #[command(subcommand)]
@@ -42,38 +42,38 @@ pub struct Cli {
 
 #[derive(Debug, Subcommand)]
 pub enum Command {
-    /// Run the whole pipeline on a bundled real data set, embedded: nothing to install, no account.
+    /// Run the whole pipeline on bundled data: nothing to install, no account.
     ///
-    /// Takes the answers of 1,525 people to the 16 SAPA ability items as the Quiz Engine would store
-    /// them, sends one completion event for each person, and writes every report.
+    /// Creates Quiz Engine documents from the answers of 1,525 people to the 16 SAPA ability items,
+    /// sends one completion event for each person, and writes every report.
     #[command(after_help = commands::DEMO_EXAMPLES)]
     Demo {
-        /// The folder to write to; running again brings it up to date.
+        /// Write to this folder; a second run updates it.
         #[arg(long, default_value = "demo")]
         out: PathBuf,
     },
-    /// Run the same pipeline, embedded, on a mongodump folder.
+    /// Run the whole pipeline on a mongodump folder, without AWS.
     #[command(after_help = commands::LOCAL_EXAMPLES)]
     Local {
-        /// The folder with quizzes.bson, questions.bson and sessions.bson (or each with .gz).
+        /// Read quizzes.bson, questions.bson and sessions.bson (or each with .gz) from this folder.
         #[arg(long)]
         source: PathBuf,
-        /// Events as they are published: one on each line, over several lines, or in a JSON array; without
-        /// it, every quiz of the dump is synced, its id as the session id.
+        /// Read published events from this file: one on each line, over several lines, or in a JSON array.
+        /// Without it, every quiz of the dump is synced, with its id as the session id.
         #[arg(long)]
         events: Option<PathBuf>,
-        /// The folder to write reports.db, warehouse/, notices.jsonl and overview/ to.
+        /// Write reports.db, warehouse/, notices.jsonl and overview/ to this folder.
         #[arg(long)]
         out: PathBuf,
     },
     /// Print one student's report.
     #[command(after_help = commands::REPORT_EXAMPLES)]
     Report {
-        /// The test session's id.
+        /// The id of the test session.
         session: String,
-        /// The student's user id.
+        /// The user id of the student.
         user: String,
-        /// The folder that `local` or `demo` wrote; without it, DynamoDB is read.
+        /// Read the output folder of `local` or `demo` instead of DynamoDB.
         #[arg(long)]
         from: Option<PathBuf>,
     },
@@ -82,22 +82,22 @@ pub enum Command {
     Status(crate::status::StatusArgs),
     Dlq(crate::dead_letters::DlqArgs),
     Doctor(crate::doctor::DoctorArgs),
-    /// Print the completions of a shell.
+    /// Print the completion script of a shell.
     #[command(after_help = commands::COMPLETIONS_EXAMPLES)]
     Completions {
-        /// The shell that is to complete.
+        /// The shell that reads the script.
         shell: Shell,
     },
     /// Print the manual page, or write a page for each command.
     #[command(after_help = commands::MAN_EXAMPLES)]
     Man {
-        /// The folder to write a page for each command to, such as one of `manpath` with `/man1`.
+        /// Write a page for each command to this folder, such as one of `manpath` with `/man1`.
         #[arg(long, value_name = "DIR")]
         out: Option<PathBuf>,
     },
 }
 
-/// The package's version, and the commit where it is known: `0.1.0 (0123456789ab)`.
+/// The version of the package, and the commit if known: `0.1.0 (0123456789ab)`.
 fn version() -> &'static str {
     static VERSION: LazyLock<String> = LazyLock::new(|| {
         let commit = Commit::from_process();
@@ -110,7 +110,7 @@ fn version() -> &'static str {
 /// Runs one command.
 ///
 /// # Errors
-/// What broke it off, as one sentence for a person.
+/// The error that ended the command, as one sentence for a person.
 pub async fn run(cli: Cli, terminal: Terminal) -> anyhow::Result<Done> {
     run_command(cli.command, terminal).await.map_err(next_step::explained)
 }

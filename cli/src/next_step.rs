@@ -1,19 +1,19 @@
-//! What to do about an error that a service or a driver words for programmers.
+//! Translates errors of services and drivers into a cause and a next step for operators.
 
 use anyhow::anyhow;
 
-/// What is wrong, and the next step.
+/// The cause and the next step.
 type Meaning = (&'static str, &'static str);
 
 const REFUSED: Meaning = ("AWS refuses the credentials", "run aws sso login, or set AWS_PROFILE");
-const CLOCK: Meaning = ("this machine's clock is wrong", "set it, or let it be set by NTP");
+const CLOCK: Meaning = ("this machine's clock is wrong", "set the clock, or turn on NTP");
 const SIGN_IN: Meaning = ("MongoDB refuses the sign-in", "check user and password in MONGODB_URI");
 const SERVER: Meaning = (
     "no server of the MongoDB URI answers",
-    "check MONGODB_URI, that the server runs, and that it lets this machine in",
+    "check MONGODB_URI, that the server runs, and that its network access list has this machine",
 );
 
-/// Codes and words of the services, and what they mean to a person.
+/// Codes and words in errors of the services, and their meaning for a person.
 const MEANINGS: [(&str, Meaning); 12] = [
     ("Signature expired", CLOCK),
     ("Signature not yet current", CLOCK),
@@ -29,10 +29,10 @@ const MEANINGS: [(&str, Meaning); 12] = [
     ("Server selection timeout", SERVER),
 ];
 
-/// The error's words that are shown after what they mean, in characters: a driver's can fill pages.
+/// The most characters of the original error after its meaning: a driver's error can fill pages.
 const MOST_SHOWN: usize = 200;
 
-/// What the error means and what to do next, then the service's words; the error itself where they are not known.
+/// The meaning of a known error with its next step, then the original text; any other error stays as it is.
 pub fn explained(error: anyhow::Error) -> anyhow::Error {
     let text = format!("{error:#}");
     let known = MEANINGS.iter().find(|(word, _)| text.contains(word));
@@ -53,7 +53,7 @@ mod tests {
     use super::explained;
 
     #[test]
-    fn known_cause_comes_with_its_next_step() {
+    fn known_error_comes_with_its_next_step() {
         let error = |text: &str| format!("{:#}", explained(anyhow!("{text}").context("cannot read table t")));
         assert_eq!(
             error("UnrecognizedClientException: The security token is invalid."),
@@ -64,7 +64,7 @@ mod tests {
             error(
                 "Server selection timeout: No available servers. Topology: { Type: Unknown, Servers: [ { } ] }"
             ),
-            "no server of the MongoDB URI answers: check MONGODB_URI, that the server runs, and that it lets this machine in \
+            "no server of the MongoDB URI answers: check MONGODB_URI, that the server runs, and that its network access list has this machine \
              (cannot read table t: Server selection timeout: No available servers. Topology: { Type: Unknown, Servers: [ { } ] })"
         );
         assert_eq!(
@@ -79,10 +79,10 @@ mod tests {
     }
 
     #[test]
-    fn other_error_stays_as_it_is() {
-        let wrong: anyhow::Result<()> = Err(WrongUse("say which".to_owned()).into());
+    fn unknown_error_stays_as_it_is() {
+        let wrong: anyhow::Result<()> = Err(WrongUse("name a sink".to_owned()).into());
         let error = explained(wrong.context("no").err().unwrap());
         assert!(error.downcast_ref::<WrongUse>().is_some());
-        assert_eq!(format!("{error:#}"), "no: say which");
+        assert_eq!(format!("{error:#}"), "no: name a sink");
     }
 }

@@ -7,22 +7,22 @@ use jiff::Timestamp;
 use jiff::tz::TimeZone;
 use quiz_local::SqliteStore;
 
-/// Holds the lock, and who has it.
+/// The lock file; it holds the process that has the lock.
 const LOCK: &str = ".quiz-etl.lock";
 
-/// A folder that one run at a time writes to. The lock ends with the process, however that ends.
+/// A folder that only one run at a time writes to. The lock ends with the process, also after a crash.
 pub struct OutputFolder {
     path: PathBuf,
     _lock: File,
 }
 
 impl OutputFolder {
-    /// Makes the folder where there is none, and takes its lock.
+    /// Creates the folder if needed and takes its lock.
     ///
     /// # Errors
-    /// Where another process has the lock, which the error names, or the folder cannot be written to.
+    /// Another process has the lock (the error names the process), or the folder is not writable.
     pub fn claim(path: &Path) -> anyhow::Result<Self> {
-        fs::create_dir_all(path).with_context(|| format!("cannot make the folder {}", path.display()))?;
+        fs::create_dir_all(path).with_context(|| format!("cannot create the folder {}", path.display()))?;
         let file = path.join(LOCK);
         let lock = lock(path, &file)?;
         Ok(Self { path: path.to_owned(), _lock: lock })
@@ -39,14 +39,14 @@ impl OutputFolder {
     /// Opens or creates the folder's report store.
     ///
     /// # Errors
-    /// Where there is a file that is no report store of ours.
+    /// The folder has a reports.db that is not our report store.
     pub fn open_store(&self) -> anyhow::Result<SqliteStore> {
         Ok(SqliteStore::open(self.database())?)
     }
 }
 
-fn knows_no_locks(error: &std::io::Error) -> bool {
-    // no locks available, as NFS without its lock service answers
+fn is_lock_unsupported(error: &std::io::Error) -> bool {
+    // ENOLCK: NFS without its lock service
     const ENOLCK: i32 = if cfg!(target_os = "macos") { 77 } else { 37 };
     error.kind() == ErrorKind::Unsupported || error.raw_os_error() == Some(ENOLCK)
 }
@@ -64,13 +64,13 @@ fn lock(folder: &Path, file: &Path) -> anyhow::Result<File> {
         }
         Err(TryLockError::WouldBlock) => {
             let mut holder = String::new();
-            // what cannot be read is left out
+            // an unreadable holder is left out
             let _ = opened.rewind().and_then(|()| opened.take(200).read_to_string(&mut holder));
             let with = if holder.is_empty() { String::new() } else { format!(" with {holder}") };
             bail!("{} is in use by quiz-etl{with}; wait for it or choose another --out", folder.display())
         }
-        // some network file systems know no locks
-        Err(TryLockError::Error(error)) if knows_no_locks(&error) => Ok(opened),
+        // some network file systems do not support locks
+        Err(TryLockError::Error(error)) if is_lock_unsupported(&error) => Ok(opened),
         Err(TryLockError::Error(error)) => Err(error).with_context(failed),
     }
 }

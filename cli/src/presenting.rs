@@ -10,11 +10,11 @@ use quiz_pipeline::{ReportSink, ResultSink, RunScope, SessionWriter, SinkCounts,
 
 use crate::{overview, view};
 
-/// How many ranks the terminal shows of each test.
+/// The ranks that the terminal shows of each test session.
 const TOP: usize = 10;
 
-/// The reports' sink that, once they are written, also makes what a person looks at: the page
-/// `overview/<session>.html` and a table of the top ranks.
+/// The reports sink of an embedded run. After the reports it also writes the page `overview/<session>.html` and collects a
+/// table of the top ranks.
 #[derive(Clone)]
 pub struct Presenting {
     pub sink: ReportSink,
@@ -22,13 +22,13 @@ pub struct Presenting {
     pub tables: Arc<Mutex<Vec<TopRanks>>>,
 }
 
-/// The table of one test, ready to print.
+/// The table of one test session, ready to print.
 #[derive(Clone, Debug)]
 pub struct TopRanks {
     pub session_id: String,
     pub table: String,
     pub page: PathBuf,
-    /// Whose report makes a good example: one from the middle of the ranking.
+    /// A user from the middle of the ranking, whose report is a good example.
     pub example_user: Option<String>,
 }
 
@@ -72,17 +72,17 @@ impl SessionWriter for Presenting {
         let shown = TopRanks {
             session_id: test.session.session_id.clone(),
             table,
-            example_user: example(test),
+            example_user: example_user(test),
             page,
         };
         let mut tables = self.tables.lock().unwrap_or_else(PoisonError::into_inner);
-        tables.retain(|it| it.session_id != shown.session_id);
+        tables.retain(|known| known.session_id != shown.session_id);
         tables.push(shown);
         Ok(counts)
     }
 }
 
-fn example(test: &SessionResult) -> Option<String> {
+fn example_user(test: &SessionResult) -> Option<String> {
     match &test.results {
         AttemptResults::Scored { attempts, rankings, .. } => {
             let mut ranked: Vec<_> = rankings

@@ -1,4 +1,4 @@
-//! Ports that count what goes through them on a progress bar.
+//! Wraps the ports of the pipeline to count attempts, items and rows on progress bars.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -16,7 +16,7 @@ use quiz_pipeline::ports::{
 
 use crate::ui::Terminal;
 
-/// Three counters: session documents read, report items written, warehouse rows encoded.
+/// Three counters: attempts read, report items written, warehouse rows encoded.
 #[derive(Clone)]
 pub struct Progress {
     bars: MultiProgress,
@@ -39,12 +39,7 @@ impl Progress {
             bar.enable_steady_tick(Duration::from_millis(100));
             bar
         };
-        Self {
-            read: bar("session documents read"),
-            written: bar("items written"),
-            rows: bar("rows encoded"),
-            bars,
-        }
+        Self { read: bar("attempts read"), written: bar("items written"), rows: bar("rows encoded"), bars }
     }
 
     pub fn finish(&self) {

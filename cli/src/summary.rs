@@ -7,17 +7,17 @@ use quiz_pipeline::{Failure, Held, Listener, SyncOutcome};
 use serde_json::{Map, Value, json};
 use tokio::sync::Notify;
 
-/// What a run did, as the handler told it.
+/// The events of a run, collected from the pipeline's listener.
 #[derive(Clone, Debug, Default)]
 pub struct Summary {
     pub outcomes: Vec<SyncOutcome>,
     pub parked: Vec<(QueueMessage, ParkCause)>,
-    /// Of each session whose last sync failed, the error.
+    /// The error of each session whose last sync failed.
     pub failed: BTreeMap<String, String>,
 }
 
 impl Summary {
-    /// Of each test the last outcome.
+    /// The last outcome of each test session.
     #[must_use]
     pub fn latest(&self) -> Vec<&SyncOutcome> {
         let mut latest: Vec<&SyncOutcome> = Vec::new();
@@ -32,7 +32,7 @@ impl Summary {
         latest
     }
 
-    /// Why messages were parked, each cause once with the number of its messages.
+    /// The causes of parked messages, each once with the number of its messages.
     #[must_use]
     pub fn causes(&self) -> Vec<(&ParkCause, usize)> {
         let mut causes: Vec<(&ParkCause, usize)> = Vec::new();
@@ -58,8 +58,7 @@ impl Summary {
 }
 
 fn outcome(outcome: &SyncOutcome) -> Value {
-    let problem =
-        |it: quiz_domain::Problem| json!({"kind": it.kind.code(), "count": it.count, "example": it.example});
+    let problem = |problem: quiz_domain::Problem| json!({"kind": problem.kind.code(), "count": problem.count, "example": problem.example});
     json!({
         "sink": outcome.sink, "session_id": outcome.session_id, "quiz_id": outcome.quiz_id,
         "test_name": outcome.test_name, "takers": outcome.participants, "ranked": outcome.ranked,
@@ -70,7 +69,7 @@ fn outcome(outcome: &SyncOutcome) -> Value {
     })
 }
 
-/// Collects a summary.
+/// A listener that collects a [`Summary`].
 #[derive(Debug, Default)]
 pub struct Collector {
     summary: Mutex<Summary>,
@@ -89,8 +88,8 @@ impl Collector {
         self.with(|summary| summary.clone())
     }
 
-    /// Waits for a failure whose sync state could not be stored, and gives its error. The message would stay in the queue
-    /// until the lease is over, though no other process can take it on.
+    /// Waits for a failure whose sync state could not be stored, and returns its error. Without this, the run would wait for
+    /// the end of a lease that no other process can take over.
     pub async fn stuck(&self) -> String {
         loop {
             let changed = self.is_stuck.notified();
@@ -111,7 +110,7 @@ impl Listener for Collector {
         });
     }
 
-    /// Its messages are parked with the same cause, or succeed when they come back; unless the run is stuck.
+    /// Records the error. The messages are parked with the same cause or succeed later, unless the run is stuck.
     async fn failed(&self, target: &SessionTarget, failure: &Failure) {
         self.with(|summary| summary.failed.insert(target.session_id.clone(), failure.error.clone()));
         if matches!(failure.held, Some(Held::LeaseLeft(_))) {

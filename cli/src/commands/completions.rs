@@ -5,7 +5,7 @@ use serde_json::json;
 use crate::Cli;
 use crate::ui::{Done, Terminal};
 
-/// How each shell finds the script.
+/// Where each shell reads the script.
 pub const EXAMPLES: &str = "\
 Examples:
   bash        quiz-etl completions bash > ~/.local/share/bash-completion/completions/quiz-etl
@@ -14,7 +14,7 @@ Examples:
   PowerShell  quiz-etl completions powershell >> $PROFILE
   elvish      quiz-etl completions elvish >> ~/.config/elvish/rc.elv";
 
-/// Prints what a shell needs to complete the command's words.
+/// Prints the completion script of a shell.
 pub fn completions(shell: Shell, terminal: Terminal) -> anyhow::Result<Done> {
     let mut command = Cli::command();
     let name = command.get_name().to_owned();

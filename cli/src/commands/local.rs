@@ -29,38 +29,37 @@ pub async fn local(
     out: &Path,
     terminal: Terminal,
 ) -> anyhow::Result<Done> {
-    // a large dump takes minutes to open: a folder in use is refused before
+    // refuse a folder in use first: a large dump takes minutes to open
     let folder = OutputFolder::claim(out)?;
     let dump = DumpSource::open(source)?;
     if !dump.has_questions() {
-        terminal
-            .step("there is no questions.bson: subjects and chapters are known as far as the quizzes tell");
+        terminal.step("no questions.bson: subjects and chapters come from the quizzes only");
     }
     let events = match events {
         Some(file) => read_events(file)?,
-        None => every_quiz(&dump, source)?,
+        None => sync_every_quiz(&dump, source)?,
     };
-    locally(Arc::new(dump), events, &folder, terminal).await
+    run_embedded(Arc::new(dump), events, &folder, terminal).await
 }
 
-/// Runs the pipeline, embedded, on these answers and events, and tells what it wrote into the folder.
-pub async fn locally(
+/// Runs the embedded pipeline on these answers and events, and prints the outputs in the folder.
+pub async fn run_embedded(
     source: Arc<dyn AnswerSource>,
     events: Vec<Arc<str>>,
     folder: &OutputFolder,
     terminal: Terminal,
 ) -> anyhow::Result<Done> {
-    terminal.step(&format!("{} on the embedded queue", counted(events.len(), "event")));
+    terminal.step(&format!("{} in the embedded queue", counted(events.len(), "event")));
     let ran = embedded::run(source, events, folder, terminal).await?;
     if terminal.json {
         terminal.print_json(&ran.json());
     } else {
-        tell(&ran, terminal);
+        print_run(&ran, terminal);
     }
     Ok(ran.done())
 }
 
-/// The events of a file, as they would be published.
+/// Reads the events of a file in the form in which they are published.
 fn read_events(file: &Path) -> anyhow::Result<Vec<Arc<str>>> {
     let events = File::open(file).map_err(anyhow::Error::from).and_then(|opened| {
         let mut entries = Entries::new(BufReader::new(opened));
@@ -71,11 +70,11 @@ fn read_events(file: &Path) -> anyhow::Result<Vec<Arc<str>>> {
         Ok(events)
     });
     let events = events.with_context(|| format!("cannot read the events in {}", file.display()))?;
-    anyhow::ensure!(!events.is_empty(), "there is no event in {}", file.display());
+    anyhow::ensure!(!events.is_empty(), "no event in {}", file.display());
     Ok(events)
 }
 
-/// JSON that is no event is parked with its cause, as on a queue; another text that is none is no message at all.
+/// Accepts any JSON: the pipeline parks JSON that is not an event, as on a queue. Other text must parse as an event.
 fn event(entry: Entry) -> anyhow::Result<Arc<str>> {
     let text = match entry.text {
         EntryText::Json(json) => return Ok(json.into()),
@@ -89,35 +88,34 @@ fn event(entry: Entry) -> anyhow::Result<Arc<str>> {
     }
 }
 
-fn every_quiz(dump: &DumpSource, source: &Path) -> anyhow::Result<Vec<Arc<str>>> {
+/// A sync request for each quiz in the dump.
+fn sync_every_quiz(dump: &DumpSource, source: &Path) -> anyhow::Result<Vec<Arc<str>>> {
     let event =
         |id: &str| json!({"type": "session.sync", "session_id": id, "quiz_id": id}).to_string().into();
     let events: Vec<Arc<str>> = dump.quiz_ids().map(event).collect();
-    anyhow::ensure!(!events.is_empty(), "there is no quiz in {}", source.display());
+    anyhow::ensure!(!events.is_empty(), "no quiz in {}", source.display());
     Ok(events)
 }
 
-/// Prints what was done, test by test, and says what was not.
-pub fn tell(ran: &Ran, terminal: Terminal) {
+/// Prints the outcome of each test session, the notices, the output files and the failures.
+pub fn print_run(ran: &Ran, terminal: Terminal) {
     let rows = ran.warehouse.summary.latest();
     for outcome in ran.reports.summary.latest() {
         terminal.print(&view::outcome(outcome, terminal.colour));
         if outcome.participants == 0 {
-            terminal.print(&format!(
-                "  nobody has attempted {} yet: there is nothing to report",
-                excerpt(&outcome.test_name)
-            ));
+            terminal
+                .print(&format!("  {} has no attempts yet: nothing to report", excerpt(&outcome.test_name)));
         }
-        if let Some(rows) = rows.iter().find(|it| it.session_id == outcome.session_id) {
+        if let Some(rows) = rows.iter().find(|synced| synced.session_id == outcome.session_id) {
             terminal.print(&format!("  warehouse: {} rows", rows.rows_written));
         }
-        if let Some(shown) = ran.top_ranks.iter().find(|it| it.session_id == outcome.session_id) {
+        if let Some(shown) = ran.top_ranks.iter().find(|shown| shown.session_id == outcome.session_id) {
             terminal.print(&format!("  overview: {}", shown.page.display()));
         }
     }
-    for told in &ran.messages {
+    for message in &ran.messages {
         terminal.print("on Discord:");
-        terminal.print(&view::notice(&told.post.payload(), terminal.colour));
+        terminal.print(&view::notice(&message.post.payload(), terminal.colour));
     }
     terminal.print(&format!("notices: {}", ran.notices.display()));
     terminal.print(&format!("reports: {}", ran.database.display()));
@@ -127,18 +125,18 @@ pub fn tell(ran: &Ran, terminal: Terminal) {
     let known: HashSet<&str> = causes.iter().map(|(cause, _)| cause.error.as_str()).collect();
     let other = other.iter().filter(|(cause, _)| !known.contains(cause.error.as_str()));
     for (cause, messages) in causes.iter().chain(other) {
-        let of = if *messages > 1 { format!(", {messages} messages") } else { String::new() };
-        terminal.complain(&format!("{} ({}{of})", cause.error, cause.code));
+        let suffix = if *messages > 1 { format!(", {messages} messages") } else { String::new() };
+        terminal.complain(&format!("{} ({}{suffix})", cause.error, cause.code));
     }
     for sink in [&ran.reports, &ran.warehouse] {
-        for failed in given_up(sink) {
+        for failed in unfinished(sink) {
             terminal.complain(&failed);
         }
     }
 }
 
-/// What to say of messages that are neither done nor parked: why their syncs failed, as far as that is known.
-fn given_up(sink: &SinkRan) -> Vec<String> {
+/// The errors for messages that are neither done nor parked, with the known causes of their failed syncs.
+fn unfinished(sink: &SinkRan) -> Vec<String> {
     if sink.given_up == 0 {
         return Vec::new();
     }
@@ -148,7 +146,7 @@ fn given_up(sink: &SinkRan) -> Vec<String> {
     let failed: Vec<String> = failed.map(|(session, error)| format!("session {session}: {error}")).collect();
     let (first, others) = match failed.split_first() {
         Some((first, others)) => (first.as_str(), others),
-        None => ("the sync broke down; run again with RUST_LOG=debug to see where", &[][..]),
+        None => ("the sync stopped without a cause; run again with RUST_LOG=debug to find it", &[][..]),
     };
     std::iter::once(format!("{messages} given up: {first}")).chain(others.iter().cloned()).collect()
 }
@@ -159,10 +157,10 @@ mod tests {
     use crate::summary::Summary;
 
     #[test]
-    fn given_up_messages_come_with_their_cause() {
+    fn unfinished_messages_come_with_their_cause() {
         let shown = |given_up: usize, failed: &[(&str, &str)]| {
             let failed = failed.iter().map(|(session, error)| ((*session).to_owned(), (*error).to_owned()));
-            super::given_up(&SinkRan {
+            super::unfinished(&SinkRan {
                 summary: Summary { failed: failed.collect(), ..Summary::default() },
                 given_up,
             })

@@ -16,7 +16,7 @@ Examples:
 /// Prints the manual page of the whole command, or writes one for each command into a folder.
 pub fn man(out: Option<&Path>, terminal: Terminal) -> anyhow::Result<Done> {
     let Some(folder) = out else {
-        let page = String::from_utf8(page(whole())?)?;
+        let page = String::from_utf8(page(whole_command())?)?;
         if terminal.json {
             terminal.print_json(&json!({"page": page}));
         } else {
@@ -25,7 +25,7 @@ pub fn man(out: Option<&Path>, terminal: Terminal) -> anyhow::Result<Done> {
         return Ok(Done::Well);
     };
     std::fs::create_dir_all(folder)
-        .with_context(|| format!("cannot make the folder {}", folder.display()))?;
+        .with_context(|| format!("cannot create the folder {}", folder.display()))?;
     let mut written: Vec<PathBuf> = Vec::new();
     for (name, page) in pages()? {
         let path = folder.join(format!("{name}.1"));
@@ -42,9 +42,9 @@ pub fn man(out: Option<&Path>, terminal: Terminal) -> anyhow::Result<Done> {
     Ok(Done::Well)
 }
 
-/// A page for the command and for each command below it, by name: `quiz-etl-dlq-list`.
+/// A page for the command and for each of its subcommands, with names such as `quiz-etl-dlq-list`.
 fn pages() -> anyhow::Result<Vec<(String, Vec<u8>)>> {
-    let mut left = vec![whole()];
+    let mut left = vec![whole_command()];
     let mut pages = Vec::new();
     while let Some(command) = left.pop() {
         left.extend(command.get_subcommands().cloned());
@@ -55,8 +55,8 @@ fn pages() -> anyhow::Result<Vec<(String, Vec<u8>)>> {
     Ok(pages)
 }
 
-/// The command with all below it, but for `help`, whose pages these are.
-fn whole() -> Command {
+/// The command with all subcommands except `help`.
+fn whole_command() -> Command {
     let mut whole = Cli::command().disable_help_subcommand(true);
     whole.build();
     whole
@@ -80,11 +80,11 @@ fn page(command: Command) -> anyhow::Result<Vec<u8>> {
     Ok(page)
 }
 
-/// Each line as it stands, where clap_mangen would fill them into paragraphs.
+/// The examples line by line; clap_mangen would join them into paragraphs.
 fn examples_section(text: &str) -> String {
     let text = text.strip_prefix("Examples:\n").unwrap_or(text);
     let escaped = text.replace('\\', "\\e").replace('-', "\\-");
-    // a dot or a quote at the beginning would be a command of the formatter
+    // troff reads a line that begins with a dot or a quote as a command
     let lines: Vec<String> = escaped.lines().map(|line| format!("\\&{line}")).collect();
     format!(".SH EXAMPLES\n.nf\n{}\n.fi\n", lines.join("\n"))
 }

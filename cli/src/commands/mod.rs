@@ -1,3 +1,5 @@
+//! The commands without a module of their own, and the embedded runs.
+
 mod backfill;
 mod completions;
 mod demo;

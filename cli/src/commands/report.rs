@@ -29,7 +29,7 @@ pub async fn report(
         None => from_dynamo(session, user).await?,
     };
     if items.is_empty() {
-        bail!("there is no report of user {user} in session {session}");
+        bail!("user {user} has no report in session {session}");
     }
     if terminal.json {
         terminal.print_json(&json!({"session_id": session, "user_id": user, "items": items}));
@@ -39,7 +39,7 @@ pub async fn report(
     Ok(Done::Well)
 }
 
-/// How many sessions an error names.
+/// The most sessions that an error names.
 const NAMED: usize = 5;
 
 async fn from_folder(folder: &Path, session: &str, user: &str) -> anyhow::Result<Vec<Value>> {
@@ -47,10 +47,10 @@ async fn from_folder(folder: &Path, session: &str, user: &str) -> anyhow::Result
     let items = items_of(&store, session, user).await?;
     if items.is_empty() {
         let known = store.sessions().await?;
-        if !known.iter().any(|it| it == session) {
+        if !known.iter().any(|known_session| known_session == session) {
             let some = known.iter().take(NAMED).map(String::as_str).collect::<Vec<_>>().join(", ");
             let more = if known.len() > NAMED { ", …" } else { "" };
-            bail!("there is no session {session} in {}: it has {some}{more}", folder.display());
+            bail!("{} has no session {session}; it has {some}{more}", folder.display());
         }
     }
     Ok(items)
@@ -69,7 +69,7 @@ async fn from_dynamo(session: &str, user: &str) -> anyhow::Result<Vec<Value>> {
     first_found(&store, &tables, session, user).await
 }
 
-/// The student's items, of the first table that has any: v1, then v2, then a form's responses.
+/// The student's items from the first table that has any: v1, then v2, then form responses.
 pub async fn items_of(store: &dyn ReportReader, session: &str, user: &str) -> anyhow::Result<Vec<Value>> {
     first_found(store, &ReportTable::ALL, session, user).await
 }

@@ -2,11 +2,11 @@ use std::process::ExitCode;
 
 use thiserror::Error;
 
-/// How a command ended that did not break off.
+/// How a completed command ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Done {
     Well,
-    /// What was asked for was not all done; the output says what.
+    /// Part of the work failed; the output says which part.
     WithFailures,
 }
 
@@ -20,12 +20,12 @@ impl Done {
     }
 }
 
-/// The command was asked for something that makes no sense; the text says what to say instead.
+/// The command line makes no sense; the text says how to correct it.
 #[derive(Clone, Debug, PartialEq, Eq, Error)]
 #[error("{0}")]
 pub struct WrongUse(pub String);
 
 impl WrongUse {
-    /// As of the command line's own parser.
+    /// The same exit code as the command-line parser.
     pub const EXIT_CODE: u8 = 2;
 }

@@ -1,13 +1,13 @@
-/// Colours, or none.
+/// Paints text with terminal colours, or leaves it plain.
 #[derive(Clone, Copy, Debug)]
 pub struct Ink {
     pub colour: bool,
 }
 
 impl Ink {
-    /// Ends what a code begins.
+    /// The code that ends a colour.
     pub(crate) const END: &str = "\u{1b}[0m";
-    /// All that is ever written of codes.
+    /// All codes that the command writes.
     pub(crate) const CODES: [&str; 6] =
         [Self::END, "\u{1b}[1m", "\u{1b}[2m", "\u{1b}[31m", "\u{1b}[32m", "\u{1b}[33m"];
 

@@ -1,17 +1,17 @@
 use tokio::sync::watch;
 
-/// Ctrl-C: the first asks the command to stop where nothing is lost, the second ends it at once.
+/// Ctrl-C: the first asks the command to stop at a safe point, the second ends the process at once.
 #[derive(Clone, Debug)]
 pub struct Interrupt(watch::Receiver<bool>);
 
 impl Interrupt {
-    /// Listens from now on.
+    /// Starts to listen for Ctrl-C.
     #[must_use]
     pub fn listen() -> Self {
         let (raise, raised) = watch::channel(false);
         tokio::spawn(async move {
             if tokio::signal::ctrl_c().await.is_err() {
-                // without signals nothing is raised, and the default of the system holds
+                // without a signal handler the system's default applies: Ctrl-C ends the process
                 return std::future::pending().await;
             }
             let _ = raise.send(true);
@@ -27,7 +27,7 @@ impl Interrupt {
         *self.0.borrow()
     }
 
-    /// Ends when the command is asked to stop.
+    /// Completes after the first Ctrl-C.
     pub async fn raised(&self) {
         if self.0.clone().wait_for(|raised| *raised).await.is_err() {
             std::future::pending::<()>().await;

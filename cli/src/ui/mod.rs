@@ -1,4 +1,7 @@
-//! What the verbs of the command share: how they speak to a person or a program, and how they are stopped.
+//! Output, questions and Ctrl-C, shared by all verbs.
+//!
+//! Text from outside (ids, names, causes) is cleaned before a terminal sees it, so that no terminal obeys its control
+//! characters.
 
 mod ask;
 mod done;

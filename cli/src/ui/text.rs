@@ -1,3 +1,5 @@
+//! Formats numbers, ages, ids and tables, and cleans text from outside.
+
 use comfy_table::presets::UTF8_HORIZONTAL_ONLY;
 use comfy_table::{Cell, CellAlignment, ContentArrangement, Table};
 use jiff::SignedDuration;
@@ -6,47 +8,48 @@ use std::time::Duration;
 
 use crate::ui::Ink;
 
-/// What a table may take; wider ones wrap their cells.
+/// The width of a table in columns; wider tables wrap their cells.
 const WIDTH: u16 = 100;
-/// Characters of an id that a person is shown.
+/// The most characters of an id in the output.
 const LONGEST_ID: usize = 60;
-/// Characters of any other foreign text. A table takes minutes to wrap a cell of a megabyte.
+/// The most characters of other text from outside. A table takes minutes to wrap a cell of a megabyte.
 const LONGEST_EXCERPT: usize = 1_000;
 
-/// Control characters, which a terminal obeys, and characters that change the direction of text.
+/// Whether the character controls a terminal or changes the direction of text.
 #[must_use]
 pub fn is_hidden(character: char) -> bool {
     character.is_control()
         || matches!(character, '\u{200e}' | '\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}')
 }
 
-/// Text of unknown origin, in one line that no terminal obeys.
+/// Text from outside in one line, without control characters.
 #[must_use]
 pub fn clean(text: &str) -> String {
     let text: String = text
         .chars()
-        .map(|it| match it {
+        .map(|character| match character {
             '\n' | '\t' => ' ',
-            it if is_hidden(it) => '\u{fffd}',
-            it => it,
+            character if is_hidden(character) => '\u{fffd}',
+            character => character,
         })
         .collect();
     text.trim().to_owned()
 }
 
-/// As [`clean`], cut after 60 characters: an id in a line or a cell.
+/// Like [`clean`], cut after 60 characters: for an id in a line or a cell.
 #[must_use]
 pub fn short(id: &str) -> String {
     cut(&clean(id), LONGEST_ID)
 }
 
-/// As [`clean`], cut after 1,000 characters: an example, or what a cell holds.
+/// Like [`clean`], cut after 1,000 characters: for an example or a cell.
 #[must_use]
 pub fn excerpt(text: &str) -> String {
     cut(&clean(text), LONGEST_EXCERPT)
 }
 
-/// Lines that no terminal obeys but for their ends, tabs and, where there are colours, the codes of [`Ink`](crate::ui::Ink).
+/// Lines without control characters, except for line ends, tabs and, with `colour`, the codes of
+/// [`Ink`](crate::ui::Ink).
 #[must_use]
 pub fn printable(text: &str, colour: bool) -> String {
     let mut shown = String::with_capacity(text.len());
@@ -72,13 +75,13 @@ pub fn printable(text: &str, colour: bool) -> String {
     shown
 }
 
-/// JSON of the same value without a character that a terminal obeys.
+/// The same JSON value with escapes in place of control characters.
 #[must_use]
 pub(crate) fn printable_json(json: &str) -> String {
     let mut shown = String::with_capacity(json.len());
     for character in json.chars() {
         if is_hidden(character) {
-            // such characters stand in texts only, and writing to a String does not fail
+            // such characters occur only inside strings; writing to a String does not fail
             let _ = write!(shown, "\\u{:04x}", u32::from(character));
         } else {
             shown.push(character);
@@ -94,7 +97,7 @@ pub(crate) fn cut(text: &str, longest: usize) -> String {
     }
 }
 
-/// The same, as one word of a shell's command line.
+/// Like [`clean`], quoted as one word of a shell command line.
 #[must_use]
 pub fn quoted(word: &str) -> String {
     let word = clean(word);
@@ -134,7 +137,7 @@ pub fn seconds(duration: Duration) -> String {
     }
 }
 
-/// How long ago, or how far ahead, roughly: `12 s`, `5 min`, `3 h`, `40 d`.
+/// A duration in its largest fitting unit: `12 s`, `5 min`, `3 h`, `40 d`. The sign is ignored.
 #[must_use]
 pub fn age(duration: SignedDuration) -> String {
     match duration.unsigned_abs().as_secs() {
@@ -145,8 +148,7 @@ pub fn age(duration: SignedDuration) -> String {
     }
 }
 
-/// A table whose first `texts` columns are text and whose others are numbers. It cleans its cells, and cuts them as
-/// [`excerpt`] does.
+/// A table: the first `texts` columns are text, the others are numbers. Cells are cleaned and cut like [`excerpt`].
 #[must_use]
 pub fn table(texts: usize, header: &[String], rows: impl IntoIterator<Item = Vec<String>>) -> String {
     let cells = |row: Vec<String>| {
@@ -169,13 +171,13 @@ pub fn table(texts: usize, header: &[String], rows: impl IntoIterator<Item = Vec
     lines.join("\n")
 }
 
-/// `3 takers, 2 ranked`; a form has no ranks: `2 responses`.
+/// `3 participants, 2 ranked`; a form has no ranks: `2 responses`.
 #[must_use]
 pub fn cohort(participants: usize, ranked: u32, is_form: bool) -> String {
     if is_form {
         return counted(participants, "response");
     }
-    format!("{}, {} ranked", counted(participants, "taker"), count(ranked))
+    format!("{}, {} ranked", counted(participants, "participant"), count(ranked))
 }
 
 #[cfg(test)]
@@ -185,15 +187,16 @@ mod tests {
     use jiff::SignedDuration;
 
     #[test]
-    fn numbers_are_read_at_a_glance() {
+    fn numbers_and_ages_are_short() {
         assert_eq!((&*count(0_u64), &*count(999_u64), &*count(1_234_567_u64)), ("0", "999", "1,234,567"));
         assert_eq!((&*counted(1_usize, "test"), &*counted(2_000_usize, "test")), ("1 test", "2,000 tests"));
-        let ages = [0, 119, 120, 7_199, 7_200, 172_800].map(|it| age(SignedDuration::from_secs(-it)));
+        let ages =
+            [0, 119, 120, 7_199, 7_200, 172_800].map(|seconds| age(SignedDuration::from_secs(-seconds)));
         assert_eq!(ages, ["0 s", "119 s", "2 min", "119 min", "2 h", "2 d"]);
     }
 
     #[test]
-    fn no_terminal_obeys_a_text() {
+    fn clean_replaces_control_characters() {
         assert_eq!(clean(" a\u{1b}[2J\nb\u{202e} "), "a\u{fffd}[2J b\u{fffd}");
     }
 
@@ -217,7 +220,7 @@ mod tests {
     }
 
     #[test]
-    fn long_ids_are_cut_and_long_cells_are_quick() {
+    fn long_ids_and_cells_are_cut() {
         assert_eq!(short(&"é".repeat(61)), format!("{}…", "é".repeat(60)));
         assert_eq!(short(&"é".repeat(60)), "é".repeat(60));
         let began = std::time::Instant::now();

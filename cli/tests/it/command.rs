@@ -67,7 +67,7 @@ fn demo_ends_with_something_to_look_at() {
     assert!(demo.status.success(), "{demo:?}");
     let shown = stdout(&demo);
     for part in [
-        "1,525 takers, 1,525 ranked; 7,625 items written",
+        "1,525 participants, 1,525 ranked; 7,625 items written",
         "1,525 messages",
         "warehouse: 32025 rows",
         "on Discord:",
@@ -161,12 +161,12 @@ fn wrong_line_of_an_events_file_is_named() {
     assert_eq!(with(b"{\"a\": "), "line 2: the JSON that begins here does not end");
     assert!(with(b"hello world").starts_with("line 2: the message is neither a JSON object"));
     assert_eq!(with("x".repeat(2 << 20).as_bytes()), "line 2: it is longer than 1 MiB");
-    assert_eq!(wrong(b"[]"), "there is no event in events");
+    assert_eq!(wrong(b"[]"), "no event in events");
     // JSON that is no event is parked, and the others are synced
     let run = run(format!("{id}7\n").as_bytes());
     let parked = "the message is a number, not a JSON object or the id of a test session (not_an_event)";
     assert_eq!(failure(&run), (1, parked.to_owned()));
-    assert!(stdout(&run).contains("1 taker"), "{run:?}");
+    assert!(stdout(&run).contains("1 participant"), "{run:?}");
 }
 
 #[test]
@@ -269,7 +269,7 @@ fn an_empty_cohort_is_done_and_said() {
     let folder = dumped(&small(&[]));
     let run = local(folder.path());
     assert!(run.status.success(), "{run:?}");
-    assert!(stdout(&run).contains("nobody has attempted Sums yet: there is nothing to report"), "{run:?}");
+    assert!(stdout(&run).contains("Sums has no attempts yet: nothing to report"), "{run:?}");
 }
 
 #[test]
@@ -312,9 +312,9 @@ fn a_report_that_is_not_there_is_said() {
     let folder = dumped(&small(&["a"]));
     assert!(local(folder.path()).status.success());
     let none = quiz_etl(folder.path(), &["report", QUIZ, "b", "--from", "out"]);
-    assert_eq!(failure(&none), (1, format!("there is no report of user b in session {QUIZ}")));
+    assert_eq!(failure(&none), (1, format!("user b has no report in session {QUIZ}")));
     let elsewhere = quiz_etl(folder.path(), &["report", "Other", "a", "--from", "out"]);
-    assert_eq!(failure(&elsewhere), (1, format!("there is no session Other in out: it has {QUIZ}")));
+    assert_eq!(failure(&elsewhere), (1, format!("out has no session Other; it has {QUIZ}")));
 }
 
 #[test]

@@ -242,7 +242,7 @@ async fn tests_are_chosen_by_type_and_time_and_nothing_is_done_unasked() {
 
     let unasked = place.run(&["backfill", "--file", "tests.jsonl"]).await;
     assert_eq!(unasked.status.code(), Some(2), "{}", text(&unasked));
-    assert!(text(&unasked).contains("Sync 4 tests? Nobody is there to answer: say --yes"));
+    assert!(text(&unasked).contains("Sync 4 tests? There is no terminal to ask on: confirm with --yes"));
     assert!(!place.folder.path().join("backfills").exists(), "nothing is published");
     let nothing = place.run(&["backfill"]).await;
     assert_eq!(nothing.status.code(), Some(2), "{}", text(&nothing));
