@@ -164,12 +164,11 @@ impl SyncStates for DynamoStates {
         let (mut states, mut unknown) = (Vec::new(), BTreeSet::new());
         while let Some(item) = items.next().await {
             let item = item.map_err(|error| self.failed(READ, ALL_SESSIONS, &error))?;
-            match unknown_sink(&item) {
-                Some(sink) => unknown.extend([sink.clone()]),
-                None => {
-                    let record = record(item, ALL_SESSIONS)?;
-                    states.push((record.key, record.state));
-                }
+            if let Some(sink) = unknown_sink(&item) {
+                unknown.extend([sink.clone()]);
+            } else {
+                let record = record(item, ALL_SESSIONS)?;
+                states.push((record.key, record.state));
             }
         }
         if !unknown.is_empty() {
