@@ -201,16 +201,14 @@ pub fn items<'a>(
 pub fn key_problems(test: &SessionResult) -> Problems {
     let keys = SortKeys::new(test);
     let mut problems = Problems::default();
-    let mut check = |user_id: &str| {
-        if !keys.is_usable(user_id) {
-            problems.add(ProblemKind::UserNotKeyable, format!("user {user_id}"));
-        }
-    };
-    match &test.results {
+    let user_ids: Box<dyn Iterator<Item = &str>> = match &test.results {
         AttemptResults::Scored { attempts, .. } => {
-            attempts.iter().for_each(|attempt| check(&attempt.user_id))
+            Box::new(attempts.iter().map(|attempt| attempt.user_id.as_str()))
         }
-        AttemptResults::Form(attempts) => attempts.iter().for_each(|attempt| check(&attempt.user_id)),
+        AttemptResults::Form(attempts) => Box::new(attempts.iter().map(|attempt| attempt.user_id.as_str())),
+    };
+    for user_id in user_ids.filter(|user_id| !keys.is_usable(user_id)) {
+        problems.add(ProblemKind::UserNotKeyable, format!("user {user_id}"));
     }
     problems
 }
