@@ -10,11 +10,11 @@ use quiz_lambda::sqs::SqsHandler;
 use quiz_sns_sqs::SqsQueue;
 use tokio::time::Instant;
 
-use crate::batch::Notifier;
 use crate::channel::Channel;
 use crate::dynamo_memory::DynamoMemory;
+use crate::notifier::Notifier;
 
-/// The handler on Discord, DynamoDB and SQS.
+/// Connects the notifier to Discord, DynamoDB and SQS.
 pub async fn connect(config: DiscordConfig) -> SqsHandler {
     let aws = quiz_lambda::aws::config().await;
     let memory = DynamoMemory::new(aws_sdk_dynamodb::Client::new(&aws), config.memory_table);
@@ -25,9 +25,10 @@ pub async fn connect(config: DiscordConfig) -> SqsHandler {
     SqsHandler::new(Arc::new(notifier), move |arn| Arc::new(SqsQueue::from_arn(sqs.clone(), arn)))
 }
 
-/// The channel, its secret read when it is first needed, or before in the background: a secret that cannot be read fails
-/// messages, with its cause, and not the process. Where Discord refuses the webhook or the token, the secret is read
-/// again ([`Renewable`]).
+/// A channel that reads its secret in the background or at its first use.
+///
+/// A secret that cannot be read fails the messages with its cause, and not the process. If Discord refuses the webhook or
+/// the token, the channel reads the secret again ([`Renewable`]).
 pub struct LazyChannel(Renewable<DiscordSecret>);
 
 struct DiscordSecret {

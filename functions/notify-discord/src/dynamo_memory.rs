@@ -14,22 +14,23 @@ use quiz_lambda::aws::answer_of;
 
 use crate::memory::{CLAIM, Memory, MemoryError, Recalled, Shown, Tries};
 
-/// How long a notice is remembered: one that is told once a day comes with each pass of that day.
+/// How long a notice is remembered. A daily notice comes with each pass of reconcile on that day.
 const NOTICE: SignedDuration = SignedDuration::from_hours(26);
-/// How long a shared card is.
-const MESSAGE: SignedDuration = SignedDuration::from_hours(24 * 14);
-/// What BatchGetItem takes at once.
+/// How long a shared card is remembered.
+const CARD: SignedDuration = SignedDuration::from_hours(24 * 14);
+/// The most keys of one BatchGetItem.
 const KEYS: usize = 100;
+/// The limit for one write.
 const PATIENCE: Duration = Duration::from_secs(5);
 
-/// A DynamoDB table: partition key `name` (S), `expires_at` (N, seconds, its time to live), and
+/// The memory in a DynamoDB table with partition key `name` (S) and time to live `expires_at` (N, seconds).
 ///
-/// - of a notice that is posted: its id as the name;
-/// - of a notice that was tried and is not: `tries:<id>` as the name, `answered` and `alone` (N);
-/// - of a shared card: its name (`backfill:<id>`, `outage:<service>`), the Discord message's id in `value` (S), what it
-///   shows in `notice` (S, the notice's JSON), and of that `shown_at` (N, ms) and `is_over` (BOOL). Older entries have
-///   the `value` only;
-/// - of a card that is about to have its message: `first-of-<card>`, and the notice's id in `value`.
+/// | item | `name` | other attributes |
+/// |---|---|---|
+/// | posted notice | its id | |
+/// | tries of a notice that is not posted | `tries:<id>` | `answered`, `alone` (N) |
+/// | shared card | `backfill:<id>`, `outage:<service>` | the Discord message's id in `value` (S), the shown notice's JSON in `notice` (S), its `shown_at` (N, ms) and `is_over` (BOOL); older items have only `value` |
+/// | claim of a card's first message | `first-of-<card>` | the notice's id in `value` |
 #[derive(Clone, Debug)]
 pub struct DynamoMemory {
     client: Client,
@@ -86,7 +87,7 @@ impl Memory for DynamoMemory {
 
     async fn remember(&self, notices: &[String]) -> Result<(), MemoryError> {
         let puts = notices.iter().map(|id| async move {
-            let put = answer(self.put(id, "posted", NOTICE)).await?;
+            let put = send(self.put(id, "posted", NOTICE)).await?;
             put.map_err(|error| MemoryError(answer_of(&error)))
         });
         futures::future::try_join_all(puts).await.map(drop)
@@ -96,7 +97,7 @@ impl Memory for DynamoMemory {
         let count = |count: u32| AttributeValue::N(count.to_string());
         let put = self.put(&tries_name(notice), "not posted", NOTICE);
         let put = put.item("answered", count(tries.answered)).item("alone", count(tries.alone));
-        answer(put).await?.map(drop).map_err(|error| MemoryError(answer_of(&error)))
+        send(put).await?.map(drop).map_err(|error| MemoryError(answer_of(&error)))
     }
 
     async fn claim_card(&self, card: &str, notice_id: &str) -> Result<bool, MemoryError> {
@@ -109,7 +110,7 @@ impl Memory for DynamoMemory {
             .expression_attribute_names("#value", "value")
             .expression_attribute_values(":now", AttributeValue::N(now().to_string()))
             .expression_attribute_values(":notice", AttributeValue::S(notice_id.to_owned()));
-        match answer(put).await? {
+        match send(put).await? {
             Ok(_) => Ok(true),
             Err(error) => match error.as_service_error() {
                 Some(PutItemError::ConditionalCheckFailedException(_)) => Ok(false),
@@ -119,11 +120,11 @@ impl Memory for DynamoMemory {
     }
 
     async fn remember_card(&self, card: &str, shown_now: &Shown) -> Result<Option<Shown>, MemoryError> {
-        let mut put = self.put(card, &shown_now.message_id, MESSAGE);
+        let mut put = self.put(card, &shown_now.message_id, CARD);
         if let (Some(notice), Some(moment)) = (&shown_now.notice, shown_now.moment()) {
             let json = serde_json::to_string(notice).map_err(|error| MemoryError(error.to_string()))?;
             let shown_at = AttributeValue::N(moment.at.as_millisecond().to_string());
-            // that it is over is newer than all that it runs
+            // A finished state is newer than every running one.
             let not_newer = if moment.is_over {
                 "is_over = :running OR shown_at <= :at"
             } else {
@@ -141,7 +142,7 @@ impl Memory for DynamoMemory {
                 .expression_attribute_values(":now", AttributeValue::N(now().to_string()))
                 .return_values_on_condition_check_failure(ReturnValuesOnConditionCheckFailure::AllOld);
         }
-        let before = match answer(put.return_values(ReturnValue::AllOld)).await? {
+        let before = match send(put.return_values(ReturnValue::AllOld)).await? {
             Ok(put) => put.attributes,
             Err(error) => match error.as_service_error() {
                 Some(PutItemError::ConditionalCheckFailedException(newer)) => newer.item.clone(),
@@ -152,11 +153,12 @@ impl Memory for DynamoMemory {
     }
 }
 
-async fn answer(
+/// Sends the write; fails if DynamoDB does not answer within `PATIENCE`.
+async fn send(
     put: PutItemFluentBuilder,
 ) -> Result<Result<PutItemOutput, SdkError<PutItemError>>, MemoryError> {
     let answer = tokio::time::timeout(PATIENCE, put.send()).await;
-    answer.map_err(|_| MemoryError("no answer in time".to_owned()))
+    answer.map_err(|_| MemoryError(format!("no answer of DynamoDB within {} s", PATIENCE.as_secs())))
 }
 
 fn tries_name(notice: &str) -> String {
@@ -164,7 +166,8 @@ fn tries_name(notice: &str) -> String {
 }
 
 fn tries(item: &Item) -> Tries {
-    let count = |field: &str| item.get(field).and_then(|it| it.as_n().ok()?.parse().ok()).unwrap_or_default();
+    let count =
+        |field: &str| item.get(field).and_then(|value| value.as_n().ok()?.parse().ok()).unwrap_or_default();
     Tries { answered: count("answered"), alone: count("alone") }
 }
 
@@ -172,9 +175,9 @@ fn now() -> i64 {
     Timestamp::now().as_second()
 }
 
-/// A table's time to live is kept within days only.
+/// Whether the item has not expired; DynamoDB deletes expired items only within days.
 fn is_alive(item: &Item) -> bool {
-    let expires = item.get("expires_at").and_then(|it| it.as_n().ok()?.parse::<i64>().ok());
+    let expires = item.get("expires_at").and_then(|value| value.as_n().ok()?.parse::<i64>().ok());
     expires.is_some_and(|at| at > now())
 }
 
@@ -184,5 +187,5 @@ fn shown(item: &Item) -> Option<Shown> {
 }
 
 fn text(item: &Item, field: &str) -> Option<String> {
-    item.get(field).and_then(|it| it.as_s().ok()).cloned()
+    item.get(field).and_then(|value| value.as_s().ok()).cloned()
 }

@@ -8,19 +8,19 @@ use thiserror::Error;
 pub enum NoticeFailure {
     #[error(transparent)]
     Discord(#[from] DiscordError),
-    /// A retry helps: the notice was not tried, or its post was cut off.
-    #[error("too little of the function's time was left to post it")]
+    /// A retry helps: the notice was not tried, or its post was interrupted.
+    #[error("too little time left to post the notice: it is retried")]
     NoTime,
-    /// No retry can help: another try would most likely crash, too.
+    /// No retry can help: another try would most likely crash too.
     #[error(
         "the last {tries} tries to post this notice alone crashed: the function was killed, or ran out of memory or time; \
-         read its log, then drop the message"
+         read the log of notify-discord, then drop the message"
     )]
     TriesCrash { tries: u32 },
 }
 
 impl NoticeFailure {
-    /// Whether the same notice may yet be posted.
+    /// Whether a retry may post the notice.
     pub fn is_retryable(&self) -> bool {
         match self {
             Self::Discord(error) => error.is_retryable(),
@@ -38,7 +38,7 @@ impl NoticeFailure {
         }
     }
 
-    /// How long Discord asks to wait.
+    /// The wait that Discord asks for, if any.
     pub fn retry_after(&self) -> Option<Duration> {
         match self {
             Self::Discord(DiscordError::Busy { retry_after }) => Some(*retry_after),

@@ -1,74 +1,80 @@
+//! The port of the memory: posted notices, tries, and what each shared card shows.
+
 use std::collections::{HashMap, HashSet};
 use std::time::Duration;
 
 use async_trait::async_trait;
 use quiz_events::{CardUpdate, Moment, Notice};
 
-/// How long the first message of a shared card is left to one notice.
+/// How long a claim gives one notice the right to post a message of a shared card.
 pub const CLAIM: Duration = Duration::from_secs(10);
 
-/// What was posted, remembered across instances of the function.
+/// Remembers what is posted, across instances of the function.
+///
+/// Every error means that the memory did not answer; the caller posts all the same, as twice is better than never.
 #[async_trait]
 pub trait Memory: Send + Sync {
-    /// What is remembered of the notices, by their ids, and of the shared cards, by their names.
+    /// Reads notices by their ids, and shared cards by their names.
     async fn recall(&self, notices: &[String], cards: &[String]) -> Result<Recalled, MemoryError>;
 
-    /// Remembers for a day, and two hours more, that the notices are posted.
+    /// Remembers for 26 hours that the notices are posted.
     async fn remember(&self, notices: &[String]) -> Result<(), MemoryError>;
 
-    /// Remembers for a day, and two hours more, how a notice that is not posted was tried.
+    /// Remembers for 26 hours the tries of a notice that is not posted.
     async fn note_tries(&self, notice: &str, tries: Tries) -> Result<(), MemoryError>;
 
-    /// Whether this notice may post the card's first message: no other notice of it is just about to (`CLAIM`).
+    /// Claims the right to post the card's first message for 10 s; `false` if another notice has it.
     async fn claim_card(&self, card: &str, notice_id: &str) -> Result<bool, MemoryError>;
 
-    /// Remembers for two weeks what a card shows, unless a newer notice is remembered with it. Gives what was remembered
-    /// until now, or the newer that still is.
+    /// Remembers for two weeks what a card shows, unless the memory has a newer notice of the card.
+    ///
+    /// Returns the previous entry, or the newer one that stays.
     async fn remember_card(&self, card: &str, shown: &Shown) -> Result<Option<Shown>, MemoryError>;
 }
 
+/// The memory's answer for a batch.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Recalled {
-    /// The ids of those that are posted.
+    /// The ids of posted notices.
     pub notices: HashSet<String>,
-    /// By the id of a notice that is not posted.
+    /// The tries of notices that are not posted, by id.
     pub tries: HashMap<String, Tries>,
-    /// By the card's name.
+    /// What the shared cards show, by name.
     pub cards: HashMap<String, Shown>,
 }
 
-/// How a notice was tried that is not posted yet.
+/// The tries of a notice that is not posted.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Tries {
-    /// Receives of its message that the function answered: the message was to come again.
+    /// Receives of its message that the function answered without posting the notice.
     pub answered: u32,
-    /// Tries of this notice alone that the function did not answer.
+    /// Tries to post the notice alone that have no answer.
     pub alone: u32,
 }
 
-/// A card that several notices share.
+/// What a shared card shows.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Shown {
-    /// Empty where nothing was posted: the notice would have closed a card, and none was open.
+    /// Empty if nothing was posted, because the notice closes a card and none was open.
     pub message_id: String,
-    /// None where the entry is of a version that did not remember it.
+    /// `None` for an entry of an older version, which did not store the notice.
     pub notice: Option<Notice>,
 }
 
 impl Shown {
-    /// At which moment of the card; none is older than all.
+    /// The moment of the shown notice; `None` is older than every moment.
     #[must_use]
     pub fn moment(&self) -> Option<Moment> {
         self.update().map(|update| update.moment)
     }
 
-    /// Whether it has closed the card.
+    /// Whether the shown notice closed the card.
     #[must_use]
     pub fn closes(&self) -> bool {
         self.update().is_some_and(|update| update.closes)
     }
 
-    /// Whether the update is for this message, and not for a new one.
+    /// Whether the update edits this message; otherwise it needs a new one.
     #[must_use]
     pub fn is_open_for(&self, update: &CardUpdate) -> bool {
         let Some(shown) = self.update() else { return true };
@@ -82,6 +88,6 @@ impl Shown {
     }
 }
 
-/// The memory cannot be asked or told. Notices are posted all the same: twice is better than never.
+/// The memory did not answer; the text is the cause.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct MemoryError(pub String);

@@ -1,9 +1,13 @@
-//! A card that several notices share. They come in any order, and to two instances at once.
+//! Shows a card that several notices share: the first posts the message, later ones edit it.
 //!
-//! The memory keeps the notice that the card shows, and takes only a newer one. It answers what it had before, so an
-//! instance that finds another notice there than it knew of has met a second instance: either may be what Discord has,
-//! and the newer of the two is shown again. The notice that closes a card is a message of its own. Where no card is open
-//! it is only remembered, so that a notice that arrives late does not open one.
+//! The problem: the notices come in any order, and to two instances at the same time.
+//! The memory keeps the notice that the card shows, accepts only a newer one, and returns its previous entry. If that entry
+//! is not the expected one, another instance edited the card at the same time, and Discord may show either notice. So the
+//! instance shows the newer of the two again.
+//!
+//! Invariants: the card ends with its newest notice. A notice that closes a card is a message of its own; if no card is
+//! open it is only remembered, so that a late notice does not open a card.
+//! Decision: `docs/decisions/0007-notices.md`.
 
 use std::collections::HashMap;
 
@@ -11,16 +15,18 @@ use quiz_discord::{DiscordError, Post, compose};
 use quiz_events::{CardUpdate, Notice, NoticeMessage};
 use tokio::time::Instant;
 
-use crate::batch::Notifier;
 use crate::channel::Channel;
 use crate::memory::{CLAIM, Shown};
+use crate::notifier::Notifier;
 
-/// How often a card is shown again because another instance showed it at the same time.
-const AGAIN: u32 = 3;
+/// How often a card is shown again after another instance edited it at the same time.
+const MAX_ROUNDS: u32 = 3;
 
 impl Notifier {
-    /// Edits the card, posts it, or posts what closes it, unless it shows as new a notice already. `cards` is what is
-    /// known of cards by their names, and is kept up to date.
+    /// Posts or edits the card, or posts the message that closes it; does nothing if the card shows this notice or a newer
+    /// one.
+    ///
+    /// `cards` holds what the cards show, by name, and is updated.
     pub(crate) async fn show(
         &self,
         post: &Post,
@@ -31,11 +37,11 @@ impl Notifier {
         let Some(update) = notice.card_update() else { return Ok(()) };
         let card = update.card.as_str();
         let remembered = cards.get(card).cloned();
-        if remembered.as_ref().is_some_and(|it| it.moment() >= Some(update.moment)) {
+        if remembered.as_ref().is_some_and(|shown| shown.moment() >= Some(update.moment)) {
             tracing::info!(card, notice = notice.id, "card shows a newer notice");
             return Ok(());
         }
-        let open = remembered.as_ref().filter(|it| it.is_open_for(&update));
+        let open = remembered.as_ref().filter(|shown| shown.is_open_for(&update));
         let message_id = match open {
             None if update.closes => String::new(),
             None => {
@@ -54,20 +60,22 @@ impl Notifier {
         Ok(())
     }
 
-    /// Leaves what is posted only once to one notice.
+    /// Claims the right to post the message; `Busy` if another notice has it.
     async fn claim(&self, card: &str, notice: &Notice) -> Result<(), DiscordError> {
         match self.memory.claim_card(card, &notice.id).await {
             Ok(true) => Ok(()),
-            // by then the message is there
+            // The other notice's message is posted by then.
             Ok(false) => Err(DiscordError::Busy { retry_after: CLAIM }),
             Err(error) => {
-                tracing::warn!(card, error = error.0, "memory not asked: it could have two messages");
+                tracing::warn!(card, error = error.0, "memory not read, the card could have two messages");
                 Ok(())
             }
         }
     }
 
-    /// Remembers what the card shows, and gives what it shows in the end. Nothing fails here: the notice is posted.
+    /// Remembers what the card shows, and returns what it shows in the end.
+    ///
+    /// Errors are only logged, as the notice is posted.
     async fn remember_shown(
         &self,
         update: &CardUpdate,
@@ -76,7 +84,7 @@ impl Notifier {
         stop: Instant,
     ) -> Shown {
         let card = update.card.as_str();
-        for _ in 0..AGAIN {
+        for _ in 0..MAX_ROUNDS {
             let found = match self.memory.remember_card(card, &shown).await {
                 Ok(found) => found,
                 Err(error) => {
@@ -84,14 +92,15 @@ impl Notifier {
                     return shown;
                 }
             };
-            let Some(found) = found.filter(|it| Some(it) != expected.as_ref() && *it != shown) else {
+            let Some(found) = found.filter(|found| Some(found) != expected.as_ref() && *found != shown)
+            else {
                 return shown;
             };
-            // another instance was here
+            // Another instance edited the card: keep the newer notice.
             let is_older = found.moment() > shown.moment();
             let (older, newer) = if is_older { (shown, found) } else { (found, shown) };
-            let is_told = newer.closes() && !newer.message_id.is_empty();
-            if is_told || older.closes() {
+            let is_posted = newer.closes() && !newer.message_id.is_empty();
+            if is_posted || older.closes() {
                 return newer;
             }
             expected = Some(newer.clone());
@@ -107,7 +116,7 @@ impl Notifier {
     }
 
     async fn show_again(&self, shown: &Shown, stop: Instant) -> Result<String, DiscordError> {
-        let notice = shown.notice.iter().map(|it| NoticeMessage::Notice(Box::new(it.clone())));
+        let notice = shown.notice.iter().map(|notice| NoticeMessage::Notice(Box::new(notice.clone())));
         let mut message_id = shown.message_id.clone();
         for post in compose(&notice.collect::<Vec<_>>()) {
             let edits = Some(&*message_id).filter(|_| !shown.closes());
@@ -117,11 +126,12 @@ impl Notifier {
     }
 }
 
+/// The claim's name for the message that closes the card.
 fn closing(card: &str) -> String {
     format!("{card}:closing")
 }
 
-/// Edits the message where there is one; one that was deleted is posted anew.
+/// Edits the message, or posts a new one if there is none or it was deleted.
 async fn post_or_edit(
     channel: &dyn Channel,
     post: &Post,

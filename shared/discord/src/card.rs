@@ -5,55 +5,55 @@ use crate::post::Picture;
 use crate::senders::Senders;
 use crate::text::{length, shorten};
 
-/// Colours of outcomes, as Discord's own palette has them.
+/// How urgent a card is; its colours are those of Discord's palette.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Outcome {
-    Good,
-    /// Done, and someone should look.
-    Odd,
-    Bad,
-    News,
+pub enum Severity {
+    Success,
+    /// Done, but a person should look at it.
+    Warning,
+    Failure,
+    Info,
 }
 
-impl Outcome {
+impl Severity {
     fn colour(self) -> u32 {
         match self {
-            Self::Good => 0x0057_f287,
-            Self::Odd => 0x00fe_e75c,
-            Self::Bad => 0x00ed_4245,
-            Self::News => 0x0058_65f2,
+            Self::Success => 0x0057_f287,
+            Self::Warning => 0x00fe_e75c,
+            Self::Failure => 0x00ed_4245,
+            Self::Info => 0x0058_65f2,
         }
     }
 
-    /// For those who do not see colours.
+    /// A sign for readers who do not see colours.
     pub fn sign(self) -> &'static str {
         match self {
-            Self::Good => "✅",
-            Self::Odd => "⚠️",
-            Self::Bad => "❌",
-            Self::News => "ℹ️",
+            Self::Success => "✅",
+            Self::Warning => "⚠️",
+            Self::Failure => "❌",
+            Self::Info => "ℹ️",
         }
     }
 }
 
-/// One embed on its way: texts are ours, or escaped already.
+/// The content of one embed. All texts are our own or escaped.
 #[derive(Clone, Debug)]
 pub struct Card {
-    pub outcome: Outcome,
+    pub severity: Severity,
     pub title: String,
     pub description: String,
-    /// Name, value, and whether it stands beside others.
+    /// Name, value, and whether the field shares its line with others.
     pub fields: Vec<(String, String, bool)>,
     pub picture: Option<Picture>,
-    /// The notices that it tells.
+    /// The ids of the notices that the card shows.
     pub notices: Vec<String>,
     pub senders: Senders,
 }
 
 impl Card {
-    /// Cuts what is too long, so that the card alone is a valid message.
+    /// Shortens long texts and drops fields, so that the card alone is a valid message.
     pub fn fitted(mut self) -> Self {
-        self.title = shorten(&format!("{} {}", self.outcome.sign(), self.title), TITLE);
+        self.title = shorten(&format!("{} {}", self.severity.sign(), self.title), TITLE);
         self.description = shorten(&self.description, DESCRIPTION.min(MESSAGE / 2));
         self.fields.truncate(FIELDS);
         let mut left = MESSAGE - self.size_without_fields();
@@ -72,19 +72,19 @@ impl Card {
         self
     }
 
-    /// What it counts of a message's limit.
+    /// The characters that count towards a message's limit.
     pub fn size(&self) -> usize {
         let fields = self.fields.iter().map(|(name, value, _)| length(name) + length(value));
         self.size_without_fields() + fields.sum::<usize>()
     }
 
     fn size_without_fields(&self) -> usize {
-        let footer = self.senders.footer().map_or(0, |it| length(&it));
+        let footer = self.senders.footer().map_or(0, |footer| length(&footer));
         length(&self.title) + length(&self.description) + footer
     }
 
     pub fn embed(&self) -> CreateEmbed {
-        let mut embed = CreateEmbed::new().title(&self.title).colour(self.outcome.colour());
+        let mut embed = CreateEmbed::new().title(&self.title).colour(self.severity.colour());
         if !self.description.is_empty() {
             embed = embed.description(&self.description);
         }

@@ -1,3 +1,10 @@
+//! Posts and edits messages through a webhook or a bot.
+//!
+//! The problem: serenity's own client either drops the wait of a 429 or waits without end, and cannot reach a stub. So
+//! requests are sent here, with serenity's routes and models. The client remembers when the next request is allowed and
+//! waits until then, if that is before the caller's deadline; otherwise the caller's queue waits.
+//! Decision: `docs/decisions/0007-notices.md`.
+
 mod inspect;
 mod rate;
 
@@ -21,10 +28,10 @@ pub use inspect::{ChannelFacts, ChannelKind, PosterFacts};
 const DISCORD: &str = "https://discord.com";
 const CONNECT: Duration = Duration::from_secs(5);
 const REQUEST: Duration = Duration::from_secs(15);
-/// Discord wants a client to say who it is so.
+/// The form that Discord requires.
 const AGENT: &str = concat!("DiscordBot (https://github.com/quiz-etl, ", env!("CARGO_PKG_VERSION"), ")");
 
-/// Where messages are posted, and by whom.
+/// The channel to post to, and the identity that posts.
 #[derive(Clone)]
 pub enum Target {
     /// The URL of a webhook, which holds its token.
@@ -35,19 +42,18 @@ pub enum Target {
     },
 }
 
-/// Posts to Discord. It waits as long as Discord tells it to; serenity's own client would forget how long, or wait
-/// without end, so requests are sent here with serenity's routes and models.
+/// Posts to one Discord channel, and waits as long as Discord asks.
 pub struct DiscordClient {
     http: reqwest::Client,
-    /// Of a stub; Discord's where it is none.
+    /// Discord's base URL, or a stub's.
     endpoint: String,
-    target: Parsed,
-    /// Before this the next request would be refused.
+    target: ParsedTarget,
+    /// When Discord allows the next request, if it set a time.
     free_at: tokio::sync::Mutex<Option<Instant>>,
 }
 
-enum Parsed {
-    /// In a forum or a thread, messages go to this thread.
+enum ParsedTarget {
+    /// With a `thread_id`, messages go to this thread of the webhook's channel.
     Webhook {
         id: WebhookId,
         token: String,
@@ -60,24 +66,28 @@ enum Parsed {
 }
 
 impl DiscordClient {
+    /// Makes a client; `endpoint` replaces Discord's base URL.
+    ///
     /// # Errors
-    /// [`DiscordError::Target`] where the webhook's URL or the channel's id cannot be one. The error shows neither.
+    /// [`DiscordError::Target`] if the webhook's URL or the channel's id is malformed. The error shows neither.
     pub fn new(target: &Target, endpoint: Option<&str>) -> Result<Self, DiscordError> {
-        // reqwest is built without a TLS provider of its own: this one
+        // reqwest is built without a TLS provider, so install one.
         let _ = rustls::crypto::aws_lc_rs::default_provider().install_default();
         let http = reqwest::Client::builder().connect_timeout(CONNECT).timeout(REQUEST).build();
         let http = http.map_err(|error| DiscordError::unreachable(&error))?;
         let target = match target {
             Target::Webhook(url) => webhook(url).ok_or_else(|| {
                 DiscordError::Target(
-                    "the webhook's URL is not like https://discord.com/api/webhooks/ID/TOKEN".into(),
+                    "the webhook's URL is not like https://discord.com/api/webhooks/ID/TOKEN: correct the secret"
+                        .into(),
                 )
             })?,
-            Target::Bot { token, channel_id } => Parsed::Bot {
+            Target::Bot { token, channel_id } => ParsedTarget::Bot {
                 authorization: format!("Bot {}", token.trim().trim_start_matches("Bot ")),
                 channel: ChannelId::new(number(channel_id).ok_or_else(|| {
                     DiscordError::Target(
-                        "DISCORD_CHANNEL_ID is not a channel's id, which has digits only".into(),
+                        "DISCORD_CHANNEL_ID is not the id of a channel: set it to digits such as 1203456789012345678"
+                            .into(),
                     )
                 })?),
             },
@@ -86,8 +96,9 @@ impl DiscordClient {
         Ok(Self { http, endpoint, target, free_at: tokio::sync::Mutex::new(None) })
     }
 
-    /// Posts a message, or edits the one of that id; gives the message's id. Waits for rate limits as told, where
-    /// that ends before `deadline`.
+    /// Posts a message, or edits the message with the id `edits`; returns the message's id.
+    ///
+    /// Waits for a rate limit if the wait ends before `deadline`.
     ///
     /// # Errors
     /// [`DiscordError`] says whether a retry may help, and when.
@@ -99,8 +110,9 @@ impl DiscordClient {
     ) -> Result<String, DiscordError> {
         let edits = edits.and_then(number).map(MessageId::new);
         let mut free_at = self.free_at.lock().await;
-        let mut unsaid = 0;
+        let mut untimed_refusals = 0;
         loop {
+            // Wait until Discord allows the next request, or leave the wait to the queue.
             if let Some(at) = *free_at {
                 if at >= deadline {
                     return Err(DiscordError::Busy {
@@ -110,17 +122,18 @@ impl DiscordClient {
                 sleep_until(at).await;
                 *free_at = None;
             }
+            // Send, and note the wait that the answer asks for.
             let sent = self.request(post, edits)?.send().await;
             let answer = sent.map_err(|error| DiscordError::unreachable(&error))?;
             let status = answer.status();
             if status == StatusCode::TOO_MANY_REQUESTS {
                 let limit = limit(answer).await;
                 tracing::info!(wait_s = ?limit.wait, global = limit.is_global, "discord asks to wait");
-                unsaid += u32::from(limit.wait.is_none());
-                if unsaid > rate::UNSAID_TRIES {
-                    return Err(DiscordError::Busy { retry_after: rate::UNSAID_REST });
+                untimed_refusals += u32::from(limit.wait.is_none());
+                if untimed_refusals > rate::UNTIMED_TRIES {
+                    return Err(DiscordError::Busy { retry_after: rate::UNTIMED_REST });
                 }
-                *free_at = Some(Instant::now() + limit.wait.unwrap_or(rate::UNSAID_WAIT));
+                *free_at = Some(Instant::now() + limit.wait.unwrap_or(rate::UNTIMED_WAIT));
                 continue;
             }
             if let Some(wait) = rate::used_up(answer.headers()) {
@@ -132,12 +145,14 @@ impl DiscordClient {
 
     fn request(&self, post: &Post, edits: Option<MessageId>) -> Result<RequestBuilder, DiscordError> {
         let route = match (&self.target, edits) {
-            (Parsed::Webhook { id, token, .. }, None) => Route::WebhookWithToken { webhook_id: *id, token },
-            (Parsed::Webhook { id, token, .. }, Some(message_id)) => {
+            (ParsedTarget::Webhook { id, token, .. }, None) => {
+                Route::WebhookWithToken { webhook_id: *id, token }
+            }
+            (ParsedTarget::Webhook { id, token, .. }, Some(message_id)) => {
                 Route::WebhookMessage { webhook_id: *id, token, message_id }
             }
-            (Parsed::Bot { channel, .. }, None) => Route::ChannelMessages { channel_id: *channel },
-            (Parsed::Bot { channel, .. }, Some(message_id)) => {
+            (ParsedTarget::Bot { channel, .. }, None) => Route::ChannelMessages { channel_id: *channel },
+            (ParsedTarget::Bot { channel, .. }, Some(message_id)) => {
                 Route::ChannelMessage { channel_id: *channel, message_id }
             }
         };
@@ -146,8 +161,10 @@ impl DiscordClient {
         let method = if edits.is_some() { Method::PATCH } else { Method::POST };
         let mut request = self.http.request(method, url).header(USER_AGENT, AGENT);
         match &self.target {
-            Parsed::Bot { authorization, .. } => request = request.header("Authorization", authorization),
-            Parsed::Webhook { thread_id, .. } => {
+            ParsedTarget::Bot { authorization, .. } => {
+                request = request.header("Authorization", authorization)
+            }
+            ParsedTarget::Webhook { thread_id, .. } => {
                 let wait = edits.is_none().then_some(("wait", "true"));
                 let thread = thread_id.as_ref().map(|id| ("thread_id", id.as_str()));
                 let query: Vec<(&str, &str)> = wait.into_iter().chain(thread).collect();
@@ -167,7 +184,7 @@ impl DiscordClient {
     }
 }
 
-/// What a refusal says. One whose body does not arrive says what its headers do.
+/// Reads a refusal's limit; without its body, from the headers alone.
 async fn limit(refusal: Response) -> Limit {
     let headers = refusal.headers().clone();
     let body = refusal.bytes().await.unwrap_or_default();
@@ -184,17 +201,17 @@ async fn read(status: StatusCode, answer: Response) -> Result<String, DiscordErr
     Err(refusal(status.as_u16(), serde_json::from_slice(&body).ok().as_ref()))
 }
 
-fn webhook(url: &str) -> Option<Parsed> {
+fn webhook(url: &str) -> Option<ParsedTarget> {
     let url = Url::parse(url.trim()).ok()?;
     let mut parts = url.path_segments()?.skip_while(|part| *part != "webhooks").skip(1);
     let id = WebhookId::new(number(parts.next()?)?);
     let token = parts.next().filter(|token| !token.is_empty())?.to_owned();
     let thread_id = url.query_pairs().find(|(name, _)| name == "thread_id");
     let thread_id = thread_id.map(|(_, id)| id.into_owned()).filter(|id| number(id).is_some());
-    Some(Parsed::Webhook { id, token, thread_id })
+    Some(ParsedTarget::Webhook { id, token, thread_id })
 }
 
-/// An id of Discord's, which is never 0.
+/// An id of Discord, which is never 0.
 fn number(text: &str) -> Option<u64> {
     text.trim().parse().ok().filter(|id| *id != 0)
 }

@@ -2,22 +2,23 @@ use quiz_events::{
     Alarm, MessagesDropped, MessagesParked, Notice, NoticeKind, NoticeMessage, OtherMessage, SyncFailed,
 };
 
-use crate::card::{Card, Outcome};
+use crate::card::{Card, Severity};
 use crate::digest::digest;
 use crate::limits::{EMBEDS, MESSAGE};
+use crate::next_step::{next_step, replay, shell_word};
 use crate::post::Post;
-use crate::reconciled::{of_requested, of_unknown};
+use crate::reconciled::{requested_card, unknown_quizzes_card};
 use crate::senders::Senders;
-use crate::tests_of_batch::{OfTest, by_test};
+use crate::session::{SessionNotices, group_by_session};
 use crate::text::{ago, counted, plain};
 use crate::updates::updates;
 
-/// So many causes of dropped messages are told.
+/// How many error codes of dropped messages the card lists.
 const CODES: usize = 10;
-/// So many tests of a batch are told in full; when there are more, those without a problem have a line each.
+/// Up to so many test sessions have a card each; of more, those without a problem have a line each.
 const IN_FULL: usize = EMBEDS;
 
-/// Makes of a batch as few messages as Discord's limits allow: what is bad first.
+/// Composes a batch into as few messages as Discord's limits allow, failures first.
 #[must_use]
 pub fn compose(messages: &[NoticeMessage]) -> Vec<Post> {
     let notices: Vec<Notice> = messages
@@ -28,29 +29,29 @@ pub fn compose(messages: &[NoticeMessage]) -> Vec<Post> {
         })
         .collect();
     let mut posts = updates(&notices);
-    let (quiet, mut loud): (Vec<OfTest<'_>>, Vec<OfTest<'_>>) =
-        by_test(&notices).into_iter().partition(OfTest::is_quiet);
+    let (quiet, mut loud): (Vec<SessionNotices<'_>>, Vec<SessionNotices<'_>>) =
+        group_by_session(&notices).into_iter().partition(SessionNotices::is_quiet);
     let mut listed = Vec::new();
     if quiet.len() + loud.len() > IN_FULL {
         listed = digest(&quiet);
     } else {
         loud.extend(quiet);
     }
-    let mut cards: Vec<Card> = messages.iter().filter_map(of_message).collect();
-    cards.extend(loud.iter().enumerate().map(|(number, test)| test.card(number)));
+    let mut cards: Vec<Card> = messages.iter().filter_map(own_card).collect();
+    cards.extend(loud.iter().enumerate().map(|(number, session)| session.card(number)));
     cards.extend(listed);
-    cards.extend(of_unknown(&notices));
-    cards.sort_by_key(|card| match card.outcome {
-        Outcome::Bad => 0,
-        Outcome::Odd => 1,
-        Outcome::News => 2,
-        Outcome::Good => 3,
+    cards.extend(unknown_quizzes_card(&notices));
+    cards.sort_by_key(|card| match card.severity {
+        Severity::Failure => 0,
+        Severity::Warning => 1,
+        Severity::Info => 2,
+        Severity::Success => 3,
     });
     posts.extend(pack(cards));
     posts
 }
 
-/// Cards into messages, in their order.
+/// Puts the cards into messages, in their order.
 fn pack(cards: Vec<Card>) -> Vec<Post> {
     let mut posts: Vec<Post> = Vec::new();
     let mut used = 0;
@@ -71,104 +72,110 @@ fn pack(cards: Vec<Card>) -> Vec<Post> {
     posts
 }
 
-/// What has a card of its own.
-fn of_message(message: &NoticeMessage) -> Option<Card> {
+/// The card of a message that shares its card with no other.
+fn own_card(message: &NoticeMessage) -> Option<Card> {
     match message {
-        NoticeMessage::Alarm(alarm) => Some(of_alarm(alarm)),
-        NoticeMessage::Other(other) => Some(of_other(other)),
+        NoticeMessage::Alarm(alarm) => Some(alarm_card(alarm)),
+        NoticeMessage::Other(other) => Some(other_card(other)),
         NoticeMessage::Notice(notice) => match &notice.kind {
-            NoticeKind::MessagesParked(parked) => Some(of_parked(notice, parked)),
-            NoticeKind::MessagesDropped(dropped) => Some(of_dropped(notice, dropped)),
-            NoticeKind::SyncsRequested(requested) => Some(of_requested(notice, requested)),
+            NoticeKind::MessagesParked(parked) => Some(parked_card(notice, parked)),
+            NoticeKind::MessagesDropped(dropped) => Some(dropped_card(notice, dropped)),
+            NoticeKind::SyncsRequested(requested) => Some(requested_card(notice, requested)),
             NoticeKind::SyncFailed(failed) if failed.session_ids.len() != 1 => {
-                Some(of_failed(notice, failed))
+                Some(failed_card(notice, failed))
             }
             _ => None,
         },
     }
 }
 
-fn of_parked(notice: &Notice, parked: &MessagesParked) -> Card {
+fn parked_card(notice: &Notice, parked: &MessagesParked) -> Card {
     let messages = counted(parked.messages, "message");
+    let steps = [
+        "A retry cannot help.".to_owned(),
+        "Fix the sender and publish again: docs/RUNBOOK.md, error-codes".to_owned(),
+        format!("`quiz-etl dlq list --code {}` shows the messages.", shell_word(&parked.error_code, "CODE")),
+    ];
     Card {
-        outcome: Outcome::Odd,
+        severity: Severity::Warning,
         title: format!("{messages} parked by {}", parked.sink),
         description: format!(
-            "{}\nThe dead-letter queue has them, with the cause ({}) {}. They can never succeed as they are: mend \
-             the sender, or publish them anew.",
+            "{}\nparked with the cause {} {}",
             plain(&parked.error, 900),
             plain(&parked.error_code, 60),
             ago(notice.at)
         ),
-        fields: Vec::new(),
+        fields: vec![next_step(&steps)],
         picture: None,
         notices: vec![notice.id.clone()],
         senders: Senders::of([notice]),
     }
 }
 
-fn of_dropped(notice: &Notice, dropped: &MessagesDropped) -> Card {
-    let mut codes: Vec<String> = dropped.error_codes.iter().take(CODES).map(|it| plain(it, 60)).collect();
+fn dropped_card(notice: &Notice, dropped: &MessagesDropped) -> Card {
+    let mut codes: Vec<String> = dropped.error_codes.iter().take(CODES).map(|code| plain(code, 60)).collect();
     let more = u64::try_from(dropped.error_codes.len().saturating_sub(CODES)).unwrap_or_default();
     codes.extend((more > 0).then(|| format!("and {}", counted(more, "more cause"))));
-    let by = dropped.requested_by.as_deref().map(|it| format!(" by {}", plain(it, 100)));
+    let by = dropped.requested_by.as_deref().map(|person| format!(" by {}", plain(person, 100)));
     let mut lines = vec![
-        format!("because: {}", plain(&dropped.reason, 900)),
+        format!("reason: {}", plain(&dropped.reason, 900)),
         format!("dropped{} {}", by.unwrap_or_default(), ago(notice.at)),
     ];
-    lines.extend((!codes.is_empty()).then(|| format!("they lay there with: {}", codes.join(", "))));
-    lines
-        .push("They are gone. Where a test waits for them, `quiz-etl sync SESSION` does it anew.".to_owned());
+    lines.extend((!codes.is_empty()).then(|| format!("parked with: {}", codes.join(", "))));
+    let step = "Dropped messages are gone. If a test session needs one, run `quiz-etl sync SESSION`: \
+                docs/RUNBOOK.md, sync-one-test-session-again";
     Card {
-        outcome: Outcome::Odd,
+        severity: Severity::Warning,
         title: format!(
             "{} dropped from {}",
             counted(dropped.messages, "message"),
             plain(&dropped.queue, 100)
         ),
         description: lines.join("\n"),
-        fields: Vec::new(),
+        fields: vec![next_step(&[step.to_owned()])],
         picture: None,
         notices: vec![notice.id.clone()],
         senders: Senders::of([notice]),
     }
 }
 
-fn of_failed(notice: &Notice, failed: &SyncFailed) -> Card {
-    let tests = counted(u64::try_from(failed.session_ids.len()).unwrap_or_default(), "test");
-    let names: Vec<String> = failed.session_ids.iter().take(20).map(|it| plain(it, 80)).collect();
+/// One failure of several test sessions.
+fn failed_card(notice: &Notice, failed: &SyncFailed) -> Card {
+    let sessions = counted(u64::try_from(failed.session_ids.len()).unwrap_or_default(), "test session");
+    let names: Vec<String> = failed.session_ids.iter().take(20).map(|id| plain(id, 80)).collect();
+    let choice = format!("--code {}", shell_word(&failed.error_code, "CODE"));
     Card {
-        outcome: Outcome::Bad,
-        title: format!("{} FAILED for {tests}", failed.sink),
+        severity: Severity::Failure,
+        title: format!("{} FAILED for {sessions}", failed.sink),
         description: format!(
-            "{}\n{} in the dead-letter queue ({}) {}\nMend the cause, then replay the dead-letter queue.\n{}",
+            "{}\n{} parked ({}) {}\n{}",
             plain(&failed.error, 900),
             counted(failed.messages, "message"),
             plain(&failed.error_code, 60),
             ago(notice.at),
             names.join("\n")
         ),
-        fields: Vec::new(),
+        fields: vec![next_step(&[replay(&choice)])],
         picture: None,
         notices: vec![notice.id.clone()],
         senders: Senders::of([notice]),
     }
 }
 
-fn of_alarm(alarm: &Alarm) -> Card {
-    let (outcome, what) = match alarm.state.as_str() {
-        "ALARM" => (Outcome::Bad, "alarm"),
-        "OK" => (Outcome::Good, "recovered"),
-        _ => (Outcome::News, "no data"),
+fn alarm_card(alarm: &Alarm) -> Card {
+    let (severity, state) = match alarm.state.as_str() {
+        "ALARM" => (Severity::Failure, "alarm"),
+        "OK" => (Severity::Success, "recovered"),
+        _ => (Severity::Info, "no data"),
     };
     let mut lines = Vec::new();
-    lines.extend(alarm.description.as_deref().map(|it| plain(it, 900)));
+    lines.extend(alarm.description.as_deref().map(|text| plain(text, 900)));
     lines.push(plain(&alarm.reason, 900));
-    lines.extend(alarm.region.as_deref().map(|it| plain(it, 80)));
+    lines.extend(alarm.region.as_deref().map(|region| plain(region, 80)));
     lines.extend(alarm.at.map(ago));
     Card {
-        outcome,
-        title: format!("{}: {what}", plain(&alarm.name, 200)),
+        severity,
+        title: format!("{}: {state}", plain(&alarm.name, 200)),
         description: lines.join("\n"),
         fields: Vec::new(),
         picture: None,
@@ -177,10 +184,10 @@ fn of_alarm(alarm: &Alarm) -> Card {
     }
 }
 
-fn of_other(other: &OtherMessage) -> Card {
+fn other_card(other: &OtherMessage) -> Card {
     let lines: Vec<String> = other.text.lines().map(|line| plain(line, 400)).collect();
     Card {
-        outcome: Outcome::News,
+        severity: Severity::Info,
         title: plain(other.subject.as_deref().unwrap_or("A message"), 200),
         description: lines.join("\n"),
         fields: Vec::new(),

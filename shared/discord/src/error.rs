@@ -2,29 +2,29 @@ use std::time::Duration;
 
 use thiserror::Error;
 
-/// Why a message was not posted. No error tells a token.
+/// Why a message was not posted. No error shows a token.
 #[derive(Clone, Debug, Error, PartialEq, Eq)]
 pub enum DiscordError {
-    /// A retry helps then.
-    #[error("Discord asks to wait {} s more than there is time for", .retry_after.as_secs())]
+    /// Rate limited: a retry helps after `retry_after`.
+    #[error("Discord asks to wait {} s, longer than the deadline allows", .retry_after.as_secs())]
     Busy { retry_after: Duration },
     /// A retry may help.
-    #[error("Discord was not reached: {0}")]
+    #[error("cannot reach Discord: {0}")]
     Unreachable(String),
     /// A retry may help.
     #[error("Discord answered {status}: {said}")]
     Failed { status: u16, said: String },
     /// A retry may help.
-    #[error("the answer with status {0} is not Discord's: check DISCORD_ENDPOINT")]
+    #[error("an answer with status {0} is not from Discord: check DISCORD_ENDPOINT")]
     NotDiscord(u16),
-    /// A retry may help: the refusal is not Discord's own, but of Cloudflare or a proxy on the way.
-    #[error("Discord was not reached: something on the way answered {status}, {said}")]
+    /// A retry may help: Cloudflare or a proxy refused the request, not Discord.
+    #[error("cannot reach Discord: Cloudflare or a proxy answered {status}, {said}")]
     Blocked { status: u16, said: String },
     /// No retry can help: the webhook or token is gone, or lacks a permission. `code` is Discord's.
-    #[error("Discord answered {status}, {said}: make a new webhook or token, and put it into the secret")]
+    #[error("Discord answered {status}, {said}: create a new webhook or token and put it into the secret")]
     Dead { status: u16, code: u64, said: String },
     /// The message to edit was deleted: post a new one.
-    #[error("Discord does not know the message that was to change")]
+    #[error("Discord does not know the message to edit: it was deleted")]
     UnknownMessage,
     /// No retry can help: this message is refused. `said` names its wrong fields.
     #[error("Discord refuses the message ({status}): {said}")]
@@ -46,11 +46,11 @@ impl DiscordError {
             said.push(error.to_string());
             cause = error.source();
         }
-        // the error itself tells the URL, which holds the webhook's token
+        // The error itself shows the URL, which contains the webhook's token.
         Self::Unreachable(if said.is_empty() { "no answer in time".to_owned() } else { said.join(": ") })
     }
 
-    /// Whether the same message may yet be posted.
+    /// Whether a retry may post the same message.
     #[must_use]
     pub fn is_retryable(&self) -> bool {
         match self {

@@ -1,9 +1,14 @@
-//! Notices as Discord messages: what a person on the ops team reads on a phone. [`compose`] makes the messages,
-//! [`DiscordClient`] posts them.
+//! Notices as Discord messages that the ops team reads on a phone.
 //!
-//! Names from outside (tests, groups, errors) are escaped, so that they can neither format a message nor link
-//! out of it; a message's `allowed_mentions` is empty, so that none can ping anyone. Every limit of Discord is
-//! kept, counted in UTF-16 units, which are never fewer than the characters that Discord counts.
+//! [`compose`] turns a batch of notices into messages, and [`DiscordClient`] posts them. Invariants:
+//!
+//! - Names from outside (test names, groups, errors) are escaped, so they neither format a message nor link out of it.
+//!   `allowed_mentions` of each message is empty, so no name pings a person.
+//! - A message keeps every limit of Discord. Lengths are counted in UTF-16 units, which are never fewer than the
+//!   characters that Discord counts.
+//! - The client waits as long as Discord asks, if the wait ends before the caller's deadline.
+//!
+//! Decision: `docs/decisions/0007-notices.md`.
 
 mod backfill;
 mod card;
@@ -12,12 +17,13 @@ mod compose;
 mod digest;
 mod error;
 mod limits;
+mod next_step;
 mod outage;
 mod post;
 mod reconciled;
 mod refusal;
 mod senders;
-mod tests_of_batch;
+mod session;
 mod text;
 mod updates;
 

@@ -1,12 +1,12 @@
-//! Discord's limits of a message, in characters where nothing else is said.
+//! Discord's limits for a message, in characters if not stated otherwise.
 
 pub const TITLE: usize = 256;
 pub const DESCRIPTION: usize = 4096;
 pub const FIELD_NAME: usize = 256;
 pub const FIELD_VALUE: usize = 1024;
-/// How many.
+/// Fields of an embed.
 pub const FIELDS: usize = 25;
-/// How many.
+/// Embeds of a message.
 pub const EMBEDS: usize = 10;
-/// Of all embeds of a message together.
+/// The sum over all embeds of a message.
 pub const MESSAGE: usize = 6000;

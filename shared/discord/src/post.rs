@@ -6,15 +6,15 @@ use serenity::builder::{CreateAllowedMentions, CreateEmbed, ExecuteWebhook};
 #[derive(Clone, Debug)]
 pub struct Post {
     pub embeds: Vec<CreateEmbed>,
-    /// What the embeds show, by name.
+    /// The pictures that the embeds show, by file name.
     pub pictures: Vec<Picture>,
-    /// The ids of the notices that it tells.
+    /// The ids of the notices that the message shows.
     pub notices: Vec<String>,
-    /// The notice that it shows, where several share a card: later ones edit the message of the first.
+    /// The shown notice of a shared card: later notices of the card edit the message of the first.
     pub update: Option<Notice>,
 }
 
-/// A PNG.
+/// A PNG image to attach.
 #[derive(Clone, PartialEq, Eq)]
 pub struct Picture {
     pub file_name: String,
@@ -28,14 +28,15 @@ impl std::fmt::Debug for Picture {
 }
 
 impl Post {
-    /// The request's JSON, the same for a webhook and for a bot. The pictures go beside it, as `files[0]`,
-    /// `files[1]`, …
+    /// The request's JSON, the same for a webhook and for a bot.
+    ///
+    /// The pictures are separate form parts, `files[0]`, `files[1]`, …
     #[must_use]
     pub fn payload(&self) -> Value {
         let message =
             ExecuteWebhook::new().embeds(self.embeds.clone()).allowed_mentions(CreateAllowedMentions::new());
         let Ok(Value::Object(mut payload)) = serde_json::to_value(message) else { return Value::Null };
-        // what an edit takes too
+        // an edit accepts only these two
         payload.retain(|name, _| name == "embeds" || name == "allowed_mentions");
         let attachments = self.pictures.iter().enumerate();
         let attachments = attachments.map(|(id, picture)| json!({"id": id, "filename": picture.file_name}));

@@ -1,7 +1,8 @@
-//! What a refusal of Discord means: its JSON has a code of Discord's own, which says more than the status.
+//! Classifies refusals of Discord by the code in their JSON, which is more exact than the HTTP status.
 //!
 //! Codes: <https://discord.com/developers/docs/topics/opcodes-and-status-codes#json>. Cloudflare and proxies answer in
-//! Discord's place with other codes (40333) or with a page; neither says anything of the webhook or the token.
+//! Discord's place with other codes (40333) or with a page. Such an answer does not mean that the webhook or the token
+//! is gone.
 
 use serde_json::{Map, Value};
 
@@ -10,12 +11,12 @@ use crate::error::DiscordError;
 /// Unknown channel, guild or webhook; unauthorized; no access, no permission; invalid tokens of bot and webhook.
 const DEAD: [u64; 9] = [10_003, 10_004, 10_015, 40_001, 50_001, 50_013, 50_014, 50_025, 50_027];
 const UNKNOWN_MESSAGE: u64 = 10_008;
-/// A bot's wrong token has no code of its own, only this text.
+/// A bot's wrong token has no code, only this text.
 const WRONG_TOKEN: &str = "401: Unauthorized";
-/// A refused message may be wrong in many fields: so many are named.
+/// How many wrong fields of a refused message the error names.
 const FIELDS: usize = 3;
 
-/// The error of an answer that is no success. `body` is its JSON, where it has one.
+/// The error for an answer without success. `body` is its JSON, if it has one.
 pub(crate) fn refusal(status: u16, body: Option<&Value>) -> DiscordError {
     let code = body.and_then(|body| body.get("code")?.as_u64()).unwrap_or_default();
     let message = body.and_then(|body| body.get("message")?.as_str());
@@ -46,8 +47,9 @@ fn with_fields(said: String, code: u64, body: Option<&Value>) -> String {
     }
 }
 
-/// Each `_errors` of the tree, with its place as a path: `embeds[0].title: This field is required`. serde_json bounds
-/// how deep the tree is.
+/// Collects each `_errors` of the tree with its path: `embeds[0].title: This field is required`.
+///
+/// serde_json limits the depth of the tree.
 fn collect(node: &Map<String, Value>, path: &str, fields: &mut Vec<String>) {
     for (key, value) in node {
         match value {
@@ -76,22 +78,22 @@ mod tests {
 
     use super::refusal;
 
-    fn of(status: u16, body: &Value) -> (&'static str, bool, String) {
+    fn classify(status: u16, body: &Value) -> (&'static str, bool, String) {
         let error = refusal(status, Some(body));
         (error.code(), error.is_retryable(), error.to_string())
     }
 
     #[test]
-    fn only_discords_own_codes_are_dead() {
+    fn only_codes_of_discord_are_dead() {
         let said = |code: u64, message: &str| json!({"code": code, "message": message});
         for (status, code) in [(404, 10_003), (404, 10_015), (403, 50_001), (403, 50_013), (401, 50_027)] {
-            let (name, is_retryable, _) = of(status, &said(code, "no"));
+            let (name, is_retryable, _) = classify(status, &said(code, "no"));
             assert_eq!((name, is_retryable), ("discord_token_dead", false), "{code}");
         }
-        let (name, ..) = of(401, &said(0, "401: Unauthorized"));
+        let (name, ..) = classify(401, &said(0, "401: Unauthorized"));
         assert_eq!(name, "discord_token_dead", "a bot's wrong token");
         for (status, code) in [(403, 40_333), (401, 0), (403, 0), (404, 0)] {
-            let (name, is_retryable, _) = of(status, &said(code, "internal network error"));
+            let (name, is_retryable, _) = classify(status, &said(code, "internal network error"));
             assert_eq!((name, is_retryable), ("discord_unreachable", true), "{status} {code}");
         }
         for status in [400, 401, 403, 404, 413] {
@@ -105,7 +107,7 @@ mod tests {
             json!({"_errors": [{"code": "BASE_TYPE_REQUIRED", "message": "This field is required"}]});
         let errors = json!({"embeds": {"0": {"fields": {"1": {"value": required}}}}, "content": required});
         let body = json!({"code": 50_035, "message": "Invalid Form Body", "errors": errors});
-        let (name, is_retryable, text) = of(400, &body);
+        let (name, is_retryable, text) = classify(400, &body);
         assert_eq!((name, is_retryable), ("discord_refused", false));
         assert_eq!(
             text,
@@ -114,7 +116,7 @@ mod tests {
         );
         let many: serde_json::Map<String, Value> =
             (0..9).map(|field| (format!("f{field}"), required.clone())).collect();
-        let (.., text) = of(400, &json!({"code": 50_035, "message": "Invalid", "errors": many}));
+        let (.., text) = classify(400, &json!({"code": 50_035, "message": "Invalid", "errors": many}));
         assert!(text.ends_with("f2: This field is required; 6 more"), "{text}");
     }
 }

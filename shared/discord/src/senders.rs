@@ -1,4 +1,4 @@
-//! The footer of a card: who sent what it tells, and from which commit they were built.
+//! The footer of a card: the senders of its notices, with the commits they were built from.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -6,9 +6,9 @@ use quiz_events::Notice;
 
 use crate::text::{shorten, visible};
 
-/// What is shown of a commit's hash.
+/// Shown characters of a commit's hash.
 const COMMIT: usize = 12;
-/// Far below Discord's limit: the message is for what is told.
+/// Far below Discord's limit, as the message is for the notice.
 const LONGEST: usize = 200;
 
 /// The senders of a card's notices, by their commits.
@@ -19,7 +19,7 @@ impl Senders {
     pub fn of<'a>(notices: impl IntoIterator<Item = &'a Notice>) -> Self {
         let mut senders = Self::default();
         for notice in notices {
-            let commit = notice.commit.as_deref().map(|it| bare(it, COMMIT));
+            let commit = notice.commit.as_deref().map(|hash| visible_text(hash, COMMIT));
             senders.0.entry(commit).or_default().insert(notice.kind.sender());
         }
         senders
@@ -31,7 +31,7 @@ impl Senders {
         }
     }
 
-    /// `reports and warehouse, commit 0123456789ab`; nothing where no commit is known.
+    /// `reports and warehouse, commit 0123456789ab`; `None` if no commit is known.
     pub fn footer(&self) -> Option<String> {
         self.0.keys().any(Option::is_some).then(|| {
             let part = |(commit, names): (&Option<String>, &BTreeSet<&str>)| {
@@ -43,8 +43,8 @@ impl Senders {
     }
 }
 
-/// Discord formats nothing in a footer, so that an escape would be seen.
-fn bare(text: &str, limit: usize) -> String {
+/// The visible characters. Nothing is escaped, as Discord formats nothing in a footer.
+fn visible_text(text: &str, limit: usize) -> String {
     text.trim().chars().filter_map(visible).take(limit).collect()
 }
 
@@ -65,7 +65,7 @@ mod tests {
     }
 
     #[test]
-    fn each_commit_is_told_once_with_those_that_run_it() {
+    fn footer_names_each_commit_with_its_senders() {
         let (old, new) = (Some("0123456789abcdef"), Some("fedcba9876543210"));
         let both = [parked(Sink::Warehouse, old), parked(Sink::Reports, old), parked(Sink::Reports, old)];
         assert_eq!(footer(&both).unwrap(), "reports and warehouse, commit 0123456789ab");
@@ -77,7 +77,7 @@ mod tests {
     }
 
     #[test]
-    fn command_is_a_sender_and_commits_from_outside_stay_short() {
+    fn command_is_named_and_long_commits_are_cut() {
         let kind = NoticeKind::BackfillStarted(Backfill::default());
         let notice = Notice { commit: Some("4f0c".into()), ..Notice::new("n", Timestamp::UNIX_EPOCH, kind) };
         assert_eq!(footer(&[notice]).unwrap(), "quiz-etl, commit 4f0c");

@@ -1,17 +1,18 @@
+//! Texts of a card: escaped, shortened and counted as Discord does.
+
 use std::time::Duration;
 
 use jiff::Timestamp;
 
-/// Characters that Discord's markdown, mentions and links begin with.
+/// The first characters of Discord's markdown, mentions and links.
 const SPECIAL: &str = "\\*_~`|>#[]()<@-:";
 
-/// How long Discord takes a text to be, at most.
+/// The length in UTF-16 units: at least the characters that Discord counts.
 pub fn length(text: &str) -> usize {
     text.encode_utf16().count()
 }
 
-/// A text from outside, as it is and no more: no formatting, no link, on one line. What is over `limit` is cut,
-/// and ends in `…`.
+/// Escapes a text from outside: no formatting, no link, one line. A text over `limit` is cut and ends with `…`.
 pub fn plain(text: &str, limit: usize) -> String {
     let mut shown = String::new();
     let mut used = 0;
@@ -31,8 +32,9 @@ pub fn plain(text: &str, limit: usize) -> String {
     shown
 }
 
-/// Line breaks become spaces; what hides or reorders text is left out. The joiners U+200C and U+200D stay: the scripts of
-/// India need them.
+/// The character to show: a space for a line break, `None` for a character that hides or reorders text.
+///
+/// The joiners U+200C and U+200D stay, as the scripts of India need them.
 pub fn visible(char: char) -> Option<char> {
     match char {
         '\n' | '\r' | '\t' | '\u{2028}' | '\u{2029}' => Some(' '),
@@ -51,7 +53,7 @@ pub fn visible(char: char) -> Option<char> {
     }
 }
 
-/// Whether a reader sees anything of a text: not where it has only spaces, joiners and fillers.
+/// Whether the text has a visible character, not only spaces, joiners and fillers.
 pub fn shows_something(text: &str) -> bool {
     let is_blank = |char: char| {
         let is_filler = matches!(char, '\u{115f}' | '\u{1160}' | '\u{2800}' | '\u{3164}' | '\u{ffa0}');
@@ -61,7 +63,7 @@ pub fn shows_something(text: &str) -> bool {
     !text.chars().all(is_blank)
 }
 
-/// Our own text, cut where it is too long.
+/// Cuts our own text to `limit`; a cut text ends with `…`.
 pub fn shorten(text: &str, limit: usize) -> String {
     if length(text) <= limit {
         return text.to_owned();
@@ -79,12 +81,12 @@ pub fn shorten(text: &str, limit: usize) -> String {
     shown
 }
 
-/// A moment that each reader's Discord shows in the reader's own words: `3 minutes ago`.
+/// A time that Discord shows to each reader as `3 minutes ago`, in the reader's language.
 pub fn ago(at: Timestamp) -> String {
     format!("<t:{}:R>", at.as_second())
 }
 
-/// `740 ms`, `12 s`, `2 min 5 s`, `3 h 10 min`.
+/// A duration: `740 ms`, `12 s`, `2 min 5 s`, `3 h 10 min`.
 pub fn lasting(duration: Duration) -> String {
     let seconds = duration.as_secs();
     match seconds {
@@ -95,7 +97,7 @@ pub fn lasting(duration: Duration) -> String {
     }
 }
 
-/// `1,525`.
+/// A number with separators: `1,525`.
 pub fn count(number: u64) -> String {
     let digits = number.to_string();
     let mut shown = String::new();
@@ -108,13 +110,13 @@ pub fn count(number: u64) -> String {
     shown
 }
 
-/// `1 taker`, `2 takers`.
-pub fn counted(number: u64, what: &str) -> String {
+/// A number with its noun: `1 participant`, `2 participants`.
+pub fn counted(number: u64, noun: &str) -> String {
     let plural = if number == 1 { "" } else { "s" };
-    format!("{} {what}{plural}", count(number))
+    format!("{} {noun}{plural}", count(number))
 }
 
-/// Marks with the decimals that they have, two at most.
+/// Marks with at most two decimals, without trailing zeros.
 pub fn marks(marks: f64) -> String {
     let text = format!("{marks:.2}");
     text.trim_end_matches('0').trim_end_matches('.').to_owned()
@@ -129,7 +131,7 @@ mod tests {
     use super::{count, lasting, length, marks, plain, shorten, shows_something};
 
     #[test]
-    fn a_name_cannot_ping_format_or_link() {
+    fn names_cannot_ping_format_or_link() {
         assert_eq!(plain("@everyone `x` **b**\n<@1>", 99), "\\@everyone \\`x\\` \\*\\*b\\*\\* \\<\\@1\\>");
         assert_eq!(plain("see https://x.y [a](b)", 99), "see https\\://x.y \\[a\\]\\(b\\)");
         assert_eq!(plain("a\u{202e}b\u{200b}c", 99), "abc");
@@ -140,13 +142,13 @@ mod tests {
         for name in ["", " ", "\u{200b}\u{200d}", "\u{3164}", "\u{feff}\u{2800} ", "\u{e0041}"] {
             assert!(!shows_something(name), "{name:?}");
         }
-        // a name in Hindi keeps the joiner that its letters need
+        // A name in Hindi keeps the joiner that its letters need.
         assert!(shows_something("\u{200b}क्\u{200d}ष"));
         assert_eq!(plain("क्\u{200d}ष", 99), "क्\u{200d}ष");
     }
 
     #[test]
-    fn numbers_are_read_at_a_glance() {
+    fn numbers_and_durations_are_short() {
         assert_eq!(
             (count(1_525), count(999), count(1_000_000)),
             ("1,525".into(), "999".into(), "1,000,000".into())
@@ -158,16 +160,16 @@ mod tests {
 
     proptest! {
         #[test]
-        fn no_text_is_over_its_limit(text in any::<String>(), limit in 2..60_usize) {
+        fn texts_keep_their_limit(text in any::<String>(), limit in 2..60_usize) {
             prop_assert!(length(&plain(&text, limit)) <= limit);
             prop_assert!(length(&shorten(&text, limit)) <= limit);
         }
 
         #[test]
-        fn an_escape_is_never_cut_in_half(text in "[`*@a]{0,40}", limit in 2..40_usize) {
+        fn escapes_are_never_cut_in_half(text in "[`*@a]{0,40}", limit in 2..40_usize) {
             let shown = plain(&text, limit);
-            let escapes = shown.chars().filter(|it| *it == '\\').count();
-            let special = shown.chars().filter(|it| "`*@".contains(*it)).count();
+            let escapes = shown.chars().filter(|char| *char == '\\').count();
+            let special = shown.chars().filter(|char| "`*@".contains(*char)).count();
             prop_assert_eq!(escapes, special);
         }
     }

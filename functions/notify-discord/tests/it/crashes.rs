@@ -1,4 +1,4 @@
-//! A notice that ends the process of its function: its neighbours are posted all the same, each once.
+//! A notice that crashes the function: the other notices of its batch are posted, each once.
 
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex};
@@ -12,24 +12,24 @@ use quiz_lambda::sqs::MessageHandler;
 use tokio::sync::Notify;
 use tokio::time::Instant;
 
-use crate::common::{InMind, Notes, message};
+use crate::common::{MemoryStub, QueueStub, message};
 
 const POISON: &str = "m-poison";
 
-/// A channel in which the poison's message ends the process.
+/// A channel that crashes the function when it posts the poison.
 #[derive(Default)]
-struct Deadly {
+struct DeadlyChannel {
     dies: Notify,
-    /// Discord does not answer.
+    /// Whether Discord does not answer.
     is_down: bool,
-    /// Posts that Discord still takes before it asks to wait.
+    /// The posts that Discord accepts before it asks to wait.
     left: Option<Mutex<usize>>,
-    /// How often each notice was posted.
+    /// The number of posts of each notice.
     posted: Mutex<BTreeMap<String, usize>>,
 }
 
 #[async_trait]
-impl Channel for Deadly {
+impl Channel for DeadlyChannel {
     async fn post(&self, post: &Post, _: Option<&str>, _: Instant) -> Result<String, DiscordError> {
         if self.is_down {
             return Err(DiscordError::Unreachable("no route".into()));
@@ -51,11 +51,11 @@ impl Channel for Deadly {
     }
 }
 
-/// One invocation; `None` where its process ended.
+/// One invocation; `None` if it crashed.
 async fn invoke(
-    channel: &Arc<Deadly>,
-    memory: &Arc<InMind>,
-    queue: &Notes,
+    channel: &Arc<DeadlyChannel>,
+    memory: &Arc<MemoryStub>,
+    queue: &QueueStub,
     messages: &[QueueMessage],
 ) -> Option<Vec<String>> {
     let backoff = Backoff { first: Duration::from_secs(10), longest: Duration::from_mins(1) };
@@ -71,11 +71,11 @@ fn received(messages: &[QueueMessage], receive_count: u32) -> Vec<QueueMessage> 
 }
 
 #[tokio::test]
-async fn a_notice_that_ends_its_process_is_parked_and_the_others_are_posted_once() {
-    let (channel, memory, queue) = (Arc::default(), Arc::default(), Notes::default());
+async fn crashing_notice_is_parked_and_others_post_once() {
+    let (channel, memory, queue) = (Arc::default(), Arc::default(), QueueStub::default());
     let mut messages: Vec<QueueMessage> =
         (0..100).map(|number| message(&format!("good-{number}"), &format!("news {number}"))).collect();
-    messages.insert(40, message("poison", "what ends the process"));
+    messages.insert(40, message("poison", "a crash"));
     for receive in 1..=5 {
         assert_eq!(invoke(&channel, &memory, &queue, &received(&messages, receive)).await, None, "{receive}");
         let posted = channel.posted.lock().unwrap();
@@ -91,11 +91,11 @@ async fn a_notice_that_ends_its_process_is_parked_and_the_others_are_posted_once
 }
 
 #[tokio::test]
-async fn an_outage_of_discord_makes_no_suspects() {
-    let (memory, queue) = (Arc::default(), Notes::default());
+async fn outage_of_discord_makes_no_suspects() {
+    let (memory, queue) = (Arc::default(), QueueStub::default());
     let messages: Vec<QueueMessage> =
         (0..5).map(|number| message(&format!("n{number}"), &format!("news {number}"))).collect();
-    let down = Arc::new(Deadly { is_down: true, ..Deadly::default() });
+    let down = Arc::new(DeadlyChannel { is_down: true, ..DeadlyChannel::default() });
     for receive in 1..=6 {
         let failed = invoke(&down, &memory, &queue, &received(&messages, receive)).await.unwrap();
         assert_eq!(failed.len(), 5, "receive {receive}");
@@ -107,17 +107,17 @@ async fn an_outage_of_discord_makes_no_suspects() {
     assert_eq!(up.posted.lock().unwrap().len(), 5);
 }
 
-/// A rate limit answers for notices that were not tried: they stay suspects, and the poison stays the last.
+/// A rate limit also answers notices that were not tried: they stay suspects, and the poison stays the last.
 #[tokio::test]
-async fn a_rate_limit_does_not_clear_a_suspect() {
-    let (memory, queue) = (Arc::default(), Notes::default());
+async fn rate_limit_does_not_clear_a_suspect() {
+    let (memory, queue) = (Arc::default(), QueueStub::default());
     let mut messages: Vec<QueueMessage> =
         (0..40).map(|number| message(&format!("good-{number}"), &format!("news {number}"))).collect();
-    messages.insert(20, message("poison", "what ends the process"));
+    messages.insert(20, message("poison", "a crash"));
     let mut posted = 0;
     let mut crashes = 0;
     for receive in 1..=12 {
-        let channel = Arc::new(Deadly { left: Some(Mutex::new(15)), ..Deadly::default() });
+        let channel = Arc::new(DeadlyChannel { left: Some(Mutex::new(15)), ..DeadlyChannel::default() });
         let ended = invoke(&channel, &memory, &queue, &received(&messages, receive)).await;
         crashes += usize::from(ended.is_none());
         posted += channel.posted.lock().unwrap().len();
@@ -125,6 +125,6 @@ async fn a_rate_limit_does_not_clear_a_suspect() {
             break;
         }
     }
-    assert_eq!((posted, crashes), (40, 5), "the first time with the others, four times alone");
+    assert_eq!((posted, crashes), (40, 5), "one crash with the others, four alone");
     assert_eq!(queue.parked.lock().unwrap()[0].1.code, "notice_crashes");
 }

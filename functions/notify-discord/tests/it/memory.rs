@@ -34,8 +34,8 @@ impl Table {
         DynamoMemory::new(self.client.clone(), self.name.clone())
     }
 
-    /// For how many seconds from now on it is remembered.
-    async fn life_of(&self, name: &str) -> i64 {
+    /// The seconds until the item expires.
+    async fn seconds_left(&self, name: &str) -> i64 {
         let get = self.client.get_item().table_name(&self.name);
         let item = get.key("name", AttributeValue::S(name.into())).send().await.unwrap().item.unwrap();
         item["expires_at"].as_n().unwrap().parse::<i64>().unwrap() - jiff::Timestamp::now().as_second()
@@ -62,12 +62,12 @@ fn shown(message_id: &str, is_over: bool, ms: i64) -> Shown {
     Shown { message_id: message_id.into(), notice: Some(Notice::new(ms.to_string(), at, kind)) }
 }
 
-async fn of_b1(memory: &DynamoMemory) -> Option<Shown> {
+async fn b1_card(memory: &DynamoMemory) -> Option<Shown> {
     memory.recall(&[], &[B1.into()]).await.unwrap().cards.remove(B1)
 }
 
 #[tokio::test]
-async fn notices_are_remembered_until_their_time_is_over() {
+async fn notices_are_remembered_until_they_expire() {
     let table = Table::create().await;
     let memory = table.memory();
     let ids: Vec<String> = (0..130).map(|at| format!("n{at}")).collect();
@@ -76,8 +76,8 @@ async fn notices_are_remembered_until_their_time_is_over() {
     let known = memory.recall(&ids, &[B1.into(), B2.into()]).await.unwrap();
     assert_eq!(known.notices.len(), 120);
     assert_eq!(known.cards, [(B1.to_owned(), shown("77", false, 5))].into());
-    let (life, day) = (table.life_of("n7").await, 24 * 3_600);
-    assert!(life > day, "what is told once a day is remembered for longer: {life} s");
+    let (life, day) = (table.seconds_left("n7").await, 24 * 3_600);
+    assert!(life > day, "a daily notice is remembered for more than a day: {life} s");
     table.expire("n7").await;
     assert!(!memory.recall(&ids, &[]).await.unwrap().notices.contains("n7"));
     let missing = DynamoMemory::new(table.client.clone(), "no-such-table".into());
@@ -86,7 +86,7 @@ async fn notices_are_remembered_until_their_time_is_over() {
 }
 
 #[tokio::test]
-async fn tries_are_remembered_beside_what_is_posted() {
+async fn tries_and_posted_notices_are_both_remembered() {
     let memory = Table::create().await.memory();
     let ids: Vec<String> = (0..60).map(|at| format!("n{at}")).collect();
     let tries = |at: u32| Tries { answered: at, alone: 2 * at };
@@ -101,7 +101,7 @@ async fn tries_are_remembered_beside_what_is_posted() {
 }
 
 #[tokio::test]
-async fn what_a_backfill_s_message_shows_only_gets_newer() {
+async fn shown_card_only_gets_newer() {
     let memory = Table::create().await.memory();
     let mut kept: Option<Shown> = None;
     for (is_over, ms, is_newer) in [
@@ -117,12 +117,12 @@ async fn what_a_backfill_s_message_shows_only_gets_newer() {
         let found = memory.remember_card(B1, &now).await.unwrap();
         assert_eq!(found, kept, "{ms}");
         kept = if is_newer { Some(now) } else { kept };
-        assert_eq!(of_b1(&memory).await, kept, "{ms}");
+        assert_eq!(b1_card(&memory).await, kept, "{ms}");
     }
 }
 
 #[tokio::test]
-async fn an_entry_of_an_earlier_version_and_one_whose_time_is_over_give_way() {
+async fn old_and_expired_entries_are_replaced() {
     let table = Table::create().await;
     let memory = table.memory();
     let in_an_hour = jiff::Timestamp::now().as_second() + 3_600;
@@ -133,24 +133,24 @@ async fn an_entry_of_an_earlier_version_and_one_whose_time_is_over_give_way() {
         .item("expires_at", AttributeValue::N(in_an_hour.to_string()));
     plain.send().await.unwrap();
     let without_notice = Shown { message_id: "77".into(), notice: None };
-    assert_eq!(of_b1(&memory).await, Some(without_notice.clone()));
+    assert_eq!(b1_card(&memory).await, Some(without_notice.clone()));
     assert_eq!(without_notice.moment(), None);
     let found = memory.remember_card(B1, &shown("77", true, 9)).await.unwrap();
     assert_eq!(found, Some(without_notice));
     table.expire("backfill:b1").await;
-    assert_eq!(of_b1(&memory).await, None);
+    assert_eq!(b1_card(&memory).await, None);
     assert_eq!(memory.remember_card(B1, &shown("78", false, 1)).await.unwrap(), None);
-    assert_eq!(of_b1(&memory).await, Some(shown("78", false, 1)));
+    assert_eq!(b1_card(&memory).await, Some(shown("78", false, 1)));
 }
 
 #[tokio::test]
-async fn the_first_message_of_a_backfill_is_left_to_one_notice_for_a_while() {
+async fn first_message_is_claimed_for_a_while() {
     let table = Table::create().await;
     let memory = table.memory();
     assert!(memory.claim_card(B1, "n1").await.unwrap());
     assert!(!memory.claim_card(B1, "n2").await.unwrap());
-    assert!(memory.claim_card(B1, "n1").await.unwrap(), "it comes again");
+    assert!(memory.claim_card(B1, "n1").await.unwrap(), "a redelivery keeps its claim");
     assert!(memory.claim_card(B2, "n2").await.unwrap());
     table.expire("first-of-backfill:b1").await;
-    assert!(memory.claim_card(B1, "n2").await.unwrap(), "the first one never came to it");
+    assert!(memory.claim_card(B1, "n2").await.unwrap(), "an expired claim is free");
 }

@@ -9,16 +9,16 @@ use quiz_lambda::SecretSource;
 use quiz_lambda::config::DiscordSource;
 use quiz_stack::{Action, Discord, DiscordRules, Gate, Stack, unique};
 
-use crate::common::{InMind, Notes, finished, handle};
+use crate::common::{MemoryStub, QueueStub, finished, handle};
 
-/// A notifier whose webhook is in Secrets Manager, and the gate that sees how often the secret is read.
+/// A notifier with its webhook in Secrets Manager, behind a gate that counts the reads.
 struct Warm {
     discord: Discord,
     stack: &'static Stack,
     secret: String,
     secrets_manager: Gate,
     notifier: Notifier,
-    queue: Notes,
+    queue: QueueStub,
 }
 
 impl Warm {
@@ -31,8 +31,8 @@ impl Warm {
         let source = DiscordSource::Webhook(SecretSource::ById(secret.clone()));
         let channel = Arc::new(LazyChannel::new(source, Some(discord.url().to_owned()), aws));
         let backoff = Backoff { first: Duration::from_secs(10), longest: Duration::from_mins(1) };
-        let notifier = Notifier { channel, memory: Arc::new(InMind::default()), backoff };
-        Self { discord, stack, secret, secrets_manager, notifier, queue: Notes::default() }
+        let notifier = Notifier { channel, memory: Arc::new(MemoryStub::default()), backoff };
+        Self { discord, stack, secret, secrets_manager, notifier, queue: QueueStub::default() }
     }
 
     async fn post(&self, id: &str) {

@@ -1,4 +1,4 @@
-//! How long Discord asks to wait: a refusal (429) says it in its body, an answer in its headers.
+//! How long Discord asks to wait: the body of a refusal (429) and the headers of an answer say it.
 //! <https://discord.com/developers/docs/topics/rate-limits>
 
 use std::time::Duration;
@@ -6,24 +6,25 @@ use std::time::Duration;
 use reqwest::header::{HeaderMap, RETRY_AFTER};
 use serde_json::Value;
 
-/// A refusal that says no time is tried again so often …
-pub(super) const UNSAID_TRIES: u32 = 2;
-/// … after this.
-pub(super) const UNSAID_WAIT: Duration = Duration::from_secs(1);
-/// Then the queue waits: Discord bans a client that sends 10,000 requests within 10 minutes that it refuses.
-pub(super) const UNSAID_REST: Duration = Duration::from_mins(1);
+/// How often a refusal without a wait is tried again …
+pub(super) const UNTIMED_TRIES: u32 = 2;
+/// … each time after this wait.
+pub(super) const UNTIMED_WAIT: Duration = Duration::from_secs(1);
+/// After those tries the message waits in its queue for so long. Discord bans a client after 10,000 refused requests
+/// within 10 minutes.
+pub(super) const UNTIMED_REST: Duration = Duration::from_mins(1);
 
-/// What a refusal says.
+/// The rate limit that a refusal reports.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub(super) struct Limit {
-    /// `None` where it says no time.
+    /// `None` if the refusal has no wait.
     pub wait: Option<Duration>,
-    /// Of all requests of this client, not only of this webhook or channel.
+    /// Whether the limit is for all requests of this client, not only for this webhook or channel.
     pub is_global: bool,
 }
 
 impl Limit {
-    /// The body is exact to the millisecond, the header `Retry-After` to the second.
+    /// Reads the wait: the body has milliseconds, the header `Retry-After` only seconds.
     pub fn read(headers: &HeaderMap, body: &[u8]) -> Self {
         let refusal: Value = serde_json::from_slice(body).unwrap_or_default();
         let wait = refusal.get("retry_after").and_then(Value::as_f64).and_then(duration);
@@ -35,7 +36,7 @@ impl Limit {
     }
 }
 
-/// The wait before the next request, where this answer was the last one that the limit allows.
+/// The wait before the next request, if this request used up the limit.
 pub(super) fn used_up(headers: &HeaderMap) -> Option<Duration> {
     seconds(headers, "x-ratelimit-remaining").filter(Duration::is_zero)?;
     seconds(headers, "x-ratelimit-reset-after")
@@ -58,7 +59,7 @@ mod tests {
     use super::{Limit, used_up};
 
     #[test]
-    fn body_says_the_wait_before_the_headers() {
+    fn body_wins_over_headers() {
         let mut headers = HeaderMap::new();
         let none = Limit { wait: None, is_global: false };
         assert_eq!(Limit::read(&headers, b"<html>"), none);
@@ -72,7 +73,7 @@ mod tests {
     }
 
     #[test]
-    fn last_request_of_a_window_waits_for_the_next() {
+    fn last_request_waits_for_next_window() {
         let mut headers = HeaderMap::new();
         headers.insert("x-ratelimit-reset-after", HeaderValue::from_static("0.25"));
         headers.insert("x-ratelimit-remaining", HeaderValue::from_static("1"));

@@ -1,10 +1,10 @@
-//! What the messages say.
+//! The texts of the messages.
 
 use quiz_discord::compose;
 use quiz_events::{HistogramBin, NoticeKind, NoticeMessage, Sink, SyncFinished};
 use serde_json::Value;
 
-use crate::common::{EVIL, alarm, all_kinds, at, dropped, failed, finished, parked, problem, told};
+use crate::common::{EVIL, alarm, all_kinds, at, dropped, failed, finished, notice, parked, problem};
 
 fn payloads(messages: &[NoticeMessage]) -> Vec<Value> {
     compose(messages).iter().map(quiz_discord::Post::payload).collect()
@@ -15,11 +15,11 @@ fn posted(messages: &[NoticeMessage]) -> String {
 }
 
 fn sync(sink: Sink, session: &str) -> NoticeMessage {
-    told(&format!("{sink}-{session}"), NoticeKind::SyncFinished(finished(sink, session)))
+    notice(&format!("{sink}-{session}"), NoticeKind::SyncFinished(finished(sink, session)))
 }
 
 #[test]
-fn both_sinks_of_a_test_are_one_card_with_a_picture() {
+fn both_sinks_share_a_card_with_picture() {
     let posts = compose(&[sync(Sink::Warehouse, "s"), sync(Sink::Reports, "s")]);
     assert_eq!(posts.len(), 1);
     assert_eq!((posts[0].pictures.len(), posts[0].notices.len()), (1, 2));
@@ -28,29 +28,29 @@ fn both_sinks_of_a_test_are_one_card_with_a_picture() {
 }
 
 #[test]
-fn what_was_not_written_because_it_was_unchanged_is_told() {
-    let told_of = |rows_written, unchanged| {
+fn unchanged_items_are_counted() {
+    let text = |rows_written, unchanged| {
         let finished = SyncFinished { rows_written, unchanged, ..finished(Sink::Reports, "s") };
-        let payloads = payloads(&[told("1", NoticeKind::SyncFinished(finished))]);
+        let payloads = payloads(&[notice("1", NoticeKind::SyncFinished(finished))]);
         let fields = payloads[0]["embeds"][0]["fields"].as_array().unwrap().clone();
-        let field = fields.into_iter().find(|it| it["name"] == "Reports").unwrap();
+        let field = fields.into_iter().find(|field| field["name"] == "Reports").unwrap();
         let value = field["value"].as_str().unwrap();
         value.split(", in ").next().unwrap_or(value).to_owned()
     };
     insta::assert_snapshot!(
-        [told_of(1, 50_000), told_of(0, 1), told_of(0, 50_001), told_of(2, 0)].join("\n"),
+        [text(1, 50_000), text(0, 1), text(0, 50_001), text(2, 0)].join("\n"),
         @r"
-    1 of 50,001 items, the rest was unchanged
-    nothing new, 1 item unchanged
-    nothing new, 50,001 items unchanged
+    1 item written, 50,000 unchanged
+    1 item unchanged
+    50,001 items unchanged
     2 items
     "
     );
 }
 
 #[test]
-fn a_footer_tells_the_commits_that_sent_what_is_told() {
-    let of = |message: NoticeMessage, commit: &str| match message {
+fn footer_names_the_senders_commits() {
+    let with_commit = |message: NoticeMessage, commit: &str| match message {
         NoticeMessage::Notice(mut notice) => {
             notice.commit = Some(commit.to_owned());
             NoticeMessage::Notice(notice)
@@ -59,8 +59,8 @@ fn a_footer_tells_the_commits_that_sent_what_is_told() {
     };
     let (old, new) = ("0123456789abcdef", "fedcba9876543210");
     let footer = |messages: &[NoticeMessage]| payloads(messages)[0]["embeds"][0]["footer"]["text"].clone();
-    let written = |sink, commit| of(sync(sink, "s"), commit);
-    let lost = of(told("lost", failed(Sink::Warehouse, &["s"], "no answer")), new);
+    let written = |sink, commit| with_commit(sync(sink, "s"), commit);
+    let lost = with_commit(notice("lost", failed(Sink::Warehouse, &["s"], "no answer")), new);
     assert_eq!(
         footer(&[written(Sink::Reports, old), written(Sink::Warehouse, old)]),
         "reports and warehouse, commit 0123456789ab"
@@ -69,46 +69,46 @@ fn a_footer_tells_the_commits_that_sent_what_is_told() {
         footer(&[written(Sink::Reports, old), lost]),
         "reports, commit 0123456789ab · warehouse, commit fedcba987654"
     );
-    let dropped = of(told("1", dropped("a test run", &[])), old);
+    let dropped = with_commit(notice("1", dropped("a test run", &[])), old);
     assert_eq!(footer(&[dropped]), "quiz-etl, commit 0123456789ab");
-    let running = of(told("1", NoticeKind::BackfillStarted(crate::common::backfill(1, 0))), old);
+    let running = with_commit(notice("1", NoticeKind::BackfillStarted(crate::common::backfill(1, 0))), old);
     assert_eq!(footer(&[running]), "quiz-etl, commit 0123456789ab");
     let many: Vec<NoticeMessage> = (0..30)
-        .map(|test| of(sync(Sink::Reports, &format!("s{test}")), if test < 29 { old } else { new }))
+        .map(|test| with_commit(sync(Sink::Reports, &format!("s{test}")), if test < 29 { old } else { new }))
         .collect();
     assert_eq!(footer(&many), "reports, commit 0123456789ab · reports, commit fedcba987654");
     assert_eq!(footer(&[alarm("ALARM")]), Value::Null);
 }
 
 #[test]
-fn a_failed_sink_beside_a_written_one_says_what_to_do() {
+fn failed_sink_has_a_next_step() {
     let mut reports = finished(Sink::Reports, "s");
     reports.problems = vec![problem("question_without_key", "give the question a key, then sync again")];
-    let written = told("1", NoticeKind::SyncFinished(reports));
+    let written = notice("1", NoticeKind::SyncFinished(reports));
     insta::assert_json_snapshot!(payloads(&[
         written,
-        told("2", failed(Sink::Warehouse, &["s"], "no permission"))
+        notice("2", failed(Sink::Warehouse, &["s"], "no permission"))
     ]));
 }
 
 #[test]
-fn each_other_kind() {
+fn other_kinds_have_cards() {
     let messages = [
-        told("1", parked("`session_id` must be a text, but is a number")),
-        told("2", failed(Sink::Reports, &["a", "b"], "could not read quiz: no answer")),
+        notice("1", parked("`session_id` must be a text, but is a number")),
+        notice("2", failed(Sink::Reports, &["a", "b"], "could not read quiz: no answer")),
         alarm("ALARM"),
         alarm("OK"),
-        told("3", dropped("events of a test run", &["not_an_event", "quiz_not_found"])),
+        notice("3", dropped("events of a test run", &["not_an_event", "quiz_not_found"])),
         crate::common::other("Your budget has exceeded\nits limit"),
     ];
     insta::assert_json_snapshot!(payloads(&messages));
 }
 
 #[test]
-fn names_from_outside_can_neither_format_nor_link_nor_ping() {
+fn names_cannot_format_link_or_ping() {
     let mut named = finished(Sink::Reports, "s");
     named.test_name = EVIL.to_owned();
-    let payload = &payloads(&[told("1", NoticeKind::SyncFinished(named))])[0];
+    let payload = &payloads(&[notice("1", NoticeKind::SyncFinished(named))])[0];
     let title = payload["embeds"][0]["title"].as_str().unwrap();
     assert!(title.contains("\\@everyone \\`rm \\-rf\\` \\*\\*bold\\*\\*"), "{title}");
     assert!(title.contains("\\[link\\]\\(https\\://evil.example\\)"), "{title}");
@@ -116,34 +116,34 @@ fn names_from_outside_can_neither_format_nor_link_nor_ping() {
 }
 
 #[test]
-fn the_newest_outcome_of_a_sink_is_told_and_all_its_notices_are_done() {
+fn newest_outcome_of_a_sink_is_shown() {
     let mut newer = finished(Sink::Reports, "s");
     newer.participants = 11;
-    let posts = compose(&[sync(Sink::Reports, "s"), told("newer", NoticeKind::SyncFinished(newer))]);
+    let posts = compose(&[sync(Sink::Reports, "s"), notice("newer", NoticeKind::SyncFinished(newer))]);
     assert_eq!(posts[0].notices, ["reports-s", "newer"]);
-    assert!(posts[0].payload().to_string().contains("11, of them 2 not final"));
+    assert!(posts[0].payload().to_string().contains("11, 2 not final"));
 }
 
 #[test]
-fn many_tests_are_a_line_each_and_those_that_need_a_look_are_told_in_full() {
+fn many_sessions_share_cards_except_problems() {
     let mut messages: Vec<NoticeMessage> = Vec::new();
     for test in 0..250 {
         messages.push(sync(Sink::Reports, &format!("s{test}")));
         messages.push(sync(Sink::Warehouse, &format!("s{test}")));
     }
-    messages.push(told("bad", failed(Sink::Reports, &["s7"], "no answer")));
+    messages.push(notice("bad", failed(Sink::Reports, &["s7"], "no answer")));
     let posts = compose(&messages);
     assert!(posts.len() <= 6, "{} messages", posts.len());
-    assert_eq!(posts.iter().map(|it| it.notices.len()).sum::<usize>(), 501, "all are told");
+    assert_eq!(posts.iter().map(|post| post.notices.len()).sum::<usize>(), 501, "all are posted");
     let first = posts[0].payload();
     assert!(first["embeds"][0]["title"].as_str().unwrap().contains("FAILED"), "{first}");
-    let text: String = posts.iter().map(|it| it.payload().to_string()).collect();
+    let text: String = posts.iter().map(|post| post.payload().to_string()).collect();
     assert!((0..250).all(|test| text.contains(&format!("Physics mock s{test}"))));
 }
 
 #[test]
-fn a_picture_for_one_taker_for_equal_marks_and_for_negative_ones() {
-    let of = |bins: &[(f64, f64, u64)]| SyncFinished {
+fn any_histogram_becomes_a_picture() {
+    let with_bins = |bins: &[(f64, f64, u64)]| SyncFinished {
         histogram: bins
             .iter()
             .map(|&(from, to, participants)| HistogramBin { from, to, participants })
@@ -151,22 +151,22 @@ fn a_picture_for_one_taker_for_equal_marks_and_for_negative_ones() {
         ..finished(Sink::Reports, "s")
     };
     for bins in [&[(12.0, 13.0, 1)][..], &[(5.0, 6.0, 400)], &[(-30.0, -20.0, 3), (-20.0, -10.0, 9)]] {
-        let posts = compose(&[told("1", NoticeKind::SyncFinished(of(bins)))]);
+        let posts = compose(&[notice("1", NoticeKind::SyncFinished(with_bins(bins)))]);
         assert_eq!(posts[0].pictures.len(), 1, "{bins:?}");
     }
-    let posts = compose(&[told("1", NoticeKind::SyncFinished(of(&[])))]);
+    let posts = compose(&[notice("1", NoticeKind::SyncFinished(with_bins(&[])))]);
     assert!(posts[0].pictures.is_empty(), "a form has none");
 }
 
 #[test]
-fn every_kind_is_told_whatever_its_texts() {
+fn every_kind_is_posted_with_any_text() {
     let messages = all_kinds();
     let posts = compose(&messages);
-    let mut told: Vec<&str> = posts.iter().flat_map(|post| &post.notices).map(String::as_str).collect();
+    let mut posted: Vec<&str> = posts.iter().flat_map(|post| &post.notices).map(String::as_str).collect();
     let mut ids: Vec<&str> = messages.iter().map(NoticeMessage::id).collect();
-    told.sort_unstable();
+    posted.sort_unstable();
     ids.sort_unstable();
-    assert_eq!(told, ids);
+    assert_eq!(posted, ids);
     assert_eq!(at().as_second(), 1_795_250_164);
 }
 
@@ -181,11 +181,11 @@ fn form_notices_count_responses_not_ranks() {
             histogram: Vec::new(),
             ..finished(Sink::Reports, session)
         };
-        told(session, NoticeKind::SyncFinished(form))
+        notice(session, NoticeKind::SyncFinished(form))
     };
     let text = posted(&[form("s", true)]);
     assert!(text.contains(r#""name":"Responses","value":"2""#) && !text.contains("not final"), "{text}");
-    assert!(posted(&[form("s", false)]).contains("2, of them 2 not final"));
+    assert!(posted(&[form("s", false)]).contains("2, 2 not final"));
     let many: Vec<NoticeMessage> = (0..12).map(|at| form(&format!("s{at}"), true)).collect();
     assert!(posted(&many).contains("2 responses, reports"));
 }
@@ -194,7 +194,7 @@ fn form_notices_count_responses_not_ranks() {
 fn invisible_test_name_shows_the_session_id() {
     let named = |test_name: &str| {
         let sync = SyncFinished { test_name: test_name.into(), ..finished(Sink::Reports, "Group_7") };
-        posted(&[told("named", NoticeKind::SyncFinished(sync))])
+        posted(&[notice("named", NoticeKind::SyncFinished(sync))])
     };
     for invisible in ["\u{200b}\u{200d}", "\u{3164} ", ""] {
         let text = named(invisible);

@@ -214,7 +214,7 @@ async fn a_backfill_of_300_tests_survives_ctrl_c_and_three_failures() {
     eventually("Discord to tell that all are done", PATIENCE, async || {
         let told = place.pipeline.discord.messages();
         let titles: Vec<String> = told.iter().map(title).collect();
-        let is_told = titles.iter().any(|it| it.ends_with("Backfill of 300 tests finished"));
+        let is_told = titles.iter().any(|it| it.ends_with("Backfill of 300 test sessions finished"));
         if is_told { Ok(Some(())) } else { Err(anyhow::anyhow!("{titles:?}")) }
     })
     .await

@@ -171,9 +171,9 @@ async fn what_was_withheld_parked_or_expired_heals_by_itself() {
     let discord = &world.notices.deployment.discord;
     assert_eq!(discord.violations(), Vec::<String>::new());
     let told = discord.messages().iter().map(|it| it.payload.to_string()).collect::<String>();
-    assert!(told.contains("Reconcile asked again for 3 tests"), "{told}");
+    assert!(told.contains("Reconcile requested a sync of 3 test sessions"), "{told}");
     assert_eq!(
-        told.matches("1 quiz completed by students, and no sync asked for").count(),
+        told.matches("1 quiz completed by students, and no sync requested").count(),
         1,
         "once a day: {told}"
     );

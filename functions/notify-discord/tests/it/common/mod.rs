@@ -19,15 +19,15 @@ use quiz_stack::Discord;
 use serde_json::json;
 use tokio::time::Instant;
 
-/// A queue that notes what it is told.
+/// A queue that records parked and delayed messages.
 #[derive(Default)]
-pub struct Notes {
+pub struct QueueStub {
     pub parked: Mutex<Vec<(String, ParkCause)>>,
     pub delayed: Mutex<Vec<(String, Duration)>>,
 }
 
 #[async_trait]
-impl SourceQueue for Notes {
+impl SourceQueue for QueueStub {
     async fn park(&self, message: &QueueMessage, cause: &ParkCause) -> Result<(), QueueError> {
         self.parked.lock().unwrap().push((message.message_id.clone(), cause.clone()));
         Ok(())
@@ -51,23 +51,23 @@ impl SourceQueue for Notes {
     }
 }
 
-/// A memory that can be lost.
+/// A memory that can fail.
 #[derive(Default)]
-pub struct InMind {
+pub struct MemoryStub {
     pub known: Mutex<Recalled>,
-    /// Who posts the first message of each card.
+    /// The notice that may post the first message of each card.
     pub claims: Mutex<HashMap<String, String>>,
     pub is_lost: bool,
 }
 
-impl InMind {
+impl MemoryStub {
     fn known(&self) -> Result<MutexGuard<'_, Recalled>, MemoryError> {
         if self.is_lost { Err(MemoryError("no table".into())) } else { Ok(self.known.lock().unwrap()) }
     }
 }
 
 #[async_trait]
-impl Memory for InMind {
+impl Memory for MemoryStub {
     async fn recall(&self, notices: &[String], cards: &[String]) -> Result<Recalled, MemoryError> {
         let known = self.known()?;
         let cards = cards.iter().filter_map(|card| Some((card.clone(), known.cards.get(card)?.clone())));
@@ -97,7 +97,7 @@ impl Memory for InMind {
     async fn remember_card(&self, card: &str, shown: &Shown) -> Result<Option<Shown>, MemoryError> {
         let mut known = self.known()?;
         let before = known.cards.get(card).cloned();
-        if before.as_ref().is_none_or(|it| it.moment() <= shown.moment()) {
+        if before.as_ref().is_none_or(|known| known.moment() <= shown.moment()) {
             known.cards.insert(card.to_owned(), shown.clone());
         }
         Ok(before)
@@ -130,7 +130,7 @@ pub fn message(id: &str, body: &str) -> QueueMessage {
     }
 }
 
-/// A notice of the backfill `b1`, sent at that second.
+/// A notice of the backfill `b1`, sent at `second`.
 pub fn backfill(id: &str, kind: &str, second: u32, done: u32) -> QueueMessage {
     let body = json!({
         "type": kind, "id": id, "at": format!("2026-11-21T08:36:{second:02}.5Z"), "backfill_id": "b1", "tests": 300, "done": done,
@@ -139,40 +139,39 @@ pub fn backfill(id: &str, kind: &str, second: u32, done: u32) -> QueueMessage {
     message(id, &body.to_string())
 }
 
-pub async fn handle(notifier: &Notifier, messages: &[QueueMessage], queue: &Notes) -> Vec<String> {
+pub async fn handle(notifier: &Notifier, messages: &[QueueMessage], queue: &QueueStub) -> Vec<String> {
     notifier.handle(messages, queue, Instant::now() + Duration::from_mins(1)).await
 }
 
 /// Each message in a batch of its own.
 pub async fn handle_each(notifier: &Notifier, messages: &[QueueMessage]) {
     for message in messages {
-        let failed = handle(notifier, std::slice::from_ref(message), &Notes::default()).await;
+        let failed = handle(notifier, std::slice::from_ref(message), &QueueStub::default()).await;
         assert_eq!(failed, Vec::<String>::new());
     }
 }
 
-/// A channel whose first message meets another instance at work: it handles a batch of its own just before the
-/// message is sent, or just after.
-pub struct Meeting {
+/// A channel with a second instance, which handles a batch just before the first message is posted, or just after.
+pub struct MeetingChannel {
     pub channel: Arc<dyn Channel>,
     pub other: Mutex<Option<(Notifier, QueueMessage)>>,
     pub is_before: bool,
-    /// The other's messages that are to come again.
+    /// The second instance's messages that SQS must deliver again.
     pub again: Arc<Mutex<Vec<String>>>,
 }
 
-impl Meeting {
+impl MeetingChannel {
     async fn meet(&self) {
         let other = self.other.lock().unwrap().take();
         if let Some((other, message)) = other {
-            let failed = handle(&other, &[message], &Notes::default()).await;
+            let failed = handle(&other, &[message], &QueueStub::default()).await;
             self.again.lock().unwrap().extend(failed);
         }
     }
 }
 
 #[async_trait]
-impl Channel for Meeting {
+impl Channel for MeetingChannel {
     async fn post(
         &self,
         post: &Post,

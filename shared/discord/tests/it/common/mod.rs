@@ -14,11 +14,11 @@ pub fn at() -> Timestamp {
     "2026-11-21T08:36:04Z".parse().unwrap()
 }
 
-pub fn told(id: &str, kind: NoticeKind) -> NoticeMessage {
+pub fn notice(id: &str, kind: NoticeKind) -> NoticeMessage {
     NoticeMessage::Notice(Box::new(Notice::new(id, at(), kind)))
 }
 
-/// A finished test of ten takers, one of them not final.
+/// A finished sync of ten participants, one not final.
 pub fn finished(sink: Sink, session: &str) -> SyncFinished {
     let bin = |at: u32| {
         let from = f64::from(at) * 10.0 - 20.0;
@@ -78,13 +78,13 @@ pub fn backfill(done: u64, failed: u64) -> Backfill {
         done,
         failed,
         requested_by: Some("asha".into()),
-        reason: Some("the marking scheme was mended".into()),
+        reason: Some("the marking scheme was corrected".into()),
         started_at: Some(at()),
         ..Backfill::default()
     }
 }
 
-/// Failures of tests of their own, by turns in the sinks.
+/// Failures of different test sessions, alternating between the sinks.
 pub fn failures(number: u64, error: &str) -> Vec<BackfillFailure> {
     let failure = |at: u64| BackfillFailure {
         session_id: format!("session_{at}"),
@@ -104,8 +104,8 @@ pub fn dropped(reason: &str, error_codes: &[&str]) -> NoticeKind {
     })
 }
 
-/// A sink that is behind since [`at`], and was last synced an hour before.
-pub fn behind(sink: Sink, because: StaleReason, times: u32, error: Option<&str>) -> StaleSink {
+/// A sink that is stale since [`at`]; its last sync was an hour before.
+pub fn stale(sink: Sink, because: StaleReason, times: u32, error: Option<&str>) -> StaleSink {
     StaleSink {
         sink,
         because,
@@ -132,10 +132,10 @@ pub fn unknown(id: &str, quiz: &str, title: Option<&str>) -> NoticeMessage {
         students: 31,
         newest_answer: at(),
     };
-    told(id, NoticeKind::QuizUnknown(quiz))
+    notice(id, NoticeKind::QuizUnknown(quiz))
 }
 
-/// MongoDB has been down for two hours, and is now.
+/// MongoDB is down, for two hours now.
 pub fn outage(waiting: u64, parked: u64) -> Outage {
     let before = |minutes: i64| Timestamp::from_second(at().as_second() - 60 * minutes).unwrap();
     Outage {
@@ -156,8 +156,8 @@ pub fn outage_over(synced: u64) -> OutageOver {
     OutageOver { dependency, since, until: failed_at, synced, sinks }
 }
 
-/// A notice, so many seconds after [`at`].
-pub fn told_after(seconds: i64, id: &str, kind: NoticeKind) -> NoticeMessage {
+/// A notice `seconds` after [`at`].
+pub fn notice_after(seconds: i64, id: &str, kind: NoticeKind) -> NoticeMessage {
     let at = Timestamp::from_second(at().as_second() + seconds).unwrap();
     NoticeMessage::Notice(Box::new(Notice::new(id, at, kind)))
 }
@@ -166,7 +166,7 @@ pub fn alarm(state: &str) -> NoticeMessage {
     NoticeMessage::Alarm(Alarm {
         id: format!("alarm-{state}"),
         name: "quiz-reports-dlq-not-empty".into(),
-        description: Some("Messages lie in the dead-letter queue: see the runbook.".into()),
+        description: Some("Messages are in the dead-letter queue: see the runbook.".into()),
         state: state.to_owned(),
         reason: "Threshold Crossed: 1 datapoint [3.0] was greater than the threshold (0.0).".into(),
         region: Some("Asia Pacific (Mumbai)".into()),
@@ -179,7 +179,7 @@ pub fn other(text: &str) -> NoticeMessage {
     NoticeMessage::Other(OtherMessage { id, subject, text: text.to_owned(), at: Some(at()) })
 }
 
-/// One of each kind, with names that are up to no good and texts beyond every limit.
+/// One notice of each kind, with malicious names and texts beyond every limit.
 pub fn all_kinds() -> Vec<NoticeMessage> {
     let long = EVIL.repeat(70);
     let mut odd = finished(Sink::Reports, "odd");
@@ -192,7 +192,7 @@ pub fn all_kinds() -> Vec<NoticeMessage> {
         retrying: 7,
         failures: failures(500, &long)
             .into_iter()
-            .map(|it| BackfillFailure { session_id: long.clone(), ..it })
+            .map(|failure| BackfillFailure { session_id: long.clone(), ..failure })
             .collect(),
         ..backfill(20, 280)
     };
@@ -204,26 +204,29 @@ pub fn all_kinds() -> Vec<NoticeMessage> {
     };
     lost.requested_by = Some(long.clone());
     lost.error_codes = vec![long.clone(); 30];
-    let mut odd_test = requested(&long, &[behind(Sink::Reports, StaleReason::Parked, 9, Some(&long))]);
+    let mut odd_test = requested(&long, &[stale(Sink::Reports, StaleReason::Parked, 9, Some(&long))]);
     odd_test.test_name = Some(long.clone());
     let stuck = SyncsRequested { count: 500, left: 7, tests: vec![odd_test; 25] };
     vec![
-        told("1", NoticeKind::SyncFinished(finished(Sink::Reports, "plain"))),
-        told("2", NoticeKind::SyncFinished(odd)),
-        told("3", failed(Sink::Warehouse, &["lost"], &long)),
-        told("4", failed(Sink::Warehouse, &["a", "b", &long], &long)),
-        told("5", parked(&long)),
-        told("6", NoticeKind::BackfillStarted(backfill(20, 0))),
-        told("7", NoticeKind::BackfillFinished(ended)),
-        told("8", NoticeKind::MessagesDropped(lost)),
-        told("9", NoticeKind::SyncsRequested(stuck)),
+        notice("1", NoticeKind::SyncFinished(finished(Sink::Reports, "plain"))),
+        notice("2", NoticeKind::SyncFinished(odd)),
+        notice("3", failed(Sink::Warehouse, &["lost"], &long)),
+        notice("4", failed(Sink::Warehouse, &["a", "b", &long], &long)),
+        notice("5", parked(&long)),
+        notice("6", NoticeKind::BackfillStarted(backfill(20, 0))),
+        notice("7", NoticeKind::BackfillFinished(ended)),
+        notice("8", NoticeKind::MessagesDropped(lost)),
+        notice("9", NoticeKind::SyncsRequested(stuck)),
         unknown("10", &long, Some(&long)),
         unknown("11", "q", None),
-        told(
+        notice(
             "12",
             NoticeKind::OutageOpen(Outage { dependency: long.clone(), error: long.clone(), ..outage(5, 2) }),
         ),
-        told("13", NoticeKind::OutageOver(OutageOver { dependency: format!("{long} 2"), ..outage_over(7) })),
+        notice(
+            "13",
+            NoticeKind::OutageOver(OutageOver { dependency: format!("{long} 2"), ..outage_over(7) }),
+        ),
         alarm("ALARM"),
         alarm("OK"),
         other(&long),

@@ -1,3 +1,14 @@
+//! Posts a batch of notices, each at least once and none without end.
+//!
+//! The problem: a notice can crash the function that posts it, and SQS redelivers a message whether the function answered
+//! or crashed. So the memory counts the answered receives of each notice. A message with more receives than answers was in
+//! a crashed run, and its notice is a suspect. Suspects are posted alone, after all others, the least tried first.
+//! After four crashed tries alone the notice is parked.
+//!
+//! Invariants: each posted message is remembered at once, so a crash costs another notice only one more receive.
+//! Without the memory nothing is a suspect, and notices are posted all the same.
+//! Decision: `docs/decisions/0007-notices.md`.
+
 use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 use std::time::Duration;
@@ -14,15 +25,14 @@ use crate::channel::Channel;
 use crate::failure::NoticeFailure;
 use crate::memory::{Memory, Recalled, Shown, Tries};
 
-/// What the function needs to answer once all is posted.
+/// Time that the function keeps to settle its messages after posting.
 const RESERVE: Duration = Duration::from_secs(5);
-/// What it needs of that to answer Lambda.
+/// The part of `RESERVE` that it keeps to answer Lambda.
 const ANSWER: Duration = Duration::from_secs(1);
-/// Calls to the queue in flight.
+/// The most concurrent calls to the queue.
 const CALLS: usize = 16;
-
-/// After so many tries alone that crashed a notice is parked.
-const MOST_ALONE: u32 = 4;
+/// A notice is parked after so many crashed tries alone.
+const MAX_TRIES_ALONE: u32 = 4;
 
 /// Posts batches of notices.
 pub struct Notifier {
@@ -33,11 +43,7 @@ pub struct Notifier {
 
 #[async_trait]
 impl MessageHandler for Notifier {
-    /// Posts what the messages tell; gives the ids of those that are to come again.
-    ///
-    /// A notice whose message came back without an answer may have ended the process that tried it: it is posted alone,
-    /// after all others, and is parked after some such tries. What is posted is remembered at once, so a process that
-    /// ends costs no other notice more than another receive.
+    /// Posts the notices of the messages; returns the ids of the messages that SQS must deliver again.
     async fn handle(
         &self,
         messages: &[QueueMessage],
@@ -46,27 +52,33 @@ impl MessageHandler for Notifier {
     ) -> Vec<String> {
         let stop = deadline.checked_sub(RESERVE).unwrap_or_else(Instant::now);
         let notices: Vec<NoticeMessage> = messages.iter().map(QueueMessage::notice).collect();
+
+        // Leave out posted notices and duplicates; separate the suspects.
         let recalled = self.recall(&notices).await;
         let is_recalled = recalled.is_some();
         let mut known = recalled.unwrap_or_default();
-        let mut told = HashSet::new();
-        let (mut calm, mut suspects) = (Vec::new(), Vec::new());
+        let mut seen = HashSet::new();
+        let (mut regular, mut suspects) = (Vec::new(), Vec::new());
         for (message, notice) in messages.iter().zip(&notices) {
-            if known.notices.contains(notice.id()) || !told.insert(notice.id().to_owned()) {
+            if known.notices.contains(notice.id()) || !seen.insert(notice.id().to_owned()) {
                 continue;
             }
             let tries = known.tries.get(notice.id()).copied().unwrap_or_default();
-            // without the memory nobody can tell a lost receive from one that was answered
+            // Without the memory, a crashed receive looks like an answered one.
             let is_lost = message.receive_count > tries.answered.saturating_add(1);
             let is_suspect = is_recalled && (is_lost || tries.alone > 0);
-            if is_suspect { suspects.push((tries, notice.clone())) } else { calm.push(notice.clone()) }
+            if is_suspect { suspects.push((tries, notice.clone())) } else { regular.push(notice.clone()) }
         }
-        let fresh = calm.len() + suspects.len();
+        let fresh = regular.len() + suspects.len();
+
+        // Post the regular notices together.
         let mut failures: HashMap<String, NoticeFailure> = HashMap::new();
-        let mut posts = self.post_all(&calm, &mut known.cards, stop, &mut failures).await;
+        let mut posts = self.post_all(&regular, &mut known.cards, stop, &mut failures).await;
+
+        // Post each suspect alone, and remember the try before it starts.
         suspects.sort_by_key(|(tries, _)| tries.alone);
         for (tries, notice) in suspects {
-            if tries.alone >= MOST_ALONE {
+            if tries.alone >= MAX_TRIES_ALONE {
                 failures.insert(notice.id().to_owned(), NoticeFailure::TriesCrash { tries: tries.alone });
                 continue;
             }
@@ -75,6 +87,8 @@ impl MessageHandler for Notifier {
             }
             posts += self.post_all(&[notice], &mut known.cards, stop, &mut failures).await;
         }
+
+        // Park or delay the messages of failed notices.
         let failed = self.settle(messages, &notices, &failures, &known, queue, deadline).await;
         tracing::info!(
             messages = messages.len(),
@@ -88,7 +102,7 @@ impl MessageHandler for Notifier {
 }
 
 impl Notifier {
-    /// Posts notices in as few messages as they fit into; gives how many that are.
+    /// Posts notices in as few messages as possible; returns the number of messages.
     async fn post_all(
         &self,
         notices: &[NoticeMessage],
@@ -105,7 +119,10 @@ impl Notifier {
             match posted {
                 Ok(()) => {
                     if let Err(error) = self.memory.remember(&post.notices).await {
-                        tracing::warn!(error = error.0, "notices not remembered: they could be posted twice");
+                        tracing::warn!(
+                            error = error.0,
+                            "posted notices not remembered, a redelivery posts them again"
+                        );
                     }
                 }
                 Err(error) => {
@@ -119,22 +136,22 @@ impl Notifier {
 
     async fn note_tries(&self, notice: &str, tries: Tries) {
         if let Err(error) = self.memory.note_tries(notice, tries).await {
-            tracing::warn!(notice, error = error.0, "tries of a notice not remembered");
+            tracing::warn!(notice, error = error.0, "tries of the notice not remembered");
         }
     }
 
-    /// What is remembered of the notices, and of the cards that they share; `None` where the memory does not tell.
+    /// Reads the memory of the notices and of their shared cards; `None` if the memory does not answer.
     async fn recall(&self, notices: &[NoticeMessage]) -> Option<Recalled> {
         let card = |notice: &NoticeMessage| match notice {
             NoticeMessage::Notice(notice) => Some(notice.card_update()?.card),
             _ => None,
         };
         let cards: Vec<String> = notices.iter().filter_map(card).collect();
-        let ids: Vec<String> = notices.iter().map(|it| it.id().to_owned()).collect();
+        let ids: Vec<String> = notices.iter().map(|notice| notice.id().to_owned()).collect();
         let recalled = self.memory.recall(&ids, &cards).await;
         recalled
             .inspect_err(|error| {
-                tracing::warn!(error = error.0, "memory not asked: notices could be posted twice");
+                tracing::warn!(error = error.0, "memory not read, notices could be posted twice");
             })
             .ok()
     }
@@ -151,8 +168,10 @@ impl Notifier {
         }
     }
 
-    /// Parks what can never be posted, delays what may yet be; gives the ids of those that are to come again. It ends
-    /// before `deadline`: a message whose fate the queue does not learn in time comes back after its visibility timeout.
+    /// Parks messages that no retry can post, and delays the others; returns the ids of the messages that SQS must deliver
+    /// again.
+    ///
+    /// Ends before `deadline`: a message that is not settled in time returns after its visibility timeout.
     async fn settle(
         &self,
         messages: &[QueueMessage],
@@ -177,7 +196,7 @@ impl Notifier {
         kept.into_iter().flatten().collect()
     }
 
-    /// Tells whether the message is parked.
+    /// Parks or delays the message; returns whether it is parked.
     async fn settle_failed(
         &self,
         message: &QueueMessage,
@@ -194,14 +213,14 @@ impl Notifier {
             };
             match queue.park(message, &cause).await {
                 Ok(()) => {
-                    // a replayed message that crashed is tried alone again, once
-                    let alone = tries.alone.min(MOST_ALONE - 1);
+                    // If it is replayed after crashes, it has one more try alone.
+                    let alone = tries.alone.min(MAX_TRIES_ALONE - 1);
                     if alone > 0 {
                         self.note_tries(notice, Tries { alone, ..tries }).await;
                     }
                     return true;
                 }
-                Err(error) => tracing::error!(error = %error, "message not parked, kept"),
+                Err(error) => tracing::error!(error = %error, "message not parked, it stays in the queue"),
             }
         }
         let wait = failure.retry_after().unwrap_or_else(|| self.backoff.wait(message.receive_count));
@@ -213,9 +232,9 @@ impl Notifier {
             "message waits"
         );
         if let Err(error) = queue.delay(message, wait).await {
-            tracing::warn!(error = %error, "visibility not changed");
+            tracing::warn!(error = %error, "delay not set, the message returns after its visibility timeout");
         }
-        // a try alone that was noted before has its answer now
+        // This also answers a try alone that was noted before.
         self.note_tries(notice, Tries { answered: tries.answered.saturating_add(1), ..tries }).await;
         false
     }
