@@ -38,7 +38,7 @@ impl NoticeFailure {
         }
     }
 
-    /// The wait that Discord asks for, if any.
+    /// How long Discord asks to wait, if it does.
     pub fn retry_after(&self) -> Option<Duration> {
         match self {
             Self::Discord(DiscordError::Busy { retry_after }) => Some(*retry_after),

@@ -1,4 +1,4 @@
-//! Reading what the API answers.
+//! Reads the answers of BigQuery's API.
 
 use reqwest::Response;
 use serde::Deserialize;
@@ -7,7 +7,7 @@ use serde_json::{Map, Value};
 
 use crate::error::BigQueryError;
 
-/// An error of the API. The client package's model wants the list of reasons, which Google's general errors lack.
+/// An error of the API. The client package's model requires a list of reasons, which Google's general errors lack.
 #[derive(Deserialize)]
 struct Refusal {
     error: RefusalBody,
@@ -22,13 +22,13 @@ struct RefusalBody {
     errors: Vec<Map<String, Value>>,
 }
 
-/// The JSON of a successful answer.
+/// Reads the JSON of a successful answer.
 pub(crate) async fn json<T: DeserializeOwned>(answer: Response) -> Result<T, BigQueryError> {
     let status = answer.status();
     serde_json::from_slice(&success(answer).await?).map_err(|_| BigQueryError::not_json(status))
 }
 
-/// The body of a successful answer; else the error that the API names, or the status where it names none.
+/// Reads the body of a successful answer; otherwise returns the API's error, or the status if there is none.
 pub(crate) async fn success(answer: Response) -> Result<Vec<u8>, BigQueryError> {
     let status = answer.status();
     let body = answer.bytes().await?;

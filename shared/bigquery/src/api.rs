@@ -1,3 +1,5 @@
+//! BigQuery's REST API with retries, credentials and the client package's models.
+
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -17,13 +19,13 @@ use crate::upload::UploadSizes;
 
 const GOOGLE: &str = "https://bigquery.googleapis.com";
 const CONNECT: Duration = Duration::from_secs(5);
-/// One request; of an upload, one chunk.
+/// The limit for one request, or for one chunk of an upload.
 const REQUEST: Duration = Duration::from_mins(1);
 
-/// How a request that failed is tried again.
+/// How often and when a failed request is tried again.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Retries {
-    /// Tries of one request.
+    /// The most tries of one request.
     pub attempts: u32,
     pub backoff: Backoff,
 }
@@ -36,8 +38,8 @@ impl Default for Retries {
 }
 
 impl Retries {
-    /// Runs a request until it succeeds, fails for good, or has failed often enough.
-    pub(crate) async fn run<T, F>(&self, what: &str, request: impl Fn() -> F) -> Result<T, BigQueryError>
+    /// Runs a request until it succeeds, a retry cannot help, or `attempts` tries have failed.
+    pub(crate) async fn run<T, F>(&self, action: &str, request: impl Fn() -> F) -> Result<T, BigQueryError>
     where
         F: Future<Output = Result<T, BigQueryError>>,
     {
@@ -45,7 +47,7 @@ impl Retries {
         loop {
             match Box::pin(request()).await {
                 Err(error) if error.kind == ErrorKind::Transient && attempt < self.attempts => {
-                    tracing::warn!(what, attempt, error = %error, "bigquery request failed, tried again");
+                    tracing::warn!(action, attempt, error = %error, "bigquery request failed, run again");
                     tokio::time::sleep(self.backoff.wait(attempt)).await;
                     attempt += 1;
                 }
@@ -55,15 +57,16 @@ impl Retries {
     }
 }
 
-/// BigQuery's REST API, with retries. The requests are sent here, with the client package's models: that package's error for
-/// an answer that is no JSON lacks the status.
+/// BigQuery's REST API for one dataset.
+///
+/// Requests are sent here and not by the client package, whose error for an answer without JSON lacks the status.
 pub(crate) struct Api {
     pub place: BigQueryLocation,
     pub retries: Retries,
     pub uploads: UploadSizes,
     pub http: reqwest::Client,
     pub bearer: Bearer,
-    /// Of the REST API's methods.
+    /// The URL that the paths of the methods are added to.
     base: Url,
 }
 
@@ -74,14 +77,14 @@ impl Api {
         uploads: UploadSizes,
         credentials: Arc<dyn CredentialsSource>,
     ) -> Result<Self, BigQueryError> {
-        // reqwest is built without a TLS provider, so that there is one in the binary: this one
+        // reqwest is built without a TLS provider, so that the binary has only this one.
         let _ = rustls::crypto::aws_lc_rs::default_provider().install_default();
         let http = reqwest::Client::builder().connect_timeout(CONNECT).timeout(REQUEST).build()?;
         let base = format!("{}/bigquery/v2", endpoint(&place));
         let base = Url::parse(&base).ok().filter(|base| !base.cannot_be_a_base());
         let base = base.ok_or_else(|| {
             let wrong = format!(
-                "BIGQUERY_ENDPOINT is {:?}, not a URL such as http://127.0.0.1:9050",
+                "BIGQUERY_ENDPOINT is {:?}, not a URL: set it to a URL such as http://127.0.0.1:9050",
                 endpoint(&place)
             );
             BigQueryError::new(ErrorKind::Refused, wrong)
@@ -89,13 +92,13 @@ impl Api {
         Ok(Self { place, retries, uploads, http, bearer: Bearer::new(credentials), base })
     }
 
-    /// Sends a request with all retries: those of [`Retries`], and one more with new credentials where the credentials
-    /// are refused and the secret has changed.
-    pub async fn run<T, F>(&self, what: &str, request: impl Fn() -> F) -> Result<T, BigQueryError>
+    /// Sends a request with the retries of [`Retries`], and once more if Google refuses the credentials and the secret has
+    /// changed.
+    pub async fn run<T, F>(&self, action: &str, request: impl Fn() -> F) -> Result<T, BigQueryError>
     where
         F: Future<Output = Result<T, BigQueryError>>,
     {
-        self.bearer.run(|| self.retries.run(what, &request)).await
+        self.bearer.run(|| self.retries.run(action, &request)).await
     }
 
     pub fn upload_url(&self, kind: &str) -> String {
@@ -103,12 +106,12 @@ impl Api {
         format!("{endpoint}/upload/bigquery/v2/projects/{project}/jobs?uploadType={kind}")
     }
 
-    /// `project.dataset.table`, as a query has it.
+    /// The name in a query: `project.dataset.table`.
     pub fn full_name(&self, table: &str) -> String {
         format!("{}.{}.{table}", self.place.project, self.place.dataset)
     }
 
-    /// A method of the API on something below the project.
+    /// A request to the project's resource at `path`.
     pub fn request(&self, method: Method, path: &[&str]) -> RequestBuilder {
         let mut url = self.base.clone();
         if let Ok(mut segments) = url.path_segments_mut() {
@@ -117,7 +120,7 @@ impl Api {
         self.http.request(method, url)
     }
 
-    /// Sends one request with its token, and reads the answer's JSON.
+    /// Sends one request with an access token, and reads the answer's JSON.
     pub async fn send<T: DeserializeOwned>(&self, request: RequestBuilder) -> Result<T, BigQueryError> {
         answer::json(request.bearer_auth(self.bearer.current().await?).send().await?).await
     }
@@ -136,8 +139,9 @@ impl Api {
         }
     }
 
-    /// Makes a table that BigQuery drops by itself. It may be there already, from a try whose answer was
-    /// lost.
+    /// Creates a table that BigQuery drops at `expires`.
+    ///
+    /// The table may exist already, from a try whose answer was lost.
     pub async fn create_expiring(
         &self,
         table: &str,
@@ -148,13 +152,13 @@ impl Api {
         new.expiration_time = Some(expires.as_millisecond().to_string());
         let path = ["datasets", &self.place.dataset, "tables"];
         let create = || self.send::<Table>(self.request(Method::POST, &path).json(&new));
-        match self.run("make a staging table", create).await {
+        match self.run("create a staging table", create).await {
             Err(error) if error.kind != ErrorKind::Exists => Err(error),
             _ => Ok(()),
         }
     }
 
-    /// Drops a table, where that works at once.
+    /// Drops a table; after a failure BigQuery drops it when it expires.
     pub async fn drop_table(&self, table: &str) {
         let path = ["datasets", &self.place.dataset, "tables", table];
         let drop = async {
@@ -162,11 +166,11 @@ impl Api {
             answer::success(request.send().await?).await
         };
         if let Err(error) = drop.await {
-            tracing::warn!(table, error = %error, "staging table not dropped, it will expire");
+            tracing::warn!(table, error = %error, "staging table not dropped, bigquery drops it at its expiry");
         }
     }
 
-    /// Starts a job, whose name must be given. One of that name that runs already is it.
+    /// Starts a job under the name `job_id`; returns the existing job if an earlier try has started it.
     pub async fn start(&self, job_id: &str, job: &Job) -> Result<Job, BigQueryError> {
         let insert = || self.send(self.request(Method::POST, &["jobs"]).json(job));
         match self.run("start a job", insert).await {
@@ -178,7 +182,7 @@ impl Api {
     pub async fn job(&self, job_id: &str) -> Result<Job, BigQueryError> {
         let location = [("location", &self.place.location)];
         let get = || self.send(self.request(Method::GET, &["jobs", job_id]).query(&location));
-        self.run("ask for a job", get).await
+        self.run("read a job", get).await
     }
 }
 

@@ -1,3 +1,5 @@
+//! Access tokens for BigQuery's API, and the credentials behind them.
+
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -14,29 +16,32 @@ use crate::error::{BigQueryError, ErrorKind};
 
 const SCOPE: &str = "https://www.googleapis.com/auth/bigquery";
 
-/// Who asks.
+/// The identity that calls BigQuery.
 #[derive(Clone, PartialEq, Eq)]
 pub enum Credentials {
     /// The JSON text of a service account's key.
     ServiceAccountKey(String),
-    /// Google's Application Default Credentials: this file, or the one that `gcloud` leaves, or the
-    /// machine's metadata server.
+    /// Google's Application Default Credentials: this file, the file that `gcloud` writes, or the machine's metadata
+    /// server.
     ApplicationDefault { file: Option<PathBuf> },
-    /// No one: an emulator.
+    /// No identity, for an emulator.
     Nobody,
 }
 
-/// Where the credentials come from. They are read when BigQuery is first used, and again after that read failed or Google
-/// refused them ([`Renewable`]). A read that fails fails the messages that need it, with its cause.
+/// The source of the credentials.
+///
+/// They are read at the first use of BigQuery, and again after a failed read or a refusal by Google ([`Renewable`]). A
+/// failed read fails only the messages that need it, with its cause.
 #[async_trait]
 pub trait CredentialsSource: Send + Sync {
+    /// Reads the credentials.
     async fn credentials(&self) -> Result<Credentials, Cause>;
 
     /// Whether a later read can give other credentials.
     fn can_change(&self) -> bool;
 }
 
-/// Those that are at hand.
+/// Fixed credentials.
 #[async_trait]
 impl CredentialsSource for Credentials {
     async fn credentials(&self) -> Result<Credentials, Cause> {
@@ -48,17 +53,17 @@ impl CredentialsSource for Credentials {
     }
 }
 
-/// `None` where no one asks.
+/// `None` for an emulator.
 type Tokens = Option<yup::authenticator::DefaultAuthenticator>;
 
 /// Gives each request its token; tokens are kept until shortly before they expire.
 #[derive(Clone)]
-pub(crate) struct Bearer(Arc<Renewable<TokensOf>>);
+pub(crate) struct Bearer(Arc<Renewable<TokenConnector>>);
 
-struct TokensOf(Arc<dyn CredentialsSource>);
+struct TokenConnector(Arc<dyn CredentialsSource>);
 
 #[async_trait]
-impl Connector for TokensOf {
+impl Connector for TokenConnector {
     type Secret = Credentials;
     type Client = Tokens;
     type Error = BigQueryError;
@@ -73,11 +78,11 @@ impl Connector for TokensOf {
 
     async fn read(&self) -> Result<Credentials, BigQueryError> {
         self.0.credentials().await.map_err(|cause| {
-            BigQueryError::new(ErrorKind::Transient, format!("the credentials cannot be read: {cause}"))
+            BigQueryError::new(ErrorKind::Transient, format!("cannot read the BigQuery credentials: {cause}"))
         })
     }
 
-    /// Where the credentials are none, the error does not tell what they hold.
+    /// An error never shows the credentials.
     async fn connect(&self, credentials: &Credentials) -> Result<Tokens, BigQueryError> {
         match credentials {
             Credentials::ServiceAccountKey(text) => service_account(text).await,
@@ -93,20 +98,20 @@ impl Connector for TokensOf {
 
 impl Bearer {
     pub fn new(source: Arc<dyn CredentialsSource>) -> Self {
-        Self(Arc::new(Renewable::new(TokensOf(source))))
+        Self(Arc::new(Renewable::new(TokenConnector(source))))
     }
 
-    /// The token for one request of [`Bearer::run`], which renews what is refused.
+    /// The token for one request; call it within [`Bearer::run`], which renews refused credentials.
     pub async fn current(&self) -> Result<String, BigQueryError> {
         Ok(access_token(&*self.0.client().await?).await?)
     }
 
-    /// A token, or why there is none.
+    /// Gets a token, with new credentials if Google refuses the old.
     pub async fn token(&self) -> Result<String, BigQueryError> {
         self.0.run(|tokens| async move { Ok(access_token(&tokens).await?) }).await
     }
 
-    /// Sends a request; once more where its credentials are refused and there are new ones.
+    /// Sends a request, and once more if Google refuses the credentials and there are new ones.
     pub async fn run<T, F>(&self, request: impl Fn() -> F) -> Result<T, BigQueryError>
     where
         F: Future<Output = Result<T, BigQueryError>>,
@@ -127,11 +132,14 @@ pub(crate) fn no_token(error: &yup::Error) -> BigQueryError {
         yup::Error::AuthError(_) => ErrorKind::Unauthorized,
         _ => ErrorKind::Refused,
     };
-    BigQueryError::new(kind, format!("Google gives no access token for the credentials: {error}"))
+    BigQueryError::new(
+        kind,
+        format!("Google gives no access token for the credentials: {error}; check the secret"),
+    )
 }
 
 fn unusable(why: impl std::fmt::Display) -> BigQueryError {
-    BigQueryError::new(ErrorKind::Refused, format!("the BigQuery credentials cannot be used: {why}"))
+    BigQueryError::new(ErrorKind::Refused, format!("cannot use the BigQuery credentials: {why}"))
 }
 
 async fn service_account(text: &str) -> Result<Tokens, BigQueryError> {
@@ -141,10 +149,10 @@ async fn service_account(text: &str) -> Result<Tokens, BigQueryError> {
         .build()
         .await
         .map(Some)
-        .map_err(|_| unusable("the private key of the service account is no PEM of an RSA key"))
+        .map_err(|_| unusable("the private key of the service account is not an RSA key in PEM form: store the key's file as it is"))
 }
 
-/// What a text looks like that is no key, and nothing of what it holds.
+/// Describes a text that is not a key, without showing its content.
 fn not_a_key(text: &str, error: &serde_json::Error) -> String {
     let looks = match serde_json::from_str(text) {
         Ok(serde_json::Value::String(_)) => "in quotes: store the key's JSON without them",
@@ -180,14 +188,17 @@ async fn from_file(file: &Path) -> Result<Tokens, BigQueryError> {
     let shown = file.display();
     let text = tokio::fs::read_to_string(file)
         .await
-        .map_err(|error| unusable(format!("{shown} cannot be read: {error}")))?;
-    let json: serde_json::Value =
-        serde_json::from_str(&text).map_err(|_| unusable(format!("{shown} is no JSON")))?;
+        .map_err(|error| unusable(format!("cannot read {shown}: {error}")))?;
+    let json: serde_json::Value = serde_json::from_str(&text)
+        .map_err(|_| unusable(format!("{shown} is not JSON: run gcloud auth application-default login")))?;
     match json.get("type").and_then(serde_json::Value::as_str) {
         Some("service_account") => service_account(&text).await,
         Some("authorized_user") => {
-            let secret = serde_json::from_value(json)
-                .map_err(|_| unusable(format!("{shown} is no authorized user's file")))?;
+            let secret = serde_json::from_value(json).map_err(|_| {
+                unusable(format!(
+                    "{shown} lacks fields of an authorized user: run gcloud auth application-default login"
+                ))
+            })?;
             AuthorizedUserAuthenticator::builder(secret).build().await.map(Some).map_err(unusable)
         }
         _ => Err(unusable(format!("{shown} is neither a service account's nor an authorized user's file"))),

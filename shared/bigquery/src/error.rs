@@ -1,10 +1,12 @@
+//! Errors of BigQuery: what a retry may fix, what needs other rows, and what needs a person.
+
 use gcp_bigquery_client::error::BQError;
 use reqwest::StatusCode;
 use thiserror::Error;
 
 use crate::credentials::no_token;
 
-/// Why BigQuery did not do what it was asked to.
+/// Why a request to BigQuery or a job failed.
 #[derive(Clone, Debug, Error, PartialEq, Eq)]
 #[error("{message}")]
 pub struct BigQueryError {
@@ -12,24 +14,26 @@ pub struct BigQueryError {
     pub message: String,
 }
 
+/// What can fix the error.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum ErrorKind {
-    /// It did not answer, was busy, or answered with something else than the API does: a retry may help.
+    /// BigQuery did not answer, was busy, or a proxy answered in its place: a retry may help.
     Transient,
-    /// Others changed the same tables: the same job under a new name may succeed.
+    /// Another transaction changed the same tables: the same job under a new name may succeed.
     Collision,
-    /// The job or table is there already.
+    /// The job or the table exists already.
     Exists,
+    /// The dataset, the table or the job does not exist.
     NotFound,
-    /// Google refuses the credentials, or they lack a permission: a retry helps with other credentials only.
+    /// Google refuses the credentials, or they lack a permission: only other credentials help.
     Unauthorized,
-    /// A table of another shape, a job that is refused, or the request itself: a retry cannot help until that is fixed.
+    /// A table has another schema, or BigQuery refuses the job or the request: a person must fix it.
     Refused,
-    /// The rows: a retry cannot help until they change.
+    /// BigQuery refuses the rows: a retry cannot help until they change.
     Rows,
-    /// A later run has written rows of a test: nothing was replaced.
+    /// A later run has written rows of a test session: nothing was replaced.
     Overtaken,
-    /// A run's lease is over: nothing was asked of BigQuery.
+    /// The lease of a run is over: nothing was sent to BigQuery.
     LeaseOver,
 }
 
@@ -38,7 +42,7 @@ impl BigQueryError {
         Self { kind, message: message.into() }
     }
 
-    /// An error that the API names by code and reason.
+    /// An error of the API, classified by its code and reason.
     pub(crate) fn answered(code: i64, reason: &str, message: &str) -> Self {
         let kind = match (code, reason) {
             (_, "rateLimitExceeded" | "jobRateLimitExceeded" | "quotaExceeded" | "backendError")
@@ -48,23 +52,23 @@ impl BigQueryError {
             (409, _) => ErrorKind::Exists,
             _ => ErrorKind::Refused,
         };
-        let what = match code {
+        let cause = match code {
             401 => "the credentials are not accepted",
             403 => "a permission or the quota is missing",
-            404 => "it is not there",
+            404 => "not found",
             _ => reason,
         };
-        let what = if what.is_empty() { String::new() } else { format!("{what}: ") };
-        Self::new(kind, format!("BigQuery answered {code}, {what}{message}"))
+        let cause = if cause.is_empty() { String::new() } else { format!("{cause}: ") };
+        Self::new(kind, format!("BigQuery answered {code}, {cause}{message}"))
     }
 
-    /// An answer that is none of the API's, such as a proxy's page.
+    /// An answer that is not from the API, such as a proxy's page.
     pub(crate) fn not_json(status: StatusCode) -> Self {
         Self::new(
             ErrorKind::Transient,
             format!(
-                "status {status} with a body that is not the JSON of BigQuery's API: check BIGQUERY_ENDPOINT, and the \
-                 proxies between here and BigQuery"
+                "status {status} with a body that is not the JSON of BigQuery's API: check BIGQUERY_ENDPOINT and the \
+                 proxies on the way to BigQuery"
             ),
         )
     }
@@ -84,6 +88,6 @@ impl From<reqwest::Error> for BigQueryError {
     fn from(error: reqwest::Error) -> Self {
         let error = error.without_url();
         let message = quiz_events::with_causes(&error);
-        Self::new(ErrorKind::Transient, format!("BigQuery was not reached: {message}"))
+        Self::new(ErrorKind::Transient, format!("cannot reach BigQuery: {message}"))
     }
 }

@@ -1,4 +1,4 @@
-//! A dataset as BigQuery describes it, to be looked over by a person.
+//! Inspects a dataset for `quiz-etl doctor`, and changes nothing.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -16,42 +16,45 @@ use crate::location::BigQueryLocation;
 use crate::upload::UploadSizes;
 use crate::{jobs, tables};
 
-/// What a sync does to the rows of a table.
+/// The permissions that a sync needs on a table.
 const ROW_PERMISSIONS: [&str; 3] =
     ["bigquery.tables.get", "bigquery.tables.getData", "bigquery.tables.updateData"];
-/// A person waits: a request that fails is told rather than tried again.
+/// One try, as a person waits for the answer.
 const RETRIES: Retries =
     Retries { attempts: 1, backoff: Backoff { first: Duration::ZERO, longest: Duration::ZERO } };
 
-/// How a table is, as a sync would find it.
+/// How a sync would find a table.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum TableFacts {
-    /// A sync makes it.
+    /// The table does not exist; a sync creates it.
     Absent,
+    /// A sync can write to the table.
     Ours {
-        /// Columns that a sync adds.
+        /// The missing columns, which a sync adds.
         to_add: Vec<&'static str>,
     },
-    /// A sync refuses to write to it, for these reasons, a sentence each.
+    /// A sync refuses to write to the table, for these reasons, a sentence each.
     Other(Vec<String>),
 }
 
-/// Looks at a dataset and changes nothing.
+/// Reads the facts and permissions of one dataset.
 pub struct BigQueryInspector(Api);
 
 impl BigQueryInspector {
+    /// Connects, and gets an access token.
+    ///
     /// # Errors
-    /// [`BigQueryError`] where Google gives no access token for the credentials.
+    /// [`BigQueryError`] if Google gives no access token for the credentials.
     pub async fn connect(place: BigQueryLocation, credentials: Credentials) -> Result<Self, BigQueryError> {
         let api = Api::connect(place, RETRIES, UploadSizes::default(), Arc::new(credentials))?;
         api.bearer.token().await?;
         Ok(Self(api))
     }
 
-    /// The dataset's location; `None` where there is no such dataset.
+    /// The dataset's location; `None` if the dataset does not exist.
     ///
     /// # Errors
-    /// [`BigQueryError`] where BigQuery does not tell.
+    /// [`BigQueryError`] if BigQuery does not answer.
     pub async fn location(&self) -> Result<Option<String>, BigQueryError> {
         match self.0.dataset().await {
             Ok(dataset) => Ok(Some(dataset.location.unwrap_or_default())),
@@ -60,8 +63,10 @@ impl BigQueryInspector {
         }
     }
 
+    /// Compares a table with the columns that a sync writes.
+    ///
     /// # Errors
-    /// [`BigQueryError`] where BigQuery does not tell.
+    /// [`BigQueryError`] if BigQuery does not answer.
     pub async fn table(&self, table: WarehouseTable) -> Result<TableFacts, BigQueryError> {
         let Some(actual) = self.0.table(table.name()).await? else { return Ok(TableFacts::Absent) };
         let found = tables::check(table, &actual);
@@ -72,31 +77,31 @@ impl BigQueryInspector {
         Ok(TableFacts::Other(found.wrong))
     }
 
-    /// Those of the permissions that a sync needs on a table that is there, which are not given.
+    /// The permissions that a sync needs on an existing table and that the credentials lack.
     ///
     /// # Errors
-    /// [`BigQueryError`] where BigQuery does not tell.
+    /// [`BigQueryError`] if BigQuery does not answer.
     pub async fn lacks_on(&self, table: WarehouseTable) -> Result<Vec<&'static str>, BigQueryError> {
         let method = format!("{}:testIamPermissions", table.name());
         let request = self.0.request(Method::POST, &["datasets", &self.0.place.dataset, "tables", &method]);
         let answer: Value = self.0.send(request.json(&json!({ "permissions": ROW_PERMISSIONS }))).await?;
         let given = answer.get("permissions").and_then(Value::as_array).map(Vec::as_slice);
-        let is_given = |permission: &str| given.unwrap_or_default().iter().any(|it| it == permission);
-        Ok(ROW_PERMISSIONS.into_iter().filter(|it| !is_given(it)).collect())
+        let is_given = |permission: &str| given.unwrap_or_default().iter().any(|given| given == permission);
+        Ok(ROW_PERMISSIONS.into_iter().filter(|permission| !is_given(permission)).collect())
     }
 
-    /// Asks what a query would do, which runs nothing and costs nothing.
+    /// Checks the right to run jobs by a dry run, which runs nothing and costs nothing.
     ///
     /// # Errors
-    /// [`BigQueryError`] where no job may be run.
+    /// [`BigQueryError`] if the credentials may not run jobs.
     pub async fn may_run_jobs(&self) -> Result<(), BigQueryError> {
         self.dry_run("SELECT 1".to_owned()).await
     }
 
-    /// Asks what making a table in the dataset would do, which makes none.
+    /// Checks the right to create tables in the dataset by a dry run, which creates none.
     ///
     /// # Errors
-    /// [`BigQueryError`] where no table may be made.
+    /// [`BigQueryError`] if the credentials may not create tables.
     pub async fn may_make_tables(&self) -> Result<(), BigQueryError> {
         let name = self.0.full_name("quiz_etl_doctor");
         self.dry_run(format!("CREATE TABLE `{name}` (column_1 STRING)")).await

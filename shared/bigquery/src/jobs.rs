@@ -1,3 +1,5 @@
+//! Makes jobs, waits for their end, and classifies their errors.
+
 use std::time::Duration;
 
 use gcp_bigquery_client::model::error_proto::ErrorProto;
@@ -12,16 +14,17 @@ use crate::api::Api;
 use crate::error::{BigQueryError, ErrorKind};
 use crate::sql::OVERTAKEN;
 
-/// How often a running job is asked for.
+/// The interval between two reads of a running job.
 const POLL: Backoff = Backoff { first: Duration::from_millis(200), longest: Duration::from_secs(2) };
-/// How many of a job's errors are told.
-const TOLD: usize = 5;
-/// BigQuery gives a transaction that lost to another the reason `invalidQuery`, as it does a misspelt one:
-/// only the text tells them apart. The last is the emulator's.
+/// How many errors of a job the message shows.
+const SHOWN: usize = 5;
+/// Texts of a transaction that lost to another one; the last is the emulator's.
+///
+/// BigQuery gives it the reason `invalidQuery`, like a misspelt query: only the text differs.
 const COLLISIONS: [&str; 4] =
     ["concurrent update", "could not serialize access", "transaction is aborted", "failed to commit"];
 
-/// A job of this name, run as SQL.
+/// A job `job_id` that runs SQL.
 pub(crate) fn query(api: &Api, job_id: &str, sql: String, parameters: Vec<QueryParameter>) -> Job {
     let query = JobConfigurationQuery {
         query: sql,
@@ -33,6 +36,7 @@ pub(crate) fn query(api: &Api, job_id: &str, sql: String, parameters: Vec<QueryP
     named(api, job_id, JobConfiguration { query: Some(query), ..JobConfiguration::default() })
 }
 
+/// A job `job_id` in the dataset's location.
 pub(crate) fn named(api: &Api, job_id: &str, configuration: JobConfiguration) -> Job {
     let reference = JobReference {
         project_id: Some(api.place.project.clone()),
@@ -42,13 +46,13 @@ pub(crate) fn named(api: &Api, job_id: &str, configuration: JobConfiguration) ->
     Job { job_reference: Some(reference), configuration: Some(configuration), ..Job::default() }
 }
 
-/// Waits until a job has ended, and reads how.
-pub(crate) async fn ended(api: &Api, job_id: &str, started: Job) -> Result<Job, BigQueryError> {
+/// Waits for the end of a job; a failed job is an error.
+pub(crate) async fn wait(api: &Api, job_id: &str, started: Job) -> Result<Job, BigQueryError> {
     let mut job = started;
-    let mut asked = 0;
-    while job.status.as_ref().and_then(|it| it.state.as_deref()) != Some("DONE") {
-        asked += 1;
-        tokio::time::sleep(POLL.wait(asked)).await;
+    let mut polls = 0;
+    while job.status.as_ref().and_then(|status| status.state.as_deref()) != Some("DONE") {
+        polls += 1;
+        tokio::time::sleep(POLL.wait(polls)).await;
         job = api.job(job_id).await?;
     }
     let status = job.status.clone().unwrap_or_default();
@@ -58,23 +62,23 @@ pub(crate) async fn ended(api: &Api, job_id: &str, started: Job) -> Result<Job, 
     }
 }
 
-/// A job's errors name the row and the field; the first of them only says how many there are.
+/// The error of a failed job. Its first error only counts the others, which name the row and the field.
 fn failure(job_id: &str, first: &ErrorProto, errors: &[ErrorProto]) -> BigQueryError {
     let text = |error: &ErrorProto| error.message.clone().unwrap_or_default();
-    let mut told = vec![text(first)];
+    let mut shown = vec![text(first)];
     for error in errors {
-        let place = error.location.as_ref().filter(|it| *it != "query");
+        let place = error.location.as_ref().filter(|location| *location != "query");
         let said = place.map_or_else(|| text(error), |place| format!("{place}: {}", text(error)));
-        if !said.is_empty() && !told.iter().any(|known| known.contains(&text(error))) {
-            told.push(said);
+        if !said.is_empty() && !shown.iter().any(|known| known.contains(&text(error))) {
+            shown.push(said);
         }
     }
-    let more = told.len().saturating_sub(TOLD);
-    told.truncate(TOLD);
+    let more = shown.len().saturating_sub(SHOWN);
+    shown.truncate(SHOWN);
     if more > 0 {
-        told.push(format!("and {more} more"));
+        shown.push(format!("and {more} more"));
     }
-    let message = told.join("; ");
+    let message = shown.join("; ");
     let lower = message.to_lowercase();
     let reason = first.reason.as_deref().unwrap_or_default();
     let kind = match reason {
@@ -113,11 +117,11 @@ mod tests {
     }
 
     #[test]
-    fn a_load_s_error_is_told_to_the_row_and_the_field() {
+    fn load_error_names_row_and_field() {
         let first = error("invalid", "", "Error while reading data, too many errors. Rows: 3; errors: 1.");
-        let of_row =
+        let row_error =
             error("invalid", "row 3", "Could not convert value 'x' to integer. Field: rank; Value: x");
-        let read = failure("load_1", &first, &[first.clone(), of_row]);
+        let read = failure("load_1", &first, &[first.clone(), row_error]);
         assert_eq!(read.kind, ErrorKind::Rows);
         assert_eq!(
             read.message,
@@ -127,7 +131,7 @@ mod tests {
     }
 
     #[test]
-    fn a_lost_race_is_no_misspelt_query() {
+    fn lost_race_is_not_a_misspelt_query() {
         let raced = error(
             "invalidQuery",
             "query",

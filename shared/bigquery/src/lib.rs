@@ -1,5 +1,8 @@
-//! The warehouse on BigQuery: a batch's rows are loaded by one job into a staging table of their own, then
-//! one transaction replaces the rows of its tests in all tables.
+//! The warehouse on BigQuery.
+//!
+//! One load job puts a batch's rows into a staging table, then one transaction replaces the rows of its test sessions in all
+//! tables. [`BigQueryWarehouse`] implements the port; [`BigQueryInspector`] serves `quiz-etl doctor`.
+//! Decision: `docs/decisions/0006-replace-rows.md`; tables: `docs/WAREHOUSE.md`.
 
 mod answer;
 mod api;

@@ -5,6 +5,6 @@ pub struct BigQueryLocation {
     pub dataset: String,
     /// The dataset's location, where jobs run.
     pub location: String,
-    /// An emulator's; Google's where it is `None`.
+    /// The base URL of an emulator; `None` for Google's.
     pub endpoint: Option<String>,
 }

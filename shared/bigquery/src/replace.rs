@@ -1,4 +1,12 @@
-//! One load job, one transaction: and what is done where they fail.
+//! Writes a batch: one load job into a staging table, then one transaction that replaces the rows of its test sessions.
+//!
+//! The problem: BigQuery refuses a load job or a transaction as a whole, so the rows of one test session could stop a
+//! batch. If it refuses rows, or the transaction, the batch is halved until each test session that causes the refusal is
+//! alone; the others are written.
+//!
+//! Invariants: a run commits only test sessions whose lease it holds. A job runs once for each of its names, so a retried
+//! request finds its own job and loads nothing twice. A transaction stops if a later run has written rows of one of
+//! its test sessions. Decision: `docs/decisions/0006-replace-rows.md`.
 
 use std::collections::HashSet;
 use std::sync::Arc;
@@ -14,87 +22,92 @@ use quiz_pipeline::ports::{StagedSession, WarehouseError};
 
 use crate::api::Api;
 use crate::error::{BigQueryError, ErrorKind};
-use crate::warehouse::{Settings, told};
+use crate::warehouse::{Settings, warehouse_error};
 use crate::{jobs, schema, sql, upload};
 
 const LOAD: &str = "load rows into BigQuery";
 const COMMIT: &str = "replace rows in BigQuery";
 
+/// A result for each test session, in the order of the batch.
 pub(crate) type Results = Vec<Result<(), WarehouseError>>;
 
-/// One batch on its way into BigQuery.
-pub(crate) struct Run<'a> {
+/// The write of one batch.
+pub(crate) struct BatchWrite<'a> {
     pub api: &'a Api,
     pub settings: &'a Settings,
-    /// When the staging tables go by themselves.
+    /// When BigQuery drops the staging tables.
     pub expires: Timestamp,
 }
 
-impl Run<'_> {
-    /// Loads the tests' rows and replaces what the tables have of them. Where BigQuery refuses rows, the
-    /// tests are halved until those are found whose rows they are; the others land.
+impl BatchWrite<'_> {
+    /// Loads the rows and commits them; `name` is the staging table and begins the names of the jobs.
+    ///
+    /// If BigQuery refuses rows, halves the test sessions and tries again, until each one with refused rows is alone.
     pub fn load_and_commit(
         &self,
         name: String,
         staging: StagingFile,
-        tests: Vec<StagedSession>,
+        sessions: Vec<StagedSession>,
     ) -> BoxFuture<'_, Results> {
         Box::pin(async move {
             if staging.groups.is_empty() {
-                return self.commit(name, None, tests).await;
+                return self.commit(name, None, sessions).await;
             }
             match Box::pin(self.load(&name, &staging)).await {
                 Ok(()) => {
-                    let results = self.commit(name.clone(), Some(name.clone()), tests).await;
+                    let results = self.commit(name.clone(), Some(name.clone()), sessions).await;
                     self.api.drop_table(&name).await;
                     results
                 }
                 Err(error) if error.kind != ErrorKind::Rows => {
-                    let error = told(LOAD, &error);
-                    tests.iter().map(|_| Err(error.clone())).collect()
+                    let error = warehouse_error(LOAD, &error);
+                    sessions.iter().map(|_| Err(error.clone())).collect()
                 }
-                Err(error) if tests.len() <= 1 => tests
+                Err(error) if sessions.len() <= 1 => sessions
                     .into_iter()
-                    .map(|test| {
+                    .map(|session| {
                         let cause = Arc::new(error.clone());
-                        Err(WarehouseError::Rows { session_id: test.session_id, cause })
+                        Err(WarehouseError::Rows { session_id: session.session_id, cause })
                     })
                     .collect(),
                 Err(error) => {
-                    tracing::warn!(tests = tests.len(), error = %error, "rows refused, tests halved");
-                    self.load_halves(&name, &staging, tests).await
+                    tracing::warn!(sessions = sessions.len(), error = %error, "rows refused, batch halved");
+                    self.load_halves(&name, &staging, sessions).await
                 }
             }
         })
     }
 
-    async fn load_halves(&self, name: &str, staging: &StagingFile, tests: Vec<StagedSession>) -> Results {
-        let (first, second) = halves(tests);
+    async fn load_halves(&self, name: &str, staging: &StagingFile, sessions: Vec<StagedSession>) -> Results {
+        let (first, second) = halves(sessions);
         let mut results = Vec::with_capacity(first.len() + second.len());
-        for (half, tests) in [("a", first), ("b", second)] {
-            let sessions: HashSet<&str> = tests.iter().map(|test| test.session_id.as_str()).collect();
-            let part = staging.part(|group| sessions.contains(group.session_id.as_str())).await;
+        for (suffix, half) in [("a", first), ("b", second)] {
+            let ids: HashSet<&str> = half.iter().map(|session| session.session_id.as_str()).collect();
+            let part = staging.part(|group| ids.contains(group.session_id.as_str())).await;
             match part {
-                Ok(part) => results.extend(self.load_and_commit(format!("{name}{half}"), part, tests).await),
+                Ok(part) => results.extend(self.load_and_commit(format!("{name}{suffix}"), part, half).await),
                 Err(cause) => {
                     let error = WarehouseError::unavailable(LOAD, cause);
-                    results.extend(tests.iter().map(|_| Err(error.clone())));
+                    results.extend(half.iter().map(|_| Err(error.clone())));
                 }
             }
         }
         results
     }
 
-    /// Loads the file into a new table of this name.
+    /// Loads the file into a new table `name`.
     async fn load(&self, name: &str, staging: &StagingFile) -> Result<(), BigQueryError> {
+        // Create the table, which BigQuery drops by itself if this function crashes.
         let schema = schema::nullable(staging_columns());
         self.api.create_expiring(name, schema, self.expires).await?;
+
+        // Load the file.
         let place = &self.api.place;
         let load = JobConfigurationLoad {
             destination_table: Some(TableReference::new(&place.project, &place.dataset, name)),
             source_format: Some("PARQUET".to_owned()),
             create_disposition: Some("CREATE_NEVER".to_owned()),
-            // a guard: rows that are there are not added to
+            // A second load fails, instead of adding the rows again.
             write_disposition: Some("WRITE_EMPTY".to_owned()),
             ..JobConfigurationLoad::default()
         };
@@ -105,87 +118,100 @@ impl Run<'_> {
                 async move { upload::load(self.api, &job_id, &job, &staging.file, staging.bytes).await }
             })
             .await?;
-        let loaded = job.statistics.and_then(|it| it.load).and_then(|it| it.output_rows);
-        let loaded = loaded.and_then(|rows| rows.parse::<usize>().ok());
+
+        // Compare the number of loaded rows with the file's.
+        let output_rows = job.statistics.and_then(|statistics| statistics.load?.output_rows);
+        let loaded = output_rows.and_then(|rows| rows.parse::<usize>().ok());
         tracing::info!(table = name, rows = staging.rows(), bytes = staging.bytes, "rows loaded");
         match loaded {
             Some(rows) if rows != staging.rows() => {
                 let staged = staging.rows();
-                let message = format!("{rows} rows of {staged} were loaded into {name}");
+                let message = format!("BigQuery loaded {rows} rows of {staged} into {name}");
                 Err(BigQueryError::new(ErrorKind::Transient, message))
             }
             _ => Ok(()),
         }
     }
 
-    /// Replaces the tests' rows in one transaction. Where that fails for another cause than others' writes,
-    /// the tests are halved, so that those land for which it works.
+    /// Replaces the rows of the test sessions in one transaction; without `staging` it only deletes.
+    ///
+    /// If BigQuery refuses the transaction, halves the test sessions, so that the others are written.
     fn commit(
         &self,
         name: String,
         staging: Option<String>,
-        tests: Vec<StagedSession>,
+        sessions: Vec<StagedSession>,
     ) -> BoxFuture<'_, Results> {
         Box::pin(async move {
-            if !tests.iter().all(|test| test.fence.holds()) {
-                return self.commit_held(name, staging, tests).await;
+            if !sessions.iter().all(|session| session.fence.holds()) {
+                return self.commit_held(name, staging, sessions).await;
             }
             let script = sql::replace(|table| self.api.full_name(table), staging.as_deref());
-            let parameters = vec![sql::session_ids(&tests), sql::tests(&tests)];
+            let parameters = vec![sql::session_ids(&sessions), sql::tests(&sessions)];
             let job = self
                 .job(&format!("{name}_commit"), |job_id| {
                     let job = jobs::query(self.api, &job_id, script.clone(), parameters.clone());
-                    let held = tests.iter().all(|test| test.fence.holds());
+                    // Check the leases again before each try.
+                    let held = sessions.iter().all(|session| session.fence.holds());
                     async move { if held { self.api.start(&job_id, &job).await } else { Err(lease_over()) } }
                 })
                 .await;
             match job {
                 Err(error) if error.kind == ErrorKind::LeaseOver => {
-                    self.commit_held(format!("{name}h"), staging, tests).await
+                    self.commit_held(format!("{name}h"), staging, sessions).await
                 }
                 Ok(_) => {
-                    tracing::info!(tests = tests.len(), "rows replaced");
-                    tests.iter().map(|_| Ok(())).collect()
+                    tracing::info!(sessions = sessions.len(), "rows replaced");
+                    sessions.iter().map(|_| Ok(())).collect()
                 }
-                Err(error) if error.kind == ErrorKind::Overtaken && tests.len() == 1 => {
-                    tracing::warn!(error = %error, "rows not replaced: a later run has written them");
-                    let over =
-                        |test: StagedSession| Err(WarehouseError::LeaseOver { session_id: test.session_id });
-                    tests.into_iter().map(over).collect()
+                Err(error) if error.kind == ErrorKind::Overtaken && sessions.len() == 1 => {
+                    tracing::warn!(error = %error, "rows not replaced, a later run has written them");
+                    let over = |session: StagedSession| {
+                        Err(WarehouseError::LeaseOver { session_id: session.session_id })
+                    };
+                    sessions.into_iter().map(over).collect()
                 }
                 Err(error)
-                    if matches!(error.kind, ErrorKind::Refused | ErrorKind::Overtaken) && tests.len() > 1 =>
+                    if matches!(error.kind, ErrorKind::Refused | ErrorKind::Overtaken)
+                        && sessions.len() > 1 =>
                 {
-                    tracing::warn!(tests = tests.len(), error = %error, "transaction refused, tests halved");
-                    let (first, second) = halves(tests);
+                    let count = sessions.len();
+                    tracing::warn!(sessions = count, error = %error, "transaction refused, batch halved");
+                    let (first, second) = halves(sessions);
                     let mut results = self.commit(format!("{name}a"), staging.clone(), first).await;
                     results.extend(self.commit(format!("{name}b"), staging, second).await);
                     results
                 }
                 Err(error) => {
-                    let error = told(COMMIT, &error);
-                    tests.iter().map(|_| Err(error.clone())).collect()
+                    let error = warehouse_error(COMMIT, &error);
+                    sessions.iter().map(|_| Err(error.clone())).collect()
                 }
             }
         })
     }
 
-    /// Commits those tests only whose runs may still write.
-    async fn commit_held(&self, name: String, staging: Option<String>, tests: Vec<StagedSession>) -> Results {
-        let sessions: Vec<String> = tests.iter().map(|test| test.session_id.clone()).collect();
-        let held: Vec<StagedSession> = tests.into_iter().filter(|test| test.fence.holds()).collect();
-        let held_sessions: HashSet<String> = held.iter().map(|test| test.session_id.clone()).collect();
+    /// Commits only the test sessions whose lease the run still holds.
+    async fn commit_held(
+        &self,
+        name: String,
+        staging: Option<String>,
+        sessions: Vec<StagedSession>,
+    ) -> Results {
+        let ids: Vec<String> = sessions.iter().map(|session| session.session_id.clone()).collect();
+        let held: Vec<StagedSession> = sessions.into_iter().filter(|session| session.fence.holds()).collect();
+        let held_ids: HashSet<String> = held.iter().map(|session| session.session_id.clone()).collect();
         let mut committed =
             if held.is_empty() { Vec::new() } else { self.commit(name, staging, held).await }.into_iter();
-        let of_session = |session_id: String| {
-            let result = if held_sessions.contains(&session_id) { committed.next() } else { None };
+        let result = |session_id: String| {
+            let result = if held_ids.contains(&session_id) { committed.next() } else { None };
             result.unwrap_or(Err(WarehouseError::LeaseOver { session_id }))
         };
-        sessions.into_iter().map(of_session).collect()
+        ids.into_iter().map(result).collect()
     }
 
-    /// Runs a job to its end. One that failed for no fault of its own runs again, under the next name: a name
-    /// is used once, so a call that is retried finds its own job.
+    /// Runs a job to its end, and again under the next name after a failure that a retry may fix.
+    ///
+    /// Each name is used for one job, so a retried request finds its own job.
     async fn job<F>(&self, name: &str, start: impl Fn(String) -> F) -> Result<Job, BigQueryError>
     where
         F: Future<Output = Result<Job, BigQueryError>>,
@@ -194,8 +220,8 @@ impl Run<'_> {
         loop {
             let job_id = format!("{name}_{attempt}");
             let ended = match Box::pin(start(job_id.clone())).await {
-                Ok(started) => Box::pin(jobs::ended(self.api, &job_id, started)).await,
-                // the request was retried already
+                Ok(started) => Box::pin(jobs::wait(self.api, &job_id, started)).await,
+                // The request was retried already.
                 Err(error) => return Err(error),
             };
             match ended {
@@ -203,7 +229,7 @@ impl Run<'_> {
                     if matches!(error.kind, ErrorKind::Transient | ErrorKind::Collision)
                         && attempt < self.settings.job_attempts =>
                 {
-                    tracing::warn!(job_id, attempt, error = %error, "job failed, run again");
+                    tracing::warn!(job_id, attempt, error = %error, "bigquery job failed, run again");
                     tokio::time::sleep(self.settings.job_backoff.wait(attempt)).await;
                     attempt += 1;
                 }
@@ -214,10 +240,10 @@ impl Run<'_> {
 }
 
 fn lease_over() -> BigQueryError {
-    BigQueryError::new(ErrorKind::LeaseOver, "the lease of a test is over".to_owned())
+    BigQueryError::new(ErrorKind::LeaseOver, "the lease of a test session is over".to_owned())
 }
 
-fn halves(mut tests: Vec<StagedSession>) -> (Vec<StagedSession>, Vec<StagedSession>) {
-    let second = tests.split_off(tests.len() / 2);
-    (tests, second)
+fn halves(mut sessions: Vec<StagedSession>) -> (Vec<StagedSession>, Vec<StagedSession>) {
+    let second = sessions.split_off(sessions.len() / 2);
+    (sessions, second)
 }

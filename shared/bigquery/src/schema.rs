@@ -1,4 +1,4 @@
-//! The tables as BigQuery has them, made of the columns that the domain names.
+//! The schemas of the tables in BigQuery, from the columns that the domain defines.
 
 use std::fmt::Write;
 
@@ -8,7 +8,7 @@ use gcp_bigquery_client::model::table_field_schema::TableFieldSchema;
 use gcp_bigquery_client::model::table_schema::TableSchema;
 use quiz_domain::rows::{CellType, ColumnSpec, WarehouseTable};
 
-/// The statement that makes a table; `name` is `project.dataset.table`.
+/// The statement that creates a table; `name` is `project.dataset.table`.
 #[must_use]
 pub fn ddl(table: WarehouseTable, name: &str) -> String {
     let columns: Vec<String> = table.columns().map(|column| format!("  {}", definition(column))).collect();
@@ -21,7 +21,7 @@ pub fn ddl(table: WarehouseTable, name: &str) -> String {
     )
 }
 
-/// The statement that adds a column to a table that was made before the column was.
+/// The statement that adds a column to an older table.
 pub(crate) fn add_column(column: &ColumnSpec, name: &str) -> String {
     format!("ALTER TABLE `{name}` ADD COLUMN IF NOT EXISTS {}", definition(column))
 }
@@ -47,7 +47,7 @@ fn type_name(kind: CellType) -> &'static str {
     }
 }
 
-/// The columns of a table made through the API, none of them required.
+/// The schema of a staging table: no column is required.
 pub(crate) fn nullable(columns: &[ColumnSpec]) -> TableSchema {
     let field = |column: &ColumnSpec| {
         let kind = match column.kind {
@@ -63,12 +63,12 @@ pub(crate) fn nullable(columns: &[ColumnSpec]) -> TableSchema {
     TableSchema::new(columns.iter().map(field).collect())
 }
 
-/// How a table that is there differs from what is written to it.
+/// The differences between an existing table and the columns that a sync writes.
 #[derive(Debug, Default, PartialEq, Eq)]
 pub(crate) struct Differences {
-    /// Nullable columns that it lacks: they can be added.
+    /// The missing nullable columns, which can be added.
     pub missing: Vec<&'static ColumnSpec>,
-    /// What someone has to look at, a sentence each.
+    /// The other differences, a sentence each: a person must fix them.
     pub wrong: Vec<String>,
 }
 
@@ -86,17 +86,19 @@ pub(crate) fn differences(table: WarehouseTable, actual: &Table) -> Differences 
     }
     for field in fields {
         if !table.columns().any(|column| column.name.eq_ignore_ascii_case(&field.name)) {
-            found.wrong.push(format!("it has the column {}, which is none of ours", field.name));
+            found.wrong.push(format!("it has the unknown column {}", field.name));
         }
     }
     let partition = actual.time_partitioning.as_ref();
-    let by = partition.and_then(|it| it.field.as_deref()).unwrap_or("nothing");
-    let every = partition.map_or("", |it| it.r#type.as_str());
+    let by = partition.and_then(|partition| partition.field.as_deref()).unwrap_or("nothing");
+    let every = partition.map_or("", |partition| partition.r#type.as_str());
     if by != WarehouseTable::PARTITION || every != "DAY" {
         let ours = WarehouseTable::PARTITION;
-        found.wrong.push(format!("it is partitioned by {by} {every}, not by {ours} DAY"));
+        let theirs = format!("{by} {every}");
+        found.wrong.push(format!("it is partitioned by {}, not by {ours} DAY", theirs.trim_end()));
     }
-    let clusters = actual.clustering.as_ref().and_then(|it| it.fields.clone()).unwrap_or_default();
+    let clusters =
+        actual.clustering.as_ref().and_then(|clustering| clustering.fields.clone()).unwrap_or_default();
     if clusters != WarehouseTable::CLUSTER {
         let ours = WarehouseTable::CLUSTER.join(", ");
         found.wrong.push(format!("it is clustered by {:?}, not by {ours}", clusters.join(", ")));
@@ -115,7 +117,7 @@ fn difference(column: &ColumnSpec, field: &TableFieldSchema) -> Option<String> {
     (theirs != mode).then(|| format!("its column {name} is {theirs}, not {mode}"))
 }
 
-/// The standard name of a type, which the API gives by its older one.
+/// The standard name of a type; the API uses older names.
 fn field_type(kind: &FieldType) -> String {
     match kind {
         FieldType::Integer | FieldType::Int64 => "INT64".to_owned(),
@@ -125,7 +127,7 @@ fn field_type(kind: &FieldType) -> String {
     }
 }
 
-/// `docs/WAREHOUSE.md`.
+/// The text of `docs/WAREHOUSE.md`.
 #[must_use]
 pub fn page() -> String {
     let mut page = String::from(

@@ -1,3 +1,5 @@
+//! Checks the tables before the first write, and creates what is missing.
+
 use gcp_bigquery_client::model::table::Table;
 use quiz_domain::rows::WarehouseTable;
 
@@ -6,11 +8,10 @@ use crate::error::{BigQueryError, ErrorKind};
 use crate::jobs;
 use crate::schema::{Differences, add_column, ddl, differences};
 
-/// Makes the tables what is written to them, as far as that is safe: absent tables are made, absent nullable
-/// columns added. `name` begins the name of the job that does it.
+/// Creates missing tables and adds missing nullable columns, in a job whose name begins with `name`.
 ///
 /// # Errors
-/// [`ErrorKind::Refused`] with every difference, where a table is another than ours.
+/// [`ErrorKind::Refused`] with every other difference between a table and the columns that a sync writes.
 pub(crate) async fn ensure(api: &Api, name: &str) -> Result<(), BigQueryError> {
     let mut statements = Vec::new();
     let mut wrong = Vec::new();
@@ -20,8 +21,10 @@ pub(crate) async fn ensure(api: &Api, name: &str) -> Result<(), BigQueryError> {
             None => statements.push(ddl(table, &full_name)),
             Some(actual) => {
                 let found = check(table, &actual);
-                wrong.extend(found.wrong.into_iter().map(|it| format!("table {full_name}: {it}")));
-                statements.extend(found.missing.into_iter().map(|it| add_column(it, &full_name)));
+                wrong.extend(
+                    found.wrong.into_iter().map(|difference| format!("table {full_name}: {difference}")),
+                );
+                statements.extend(found.missing.into_iter().map(|column| add_column(column, &full_name)));
             }
         }
     }
@@ -31,13 +34,14 @@ pub(crate) async fn ensure(api: &Api, name: &str) -> Result<(), BigQueryError> {
     if statements.is_empty() {
         return Ok(());
     }
-    tracing::info!(statements = statements.len(), "making tables or columns that are absent");
+    tracing::info!(statements = statements.len(), "creating missing tables or columns");
     let job_id = format!("{name}_tables");
     let job = jobs::query(api, &job_id, statements.join(";\n") + ";", Vec::new());
     let started = api.start(&job_id, &job).await?;
-    jobs::ended(api, &job_id, started).await.map(|_| ())
+    jobs::wait(api, &job_id, started).await.map(|_| ())
 }
 
+/// Compares a table with the columns that a sync writes.
 pub(crate) fn check(table: WarehouseTable, actual: &Table) -> Differences {
     match actual.r#type.as_deref() {
         None | Some("TABLE") => differences(table, actual),

@@ -1,4 +1,7 @@
-//! Load jobs whose data is sent along, which the client package has no call for.
+//! Load jobs with their data, for which the client package has no call.
+//!
+//! A small file goes with its job in one request. A large one goes in chunks: after a cut the server says how many bytes
+//! it has, and the upload continues there. The job's name makes retries safe: an existing job of the name is the answer.
 
 use std::fs::File;
 use std::os::unix::fs::FileExt;
@@ -11,12 +14,12 @@ use crate::answer;
 use crate::api::Api;
 use crate::error::{BigQueryError, ErrorKind};
 
-/// How a file is sent.
+/// The sizes of an upload's requests, in bytes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct UploadSizes {
-    /// Up to so many bytes go in one request; more are sent resumably.
+    /// A file of up to so many bytes goes in one request; a larger one goes in chunks.
     pub at_once: u64,
-    /// Bytes of a chunk: BigQuery wants a multiple of 256 KiB.
+    /// The size of a chunk: BigQuery requires a multiple of 256 KiB.
     pub chunk: u64,
 }
 
@@ -26,8 +29,9 @@ impl Default for UploadSizes {
     }
 }
 
-/// Starts a load job of this name with a file's bytes. One of that name that is there already is it: the
-/// answer to an earlier try was lost, and nothing is loaded twice.
+/// Starts the load job `job_id` with the file's bytes.
+///
+/// If the job exists already, the answer to an earlier try was lost: returns that job, and loads nothing twice.
 pub(crate) async fn load(
     api: &Api,
     job_id: &str,
@@ -49,6 +53,7 @@ pub(crate) async fn load(
     api.run("load rows", once).await
 }
 
+/// Sends the job and the file in one request.
 async fn multipart(api: &Api, job: &Job, file: &File, bytes: u64) -> Result<Job, BigQueryError> {
     let boundary = format!("quiz_etl_{:032x}", fastrand::u128(..));
     let json = to_json(job)?;
@@ -67,7 +72,9 @@ async fn multipart(api: &Api, job: &Job, file: &File, bytes: u64) -> Result<Job,
     api.send(request).await
 }
 
+/// Sends the file in chunks.
 async fn resumable(api: &Api, job: &Job, file: &File, bytes: u64) -> Result<Job, BigQueryError> {
+    // Begin the upload: its URL is in the header `Location`.
     let request = api
         .http
         .post(api.upload_url("resumable"))
@@ -77,12 +84,14 @@ async fn resumable(api: &Api, job: &Job, file: &File, bytes: u64) -> Result<Job,
         .header(CONTENT_TYPE, "application/json; charset=UTF-8")
         .body(to_json(job)?);
     let begun = request.send().await?;
-    let Some(session) = begun.headers().get(LOCATION).and_then(|it| it.to_str().ok()).map(str::to_owned)
-    else {
+    let location = begun.headers().get(LOCATION).and_then(|value| value.to_str().ok());
+    let Some(session) = location.map(str::to_owned) else {
         let status = begun.status();
         answer::success(begun).await?;
         return Err(BigQueryError::not_json(status));
     };
+
+    // Send chunks until the job is created.
     let mut offset = 0;
     loop {
         let end = (offset + api.uploads.chunk).min(bytes);
@@ -90,7 +99,7 @@ async fn resumable(api: &Api, job: &Job, file: &File, bytes: u64) -> Result<Job,
         let range = format!("bytes {offset}-{}/{bytes}", end.saturating_sub(1));
         let sent = put(api, &session, &range, chunk).await;
         let progress = match sent {
-            // what has arrived of it, the server tells
+            // A part of the chunk may have arrived: continue where the server says.
             Err(error) if error.kind == ErrorKind::Transient => {
                 let resume = || put(api, &session, "bytes */", Vec::new());
                 api.retries.run("resume an upload", resume).await?
@@ -105,12 +114,12 @@ async fn resumable(api: &Api, job: &Job, file: &File, bytes: u64) -> Result<Job,
 }
 
 enum Progress {
-    /// So many bytes have arrived.
+    /// The number of bytes that the server has.
     Received(u64),
     Done(Box<Job>),
 }
 
-/// Sends bytes, or with `bytes */` asks how many have arrived.
+/// Sends a chunk; with the range `bytes */` reads how many bytes the server has.
 async fn put(api: &Api, session: &str, range: &str, chunk: Vec<u8>) -> Result<Progress, BigQueryError> {
     let request = api.http.put(session).bearer_auth(api.bearer.current().await?).body(chunk);
     let request = if range == "bytes */" {
@@ -120,12 +129,12 @@ async fn put(api: &Api, session: &str, range: &str, chunk: Vec<u8>) -> Result<Pr
     };
     let answer = request.send().await?;
     if answer.status() == StatusCode::PERMANENT_REDIRECT {
-        let last = answer.headers().get(RANGE).and_then(|it| it.to_str().ok());
+        let last = answer.headers().get(RANGE).and_then(|value| value.to_str().ok());
         let last = last.and_then(|range| range.rsplit_once('-')?.1.parse::<u64>().ok());
         return Ok(Progress::Received(last.map_or(0, |last| last + 1)));
     }
     if matches!(answer.status(), StatusCode::NOT_FOUND | StatusCode::GONE) {
-        let lost = "the upload's session is gone, it is begun anew";
+        let lost = "the session of the upload is gone: the upload begins again";
         return Err(BigQueryError::new(ErrorKind::Transient, lost));
     }
     answer::json(answer).await.map(|job| Progress::Done(Box::new(job)))
@@ -133,7 +142,7 @@ async fn put(api: &Api, session: &str, range: &str, chunk: Vec<u8>) -> Result<Pr
 
 async fn read(file: &File, offset: u64, length: u64) -> Result<Vec<u8>, BigQueryError> {
     let failed = |cause: &dyn std::fmt::Display| {
-        BigQueryError::new(ErrorKind::Transient, format!("the staging file cannot be read: {cause}"))
+        BigQueryError::new(ErrorKind::Transient, format!("cannot read the staging file: {cause}"))
     };
     let file = file.try_clone().map_err(|cause| failed(&cause))?;
     let length = usize::try_from(length).map_err(|cause| failed(&cause))?;

@@ -1,3 +1,5 @@
+//! The warehouse port on BigQuery: connects, checks the tables once, and writes batches.
+
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -16,17 +18,16 @@ use crate::location::BigQueryLocation;
 use crate::upload::UploadSizes;
 use crate::{replace, tables};
 
-/// How long a staging table lives that no one drops: longer than any function runs.
+/// When BigQuery drops a staging table that a function left: longer than any function runs.
 const STAGING_LIFE: SignedDuration = SignedDuration::from_hours(1);
 
-/// How the warehouse is written.
+/// The settings of the warehouse.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Settings {
     pub place: BigQueryLocation,
     pub retries: Retries,
     pub uploads: UploadSizes,
-    /// Tries of a job that failed for no fault of its own: a transaction that lost to another, or that
-    /// BigQuery gave up.
+    /// The most tries of a job that a retry may fix: its transaction lost to another one, or BigQuery stopped it.
     pub job_attempts: u32,
     pub job_backoff: Backoff,
 }
@@ -44,7 +45,7 @@ impl Settings {
     }
 }
 
-/// The tables in BigQuery. It connects when a batch is first replaced, or when it is told to be ready.
+/// The tables in BigQuery. Connects at the first write, or in [`Self::ready`].
 #[derive(Clone)]
 pub struct BigQueryWarehouse(Arc<Shared>);
 
@@ -52,7 +53,7 @@ struct Shared {
     settings: Settings,
     credentials: Arc<dyn CredentialsSource>,
     api: OnceCell<Api>,
-    /// Whether the tables are known to be ours. Not asked again until a write fails.
+    /// Whether the tables are checked; a failed write resets it.
     checked: Mutex<bool>,
 }
 
@@ -63,56 +64,56 @@ impl BigQueryWarehouse {
         Self(Arc::new(Shared { settings, credentials, api, checked }))
     }
 
-    /// Gets a token before it is needed.
+    /// Gets an access token before the first write.
     ///
     /// # Errors
-    /// [`WarehouseError`] where the credentials cannot be had, or Google gives no token for them.
+    /// [`WarehouseError`] if the credentials cannot be read, or Google gives no token for them.
     pub async fn ready(self) -> Result<(), WarehouseError> {
         let ready = async { self.0.api().await?.bearer.token().await };
-        ready.await.map(drop).map_err(|error| told("connect to BigQuery", &error))
+        ready.await.map(drop).map_err(|error| warehouse_error("connect to BigQuery", &error))
     }
 }
 
 impl Warehouse for BigQueryWarehouse {
     fn begin(&self) -> Result<Arc<dyn WarehouseBatch>, WarehouseError> {
         let staging = StagingWriter::new().map_err(|cause| WarehouseError::unavailable(STAGE, cause))?;
-        Ok(Arc::new(Batch { shared: Arc::clone(&self.0), staging }))
+        Ok(Arc::new(BigQueryBatch { shared: Arc::clone(&self.0), staging }))
     }
 }
 
 const STAGE: &str = "stage rows on this machine's disk";
 
-struct Batch {
+struct BigQueryBatch {
     shared: Arc<Shared>,
     staging: StagingWriter,
 }
 
 #[async_trait]
-impl WarehouseBatch for Batch {
+impl WarehouseBatch for BigQueryBatch {
     async fn stage(&self, session_id: &str, rows: RowBatch) -> Result<(), WarehouseError> {
         let added = self.staging.add(session_id, rows).await;
         added.map_err(|cause| WarehouseError::unavailable(STAGE, cause))
     }
 
-    async fn replace(&self, tests: &[StagedSession]) -> Vec<Result<(), WarehouseError>> {
-        let all = |error: &WarehouseError| tests.iter().map(|_| Err(error.clone())).collect();
+    async fn replace(&self, sessions: &[StagedSession]) -> Vec<Result<(), WarehouseError>> {
+        let all = |error: &WarehouseError| sessions.iter().map(|_| Err(error.clone())).collect();
         let staging = match self.staging.finish().await {
             Ok(staging) => staging,
             Err(cause) => return all(&WarehouseError::unavailable(STAGE, cause)),
         };
-        // named anew for each batch: two runs of the same messages at once have a table and jobs each
+        // A new name for each batch: two concurrent runs of the same messages have their own tables and jobs.
         let name =
             format!("quiz_etl_{}_{:016x}", Timestamp::now().strftime("%Y%m%dt%H%M%S"), fastrand::u64(..));
         let api = match Box::pin(self.shared.ready(&name)).await {
             Ok(api) => api,
-            Err(error) => return all(&told("write to BigQuery", &error)),
+            Err(error) => return all(&warehouse_error("write to BigQuery", &error)),
         };
-        let run = replace::Run {
+        let write = replace::BatchWrite {
             api,
             settings: &self.shared.settings,
             expires: Timestamp::now().saturating_add(STAGING_LIFE).unwrap_or(Timestamp::MAX),
         };
-        let results = run.load_and_commit(name, staging, tests.to_vec()).await;
+        let results = write.load_and_commit(name, staging, sessions.to_vec()).await;
         if results.iter().any(Result::is_err) {
             *self.shared.checked.lock().await = false;
         }
@@ -129,7 +130,7 @@ impl Shared {
         self.api.get_or_try_init(connect).await
     }
 
-    /// The API, when the tables are as they must be.
+    /// The API, after the tables are checked.
     async fn ready(&self, name: &str) -> Result<&Api, BigQueryError> {
         let api = self.api().await?;
         let mut checked = self.checked.lock().await;
@@ -141,8 +142,8 @@ impl Shared {
     }
 }
 
-/// An error that concerns all tests of a batch.
-pub(crate) fn told(action: &str, error: &BigQueryError) -> WarehouseError {
+/// The port's error for all test sessions of a batch.
+pub(crate) fn warehouse_error(action: &str, error: &BigQueryError) -> WarehouseError {
     match error.kind {
         ErrorKind::Transient | ErrorKind::Collision => WarehouseError::unavailable(action, error.clone()),
         _ => WarehouseError::refused(action, error.clone()),

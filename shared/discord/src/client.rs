@@ -122,7 +122,7 @@ impl DiscordClient {
                 sleep_until(at).await;
                 *free_at = None;
             }
-            // Send, and note the wait that the answer asks for.
+            // Send, and note how long the answer asks to wait.
             let sent = self.request(post, edits)?.send().await;
             let answer = sent.map_err(|error| DiscordError::unreachable(&error))?;
             let status = answer.status();

@@ -16,7 +16,7 @@ use crate::text::{ago, count, counted, length, plain, shows_something};
 const SESSIONS: usize = 10;
 const NAME: usize = 180;
 const ERROR: usize = 240;
-/// After so many requests without a sync, the card asks for a person.
+/// After so many requests without a sync, the card says that a person must act.
 const MAX_REQUESTS: u32 = 3;
 /// The characters for the list of unknown quizzes.
 const LIST: usize = DESCRIPTION / 2;

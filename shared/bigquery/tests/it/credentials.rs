@@ -1,4 +1,4 @@
-//! Who asks: keys that are right, and keys that are not.
+//! Credentials: valid, malformed, rotated and deleted keys.
 
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
@@ -26,29 +26,29 @@ async fn warehouse(dataset: &Dataset, credentials: Credentials) -> BigQueryWareh
     dataset.with(Stack::get().await.unwrap().bigquery_endpoint(), credentials)
 }
 
-async fn error(credentials: Credentials) -> WarehouseError {
+async fn write_error(credentials: Credentials) -> WarehouseError {
     let dataset = Dataset::new().await;
     let batch = warehouse(&dataset, credentials).await.begin().unwrap();
-    let test = Sample::scored("s", 0..1).stage(&*batch).await;
-    let error = batch.replace(&[test]).await.remove(0).unwrap_err();
+    let session = Sample::scored("s", 0..1).stage(&*batch).await;
+    let error = batch.replace(&[session]).await.remove(0).unwrap_err();
     assert_eq!(dataset.bigquery.tables().await.unwrap(), Vec::<String>::new(), "nothing is written");
     error
 }
 
 #[tokio::test]
-async fn a_service_account_s_key_gets_a_token_for_bigquery() {
+async fn service_account_key_gets_a_token() {
     let issuer = tokens(200, &json!({"access_token": "t", "expires_in": 3600, "token_type": "Bearer"}));
     let dataset = Dataset::new().await;
     let credentials = Credentials::ServiceAccountKey(key(issuer.url()));
     write(&warehouse(&dataset, credentials).await, &[Sample::scored("s", 0..3)]).await;
     assert_eq!(dataset.rows(WarehouseTable::QuestionResponses, "s").await.len(), 9);
-    let asked = issuer.requests();
-    assert_eq!(asked.len(), 1, "a token is kept while it is good");
-    assert!(String::from_utf8_lossy(&asked[0].body).contains("assertion="));
+    let requests = issuer.requests();
+    assert_eq!(requests.len(), 1, "a valid token is kept");
+    assert!(String::from_utf8_lossy(&requests[0].body).contains("assertion="));
 }
 
 #[tokio::test]
-async fn application_default_credentials_are_read_from_their_file() {
+async fn application_default_credentials_are_read_from_file() {
     let issuer = tokens(200, &json!({"access_token": "t", "expires_in": 3600, "token_type": "Bearer"}));
     let folder = tempfile::tempdir().unwrap();
     let file = folder.path().join("key.json");
@@ -58,26 +58,29 @@ async fn application_default_credentials_are_read_from_their_file() {
     write(&warehouse(&dataset, credentials).await, &[Sample::scored("s", 0..3)]).await;
     assert_eq!(issuer.requests().len(), 1);
     std::fs::write(&file, r#"{"type": "external_account"}"#).unwrap();
-    let told = error(Credentials::ApplicationDefault { file: Some(file) }).await.to_string();
-    assert!(told.contains("key.json is neither a service account's nor an authorized user's file"), "{told}");
+    let error = write_error(Credentials::ApplicationDefault { file: Some(file) }).await.to_string();
+    assert!(
+        error.contains("key.json is neither a service account's nor an authorized user's file"),
+        "{error}"
+    );
 }
 
 #[tokio::test]
-async fn a_credential_that_google_does_not_know_is_told_with_google_s_words() {
+async fn unknown_key_reports_the_answer_of_google() {
     let issuer =
         tokens(400, &json!({"error": "invalid_grant", "error_description": "Invalid JWT Signature."}));
-    let told = error(Credentials::ServiceAccountKey(key(issuer.url()))).await;
-    assert!(matches!(told, WarehouseError::Refused { .. }), "{told}");
-    let text = told.to_string();
+    let error = write_error(Credentials::ServiceAccountKey(key(issuer.url()))).await;
+    assert!(matches!(error, WarehouseError::Refused { .. }), "{error}");
+    let text = error.to_string();
     assert!(
         text.contains("Google gives no access token") && text.contains("Invalid JWT Signature."),
         "{text}"
     );
-    assert_eq!(issuer.requests().len(), 1, "asked once");
+    assert_eq!(issuer.requests().len(), 1, "one request");
 }
 
 #[tokio::test]
-async fn a_key_that_is_none_is_told_and_not_shown() {
+async fn malformed_key_is_refused_without_showing_it() {
     let no_pem = json!({
         "type": "service_account", "client_email": "e", "private_key": "hunter2", "token_uri": "http://localhost",
     });
@@ -86,14 +89,14 @@ async fn a_key_that_is_none_is_told_and_not_shown() {
         (r#""{\"private_key\": \"hunter2\"}""#, "the secret is in quotes: store the key's JSON without them"),
         (r#"{"key": "hunter2"}"#, "the secret is JSON without `private_key`"),
         (r#"{"private_key": "hunter2"}"#, "the secret is JSON that lacks fields of a service account key"),
-        (no_pem.to_string().as_str(), "the private key of the service account is no PEM of an RSA key"),
+        (no_pem.to_string().as_str(), "the private key of the service account is not an RSA key in PEM form"),
     ] {
-        let told = error(Credentials::ServiceAccountKey(text.to_owned())).await.to_string();
-        assert!(told.contains(why) && !told.contains("hunter2"), "{told}");
+        let error = write_error(Credentials::ServiceAccountKey(text.to_owned())).await.to_string();
+        assert!(error.contains(why) && !error.contains("hunter2"), "{error}");
     }
 }
 
-/// A key that can be rotated, and how often it was read.
+/// A key that can be rotated, with the number of its reads.
 struct Rotating {
     key: Mutex<String>,
     reads: AtomicUsize,
@@ -187,7 +190,7 @@ impl Rotation {
 }
 
 #[tokio::test]
-async fn rotated_key_is_read_again_where_bigquery_refuses_its_token() {
+async fn rotated_key_replaces_a_refused_token() {
     let rotation = Rotation::new(3600).await;
     rotation.rotate();
     write(&rotation.warehouse, &[Sample::scored("after", 0..3)]).await;
@@ -199,8 +202,8 @@ async fn rotated_key_is_read_again_where_bigquery_refuses_its_token() {
 }
 
 #[tokio::test]
-async fn rotated_key_is_read_again_where_google_gives_no_token() {
-    // a token that is about to expire is not kept
+async fn rotated_key_replaces_a_deleted_key() {
+    // A token that is about to expire is not kept.
     let rotation = Rotation::new(1).await;
     rotation.rotate();
     let before = rotation.google.requests().len();
@@ -212,7 +215,7 @@ async fn rotated_key_is_read_again_where_google_gives_no_token() {
 }
 
 #[tokio::test]
-async fn unchanged_key_is_read_again_once_and_stays_refused() {
+async fn unchanged_refused_key_is_read_once_more() {
     for expires_in in [1, 3600] {
         let rotation = Rotation::new(expires_in).await;
         rotation.delete_old_key();
@@ -222,7 +225,7 @@ async fn unchanged_key_is_read_again_once_and_stays_refused() {
             assert!(matches!(error, WarehouseError::Refused { .. }), "{error}");
         }
         assert_eq!(rotation.reads(), 2, "one read at first, one after the first refusal");
-        // a token that is still good is kept; each batch requests another one
+        // A valid token is kept; without one, each batch requests another.
         let tokens = if expires_in == 1 { 5 } else { 0 };
         assert_eq!(rotation.old.requests().len() - before, tokens);
     }

@@ -1,4 +1,4 @@
-//! What goes wrong between here and BigQuery, by a gate in front of local-bigquery.
+//! Faults between the warehouse and BigQuery, made by a gate in front of local-bigquery.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -38,22 +38,22 @@ fn text(request: &GateRequest) -> String {
     String::from_utf8_lossy(&request.body).into_owned()
 }
 
-/// Writes three tests and tells how each ended.
+/// Writes test sessions and returns the result of each.
 async fn results(warehouse: &BigQueryWarehouse, sessions: &[&str]) -> Vec<Result<(), WarehouseError>> {
     let batch = warehouse.begin().unwrap();
-    let mut tests: Vec<StagedSession> = Vec::new();
+    let mut staged: Vec<StagedSession> = Vec::new();
     for session in sessions {
-        tests.push(Sample::scored(session, 0..3).stage(&*batch).await);
+        staged.push(Sample::scored(session, 0..3).stage(&*batch).await);
     }
-    batch.replace(&tests).await
+    batch.replace(&staged).await
 }
 
-async fn error(warehouse: &BigQueryWarehouse) -> WarehouseError {
+async fn write_error(warehouse: &BigQueryWarehouse) -> WarehouseError {
     results(warehouse, &["s"]).await.remove(0).unwrap_err()
 }
 
 #[tokio::test]
-async fn an_endpoint_that_answers_503_four_times_then_works() {
+async fn four_503_answers_are_retried() {
     let dataset = Dataset::new().await;
     let busy = || refusal(503, "backendError", "Error encountered during execution. Retrying may solve it.");
     let gate = gate(move |request| if request.index < 4 { busy() } else { Action::Forward }).await;
@@ -62,16 +62,16 @@ async fn an_endpoint_that_answers_503_four_times_then_works() {
 }
 
 #[tokio::test]
-async fn a_page_instead_of_json_is_told_as_one_and_does_not_stop_what_follows() {
+async fn html_page_is_a_retryable_error() {
     let dataset = Dataset::new().await;
     for (status, named) in
         [(200, "status 200 OK"), (403, "status 403 Forbidden"), (503, "status 503 Service Unavailable")]
     {
         let pages = gate(move |_| html(status)).await;
-        let told = error(&dataset.behind(pages.url())).await;
-        assert!(told.is_retryable(), "{told}");
+        let error = write_error(&dataset.behind(pages.url())).await;
+        assert!(error.is_retryable(), "{error}");
         let rest = " with a body that is not the JSON of BigQuery's API: check BIGQUERY_ENDPOINT";
-        assert!(told.to_string().contains(&format!("{named}{rest}")), "{told}");
+        assert!(error.to_string().contains(&format!("{named}{rest}")), "{error}");
     }
     let some = gate(|request| if request.index % 3 == 0 { html(502) } else { Action::Forward }).await;
     write(&dataset.behind(some.url()), &[Sample::scored("s", 0..3)]).await;
@@ -79,13 +79,13 @@ async fn a_page_instead_of_json_is_told_as_one_and_does_not_stop_what_follows() 
 }
 
 #[tokio::test]
-async fn a_missing_permission_is_named_and_not_asked_for_again() {
+async fn missing_permission_is_named_and_not_retried() {
     let dataset = Dataset::new().await;
     let message = "Access Denied: Table p:d.test_responses: Permission bigquery.tables.get denied";
     let gate = gate(move |_| refusal(403, "accessDenied", message)).await;
-    let told = error(&dataset.behind(gate.url())).await;
-    assert!(matches!(told, WarehouseError::Refused { .. }), "{told}");
-    assert!(told.to_string().contains(message), "{told}");
+    let error = write_error(&dataset.behind(gate.url())).await;
+    assert!(matches!(error, WarehouseError::Refused { .. }), "{error}");
+    assert!(error.to_string().contains(message), "{error}");
     assert_eq!(gate.requests().len(), 1);
 }
 
@@ -94,19 +94,19 @@ async fn refusal_without_reasons_is_read() {
     let dataset = Dataset::new().await;
     let body = json!({"error": {"code": 403, "message": "no entry", "status": "PERMISSION_DENIED"}});
     let gate = gate(move |_| reply(403, &body)).await;
-    let told = error(&dataset.behind(gate.url())).await;
-    assert!(matches!(told, WarehouseError::Refused { .. }), "{told}");
+    let error = write_error(&dataset.behind(gate.url())).await;
+    assert!(matches!(error, WarehouseError::Refused { .. }), "{error}");
     assert!(
-        told.to_string().contains("BigQuery answered 403") && told.to_string().contains("no entry"),
-        "{told}"
+        error.to_string().contains("BigQuery answered 403") && error.to_string().contains("no entry"),
+        "{error}"
     );
     assert_eq!(gate.requests().len(), 1);
 }
 
 #[tokio::test]
-async fn answers_that_are_lost_load_and_replace_nothing_twice() {
+async fn lost_answers_load_and_replace_nothing_twice() {
     let dataset = Dataset::new().await;
-    // the first try of each call that starts a job gets through, and its answer does not
+    // The first try of each call that starts a job arrives, but its answer is lost.
     let calls = AtomicUsize::new(0);
     let gate = gate(move |request| {
         let starts = request.method == "POST" && request.path_and_query.contains("/jobs");
@@ -122,7 +122,7 @@ async fn answers_that_are_lost_load_and_replace_nothing_twice() {
 }
 
 #[tokio::test]
-async fn a_large_file_goes_in_chunks_and_goes_on_where_it_was_cut() {
+async fn cut_upload_continues_where_it_stopped() {
     let dataset = Dataset::new().await;
     let puts = AtomicUsize::new(0);
     let gate = gate(move |request| match request.method.as_str() {
@@ -140,14 +140,14 @@ async fn a_large_file_goes_in_chunks_and_goes_on_where_it_was_cut() {
     write(&warehouse, &[Sample::scored("s", 0..2_000)]).await;
     assert_eq!(dataset.count(WarehouseTable::QuestionResponses).await, 6_000);
     assert_eq!(dataset.jobs().await, ["commit_1", "load_1", "tables"]);
-    let chunks = gate.requests().iter().filter(|it| it.method == "PUT").count();
+    let chunks = gate.requests().iter().filter(|request| request.method == "PUT").count();
     assert!(chunks > 5, "{chunks} chunks");
 }
 
 #[tokio::test]
-async fn rows_that_are_refused_cost_their_own_test_only() {
+async fn refused_rows_stop_only_their_own_session() {
     let dataset = Dataset::new().await;
-    // of s0 … s3 the loads that hold s2 fail: of all, of the second half, of its first half
+    // The loads with s2 fail: of s0 … s3, of s2 and s3, of s2.
     let gate = gate(|request| {
         let body = text(request);
         let Some((name, _)) = body.split_once("_load_1\"") else { return Action::Forward };
@@ -182,11 +182,11 @@ async fn rows_that_are_refused_cost_their_own_test_only() {
             }
         }
     }
-    assert_eq!(results.iter().filter(|it| it.is_err()).count(), 1);
+    assert_eq!(results.iter().filter(|result| result.is_err()).count(), 1);
 }
 
 #[tokio::test]
-async fn a_transaction_that_is_refused_is_halved_and_one_that_lost_a_race_is_not() {
+async fn only_refused_transactions_are_halved() {
     let dataset = Dataset::new().await;
     let failed = |name: &str, reason: &str, message: &str| {
         let error = json!({"reason": reason, "location": "query", "message": message});
@@ -210,12 +210,13 @@ async fn a_transaction_that_is_refused_is_halved_and_one_that_lost_a_race_is_not
     assert!(matches!(error, WarehouseError::Refused { .. }), "{error}");
     assert!(error.to_string().contains("Too many partitions"), "{error}");
     assert_eq!(dataset.rows(WarehouseTable::TestResponses, "s0").await.len(), 9);
-    let loads = gate.requests().iter().filter(|it| it.path_and_query.starts_with("/upload")).count();
+    let loads =
+        gate.requests().iter().filter(|request| request.path_and_query.starts_with("/upload")).count();
     assert_eq!(loads, 1, "the rows are loaded once for all tries");
 }
 
 #[tokio::test]
-async fn a_commit_that_comes_after_a_later_run_s_undoes_nothing_and_its_neighbours_land() {
+async fn overtaken_commit_changes_nothing_and_others_land() {
     let dataset = Dataset::new().await;
     let warehouse = dataset.warehouse().await;
     let later = warehouse.begin().unwrap();

@@ -1,4 +1,4 @@
-//! The warehouse in local-bigquery.
+//! The warehouse on local-bigquery.
 
 use futures::future::join_all;
 use quiz_domain::rows::WarehouseTable;
@@ -8,13 +8,13 @@ use quiz_suites::warehouse::{Rows, Sample, warehouse, write};
 use crate::common::Dataset;
 
 #[tokio::test]
-async fn the_warehouse_does_what_the_port_promises() {
+async fn warehouse_fulfils_the_port() {
     let dataset = Dataset::new().await;
     warehouse(&dataset.warehouse().await, &dataset, "session").await;
 }
 
 #[tokio::test]
-async fn fifty_tests_are_one_load_and_one_transaction() {
+async fn fifty_sessions_are_one_load_and_one_transaction() {
     let dataset = Dataset::new().await;
     let warehouse = dataset.warehouse().await;
     let samples: Vec<Sample> = (0..50).map(|at| Sample::scored(&format!("s{at}"), 0..4)).collect();
@@ -28,7 +28,7 @@ async fn fifty_tests_are_one_load_and_one_transaction() {
 }
 
 #[tokio::test]
-async fn runs_of_the_same_test_at_once_leave_its_rows_once() {
+async fn concurrent_runs_leave_rows_once() {
     let dataset = Dataset::new().await;
     let first = dataset.warehouse().await;
     write(&first, &[Sample::scored("s", 0..2)]).await;
@@ -42,7 +42,7 @@ async fn runs_of_the_same_test_at_once_leave_its_rows_once() {
 }
 
 #[tokio::test]
-async fn a_column_that_an_older_table_lacks_is_added_and_its_rows_stay() {
+async fn missing_column_is_added_and_rows_stay() {
     let dataset = Dataset::new().await;
     write(&dataset.warehouse().await, &[Sample::scored("old", 0..3)]).await;
     let table = WarehouseTable::QuestionResponses.name();
@@ -56,25 +56,25 @@ async fn a_column_that_an_older_table_lacks_is_added_and_its_rows_stay() {
 }
 
 #[tokio::test]
-async fn a_table_of_another_schema_is_described_and_nothing_is_written() {
+async fn other_schema_is_described_and_nothing_is_written() {
     let dataset = Dataset::new().await;
     let create =
         "CREATE TABLE test_responses (session_id STRING NOT NULL, user_id STRING, rank STRING, mood STRING)";
     dataset.bigquery.execute(create).await.unwrap();
     let warehouse = dataset.warehouse().await;
     let batch = warehouse.begin().unwrap();
-    let tests =
+    let staged =
         [Sample::scored("a", 0..1).stage(&*batch).await, Sample::scored("b", 0..1).stage(&*batch).await];
-    for result in batch.replace(&tests).await {
+    for result in batch.replace(&staged).await {
         let error = result.unwrap_err();
         assert!(matches!(error, WarehouseError::Refused { .. }) && !error.is_retryable(), "{error}");
         let text = error.to_string();
         for difference in [
             "its column user_id is NULLABLE, not REQUIRED",
             "its column rank is STRING, not INT64",
-            "it has the column mood, which is none of ours",
+            "it has the unknown column mood",
             "it lacks the required column section",
-            "it is partitioned by nothing , not by start_date DAY",
+            "it is partitioned by nothing, not by start_date DAY",
         ] {
             assert!(text.contains(difference), "{text}");
         }
@@ -84,18 +84,18 @@ async fn a_table_of_another_schema_is_described_and_nothing_is_written() {
 }
 
 #[tokio::test]
-async fn a_missing_dataset_is_named() {
+async fn missing_dataset_is_named() {
     let dataset = Dataset::new().await;
     let other = Dataset { name: "nowhere".to_owned(), ..dataset };
     let batch = other.warehouse().await.begin().unwrap();
-    let test: StagedSession = Sample::scored("a", 0..1).stage(&*batch).await;
-    let error = batch.replace(&[test]).await.remove(0).unwrap_err();
+    let staged: StagedSession = Sample::scored("a", 0..1).stage(&*batch).await;
+    let error = batch.replace(&[staged]).await.remove(0).unwrap_err();
     assert!(matches!(error, WarehouseError::Refused { .. }), "{error}");
     assert!(error.to_string().contains("nowhere"), "{error}");
 }
 
 #[test]
-fn the_page_is_made_of_the_columns() {
+fn warehouse_page_matches_the_columns() {
     let page = concat!(env!("CARGO_MANIFEST_DIR"), "/../../docs/WAREHOUSE.md");
     assert!(
         std::fs::read_to_string(page).unwrap() == quiz_bigquery::page(),

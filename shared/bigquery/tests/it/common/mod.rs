@@ -30,7 +30,7 @@ impl Dataset {
         self.behind(Stack::get().await.unwrap().bigquery_endpoint())
     }
 
-    /// The warehouse, reached at that address.
+    /// The warehouse behind the endpoint.
     pub fn behind(&self, endpoint: &str) -> BigQueryWarehouse {
         self.with(endpoint, Credentials::Nobody)
     }
@@ -54,7 +54,7 @@ impl Dataset {
         }
     }
 
-    /// The jobs that the warehouse has run here, by the ends of their names.
+    /// The ends of the names of the jobs that the warehouse has run on this dataset.
     pub async fn jobs(&self) -> Vec<String> {
         let mut names = Vec::new();
         for job in self.bigquery.jobs().await.unwrap() {
