@@ -121,7 +121,7 @@ impl Bearer {
 }
 
 async fn access_token(tokens: &Tokens) -> Result<String, BQError> {
-    let Some(tokens) = tokens else { return Ok("nobody".to_owned()) };
+    let Some(tokens) = tokens else { return Ok("emulator".to_owned()) };
     let token = tokens.token(&[SCOPE]).await?;
     token.token().map(str::to_owned).ok_or(BQError::NoToken)
 }
