@@ -1,4 +1,4 @@
-//! Posts a batch of notices, each at least once and none without end.
+//! Posts a batch of notices, and parks a notice that crashes the function.
 //!
 //! The problem: a notice can crash the function that posts it, and SQS redelivers a message whether the function answered
 //! or crashed. So the memory counts the answered receives of each notice. A message with more receives than answers was in
