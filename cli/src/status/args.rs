@@ -16,7 +16,7 @@ Examples:
   quiz-etl status EnableStudents_6715f621e1eb083bfa9b56cc
   quiz-etl status --check --older-than 30m           exit code 1 if something is stuck
   quiz-etl status --all --json | jq '.tests[] | select(.takers > 1000)'
-  quiz-etl status --from out                         of an embedded run
+  quiz-etl status --from out                         the result of an embedded run
 
 Standings of a test session in a sink:
   parked    the last sync failed; its messages are in the dead-letter queue

@@ -31,7 +31,7 @@ pub fn report(items: &[Value], colour: bool) -> String {
     parts.join("\n\n")
 }
 
-/// The test's name, and whose report this is.
+/// The heading of a report: test name, user, date and session.
 pub(super) fn heading(item: &Value, test_name: &str, date: &str, ink: Ink) -> String {
     let about = [
         ("student", stored_text(item, "user_id")),
