@@ -169,7 +169,9 @@ mod tests {
         assert_eq!(shown(2, &[("A", "no answer")]), ["2 messages given up: session A: no answer"]);
         assert_eq!(
             shown(1, &[]),
-            ["1 message given up: the sync stopped without a cause; run again with RUST_LOG=debug to find it"]
+            [
+                "1 message given up: the sync stopped without a cause; run again with RUST_LOG=debug to find it"
+            ]
         );
     }
 }
