@@ -285,7 +285,7 @@ fn what_cannot_be_read_or_written_is_one_clear_sentence() {
     std::fs::write(at("file"), "").unwrap();
     let (code, unwritable) = run(&["local", "--source", "dump", "--out", "file/out"]);
     assert_eq!(code, 1);
-    assert!(unwritable.starts_with("cannot make the folder file/out"), "{unwritable}");
+    assert!(unwritable.starts_with("cannot create the folder file/out"), "{unwritable}");
 
     let (code, events) = run(&["local", "--source", "dump", "--events", "none", "--out", "out"]);
     assert_eq!(code, 1);
