@@ -1,5 +1,9 @@
-//! What a backfill was asked to do and has published, in a file of its own, so that it can be resumed: JSON lines,
-//! the first one what was asked for.
+//! The journal of a backfill, so that `--resume` can continue after Ctrl-C or a crash.
+//!
+//! Each backfill has a file of JSON lines. The first line holds the request; each later line holds test sessions that
+//! SNS has accepted. A lock on the file keeps a second process out. A line that a killed process wrote only in part is
+//! skipped, and its test sessions are published again: a repeated sync gives the same results.
+//! The JSON names are stored in operators' files and stay.
 
 use std::collections::HashMap;
 use std::fs::{self, File, OpenOptions};
@@ -11,42 +15,43 @@ use quiz_events::{SessionDescription, Sink};
 use serde::{Deserialize, Serialize};
 use thiserror::Error;
 
-use crate::backfill::track::Before;
+use crate::backfill::track::StateBefore;
 
-/// Why a backfill's file cannot be used.
+/// Why a journal cannot be used.
 #[derive(Debug, Error)]
 pub enum JournalError {
-    #[error("{what} {path}: {cause}")]
-    File { what: &'static str, path: PathBuf, cause: std::io::Error },
-    #[error("{path} is no backfill's file: {cause}")]
+    #[error("{action} {path}: {cause}")]
+    File { action: &'static str, path: PathBuf, cause: std::io::Error },
+    #[error("cannot read the journal {path}: {cause}")]
     Malformed { path: PathBuf, cause: serde_json::Error },
     #[error("there is no backfill {id:?} in {folder}")]
     Unknown { id: String, folder: PathBuf },
     #[error("there is no backfill to resume in {0}")]
     None(PathBuf),
-    #[error("another process is at the backfill {id}: let it finish, or stop it first")]
+    #[error("another process runs the backfill {id}: wait for it, or stop it first")]
     Busy { id: String },
-    #[error("where backfills are remembered is not known: set QUIZ_ETL_STATE_DIR, or HOME")]
+    #[error("no folder for the journals of backfills: set QUIZ_ETL_STATE_DIR or HOME")]
     NoFolder,
 }
 
-/// What was asked for.
+/// What a backfill publishes, and how.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-pub struct Asked {
+pub struct BackfillRequest {
     pub backfill_id: String,
     pub topic: String,
     pub started_at: Timestamp,
-    /// Tests a second.
+    /// Test sessions a second.
     pub rate: f64,
     pub sinks: Vec<Sink>,
     pub force: bool,
     pub reason: Option<String>,
     pub requested_by: Option<String>,
-    pub tests: Vec<AskedTest>,
+    pub tests: Vec<RequestedSession>,
 }
 
+/// A test session of a backfill.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct AskedTest {
+pub struct RequestedSession {
     pub session_id: String,
     pub quiz_id: String,
     pub name: String,
@@ -54,22 +59,23 @@ pub struct AskedTest {
     pub session: Option<SessionDescription>,
 }
 
-/// A test that SNS has, with how it stood just before.
+/// A test session that SNS has accepted, and its sync states just before.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Published {
+pub struct PublishedSession {
     pub session_id: String,
     /// By sink.
-    pub before: HashMap<Sink, Before>,
+    pub before: HashMap<Sink, StateBefore>,
 }
 
 #[derive(Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
-enum Line {
-    Asked(Asked),
-    Published(Vec<Published>),
+enum JournalLine {
+    #[serde(rename = "asked")]
+    Request(BackfillRequest),
+    Published(Vec<PublishedSession>),
 }
 
-/// One backfill's file, open and locked.
+/// The open, locked journal of one backfill.
 #[derive(Debug)]
 pub struct Journal {
     path: PathBuf,
@@ -79,22 +85,25 @@ pub struct Journal {
 impl Journal {
     /// # Errors
     /// [`JournalError::File`] where the folder cannot be written.
-    pub fn create(folder: &Path, asked: &Asked) -> Result<Self, JournalError> {
-        fs::create_dir_all(folder).map_err(|cause| failed("cannot make the folder", folder, cause))?;
-        let path = path_of(folder, &asked.backfill_id);
+    pub fn create(folder: &Path, request: &BackfillRequest) -> Result<Self, JournalError> {
+        fs::create_dir_all(folder).map_err(|cause| failed("cannot create the folder", folder, cause))?;
+        let path = journal_path(folder, &request.backfill_id);
         let file = OpenOptions::new().append(true).create_new(true).open(&path);
-        let file = file.map_err(|cause| failed("cannot make", &path, cause))?;
-        let mut journal = Self::locked(path, file, &asked.backfill_id)?;
-        journal.append(&Line::Asked(asked.clone()))?;
+        let file = file.map_err(|cause| failed("cannot create", &path, cause))?;
+        let mut journal = Self::lock(path, file, &request.backfill_id)?;
+        journal.append(&JournalLine::Request(request.clone()))?;
         Ok(journal)
     }
 
-    /// Opens the backfill of this id, or the newest where it is empty.
+    /// Opens the journal of the backfill with this id; of the newest backfill if the id is empty.
     ///
     /// # Errors
-    /// [`JournalError`] where there is none, it cannot be read, or another process is at it.
-    pub fn open(folder: &Path, id: &str) -> Result<(Self, Asked, Vec<Published>), JournalError> {
-        let path = if id.is_empty() { newest(folder)? } else { path_of(folder, id) };
+    /// [`JournalError`] if there is none, it cannot be read, or another process runs the backfill.
+    pub fn open(
+        folder: &Path,
+        id: &str,
+    ) -> Result<(Self, BackfillRequest, Vec<PublishedSession>), JournalError> {
+        let path = if id.is_empty() { newest(folder)? } else { journal_path(folder, id) };
         let file = match OpenOptions::new().append(true).open(&path) {
             Ok(file) => file,
             Err(cause) if cause.kind() == std::io::ErrorKind::NotFound => {
@@ -103,25 +112,25 @@ impl Journal {
             Err(cause) => return Err(failed("cannot open", &path, cause)),
         };
         let text = fs::read_to_string(&path).map_err(|cause| failed("cannot read", &path, cause))?;
-        let (asked, published) =
+        let (request, published) =
             read(&text).map_err(|cause| JournalError::Malformed { path: path.clone(), cause })?;
-        let mut journal = Self::locked(path, file, &asked.backfill_id)?;
+        let mut journal = Self::lock(path, file, &request.backfill_id)?;
         if !text.ends_with('\n') {
-            // what a killed process wrote half of; its tests are published again
+            // a killed process wrote the last line in part: end that line
             journal.write("\n")?;
         }
-        Ok((journal, asked, published))
+        Ok((journal, request, published))
     }
 
-    /// Remembers that SNS has these.
+    /// Records test sessions that SNS has accepted.
     ///
     /// # Errors
     /// [`JournalError::File`] where the file cannot be written.
-    pub fn published(&mut self, tests: Vec<Published>) -> Result<(), JournalError> {
-        self.append(&Line::Published(tests))
+    pub fn record_published(&mut self, tests: Vec<PublishedSession>) -> Result<(), JournalError> {
+        self.append(&JournalLine::Published(tests))
     }
 
-    fn locked(path: PathBuf, file: File, id: &str) -> Result<Self, JournalError> {
+    fn lock(path: PathBuf, file: File, id: &str) -> Result<Self, JournalError> {
         match file.try_lock() {
             Ok(()) => Ok(Self { path, file }),
             Err(fs::TryLockError::WouldBlock) => Err(JournalError::Busy { id: id.to_owned() }),
@@ -129,7 +138,7 @@ impl Journal {
         }
     }
 
-    fn append(&mut self, line: &Line) -> Result<(), JournalError> {
+    fn append(&mut self, line: &JournalLine) -> Result<(), JournalError> {
         let text = serde_json::to_string(line)
             .map_err(|cause| JournalError::Malformed { path: self.path.clone(), cause })?;
         self.write(&format!("{text}\n"))
@@ -141,10 +150,10 @@ impl Journal {
     }
 }
 
-/// Where backfills are remembered: `QUIZ_ETL_STATE_DIR`, else under `XDG_STATE_HOME`, else `~/.local/state`.
+/// The folder of the journals: `QUIZ_ETL_STATE_DIR`, else under `XDG_STATE_HOME`, else `~/.local/state`.
 ///
 /// # Errors
-/// [`JournalError::NoFolder`] where the environment names no such place.
+/// [`JournalError::NoFolder`] if the environment names none of them.
 pub fn folder() -> Result<PathBuf, JournalError> {
     let set = |name: &str| std::env::var_os(name).filter(|value| !value.is_empty()).map(PathBuf::from);
     let home = || Some(set("HOME").or_else(|| set("USERPROFILE"))?.join(".local").join("state"));
@@ -153,47 +162,48 @@ pub fn folder() -> Result<PathBuf, JournalError> {
     Ok(folder.ok_or(JournalError::NoFolder)?.join("backfills"))
 }
 
-fn path_of(folder: &Path, id: &str) -> PathBuf {
-    // an id is made of digits, letters and hyphens; what else was typed names no file
-    let id: String = id.chars().filter(|it| it.is_ascii_alphanumeric() || *it == '-').collect();
+fn journal_path(folder: &Path, id: &str) -> PathBuf {
+    // an id has digits, letters and hyphens; dropping the rest keeps the path inside the folder
+    let is_allowed = |character: &char| character.is_ascii_alphanumeric() || *character == '-';
+    let id: String = id.chars().filter(is_allowed).collect();
     folder.join(format!("{id}.jsonl"))
 }
 
-/// Ids begin with their time.
+/// The newest journal: ids begin with their time, so names sort by age.
 fn newest(folder: &Path) -> Result<PathBuf, JournalError> {
     let none = || JournalError::None(folder.to_owned());
     let entries = fs::read_dir(folder).map_err(|_| none())?;
     let files = entries.filter_map(|entry| Some(entry.ok()?.path()));
-    files.filter(|path| path.extension().is_some_and(|it| it == "jsonl")).max().ok_or_else(none)
+    files.filter(|path| path.extension().is_some_and(|extension| extension == "jsonl")).max().ok_or_else(none)
 }
 
-fn read(text: &str) -> Result<(Asked, Vec<Published>), serde_json::Error> {
+fn read(text: &str) -> Result<(BackfillRequest, Vec<PublishedSession>), serde_json::Error> {
     let mut lines = text.lines();
-    let Line::Asked(asked) = serde_json::from_str(lines.next().unwrap_or_default())? else {
-        return Err(serde::de::Error::custom("its first line does not say what was asked for"));
+    let JournalLine::Request(request) = serde_json::from_str(lines.next().unwrap_or_default())? else {
+        return Err(serde::de::Error::custom("its first line is not a request"));
     };
     let published = lines.filter_map(|line| match serde_json::from_str(line) {
-        Ok(Line::Published(tests)) => Some(tests),
+        Ok(JournalLine::Published(tests)) => Some(tests),
         _ => None,
     });
-    Ok((asked, published.flatten().collect()))
+    Ok((request, published.flatten().collect()))
 }
 
-fn failed(what: &'static str, path: &Path, cause: std::io::Error) -> JournalError {
-    JournalError::File { what, path: path.to_owned(), cause }
+fn failed(action: &'static str, path: &Path, cause: std::io::Error) -> JournalError {
+    JournalError::File { action, path: path.to_owned(), cause }
 }
 
 #[cfg(test)]
 mod tests {
-    use super::{Asked, AskedTest, Journal, JournalError, Published};
-    use crate::backfill::track::Before;
+    use super::{BackfillRequest, Journal, JournalError, PublishedSession, RequestedSession};
+    use crate::backfill::track::StateBefore;
     use quiz_events::Sink;
     use std::collections::HashMap;
     use std::fs::OpenOptions;
     use std::io::Write;
 
-    fn asked(id: &str) -> Asked {
-        Asked {
+    fn request(id: &str) -> BackfillRequest {
+        BackfillRequest {
             backfill_id: id.into(),
             topic: "arn:aws:sns:r:1:events".into(),
             started_at: "2026-11-21T12:00:00Z".parse().unwrap(),
@@ -202,7 +212,7 @@ mod tests {
             force: true,
             reason: Some("why".into()),
             requested_by: None,
-            tests: vec![AskedTest {
+            tests: vec![RequestedSession {
                 session_id: "A".into(),
                 quiz_id: "q".into(),
                 name: "Sums".into(),
@@ -211,33 +221,33 @@ mod tests {
         }
     }
 
-    fn published(session_id: &str) -> Published {
-        let before = Before { requested_through: 1, finished_at: 3, published_at: 4 };
-        Published { session_id: session_id.into(), before: HashMap::from([(Sink::Reports, before)]) }
+    fn published(session_id: &str) -> PublishedSession {
+        let before = StateBefore { requested_through: 1, finished_at: 3, published_at: 4 };
+        PublishedSession { session_id: session_id.into(), before: HashMap::from([(Sink::Reports, before)]) }
     }
 
     #[test]
-    fn an_interrupted_backfill_is_remembered_up_to_the_last_whole_line() {
+    fn torn_last_line_is_skipped() {
         let folder = tempfile::tempdir().unwrap();
         let folder = folder.path().join("backfills");
-        let mut journal = Journal::create(&folder, &asked("1")).unwrap();
-        journal.published(vec![published("A"), published("B")]).unwrap();
+        let mut journal = Journal::create(&folder, &request("1")).unwrap();
+        journal.record_published(vec![published("A"), published("B")]).unwrap();
         drop(journal);
         let mut torn = OpenOptions::new().append(true).open(folder.join("1.jsonl")).unwrap();
         torn.write_all(b"{\"published\":[{\"session").unwrap();
         let (mut journal, read, done) = Journal::open(&folder, "1").unwrap();
-        assert_eq!((read, done), (asked("1"), vec![published("A"), published("B")]));
-        journal.published(vec![published("C")]).unwrap();
+        assert_eq!((read, done), (request("1"), vec![published("A"), published("B")]));
+        journal.record_published(vec![published("C")]).unwrap();
         drop(journal);
         let (_, _, done) = Journal::open(&folder, "").unwrap();
         assert_eq!(done.last(), Some(&published("C")));
     }
 
     #[test]
-    fn one_process_is_at_a_backfill_and_what_is_not_there_is_said() {
+    fn journal_is_locked_and_its_absence_reported() {
         let folder = tempfile::tempdir().unwrap();
         assert!(matches!(Journal::open(folder.path(), ""), Err(JournalError::None(_))));
-        let first = Journal::create(folder.path(), &asked("1")).unwrap();
+        let first = Journal::create(folder.path(), &request("1")).unwrap();
         assert!(matches!(Journal::open(folder.path(), "1"), Err(JournalError::Busy { .. })));
         drop(first);
         assert!(Journal::open(folder.path(), "1").is_ok());

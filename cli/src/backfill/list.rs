@@ -1,42 +1,46 @@
-//! Lists of tests, as people write them: a file of ids, events, JSON or CSV, and the words of a command line.
+//! Lists of test sessions: a file of ids, events as JSON or CSV, and the words of a command line.
 
 use std::io::BufRead;
 
 use anyhow::{Context, bail};
 use quiz_events::{Entries, Entry, EntryText, Event, EventError, SessionClock, SessionTarget, parse_by};
 
-use crate::backfill::choose::Chosen;
+use crate::backfill::choose::SelectedSession;
 
-/// The CSV column that is read.
+/// The CSV column with the session ids.
 const COLUMN: &str = "session_id";
 /// Bytes of the longest CSV record.
 const LONGEST: usize = 1 << 20;
 
-/// A test of a list.
+/// A test session of a list.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) enum Listed {
-    Session(Box<Chosen>),
-    /// A session id that does not name its quiz.
+pub(crate) enum ListedSession {
+    Complete(Box<SelectedSession>),
+    /// A session id that does not end with a quiz id.
     Id(String),
 }
 
-/// Reads a list: session ids with commas, white space or line ends between them; events and ids as JSON, each on a
-/// line, over several lines or in an array; or a CSV file whose header names the column `session_id`. Each test comes
-/// with its line. The times of descriptions are by the clock.
+/// Reads a list of test sessions, each with its line number.
+///
+/// The list holds session ids separated by commas, white space or line ends; events and ids as JSON, on one line, over
+/// several lines or in an array; or CSV with a column `session_id`. `clock` reads the times of descriptions.
 ///
 /// # Errors
-/// Where the list cannot be read or has a wrong line, which the error names.
-pub(crate) fn read_list(input: impl BufRead, clock: SessionClock) -> anyhow::Result<Vec<(u64, Listed)>> {
+/// A list that cannot be read, or a wrong line; the error gives its number.
+pub(crate) fn read_list(
+    input: impl BufRead,
+    clock: SessionClock,
+) -> anyhow::Result<Vec<(u64, ListedSession)>> {
     let mut entries = Entries::new(input);
     let mut listed = Vec::new();
     let mut is_first = true;
     while let Some(Entry { line, text }) = entries.next_entry()? {
         let place = || format!("line {line}");
         let found = match text {
-            EntryText::Json(json) => of_event(&json, clock).with_context(place)?,
-            EntryText::Line(header) => match column_of(&header).filter(|_| is_first) {
+            EntryText::Json(json) => parse_event(&json, clock).with_context(place)?,
+            EntryText::Line(header) => match find_column(&header).filter(|_| is_first) {
                 Some(column) => return csv_ids(&mut entries, &header, column),
-                None => of_line(&header, clock).with_context(place)?,
+                None => parse_line(&header, clock).with_context(place)?,
             },
         };
         listed.extend(found.into_iter().map(|test| (line, test)));
@@ -45,48 +49,54 @@ pub(crate) fn read_list(input: impl BufRead, clock: SessionClock) -> anyhow::Res
     Ok(listed)
 }
 
-/// The ids of a text with commas or white space between them.
+/// Splits a text into ids at commas and white space.
 pub(crate) fn ids(text: &str) -> impl Iterator<Item = &str> {
-    text.split(|it: char| it == ',' || it.is_whitespace()).filter(|id| !id.is_empty())
+    text.split(|character: char| character == ',' || character.is_whitespace()).filter(|id| !id.is_empty())
 }
 
-/// The test of an id.
+/// Reads a session id, with the quiz id at its end if it has one.
 ///
 /// # Errors
-/// Where it can be no session id.
-pub(crate) fn of_id(id: &str) -> Result<Listed, EventError> {
+/// [`EventError`] for a text that cannot be a session id.
+pub(crate) fn parse_id(id: &str) -> Result<ListedSession, EventError> {
     match SessionTarget::new(id, None, COLUMN) {
-        Ok(target) => Ok(Listed::Session(Box::new(Chosen { target, description: None }))),
-        Err(EventError::NoQuiz { session_id, .. }) => Ok(Listed::Id(session_id)),
+        Ok(target) => Ok(ListedSession::Complete(Box::new(SelectedSession { target, description: None }))),
+        Err(EventError::NoQuiz { session_id, .. }) => Ok(ListedSession::Id(session_id)),
         Err(error) => Err(error),
     }
 }
 
-fn of_event(json: &str, clock: SessionClock) -> anyhow::Result<Vec<Listed>> {
+fn parse_event(json: &str, clock: SessionClock) -> anyhow::Result<Vec<ListedSession>> {
     match parse_by(clock, json, None) {
         Ok(Event::SessionSync(request)) => {
             let description = request.session.map(|session| *session);
-            let test =
-                |target| Listed::Session(Box::new(Chosen { target, description: description.clone() }));
+            let test = |target| {
+                ListedSession::Complete(Box::new(SelectedSession {
+                    target,
+                    description: description.clone(),
+                }))
+            };
             Ok(request.targets.into_iter().map(test).collect())
         }
-        Ok(Event::QuizCompleted(_)) => bail!("it is a quiz.completed event: name the session alone"),
-        Err(EventError::NoQuiz { session_id, .. }) => Ok(vec![Listed::Id(session_id)]),
+        Ok(Event::QuizCompleted(_)) => {
+            bail!("a quiz.completed event cannot request a sync: give the session id alone")
+        }
+        Err(EventError::NoQuiz { session_id, .. }) => Ok(vec![ListedSession::Id(session_id)]),
         Err(error) => Err(error.into()),
     }
 }
 
-/// A line that is no object: ids, each of them perhaps in quotes, or one JSON text.
-fn of_line(line: &str, clock: SessionClock) -> anyhow::Result<Vec<Listed>> {
+/// Reads a line without a JSON object: ids, with or without quotes, or one JSON string.
+fn parse_line(line: &str, clock: SessionClock) -> anyhow::Result<Vec<ListedSession>> {
     if line.starts_with('"') && serde_json::from_str::<String>(line).is_ok() {
-        return of_event(line, clock);
+        return parse_event(line, clock);
     }
     let bare = |word: &str| serde_json::from_str(word).unwrap_or_else(|_| word.to_owned());
-    Ok(ids(line).map(|word| of_id(&bare(word))).collect::<Result<_, _>>()?)
+    Ok(ids(line).map(|word| parse_id(&bare(word))).collect::<Result<_, _>>()?)
 }
 
-/// The number of the column with the ids, where the line is a CSV header that has one.
-fn column_of(header: &str) -> Option<usize> {
+/// The position of the id column, if the line is a CSV header with that column.
+fn find_column(header: &str) -> Option<usize> {
     record(header).ok()?.iter().position(|name| name.trim() == COLUMN)
 }
 
@@ -94,7 +104,7 @@ fn csv_ids<R: BufRead>(
     entries: &mut Entries<R>,
     header: &str,
     column: usize,
-) -> anyhow::Result<Vec<(u64, Listed)>> {
+) -> anyhow::Result<Vec<(u64, ListedSession)>> {
     let columns = record(header)?.len();
     let mut listed = Vec::new();
     while let Some((line, mut text)) = entries.next_line()? {
@@ -102,38 +112,38 @@ fn csv_ids<R: BufRead>(
             continue;
         }
         let place = || format!("line {line}");
-        // a field in quotes goes on over the line's end
+        // a quoted field may span several lines
         while ends_within_quotes(&text) {
             let next =
-                entries.next_line()?.map(|(_, next)| next).filter(|it| text.len() + it.len() < LONGEST);
-            let next = next.with_context(|| format!("line {line}: a quote that begins here does not end"))?;
+                entries.next_line()?.map(|(_, next)| next).filter(|next| text.len() + next.len() < LONGEST);
+            let next = next.with_context(|| format!("line {line}: a quote opens here and does not close"))?;
             text.push('\n');
             text.push_str(&next);
         }
         let record = record(&text).with_context(place)?;
         let id =
             record.get(column).with_context(|| format!("line {line}: the column {COLUMN} is missing"))?;
-        listed.push((line, of_id(id).with_context(place)?));
+        listed.push((line, parse_id(id).with_context(place)?));
         if record.iter().skip(columns).any(|field| !field.trim().is_empty()) {
-            bail!("line {line}: it has {} fields, and the header has {columns}", record.len());
+            bail!("line {line}: {} fields, but the header has {columns}", record.len());
         }
     }
     Ok(listed)
 }
 
-/// Where a CSV reader is within a record.
-enum CsvPlace {
+/// The position of a CSV reader within a record.
+enum CsvPosition {
     FieldStart,
     Plain,
     Quoted,
-    /// A quote within a quoted field: its end, or the first of two.
+    /// A quote within a quoted field: the end of the field, or the first of a doubled quote.
     Quote,
 }
 
-/// Whether a field that begins with a quote goes on after the text. A quote inside another field is a character like any.
+/// Whether the text ends inside a quoted field. A quote inside an unquoted field is an ordinary character.
 fn ends_within_quotes(text: &str) -> bool {
-    use CsvPlace::{FieldStart, Plain, Quote, Quoted};
-    let end = text.chars().fold(FieldStart, |place, character| match (place, character) {
+    use CsvPosition::{FieldStart, Plain, Quote, Quoted};
+    let end = text.chars().fold(FieldStart, |position, character| match (position, character) {
         (Quoted, '"') => Quote,
         (FieldStart | Quote, '"') | (Quoted, _) => Quoted,
         (FieldStart | Plain | Quote, ',') => FieldStart,
@@ -153,18 +163,18 @@ fn record(text: &str) -> csv::Result<csv::StringRecord> {
 mod tests {
     use quiz_events::SessionClock;
 
-    use super::{Listed, read_list};
+    use super::{ListedSession, read_list};
 
     const A: &str = "Grp_aaaaaaaaaaaaaaaaaaaaaaa1";
     const B: &str = "Grp_aaaaaaaaaaaaaaaaaaaaaaa3";
 
-    /// The ids, each with its line.
+    /// Reads the ids with their line numbers.
     fn read(text: &str) -> Result<Vec<(u64, String)>, String> {
         let listed =
             read_list(text.as_bytes(), SessionClock::default()).map_err(|error| format!("{error:#}"))?;
         let id = |listed| match listed {
-            Listed::Session(test) => test.target.session_id,
-            Listed::Id(id) => format!("no quiz in {id}"),
+            ListedSession::Complete(test) => test.target.session_id,
+            ListedSession::Id(id) => format!("no quiz in {id}"),
         };
         Ok(listed.into_iter().map(|(line, test)| (line, id(test))).collect())
     }
@@ -176,11 +186,11 @@ mod tests {
         let read = read(&table).unwrap();
         assert_eq!(read, [(2, A.to_owned()), (3, B.to_owned()), (5, A.to_owned())]);
         let error = self::read(&format!("session_id\n{A},{B}\n")).unwrap_err();
-        assert!(error.contains("line 2: it has 2 fields, and the header has 1"), "{error}");
+        assert!(error.contains("line 2: 2 fields, but the header has 1"), "{error}");
     }
 
     #[test]
-    fn ids_are_read_however_they_are_separated() {
+    fn ids_are_read_with_any_separator() {
         let on_line = |line: u64| vec![(line, A.to_owned()), (line, B.to_owned())];
         for text in [
             format!("{A},{B}"),
@@ -218,13 +228,16 @@ mod tests {
         );
         assert_eq!(error("name,session_id\nTest\n"), "line 2: the column session_id is missing");
         assert_eq!(error("session_id\n,x\n"), "line 2: `session_id` is empty");
-        assert_eq!(error("session_id\n\"A\nB"), "line 2: a quote that begins here does not end");
+        assert_eq!(error("session_id\n\"A\nB"), "line 2: a quote opens here and does not close");
         assert_eq!(error("{\"force\": true}"), "line 1: neither `session_id` nor `session_ids` is given");
         assert_eq!(
             error("[7]"),
             "line 1: the message is a number, not a JSON object or the id of a test session"
         );
         let completed = r#"{"type":"quiz.completed","session_id":"Grp_aaaaaaaaaaaaaaaaaaaaaaa1","completed_at":"2024-04-30T18:15:00Z"}"#;
-        assert_eq!(error(completed), "line 1: it is a quiz.completed event: name the session alone");
+        assert_eq!(
+            error(completed),
+            "line 1: a quiz.completed event cannot request a sync: give the session id alone"
+        );
     }
 }

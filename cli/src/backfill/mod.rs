@@ -1,5 +1,10 @@
-//! Tests synced at an operator's wish: chosen, planned, published at a pace, followed until all are done.
+//! `quiz-etl sync` and `quiz-etl backfill`: request syncs of test sessions, and follow them.
+//!
+//! A backfill selects test sessions (`choose`, `list`), shows the cost (`plan`, `view`), asks, publishes requests at a
+//! steady rate and follows their sync states until all are done (`work`, `track`). Its journal (`journal`) records what
+//! SNS has accepted, so that `--resume` continues after Ctrl-C or a crash. See docs/decisions/0008-sync-state.md.
 
+mod announce;
 mod args;
 mod choose;
 mod journal;
@@ -9,7 +14,6 @@ mod run;
 mod screen;
 mod settings;
 mod sync;
-mod tell;
 mod track;
 mod trial;
 mod view;

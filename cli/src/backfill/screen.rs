@@ -8,14 +8,14 @@ use tokio::time::Instant;
 use crate::backfill::track::Counts;
 use crate::ui::{Terminal, count};
 
-/// Without a bar, a line this often.
-const LINE: Duration = Duration::from_secs(30);
+/// Between two progress lines, where no bar is shown.
+const LINE_INTERVAL: Duration = Duration::from_secs(30);
 
-/// How a backfill goes, on standard error: a bar with rate and remaining time, or a line now and then.
+/// Shows progress on standard error: a bar with rate and remaining time, or a line every 30 seconds.
 pub struct Screen {
     terminal: Terminal,
     bar: Option<ProgressBar>,
-    told: Mutex<(Instant, Counts)>,
+    last_line: Mutex<(Instant, Counts)>,
 }
 
 impl Screen {
@@ -32,7 +32,7 @@ impl Screen {
             bar.enable_steady_tick(Duration::from_millis(200));
             bar
         });
-        let screen = Self { terminal, bar, told: Mutex::new((Instant::now(), counts)) };
+        let screen = Self { terminal, bar, last_line: Mutex::new((Instant::now(), counts)) };
         screen.show(counts);
         screen
     }
@@ -40,15 +40,15 @@ impl Screen {
     pub fn show(&self, counts: Counts) {
         if let Some(bar) = &self.bar {
             bar.set_position(counts.done);
-            bar.set_message(said(counts));
+            bar.set_message(open_counts(counts));
             return;
         }
-        let mut told = self.told.lock().unwrap_or_else(PoisonError::into_inner);
-        let (at, last) = *told;
-        if at.elapsed() >= LINE && last != counts {
-            *told = (Instant::now(), counts);
+        let mut last_line = self.last_line.lock().unwrap_or_else(PoisonError::into_inner);
+        let (at, last) = *last_line;
+        if at.elapsed() >= LINE_INTERVAL && last != counts {
+            *last_line = (Instant::now(), counts);
             let (done, all) = (count(counts.done), count(counts.tests));
-            self.terminal.step(&format!("{done} of {all} tests done  {}", said(counts)));
+            self.terminal.step(&format!("{done} of {all} test sessions done  {}", open_counts(counts)));
         }
     }
 
@@ -67,21 +67,21 @@ impl Screen {
 }
 
 fn rate(state: &ProgressState, to: &mut dyn Write) {
-    // a bar that cannot be drawn is no reason to stop
-    let _ = write!(to, "{:.1} tests/s", state.per_sec());
+    // a failure to draw the bar must not stop the backfill
+    let _ = write!(to, "{:.1} test sessions/s", state.per_sec());
 }
 
-fn said(counts: Counts) -> String {
+fn open_counts(counts: Counts) -> String {
     let parts = [
         (counts.tests - counts.published.min(counts.tests), "to publish"),
         (counts.running, "running"),
         (counts.retrying, "retrying"),
         (counts.failed, "failed"),
     ];
-    let said: Vec<String> = parts
+    let texts: Vec<String> = parts
         .into_iter()
         .filter(|(number, _)| *number > 0)
-        .map(|(number, what)| format!("{} {what}", count(number)))
+        .map(|(number, label)| format!("{} {label}", count(number)))
         .collect();
-    said.join(", ")
+    texts.join(", ")
 }

@@ -7,19 +7,19 @@ use quiz_lambda::{Commit, Environment};
 use quiz_mongo::{MongoCatalog, MongoSource};
 use quiz_sns_sqs::{EventTopic, SnsNotices};
 
-/// What the environment says of topics and states: enough to publish and to follow.
-pub struct Settings {
+/// The topics and the state table of the environment: all that publishing and following need.
+pub struct BackfillSettings {
     pub aws: SdkConfig,
     pub events_topic: String,
     pub notices_topic: Option<String>,
     pub state_table: String,
 }
 
-impl Settings {
-    /// `publishes` says whether the topic is needed.
+impl BackfillSettings {
+    /// Reads the environment; with `publishes`, the events topic must be set.
     ///
     /// # Errors
-    /// Where something is missing or wrong, all of it at once, or AWS cannot be asked.
+    /// All missing or wrong settings at once; or no access to AWS.
     pub async fn read(publishes: bool) -> anyhow::Result<Self> {
         let mut env = Environment::from_process();
         let events_topic = env.optional("EVENTS_TOPIC_ARN").unwrap_or_default();
@@ -50,7 +50,7 @@ impl Settings {
     }
 }
 
-/// What it says of the documents and the reports: enough to plan and to try.
+/// MongoDB's documents and the stored reports: all that planning and dry runs need.
 pub struct Documents {
     pub source: MongoSource,
     pub catalog: MongoCatalog,
@@ -60,15 +60,17 @@ pub struct Documents {
 }
 
 impl Documents {
+    /// Connects to MongoDB and DynamoDB, as the environment says.
+    ///
     /// # Errors
-    /// Where something is missing or wrong, or the secret of MongoDB's URI cannot be read.
+    /// Missing or wrong settings; a secret with MongoDB's URI that cannot be read.
     pub async fn connect(aws: &SdkConfig) -> anyhow::Result<Self> {
         let mut env = Environment::from_process();
         let settings = SourceSettings::read(&mut env);
         let formats = quiz_lambda::config::formats(&mut env);
         let tables: TableNames = quiz_lambda::config::table_names(&env);
         let settings = env.finish(settings)?;
-        let uri = settings.mongodb_uri.resolve(aws).await.context("the MongoDB URI cannot be had")?;
+        let uri = settings.mongodb_uri.resolve(aws).await.context("cannot read the MongoDB URI")?;
         let uri = uri.plain()?;
         let source = MongoSource::connect(uri, &settings.mongodb_database).await?;
         let catalog = MongoCatalog::connect(uri, &settings.mongodb_database).await?;

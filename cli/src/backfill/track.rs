@@ -1,4 +1,7 @@
-//! How the tests of a backfill stand, by their sync states. Pure.
+//! The progress of a backfill, computed from sync states; without I/O.
+//!
+//! A test session is done in a sink once a sync has finished that covers its request. Finished runs from before the
+//! publication do not count, so each test session keeps the sync states from just before it ([`StateBefore`]).
 
 use std::collections::HashMap;
 
@@ -6,149 +9,151 @@ use quiz_events::Sink;
 use quiz_sync_state::{Rules, RunResult, StateKey, SyncState};
 use serde::{Deserialize, Serialize};
 
-/// A state as it was just before its test was published, in ms since 1970.
+/// Times of a sync state just before the publication of its test session, in ms since 1970.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Before {
+pub struct StateBefore {
     pub requested_through: i64,
     pub finished_at: i64,
-    /// By this machine's clock.
+    /// On this machine's clock.
     pub published_at: i64,
 }
 
-impl Before {
+impl StateBefore {
     #[must_use]
-    pub fn of(state: &SyncState, published_at: i64) -> Self {
+    pub fn new(state: &SyncState, published_at: i64) -> Self {
         Self { requested_through: state.requested_through, finished_at: state.last.finished_at, published_at }
     }
 }
 
-/// How one test stands in one sink.
+/// The progress of one test session in one sink.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Stand {
-    /// Nobody has begun it yet, or a follow-up waits for its time.
+pub enum SinkStatus {
+    /// No run has started yet, or a follow-up is delayed.
     Waiting,
     Running,
-    /// A run failed, and the message comes again.
+    /// A run failed, and SQS delivers the message again.
     Retrying {
         error: String,
     },
-    /// Its message lies in the dead-letter queue.
+    /// The message is parked.
     Failed {
         error: String,
     },
     Done,
 }
 
-impl Stand {
+impl SinkStatus {
     #[must_use]
     pub fn is_settled(&self) -> bool {
         matches!(self, Self::Done | Self::Failed { .. })
     }
 }
 
-/// How a test stands that was published when `before` was.
+/// The status of a published test session in one sink.
 #[must_use]
-pub fn stand(before: &Before, state: &SyncState, now: i64, rules: &Rules) -> Stand {
-    // either someone took the request on, or a sync for others began its read after it
-    let is_asked = state.requested_through > before.requested_through;
-    let through = if is_asked { state.requested_through } else { before.published_at };
+pub fn sink_status(before: &StateBefore, state: &SyncState, now: i64, rules: &Rules) -> SinkStatus {
+    // the request moved the state, or a sync for another request began its read after the publication
+    let is_requested = state.requested_through > before.requested_through;
+    let through = if is_requested { state.requested_through } else { before.published_at };
     let is_synced = state.has_synced(through, rules) && state.progress.is_none();
     if is_synced && state.last.finished_at > before.finished_at {
-        return Stand::Done;
+        return SinkStatus::Done;
     }
     if state.held(now).is_some() {
-        return Stand::Running;
+        return SinkStatus::Running;
     }
     let is_newer = state.last.finished_at > before.finished_at;
-    let error = || state.last.error.clone().unwrap_or_else(|| "it does not say why".to_owned());
+    let error = || state.last.error.clone().unwrap_or_else(|| "no error recorded".to_owned());
     match state.last.result {
-        Some(RunResult::Parked) if is_newer => Stand::Failed { error: error() },
-        Some(RunResult::Failed) if is_newer => Stand::Retrying { error: error() },
-        _ => Stand::Waiting,
+        Some(RunResult::Parked) if is_newer => SinkStatus::Failed { error: error() },
+        Some(RunResult::Failed) if is_newer => SinkStatus::Retrying { error: error() },
+        _ => SinkStatus::Waiting,
     }
 }
 
-/// All tests of a backfill.
+/// The progress of all test sessions of a backfill.
 #[derive(Clone, Debug)]
 pub struct Tracker {
     sinks: Vec<Sink>,
-    tests: Vec<Tracked>,
+    tests: Vec<TrackedSession>,
 }
 
 #[derive(Clone, Debug)]
-struct Tracked {
+struct TrackedSession {
     session_id: String,
-    /// By sink, in the order of the sinks; empty until it is published.
-    before: Vec<Before>,
-    stands: Vec<Stand>,
+    /// One for each sink, in the order of the sinks; empty until the test session is published.
+    before: Vec<StateBefore>,
+    statuses: Vec<SinkStatus>,
 }
 
-/// A test that one sink gave up.
+/// A test session that failed in one sink.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct FailedTest {
+pub struct FailedSync {
     pub session_id: String,
     pub sink: Sink,
     pub error: String,
 }
 
-/// How many tests stand how.
+/// How many test sessions have each status.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Counts {
     pub tests: u64,
     pub published: u64,
-    /// In every sink.
+    /// In all sinks.
     pub done: u64,
-    /// In a sink, …
+    /// In at least one sink.
     pub failed: u64,
-    /// … or about to be tried there again.
+    /// In at least one sink.
     pub retrying: u64,
+    /// In at least one sink.
     pub running: u64,
 }
 
 impl Tracker {
     #[must_use]
     pub fn new(sinks: Vec<Sink>, session_ids: impl IntoIterator<Item = String>) -> Self {
-        let tracked = |session_id| Tracked { session_id, before: Vec::new(), stands: Vec::new() };
+        let tracked = |session_id| TrackedSession { session_id, before: Vec::new(), statuses: Vec::new() };
         Self { sinks, tests: session_ids.into_iter().map(tracked).collect() }
     }
 
-    /// Notes that SNS has a test, and how it stood before.
-    pub fn published(&mut self, session_id: &str, before: &HashMap<Sink, Before>) {
-        let of_sinks = self.sinks.iter().map(|sink| before.get(sink).copied().unwrap_or_default());
+    /// Records that SNS has accepted a test session, and its sync states before that.
+    pub fn record_published(&mut self, session_id: &str, before: &HashMap<Sink, StateBefore>) {
+        let states = self.sinks.iter().map(|sink| before.get(sink).copied().unwrap_or_default());
         if let Some(test) = self.tests.iter_mut().find(|test| test.session_id == session_id) {
-            test.before = of_sinks.collect();
-            test.stands = vec![Stand::Waiting; test.before.len()];
+            test.before = states.collect();
+            test.statuses = vec![SinkStatus::Waiting; test.before.len()];
         }
     }
 
-    /// The tests that are still to be published.
+    /// The test sessions that are not published yet.
     #[must_use]
     pub fn unpublished(&self) -> Vec<String> {
         let left = self.tests.iter().filter(|test| test.before.is_empty());
         left.map(|test| test.session_id.clone()).collect()
     }
 
-    /// The states to look at: of what is published and not done.
+    /// The keys of the sync states to read: published and not done.
     #[must_use]
     pub fn open(&self) -> Vec<StateKey> {
-        let of_test = |test: &Tracked| {
-            let open = self.sinks.iter().zip(&test.stands).filter(|(_, stand)| **stand != Stand::Done);
+        let open_keys = |test: &TrackedSession| {
+            let open =
+                self.sinks.iter().zip(&test.statuses).filter(|(_, status)| **status != SinkStatus::Done);
             let key = |sink: Sink| StateKey { session_id: test.session_id.clone(), sink };
             open.map(|(sink, _)| key(*sink)).collect::<Vec<_>>()
         };
-        self.tests.iter().flat_map(of_test).collect()
+        self.tests.iter().flat_map(open_keys).collect()
     }
 
-    /// Takes in states that were read; tells whether anything changed.
+    /// Updates the progress from sync states, and returns whether anything changed.
     pub fn observe(&mut self, states: &HashMap<StateKey, SyncState>, now: i64, rules: &Rules) -> bool {
         let mut changed = false;
         for test in &mut self.tests {
-            for ((sink, before), known) in self.sinks.iter().zip(&test.before).zip(&mut test.stands) {
+            for ((sink, before), known) in self.sinks.iter().zip(&test.before).zip(&mut test.statuses) {
                 let key = StateKey { session_id: test.session_id.clone(), sink: *sink };
                 if let Some(state) = states.get(&key) {
-                    let stand = stand(before, state, now, rules);
-                    changed |= stand != *known;
-                    *known = stand;
+                    let status = sink_status(before, state, now, rules);
+                    changed |= status != *known;
+                    *known = status;
                 }
             }
         }
@@ -159,65 +164,71 @@ impl Tracker {
     pub fn counts(&self) -> Counts {
         let mut counts = Counts::default();
         for test in &self.tests {
-            let any = |wanted: fn(&Stand) -> bool| u64::from(test.stands.iter().any(wanted));
+            let any = |wanted: fn(&SinkStatus) -> bool| u64::from(test.statuses.iter().any(wanted));
             counts.tests += 1;
             counts.published += u64::from(!test.before.is_empty());
-            let is_done = !test.stands.is_empty() && test.stands.iter().all(|it| *it == Stand::Done);
+            let is_done =
+                !test.statuses.is_empty() && test.statuses.iter().all(|status| *status == SinkStatus::Done);
             counts.done += u64::from(is_done);
-            counts.failed += any(|it| matches!(it, Stand::Failed { .. }));
-            counts.retrying += any(|it| matches!(it, Stand::Retrying { .. }));
-            counts.running += any(|it| *it == Stand::Running);
+            counts.failed += any(|status| matches!(status, SinkStatus::Failed { .. }));
+            counts.retrying += any(|status| matches!(status, SinkStatus::Retrying { .. }));
+            counts.running += any(|status| *status == SinkStatus::Running);
         }
         counts
     }
 
-    /// Whether nothing is left to wait for.
+    /// Whether each test session is done or failed in each sink.
     #[must_use]
     pub fn is_settled(&self) -> bool {
-        self.tests.iter().all(|test| !test.stands.is_empty() && test.stands.iter().all(Stand::is_settled))
+        self.tests
+            .iter()
+            .all(|test| !test.statuses.is_empty() && test.statuses.iter().all(SinkStatus::is_settled))
     }
 
     #[must_use]
-    pub fn failures(&self) -> Vec<FailedTest> {
-        self.with_error(|stand| match stand {
-            Stand::Failed { error } => Some(error),
+    pub fn failures(&self) -> Vec<FailedSync> {
+        self.with_error(|status| match status {
+            SinkStatus::Failed { error } => Some(error),
             _ => None,
         })
     }
 
-    /// What failed and is tried again.
+    /// The test sessions whose last run failed and that SQS delivers again.
     #[must_use]
-    pub fn retrying(&self) -> Vec<FailedTest> {
-        self.with_error(|stand| match stand {
-            Stand::Retrying { error } => Some(error),
+    pub fn retrying(&self) -> Vec<FailedSync> {
+        self.with_error(|status| match status {
+            SinkStatus::Retrying { error } => Some(error),
             _ => None,
         })
     }
 
-    fn with_error(&self, error: fn(&Stand) -> Option<&String>) -> Vec<FailedTest> {
-        let of_test = |test: &Tracked| {
-            let failed = self.sinks.iter().zip(&test.stands).filter_map(|(sink, stand)| {
-                let (session_id, error) = (test.session_id.clone(), error(stand)?.clone());
-                Some(FailedTest { session_id, sink: *sink, error })
+    fn with_error(&self, error: fn(&SinkStatus) -> Option<&String>) -> Vec<FailedSync> {
+        let failed_sinks = |test: &TrackedSession| {
+            let failed = self.sinks.iter().zip(&test.statuses).filter_map(|(sink, status)| {
+                let (session_id, error) = (test.session_id.clone(), error(status)?.clone());
+                Some(FailedSync { session_id, sink: *sink, error })
             });
             failed.collect::<Vec<_>>()
         };
-        self.tests.iter().flat_map(of_test).collect()
+        self.tests.iter().flat_map(failed_sinks).collect()
     }
 }
 
 #[cfg(test)]
 mod tests {
-    use super::{Before, Counts, Stand, Tracker, stand};
+    use super::{Counts, SinkStatus, StateBefore, Tracker, sink_status};
     use quiz_events::Sink;
     use quiz_sync_state::{LastRun, Lease, Rules, RunResult, StateKey, SyncState};
     use std::collections::HashMap;
 
     const NOW: i64 = 1_714_500_000_000;
-    const BEFORE: Before =
-        Before { requested_through: NOW - 90_000, finished_at: NOW - 80_000, published_at: NOW - 60_000 };
+    const BEFORE: StateBefore = StateBefore {
+        requested_through: NOW - 90_000,
+        finished_at: NOW - 80_000,
+        published_at: NOW - 60_000,
+    };
 
-    /// Synced before the test was published, and not since.
+    /// Synced before the publication, and not since.
     fn untouched() -> SyncState {
         let last =
             LastRun { result: Some(RunResult::Finished), finished_at: NOW - 80_000, ..LastRun::default() };
@@ -230,68 +241,68 @@ mod tests {
     }
 
     #[test]
-    fn a_test_stands_by_what_happened_since_it_was_published() {
-        let asked = SyncState { requested_through: NOW - 59_900, ..untouched() };
-        let synced = SyncState { synced_through: NOW - 58_000, ..asked.clone() };
+    fn status_depends_on_runs_since_publication() {
+        let requested = SyncState { requested_through: NOW - 59_900, ..untouched() };
+        let synced = SyncState { synced_through: NOW - 58_000, ..requested.clone() };
         let finished = ended(RunResult::Finished, NOW - 50_000, None);
         let lease = Some(Lease { owner: "a".into(), message_id: "m".into(), until: NOW + 1 });
         let failed = |result| ended(result, NOW - 50_000, Some("no route"));
         let error = || "no route".to_owned();
-        // a sync for others began its read after the publication, so the message is covered without a trace
+        // a sync for another request began its read after the publication: it covers the request
         let covered = SyncState {
             synced_through: NOW - 57_000,
             last: ended(RunResult::Finished, NOW - 50_000, None),
             ..untouched()
         };
         let cases = [
-            ("nobody took it", SyncState::default(), Stand::Waiting),
-            ("as it was before", untouched(), Stand::Waiting),
-            ("asked for", asked.clone(), Stand::Waiting),
-            ("at work", SyncState { lease: lease.clone(), ..asked.clone() }, Stand::Running),
-            ("done", SyncState { last: finished.clone(), ..synced.clone() }, Stand::Done),
-            ("covered by another's sync", covered, Stand::Done),
+            ("no state yet", SyncState::default(), SinkStatus::Waiting),
+            ("as it was before", untouched(), SinkStatus::Waiting),
+            ("requested", requested.clone(), SinkStatus::Waiting),
+            ("running", SyncState { lease: lease.clone(), ..requested.clone() }, SinkStatus::Running),
+            ("done", SyncState { last: finished.clone(), ..synced.clone() }, SinkStatus::Done),
+            ("covered by another sync", covered, SinkStatus::Done),
             (
                 "done for an older request",
-                SyncState { last: finished.clone(), ..asked.clone() },
-                Stand::Waiting,
+                SyncState { last: finished.clone(), ..requested.clone() },
+                SinkStatus::Waiting,
             ),
             (
-                "a part is written",
+                "partly written",
                 SyncState { progress: Some("p".into()), last: finished, ..synced.clone() },
-                Stand::Waiting,
+                SinkStatus::Waiting,
             ),
             (
-                "to be tried again",
-                SyncState { last: failed(RunResult::Failed), ..asked.clone() },
-                Stand::Retrying { error: error() },
+                "failed, will be retried",
+                SyncState { last: failed(RunResult::Failed), ..requested.clone() },
+                SinkStatus::Retrying { error: error() },
             ),
             (
-                "given up",
-                SyncState { last: failed(RunResult::Parked), ..asked.clone() },
-                Stand::Failed { error: error() },
+                "parked",
+                SyncState { last: failed(RunResult::Parked), ..requested.clone() },
+                SinkStatus::Failed { error: error() },
             ),
             (
-                "given up, and replayed",
-                SyncState { lease, last: failed(RunResult::Parked), ..asked.clone() },
-                Stand::Running,
+                "parked and replayed",
+                SyncState { lease, last: failed(RunResult::Parked), ..requested.clone() },
+                SinkStatus::Running,
             ),
             (
-                "given up before",
-                SyncState { last: ended(RunResult::Parked, NOW - 80_000, Some("old")), ..asked },
-                Stand::Waiting,
+                "parked before the publication",
+                SyncState { last: ended(RunResult::Parked, NOW - 80_000, Some("old")), ..requested },
+                SinkStatus::Waiting,
             ),
         ];
-        for (what, state, expected) in cases {
-            assert_eq!(stand(&BEFORE, &state, NOW, &Rules::default()), expected, "{what}");
+        for (case, state, expected) in cases {
+            assert_eq!(sink_status(&BEFORE, &state, NOW, &Rules::default()), expected, "{case}");
         }
     }
 
     #[test]
-    fn a_test_is_done_when_every_sink_is_and_counts_as_failed_when_one_is() {
+    fn session_is_done_when_all_sinks_are() {
         let mut tracker = Tracker::new(Sink::ALL.to_vec(), ["A", "B", "C"].map(str::to_owned));
         let before = HashMap::from(Sink::ALL.map(|sink| (sink, BEFORE)));
-        tracker.published("A", &before);
-        tracker.published("B", &before);
+        tracker.record_published("A", &before);
+        tracker.record_published("B", &before);
         assert_eq!((tracker.unpublished(), tracker.open().len()), (vec!["C".to_owned()], 4));
         let key = |session: &str, sink| StateKey { session_id: session.into(), sink };
         let done = SyncState {
@@ -313,13 +324,13 @@ mod tests {
         let counts = Counts { tests: 3, published: 2, done: 1, failed: 1, ..Counts::default() };
         assert_eq!(tracker.counts(), counts);
         assert_eq!(tracker.failures()[0].sink, Sink::Warehouse);
-        assert!(!tracker.is_settled(), "one is not published");
-        tracker.published("C", &before);
+        assert!(!tracker.is_settled(), "one test session is not published");
+        tracker.record_published("C", &before);
         for sink in Sink::ALL {
             states.insert(key("C", sink), done.clone());
         }
         tracker.observe(&states, NOW, &Rules::default());
         assert!(tracker.is_settled());
-        assert_eq!(tracker.open(), [key("B", Sink::Warehouse)], "a replay may still mend it");
+        assert_eq!(tracker.open(), [key("B", Sink::Warehouse)], "a replay may still sync it");
     }
 }

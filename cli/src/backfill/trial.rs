@@ -6,47 +6,51 @@ use quiz_pipeline::ports::SystemClock;
 use quiz_sync_state::{StateKey, SyncStates};
 
 use crate::backfill::args::{BackfillArgs, SyncArgs};
-use crate::backfill::choose::{Chosen, choose};
-use crate::backfill::settings::{Documents, Settings};
+use crate::backfill::choose::{SelectedSession, choose};
+use crate::backfill::settings::{BackfillSettings, Documents};
 use crate::backfill::sync::named_tests;
 use crate::dry_run::{DryRun, TestToTry};
 use crate::ui::{Done, Interrupt, Terminal};
 
-/// What is tried: the tests, each with what a real run would know of it.
+/// The dry run of a backfill or a sync: its test sessions, each with the description that a real run would use.
 pub struct Trial {
-    tests: Vec<Chosen>,
+    tests: Vec<SelectedSession>,
     documents: Documents,
     warehouse: bool,
     rewrite: bool,
 }
 
 impl Trial {
+    /// Selects the test sessions of a backfill.
+    ///
     /// # Errors
-    /// As of the backfill itself.
-    pub async fn of_backfill(args: &BackfillArgs) -> anyhow::Result<Self> {
-        let settings = Settings::read(false).await?;
+    /// Those of the backfill itself.
+    pub async fn for_backfill(args: &BackfillArgs) -> anyhow::Result<Self> {
+        let settings = BackfillSettings::read(false).await?;
         let documents = Documents::connect(&settings.aws).await?;
-        let choices = choose(&args.choice, &documents, &settings.states()).await?;
-        Self::new(choices.tests, documents, &settings, &args.sinks, args.wish.force).await
+        let selection = choose(&args.selection, &documents, &settings.states()).await?;
+        Self::new(selection.tests, documents, &settings, &args.sinks, args.request.force).await
     }
 
+    /// Selects the test sessions of a sync.
+    ///
     /// # Errors
-    /// As of the sync itself.
-    pub async fn of_sync(args: &SyncArgs) -> anyhow::Result<Self> {
-        let settings = Settings::read(false).await?;
+    /// Those of the sync itself.
+    pub async fn for_sync(args: &SyncArgs) -> anyhow::Result<Self> {
+        let settings = BackfillSettings::read(false).await?;
         let tests = named_tests(args, &settings).await?;
         let documents = Documents::connect(&settings.aws).await?;
-        Self::new(tests, documents, &settings, &args.sinks, args.wish.force).await
+        Self::new(tests, documents, &settings, &args.sinks, args.request.force).await
     }
 
     async fn new(
-        tests: Vec<Chosen>,
+        tests: Vec<SelectedSession>,
         documents: Documents,
-        settings: &Settings,
+        settings: &BackfillSettings,
         sinks: &[Sink],
         rewrite: bool,
     ) -> anyhow::Result<Self> {
-        anyhow::ensure!(!tests.is_empty(), "there is no test to try");
+        anyhow::ensure!(!tests.is_empty(), "no test session to try");
         let keys: Vec<StateKey> = tests
             .iter()
             .flat_map(|test| {
@@ -58,13 +62,13 @@ impl Trial {
         let described = tests.into_iter().zip(states.chunks(2)).map(|(test, states)| {
             let newest = states.iter().max_by_key(|state| state.described_at);
             let known = newest.and_then(|state| state.session.clone());
-            Chosen { description: test.description.or(known), ..test }
+            SelectedSession { description: test.description.or(known), ..test }
         });
         let warehouse = sinks.contains(&Sink::Warehouse);
         Ok(Self { tests: described.collect(), documents, warehouse, rewrite })
     }
 
-    /// Tells for each test what a real run would write and change. Nothing is written.
+    /// Shows for each test session what a real run would write and change; writes nothing.
     pub async fn run(self, terminal: Terminal, interrupt: &Interrupt) -> Done {
         let dry = DryRun {
             source: Arc::new(self.documents.source),
@@ -77,14 +81,15 @@ impl Trial {
             rewrite: self.rewrite,
         };
         let tests = self.tests.into_iter();
-        let tests = tests.map(|Chosen { target, description }| TestToTry { target, description }).collect();
+        let tests =
+            tests.map(|SelectedSession { target, description }| TestToTry { target, description }).collect();
         crate::dry_run::run(dry, tests, terminal, interrupt).await
     }
 
-    /// The documents, and the events that ask for the tests: for a run into a local folder.
+    /// The source and the requests, for a run into a local folder.
     #[must_use]
     pub fn into_events(self) -> (MongoSource, Vec<Arc<str>>) {
-        let event = |Chosen { target, description }| {
+        let event = |SelectedSession { target, description }| {
             let session = description.map(Box::new);
             let request = SyncRequest { targets: vec![target], session, ..SyncRequest::default() };
             request.to_json().to_string().into()

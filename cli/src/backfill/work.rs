@@ -10,30 +10,30 @@ use quiz_sns_sqs::EventTopic;
 use quiz_sync_state::{Rules, StateKey, SyncStates};
 use tokio::time::Instant;
 
-use crate::backfill::journal::{AskedTest, Journal, Published};
-use crate::backfill::plan::Impossible;
+use crate::backfill::announce::Announcer;
+use crate::backfill::journal::{Journal, PublishedSession, RequestedSession};
+use crate::backfill::plan::UnsyncableSession;
 use crate::backfill::screen::Screen;
-use crate::backfill::tell::Teller;
-use crate::backfill::track::{Before, Tracker};
-use crate::backfill::view::Ended;
+use crate::backfill::track::{StateBefore, Tracker};
+use crate::backfill::view::BackfillSummary;
 use crate::ui::{Interrupt, Terminal};
 
-/// Between two looks at the states.
-const LOOK: Duration = Duration::from_secs(2);
-/// After so many looks in a row that failed, following is given up.
-const FAILED_LOOKS: u32 = 30;
-/// When nothing has changed for so long, something is amiss.
-const STILL: Duration = Duration::from_mins(5);
+/// Between two reads of the sync states.
+const POLL_INTERVAL: Duration = Duration::from_secs(2);
+/// Failed reads in a row before following stops.
+const MAX_FAILED_POLLS: u32 = 30;
+/// Time without any change before a warning.
+const STALL_WARNING: Duration = Duration::from_mins(5);
 
-/// Tests to publish and to follow, on behalf of a backfill or a single wish.
+/// Publishes requests and follows their syncs, for `backfill` and `sync`.
 pub struct Work<'a> {
-    pub tests: HashMap<String, AskedTest>,
+    pub tests: HashMap<String, RequestedSession>,
     pub sinks: Vec<Sink>,
     pub force: bool,
     pub reason: Option<String>,
     pub requested_by: Option<String>,
     pub backfill_id: Option<String>,
-    /// Tests a second.
+    /// Test sessions a second.
     pub rate: f64,
     pub follows: bool,
     pub topic: EventTopic,
@@ -41,21 +41,21 @@ pub struct Work<'a> {
     pub states: &'a DynamoStates,
     pub journal: Option<Mutex<Journal>>,
     pub tracker: Mutex<Tracker>,
-    pub teller: Option<Teller>,
+    pub announcer: Option<Announcer>,
     pub terminal: Terminal,
     pub interrupt: &'a Interrupt,
 }
 
 impl Work<'_> {
-    /// Publishes what is not published yet, at the pace, and follows all until each is settled or Ctrl-C asks to
-    /// stop. What was done by then is in the tracker, and in the journal.
+    /// Publishes the unpublished test sessions at the rate, and follows all until each is done or failed, or until Ctrl-C.
+    /// The tracker and the journal record the progress.
     ///
     /// # Errors
-    /// Where events or states cannot be had; what is published stays so.
+    /// A request that cannot be published, or sync states that cannot be read. Published requests stay published.
     pub async fn run(&self) -> anyhow::Result<()> {
-        let screen = Screen::new(self.terminal, self.with(|tracker| tracker.counts()));
-        if let Some(teller) = &self.teller {
-            teller.started(self.with(|tracker| tracker.counts())).await;
+        let screen = Screen::new(self.terminal, self.with_tracker(|tracker| tracker.counts()));
+        if let Some(announcer) = &self.announcer {
+            announcer.announce_start(self.with_tracker(|tracker| tracker.counts())).await;
         }
         let ended = if self.follows {
             tokio::try_join!(self.publish(&screen), self.follow(&screen)).map(|_| ())
@@ -66,90 +66,91 @@ impl Work<'_> {
         ended
     }
 
-    /// How it stands by now.
+    /// The counts and failures so far.
     #[must_use]
-    pub fn ended<'e>(&'e self, impossible: &'e [Impossible], took: Duration) -> Ended<'e> {
-        Ended {
+    pub fn summary<'e>(&'e self, unsyncable: &'e [UnsyncableSession], took: Duration) -> BackfillSummary<'e> {
+        BackfillSummary {
             backfill_id: self.backfill_id.as_deref(),
-            counts: self.with(|tracker| tracker.counts()),
-            failures: self.with(|tracker| tracker.failures()),
-            retrying: self.with(|tracker| tracker.retrying()),
-            impossible,
+            counts: self.with_tracker(|tracker| tracker.counts()),
+            failures: self.with_tracker(|tracker| tracker.failures()),
+            retrying: self.with_tracker(|tracker| tracker.retrying()),
+            unsyncable,
             took,
             interrupted: self.interrupt.is_raised(),
             followed: self.follows,
         }
     }
 
-    /// The tracker, for a moment.
-    pub fn with<T>(&self, look: impl FnOnce(&mut Tracker) -> T) -> T {
-        look(&mut self.tracker.lock().unwrap_or_else(PoisonError::into_inner))
+    /// Locks the tracker for one call.
+    pub fn with_tracker<T>(&self, call: impl FnOnce(&mut Tracker) -> T) -> T {
+        call(&mut self.tracker.lock().unwrap_or_else(PoisonError::into_inner))
     }
 
     async fn publish(&self, screen: &Screen) -> anyhow::Result<()> {
-        let unpublished = self.with(|tracker| tracker.unpublished());
-        let (begun, mut sent) = (Instant::now(), 0.0);
-        for chunk in unpublished.chunks(self.at_once()) {
+        let unpublished = self.with_tracker(|tracker| tracker.unpublished());
+        let (started, mut sent) = (Instant::now(), 0.0);
+        for chunk in unpublished.chunks(self.chunk_size()) {
             tokio::select! {
-                () = tokio::time::sleep_until(begun + Duration::from_secs_f64(sent / self.rate)) => {}
+                () = tokio::time::sleep_until(started + Duration::from_secs_f64(sent / self.rate)) => {}
                 () = self.interrupt.raised() => {}
             }
             if self.interrupt.is_raised() {
                 return Ok(());
             }
             self.publish_chunk(chunk).await?;
-            screen.show(self.with(|tracker| tracker.counts()));
+            screen.show(self.with_tracker(|tracker| tracker.counts()));
             sent += f64::from(u32::try_from(chunk.len()).unwrap_or(u32::MAX));
         }
         Ok(())
     }
 
-    /// No more at once than in a second of the pace.
-    fn at_once(&self) -> usize {
+    /// The size of one publish call: at most the test sessions of one second.
+    fn chunk_size(&self) -> usize {
         let in_a_second = (1..REQUESTS_AT_ONCE).zip(1_u32..);
         let enough = in_a_second.filter(|(_, tests)| f64::from(*tests) >= self.rate).map(|(tests, _)| tests);
         enough.min().unwrap_or(REQUESTS_AT_ONCE)
     }
 
     async fn publish_chunk(&self, session_ids: &[String]) -> anyhow::Result<()> {
+        // read the states first: progress counts from just before the publication
         let keys = self.keys(session_ids);
-        let states = self.states.get_many(&keys).await.context("the sync states cannot be read")?;
+        let states = self.states.get_many(&keys).await.context("cannot read the sync states")?;
         let now = Timestamp::now().as_millisecond();
-        let mut before: HashMap<&str, HashMap<Sink, Before>> = HashMap::new();
+        let mut before: HashMap<&str, HashMap<Sink, StateBefore>> = HashMap::new();
         for (key, state) in keys.iter().zip(&states) {
-            before.entry(&key.session_id).or_default().insert(key.sink, Before::of(state, now));
+            before.entry(&key.session_id).or_default().insert(key.sink, StateBefore::new(state, now));
         }
+        // publish, and keep the accepted test sessions apart from a failure
         let tests = session_ids.iter().filter_map(|id| self.tests.get(id));
-        let requests: Vec<SyncRequest> = tests.map(|test| self.event(test)).collect();
+        let requests: Vec<SyncRequest> = tests.map(|test| self.request(test)).collect();
         let results = self.topic.publish(&requests).await;
         let mut published = Vec::new();
         let mut failed = None;
         for (session_id, result) in session_ids.iter().zip(results) {
             match result {
-                Ok(()) => published.push(Published {
+                Ok(()) => published.push(PublishedSession {
                     session_id: session_id.clone(),
                     before: before.remove(session_id.as_str()).unwrap_or_default(),
                 }),
                 Err(error) => failed = Some((session_id, error)),
             }
         }
-        self.with(|tracker| {
+        // record the accepted ones even if another failed
+        self.with_tracker(|tracker| {
             for test in &published {
-                tracker.published(&test.session_id, &test.before);
+                tracker.record_published(&test.session_id, &test.before);
             }
         });
         if let Some(journal) = &self.journal {
-            journal.lock().unwrap_or_else(PoisonError::into_inner).published(published)?;
+            journal.lock().unwrap_or_else(PoisonError::into_inner).record_published(published)?;
         }
         match failed {
             None => Ok(()),
-            Some((session_id, error)) => {
-                Err(anyhow!(error).context(format!("{session_id} is not published")))
-            }
+            Some((session_id, error)) => Err(anyhow!(error).context(format!("cannot publish {session_id}"))),
         }
     }
 
-    fn event(&self, test: &AskedTest) -> SyncRequest {
+    fn request(&self, test: &RequestedSession) -> SyncRequest {
         let target = SessionTarget { session_id: test.session_id.clone(), quiz_id: test.quiz_id.clone() };
         SyncRequest {
             targets: vec![target],
@@ -163,58 +164,58 @@ impl Work<'_> {
     }
 
     fn keys(&self, session_ids: &[String]) -> Vec<StateKey> {
-        let of_sinks = |session_id: &String| {
+        let session_keys = |session_id: &String| {
             let key = |sink: &Sink| StateKey { session_id: session_id.clone(), sink: *sink };
             self.sinks.iter().map(key).collect::<Vec<_>>()
         };
-        session_ids.iter().flat_map(of_sinks).collect()
+        session_ids.iter().flat_map(session_keys).collect()
     }
 
     async fn follow(&self, screen: &Screen) -> anyhow::Result<()> {
-        let (mut failed, mut still_since, mut has_warned) = (0, Instant::now(), false);
+        let (mut failed, mut changed_at, mut has_warned) = (0, Instant::now(), false);
         loop {
-            match self.look().await {
+            match self.poll_states().await {
                 Ok(changed) => {
                     failed = 0;
                     if changed {
-                        (still_since, has_warned) = (Instant::now(), false);
+                        (changed_at, has_warned) = (Instant::now(), false);
                     }
                 }
                 Err(error) => {
                     failed += 1;
-                    if failed == FAILED_LOOKS {
-                        return Err(error.context("the sync states cannot be read"));
+                    if failed == MAX_FAILED_POLLS {
+                        return Err(error.context("cannot read the sync states"));
                     }
-                    screen.warn(&format!("{error:#}: trying again"));
+                    screen.warn(&format!("{error:#}; retrying"));
                 }
             }
-            let counts = self.with(|tracker| tracker.counts());
+            let counts = self.with_tracker(|tracker| tracker.counts());
             screen.show(counts);
-            if let Some(teller) = &self.teller {
-                teller.goes_on(counts).await;
+            if let Some(announcer) = &self.announcer {
+                announcer.announce_progress(counts).await;
             }
-            if self.with(|tracker| tracker.is_settled()) || self.interrupt.is_raised() {
+            if self.with_tracker(|tracker| tracker.is_settled()) || self.interrupt.is_raised() {
                 return Ok(());
             }
-            if still_since.elapsed() > STILL && !has_warned {
+            if changed_at.elapsed() > STALL_WARNING && !has_warned {
                 has_warned = true;
                 screen.warn(
-                    "nothing has moved for 5 minutes: do the functions get their messages? \
-                     `quiz-etl doctor` and `quiz-etl status` tell more; Ctrl-C stops following",
+                    "no progress for 5 minutes: check with `quiz-etl doctor` and `quiz-etl status` \
+                     that the functions get messages; Ctrl-C stops following",
                 );
             }
             tokio::select! {
-                () = tokio::time::sleep(LOOK) => {}
+                () = tokio::time::sleep(POLL_INTERVAL) => {}
                 () = self.interrupt.raised() => return Ok(()),
             }
         }
     }
 
-    async fn look(&self) -> anyhow::Result<bool> {
-        let open = self.with(|tracker| tracker.open());
+    async fn poll_states(&self) -> anyhow::Result<bool> {
+        let open = self.with_tracker(|tracker| tracker.open());
         let states = self.states.get_many(&open).await?;
         let states = open.into_iter().zip(states).collect();
         let now = Timestamp::now().as_millisecond();
-        Ok(self.with(|tracker| tracker.observe(&states, now, &Rules::default())))
+        Ok(self.with_tracker(|tracker| tracker.observe(&states, now, &Rules::default())))
     }
 }

@@ -13,7 +13,7 @@ use crate::ui::{Done, Interrupt, Terminal};
 pub async fn sync(args: &SyncArgs, terminal: Terminal) -> anyhow::Result<Done> {
     let interrupt = Interrupt::listen();
     if args.trial.dry_run {
-        return dry_run(Trial::of_sync(args).await?, &args.trial, terminal, &interrupt).await;
+        return dry_run(Trial::for_sync(args).await?, &args.trial, terminal, &interrupt).await;
     }
     crate::backfill::sync(args, terminal, &interrupt).await
 }
@@ -22,7 +22,7 @@ pub async fn sync(args: &SyncArgs, terminal: Terminal) -> anyhow::Result<Done> {
 pub async fn backfill(args: &BackfillArgs, terminal: Terminal) -> anyhow::Result<Done> {
     let interrupt = Interrupt::listen();
     if args.trial.dry_run {
-        return dry_run(Trial::of_backfill(args).await?, &args.trial, terminal, &interrupt).await;
+        return dry_run(Trial::for_backfill(args).await?, &args.trial, terminal, &interrupt).await;
     }
     crate::backfill::backfill(args, terminal, &interrupt).await
 }
