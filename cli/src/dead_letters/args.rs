@@ -3,7 +3,7 @@ use std::num::NonZeroU32;
 use clap::builder::NonEmptyStringValueParser;
 use clap::{Args, Subcommand};
 
-use crate::dead_letters::Filter;
+use crate::dead_letters::MessageFilter;
 
 const LIST_EXAMPLES: &str = "\
 Examples:
@@ -11,8 +11,8 @@ Examples:
   quiz-etl dlq list --code unknown_quiz --newer-than 2h
   quiz-etl dlq list --json | jq '.messages[].session_ids'
 
-Reads EVENTS_TOPIC_ARN and, where it is set, NOTICES_TOPIC_ARN: the dead-letter queues are those of the
-queues that these topics feed, and of their subscriptions.";
+Finds the dead-letter queues of all queues and subscriptions of the topics EVENTS_TOPIC_ARN and
+NOTICES_TOPIC_ARN; NOTICES_TOPIC_ARN is optional.";
 
 const SHOW_EXAMPLES: &str = "\
 Examples:
@@ -25,17 +25,17 @@ Examples:
   quiz-etl dlq replay --session EnableStudents_6715f621e1eb083bfa9b56cc --yes
   quiz-etl dlq replay --all --older-than 1d --dry-run
 
-A message is sent before it is deleted: interrupted, none is lost, and at most a few are sent a second
-time by the next run, which the pipeline takes as nothing new.";
+Sends each message before deleting it. An interrupted replay loses none; the next one may send a few
+of them again, which does no harm.";
 
 const DROP_EXAMPLES: &str = "\
 Examples:
   quiz-etl dlq drop --id 1f2e3d4c --reason 'a test event sent by hand'
   quiz-etl dlq drop --code unknown_quiz --older-than 7d --reason 'quizzes deleted in the spring'
 
-The ops team is told, with the reason, where NOTICES_TOPIC_ARN is set.";
+Posts the reason on Discord if NOTICES_TOPIC_ARN is set.";
 
-/// What lies in the dead-letter queues, and what is to be done with it.
+/// List, show, replay or delete parked messages.
 #[derive(Debug, Args)]
 pub struct DlqArgs {
     #[command(subcommand)]
@@ -44,76 +44,76 @@ pub struct DlqArgs {
 
 #[derive(Debug, Subcommand)]
 pub enum DlqCommand {
-    /// List the messages by queue and cause.
+    /// List the parked messages by queue and cause.
     #[command(after_help = LIST_EXAMPLES)]
     List(ListArgs),
-    /// Show everything of a message: its cause, attributes and body.
+    /// Show one or more parked messages with cause, attributes and body.
     #[command(after_help = SHOW_EXAMPLES)]
     Show(ShowArgs),
-    /// Send messages back to the queue that they came from.
+    /// Send parked messages back to the queue that they came from.
     #[command(after_help = REPLAY_EXAMPLES)]
     Replay(ReplayArgs),
-    /// Delete messages for good.
+    /// Delete parked messages permanently.
     #[command(after_help = DROP_EXAMPLES)]
     Drop(DropArgs),
 }
 
 #[derive(Debug, Args)]
 pub struct ListArgs {
-    /// How many messages to show one by one, the oldest first; --json has all.
+    /// Show this many single messages, oldest first; --json shows all.
     #[arg(long, default_value_t = 20)]
     pub limit: usize,
     #[command(flatten)]
-    pub filter: Filter,
+    pub filter: MessageFilter,
 }
 
 #[derive(Debug, Args)]
 pub struct ShowArgs {
-    /// The message's id, or its beginning.
+    /// The message id, or its first characters.
     #[arg(required = true, value_name = "MESSAGE_ID", value_parser = NonEmptyStringValueParser::new())]
     pub ids: Vec<String>,
-    /// The body as it lies in the queue, with SNS's envelope.
+    /// Show the body unchanged, with the envelope of SNS.
     #[arg(long)]
     pub raw: bool,
 }
 
 #[derive(Debug, Args)]
 pub struct ReplayArgs {
-    /// All messages, or all that the options below leave.
-    #[arg(long, help_heading = "Which messages")]
+    /// Select all messages, or all that match the other options.
+    #[arg(long, help_heading = "Messages")]
     pub all: bool,
-    /// Messages a second.
+    /// Send this many messages a second.
     #[arg(long, default_value = "10", value_parser = rate)]
     pub rate: NonZeroU32,
-    /// Say what would be replayed, and change nothing.
+    /// Show what would be replayed, and change nothing.
     #[arg(long)]
     pub dry_run: bool,
-    /// Do not ask.
+    /// Start without asking.
     #[arg(long, short)]
     pub yes: bool,
     #[command(flatten)]
-    pub filter: Filter,
+    pub filter: MessageFilter,
 }
 
 #[derive(Debug, Args)]
 pub struct DropArgs {
-    /// All messages, or all that the options below leave.
-    #[arg(long, help_heading = "Which messages")]
+    /// Select all messages, or all that match the other options.
+    #[arg(long, help_heading = "Messages")]
     pub all: bool,
-    /// Why they may go; the ops team reads it.
+    /// The reason; shown to the ops team.
     #[arg(long, value_parser = reason)]
     pub reason: String,
-    /// Who wants it; without it, the environment's USER.
+    /// The name of the requester; without it, the environment variable USER.
     #[arg(long, value_name = "NAME")]
     pub requested_by: Option<String>,
-    /// Say what would be dropped, and change nothing.
+    /// Show what would be deleted, and change nothing.
     #[arg(long)]
     pub dry_run: bool,
-    /// Do not ask.
+    /// Start without asking.
     #[arg(long, short)]
     pub yes: bool,
     #[command(flatten)]
-    pub filter: Filter,
+    pub filter: MessageFilter,
 }
 
 fn rate(text: &str) -> Result<NonZeroU32, String> {
@@ -123,7 +123,7 @@ fn rate(text: &str) -> Result<NonZeroU32, String> {
 
 fn reason(text: &str) -> Result<String, String> {
     let reason = text.trim();
-    if reason.is_empty() { Err("say why in a few words".to_owned()) } else { Ok(reason.to_owned()) }
+    if reason.is_empty() { Err("give the reason in a few words".to_owned()) } else { Ok(reason.to_owned()) }
 }
 
 #[cfg(test)]
@@ -133,11 +133,11 @@ mod tests {
     use super::DlqArgs;
 
     #[test]
-    fn help_says_how_with_examples() {
+    fn help_has_examples() {
         let mut dlq = DlqArgs::augment_args(Command::new("quiz-etl dlq").term_width(100));
         let mut shown = vec![dlq.render_long_help().to_string()];
         dlq.build();
-        shown.extend(dlq.get_subcommands_mut().filter(|it| it.get_name() != "help").map(|verb| {
+        shown.extend(dlq.get_subcommands_mut().filter(|verb| verb.get_name() != "help").map(|verb| {
             let help = verb.render_long_help().to_string();
             assert!(help.contains(&format!("quiz-etl dlq {}", verb.get_name())), "{help}");
             help

@@ -4,47 +4,49 @@ use quiz_events::{MessagesDropped, Notice, NoticeKind, Notices};
 use quiz_sns_sqs::dead_letters::{Act, Pace};
 
 use crate::dead_letters::args::DropArgs;
-use crate::dead_letters::carry_out::{Outcome, carry_out};
-use crate::dead_letters::plan::Plan;
+use crate::dead_letters::carry_out::{PlanOutcome, carry_out};
+use crate::dead_letters::client::DlqClient;
+use crate::dead_letters::plan::ActionPlan;
 use crate::dead_letters::preview::preview;
-use crate::dead_letters::world::World;
 use crate::dead_letters::{json, view};
 use crate::ui::{Done, Interrupt, Terminal, asker, counted, is_wanted};
 
 pub(crate) async fn drop(args: &DropArgs, terminal: Terminal) -> anyhow::Result<Done> {
-    args.filter.must_choose(args.all)?;
+    args.filter.require_choice(args.all)?;
     let interrupt = Interrupt::listen();
-    let mut world = World::connect(terminal).await?;
-    let look = world.look(&args.filter, &interrupt, |letter, _| letter).await?;
-    args.filter.must_be_clear(&look.chosen)?;
-    let plan = Plan::new(Act::Drop, &world.queues, look.chosen);
-    let done = |whole: bool| if whole && !world.is_incomplete { Done::Well } else { Done::WithFailures };
+    let mut client = DlqClient::connect(terminal).await?;
+    let found = client.search(&args.filter, &interrupt, |letter, _| letter).await?;
+    args.filter.require_unique_ids(&found.chosen)?;
+    let plan = ActionPlan::new(Act::Drop, &client.queues, found.chosen);
+    let done = |is_complete: bool| {
+        if is_complete && !client.is_incomplete { Done::Well } else { Done::WithFailures }
+    };
     if args.dry_run || plan.messages() == 0 {
         preview(&plan, args.dry_run, terminal);
         return Ok(done(true));
     }
     terminal.step(&view::plan(&plan, Timestamp::now(), terminal.ink()));
     let messages = counted(plan.messages(), "message");
-    let question = format!("Delete {messages} for good, because: {}?", args.reason);
+    let question = format!("Delete {messages} permanently (reason: {})?", args.reason);
     if !args.yes && !is_wanted(terminal, question, &interrupt).await? {
         bail!("stopped: nothing was changed");
     }
-    let outcome = carry_out(&world, &plan, &Pace::unlimited(), &interrupt, terminal).await;
-    tell_the_team(&world, args, &outcome, terminal).await;
+    let outcome = carry_out(&client, &plan, &Pace::unlimited(), &interrupt, terminal).await;
+    send_notices(&client, args, &outcome, terminal).await;
     if terminal.json {
-        let mut told = json::plan(&plan, false, Some(&outcome));
-        if let Some(fields) = told.as_object_mut() {
+        let mut output = json::plan(&plan, false, Some(&outcome));
+        if let Some(fields) = output.as_object_mut() {
             fields.insert("reason".into(), args.reason.clone().into());
         }
-        terminal.print_json(&told);
+        terminal.print_json(&output);
     } else {
         terminal.print(&view::outcome(&plan, &outcome, terminal.ink()));
     }
-    Ok(done(outcome.is_whole()))
+    Ok(done(outcome.is_complete()))
 }
 
-/// One notice for each queue.
-async fn tell_the_team(world: &World, args: &DropArgs, outcome: &Outcome<'_>, terminal: Terminal) {
+/// Sends one notice for each queue.
+async fn send_notices(client: &DlqClient, args: &DropArgs, outcome: &PlanOutcome<'_>, terminal: Terminal) {
     let requested_by = asker(args.requested_by.as_ref());
     let at = Timestamp::now();
     let notice = |queue: &str, ids: &[String], error_codes: Vec<String>| {
@@ -60,13 +62,13 @@ async fn tell_the_team(world: &World, args: &DropArgs, outcome: &Outcome<'_>, te
         Some(Notice::new(id, at, NoticeKind::MessagesDropped(dropped)))
     };
     let notices: Vec<Notice> = outcome
-        .parts
+        .groups
         .iter()
-        .filter_map(|(part, acted)| notice(&part.queue.name, &acted.done, part.codes(&acted.done)))
+        .filter_map(|(group, acted)| notice(&group.queue.name, &acted.done, group.codes(&acted.done)))
         .collect();
-    match &world.notices {
+    match &client.notices {
         _ if notices.is_empty() => {}
         Some(topic) => topic.send(notices).await,
-        None => terminal.warn("NOTICES_TOPIC_ARN is not set: nobody else is told of it, nor why"),
+        None => terminal.warn("no notice sent: NOTICES_TOPIC_ARN is not set"),
     }
 }

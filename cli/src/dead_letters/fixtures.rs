@@ -1,12 +1,12 @@
 use jiff::Timestamp;
 use quiz_sns_sqs::dead_letters::{DeadLetter, DeadLetterQueue, Source, SourceKind};
 
-/// The moment that all ages are counted from.
+/// The current time of the tests.
 pub(crate) fn now() -> Timestamp {
     Timestamp::from_second(1_800_000_000).unwrap()
 }
 
-/// A queue `name` and its dead-letter queue `{name}-dlq`.
+/// The queue `name` with its dead-letter queue `{name}-dlq`.
 pub(crate) fn queue(name: &str) -> DeadLetterQueue {
     let arn = |name: &str| format!("arn:aws:sqs:ap-south-1:000000000000:{name}");
     let url = |name: &str| format!("https://sqs/000000000000/{name}");
@@ -16,7 +16,7 @@ pub(crate) fn queue(name: &str) -> DeadLetterQueue {
     DeadLetterQueue { url: url(&dead), arn: arn(&dead), name: dead, sources: vec![source] }
 }
 
-/// A message that was parked so many seconds ago.
+/// A message parked `seconds_ago`.
 pub(crate) fn letter(id: &str, queue: &str, code: &str, seconds_ago: i64) -> DeadLetter {
     DeadLetter {
         message_id: id.to_owned(),

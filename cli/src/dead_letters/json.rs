@@ -2,25 +2,25 @@ use jiff::Timestamp;
 use quiz_sns_sqs::dead_letters::{Act, Content, DeadLetter};
 use serde_json::{Value, json};
 
-use crate::dead_letters::carry_out::Outcome;
-use crate::dead_letters::plan::Plan;
-use crate::dead_letters::summary::by_cause;
-use crate::dead_letters::world::QueueLook;
+use crate::dead_letters::carry_out::PlanOutcome;
+use crate::dead_letters::client::SearchedQueue;
+use crate::dead_letters::plan::ActionPlan;
+use crate::dead_letters::summary::group_by_cause;
 
-pub(crate) fn queues(looks: &[QueueLook]) -> Value {
-    let queue = |look: &QueueLook| {
+pub(crate) fn queues(searched: &[SearchedQueue]) -> Value {
+    let json = |queue: &SearchedQueue| {
         json!({
-            "name": look.name,
-            "messages_seen": look.coverage.seen,
-            "held_elsewhere": look.coverage.held_elsewhere,
-            "error": look.coverage.trouble.as_ref().map(ToString::to_string),
+            "name": queue.name,
+            "messages_seen": queue.coverage.seen,
+            "held_elsewhere": queue.coverage.held_elsewhere,
+            "error": queue.coverage.trouble.as_ref().map(ToString::to_string),
         })
     };
-    looks.iter().map(queue).collect()
+    searched.iter().map(json).collect()
 }
 
 pub(crate) fn causes<'a>(letters: impl IntoIterator<Item = &'a DeadLetter>) -> Value {
-    let groups = by_cause(letters).into_iter().map(|group| {
+    let groups = group_by_cause(letters).into_iter().map(|group| {
         json!({
             "queue": group.queue,
             "error_code": group.error_code,
@@ -51,25 +51,25 @@ pub(crate) fn letter(letter: &DeadLetter, now: Timestamp) -> Value {
     })
 }
 
-/// With what the message holds: `body` as it lies there, `published` as it was published.
-pub(crate) fn whole(about: &DeadLetter, content: &Content, now: Timestamp) -> Value {
+/// A message with its content: `body` as stored, `published` without the envelope of SNS.
+pub(crate) fn details(message: &DeadLetter, content: &Content, now: Timestamp) -> Value {
     let published = content.published();
     let published = serde_json::from_str(&published).unwrap_or(Value::String(published));
-    let mut whole = letter(about, now);
-    if let Value::Object(fields) = &mut whole {
+    let mut details = letter(message, now);
+    if let Value::Object(fields) = &mut details {
         fields.insert("attributes".into(), json!(content.attributes));
         fields.insert("body".into(), content.body.clone().into());
         fields.insert("published".into(), published);
     }
-    whole
+    details
 }
 
-/// What is going to be done; with an outcome, what was.
-pub(crate) fn plan(plan: &Plan<'_>, dry_run: bool, outcome: Option<&Outcome<'_>>) -> Value {
-    let left = plan.homeless.iter().map(|(letter, why)| {
-        json!({"message_id": letter.message_id, "queue": letter.queue, "error": why.to_string()})
+/// The plan; with an outcome, also what was done.
+pub(crate) fn plan(plan: &ActionPlan<'_>, dry_run: bool, outcome: Option<&PlanOutcome<'_>>) -> Value {
+    let left = plan.without_source.iter().map(|(letter, reason)| {
+        json!({"message_id": letter.message_id, "queue": letter.queue, "error": reason.to_string()})
     });
-    let failed = outcome.map(Outcome::failed).unwrap_or_default();
+    let failed = outcome.map(PlanOutcome::failed).unwrap_or_default();
     let failed = failed
         .into_iter()
         .map(|(queue, message_id, error)| json!({"message_id": message_id, "queue": queue, "error": error}));
@@ -79,12 +79,12 @@ pub(crate) fn plan(plan: &Plan<'_>, dry_run: bool, outcome: Option<&Outcome<'_>>
     };
     json!({
         "dry_run": dry_run,
-        "chosen": plan.messages() + plan.homeless.len(),
+        "chosen": plan.messages() + plan.without_source.len(),
         "causes": causes(plan.letters()),
-        done: outcome.map_or(0, Outcome::done),
+        done: outcome.map_or(0, PlanOutcome::done),
         "failed": left.chain(failed).collect::<Value>(),
-        "not_found": outcome.map(Outcome::not_found).unwrap_or_default(),
-        "remaining": outcome.map_or(plan.messages(), Outcome::remaining),
+        "not_found": outcome.map(PlanOutcome::not_found).unwrap_or_default(),
+        "remaining": outcome.map_or(plan.messages(), PlanOutcome::remaining),
         "interrupted": outcome.is_some_and(|outcome| outcome.is_interrupted),
     })
 }

@@ -1,7 +1,12 @@
-//! What lies in the dead-letter queues: listed with its cause, shown, replayed, dropped.
+//! `quiz-etl dlq`: list, show, replay or delete parked messages.
+//!
+//! Each verb finds the dead-letter queues of the topics and searches them (`client`); replay and drop make a plan, show
+//! it, ask and carry it out (`plan`, `view`, `carry_out`). A replay sends a message before it deletes it, so that an
+//! interrupt loses none. See docs/decisions/0002-retry-or-park.md.
 
 mod args;
 mod carry_out;
+mod client;
 mod drop;
 mod filter;
 mod json;
@@ -12,7 +17,6 @@ mod replay;
 mod show;
 mod summary;
 mod view;
-mod world;
 
 #[cfg(test)]
 mod fixtures;
@@ -20,13 +24,13 @@ mod fixtures;
 use crate::ui::{Done, Terminal};
 
 pub use args::{DlqArgs, DlqCommand};
-pub use filter::Filter;
+pub use filter::MessageFilter;
 
-/// Runs one of the verbs, as the environment says.
+/// Runs one verb on the queues of the environment.
 ///
 /// # Errors
-/// What broke it off, as one sentence for a person; a [`WrongUse`](crate::ui::WrongUse) where it was asked for
-/// nothing that can be done. What is held of a queue is released before.
+/// The cause that stopped it; [`WrongUse`](crate::ui::WrongUse) for arguments that make no sense. All messages are
+/// released before.
 pub async fn run(args: DlqArgs, terminal: Terminal) -> anyhow::Result<Done> {
     match args.command {
         DlqCommand::List(args) => list::list(&args, terminal).await,

@@ -2,29 +2,30 @@ use std::collections::{BTreeSet, HashSet};
 
 use quiz_sns_sqs::dead_letters::{Act, DeadLetter, DeadLetterQueue, NoSource};
 
-/// Which messages are to be acted on.
+/// The messages to replay or drop.
 #[derive(Debug)]
-pub(crate) struct Plan<'a> {
+pub(crate) struct ActionPlan<'a> {
     pub act: Act,
-    /// Queue by queue, each with at least one message.
-    pub parts: Vec<Part<'a>>,
-    /// Messages that are left where they are, as it cannot be told where they belong.
-    pub homeless: Vec<(DeadLetter, NoSource)>,
+    /// One group for each queue with at least one message.
+    pub groups: Vec<QueueMessages<'a>>,
+    /// Messages that stay, because their source queue is unknown.
+    pub without_source: Vec<(DeadLetter, NoSource)>,
 }
 
+/// The selected messages of one dead-letter queue.
 #[derive(Debug)]
-pub(crate) struct Part<'a> {
+pub(crate) struct QueueMessages<'a> {
     pub queue: &'a DeadLetterQueue,
     pub letters: Vec<DeadLetter>,
 }
 
-impl<'a> Plan<'a> {
+impl<'a> ActionPlan<'a> {
     pub fn new(act: Act, queues: &'a [DeadLetterQueue], letters: Vec<DeadLetter>) -> Self {
-        let mut plan = Self { act, parts: Vec::new(), homeless: Vec::new() };
+        let mut plan = Self { act, groups: Vec::new(), without_source: Vec::new() };
         for letter in letters {
             let Some(queue) = queues.iter().find(|queue| queue.name == letter.queue) else { continue };
             match (act, queue.source_of(letter.source_arn.as_deref())) {
-                (Act::Replay, Err(why)) => plan.homeless.push((letter, why)),
+                (Act::Replay, Err(reason)) => plan.without_source.push((letter, reason)),
                 _ => plan.add(queue, letter),
             }
         }
@@ -32,35 +33,35 @@ impl<'a> Plan<'a> {
     }
 
     fn add(&mut self, queue: &'a DeadLetterQueue, letter: DeadLetter) {
-        match self.parts.iter_mut().find(|part| part.queue.arn == queue.arn) {
-            Some(part) => part.letters.push(letter),
-            None => self.parts.push(Part { queue, letters: vec![letter] }),
+        match self.groups.iter_mut().find(|group| group.queue.arn == queue.arn) {
+            Some(group) => group.letters.push(letter),
+            None => self.groups.push(QueueMessages { queue, letters: vec![letter] }),
         }
     }
 
     pub fn letters(&self) -> impl Iterator<Item = &DeadLetter> + Clone {
-        self.parts.iter().flat_map(|part| &part.letters)
+        self.groups.iter().flat_map(|group| &group.letters)
     }
 
     pub fn messages(&self) -> usize {
-        self.parts.iter().map(|part| part.letters.len()).sum()
+        self.groups.iter().map(|group| group.letters.len()).sum()
     }
 
     /// The names of the queues that a replay sends to.
     pub fn targets(&self) -> BTreeSet<&str> {
-        let targets = self.parts.iter().flat_map(|part| {
-            part.letters.iter().filter_map(|letter| part.queue.source_of(letter.source_arn.as_deref()).ok())
+        let targets = self.groups.iter().flat_map(|group| {
+            group.letters.iter().filter_map(|letter| group.queue.source_of(letter.source_arn.as_deref()).ok())
         });
         targets.map(|source| source.name.as_str()).collect()
     }
 }
 
-impl Part<'_> {
+impl QueueMessages<'_> {
     pub fn ids(&self) -> HashSet<String> {
         self.letters.iter().map(|letter| letter.message_id.clone()).collect()
     }
 
-    /// Of the messages with those ids, each code once.
+    /// The distinct error codes of the messages with these ids.
     pub fn codes(&self, ids: &[String]) -> Vec<String> {
         let ids: HashSet<&String> = ids.iter().collect();
         let letters = self.letters.iter().filter(|letter| ids.contains(&letter.message_id));
@@ -72,11 +73,11 @@ impl Part<'_> {
 mod tests {
     use quiz_sns_sqs::dead_letters::{Act, NoSource, Source};
 
-    use super::Plan;
+    use super::ActionPlan;
     use crate::dead_letters::fixtures::{letter, queue};
 
     #[test]
-    fn what_has_no_home_is_dropped_but_not_replayed() {
+    fn message_without_source_is_dropped_not_replayed() {
         let mut shared = queue("reports");
         let other = queue("warehouse").sources.remove(0);
         shared.sources.push(Source { ..other.clone() });
@@ -89,13 +90,13 @@ mod tests {
                 letter("3", "notices-dlq", "discord_refused", 1),
             ]
         };
-        let plan = Plan::new(Act::Replay, &queues, letters());
-        assert_eq!((plan.messages(), plan.homeless.len()), (2, 1));
-        assert!(matches!(plan.homeless[0].1, NoSource::Ambiguous(_)));
+        let plan = ActionPlan::new(Act::Replay, &queues, letters());
+        assert_eq!((plan.messages(), plan.without_source.len()), (2, 1));
+        assert!(matches!(plan.without_source[0].1, NoSource::Ambiguous(_)));
         assert_eq!(plan.targets().into_iter().collect::<Vec<_>>(), ["notices", "warehouse"]);
-        let plan = Plan::new(Act::Drop, &queues, letters());
-        assert_eq!((plan.messages(), plan.homeless.len()), (3, 0));
-        assert_eq!(plan.parts[0].codes(&["1".into(), "2".into()]), ["receives_exhausted", "unknown_quiz"]);
-        assert_eq!(plan.parts[0].codes(&["2".into()]), ["receives_exhausted"]);
+        let plan = ActionPlan::new(Act::Drop, &queues, letters());
+        assert_eq!((plan.messages(), plan.without_source.len()), (3, 0));
+        assert_eq!(plan.groups[0].codes(&["1".into(), "2".into()]), ["receives_exhausted", "unknown_quiz"]);
+        assert_eq!(plan.groups[0].codes(&["2".into()]), ["receives_exhausted"]);
     }
 }

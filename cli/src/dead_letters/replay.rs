@@ -4,21 +4,22 @@ use quiz_sns_sqs::dead_letters::{Act, Pace};
 
 use crate::dead_letters::args::ReplayArgs;
 use crate::dead_letters::carry_out::carry_out;
-use crate::dead_letters::plan::Plan;
+use crate::dead_letters::client::DlqClient;
+use crate::dead_letters::plan::ActionPlan;
 use crate::dead_letters::preview::preview;
-use crate::dead_letters::world::World;
 use crate::dead_letters::{json, view};
 use crate::ui::{Done, Interrupt, Terminal, counted, is_wanted};
 
 pub(crate) async fn replay(args: &ReplayArgs, terminal: Terminal) -> anyhow::Result<Done> {
-    args.filter.must_choose(args.all)?;
+    args.filter.require_choice(args.all)?;
     let interrupt = Interrupt::listen();
-    let mut world = World::connect(terminal).await?;
-    let look = world.look(&args.filter, &interrupt, |letter, _| letter).await?;
-    args.filter.must_be_clear(&look.chosen)?;
-    let plan = Plan::new(Act::Replay, &world.queues, look.chosen);
-    let is_clear = plan.homeless.is_empty() && !world.is_incomplete;
-    let done = |whole: bool| if whole && is_clear { Done::Well } else { Done::WithFailures };
+    let mut client = DlqClient::connect(terminal).await?;
+    let found = client.search(&args.filter, &interrupt, |letter, _| letter).await?;
+    args.filter.require_unique_ids(&found.chosen)?;
+    let plan = ActionPlan::new(Act::Replay, &client.queues, found.chosen);
+    let is_plan_complete = plan.without_source.is_empty() && !client.is_incomplete;
+    let done =
+        |is_complete: bool| if is_complete && is_plan_complete { Done::Well } else { Done::WithFailures };
     if args.dry_run || plan.messages() == 0 {
         preview(&plan, args.dry_run, terminal);
         return Ok(done(true));
@@ -31,14 +32,14 @@ pub(crate) async fn replay(args: &ReplayArgs, terminal: Terminal) -> anyhow::Res
         bail!("stopped: nothing was changed");
     }
     let pace = Pace::per_second(args.rate);
-    let outcome = carry_out(&world, &plan, &pace, &interrupt, terminal).await;
+    let outcome = carry_out(&client, &plan, &pace, &interrupt, terminal).await;
     if terminal.json {
         terminal.print_json(&json::plan(&plan, false, Some(&outcome)));
     } else {
         terminal.print(&view::outcome(&plan, &outcome, terminal.ink()));
         if outcome.done() > 0 {
-            terminal.print(&terminal.ink().quiet("Next: quiz-etl status shows the tests as they are synced"));
+            terminal.print(&terminal.ink().quiet("Next: quiz-etl status shows the syncs"));
         }
     }
-    Ok(done(outcome.is_whole()))
+    Ok(done(outcome.is_complete()))
 }

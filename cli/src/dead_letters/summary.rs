@@ -12,14 +12,14 @@ pub(crate) struct CauseGroup {
     pub messages: usize,
     pub oldest: Option<Timestamp>,
     pub newest: Option<Timestamp>,
-    /// Of the first of them that names a test.
+    /// A test session, from the first message that names one.
     pub example_session: Option<String>,
-    /// The cause's sentence, of the first of them.
+    /// The error of the first message.
     pub example_error: String,
 }
 
-/// By queue, the most frequent cause first.
-pub(crate) fn by_cause<'a>(letters: impl IntoIterator<Item = &'a DeadLetter>) -> Vec<CauseGroup> {
+/// Groups messages by queue and cause, sorted by queue, then by frequency.
+pub(crate) fn group_by_cause<'a>(letters: impl IntoIterator<Item = &'a DeadLetter>) -> Vec<CauseGroup> {
     let mut groups: BTreeMap<(&str, &str), CauseGroup> = BTreeMap::new();
     for letter in letters {
         let group = groups.entry((&letter.queue, &letter.error_code)).or_insert_with(|| CauseGroup {
@@ -46,8 +46,8 @@ pub(crate) fn by_cause<'a>(letters: impl IntoIterator<Item = &'a DeadLetter>) ->
     groups
 }
 
-/// So many characters tell the messages' ids apart; at least 8.
-pub(crate) fn telling_length<'a>(letters: impl IntoIterator<Item = &'a DeadLetter>) -> usize {
+/// The number of leading characters, at least 8, that distinguishes the ids of all messages.
+pub(crate) fn distinct_prefix_length<'a>(letters: impl IntoIterator<Item = &'a DeadLetter>) -> usize {
     let mut ids: Vec<&str> = letters.into_iter().map(|letter| letter.message_id.as_str()).collect();
     ids.sort_unstable();
     let shared = ids.windows(2).map(|pair| match pair {
@@ -59,7 +59,7 @@ pub(crate) fn telling_length<'a>(letters: impl IntoIterator<Item = &'a DeadLette
 
 #[cfg(test)]
 mod tests {
-    use super::{by_cause, telling_length};
+    use super::{distinct_prefix_length, group_by_cause};
     use crate::dead_letters::fixtures::letter;
 
     #[test]
@@ -72,9 +72,11 @@ mod tests {
             first,
             letter("3", "reports-dlq", "unknown_quiz", 20),
         ];
-        let groups = by_cause(&letters);
-        let shown: Vec<_> =
-            groups.iter().map(|it| (it.queue.as_str(), it.error_code.as_str(), it.messages)).collect();
+        let groups = group_by_cause(&letters);
+        let shown: Vec<_> = groups
+            .iter()
+            .map(|group| (group.queue.as_str(), group.error_code.as_str(), group.messages))
+            .collect();
         assert_eq!(
             shown,
             [
@@ -88,10 +90,10 @@ mod tests {
     }
 
     #[test]
-    fn short_ids_tell_messages_apart() {
+    fn short_ids_are_distinct() {
         let one = |id| letter(id, "q", "c", 0);
-        assert_eq!(telling_length(&[one("0123456789ab"), one("11")]), 8);
-        assert_eq!(telling_length(&[one("0123456789ab"), one("11"), one("0123456789cd")]), 11);
-        assert_eq!(telling_length(&[]), 8);
+        assert_eq!(distinct_prefix_length(&[one("0123456789ab"), one("11")]), 8);
+        assert_eq!(distinct_prefix_length(&[one("0123456789ab"), one("11"), one("0123456789cd")]), 11);
+        assert_eq!(distinct_prefix_length(&[]), 8);
     }
 }

@@ -2,16 +2,16 @@ use jiff::{Timestamp, Unit};
 use quiz_sns_sqs::dead_letters::{Act, Content, DeadLetter, DeadLetterQueue};
 use serde_json::Value;
 
-use crate::dead_letters::carry_out::{Outcome, by_reason};
-use crate::dead_letters::plan::Plan;
-use crate::dead_letters::summary::{CauseGroup, by_cause, telling_length};
+use crate::dead_letters::carry_out::{PlanOutcome, group_by_reason};
+use crate::dead_letters::plan::ActionPlan;
+use crate::dead_letters::summary::{CauseGroup, distinct_prefix_length, group_by_cause};
 use crate::ui::{Ink, age, clean, count, counted, excerpt, printable, seconds, short, table};
 
-/// Of a time that nobody knows.
+/// Shown for an unknown time.
 const UNKNOWN: &str = "?";
 
 pub(crate) fn list(letters: &[DeadLetter], limit: usize, now: Timestamp, ink: Ink) -> String {
-    let groups = by_cause(letters);
+    let groups = group_by_cause(letters);
     let mut lines = vec![ink.strong(&counted(letters.len(), "message")), causes(&groups, now)];
     if limit > 0 {
         lines.push(String::new());
@@ -19,16 +19,16 @@ pub(crate) fn list(letters: &[DeadLetter], limit: usize, now: Timestamp, ink: In
     }
     if limit < letters.len() && limit > 0 {
         let shown = format!("The oldest {} of {}", count(limit), counted(letters.len(), "message"));
-        lines.push(ink.quiet(&format!("{shown}: --limit {} shows all, and so does --json.", letters.len())));
+        lines.push(ink.quiet(&format!("{shown}; --limit {} or --json shows all.", letters.len())));
     }
     lines.push(String::new());
-    lines.push(ink.quiet("Next: quiz-etl dlq show MESSAGE, then dlq replay or dlq drop"));
+    lines.push(ink.quiet("Next: quiz-etl dlq show MESSAGE, then quiz-etl dlq replay or quiz-etl dlq drop"));
     lines.join("\n")
 }
 
 /// A table of the causes, and a sentence for each.
 fn causes(groups: &[CauseGroup], now: Timestamp) -> String {
-    let header = ["Queue", "Cause", "For example", "Messages", "Oldest", "Newest"].map(str::to_owned);
+    let header = ["Queue", "Cause", "Example", "Messages", "Oldest", "Newest"].map(str::to_owned);
     let rows = groups.iter().map(|group| {
         vec![
             group.queue.clone(),
@@ -41,17 +41,17 @@ fn causes(groups: &[CauseGroup], now: Timestamp) -> String {
     });
     let mut lines = vec![table(3, &header, rows)];
     let sentences =
-        groups.iter().map(|it| format!("{}: {}", short(&it.error_code), excerpt(&it.example_error)));
+        groups.iter().map(|group| format!("{}: {}", short(&group.error_code), excerpt(&group.example_error)));
     lines.extend(sentences);
     lines.dedup();
     lines.join("\n")
 }
 
 fn messages(letters: &[DeadLetter], limit: usize, now: Timestamp) -> String {
-    let length = telling_length(letters);
+    let length = distinct_prefix_length(letters);
     let mut letters: Vec<&DeadLetter> = letters.iter().collect();
     letters.sort_by_key(|letter| (letter.since().unwrap_or(Timestamp::MAX), &letter.message_id));
-    let header = ["Message", "Queue", "Cause", "What", "Test", "Age"].map(str::to_owned);
+    let header = ["Message", "Queue", "Cause", "Type", "Test session", "Age"].map(str::to_owned);
     let rows = letters.into_iter().take(limit).map(|letter| {
         vec![
             letter.message_id.chars().take(length).collect(),
@@ -77,8 +77,8 @@ fn ago(time: Option<Timestamp>, now: Timestamp) -> String {
     time.map_or_else(|| UNKNOWN.to_owned(), |time| age(now.duration_since(time)))
 }
 
-/// Everything of one message.
-pub(crate) fn whole(
+/// One message with cause, times, attributes and body.
+pub(crate) fn details(
     letter: &DeadLetter,
     content: &Content,
     queue: Option<&DeadLetterQueue>,
@@ -88,27 +88,27 @@ pub(crate) fn whole(
 ) -> String {
     let time = |time: Option<Timestamp>| {
         time.map(|time| {
-            let whole = time.round(Unit::Second).unwrap_or(time);
-            format!("{whole}, {} ago", age(now.duration_since(time)))
+            let rounded = time.round(Unit::Second).unwrap_or(time);
+            format!("{rounded}, {} ago", age(now.duration_since(time)))
         })
     };
     let source = queue.map(|queue| match queue.source_of(letter.source_arn.as_deref()) {
         Ok(source) => source.name.clone(),
-        Err(why) => why.to_string(),
+        Err(reason) => reason.to_string(),
     });
     let fields = [
         ("Cause", Some(format!("{}: {}", clean(&letter.error_code), clean(&letter.error)))),
         ("Came from", source),
         ("Parked", time(letter.parked_at)),
         ("Sent", time(letter.sent_at)),
-        ("Received", Some(format!("{}, this time included", counted(letter.receives, "time")))),
-        ("What", letter.event_type.as_deref().map(clean)),
-        ("Tests", Some(letter.session_ids.iter().map(|it| clean(it)).collect::<Vec<_>>().join(", "))),
+        ("Received", Some(format!("{}, including now", counted(letter.receives, "time")))),
+        ("Type", letter.event_type.as_deref().map(clean)),
+        ("Sessions", Some(letter.session_ids.iter().map(|id| clean(id)).collect::<Vec<_>>().join(", "))),
     ];
     let mut lines =
         vec![ink.strong(&format!("Message {} of {}", clean(&letter.message_id), clean(&letter.queue)))];
     let given =
-        fields.into_iter().filter_map(|(name, value)| Some((name, value.filter(|it| !it.is_empty())?)));
+        fields.into_iter().filter_map(|(name, value)| Some((name, value.filter(|value| !value.is_empty())?)));
     lines.extend(given.map(|(name, value)| format!("  {name:<10} {value}")));
     lines.push("  Attributes".to_owned());
     let attributes = content.attributes.iter();
@@ -129,66 +129,152 @@ fn body(content: &Content, raw: bool) -> String {
     printable(&text, false)
 }
 
-/// What is going to be done.
-pub(crate) fn plan(plan: &Plan<'_>, now: Timestamp, ink: Ink) -> String {
+/// The plan of a replay or a drop.
+pub(crate) fn plan(plan: &ActionPlan<'_>, now: Timestamp, ink: Ink) -> String {
     let verb = match plan.act {
         Act::Replay => "To replay",
         Act::Drop => "To drop",
     };
     let mut lines = vec![ink.strong(&format!("{verb}: {}", counted(plan.messages(), "message")))];
     if plan.messages() > 0 {
-        lines.push(causes(&by_cause(plan.letters()), now));
+        lines.push(causes(&group_by_cause(plan.letters()), now));
     }
-    lines.extend(homeless(plan, ink));
+    lines.extend(without_source(plan, ink));
     lines.join("\n")
 }
 
-/// What is left where it is, each reason once.
-fn homeless(plan: &Plan<'_>, ink: Ink) -> Vec<String> {
-    let left = plan.homeless.iter();
-    let left: Vec<_> =
-        left.map(|(it, why)| (it.queue.as_str(), it.message_id.as_str(), why.to_string())).collect();
+/// The messages that stay, grouped by reason.
+fn without_source(plan: &ActionPlan<'_>, ink: Ink) -> Vec<String> {
+    let left = plan.without_source.iter();
+    let left: Vec<_> = left
+        .map(|(letter, reason)| (letter.queue.as_str(), letter.message_id.as_str(), reason.to_string()))
+        .collect();
     let line = |(reason, messages, id): (String, usize, String)| {
         let messages = counted(messages, "message");
         ink.warning(&format!("{messages} cannot be replayed, such as {id} in {}", clean(&reason)))
     };
-    by_reason(&left).into_iter().map(line).collect()
+    group_by_reason(&left).into_iter().map(line).collect()
 }
 
-/// What was done.
-pub(crate) fn outcome(plan: &Plan<'_>, outcome: &Outcome<'_>, ink: Ink) -> String {
+/// The result of a replay or a drop.
+pub(crate) fn outcome(plan: &ActionPlan<'_>, outcome: &PlanOutcome<'_>, ink: Ink) -> String {
     let done = match plan.act {
         Act::Replay => "replayed",
         Act::Drop => "dropped",
     };
-    let told = format!(
+    let done = format!(
         "{} of {} {done} in {}",
         count(outcome.done()),
         counted(plan.messages(), "message"),
         seconds(outcome.time)
     );
-    let mut lines = vec![if outcome.is_whole() { ink.good(&told) } else { ink.strong(&told) }];
-    for (reason, messages, id) in by_reason(&outcome.failed()) {
+    let mut lines = vec![if outcome.is_complete() { ink.good(&done) } else { ink.strong(&done) }];
+    for (reason, messages, id) in group_by_reason(&outcome.failed()) {
         let messages = counted(messages, "message");
         lines.push(ink.bad(&format!("{messages} failed, such as {id} in {}", clean(&reason))));
     }
     let not_found = outcome.not_found().len();
     if not_found > 0 {
         let messages = counted(not_found, "message");
-        lines.push(ink.warning(&format!(
-            "{messages} not found: somebody else has taken what is not there, or holds it"
-        )));
+        lines.push(
+            ink.warning(&format!("{messages} not found: another consumer deleted it or is holding it")),
+        );
     }
     if outcome.remaining() > 0 {
-        let why = if outcome.is_interrupted { "interrupted" } else { "not all could be read" };
+        let cause = if outcome.is_interrupted { "interrupted" } else { "not all messages were read" };
         let messages = counted(outcome.remaining(), "message");
         lines.push(ink.warning(&format!(
-            "{why}: {messages} still to do, and still in the dead-letter queue; the same command goes on"
+            "{cause}: {messages} left in the dead-letter queue; run the same command to continue"
         )));
     }
-    lines.extend(homeless(plan, ink));
+    lines.extend(without_source(plan, ink));
     lines.join("\n")
 }
 
 #[cfg(test)]
-mod tests;
+mod tests {
+    use std::collections::BTreeMap;
+    use std::time::Duration;
+
+    use quiz_sns_sqs::SqsError;
+    use quiz_sns_sqs::dead_letters::{Act, ActError, Acted, Content, DeadLetter};
+
+    use super::{details, list, outcome, plan};
+    use crate::dead_letters::carry_out::PlanOutcome;
+    use crate::dead_letters::fixtures::{letter, now, queue};
+    use crate::dead_letters::plan::ActionPlan;
+    use crate::ui::Ink;
+
+    const INK: Ink = Ink { colour: false };
+
+    fn letters() -> Vec<DeadLetter> {
+        let mut letters: Vec<DeadLetter> = (0..5_000)
+            .map(|at| letter(&format!("{at:08x}"), "reports-dlq", "unknown_quiz", 60 + at))
+            .collect();
+        let mut several = letter("ab\u{1b}[2J", "reports-dlq", "lease_lost", 90_000);
+        several.session_ids.extend(["A".to_owned(), "B".to_owned()]);
+        let alarm = DeadLetter {
+            event_type: Some("alarm".into()),
+            session_ids: Vec::new(),
+            parked_at: None,
+            ..letter("ff", "notices-dlq", "discord_refused", 5)
+        };
+        letters.extend([several, alarm]);
+        letters
+    }
+
+    #[test]
+    fn thousands_of_messages_are_grouped_by_cause() {
+        insta::assert_snapshot!(list(&letters(), 5, now(), INK));
+    }
+
+    #[test]
+    fn one_message_is_shown_in_full() {
+        let letter =
+            DeadLetter { sent_at: Some(now()), ..letter("1f2e3d4c", "reports-dlq", "invalid_field", 7_300) };
+        let body = r#"{"Type":"Notification","TopicArn":"t","Message":"{\"session_id\":\"A\",\"x\":[1]}"}"#;
+        let attributes = BTreeMap::from([("type".to_owned(), "session.sync".to_owned())]);
+        let content = Content { attributes, body: body.to_owned() };
+        let queue = queue("reports");
+        insta::assert_snapshot!(details(&letter, &content, Some(&queue), false, now(), INK));
+        let raw = details(&letter, &content, Some(&queue), true, now(), INK);
+        assert!(raw.contains(&format!("    {body}\n")), "{raw}");
+        let hostile = Content { body: "a\u{1b}[2J\nb".into(), ..content };
+        assert!(details(&letter, &hostile, None, false, now(), INK).contains("    a\u{fffd}[2J\n    b\n"));
+    }
+
+    #[test]
+    fn plan_and_outcomes_are_shown() {
+        let mut shared = queue("reports");
+        shared.sources.extend(queue("warehouse").sources);
+        let queues = [shared, queue("notices")];
+        let mut letters = letters();
+        letters.drain(10..5_000);
+        let mut given_up = letter("77", "reports-dlq", "receives_exhausted", 10);
+        given_up.source_arn = Some(queues[0].sources[0].arn.clone());
+        letters.push(given_up);
+        let full_plan = ActionPlan::new(Act::Replay, &queues, letters);
+        let group = |at: usize| &full_plan.groups[at];
+        let denied = SqsError::Failed { queue: "reports".into(), answer: "AccessDenied".into() };
+        let failed = Acted { failed: vec![("77".into(), ActError::NotSent(denied))], ..Acted::default() };
+        let ended = |acted: Acted, other: Acted, is_interrupted| PlanOutcome {
+            groups: vec![(group(0), acted), (group(1), other)],
+            time: Duration::from_millis(1_234),
+            is_interrupted,
+        };
+        let complete = Acted { done: vec!["ff".into()], ..Acted::default() };
+        let late = Acted { remaining: 1, ..Acted::default() };
+        let gone = Acted { not_found: vec!["77".into()], ..Acted::default() };
+        let shown = [
+            plan(&full_plan, now(), INK),
+            outcome(&full_plan, &ended(failed, complete.clone(), false), INK),
+            outcome(&full_plan, &ended(gone, late, true), INK),
+            outcome(
+                &ActionPlan::new(Act::Drop, &queues, vec![letter("ff", "notices-dlq", "x", 1)]),
+                &ended(Acted::default(), complete, false),
+                INK,
+            ),
+        ];
+        insta::assert_snapshot!(shown.join("\n\n"));
+    }
+}

@@ -7,42 +7,43 @@ use quiz_sns_sqs::dead_letters::{
 };
 use quiz_sns_sqs::{SnsNotices, SqsError};
 
-use crate::dead_letters::Filter;
+use crate::dead_letters::MessageFilter;
 use crate::ui::{Interrupt, Terminal, WrongUse, counted};
 
-/// The dead-letter queues that the environment leads to.
-pub(crate) struct World {
+/// Access to the dead-letter queues of the environment's topics.
+pub(crate) struct DlqClient {
     pub dead_letters: DeadLetters,
     pub queues: Vec<DeadLetterQueue>,
-    /// Where the ops team is told.
+    /// The notices to the ops team, if a topic is set.
     pub notices: Option<SnsNotices>,
-    /// Whether some queue could not be found or read: then more may lie there than is shown.
+    /// Whether a queue could not be found or read, so that messages may be missing.
     pub is_incomplete: bool,
     terminal: Terminal,
 }
 
-/// What was chosen of the messages that were seen.
-pub(crate) struct Look<T> {
+/// The selected messages, and each queue that was searched.
+pub(crate) struct SearchResult<T> {
     pub chosen: Vec<T>,
-    pub queues: Vec<QueueLook>,
+    pub queues: Vec<SearchedQueue>,
 }
 
-pub(crate) struct QueueLook {
+pub(crate) struct SearchedQueue {
     pub name: String,
     pub coverage: Coverage,
 }
 
-struct Config {
+struct DlqConfig {
     events_topic: String,
     notices_topic: Option<String>,
 }
 
-impl Config {
+impl DlqConfig {
     fn read(mut env: Environment) -> Result<Self, ConfigError> {
         let events_topic = env.optional("EVENTS_TOPIC_ARN");
         if events_topic.is_none() {
             env.problem(
-                "EVENTS_TOPIC_ARN must be set: its subscribers' dead-letter queues are meant".to_owned(),
+                "EVENTS_TOPIC_ARN must be set: dlq reads the dead-letter queues of its subscribers"
+                    .to_owned(),
             );
         }
         let notices_topic = env.optional("NOTICES_TOPIC_ARN");
@@ -50,11 +51,13 @@ impl Config {
     }
 }
 
-impl World {
+impl DlqClient {
+    /// Finds the dead-letter queues of the topics.
+    ///
     /// # Errors
-    /// Where the environment is not complete, AWS cannot be asked, or no dead-letter queue is found.
+    /// Missing settings, no access to AWS, or no dead-letter queue.
     pub async fn connect(terminal: Terminal) -> anyhow::Result<Self> {
-        let config = Config::read(Environment::from_process())?;
+        let config = DlqConfig::read(Environment::from_process())?;
         let aws = quiz_lambda::aws::signed_in().await?;
         let sns = aws_sdk_sns::Client::new(&aws);
         let dead_letters = DeadLetters::new(sns.clone(), aws_sdk_sqs::Client::new(&aws));
@@ -62,9 +65,10 @@ impl World {
         topics.extend(config.notices_topic.clone());
         let found = dead_letters.discover(&topics).await;
         if found.queues.is_empty() {
-            let why: Vec<String> = found.problems.iter().map(ToString::to_string).collect();
-            let why = if why.is_empty() { "the topics feed no queue".to_owned() } else { why.join("; ") };
-            bail!("no dead-letter queue was found: {why}; quiz-etl doctor says what to mend");
+            let causes: Vec<String> = found.problems.iter().map(ToString::to_string).collect();
+            let cause =
+                if causes.is_empty() { "the topics have no queue".to_owned() } else { causes.join("; ") };
+            bail!("no dead-letter queue found: {cause}; quiz-etl doctor shows what to fix");
         }
         for problem in &found.problems {
             terminal.warn(&problem.to_string());
@@ -83,41 +87,42 @@ impl World {
         })
     }
 
-    /// Looks through the queues that the filter names, and keeps what it admits, as `keep` makes it. Warns of what
-    /// could not be seen.
+    /// Searches the queues of the filter and returns the matching messages, each converted by `keep`. Warns about messages
+    /// that it could not read.
     ///
     /// # Errors
-    /// Where the filter names an unknown queue, or on an interrupt. Nothing is held any more then.
-    pub async fn look<T>(
+    /// An unknown queue in the filter, or an interrupt. All messages are released before.
+    pub async fn search<T>(
         &mut self,
-        filter: &Filter,
+        filter: &MessageFilter,
         interrupt: &Interrupt,
         keep: impl Fn(DeadLetter, Content) -> T,
-    ) -> anyhow::Result<Look<T>> {
+    ) -> anyhow::Result<SearchResult<T>> {
         let queues = named(&self.queues, &filter.queue)?;
-        self.terminal.step(&format!("looking through {} …", counted(queues.len(), "dead-letter queue")));
+        self.terminal.step(&format!("searching {} …", counted(queues.len(), "dead-letter queue")));
         let now = Timestamp::now();
         let stop = || interrupt.is_raised();
-        let choose = |letter: DeadLetter, content| filter.admits(&letter, now).then(|| keep(letter, content));
-        let looks =
+        let choose =
+            |letter: DeadLetter, content| filter.matches(&letter, now).then(|| keep(letter, content));
+        let searches =
             join_all(queues.iter().map(|queue| self.dead_letters.browse(queue, &stop, &choose))).await;
-        let mut look = Look { chosen: Vec::new(), queues: Vec::new() };
-        for (queue, browsed) in queues.iter().zip(looks) {
-            look.chosen.extend(browsed.chosen);
-            look.queues.push(QueueLook { name: queue.name.clone(), coverage: browsed.coverage });
+        let mut found = SearchResult { chosen: Vec::new(), queues: Vec::new() };
+        for (queue, browsed) in queues.iter().zip(searches) {
+            found.chosen.extend(browsed.chosen);
+            found.queues.push(SearchedQueue { name: queue.name.clone(), coverage: browsed.coverage });
         }
-        self.warn_of(&look.queues);
+        self.warn_about(&found.queues);
         if interrupt.is_raised() {
             bail!("stopped: nothing was changed");
         }
-        Ok(look)
+        Ok(found)
     }
 
-    fn warn_of(&mut self, looks: &[QueueLook]) {
-        for QueueLook { name, coverage } in looks {
+    fn warn_about(&mut self, queues: &[SearchedQueue]) {
+        for SearchedQueue { name, coverage } in queues {
             if let Some(trouble) = &coverage.trouble {
                 self.is_incomplete = true;
-                self.terminal.warn(&format!("not all of {name} was seen: {trouble}"));
+                self.terminal.warn(&format!("cannot read all of {name}: {trouble}"));
             }
             for warning in warnings(name, coverage) {
                 self.terminal.warn(&warning);
@@ -126,7 +131,7 @@ impl World {
     }
 }
 
-/// What a person should know of the messages that were not seen, or not given back at once.
+/// Warnings about messages of a queue that were not read, or not released at once.
 pub(crate) fn warnings(queue: &str, coverage: &Coverage) -> Vec<String> {
     let elsewhere = coverage.held_elsewhere;
     let (late, hidden) = (coverage.not_handed_out, coverage.not_released);
@@ -134,17 +139,19 @@ pub(crate) fn warnings(queue: &str, coverage: &Coverage) -> Vec<String> {
     if elsewhere > 0 {
         let messages = counted(elsewhere, "message");
         warnings.push(format!(
-            "{messages} of {queue} cannot be seen while somebody else holds them: look again later"
+            "{messages} of {queue} not read, because another consumer holds them: try again later"
         ));
     }
     if late > 0 && coverage.trouble.is_none() && !coverage.stopped {
         let messages = counted(late, "message");
-        warnings.push(format!("SQS counts {messages} more in {queue} than it handed out: look again later"));
+        warnings.push(format!(
+            "{messages} of {queue} not read, because SQS did not deliver them: try again later"
+        ));
     }
     if hidden > 0 {
         let messages = counted(hidden, "message");
         warnings.push(format!(
-            "{messages} of {queue} could not be given back at once: they are seen again in some minutes"
+            "{messages} of {queue} not released at once: they are visible again in some minutes"
         ));
     }
     warnings
@@ -163,7 +170,7 @@ fn named<'a>(queues: &'a [DeadLetterQueue], names: &[String]) -> Result<Vec<&'a 
                     None => queue.name.clone(),
                 })
                 .collect();
-            return Err(WrongUse(format!("there is no queue {name}: there are {}", known.join(", "))));
+            return Err(WrongUse(format!("there is no queue {name}: choose from {}", known.join(", "))));
         }
     }
     let chosen = |queue: &&DeadLetterQueue| names.is_empty() || names.iter().any(|name| is(queue, name));
@@ -176,18 +183,19 @@ mod tests {
     use crate::dead_letters::fixtures::queue;
 
     #[test]
-    fn a_queue_goes_by_its_name_or_that_of_its_dead_letter_queue() {
+    fn queue_has_two_names() {
         let queues = [queue("reports"), queue("warehouse")];
         let names = |names: &[&str]| {
-            let names: Vec<String> = names.iter().map(|&it| it.to_owned()).collect();
-            named(&queues, &names).map(|queues| queues.iter().map(|it| it.name.clone()).collect::<Vec<_>>())
+            let names: Vec<String> = names.iter().map(|&name| name.to_owned()).collect();
+            named(&queues, &names)
+                .map(|queues| queues.iter().map(|queue| queue.name.clone()).collect::<Vec<_>>())
         };
         assert_eq!(names(&[]).unwrap().len(), 2);
         assert_eq!(names(&["reports"]).unwrap(), ["reports-dlq"]);
         assert_eq!(names(&["warehouse-dlq", "warehouse"]).unwrap(), ["warehouse-dlq"]);
         assert_eq!(
             names(&["report"]).unwrap_err().to_string(),
-            "there is no queue report: there are reports-dlq (of reports), warehouse-dlq (of warehouse)"
+            "there is no queue report: choose from reports-dlq (of reports), warehouse-dlq (of warehouse)"
         );
     }
 }
