@@ -4,7 +4,7 @@ use quiz_domain::OVERALL;
 use quiz_domain::reports::ReportTable;
 use serde_json::{Value, json};
 
-/// One student's result over the whole test, as an item says it.
+/// A student's overall marks and rank in a report item.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Overall {
     pub marks: f64,
@@ -12,8 +12,8 @@ pub struct Overall {
 }
 
 impl Overall {
-    /// `None` where the item does not tell: of another section, of a form, of an unknown shape.
-    pub(crate) fn of(table: ReportTable, item: &Value) -> Option<Self> {
+    /// Reads an item; `None` for another section, a form or an unknown shape.
+    pub(crate) fn from_item(table: ReportTable, item: &Value) -> Option<Self> {
         let result = match table {
             ReportTable::Sections if item.get("section")?.as_str()? == OVERALL => item,
             ReportTable::Students => item.get("overall_performance")?,
@@ -21,7 +21,7 @@ impl Overall {
         };
         let rank = || result.get("rank")?.as_f64();
         #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "within the range")]
-        let rank = rank().filter(|it| (0.0..=f64::from(u32::MAX)).contains(it)).map(|it| it as u32);
+        let rank = rank().filter(|rank| (0.0..=f64::from(u32::MAX)).contains(rank)).map(|rank| rank as u32);
         Some(Self { marks: result.get("marks_scored")?.as_f64()?, rank })
     }
 }
@@ -32,17 +32,17 @@ pub struct OldAndNew<T> {
     pub new: T,
 }
 
-/// What becomes of one student's result over the whole test.
+/// The change of a student's overall result.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Change {
     pub user_id: String,
     pub marks: OldAndNew<f64>,
-    /// `None` where the attempt is not ranked.
+    /// `None` for an attempt without a rank.
     pub rank: OldAndNew<Option<u32>>,
 }
 
 impl Change {
-    pub(crate) fn of(user_id: &str, old: Overall, new: Overall) -> Self {
+    pub(crate) fn between(user_id: &str, old: Overall, new: Overall) -> Self {
         Self {
             user_id: user_id.to_owned(),
             marks: OldAndNew { old: old.marks, new: new.marks },
@@ -50,13 +50,13 @@ impl Change {
         }
     }
 
-    /// Above 0 where the student gains.
+    /// Marks gained; negative for a loss.
     #[must_use]
     pub fn marks_gained(&self) -> f64 {
         self.marks.new - self.marks.old
     }
 
-    /// Above 0 where the student comes further up; 0 where there is no rank before or after.
+    /// Ranks gained; negative for a loss, 0 without a rank before or after.
     #[must_use]
     pub fn ranks_gained(&self) -> i64 {
         let gained = |old, new| i64::from(old) - i64::from(new);
@@ -72,8 +72,8 @@ impl Change {
     }
 }
 
-/// Of the students who have a result before and after, those for whom most changes: the largest change first,
-/// equal ones by user id.
+/// The students with the largest changes of marks and of ranks, among those with a result before and after. Largest
+/// change first, equal ones by user id.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct LargestChanges {
     pub marks: Vec<Change>,
@@ -81,13 +81,13 @@ pub struct LargestChanges {
 }
 
 impl LargestChanges {
-    /// At most so many of either.
-    pub(crate) fn of(changes: &[Change], most: usize) -> Self {
+    /// Selects at most `most` changes of each kind.
+    pub(crate) fn select(changes: &[Change], most: usize) -> Self {
         let by_marks = |a: &Change, b: &Change| b.marks_gained().abs().total_cmp(&a.marks_gained().abs());
         let by_rank = |a: &Change, b: &Change| b.ranks_gained().abs().cmp(&a.ranks_gained().abs());
         Self {
-            marks: first(most, changes.iter().filter(|it| it.marks_gained() != 0.0), by_marks),
-            ranks: first(most, changes.iter().filter(|it| it.ranks_gained() != 0), by_rank),
+            marks: first(most, changes.iter().filter(|change| change.marks_gained() != 0.0), by_marks),
+            ranks: first(most, changes.iter().filter(|change| change.ranks_gained() != 0), by_rank),
         }
     }
 

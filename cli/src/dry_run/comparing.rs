@@ -9,11 +9,10 @@ use tokio::sync::Mutex;
 
 use crate::dry_run::comparison::{Comparison, text};
 
-/// Tells what a store would refuse, without asking it.
+/// Checks without a call whether the store would accept an item.
 pub type CanHold = fn(&ReportItem) -> Result<(), Refusal>;
 
-/// The store of one session as the sink sees it: what is put is compared with what is stored, and nothing is
-/// written.
+/// A report store for the dry run of one test session: it compares new items with stored ones and writes nothing.
 pub struct ComparingStore {
     reader: Arc<dyn ReportReader>,
     can_hold: CanHold,
@@ -25,7 +24,7 @@ impl ComparingStore {
         Self { reader, can_hold, comparison: Mutex::default() }
     }
 
-    /// What has been compared; the next comparison begins anew.
+    /// Takes the comparison and starts a new one.
     pub async fn take(&self) -> Comparison {
         std::mem::take(&mut *self.comparison.lock().await)
     }
@@ -35,7 +34,7 @@ impl ComparingStore {
 impl ReportStore for ComparingStore {
     async fn stored(&self, table: ReportTable, session_id: &str) -> Result<StoredItems, StoreError> {
         let mut comparison = self.comparison.lock().await;
-        comparison.turn_to(table);
+        comparison.start_table(table);
         let mut stored = StoredItems::default();
         let mut items = self.reader.session_items(table, session_id);
         while let Some(item) = items.try_next().await? {
@@ -43,7 +42,7 @@ impl ReportStore for ComparingStore {
                 let digest = text(&item, ContentDigest::ATTRIBUTE).and_then(ContentDigest::parse);
                 let generation = item.get("sync_generation").and_then(Value::as_i64);
                 stored.add(sort_key, digest, generation);
-                comparison.take_stored(table, sort_key, &item);
+                comparison.add_stored(table, sort_key, &item);
             }
         }
         Ok(stored)
@@ -60,7 +59,7 @@ impl ReportStore for ComparingStore {
         for item in &items {
             let refuse = |reason: String| Refusal { sort_key: item.sort_key().to_owned(), reason };
             let taken = (self.can_hold)(item)
-                .and_then(|()| comparison.take_snapshot(item).map_err(|error| refuse(error.to_string())));
+                .and_then(|()| comparison.add_new(item).map_err(|error| refuse(error.to_string())));
             match taken {
                 Ok(()) => outcome.written += 1,
                 Err(refusal) => outcome.refused.push(refusal),
@@ -76,6 +75,6 @@ impl ReportStore for ComparingStore {
         sort_keys: Vec<String>,
         _fence: &Fence,
     ) -> Result<u64, StoreError> {
-        Ok(self.comparison.lock().await.take_deleted(&sort_keys))
+        Ok(self.comparison.lock().await.add_deleted(&sort_keys))
     }
 }

@@ -7,7 +7,7 @@ use quiz_pipeline::ports::{StagedSession, Warehouse, WarehouseBatch, WarehouseEr
 
 use crate::dry_run::difference::TableRows;
 
-/// A warehouse that counts the rows it is given, and keeps none.
+/// A warehouse that counts rows and writes none.
 #[derive(Clone, Debug, Default)]
 pub struct CountingWarehouse(Arc<Mutex<BTreeMap<WarehouseTable, u64>>>);
 

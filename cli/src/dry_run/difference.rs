@@ -8,53 +8,52 @@ use serde_json::{Map, Value, json};
 use crate::dry_run::changes::LargestChanges;
 use crate::dry_run::failure::Failure;
 
-/// What a sync of one test would do.
+/// What a sync of one test session would change.
 #[derive(Clone, Debug, PartialEq)]
 pub struct TestDifference {
     pub session_id: String,
     pub quiz_id: String,
     pub test_name: String,
-    /// A form has no ranks.
+    /// Whether the quiz is a form, which has no ranks.
     pub is_form: bool,
-    /// Everyone with an attempt, and those of them whose attempt is final.
+    /// Students with an attempt.
     pub participants: usize,
+    /// Participants whose attempt is final.
     pub ranked: u32,
     pub reports: ReportCounts,
-    /// Of the tables that have any, or would.
+    /// One for each table with items before or after.
     pub items: Vec<ItemCounts>,
     pub largest: LargestChanges,
-    /// `None` where the warehouse was left out; why there would be none, where its rows cannot be.
+    /// `None` without the warehouse; an error if the warehouse refuses the rows.
     pub rows: Option<Result<Vec<TableRows>, Failure>>,
     pub problems: Problems,
 }
 
-/// Reports: all items of one student in one session, in all tables that the run writes.
+/// Counts of reports. A report is all items of one student in one test session.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct ReportCounts {
-    /// Nothing is stored of them.
+    /// Without a stored item.
     pub new: u64,
-    /// An item differs, appears or disappears.
+    /// With a new, changed or deleted item.
     pub changed: u64,
     pub unchanged: u64,
-    /// All their items would be deleted.
+    /// All items deleted.
     pub removed: u64,
 }
 
-/// Items of one table.
+/// Counts of items in one table.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct ItemCounts {
     pub table: ReportTable,
     pub new: u64,
     pub changed: u64,
-    /// Stored as they should be.
     pub unchanged: u64,
-    /// Of the unchanged ones, those that are written all the same: their stored items have no digest that tells it,
-    /// or the sync is a forced one.
+    /// Unchanged items that are still written: in a forced sync, or because the stored item has no digest.
     pub rewritten: u64,
     pub deleted: u64,
 }
 
-/// Rows of one table that would replace those of the session.
+/// The number of rows that a sync would write into one table.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct TableRows {
     pub table: WarehouseTable,
@@ -78,14 +77,15 @@ impl AddAssign for ReportCounts {
 }
 
 impl ItemCounts {
-    pub(crate) fn none(table: ReportTable) -> Self {
+    pub(crate) fn empty(table: ReportTable) -> Self {
         Self { table, new: 0, changed: 0, unchanged: 0, rewritten: 0, deleted: 0 }
     }
 
-    pub(crate) fn touches_any(&self) -> bool {
+    pub(crate) fn has_any(&self) -> bool {
         self.new + self.changed + self.unchanged + self.deleted > 0
     }
 
+    /// Items that a sync would write.
     #[must_use]
     pub fn written(&self) -> u64 {
         self.new + self.changed + self.rewritten
@@ -100,18 +100,18 @@ impl ItemCounts {
 }
 
 impl TestDifference {
-    /// Rows of all tables.
+    /// The rows of all tables.
     #[must_use]
     pub fn row_count(&self) -> u64 {
         let rows = self.rows.iter().flatten().flatten();
-        rows.map(|it| it.rows).sum()
+        rows.map(|table| table.rows).sum()
     }
 
     pub(crate) fn json(&self) -> Value {
-        let problem = |it: Problem| json!({"kind": it.kind.code(), "count": it.count, "example": it.example});
+        let problem = |problem: Problem| json!({"kind": problem.kind.code(), "count": problem.count, "example": problem.example});
         let rows = match &self.rows {
             Some(Ok(tables)) => {
-                let rows = tables.iter().map(|it| (it.table.name().to_owned(), json!(it.rows)));
+                let rows = tables.iter().map(|table| (table.table.name().to_owned(), json!(table.rows)));
                 Value::Object(rows.collect::<Map<_, _>>())
             }
             Some(Err(_)) | None => Value::Null,

@@ -3,17 +3,17 @@ use std::hash::{DefaultHasher, Hash, Hasher};
 use quiz_domain::reports::ContentDigest;
 use serde_json::{Number, Value};
 
-/// What can differ from one run to the next, though nothing has changed.
-const OF_THE_RUN: [&str; 3] = ["inserted_at_timestamp", "sync_generation", ContentDigest::ATTRIBUTE];
-/// Whole numbers below are exact as `i128`.
+/// Fields that differ from run to run without a change of the result.
+const RUN_FIELDS: [&str; 3] = ["inserted_at_timestamp", "sync_generation", ContentDigest::ATTRIBUTE];
+/// Whole numbers below this limit are exact as `i128`.
 const WHOLE: f64 = 1e38;
 
-/// Equal for items that say the same: numbers by value, fields in any order, and whichever run wrote them.
+/// A digest of the content of an item: equal for equal numbers in any notation, fields in any order, and any run.
 pub fn digest(item: &Value) -> u64 {
     let mut digest = DefaultHasher::new();
     match item {
         Value::Object(fields) => {
-            add_fields(fields.iter().filter(|(name, _)| !OF_THE_RUN.contains(&&***name)), &mut digest);
+            add_fields(fields.iter().filter(|(name, _)| !RUN_FIELDS.contains(&&***name)), &mut digest);
         }
         other => add(other, &mut digest),
     }
@@ -24,7 +24,7 @@ fn add(value: &Value, digest: &mut DefaultHasher) {
     match value {
         Value::Null => 0_u8.hash(digest),
         Value::Bool(flag) => (1_u8, flag).hash(digest),
-        Value::Number(number) => (2_u8, Exact::of(number)).hash(digest),
+        Value::Number(number) => (2_u8, Exact::new(number)).hash(digest),
         Value::String(text) => (3_u8, text).hash(digest),
         Value::Array(values) => {
             (4_u8, values.len()).hash(digest);
@@ -49,7 +49,7 @@ fn add_fields<'a>(fields: impl Iterator<Item = (&'a String, &'a Value)>, digest:
     }
 }
 
-/// A number by its value: `2`, `2.0` and, of a store that writes exponents, `2E0` are one.
+/// The exact value of a number, so that `2`, `2.0` and `2E0` are equal.
 #[derive(Hash)]
 enum Exact {
     Whole(i128),
@@ -57,7 +57,7 @@ enum Exact {
 }
 
 impl Exact {
-    fn of(number: &Number) -> Self {
+    fn new(number: &Number) -> Self {
         if let Some(whole) = number.as_i64() {
             return Self::Whole(whole.into());
         }
@@ -84,7 +84,7 @@ mod tests {
     }
 
     #[test]
-    fn items_that_say_the_same_are_equal() {
+    fn items_of_equal_content_are_equal() {
         assert!(same(r#"{"a":2,"b":[1.5,{"c":-0.0,"d":1e3}]}"#, r#"{"b":[1.50,{"d":1000,"c":0}],"a":2.0}"#));
         assert!(same(r#"{"a":1,"sync_generation":7}"#, r#"{"a":1,"inserted_at_timestamp":"x"}"#));
         assert!(same(r#"{"a":18446744073709551615}"#, r#"{"a":18446744073709551615}"#));

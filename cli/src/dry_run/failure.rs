@@ -1,24 +1,24 @@
 use quiz_pipeline::ports::SourceError;
 use quiz_pipeline::{SinkError, SyncError};
 
-/// Why a test could not be tried.
+/// Why the dry run of a test session failed.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Failure {
-    /// The `error_code` that a real run's message would be parked with.
+    /// The `error_code` with which a real run would park the message.
     pub code: &'static str,
     pub error: String,
     pub next_step: &'static str,
 }
 
 impl Failure {
-    pub(crate) fn of(error: &SyncError) -> Self {
+    pub(crate) fn from_error(error: &SyncError) -> Self {
         Self { code: error.code(), error: error.to_string(), next_step: next_step(error) }
     }
 
-    pub(crate) fn broke_down() -> Self {
+    pub(crate) fn from_panic() -> Self {
         Self {
             code: "sync_panicked",
-            error: "the dry run of this test broke down".to_owned(),
+            error: "the dry run of this test session panicked".to_owned(),
             next_step: "this is a bug: report it with the message above",
         }
     }
@@ -26,13 +26,13 @@ impl Failure {
 
 fn next_step(error: &SyncError) -> &'static str {
     match error {
-        SyncError::UnknownQuiz { .. } => "check the ids: MongoDB's collection `quizzes` has no such quiz",
-        SyncError::Quiz(_) => "mend the quiz's document, then try again",
-        SyncError::Source(SourceError::Corrupt { .. }) => "mend or remove that document, then try again",
-        SyncError::Source(_) => "run `quiz-etl doctor` to see what MongoDB lacks, then try again",
-        SyncError::Sink(error) if error.is_permanent() => "mend the test's dates, then try again",
+        SyncError::UnknownQuiz { .. } => "check the ids: the collection `quizzes` has no such quiz",
+        SyncError::Quiz(_) => "fix the document of the quiz, then try again",
+        SyncError::Source(SourceError::Corrupt { .. }) => "fix or remove that document, then try again",
+        SyncError::Source(_) => "run `quiz-etl doctor` to check MongoDB, then try again",
+        SyncError::Sink(error) if error.is_permanent() => "fix the dates of the test session, then try again",
         SyncError::Sink(SinkError::Store(_)) => {
-            "run `quiz-etl doctor` to see what the report tables lack, then try again"
+            "run `quiz-etl doctor` to check the report tables, then try again"
         }
         _ => "try again",
     }

@@ -1,5 +1,8 @@
-//! A dry run: tests are read, scored and ranked by the very code that syncs them, and what it would write is
-//! compared with what is stored. Nothing is written.
+//! A dry run shows what a sync would change, and writes nothing.
+//!
+//! It reads, scores and ranks test sessions with the engine of a real sync. In place of the sinks it has a store that
+//! compares new items with stored ones (`comparing`, `comparison`) and a warehouse that counts rows (`counting`); both
+//! get the attempts of one read (`tee`).
 
 mod changes;
 mod comparing;
@@ -8,7 +11,7 @@ mod counting;
 mod difference;
 mod digest;
 mod failure;
-mod one_test;
+mod one_session;
 mod progress;
 mod run;
 mod tee;
@@ -19,6 +22,6 @@ pub use changes::{Change, LargestChanges, OldAndNew};
 pub use comparing::CanHold;
 pub use difference::{ItemCounts, ReportCounts, TableRows, TestDifference};
 pub use failure::Failure;
-pub use one_test::{DryRun, TestToTry};
+pub use one_session::{DryRun, TestToTry};
 pub use run::{run, try_all};
 pub use tried::{FailedTest, Tried};

@@ -4,7 +4,7 @@ use indicatif::{MultiProgress, ProgressBar, ProgressDrawTarget, ProgressStyle};
 
 use crate::ui::Terminal;
 
-/// A bar of the tests that are done, and a count of the attempts that are read.
+/// A bar with the finished test sessions, and a count of the attempts read.
 pub struct Progress {
     bars: MultiProgress,
     tests: ProgressBar,
@@ -27,7 +27,7 @@ impl Progress {
         Self {
             tests: bar(
                 ProgressBar::new(length),
-                "{bar:30} {human_pos} of {human_len} tests, {eta} left if all are alike",
+                "{bar:30} {human_pos} of {human_len} test sessions, about {eta} left",
             ),
             taken: bar(ProgressBar::no_length(), "{spinner} {human_pos} attempts read ({per_sec})"),
             bars,
@@ -38,7 +38,7 @@ impl Progress {
         self.tests.inc(1);
     }
 
-    /// Prints without a bar in between.
+    /// Hides the bars while `print` runs.
     pub fn pause(&self, print: impl FnOnce()) {
         self.bars.suspend(print);
     }

@@ -7,17 +7,17 @@ use tokio::task::JoinSet;
 
 use crate::dry_run::difference::TestDifference;
 use crate::dry_run::failure::Failure;
-use crate::dry_run::one_test::{DryRun, TestToTry};
+use crate::dry_run::one_session::{DryRun, TestToTry};
 use crate::dry_run::progress::Progress;
 use crate::dry_run::tried::{FailedTest, Tried};
 use crate::dry_run::view;
 use crate::ui::{Done, Interrupt, Terminal};
 
-/// How many tests are read at once.
+/// Test sessions read at once.
 const AT_ONCE: usize = 2;
 
-/// Tries the tests, prints each as it is done, and at the end what all of them come to. A test that fails costs the
-/// others nothing. Ctrl-C stops it at once, since nothing is begun that would have to be ended.
+/// Runs all test sessions, prints each result at once and a summary at the end. A failure does not stop the others;
+/// Ctrl-C stops at once, because a dry run writes nothing.
 pub async fn run(dry: DryRun, tests: Vec<TestToTry>, terminal: Terminal, interrupt: &Interrupt) -> Done {
     let progress = Progress::new(terminal, tests.len());
     let ink = terminal.ink();
@@ -40,7 +40,7 @@ pub async fn run(dry: DryRun, tests: Vec<TestToTry>, terminal: Terminal, interru
     tried.done()
 }
 
-/// Tries the tests, a few at once, and shows each result as it comes.
+/// Runs the test sessions, a few at once, and passes each result to `show`.
 pub async fn try_all(
     dry: DryRun,
     tests: Vec<TestToTry>,
@@ -49,23 +49,23 @@ pub async fn try_all(
     mut show: impl FnMut(Result<&TestDifference, &Failure>),
 ) -> Tried {
     let dry = Arc::new(dry);
-    let asked = tests.len();
+    let total = tests.len();
     let mut waiting = tests.into_iter().enumerate();
-    // dropped, it ends those that are under way
+    // dropping the set stops the running ones
     let mut running = JoinSet::new();
-    let mut ended = Vec::with_capacity(asked);
+    let mut ended = Vec::with_capacity(total);
     loop {
         while running.len() < AT_ONCE
-            && let Some((place, test)) = waiting.next()
+            && let Some((position, test)) = waiting.next()
         {
             let (dry, taken) = (Arc::clone(&dry), taken.clone());
             running.spawn(async move {
                 let tried = AssertUnwindSafe(dry.counting(&test, &taken)).catch_unwind().await;
                 let result = match tried {
-                    Ok(result) => result.map_err(|error| Failure::of(&error)),
-                    Err(_) => Err(Failure::broke_down()),
+                    Ok(result) => result.map_err(|error| Failure::from_error(&error)),
+                    Err(_) => Err(Failure::from_panic()),
                 };
-                (place, test, result)
+                (position, test, result)
             });
         }
         let next = tokio::select! {
@@ -74,17 +74,18 @@ pub async fn try_all(
             next = running.join_next() => next,
         };
         match next {
-            Some(Ok((place, test, result))) => {
+            Some(Ok((position, test, result))) => {
                 show(result.as_ref());
-                ended.push((place, test, result));
+                ended.push((position, test, result));
             }
-            // a task ends early only with the runtime
+            // only the end of the runtime cancels a task
             Some(Err(_)) => {}
             None => break,
         }
     }
-    ended.sort_by_key(|(place, ..)| *place);
-    let mut tried = Tried { left: asked - ended.len(), ..Tried::default() };
+    // results in the order of the arguments
+    ended.sort_by_key(|(position, ..)| *position);
+    let mut tried = Tried { left: total - ended.len(), ..Tried::default() };
     for (_, test, result) in ended {
         let failed = |rows_only, failure| FailedTest { target: test.target, rows_only, failure };
         match result {

@@ -8,8 +8,7 @@ use quiz_events::Sink;
 use quiz_pipeline::ports::WarehouseBatch;
 use quiz_pipeline::{ResultSink, RunScope, SessionWriter, SinkCounts, SinkError};
 
-/// The reports' sink, and perhaps the warehouse's besides, fed by one read. What the warehouse refuses costs the
-/// reports nothing.
+/// Feeds both sinks, or only `reports`, from one read. An error of the warehouse does not stop the reports.
 #[derive(Clone)]
 pub struct Tee {
     pub reports: Arc<dyn ResultSink>,
@@ -24,7 +23,7 @@ pub struct RowsSink {
     pub failure: RowsFailure,
 }
 
-/// Why there can be no rows.
+/// The first error of the warehouse.
 #[derive(Clone, Debug, Default)]
 pub struct RowsFailure(Arc<Mutex<Option<SinkError>>>);
 
@@ -59,19 +58,19 @@ impl ResultSink for Tee {
             None => None,
         };
         let reports = self.reports.writer(quiz, session, scope)?;
-        Ok(Box::new(Writer { reports, rows, taken: self.taken.clone() }))
+        Ok(Box::new(TeeWriter { reports, rows, taken: self.taken.clone() }))
     }
 }
 
-struct Writer {
+struct TeeWriter {
     reports: Box<dyn SessionWriter>,
-    /// Gone once they have failed.
+    /// `None` after an error.
     rows: Option<(Box<dyn SessionWriter>, RowsFailure)>,
     taken: ProgressBar,
 }
 
 #[async_trait]
-impl SessionWriter for Writer {
+impl SessionWriter for TeeWriter {
     async fn take(&mut self, quiz: &Quiz, attempt: &JudgedAttempt) -> Result<(), SinkError> {
         self.taken.inc(1);
         if let Some((mut rows, failure)) = self.rows.take() {
@@ -88,7 +87,7 @@ impl SessionWriter for Writer {
         scope: &RunScope,
     ) -> Result<SinkCounts, SinkError> {
         if let Some((rows, failure)) = self.rows {
-            // rows are counted as they are staged: nothing is committed
+            // staging counts the rows; a dry run commits nothing
             failure.keep(rows.finish(test, stamp, scope).await);
         }
         self.reports.finish(test, stamp, scope).await

@@ -5,25 +5,25 @@ use crate::dry_run::difference::{ReportCounts, TestDifference};
 use crate::dry_run::failure::Failure;
 use crate::ui::Done;
 
-/// What a dry run of several tests has found.
+/// The results of a dry run.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Tried {
-    /// In the order that they were asked for, as the failures are.
+    /// In the order of the arguments, like the failures.
     pub tests: Vec<TestDifference>,
     pub failed: Vec<FailedTest>,
-    /// How many were not tried to their end, because the run was stopped.
+    /// Test sessions left out after Ctrl-C.
     pub left: usize,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct FailedTest {
     pub target: SessionTarget,
-    /// Whether only the warehouse's rows are at fault: then the test is among those that were tried, too.
+    /// Whether only the warehouse failed; the test session is then also among the results.
     pub rows_only: bool,
     pub failure: Failure,
 }
 
-/// Sums over all tests that were tried.
+/// Sums over all results.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(crate) struct Totals {
     pub reports: ReportCounts,
@@ -55,7 +55,7 @@ impl Tried {
         totals
     }
 
-    /// For a program to read.
+    /// The output of `--json`.
     #[must_use]
     pub fn json(&self) -> Value {
         let totals = self.totals();

@@ -13,43 +13,43 @@ use crate::dry_run::difference::TestDifference;
 use crate::dry_run::failure::Failure;
 use crate::dry_run::tee::{RowsFailure, RowsSink, Tee};
 
-/// How many of the largest changes are told.
+/// The largest changes shown of each kind.
 const LARGEST: usize = 5;
 
-/// Where the answers and the stored reports are read, and what a real run would write.
+/// The sources of a dry run, and the settings of the real run that it predicts.
 #[derive(Clone)]
 pub struct DryRun {
     pub source: Arc<dyn AnswerSource>,
     pub reports: Arc<dyn ReportReader>,
     pub formats: ReportFormats,
-    /// What the store of the real run refuses.
+    /// Whether the store of the real run accepts an item.
     pub can_hold: CanHold,
-    /// Whether the warehouse's rows are counted as well.
+    /// Whether to count the rows of the warehouse too.
     pub warehouse: bool,
     pub excluded_users: HashSet<String>,
     pub clock: Arc<dyn Clock>,
-    /// As of a forced sync: also what is unchanged would be written.
+    /// Whether the real run is forced and rewrites unchanged items.
     pub rewrite: bool,
 }
 
-/// One test of a dry run.
+/// One test session of a dry run.
 #[derive(Clone, Debug, PartialEq)]
 pub struct TestToTry {
     pub target: SessionTarget,
-    /// The newest that is known, as the real run would have it.
+    /// The newest known description, as in a real run.
     pub description: Option<SessionDescription>,
 }
 
 impl DryRun {
-    /// Reads, scores and ranks one test, and compares the result with what is stored.
+    /// Reads, scores and ranks one test session, and compares the result with the stored reports.
     ///
     /// # Errors
-    /// [`SyncError`], as of a real run, or where stored reports cannot be read.
+    /// [`SyncError`] as in a real run, or stored reports that cannot be read.
     pub async fn test(&self, test: &TestToTry) -> Result<TestDifference, SyncError> {
         self.counting(test, &ProgressBar::hidden()).await
     }
 
-    /// The same; `taken` counts the attempts.
+    /// Does the same, and counts the attempts in `taken`.
     pub(crate) async fn counting(
         &self,
         test: &TestToTry,
@@ -76,7 +76,7 @@ impl DryRun {
         let outcome = engine.sync_alone(&request, scope).await?;
         let (reports, items, largest) = store.take().await.finish(LARGEST);
         let rows = self.warehouse.then(|| match failure.take() {
-            Some(error) => Err(Failure::of(&error.into())),
+            Some(error) => Err(Failure::from_error(&error.into())),
             None => Ok(rows.rows()),
         });
         Ok(TestDifference {
