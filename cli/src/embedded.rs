@@ -1,5 +1,7 @@
-//! The pipeline on embedded adapters: SQLite, Parquet files, in-memory queues, and the very same handlers as the
-//! Lambdas'. The answers come from wherever they are: a dump folder, or the real MongoDB.
+//! The pipeline on one machine, for `demo`, `local` and `--against local`.
+//!
+//! It uses the handlers of the Lambda functions with embedded adapters: SQLite for reports and sync states, Parquet files
+//! for the warehouse, queues in memory. The source is a dump folder or a real MongoDB.
 
 use std::path::PathBuf;
 use std::sync::{Arc, PoisonError};
@@ -19,7 +21,7 @@ use quiz_sync_state::SyncStates;
 use serde_json::{Value, json};
 use tokio::time::Instant;
 
-use crate::notices::{self, KeptNotices, Told};
+use crate::notices::{self, CollectedNotices, ComposedMessage};
 use crate::output_folder::OutputFolder;
 use crate::presenting::{Presenting, TopRanks};
 use crate::progress::{CountedSource, CountedStore, CountedWarehouse, Progress};
@@ -28,27 +30,27 @@ use crate::ui::{Done, Terminal};
 
 const QUEUE_ARN: &str = "arn:aws:sqs:embedded:000000000000:events";
 const A_DAY: Duration = Duration::from_hours(24);
-/// As large as a batch of SQS can be.
-const BATCH: usize = 10_000;
+/// The largest batch that SQS delivers.
+const BATCH_SIZE: usize = 10_000;
 
-/// What an embedded run did and where it lies.
+/// The results of a local run, and the paths of its output.
 pub struct Ran {
     pub reports: SinkRan,
     pub warehouse: SinkRan,
     pub top_ranks: Vec<TopRanks>,
     pub database: PathBuf,
-    /// The folder of the Parquet files.
+    /// The folder with the Parquet files.
     pub rows: PathBuf,
-    /// The Discord messages that the run's notices make.
-    pub messages: Vec<Told>,
-    /// The file that holds them.
+    /// The Discord messages of the notices.
+    pub messages: Vec<ComposedMessage>,
+    /// The file with the messages.
     pub notices: PathBuf,
 }
 
-/// What became of the events on one sink's queue.
+/// The results of one sink.
 pub struct SinkRan {
     pub summary: Summary,
-    /// Messages that the queue gave up because the handler itself broke down.
+    /// Messages that the queue gave up after a failure of the handler itself.
     pub given_up: usize,
 }
 
@@ -59,19 +61,19 @@ impl SinkRan {
 }
 
 impl Ran {
-    /// A run whose messages were not all done has failed.
+    /// Whether all messages are done.
     #[must_use]
     pub fn done(&self) -> Done {
         if self.reports.is_done() && self.warehouse.is_done() { Done::Well } else { Done::WithFailures }
     }
 
-    /// What was done, and where it lies, for a program to read.
+    /// The output of `--json`.
     #[must_use]
     pub fn json(&self) -> Value {
-        let pages: Vec<&PathBuf> = self.top_ranks.iter().map(|it| &it.page).collect();
+        let pages: Vec<&PathBuf> = self.top_ranks.iter().map(|table| &table.page).collect();
         let mut fields = self.reports.summary.json();
-        for (key, of_rows) in self.warehouse.summary.json() {
-            if let (Some(Value::Array(all)), Value::Array(more)) = (fields.get_mut(&key), of_rows) {
+        for (key, warehouse_fields) in self.warehouse.summary.json() {
+            if let (Some(Value::Array(all)), Value::Array(more)) = (fields.get_mut(&key), warehouse_fields) {
                 all.extend(more);
             }
         }
@@ -84,11 +86,10 @@ impl Ran {
     }
 }
 
-/// Sends the events to an embedded queue for each sink, as SNS does, and runs the pipeline until both are
-/// empty. The queues share the events' texts.
+/// Sends each event to a queue for each sink, as SNS does, and runs the pipeline until both queues are empty.
 ///
 /// # Errors
-/// Where the output cannot be written, or the environment is wrong.
+/// An output that cannot be written, or wrong settings.
 pub async fn run(
     source: Arc<dyn AnswerSource>,
     events: Vec<Arc<str>>,
@@ -116,33 +117,33 @@ pub async fn run(
     };
     let tables = presenting.tables.clone();
     let reports = Engine::new(source.clone(), Arc::new(presenting), Arc::new(SystemClock), excluded.clone());
-    let kept = Arc::new(KeptNotices::default());
+    let collected = Arc::new(CollectedNotices::default());
     let sink = Arc::new(WarehouseSink::new(Arc::new(warehouse)));
     let warehouse = Engine::new(source, sink, Arc::new(SystemClock), excluded);
     let drained = async {
-        let reports = drain(Sink::Reports, reports, states.clone(), events, kept.clone()).await?;
-        let warehouse = drain(Sink::Warehouse, warehouse, states, events, kept.clone()).await?;
+        let reports = drain(Sink::Reports, reports, states.clone(), events, collected.clone()).await?;
+        let warehouse = drain(Sink::Warehouse, warehouse, states, events, collected.clone()).await?;
         anyhow::Ok((reports, warehouse))
     };
     let drained = drained.await;
     progress.finish();
     let (reports, warehouse) = drained?;
     let top_ranks = tables.lock().unwrap_or_else(PoisonError::into_inner).clone();
-    let messages = kept.messages();
+    let messages = collected.messages();
     let notices = notices::write(out, &messages)?;
     Ok(Ran { reports, warehouse, top_ranks, database, rows, messages, notices })
 }
 
-/// As a Lambda's event source mapping does, until the sink's queue is empty.
+/// Delivers the messages of one sink to its handler, as an event source mapping does, until the queue is empty.
 ///
 /// # Errors
-/// Where a sync failed and its state could not be stored, as on a full disk: the error of the sync.
+/// The error of a sync whose state could not be stored, as on a full disk.
 async fn drain(
     sink: Sink,
     engine: Engine,
     states: Arc<dyn SyncStates>,
     (events, session_clock): (&[Arc<str>], SessionClock),
-    kept: Arc<KeptNotices>,
+    collected: Arc<CollectedNotices>,
 ) -> anyhow::Result<SinkRan> {
     let collector = Arc::new(Collector::default());
     let clock = Arc::new(SystemClock);
@@ -152,12 +153,12 @@ async fn drain(
         coordinator,
         listener: Arc::new(Listeners(vec![
             collector.clone(),
-            Arc::new(NoticeListener::new(sink, kept, clock.clone())),
+            Arc::new(NoticeListener::new(sink, collected, clock.clone())),
         ])),
         clock: clock.clone(),
         limits: BatchLimits::default(),
     };
-    // one try: what fails is told, and running again tries it again
+    // one attempt: the summary shows failures, and the user can run the command again
     let settings = QueueSettings { visibility_timeout: Duration::from_secs(30), max_receive_count: Some(1) };
     let queue = Arc::new(MemoryQueue::new(settings, clock));
     for event in events {
@@ -171,7 +172,7 @@ async fn drain(
         response.batch_item_failures.into_iter().map(|failure| failure.item_identifier).collect()
     };
     let driven = tokio::select! {
-        driven = drive(&queue, BATCH, answer, |_| {}) => driven,
+        driven = drive(&queue, BATCH_SIZE, answer, |_| {}) => driven,
         error = collector.stuck() => bail!(error),
     };
     let summary = collector.summary();
@@ -192,7 +193,7 @@ mod tests {
 
     use super::*;
 
-    /// The disk is full once the lease is stored.
+    /// A disk that is full once the lease is stored.
     #[derive(Default)]
     struct FullDisk {
         is_full: AtomicBool,
@@ -226,7 +227,7 @@ mod tests {
         let drained =
             drain(Sink::Reports, engine, states, (&[event.into()], SessionClock::default()), Arc::default())
                 .await;
-        // one that waits for the lease gives the message up, and ends without an error
+        // without the early end, the run would wait for the lease, give up the message and report no error
         let error = drained.err().unwrap().to_string();
         assert!(error.contains("cannot write reports.db: no space left on device"), "{error}");
     }

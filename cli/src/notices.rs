@@ -1,4 +1,4 @@
-//! The notices of an embedded run, as Discord would show them.
+//! The notices of a local run, composed into the messages that Discord would get.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -10,58 +10,58 @@ use quiz_discord::{Post, compose};
 use quiz_events::{Notice, NoticeMessage, Notices};
 use serde_json::{Value, json};
 
-/// Keeps the notices of all sinks.
+/// Collects the notices of all sinks.
 #[derive(Debug, Default)]
-pub struct KeptNotices(Mutex<Vec<Notice>>);
+pub struct CollectedNotices(Mutex<Vec<Notice>>);
 
 #[async_trait]
-impl Notices for KeptNotices {
+impl Notices for CollectedNotices {
     async fn send(&self, notices: Vec<Notice>) {
         self.0.lock().unwrap_or_else(PoisonError::into_inner).extend(notices);
     }
 }
 
-impl KeptNotices {
-    /// The Discord messages that the notices make, with the notices that each tells.
-    pub fn messages(&self) -> Vec<Told> {
+impl CollectedNotices {
+    /// Composes the notices into Discord messages.
+    pub fn messages(&self) -> Vec<ComposedMessage> {
         let notices = self.0.lock().unwrap_or_else(PoisonError::into_inner).clone();
         let messages: Vec<NoticeMessage> =
             notices.iter().map(|notice| NoticeMessage::Notice(Box::new(notice.clone()))).collect();
-        let told = |post: Post| {
-            let of_post = notices.iter().filter(|it| post.notices.contains(&it.id)).cloned().collect();
-            Told { notices: of_post, post }
+        let with_notices = |post: Post| {
+            let shown = notices.iter().filter(|notice| post.notices.contains(&notice.id));
+            ComposedMessage { notices: shown.cloned().collect(), post }
         };
-        compose(&messages).into_iter().map(told).collect()
+        compose(&messages).into_iter().map(with_notices).collect()
     }
 }
 
-/// A Discord message, and what it tells.
-pub struct Told {
+/// A Discord message and the notices that it shows.
+pub struct ComposedMessage {
     notices: Vec<Notice>,
     pub post: Post,
 }
 
-/// Writes a line for each message to `notices.jsonl`, and their pictures into `notices/`. What lay there of an
-/// earlier run is gone.
+/// Writes each message as a line of `notices.jsonl`, and its pictures into `notices/`. Replaces those of an earlier run.
 ///
 /// # Errors
-/// Where it cannot be written.
-pub fn write(out: &Path, messages: &[Told]) -> anyhow::Result<PathBuf> {
+/// A file or folder that cannot be written.
+pub fn write(out: &Path, messages: &[ComposedMessage]) -> anyhow::Result<PathBuf> {
     let file = out.join("notices.jsonl");
     let folder = out.join("notices");
     if folder.exists() {
         fs::remove_dir_all(&folder).with_context(|| format!("cannot empty {}", folder.display()))?;
     }
     let mut lines = String::new();
-    for (number, told) in messages.iter().enumerate() {
+    for (number, message) in messages.iter().enumerate() {
         let mut pictures: Vec<Value> = Vec::new();
-        for picture in &told.post.pictures {
-            fs::create_dir_all(&folder).with_context(|| format!("cannot make {}", folder.display()))?;
+        for picture in &message.post.pictures {
+            fs::create_dir_all(&folder).with_context(|| format!("cannot create {}", folder.display()))?;
             let path = folder.join(format!("{}-{}", number + 1, picture.file_name));
             fs::write(&path, &picture.png).with_context(|| format!("cannot write {}", path.display()))?;
             pictures.push(json!(path.strip_prefix(out).unwrap_or(&path)));
         }
-        let line = json!({"notices": told.notices, "message": told.post.payload(), "pictures": pictures});
+        let line =
+            json!({"notices": message.notices, "message": message.post.payload(), "pictures": pictures});
         lines.push_str(&line.to_string());
         lines.push('\n');
     }
