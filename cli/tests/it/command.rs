@@ -1,4 +1,4 @@
-//! The command as a person runs it.
+//! The commands that need no deployment, run as a process.
 
 use std::io::Write;
 use std::path::Path;
@@ -24,7 +24,7 @@ fn stdout(output: &Output) -> String {
     String::from_utf8(output.stdout.clone()).unwrap()
 }
 
-/// Fails as it should: with the exit code, and one sentence on standard error.
+/// The exit code and the only error line of a failed command.
 fn failure(output: &Output) -> (i32, String) {
     let stderr = String::from_utf8(output.stderr.clone()).unwrap();
     let errors: Vec<_> = stderr.lines().filter_map(|line| line.strip_prefix("error: ")).collect();
@@ -32,7 +32,7 @@ fn failure(output: &Output) -> (i32, String) {
     (output.status.code().unwrap(), errors[0].to_owned())
 }
 
-/// A quiz of one question, answered right by these users.
+/// A quiz of one question, answered correctly by these users.
 fn small(users: &[&str]) -> SampleDocuments {
     let question = doc! {"_id": "q", "question_set_id": "s", "type": "numerical-integer", "correct_answer": 4, "text": "2+2"};
     let session = |user: &&str| {
@@ -61,7 +61,7 @@ fn local(folder: &Path) -> Output {
 }
 
 #[test]
-fn demo_ends_with_something_to_look_at() {
+fn demo_shows_results_and_writes_a_page() {
     let folder = tempfile::tempdir().unwrap();
     let demo = quiz_etl(folder.path(), &["demo"]);
     assert!(demo.status.success(), "{demo:?}");
@@ -82,7 +82,7 @@ fn demo_ends_with_something_to_look_at() {
     let page = folder.path().join(format!("demo/overview/{}.html", quiz_local::file_name(sapa::SESSION_ID)));
     let page = std::fs::read_to_string(page).unwrap();
     assert!(page.contains("<svg") && page.contains("SAPA"));
-    assert!(!page.contains("http://") && !page.contains("https://"), "the page needs nothing beside itself");
+    assert!(!page.contains("http://") && !page.contains("https://"), "the page loads nothing");
 
     let report = quiz_etl(folder.path(), &["report", sapa::SESSION_ID, "sapa-5", "--from", "demo"]);
     assert!(report.status.success() && stdout(&report).contains("sapa-5"));
@@ -92,7 +92,7 @@ fn demo_ends_with_something_to_look_at() {
 }
 
 #[test]
-fn local_tells_a_program_what_it_did() {
+fn local_json_has_the_results() {
     let folder = dumped(&small(&["a", "b"]));
     let run = quiz_etl(folder.path(), &["local", "--source", "dump", "--out", "out", "--json"]);
     assert!(run.status.success(), "{run:?}");
@@ -107,7 +107,7 @@ fn local_tells_a_program_what_it_did() {
 }
 
 #[test]
-fn local_reads_events_of_every_form_and_does_what_it_can() {
+fn failed_event_does_not_stop_the_others() {
     let folder = dumped(&small(&["a"]));
     let events = [
         format!("Group_{QUIZ}"),
@@ -123,7 +123,7 @@ fn local_reads_events_of_every_form_and_does_what_it_can() {
 }
 
 #[test]
-fn events_file_is_read_however_it_is_laid_out() {
+fn events_file_may_have_any_layout() {
     let folder = dumped(&small(&["a"]));
     let object = |name: &str| format!("{{\n  \"session_id\": \"{name}_{QUIZ}\"\n}}");
     let events = format!(
@@ -137,8 +137,8 @@ fn events_file_is_read_however_it_is_laid_out() {
     let run = quiz_etl(folder.path(), &arguments);
     assert!(run.status.success(), "{run:?}");
     let json: Value = serde_json::from_str(&stdout(&run)).unwrap();
-    let synced = json["synced"].as_array().unwrap().iter().filter(|it| it["sink"] == "reports");
-    let mut sessions: Vec<_> = synced.map(|it| it["session_id"].as_str().unwrap().to_owned()).collect();
+    let synced = json["synced"].as_array().unwrap().iter().filter(|sync| sync["sink"] == "reports");
+    let mut sessions: Vec<_> = synced.map(|sync| sync["session_id"].as_str().unwrap().to_owned()).collect();
     sessions.sort();
     assert_eq!(sessions, ["A", "B", "C", "D"].map(|name| format!("{name}_{QUIZ}")));
 }
@@ -187,7 +187,10 @@ fn no_name_or_cause_forges_output() {
     assert!(code == 1 && error.contains("none x"), "{error}");
     for text in [&run.stdout, &run.stderr] {
         let text = String::from_utf8(text.clone()).unwrap();
-        assert!(!text.chars().any(|it| it != '\n' && quiz_etl::ui::is_hidden(it)), "{text:?}");
+        assert!(
+            !text.chars().any(|character| character != '\n' && quiz_etl::ui::is_hidden(character)),
+            "{text:?}"
+        );
         assert!(!text.contains("\nerror: b"), "{text}");
     }
     let json = quiz_etl(folder.path(), &[&arguments[..], &["--json"]].concat());
@@ -265,7 +268,7 @@ fn demo_refuses_a_foreign_database_first() {
 }
 
 #[test]
-fn an_empty_cohort_is_done_and_said() {
+fn empty_cohort_is_done_and_reported() {
     let folder = dumped(&small(&[]));
     let run = local(folder.path());
     assert!(run.status.success(), "{run:?}");
@@ -273,7 +276,7 @@ fn an_empty_cohort_is_done_and_said() {
 }
 
 #[test]
-fn what_cannot_be_read_or_written_is_one_clear_sentence() {
+fn unreadable_or_unwritable_files_are_named() {
     let folder = dumped(&small(&["a"]));
     let at = |path: &str| folder.path().join(path);
     let run = |arguments: &[&str]| failure(&quiz_etl(folder.path(), arguments));
@@ -308,7 +311,7 @@ fn what_cannot_be_read_or_written_is_one_clear_sentence() {
 }
 
 #[test]
-fn a_report_that_is_not_there_is_said() {
+fn missing_report_is_reported() {
     let folder = dumped(&small(&["a"]));
     assert!(local(folder.path()).status.success());
     let none = quiz_etl(folder.path(), &["report", QUIZ, "b", "--from", "out"]);
@@ -326,13 +329,13 @@ fn wrong_use_has_its_own_exit_code() {
 }
 
 #[test]
-fn the_notices_of_a_run_are_written_as_discord_would_get_them() {
+fn notices_are_written_as_discord_messages() {
     let folder = dumped(&small(&["a", "b"]));
     for _ in 0..2 {
         assert!(local(folder.path()).status.success());
         let lines = std::fs::read_to_string(folder.path().join("out/notices.jsonl")).unwrap();
         let lines: Vec<Value> = lines.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
-        assert_eq!(lines.len(), 1, "one message tells both sinks");
+        assert_eq!(lines.len(), 1, "one message shows both sinks");
         assert_eq!(lines[0]["notices"].as_array().unwrap().len(), 2);
         assert_eq!(lines[0]["message"]["embeds"][0]["title"], "✅ Sums: reports and warehouse written");
         let picture = folder.path().join("out").join(lines[0]["pictures"][0].as_str().unwrap());
@@ -341,7 +344,7 @@ fn the_notices_of_a_run_are_written_as_discord_would_get_them() {
 }
 
 #[test]
-fn form_notice_counts_responses_and_old_completions_show_no_lag() {
+fn form_notice_counts_responses_without_old_lag() {
     let mut documents = small(&["a", "b"]);
     for quiz in &mut documents.quizzes {
         quiz.insert("metadata", doc! { "quiz_type": "form" });
@@ -365,7 +368,7 @@ fn form_notice_counts_responses_and_old_completions_show_no_lag() {
 }
 
 #[test]
-fn india_session_clock_keeps_the_day_and_utc_counts_a_problem() {
+fn session_clock_decides_the_day() {
     let folder = dumped(&small(&["a"]));
     let session = json!({"test_name": "T", "start_time": "2026-05-01T20:00:00Z"});
     let event = json!({"session_id": format!("Grp_{QUIZ}"), "session": session});
@@ -387,7 +390,7 @@ fn india_session_clock_keeps_the_day_and_utc_counts_a_problem() {
 }
 
 #[test]
-fn a_date_that_the_warehouse_cannot_hold_costs_its_own_test_only() {
+fn unstorable_date_fails_only_its_own_session() {
     let folder = dumped(&small(&["a"]));
     let event = |session: &str, start: &str| {
         format!(r#"{{"session_id":"{session}","quiz_id":"{QUIZ}","session":{{"start_time":"{start}"}}}}"#)
@@ -405,7 +408,7 @@ fn a_date_that_the_warehouse_cannot_hold_costs_its_own_test_only() {
 }
 
 #[test]
-fn problems_are_shown_with_what_to_do() {
+fn problems_are_shown_with_advice() {
     let mut documents = small(&["a", "b#c"]);
     let mut odd: Document = documents.sessions[0].clone();
     odd.insert("_id", "zz");

@@ -1,4 +1,4 @@
-//! What the command tells of itself: help, manual pages, completions.
+//! Help, manual pages and completions.
 
 use std::path::Path;
 use std::process::{Command, Output};
@@ -7,14 +7,14 @@ use clap::CommandFactory;
 use quiz_etl::Cli;
 use serde_json::Value;
 
-/// The words of each command and what clap knows of it: `["dlq", "list"]`.
+/// Each command with its words, such as `["dlq", "list"]`.
 fn every_command() -> Vec<(Vec<String>, clap::Command)> {
     let mut root = Cli::command();
     root.build();
     let mut left = vec![(Vec::new(), root)];
     let mut all = Vec::new();
     while let Some((words, command)) = left.pop() {
-        for below in command.get_subcommands().filter(|it| it.get_name() != "help") {
+        for below in command.get_subcommands().filter(|command| command.get_name() != "help") {
             let words: Vec<String> = [words.as_slice(), &[below.get_name().to_owned()]].concat();
             left.push((words, below.clone()));
         }
@@ -33,22 +33,22 @@ fn stdout(output: &Output) -> String {
     String::from_utf8(output.stdout.clone()).unwrap()
 }
 
-fn help_of(words: &[String]) -> String {
+fn help_text(words: &[String]) -> String {
     let mut arguments: Vec<&str> = words.iter().map(String::as_str).collect();
     arguments.push("--help");
     stdout(&quiz_etl(&arguments))
 }
 
 #[test]
-fn the_help_of_each_command() {
+fn each_command_has_help() {
     for (words, _) in every_command() {
         let name = ["quiz-etl".to_owned()].iter().chain(&words).cloned().collect::<Vec<_>>().join("-");
-        insta::assert_snapshot!(name, help_of(&words));
+        insta::assert_snapshot!(name, help_text(&words));
     }
 }
 
 #[test]
-fn the_version_names_the_commit_where_it_is_known() {
+fn version_names_the_commit() {
     let version = |commit: &str| {
         let mut command = Command::new(env!("CARGO_BIN_EXE_quiz-etl"));
         stdout(&command.arg("--version").env_clear().env("QUIZ_ETL_COMMIT", commit).output().unwrap())
@@ -59,9 +59,9 @@ fn the_version_names_the_commit_where_it_is_known() {
 }
 
 #[test]
-fn each_command_that_does_something_shows_examples_of_itself() {
-    for (words, command) in every_command().into_iter().filter(|(_, it)| !it.has_subcommands()) {
-        let help = help_of(&words);
+fn help_of_each_command_has_examples() {
+    for (words, command) in every_command().into_iter().filter(|(_, command)| !command.has_subcommands()) {
+        let help = help_text(&words);
         let examples = help.split_once("Examples:");
         let (_, examples) =
             examples.unwrap_or_else(|| panic!("no examples in the help of {words:?}:\n{help}"));
@@ -74,7 +74,7 @@ fn each_command_that_does_something_shows_examples_of_itself() {
 }
 
 #[test]
-fn there_is_a_manual_page_for_each_command() {
+fn each_command_has_a_manual_page() {
     let folder = tempfile::tempdir().unwrap();
     let out = folder.path().join("man1");
     let written = stdout(&quiz_etl(&["man", "--out", out.to_str().unwrap()]));
@@ -90,8 +90,8 @@ fn there_is_a_manual_page_for_each_command() {
     }
     let whole = stdout(&quiz_etl(&["man"]));
     assert!(whole.contains(".SH SUBCOMMANDS") && whole.contains("quiz\\-etl\\-status"), "{whole}");
-    let told: Value = serde_json::from_str(&stdout(&quiz_etl(&["man", "--json"]))).unwrap();
-    assert_eq!(told["page"].as_str().unwrap().trim_end(), whole.trim_end());
+    let json: Value = serde_json::from_str(&stdout(&quiz_etl(&["man", "--json"]))).unwrap();
+    assert_eq!(json["page"].as_str().unwrap().trim_end(), whole.trim_end());
 }
 
 #[test]
@@ -106,7 +106,7 @@ fn completions_know_each_command() {
 }
 
 #[test]
-fn bash_takes_its_completions() {
+fn bash_accepts_its_completions() {
     let script = stdout(&quiz_etl(&["completions", "bash"]));
     let complete = r#"
         function=$(complete -p quiz-etl | sed 's/.*-F \([^ ]*\).*/\1/')
@@ -115,6 +115,6 @@ fn bash_takes_its_completions() {
         echo "${COMPREPLY[@]}"
     "#;
     let bash = Command::new("bash").args(["-c", &format!("{script}\n{complete}")]).output();
-    let bash = bash.unwrap_or_else(|error| panic!("this test needs bash, a package of each system: {error}"));
+    let bash = bash.unwrap_or_else(|error| panic!("this test needs bash: {error}"));
     assert_eq!(String::from_utf8_lossy(&bash.stdout).trim(), "status", "{bash:?}");
 }

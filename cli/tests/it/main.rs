@@ -1,11 +1,11 @@
-//! The command as a person runs it, and the dry run on which `backfill` and `sync` rest.
+//! The command line, and the dry run of `backfill` and `sync`.
 #![allow(
     clippy::unwrap_used,
     clippy::expect_used,
     clippy::panic,
     clippy::indexing_slicing,
     clippy::print_stdout,
-    reason = "a test may panic, and say what it found"
+    reason = "a test may panic and print"
 )]
 
 mod command;

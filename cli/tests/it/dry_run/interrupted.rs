@@ -1,4 +1,4 @@
-//! Ctrl-C while tests are under way. It is for the whole process, so this test has one of its own.
+//! Ctrl-C during a dry run. The signal goes to the whole process, and so to each test that listens at that moment.
 
 use std::process::Command;
 use std::sync::Arc;
@@ -13,7 +13,7 @@ use tokio::sync::Notify;
 
 use super::common::{BOTH, Cohort, QUIZ, SyncedStore, test_to_try};
 
-/// Once the first test is done, someone presses Ctrl-C; any other test takes for ever.
+/// Sends SIGINT after the first test session; the others never end.
 struct CtrlC {
     first_is_done: Arc<Notify>,
 }
@@ -32,7 +32,7 @@ impl Hook for CtrlC {
 }
 
 #[tokio::test]
-async fn it_stops_at_once_and_tells_what_is_done() {
+async fn ctrl_c_stops_at_once_and_shows_results() {
     let synced = SyncedStore::new(BOTH);
     let cohort = Cohort::assessment(&[("a", [Some(1); 3])]);
     let first_is_done = Arc::new(Notify::new());

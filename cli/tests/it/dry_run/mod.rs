@@ -1,4 +1,4 @@
-//! What a sync would change, without a change.
+//! The dry run of syncs.
 
 mod common;
 mod difference;

@@ -1,4 +1,4 @@
-//! Several tests in one dry run: each costs only itself.
+//! Several test sessions in one dry run: a failure stops only its own.
 
 use std::sync::Arc;
 
@@ -15,7 +15,7 @@ const CORRUPT: &str = "aaaaaaaaaaaaaaaaaaaaaaaa";
 const CRASH: &str = "bbbbbbbbbbbbbbbbbbbbbbbb";
 const ABSENT: &str = "cccccccccccccccccccccccc";
 
-/// One quiz is stored badly, and another one ends its sync.
+/// A source with one corrupt quiz and one quiz that panics.
 struct FaultyQuizzes;
 
 #[async_trait]
@@ -33,7 +33,7 @@ fn small() -> Cohort {
     Cohort::assessment(&[("a", [Some(1); 3]), ("b", [Some(1), Some(0), None]), ("b#c", [Some(0); 3])])
 }
 
-fn of(session_id: &str, quiz_id: &str) -> TestToTry {
+fn session_to_try(session_id: &str, quiz_id: &str) -> TestToTry {
     let target = SessionTarget::new(session_id, Some(quiz_id), "session_id").unwrap();
     TestToTry { target, description: None }
 }
@@ -41,8 +41,14 @@ fn of(session_id: &str, quiz_id: &str) -> TestToTry {
 fn tests() -> Vec<TestToTry> {
     let long_ago = "-000044-03-15T12:00:00Z".parse().unwrap();
     let early = SessionDescription { start_time: Some(long_ago), ..SessionDescription::default() };
-    let early = TestToTry { description: Some(early), ..of("early", QUIZ) };
-    vec![of("crashes", CRASH), test_to_try(), of("corrupt", CORRUPT), early, of("absent", ABSENT)]
+    let early = TestToTry { description: Some(early), ..session_to_try("early", QUIZ) };
+    vec![
+        session_to_try("crashes", CRASH),
+        test_to_try(),
+        session_to_try("corrupt", CORRUPT),
+        early,
+        session_to_try("absent", ABSENT),
+    ]
 }
 
 async fn tried(synced: &SyncedStore) -> Tried {
@@ -55,16 +61,19 @@ async fn tried(synced: &SyncedStore) -> Tried {
 }
 
 #[tokio::test]
-async fn a_test_that_fails_costs_the_others_nothing() {
+async fn failure_stops_only_its_own_session() {
     let synced = SyncedStore::new(BOTH);
     let tried = tried(&synced).await;
     assert_eq!(tried.done(), Done::WithFailures);
-    let done: Vec<_> = tried.tests.iter().map(|it| (&*it.session_id, it.reports.new)).collect();
+    let done: Vec<_> = tried.tests.iter().map(|test| (&*test.session_id, test.reports.new)).collect();
     assert_eq!(done, [(super::common::SESSION, 2), ("early", 2)]);
     let failed: Vec<_> = tried
         .failed
         .iter()
-        .map(|it| (&*it.target.session_id, it.rows_only, it.failure.code, !it.failure.next_step.is_empty()))
+        .map(|failed| {
+            let failure = &failed.failure;
+            (&*failed.target.session_id, failed.rows_only, failure.code, !failure.next_step.is_empty())
+        })
         .collect();
     assert_eq!(
         failed,
@@ -79,7 +88,7 @@ async fn a_test_that_fails_costs_the_others_nothing() {
 }
 
 #[tokio::test]
-async fn what_a_program_reads() {
+async fn json_output_has_all_results() {
     let synced = SyncedStore::new(BOTH);
     let mut earlier = small();
     earlier.attempts.get_mut("b").unwrap().answers = [Some(1), Some(1), Some(1)];
@@ -88,7 +97,7 @@ async fn what_a_program_reads() {
 }
 
 #[tokio::test]
-async fn the_command_ends_well_only_where_all_did() {
+async fn command_fails_if_any_session_fails() {
     let synced = SyncedStore::new(BOTH);
     let terminal = Terminal { json: false, colour: false, progress: false };
     let interrupt = Interrupt::listen();

@@ -1,5 +1,4 @@
-//! Operators' backfills on the whole deployed pipeline: planned, interrupted, resumed, with failures that are found,
-//! mended, replayed and done.
+//! Backfills on the whole deployed pipeline: planned, interrupted and resumed, with failures that are fixed and replayed.
 
 use std::collections::HashSet;
 use std::process::{Child, Command, Output, Stdio};
@@ -15,10 +14,10 @@ use serde_json::{Value, json};
 
 const TESTS: usize = 300;
 const STUDENTS: usize = 3;
-/// Of each student in v1: overall and two subjects.
+/// Items of each student in format v1: overall and two subjects.
 const ITEMS: usize = 3;
 
-struct Place {
+struct BackfillStack {
     stack: &'static Stack,
     pipeline: Deployment,
     database: Database,
@@ -34,9 +33,9 @@ fn session_id(number: usize) -> String {
 }
 
 fn quiz(number: usize) -> Document {
-    let question = |place: usize, subject: &str| {
+    let question = |position: usize, subject: &str| {
         doc! {
-            "_id": format!("q{place}"), "question_set_id": "s", "type": "numerical-integer", "correct_answer": 4,
+            "_id": format!("q{position}"), "question_set_id": "s", "type": "numerical-integer", "correct_answer": 4,
             "text": "2+2", "metadata": {"subject": subject},
         }
     };
@@ -60,7 +59,7 @@ fn sessions(number: usize) -> Vec<Document> {
     (0..STUDENTS).map(session).collect()
 }
 
-impl Place {
+impl BackfillStack {
     async fn new(tests: usize) -> Self {
         let stack = Stack::get().await.unwrap();
         let name = unique("backfill");
@@ -98,17 +97,17 @@ impl Place {
         tokio::task::spawn_blocking(move || command.output()).await.unwrap().unwrap()
     }
 
-    /// What a command says with `--json`, and its exit code.
+    /// The exit code of a command and its output with `--json`.
     async fn json(&self, arguments: &[&str]) -> (i32, Value) {
         let mut all = vec!["--json"];
         all.extend(arguments);
         let output = self.run(&all).await;
-        let said = serde_json::from_slice(&output.stdout);
-        let said = said.unwrap_or_else(|error| panic!("{arguments:?}: {error}: {output:?}"));
-        (output.status.code().unwrap(), said)
+        let json = serde_json::from_slice(&output.stdout);
+        let json = json.unwrap_or_else(|error| panic!("{arguments:?}: {error}: {output:?}"));
+        (output.status.code().unwrap(), json)
     }
 
-    /// The sessions that the newest backfill has published.
+    /// The test sessions that the newest backfill has published.
     fn published(&self) -> HashSet<String> {
         let Ok(files) = std::fs::read_dir(self.folder.path().join("backfills")) else {
             return HashSet::new();
@@ -152,122 +151,125 @@ fn number(count: usize) -> Value {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_backfill_of_300_tests_survives_ctrl_c_and_three_failures() {
-    let place = Place::new(TESTS).await;
-    let child = place
+async fn backfill_survives_ctrl_c_and_failures() {
+    let backfills = BackfillStack::new(TESTS).await;
+    let child = backfills
         .command(&["backfill", "--file", "tests.jsonl", "--rate", "40", "--yes", "--reason", "new chapters"])
         .spawn()
         .unwrap();
-    eventually(
-        "a test to be published",
-        PATIENCE,
-        async || Ok((!place.published().is_empty()).then_some(())),
-    )
+    eventually("a test to be published", PATIENCE, async || {
+        Ok((!backfills.published().is_empty()).then_some(()))
+    })
     .await
     .unwrap();
-    let stopped = place.interrupt(child).await;
+    let stopped = backfills.interrupt(child).await;
     assert_eq!(stopped.status.code(), Some(1), "{}", text(&stopped));
-    let published = place.published();
-    assert!(published.len() < TESTS, "it was to be stopped midway");
-    let said = text(&stopped);
+    let published = backfills.published();
+    assert!(published.len() < TESTS, "Ctrl-C must stop the backfill midway");
+    let shown = text(&stopped);
     for part in [
-        "300 tests",
+        "300 test sessions",
         "900 students",
         "about 3,600 report items and 4,500",
         "300 messages to SNS, 600 in the queues",
     ] {
-        assert!(said.contains(part), "{part} in\n{said}");
+        assert!(shown.contains(part), "{part} in\n{shown}");
     }
-    assert!(said.contains("to go on with it: quiz-etl backfill --resume "), "{said}");
+    assert!(shown.contains("to continue: quiz-etl backfill --resume "), "{shown}");
 
     let broken: Vec<usize> =
-        (0..TESTS).rev().filter(|it| !published.contains(&session_id(*it))).take(3).collect();
+        (0..TESTS).rev().filter(|number| !published.contains(&session_id(*number))).take(3).collect();
     for test in &broken {
-        place.set_question_sets(*test, "(lost)").await;
+        backfills.set_question_sets(*test, "(lost)").await;
     }
     let began = Instant::now();
-    let (code, ended) = place.json(&["backfill", "--resume"]).await;
+    let (code, ended) = backfills.json(&["backfill", "--resume"]).await;
     let took = began.elapsed();
     assert_eq!((code, &ended["done"]), (1, &number(TESTS - 3)), "{ended}");
     let failed = ended["failed"].as_array().unwrap();
-    assert_eq!(failed.len(), 6, "three tests in two sinks: {ended}");
-    let of_test = |test: &usize| failed.iter().filter(|it| it["session_id"] == session_id(*test)).count();
-    assert!(broken.iter().all(|test| of_test(test) == 2), "{ended}");
-    assert!(failed.iter().all(|it| it["error"].as_str().unwrap().contains("is malformed")), "{ended}");
+    assert_eq!(failed.len(), 6, "three test sessions in two sinks: {ended}");
+    let failures =
+        |test: &usize| failed.iter().filter(|failure| failure["session_id"] == session_id(*test)).count();
+    assert!(broken.iter().all(|test| failures(test) == 2), "{ended}");
+    assert!(
+        failed.iter().all(|failure| failure["error"].as_str().unwrap().contains("is malformed")),
+        "{ended}"
+    );
 
-    let (_, dead) = place.json(&["dlq", "list", "--code", "malformed_quiz"]).await;
+    let (_, dead) = backfills.json(&["dlq", "list", "--code", "malformed_quiz"]).await;
     assert_eq!(dead["messages"].as_array().map(Vec::len), Some(6), "{dead}");
-    let (code, status) = place.json(&["status", "--check"]).await;
+    let (code, status) = backfills.json(&["status", "--check"]).await;
     assert_eq!((code, &status["counts"]["parked"]), (1, &number(6)), "{status}");
 
     for test in &broken {
-        place.set_question_sets(*test, quiz(*test).get_array("question_sets").unwrap().clone()).await;
+        backfills.set_question_sets(*test, quiz(*test).get_array("question_sets").unwrap().clone()).await;
     }
-    let replayed = place.run(&["dlq", "replay", "--code", "malformed_quiz", "--yes"]).await;
+    let replayed = backfills.run(&["dlq", "replay", "--code", "malformed_quiz", "--yes"]).await;
     assert!(replayed.status.success(), "{}", text(&replayed));
-    let (code, ended) = place.json(&["backfill", "--resume"]).await;
+    let (code, ended) = backfills.json(&["backfill", "--resume"]).await;
     assert_eq!((code, &ended["done"], &ended["failed"]), (0, &number(TESTS), &json!([])), "{ended}");
-    let (code, status) = place.json(&["status", "--check"]).await;
+    let (code, status) = backfills.json(&["status", "--check"]).await;
     assert_eq!((code, &status["counts"]["synced"]), (0, &number(2 * TESTS)), "{status}");
-    assert_eq!(place.items().await, TESTS * STUDENTS * ITEMS);
+    assert_eq!(backfills.items().await, TESTS * STUDENTS * ITEMS);
 
-    eventually("Discord to tell that all are done", PATIENCE, async || {
-        let told = place.pipeline.discord.messages();
-        let titles: Vec<String> = told.iter().map(title).collect();
-        let is_told = titles.iter().any(|it| it.ends_with("Backfill of 300 test sessions finished"));
-        if is_told { Ok(Some(())) } else { Err(anyhow::anyhow!("{titles:?}")) }
+    eventually("Discord to show that all are done", PATIENCE, async || {
+        let messages = backfills.pipeline.discord.messages();
+        let titles: Vec<String> = messages.iter().map(title).collect();
+        let is_shown = titles.iter().any(|title| title.ends_with("Backfill of 300 test sessions finished"));
+        if is_shown { Ok(Some(())) } else { Err(anyhow::anyhow!("{titles:?}")) }
     })
     .await
     .unwrap();
-    let messages = place.pipeline.discord.messages();
-    let backfills = messages.iter().filter(|it| title(it).contains("Backfill of")).count();
+    let messages = backfills.pipeline.discord.messages();
+    let backfills = messages.iter().filter(|message| title(message).contains("Backfill of")).count();
     assert_eq!(backfills, 1, "one message, edited");
-    let finished = messages.iter().filter(|it| it.payload.to_string().contains("written")).count();
-    assert!(finished <= 6, "the tests that were replayed may be told, not all 300: {finished}");
+    let finished = messages.iter().filter(|message| message.payload.to_string().contains("written")).count();
+    assert!(finished <= 6, "notices for the replayed test sessions at most, not for all 300: {finished}");
     println!("resumed backfill of {} tests: {:.0} s", TESTS - published.len(), took.as_secs_f64());
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn tests_are_chosen_by_type_and_time_and_nothing_is_done_unasked() {
-    let place = Place::new(4).await;
-    let quizzes = place.database.collection::<Document>("quizzes");
+async fn sessions_are_selected_by_type_and_time() {
+    let backfills = BackfillStack::new(4).await;
+    let quizzes = backfills.database.collection::<Document>("quizzes");
     let form = doc! {"$set": {"metadata.quiz_type": "form"}};
     quizzes.update_one(doc! {"_id": quiz_id(3)}, form).await.unwrap();
-    let sessions = place.database.collection::<Document>("sessions");
+    let sessions = backfills.database.collection::<Document>("sessions");
     let old = DateTime::parse_rfc3339_str("2024-04-30T12:00:00Z").unwrap();
     for (number, updated_at) in [(1, mongodb::bson::Bson::from(old)), (2, "2024-05-02T12:00:00.25".into())] {
         let change = doc! {"$set": {"updated_at": updated_at}};
         sessions.update_many(doc! {"quiz_id": quiz_id(number)}, change).await.unwrap();
     }
 
-    let unasked = place.run(&["backfill", "--file", "tests.jsonl"]).await;
+    let unasked = backfills.run(&["backfill", "--file", "tests.jsonl"]).await;
     assert_eq!(unasked.status.code(), Some(2), "{}", text(&unasked));
-    assert!(text(&unasked).contains("Sync 4 tests? There is no terminal to ask on: confirm with --yes"));
-    assert!(!place.folder.path().join("backfills").exists(), "nothing is published");
-    let nothing = place.run(&["backfill"]).await;
+    assert!(text(&unasked).contains("Sync 4 test sessions? There is no terminal to ask on"));
+    assert!(!backfills.folder.path().join("backfills").exists(), "nothing is published");
+    let nothing = backfills.run(&["backfill"]).await;
     assert_eq!(nothing.status.code(), Some(2), "{}", text(&nothing));
-    assert!(text(&nothing).contains("say which tests"), "{}", text(&nothing));
-    let none = place.run(&["backfill", "--resume"]).await;
+    assert!(text(&nothing).contains("select test sessions by"), "{}", text(&nothing));
+    let none = backfills.run(&["backfill", "--resume"]).await;
     assert!(text(&none).contains("there is no backfill to resume"), "{}", text(&none));
-    let unknown =
-        place.run(&["backfill", "Group_ffffffffffffffffffffffff", &session_id(0), "--yes", "--detach"]).await;
+    let unknown = backfills
+        .run(&["backfill", "Group_ffffffffffffffffffffffff", &session_id(0), "--yes", "--detach"])
+        .await;
     assert_eq!(unknown.status.code(), Some(1), "one could not be synced: {}", text(&unknown));
     assert!(text(&unknown).contains("there is no quiz ffffffffffffffffffffffff"), "{}", text(&unknown));
 
     let (code, waited) =
-        place.json(&["sync", &session_id(1), &session_id(2), &session_id(3), "--wait"]).await;
+        backfills.json(&["sync", &session_id(1), &session_id(2), &session_id(3), "--wait"]).await;
     assert_eq!((code, &waited["done"]), (0, &number(3)), "{waited}");
 
-    // by now every session is known
+    // each test session is known now
     let chosen = async |arguments: &[&str]| {
         let mut all = vec!["backfill", "--yes", "--force"];
         all.extend(arguments);
-        let (code, ended) = place.json(&all).await;
+        let (code, ended) = backfills.json(&all).await;
         assert_eq!(code, 0, "{ended}");
         assert_eq!(ended["tests"], ended["done"]);
-        place.published()
+        backfills.published()
     };
-    let these = |numbers: &[usize]| numbers.iter().map(|it| session_id(*it)).collect::<HashSet<_>>();
+    let these = |numbers: &[usize]| numbers.iter().map(|number| session_id(*number)).collect::<HashSet<_>>();
     assert_eq!(chosen(&["--quiz-type", "form"]).await, these(&[3]));
     assert_eq!(chosen(&["--since", "2024-05-01"]).await, these(&[0, 2, 3]));
     assert_eq!(chosen(&["--since", "2024-05-01", "--until", "2024-05-03T00:00"]).await, these(&[2]));
@@ -279,36 +281,37 @@ async fn tests_are_chosen_by_type_and_time_and_nothing_is_done_unasked() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_dry_run_against_a_local_store_writes_there_and_nowhere_else() {
-    let place = Place::new(2).await;
-    let arguments = ["backfill", "--file", "tests.jsonl", "--dry-run", "--against", "local", "--out", "look"];
-    let tried = place.run(&arguments).await;
+async fn local_dry_run_writes_only_its_folder() {
+    let backfills = BackfillStack::new(2).await;
+    let arguments =
+        ["backfill", "--file", "tests.jsonl", "--dry-run", "--against", "local", "--out", "trial"];
+    let tried = backfills.run(&arguments).await;
     assert!(tried.status.success(), "{}", text(&tried));
-    let look = place.folder.path().join("look");
-    assert!(look.join("reports.db").is_file() && look.join("overview").is_dir());
+    let folder = backfills.folder.path().join("trial");
+    assert!(folder.join("reports.db").is_file() && folder.join("overview").is_dir());
     let rows =
-        ParquetWarehouse::new(look.join("warehouse")).file(WarehouseTable::TestResponses, &session_id(0));
+        ParquetWarehouse::new(folder.join("warehouse")).file(WarehouseTable::TestResponses, &session_id(0));
     assert!(rows.is_file(), "{}", rows.display());
-    assert_eq!(place.items().await, 0);
-    let (code, dry) = place.json(&["backfill", "--file", "tests.jsonl", "--dry-run"]).await;
+    assert_eq!(backfills.items().await, 0);
+    let (code, dry) = backfills.json(&["backfill", "--file", "tests.jsonl", "--dry-run"]).await;
     assert_eq!(code, 0, "{dry}");
     assert_eq!(dry["totals"]["reports"]["new"], number(2 * STUDENTS), "{dry}");
-    assert_eq!(place.items().await, 0);
-    let (_, status) = place.json(&["status", "--all"]).await;
-    assert_eq!(status["tests"], json!([]), "no state was touched");
+    assert_eq!(backfills.items().await, 0);
+    let (_, status) = backfills.json(&["status", "--all"]).await;
+    assert_eq!(status["tests"], json!([]), "no sync state was written");
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_topic_that_is_not_there_is_said_and_nothing_is_remembered_as_published() {
-    let place = Place::new(1).await;
-    let missing = place.pipeline.variable("EVENTS_TOPIC_ARN").replace("events", "nowhere");
-    let mut command = place.command(&["backfill", "--file", "tests.jsonl", "--yes"]);
+async fn missing_topic_publishes_nothing() {
+    let backfills = BackfillStack::new(1).await;
+    let missing = backfills.pipeline.variable("EVENTS_TOPIC_ARN").replace("events", "nowhere");
+    let mut command = backfills.command(&["backfill", "--file", "tests.jsonl", "--yes"]);
     command.env("EVENTS_TOPIC_ARN", &missing);
     let failed = tokio::task::spawn_blocking(move || command.output()).await.unwrap().unwrap();
     assert_eq!(failed.status.code(), Some(1));
-    let said = text(&failed);
-    assert!(said.contains(&missing) && said.contains("quiz-etl backfill --resume"), "{said}");
-    assert!(place.published().is_empty());
-    let elsewhere = place.run(&["backfill", "--resume"]).await;
-    assert!(text(&elsewhere).contains("resume it where it was started"), "{}", text(&elsewhere));
+    let shown = text(&failed);
+    assert!(shown.contains(&missing) && shown.contains("quiz-etl backfill --resume"), "{shown}");
+    assert!(backfills.published().is_empty());
+    let elsewhere = backfills.run(&["backfill", "--resume"]).await;
+    assert!(text(&elsewhere).contains("resume it in its own environment"), "{}", text(&elsewhere));
 }

@@ -1,4 +1,4 @@
-//! `quiz-etl dlq` as an operator runs it: the real binary on real queues.
+//! `quiz-etl dlq`: the real binary on real queues.
 
 use std::collections::BTreeSet;
 use std::process::{Output, Stdio};
@@ -9,10 +9,10 @@ use quiz_stack::{Deployment, QueueDepth, QueuePair, REGION, Stack, eventually, s
 use serde_json::Value;
 use tokio::process::{Child, Command};
 
-/// A deployment whose functions stand still: a function's queue, and the ops team's.
-struct World {
+/// A deployment without running functions: the queue of one function, and the queue of notices.
+struct StoppedDeployment {
     stack: &'static Stack,
-    /// Of the function's queue.
+    /// The name of the function's queue.
     name: String,
     topic: String,
     queue: QueuePair,
@@ -20,7 +20,7 @@ struct World {
     notices: QueuePair,
 }
 
-impl World {
+impl StoppedDeployment {
     async fn new() -> Self {
         let stack = Stack::get().await.unwrap();
         let name = unique("dlq");
@@ -35,7 +35,7 @@ impl World {
         }
     }
 
-    /// Puts an event for each session where its function would park it.
+    /// Parks an event for each test session, as the function would.
     async fn park(&self, code: &str, sessions: impl Iterator<Item = usize>) -> Vec<String> {
         let mut bodies = Vec::new();
         for at in sessions {
@@ -71,14 +71,14 @@ impl World {
         serde_json::from_slice(&output.stdout).unwrap()
     }
 
-    /// What it prints when all is well.
-    async fn told(&self, arguments: &[&str]) -> String {
+    /// The output of a command that succeeds.
+    async fn output(&self, arguments: &[&str]) -> String {
         let output = self.run(arguments).await;
         assert!(output.status.success(), "{output:?}");
         String::from_utf8(output.stdout).unwrap()
     }
 
-    /// The exit code and the error of a command that does nothing.
+    /// The exit code and the error of a command that changes nothing.
     async fn refused(&self, arguments: &[&str]) -> (i32, String) {
         let before = self.depth().await;
         let output = self.run(arguments).await;
@@ -90,14 +90,14 @@ impl World {
         self.stack.queue_depth(&self.queue.dlq_url).await.unwrap()
     }
 
-    /// How many messages lie in the dead-letter queue, all of them visible.
+    /// The number of messages in the dead-letter queue; all of them must be visible.
     async fn dead_letters(&self) -> u64 {
         let depth = self.depth().await;
         assert_eq!(depth, QueueDepth { visible: depth.visible, ..QueueDepth::default() });
         depth.visible
     }
 
-    /// The bodies that came back to the queue, taken from there.
+    /// Takes the replayed messages from the queue and returns their bodies.
     async fn replayed(&self) -> Vec<String> {
         let messages = self.stack.drain(&self.queue.url).await.unwrap();
         messages.into_iter().map(|message| message.body.unwrap()).collect()
@@ -109,96 +109,104 @@ fn interrupt(child: &Child) {
 }
 
 #[tokio::test]
-async fn what_lies_there_is_listed_by_cause_and_shown_whole() {
-    let world = World::new().await;
-    assert!(world.told(&["list"]).await.starts_with("there is no message in "));
-    world.park("unknown_quiz", 0..25).await;
-    world.park("ranking_failed", 100..103).await;
+async fn messages_are_listed_by_cause_and_shown() {
+    let deployment = StoppedDeployment::new().await;
+    assert!(deployment.output(&["list"]).await.starts_with("no message in "));
+    deployment.park("unknown_quiz", 0..25).await;
+    deployment.park("ranking_failed", 100..103).await;
 
-    let listed = world.told(&["list", "--limit", "4"]).await;
+    let listed = deployment.output(&["list", "--limit", "4"]).await;
     for part in
         ["28 messages", "unknown_quiz: unknown_quiz of S", " 25 ", " 3 ", "The oldest 4 of 28 messages"]
     {
         assert!(listed.contains(part), "{part} in\n{listed}");
     }
-    let all = world.json(&["list"]).await;
+    let all = deployment.json(&["list"]).await;
     assert_eq!(all["messages"].as_array().unwrap().len(), 28);
     assert_eq!((&all["causes"][0]["messages"], &all["causes"][1]["messages"]), (&25.into(), &3.into()));
-    let one = world.json(&["list", "--session", "S101", "--queue", &world.name, "--older-than", "1m"]).await;
+    let one = deployment
+        .json(&["list", "--session", "S101", "--queue", &deployment.name, "--older-than", "1m"])
+        .await;
     let one = &one["messages"].as_array().unwrap()[..];
     assert_eq!((one.len(), &one[0]["error_code"]), (1, &"ranking_failed".into()));
     assert!(
-        world.told(&["list", "--code", "sink_failed"]).await.starts_with("there is no message that fits in ")
+        deployment.output(&["list", "--code", "sink_failed"]).await.starts_with("no matching message in ")
     );
 
     let id = one[0]["message_id"].as_str().unwrap();
-    let shown = world.told(&["show", id.split_at(20).0]).await;
+    let shown = deployment.output(&["show", id.split_at(20).0]).await;
     for part in
         [id, "ranking_failed: ranking_failed of S101", "2026-11-21T08:00:00Z", "\"session_id\": \"S101\""]
     {
         assert!(shown.contains(part), "{part} in\n{shown}");
     }
     assert!(
-        world.told(&["show", id, "--raw"]).await.contains(r#"{"type":"session.sync","session_id":"S101""#)
+        deployment
+            .output(&["show", id, "--raw"])
+            .await
+            .contains(r#"{"type":"session.sync","session_id":"S101""#)
     );
-    let shown = world.json(&["show", id]).await;
+    let shown = deployment.json(&["show", id]).await;
     assert_eq!(shown["messages"][0]["published"]["session_id"], "S101");
 
-    let (code, error) = world.refused(&["show", "no-such-id"]).await;
+    let (code, error) = deployment.refused(&["show", "no-such-id"]).await;
     assert!(code == 1 && error.contains("begins with no-such-id"), "{code} {error}");
-    let (code, error) = world.refused(&["list", "--queue", "reports"]).await;
-    assert!(code == 2 && error.contains("there is no queue reports: there are dlq-"), "{code} {error}");
-    assert_eq!(world.dead_letters().await, 28);
+    let (code, error) = deployment.refused(&["list", "--queue", "reports"]).await;
+    assert!(code == 2 && error.contains("there is no queue reports: choose from dlq-"), "{code} {error}");
+    assert_eq!(deployment.dead_letters().await, 28);
 }
 
 #[tokio::test]
-async fn only_what_is_chosen_is_replayed_and_only_when_it_is_said() {
-    let world = World::new().await;
-    world.park("unknown_quiz", 0..15).await;
-    let wanted = world.park("ranking_failed", 100..103).await;
+async fn only_selected_messages_are_replayed_after_yes() {
+    let deployment = StoppedDeployment::new().await;
+    deployment.park("unknown_quiz", 0..15).await;
+    let wanted = deployment.park("ranking_failed", 100..103).await;
 
-    let (code, error) = world.refused(&["replay", "--yes"]).await;
+    let (code, error) = deployment.refused(&["replay", "--yes"]).await;
     assert!(code == 2 && error.contains("choose messages by --id"), "{code} {error}");
-    let (code, error) = world.refused(&["replay", "--code", "ranking_failed"]).await;
+    let (code, error) = deployment.refused(&["replay", "--code", "ranking_failed"]).await;
     assert!(
         code == 2 && error.contains("Send 3 messages back to dlq-") && error.contains("--yes"),
         "{error}"
     );
-    let (code, error) = world.refused(&["replay", "--all", "--rate", "0"]).await;
+    let (code, error) = deployment.refused(&["replay", "--all", "--rate", "0"]).await;
     assert!(code == 2 && error.contains("from 1 to 1000"), "{error}");
-    let planned = world.json(&["replay", "--all", "--dry-run"]).await;
+    let planned = deployment.json(&["replay", "--all", "--dry-run"]).await;
     assert_eq!(
         (&planned["chosen"], &planned["remaining"], &planned["replayed"]),
         (&18.into(), &18.into(), &0.into())
     );
-    assert!(world.told(&["replay", "--code", "other", "--yes"]).await.contains("there is nothing to do"));
-    assert_eq!((world.dead_letters().await, world.replayed().await.len()), (18, 0));
+    assert!(deployment.output(&["replay", "--code", "other", "--yes"]).await.contains("nothing to do"));
+    assert_eq!((deployment.dead_letters().await, deployment.replayed().await.len()), (18, 0));
 
-    let told = world.told(&["replay", "--code", "ranking_failed", "--yes"]).await;
-    assert!(told.contains("3 of 3 messages replayed in ") && told.contains("quiz-etl status"), "{told}");
-    assert_eq!(world.replayed().await.into_iter().collect::<BTreeSet<_>>(), wanted.into_iter().collect());
-    assert_eq!(world.dead_letters().await, 15);
+    let shown = deployment.output(&["replay", "--code", "ranking_failed", "--yes"]).await;
+    assert!(shown.contains("3 of 3 messages replayed in ") && shown.contains("quiz-etl status"), "{shown}");
+    assert_eq!(
+        deployment.replayed().await.into_iter().collect::<BTreeSet<_>>(),
+        wanted.into_iter().collect()
+    );
+    assert_eq!(deployment.dead_letters().await, 15);
 }
 
 #[tokio::test]
-async fn a_drop_wants_a_reason_and_tells_the_team() {
-    let world = World::new().await;
-    world.park("unknown_quiz", 0..7).await;
-    world.park("ranking_failed", 100..102).await;
+async fn drop_needs_a_reason_and_sends_a_notice() {
+    let deployment = StoppedDeployment::new().await;
+    deployment.park("unknown_quiz", 0..7).await;
+    deployment.park("ranking_failed", 100..102).await;
     for arguments in
         [&["drop", "--code", "unknown_quiz", "--yes"][..], &["drop", "--all", "--yes", "--reason", " "]]
     {
-        let (code, error) = world.refused(arguments).await;
+        let (code, error) = deployment.refused(arguments).await;
         assert!(code == 2 && error.contains("--reason"), "{code} {error}");
     }
-    let (code, error) = world.refused(&["drop", "--code", "unknown_quiz", "--reason", "a test"]).await;
-    assert!(code == 2 && error.contains("Delete 7 messages for good, because: a test?"), "{code} {error}");
+    let (code, error) = deployment.refused(&["drop", "--code", "unknown_quiz", "--reason", "a test"]).await;
+    assert!(code == 2 && error.contains("Delete 7 messages permanently (reason: a test)?"), "{code} {error}");
 
     let dropped =
-        world.json(&["drop", "--code", "unknown_quiz", "--reason", "quizzes of a trial", "--yes"]).await;
+        deployment.json(&["drop", "--code", "unknown_quiz", "--reason", "quizzes of a trial", "--yes"]).await;
     assert_eq!((&dropped["dropped"], &dropped["failed"]), (&7.into(), &Value::Array(vec![])));
-    assert_eq!((world.dead_letters().await, world.replayed().await.len()), (2, 0));
-    let notices = world.stack.wait_for_messages(&world.notices.url, 1, PATIENCE).await.unwrap();
+    assert_eq!((deployment.dead_letters().await, deployment.replayed().await.len()), (2, 0));
+    let notices = deployment.stack.wait_for_messages(&deployment.notices.url, 1, PATIENCE).await.unwrap();
     let notice: Value = serde_json::from_str(notices[0].body().unwrap()).unwrap();
     assert_eq!((&notice["type"], &notice["messages"]), (&"messages.dropped".into(), &7.into()));
     assert_eq!(
@@ -209,13 +217,13 @@ async fn a_drop_wants_a_reason_and_tells_the_team() {
 }
 
 #[tokio::test]
-async fn an_interrupted_replay_loses_nothing_and_the_next_one_finishes() {
-    let world = World::new().await;
-    let mut all = world.park("unknown_quiz", 0..60).await;
-    let mut replay = world.command(&["replay", "--all", "--yes", "--rate", "2", "--json"]);
+async fn interrupted_replay_loses_no_message() {
+    let deployment = StoppedDeployment::new().await;
+    let mut all = deployment.park("unknown_quiz", 0..60).await;
+    let mut replay = deployment.command(&["replay", "--all", "--yes", "--rate", "2", "--json"]);
     let child = replay.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
     eventually("some messages to be replayed", PATIENCE, async || {
-        let depth = world.stack.queue_depth(&world.queue.url).await?;
+        let depth = deployment.stack.queue_depth(&deployment.queue.url).await?;
         Ok((depth.visible >= 3).then_some(()))
     })
     .await
@@ -223,38 +231,38 @@ async fn an_interrupted_replay_loses_nothing_and_the_next_one_finishes() {
     interrupt(&child);
     let output = child.wait_with_output().await.unwrap();
     assert_eq!(output.status.code(), Some(1), "{output:?}");
-    let told: Value = serde_json::from_slice(&output.stdout).unwrap();
-    let (done, remaining) = (told["replayed"].as_u64().unwrap(), told["remaining"].as_u64().unwrap());
-    assert!(told["interrupted"] == true && done >= 3 && remaining > 0 && done + remaining == 60, "{told}");
-    assert_eq!(world.dead_letters().await, remaining);
-    let mut replayed = world.replayed().await;
+    let json: Value = serde_json::from_slice(&output.stdout).unwrap();
+    let (done, remaining) = (json["replayed"].as_u64().unwrap(), json["remaining"].as_u64().unwrap());
+    assert!(json["interrupted"] == true && done >= 3 && remaining > 0 && done + remaining == 60, "{json}");
+    assert_eq!(deployment.dead_letters().await, remaining);
+    let mut replayed = deployment.replayed().await;
     assert_eq!(replayed.len() as u64, done);
 
-    let rest = world.json(&["replay", "--all", "--yes", "--rate", "1000"]).await;
+    let rest = deployment.json(&["replay", "--all", "--yes", "--rate", "1000"]).await;
     assert_eq!((&rest["replayed"], &rest["interrupted"]), (&remaining.into(), &false.into()));
-    assert_eq!(world.dead_letters().await, 0);
-    replayed.extend(world.replayed().await);
+    assert_eq!(deployment.dead_letters().await, 0);
+    replayed.extend(deployment.replayed().await);
     replayed.sort();
     all.sort();
     assert_eq!(replayed, all);
 }
 
 #[tokio::test]
-async fn what_the_environment_lacks_or_cannot_reach_is_one_clear_error() {
-    let world = World::new().await;
-    let output = world.command(&["list"]).env_remove("EVENTS_TOPIC_ARN").output().await.unwrap();
+async fn missing_settings_or_topics_are_reported() {
+    let deployment = StoppedDeployment::new().await;
+    let output = deployment.command(&["list"]).env_remove("EVENTS_TOPIC_ARN").output().await.unwrap();
     let error = String::from_utf8(output.stderr).unwrap();
     assert!(output.status.code() == Some(1) && error.contains("EVENTS_TOPIC_ARN must be set"), "{error}");
     let missing = "arn:aws:sns:ap-south-1:000000000000:no-such-topic";
-    let mut list = world.command(&["list"]);
+    let mut list = deployment.command(&["list"]);
     let output =
         list.env("EVENTS_TOPIC_ARN", missing).env_remove("NOTICES_TOPIC_ARN").output().await.unwrap();
     let error = String::from_utf8(output.stderr).unwrap();
     assert!(output.status.code() == Some(1), "{error}");
-    assert!(error.contains("no dead-letter queue was found") && error.contains("quiz-etl doctor"), "{error}");
-    // one topic of two: the other's queue is listed, and it is said that not all is
-    let output = world.command(&["list"]).env("EVENTS_TOPIC_ARN", missing).output().await.unwrap();
+    assert!(error.contains("no dead-letter queue found") && error.contains("quiz-etl doctor"), "{error}");
+    // one topic of two is missing: the queue of the other is listed, and the exit code says that some are missing
+    let output = deployment.command(&["list"]).env("EVENTS_TOPIC_ARN", missing).output().await.unwrap();
     let error = String::from_utf8(output.stderr).unwrap();
-    assert!(output.status.code() == Some(1) && error.contains("cannot be read"), "{error}");
-    assert!(String::from_utf8(output.stdout).unwrap().contains("there is no message in dlq-"));
+    assert!(output.status.code() == Some(1) && error.contains("cannot read the subscriptions"), "{error}");
+    assert!(String::from_utf8(output.stdout).unwrap().contains("no message in dlq-"));
 }

@@ -1,4 +1,4 @@
-//! Small cohorts, a store to sync them to, and what changes in it, counted from all of its items.
+//! Small cohorts, a store to sync them to, and an independent count of its changes.
 #![allow(dead_code, clippy::unwrap_used, reason = "each test binary uses its part, and may panic")]
 
 use std::collections::{BTreeMap, BTreeSet, HashSet};
@@ -24,7 +24,7 @@ pub const QUIZ: &str = "6715f621e1eb083bfa9b56cc";
 pub const SESSION: &str = "Group_6715f621e1eb083bfa9b56cc";
 pub const BOTH: ReportFormats = ReportFormats { v1: true, v2: true };
 
-/// To each question no answer (`None`), or the option of that number; 1 is right.
+/// For each question the chosen option, or `None` without an answer; option 1 is correct.
 pub type Answers = [Option<i32>; 3];
 
 #[derive(Clone, Debug, PartialEq)]
@@ -33,7 +33,7 @@ pub struct Attempt {
     pub ended: bool,
 }
 
-/// A test of three questions in two subjects, and who has taken it.
+/// A quiz of three questions in two subjects, with its attempts by user id.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Cohort {
     pub kind: &'static str,
@@ -97,16 +97,16 @@ pub fn test_to_try() -> TestToTry {
     TestToTry { target: SessionTarget::new(SESSION, None, "session_id").unwrap(), description: None }
 }
 
-/// All items of the session, by table and sort key.
+/// All items of the test session, by table and sort key.
 pub type Dump = BTreeMap<(ReportTable, String), Value>;
 
-/// A store in a folder, and the dumps that it is synced from.
+/// A store in a folder that is synced from dumps.
 pub struct SyncedStore {
     folder: TempDir,
     pub store: Arc<SqliteStore>,
     pub formats: ReportFormats,
     pub can_hold: CanHold,
-    /// Whether the runs are forced.
+    /// Whether the syncs are forced.
     pub rewrite: bool,
 }
 
@@ -136,12 +136,12 @@ impl SyncedStore {
         }
     }
 
-    /// What the dry run tells, and asserts that it writes nothing.
+    /// Runs the dry run, and asserts that it writes nothing.
     pub async fn predict(&self, cohort: &Cohort) -> TestDifference {
-        self.predict_of(cohort, None).await
+        self.predict_described(cohort, None).await
     }
 
-    pub async fn predict_of(
+    pub async fn predict_described(
         &self,
         cohort: &Cohort,
         description: Option<SessionDescription>,
@@ -149,13 +149,13 @@ impl SyncedStore {
         let (before, bytes) = (self.dump().await, self.bytes());
         let dry = self.dry(self.source(cohort));
         let test = TestToTry { description, ..test_to_try() };
-        let told = dry.test(&test).await.unwrap();
+        let difference = dry.test(&test).await.unwrap();
         assert!(self.bytes() == bytes, "the store's files have changed");
         assert_eq!(self.dump().await, before);
-        told
+        difference
     }
 
-    /// The real run.
+    /// Runs the real sync.
     pub async fn sync(&self, cohort: &Cohort, description: Option<SessionDescription>) -> SyncOutcome {
         let sink = Arc::new(ReportSink::new(self.store.clone(), self.formats));
         let request = SessionRequest { description, ..SessionRequest::new(test_to_try().target) };
@@ -174,8 +174,8 @@ impl SyncedStore {
         dump
     }
 
-    /// As an older version has left the item.
-    pub fn without_digest(&self, table: ReportTable, sort_key: &str) {
+    /// Removes the digest of an item, as in items of an older version.
+    pub fn remove_digest(&self, table: ReportTable, sort_key: &str) {
         let connection = Connection::open(self.folder.path().join("reports.db")).unwrap();
         let update = format!(
             r#"UPDATE "{}" SET "item" = json_remove("item", '$.content_digest') WHERE "{}" = ?1"#,
@@ -185,14 +185,14 @@ impl SyncedStore {
         assert_eq!(connection.execute(&update, [sort_key]).unwrap(), 1);
     }
 
-    /// Of the database and its log.
+    /// The bytes of the database and its log.
     fn bytes(&self) -> Vec<(PathBuf, Vec<u8>)> {
         let files = ["reports.db", "reports.db-wal"].map(|name| self.folder.path().join(name));
         files.into_iter().map(|path| (path.clone(), fs::read(path).unwrap_or_default())).collect()
     }
 }
 
-/// What has become of the items, counted plainly.
+/// Changes of items and reports, counted without digests.
 #[derive(Debug, Default, PartialEq)]
 pub struct Counted {
     pub reports: ReportCounts,
@@ -205,17 +205,17 @@ impl Counted {
         let mut counted = Self::default();
         let keys: BTreeSet<_> = before.keys().chain(after.keys()).collect();
         for key in keys {
-            let [old, new] = [before, after].map(|dump| dump.get(key).map(said));
-            let place = match (old, new) {
+            let [old, new] = [before, after].map(|dump| dump.get(key).map(content));
+            let position = match (old, new) {
                 (None, _) => 0,
                 (old, new) if old == new => 2,
                 (_, Some(_)) => 1,
                 (_, None) => 3,
             };
-            *counted.items.entry(key.0).or_default().get_mut(place).unwrap() += 1;
+            *counted.items.entry(key.0).or_default().get_mut(position).unwrap() += 1;
         }
         for user in users(before).union(&users(after)) {
-            let [old, new] = [before, after].map(|dump| of_user(dump, user));
+            let [old, new] = [before, after].map(|dump| items_of_user(dump, user));
             let count = match (old.is_empty(), new.is_empty()) {
                 (true, _) => &mut counted.reports.new,
                 (_, true) => &mut counted.reports.removed,
@@ -227,20 +227,22 @@ impl Counted {
         counted
     }
 
-    pub fn told(difference: &TestDifference) -> Self {
+    pub fn predicted(difference: &TestDifference) -> Self {
         let items = difference.items.iter();
         Self {
             reports: difference.reports,
-            items: items.map(|it| (it.table, [it.new, it.changed, it.unchanged, it.deleted])).collect(),
+            items: items
+                .map(|counts| (counts.table, [counts.new, counts.changed, counts.unchanged, counts.deleted]))
+                .collect(),
         }
     }
 }
 
-/// Of all students with a result in both dumps what changes over the whole test, by user id.
+/// The overall changes of all students with a result in both dumps, by user id.
 pub fn changes(before: &Dump, after: &Dump) -> Vec<Change> {
     let overall = |dump: &Dump, user: &str| {
         let v1 = dump.get(&(ReportTable::Sections, format!("{user}#overall")));
-        let v2 = dump.get(&(ReportTable::Students, user.to_owned())).map(|it| &it["overall_performance"]);
+        let v2 = dump.get(&(ReportTable::Students, user.to_owned())).map(|item| &item["overall_performance"]);
         let item = v1.or(v2)?;
         let rank = item["rank"].as_u64().map(|rank| u32::try_from(rank).unwrap());
         Some((item["marks_scored"].as_f64()?, rank))
@@ -257,13 +259,13 @@ fn users(dump: &Dump) -> BTreeSet<String> {
     dump.values().map(|item| item["user_id"].as_str().unwrap().to_owned()).collect()
 }
 
-fn of_user<'a>(dump: &'a Dump, user: &str) -> BTreeMap<&'a (ReportTable, String), Value> {
+fn items_of_user<'a>(dump: &'a Dump, user: &str) -> BTreeMap<&'a (ReportTable, String), Value> {
     let own = dump.iter().filter(|(_, item)| item["user_id"] == user);
-    own.map(|(key, item)| (key, said(item))).collect()
+    own.map(|(key, item)| (key, content(item))).collect()
 }
 
-/// Without what differs from one run to the next.
-fn said(item: &Value) -> Value {
+/// An item without the fields that differ from run to run.
+fn content(item: &Value) -> Value {
     let mut item = item.clone();
     let fields = item.as_object_mut().unwrap();
     fields.remove("inserted_at_timestamp");
