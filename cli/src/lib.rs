@@ -33,7 +33,7 @@ use crate::ui::{Done, Terminal};
 #[derive(Debug, Parser)]
 #[command(name = "quiz-etl", version = version())]
 pub struct Cli {
-    /// Machine-readable output: one JSON object on standard output.
+    /// Print one JSON object on standard output instead of text.
     #[arg(long, global = true)]
     pub json: bool,
     #[command(subcommand)]

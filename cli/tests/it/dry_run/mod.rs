@@ -2,5 +2,4 @@
 
 mod common;
 mod difference;
-mod interrupted;
 mod run;

@@ -1,4 +1,9 @@
-//! Ctrl-C during a dry run. The signal goes to the whole process, and so to each test that listens at that moment.
+//! Ctrl-C during a dry run: a program of its own, as the signal goes to its whole process.
+#![allow(clippy::unwrap_used, clippy::panic, clippy::indexing_slicing, reason = "a test may panic")]
+
+#[path = "it/dry_run/common/mod.rs"]
+#[allow(dead_code, reason = "the other tests of the dry run use the rest")]
+mod common;
 
 use std::process::Command;
 use std::sync::Arc;
@@ -11,7 +16,7 @@ use quiz_events::SessionTarget;
 use quiz_suites::hooked::{Call, CallFailure, Hook, Hooked};
 use tokio::sync::Notify;
 
-use super::common::{BOTH, Cohort, QUIZ, SyncedStore, test_to_try};
+use common::{BOTH, Cohort, QUIZ, SyncedStore, test_to_try};
 
 /// Sends SIGINT after the first test session; the others never end.
 struct CtrlC {
