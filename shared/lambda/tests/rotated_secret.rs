@@ -90,7 +90,7 @@ fn uri(stack: &Stack, user: &str) -> String {
 }
 
 #[tokio::test]
-async fn rotated_uri_is_read_again_once_for_all_calls() {
+async fn concurrent_calls_read_a_rotated_uri_once() {
     let warm = WarmSource::new().await;
     warm.rotate().await;
     let quizzes = futures::future::join_all((0..8).map(|_| warm.source.quiz(QUIZ))).await;
@@ -115,7 +115,7 @@ async fn refused_stream_renews_the_client() {
 }
 
 #[tokio::test]
-async fn unchanged_uri_is_read_again_once_and_stays_refused() {
+async fn refused_unchanged_uri_is_read_again_once() {
     let warm = WarmSource::new().await;
     warm.drop_user().await;
     for _ in 0..10 {

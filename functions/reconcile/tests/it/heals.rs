@@ -42,7 +42,7 @@ fn batches(folder: &std::path::Path, store: &Arc<SqliteStore>) -> BatchHandler {
 }
 
 #[tokio::test]
-async fn session_with_lost_messages_is_synced_after_a_pass() {
+async fn pass_heals_a_session_with_lost_messages() {
     let folder = tempfile::tempdir().unwrap();
     let store = Arc::new(SqliteStore::open(folder.path().join("reports.db")).unwrap());
     let settings = QueueSettings { visibility_timeout: Duration::from_mins(10), max_receive_count: Some(3) };

@@ -85,7 +85,7 @@ fn failure_of_a_moment_is_no_outage() {
 }
 
 #[test]
-fn session_failing_before_the_outage_does_not_date_it() {
+fn earlier_failure_does_not_date_the_outage() {
     let outage = only_outage(&[
         ("old", Sink::Reports, failed(UNAVAILABLE, 200 * HOUR, MINUTE)),
         ("new", Sink::Reports, failed(UNAVAILABLE, HOUR, MINUTE)),
