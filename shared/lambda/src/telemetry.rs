@@ -86,7 +86,7 @@ mod tests {
         let lines: Vec<Value> = text.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
         assert_eq!(lines.len(), 2);
         assert!(lines.iter().all(|line| line["commit"] == "0123456789ab"), "{text}");
-        assert_eq!((&lines[0]["message"], &lines[0]["takers"]), (&"sync finished".into(), &3.into()));
+        assert_eq!((&lines[0]["message"], &lines[0]["participants"]), (&"sync finished".into(), &3.into()));
         assert_eq!(lines[1]["span"]["session_id"], "s");
     }
 }
