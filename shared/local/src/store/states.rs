@@ -17,7 +17,7 @@ const READ: &str = r#"SELECT "item" FROM "quiz_sync_state" WHERE "session_id" = 
 const REVISION: &str = r#"SELECT "revision" FROM "quiz_sync_state" WHERE "session_id" = ?1 AND "sink" = ?2"#;
 const STORE: &str = r#"INSERT OR REPLACE INTO "quiz_sync_state" ("session_id", "sink", "revision", "item")
     VALUES (?1, ?2, ?3, ?4)"#;
-const ALL: &str = r#"SELECT "item" FROM "quiz_sync_state" ORDER BY "session_id", "sink""#;
+const ALL: &str = r#"SELECT "sink", "item" FROM "quiz_sync_state" ORDER BY "session_id", "sink""#;
 
 pub(super) fn create(connection: &Connection) -> rusqlite::Result<()> {
     connection.execute_batch(TABLE)
