@@ -7,25 +7,25 @@ use quiz_events::QueueMessage;
 
 use crate::queue::MemoryQueue;
 
-/// What has been done with a queue so far.
+/// Counts of the work on a queue so far.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct DriveReport {
     pub batches: usize,
     /// Messages handled and deleted.
     pub handled: usize,
-    /// Times that a message failed: one that fails twice counts twice.
+    /// Failures: a message that fails twice counts twice.
     pub failed: usize,
-    /// Messages in the dead-letter queue, those included that lay there before.
+    /// Messages in the dead-letter queue, including those from before the run.
     pub dead_letters: usize,
 }
 
-/// Does what the event source mapping of a Lambda does: receives batches of at most `batch_size`
-/// messages, hands each to `handler`, deletes those whose ids are not among the failures that it
-/// returns, and leaves the failed ones until they are visible again. Where the handler panics, or names
-/// an id that the batch does not have, its whole batch has failed.
+/// Acts as the event source mapping of a Lambda function, until the queue is empty.
 ///
-/// It goes on, waiting for hidden messages, until the queue is empty: without a limit of receives a
-/// message that always fails keeps it going. `progress` is called after each batch.
+/// Each batch has at most `batch_size` messages. `handler` returns the ids of the failed messages: the other messages
+/// are deleted, and the failed ones return after their visibility timeout. A panic or an unknown id fails the whole
+/// batch, as in Lambda. `progress` is called after each batch.
+///
+/// Without a receive limit on the queue, a message that always fails keeps the loop running.
 pub async fn drive<H, F>(
     queue: &MemoryQueue,
     batch_size: usize,
@@ -61,17 +61,17 @@ where
     F: Future<Output = Vec<String>>,
 {
     let receipts: Vec<(String, String)> =
-        batch.iter().map(|it| (it.message_id.clone(), it.receipt_handle.clone())).collect();
+        batch.iter().map(|message| (message.message_id.clone(), message.receipt_handle.clone())).collect();
     let ids: HashSet<&str> = receipts.iter().map(|(id, _)| id.as_str()).collect();
     let run = AssertUnwindSafe(async { handler(batch).await });
     let failed: HashSet<String> = match run.catch_unwind().await {
         Ok(failed) if failed.iter().all(|id| ids.contains(id.as_str())) => failed.into_iter().collect(),
         Ok(failed) => {
-            tracing::error!(?failed, "the handler names messages that the batch does not have");
+            tracing::error!(?failed, "handler returned unknown message ids");
             ids.iter().map(ToString::to_string).collect()
         }
         Err(_) => {
-            tracing::error!(messages = ids.len(), "the handler panicked");
+            tracing::error!(messages = ids.len(), "handler panicked");
             ids.iter().map(ToString::to_string).collect()
         }
     };

@@ -1,4 +1,8 @@
-//! Answers from a folder that `mongodump` wrote.
+//! Reads answers from a folder that `mongodump` wrote.
+//!
+//! The source reads each file once and keeps an index of ids and byte offsets in memory. It then reads single documents
+//! at their offsets, so memory does not grow with the size of the answers. A gzipped file is unpacked once into a
+//! temporary file, because a gzip cannot be read at an offset.
 
 mod collection;
 mod decode;
@@ -28,12 +32,12 @@ pub use index::DumpedQuiz;
 use collection::Collection;
 use files::Files;
 use index::{Questions, Quizzes, Sessions};
-use reader::Place;
+use reader::DocumentPosition;
 
 /// A dump of the Quiz Engine's collections: `quizzes`, `questions` and `sessions`, as `.bson` or
-/// `.bson.gz`. In memory are kept ids and places only; documents are read as they are asked for.
+/// `.bson.gz`. Memory holds ids and offsets only; documents are read on demand.
 ///
-/// A document that cannot be decoded costs its neighbours nothing, as long as its length is right.
+/// A document that cannot be decoded is reported alone: its neighbours are read, as long as its length is right.
 #[derive(Debug)]
 pub struct DumpSource {
     files: Files,
@@ -43,12 +47,12 @@ pub struct DumpSource {
 }
 
 impl DumpSource {
-    /// Finds the files in the folder, or in its only sub-folder that holds a dump, and lists the
-    /// quizzes. It blocks while it reads the quizzes' file.
+    /// Finds the files in the folder, or in its only sub-folder with a dump, and lists the quizzes. Blocks while the
+    /// quizzes' file is read.
     ///
     /// # Errors
-    /// [`DumpError`] where the folder, its quizzes or its sessions are missing, a collection has two files, or the quizzes
-    /// cannot be read. Missing questions are none: then only those within the quizzes are known.
+    /// [`DumpError`] where the folder, its quizzes or its sessions are missing, a collection has two files, or the
+    /// quizzes cannot be read. A missing questions file is no error: the questions embedded in the quizzes are used.
     pub fn open(folder: impl AsRef<Path>) -> Result<Self, DumpError> {
         let files = Files::find(folder.as_ref())?;
         let quizzes = Quizzes::read(&files.quizzes)?;
@@ -61,7 +65,7 @@ impl DumpSource {
         &self.quizzes.listed
     }
 
-    /// Their ids.
+    /// The ids of all quizzes, in the order of the file.
     pub fn quiz_ids(&self) -> impl Iterator<Item = &str> {
         self.quizzes.listed.iter().map(|quiz| quiz.id.as_str())
     }
@@ -122,7 +126,7 @@ impl AnswerSource for DumpSource {
         quiz_id: &'a str,
         keys: Vec<Bson>,
     ) -> Result<AttemptStream<'a>, SourceError> {
-        let places: Vec<Place> = self.sessions().await?.places(quiz_id, &keys);
+        let places: Vec<DocumentPosition> = self.sessions().await?.places(quiz_id, &keys);
         Ok(stream::batches(Arc::clone(&self.files.sessions), places).boxed())
     }
 }

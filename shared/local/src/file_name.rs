@@ -2,14 +2,14 @@ use std::fmt::Write;
 use std::path::Path;
 use std::{fs, io};
 
-/// Bytes of the longest name; with an extension it stays below the 255 of common file systems.
+/// The longest name in bytes; with an extension the name stays below the 255 bytes of common file systems.
 const LONGEST: usize = 200;
 
-/// A name, safe on any file system, for the file of the thing with this id: what is not in
-/// `[A-Za-z0-9_.-]` is percent-encoded, as is a leading dot. One with a capital ends in `~` and a short hash of the id.
-/// One that grows longer than 200 bytes is cut, and ends in `~` and a hash of the id.
+/// A file name for an id that is safe on any file system.
 ///
-/// Different ids have names that differ, also where the disk takes `A` and `a` for the same.
+/// Characters outside `[A-Za-z0-9_.-]` and a leading dot are percent-encoded. A name with a capital letter ends in `~`
+/// and a short hash of the id. A name longer than 200 bytes is cut and ends in `~` and a hash of the id. Different ids
+/// get different names, even on a disk that ignores case.
 #[must_use]
 pub fn file_name(id: &str) -> String {
     let name = encoded(id);
@@ -21,15 +21,14 @@ pub fn file_name(id: &str) -> String {
     bounded(name, id)
 }
 
-/// The name that earlier releases gave the file, where it was another: names with capitals had no hash, and differed in
-/// case alone.
+/// The file name of earlier releases, where it differs: names with capitals had no hash.
 fn former_file_name(id: &str) -> Option<String> {
     let former = bounded(encoded(id), id);
     (former != file_name(id)).then_some(former)
 }
 
-/// Removes the file that an earlier release wrote for the id, so that the folder has no two files of it. `extension` is
-/// without its dot.
+/// Removes the file that an earlier release wrote for the id, so that the folder has one file for each id. `extension`
+/// has no dot.
 ///
 /// # Errors
 /// Where the folder cannot be read or the file cannot be removed.
@@ -40,7 +39,7 @@ pub fn remove_former(folder: &Path, id: &str, extension: &str) -> io::Result<()>
     if !path.try_exists()? {
         return Ok(());
     }
-    // on a disk that ignores case it may be the file of another id: only the folder tells how it is written
+    // a disk that ignores case may open another id's file: compare with the exact name in the folder
     for entry in fs::read_dir(folder)? {
         if entry?.file_name() == name.as_str() {
             return fs::remove_file(&path);
@@ -113,7 +112,7 @@ mod tests {
             remove_former(folder.path(), id, "html").unwrap();
         }
         let mut left: Vec<_> =
-            std::fs::read_dir(folder.path()).unwrap().map(|it| it.unwrap().file_name()).collect();
+            std::fs::read_dir(folder.path()).unwrap().map(|entry| entry.unwrap().file_name()).collect();
         left.sort();
         assert_eq!(left, ["A_b.txt", "a_b.html"]);
     }
@@ -128,7 +127,7 @@ mod tests {
     }
 
     #[test]
-    fn ids_that_differ_at_the_end_of_a_long_text_keep_apart() {
+    fn long_ids_with_different_ends_get_different_names() {
         let (one, other) = (format!("{}1", "x".repeat(500)), format!("{}2", "x".repeat(500)));
         assert_eq!(file_name(&one).len(), LONGEST);
         assert_ne!(file_name(&one), file_name(&other));
@@ -151,7 +150,7 @@ mod tests {
         }
 
         #[test]
-        fn ids_that_differ_in_case_differ_in_name(id in "[A-Za-z_]{1,40}", changes in any::<u64>()) {
+        fn ids_different_in_case_get_different_names(id in "[A-Za-z_]{1,40}", changes in any::<u64>()) {
             let change = |(at, byte): (usize, u8)| {
                 if changes >> at & 1 == 1 { byte ^ (u8::from(byte.is_ascii_alphabetic()) << 5) } else { byte }
             };

@@ -1,5 +1,5 @@
-//! The pipeline's ports on one machine: answers from a dump's files, reports in SQLite, result
-//! rows in Parquet files, a queue in memory.
+//! The pipeline's ports on one machine: answers from a dump, reports in SQLite, result rows in Parquet files, and a
+//! queue in memory.
 
 mod drive;
 mod dump;

@@ -1,4 +1,4 @@
-//! A queue in memory that behaves as an SQS standard queue with a dead-letter queue does.
+//! A queue in memory that behaves like an SQS standard queue with a dead-letter queue.
 
 mod messages;
 
@@ -15,24 +15,23 @@ use tokio::sync::Notify;
 
 use messages::Messages;
 
-/// The longest visibility timeout that SQS takes: 12 hours.
+/// The longest visibility timeout in SQS: 12 hours.
 const LONGEST_TIMEOUT: Duration = Duration::from_hours(12);
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct QueueSettings {
     /// How long a received message is hidden.
     pub visibility_timeout: Duration,
-    /// A message received so often goes to the dead-letter queue instead of being received again;
-    /// `None` where it never does.
+    /// Receives of a message before it moves to the dead-letter queue; `None` for no limit.
     pub max_receive_count: Option<u32>,
 }
 
 /// Why a message's visibility stays as it is. A retry cannot help.
 #[derive(Clone, Debug, Error, PartialEq, Eq)]
 pub enum VisibilityError {
-    #[error("receipt handle {0:?} is not the newest of any message in the queue")]
+    #[error("receipt handle {0:?} belongs to no message or is stale")]
     UnknownReceipt(String),
-    #[error("the message of receipt handle {0:?} is visible again")]
+    #[error("message with receipt handle {0:?} is already visible again")]
     NotInFlight(String),
     #[error("a visibility timeout of {} s is longer than 12 hours", .0.as_secs())]
     TooLong(Duration),
@@ -41,7 +40,7 @@ pub enum VisibilityError {
 /// A message in the dead-letter queue.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct DeadLetter {
-    /// Its own where a consumer parked a copy; the message's where the queue gave it up.
+    /// The id of the parked copy, or of the message itself where the queue reached its receive limit.
     pub message_id: String,
     pub body: String,
     /// Message attributes: `type` where the sender set it; `error_code`, `error` and `parked_at` where
@@ -50,11 +49,11 @@ pub struct DeadLetter {
     pub sent_at: Timestamp,
 }
 
-/// The queue. A receipt handle is good until the message is received again: then the older one deletes
-/// nothing, and cannot change the visibility. (SQS lets such a delete succeed without deleting, too.)
+/// The queue. A receipt handle is valid until the message is received again: then the older handle deletes nothing and
+/// cannot change the visibility. (In SQS such a delete also succeeds without deleting.)
 ///
-/// Unlike SQS it gives messages in the order in which they were sent, each to one receiver at a time
-/// without exception, and knows no message retention.
+/// Unlike SQS the queue keeps the order of sending, never hands a message to two receivers at a time, and has no
+/// retention period.
 pub struct MemoryQueue {
     settings: QueueSettings,
     clock: Arc<dyn Clock>,
@@ -68,12 +67,12 @@ impl MemoryQueue {
         Self { settings, clock, messages: Mutex::default(), changed: Notify::new() }
     }
 
-    /// Takes a message in; returns its id. `event_type` is the message attribute `type`.
+    /// Adds a message and returns its id. `event_type` is the message attribute `type`.
     pub fn send(&self, body: impl Into<Arc<str>>, event_type: Option<&str>) -> String {
         self.send_later(body, event_type, Duration::ZERO)
     }
 
-    /// As [`MemoryQueue::send`], to be received no sooner than after `delay`.
+    /// As [`MemoryQueue::send`], with a message that is hidden until `delay` is over.
     pub fn send_later(&self, body: impl Into<Arc<str>>, event_type: Option<&str>, delay: Duration) -> String {
         let now = self.clock.now();
         let visible_at = after(now, delay);
@@ -82,7 +81,7 @@ impl MemoryQueue {
         id
     }
 
-    /// Up to `most` visible messages, hidden from now on for the queue's visibility timeout.
+    /// Receives up to `most` visible messages and hides them for the queue's visibility timeout.
     pub fn receive(&self, most: usize) -> Vec<QueueMessage> {
         self.receive_for(most, self.settings.visibility_timeout)
     }
@@ -94,16 +93,15 @@ impl MemoryQueue {
         self.messages().receive(most, now, until, self.settings.max_receive_count)
     }
 
-    /// Tells whether the message was there to be deleted.
+    /// Deletes a message. Returns whether a message was deleted.
     pub fn delete(&self, receipt_handle: &str) -> bool {
         self.messages().delete(receipt_handle)
     }
 
-    /// Hides a received message for `timeout` from now; none makes it visible at once.
+    /// Hides a received message for `timeout` from now; zero makes the message visible at once.
     ///
     /// # Errors
-    /// [`VisibilityError`] where the message is not hidden by this receipt, or `timeout` is beyond 12
-    /// hours.
+    /// [`VisibilityError`] where the message is not hidden by this receipt, or `timeout` is over 12 hours.
     pub fn change_visibility(&self, receipt_handle: &str, timeout: Duration) -> Result<(), VisibilityError> {
         if timeout > LONGEST_TIMEOUT {
             return Err(VisibilityError::TooLong(timeout));
@@ -114,7 +112,7 @@ impl MemoryQueue {
         Ok(())
     }
 
-    /// When the next hidden message comes back; `None` where none is hidden.
+    /// When the next hidden message becomes visible; `None` where no message is hidden.
     #[must_use]
     pub fn next_visible_at(&self) -> Option<Timestamp> {
         self.messages().next_visible_at(self.clock.now())
@@ -137,13 +135,13 @@ impl MemoryQueue {
         self.len() == 0
     }
 
-    /// What lies in the dead-letter queue, the oldest first.
+    /// The messages in the dead-letter queue, the oldest first.
     #[must_use]
     pub fn dead_letters(&self) -> Vec<DeadLetter> {
         self.messages().dead_letters.clone()
     }
 
-    /// Takes those out of the dead-letter queue that `which` picks, the oldest first.
+    /// Removes and returns the dead letters for which `which` is true, the oldest first.
     pub fn take_dead_letters(&self, which: impl Fn(&DeadLetter) -> bool) -> Vec<DeadLetter> {
         let mut messages = self.messages();
         let (taken, left) = std::mem::take(&mut messages.dead_letters).into_iter().partition(which);

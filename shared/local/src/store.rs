@@ -21,15 +21,15 @@ use serde_json::Value;
 pub use error::OpenError;
 
 use error::FileError;
-use schema::Kind;
+use schema::DatabaseKind;
 
-/// How many items are read at once.
+/// Items of one read.
 const PAGE: usize = 1_000;
-/// How long another process' lock is waited for.
+/// How long a call waits for the lock of another process.
 const LOCK_WAIT: Duration = Duration::from_secs(10);
 
-/// A report store in a file: a table for each of DynamoDB's, by its default name, with its keys as
-/// columns and the item as JSON text in the column `item`.
+/// A report store in an SQLite file. Each DynamoDB table is a table with its default name, its keys as columns and the
+/// item as JSON text in the column `item`.
 #[derive(Clone)]
 pub struct SqliteStore {
     connection: Arc<Mutex<Connection>>,
@@ -37,11 +37,11 @@ pub struct SqliteStore {
 }
 
 impl SqliteStore {
-    /// Opens the file, or creates it and its folder. It blocks.
+    /// Opens the file, or creates the file and its folder. Blocks.
     ///
     /// # Errors
-    /// [`OpenError`] where the file cannot be written, is locked, is no database or is another program's. Such a file
-    /// stays as it is.
+    /// [`OpenError`] where the file cannot be written, is locked, is no database, or belongs to another program. Such a
+    /// file stays unchanged.
     pub fn open(path: impl AsRef<Path>) -> Result<Self, OpenError> {
         let path = path.as_ref();
         if let Some(folder) = path.parent() {
@@ -58,10 +58,10 @@ impl SqliteStore {
         Ok(Self { connection: Arc::new(Mutex::new(connection)), path: path.to_owned() })
     }
 
-    /// Opens a file that is a report store. It blocks.
+    /// Opens an existing report store. Blocks.
     ///
     /// # Errors
-    /// As [`SqliteStore::open`], and where there is no such file or it lacks a table.
+    /// As [`SqliteStore::open`], and where the file does not exist or lacks a table.
     pub fn open_existing(path: impl AsRef<Path>) -> Result<Self, OpenError> {
         let path = path.as_ref();
         if !path.exists() {
@@ -76,13 +76,13 @@ impl SqliteStore {
         Ok(Self { connection: Arc::new(Mutex::new(connection)), path: path.to_owned() })
     }
 
-    /// The ids of all sessions that have an item in any table, in alphabetical order.
+    /// The ids of all test sessions with an item in any table, in alphabetical order.
     ///
     /// # Errors
     /// [`StoreError`] where the file cannot be read.
     pub async fn sessions(&self) -> Result<Vec<String>, StoreError> {
         let tables =
-            ReportTable::ALL.map(|it| format!(r#"SELECT "session_id" FROM "{}""#, it.default_name()));
+            ReportTable::ALL.map(|table| format!(r#"SELECT "session_id" FROM "{}""#, table.default_name()));
         let query = format!("{} ORDER BY 1", tables.join(" UNION "));
         self.run("read", ReportTable::Sections, move |connection| {
             connection.prepare_cached(&query)?.query_map([], |row| row.get(0))?.collect()
@@ -96,7 +96,7 @@ impl SqliteStore {
         table: ReportTable,
         work: impl FnOnce(&mut Connection) -> rusqlite::Result<T> + Send + 'static,
     ) -> Result<T, StoreError> {
-        self.blocking(work).await.map_err(|error| error.of_table(action, table.default_name()))
+        self.blocking(work).await.map_err(|error| error.into_store_error(action, table.default_name()))
     }
 
     async fn blocking<T: Send + 'static>(
@@ -113,7 +113,7 @@ impl SqliteStore {
 }
 
 impl SqliteStore {
-    /// Work that is `None` where the lease is over.
+    /// Runs the work under the fence; `None` where the lease is over.
     async fn write<T: Send + 'static>(
         &self,
         action: &'static str,
@@ -226,14 +226,14 @@ impl ReportReader for SqliteStore {
 fn refuse_foreign(path: &Path, connection: &Connection) -> Result<(), OpenError> {
     let path = path.to_owned();
     match schema::kind(connection) {
-        Ok(Kind::Empty | Kind::Store) => Ok(()),
-        Ok(Kind::Foreign { table }) => Err(OpenError::Foreign { path, table }),
-        Ok(Kind::Newer { version }) => Err(OpenError::Newer { path, version }),
+        Ok(DatabaseKind::Empty | DatabaseKind::Store) => Ok(()),
+        Ok(DatabaseKind::Foreign { table }) => Err(OpenError::Foreign { path, table }),
+        Ok(DatabaseKind::Newer { version }) => Err(OpenError::Newer { path, version }),
         Err(cause) => Err(OpenError::new(path, cause)),
     }
 }
 
-/// The least text that comes after all that begin with this one; its last character is a `#`.
+/// The smallest text after all texts with this prefix, whose last character is a `#`.
 fn successor(prefix: &str) -> String {
     let mut text = prefix.to_owned();
     let last = text.pop().and_then(|last| char::from_u32(u32::from(last) + 1));
@@ -339,7 +339,7 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("reports.db");
         let store = SqliteStore::open(&path).unwrap();
-        // SQLite reports this limit as it reports a full disk
+        // SQLite reports this page limit as a full disk
         store.connection.lock().unwrap().pragma_update(None, "max_page_count", 1).unwrap();
         let mut refused = None;
         for number in 0..1_000 {

@@ -15,9 +15,9 @@ use crate::file_name::{file_name, remove_former};
 
 const EXTENSION: &str = "parquet";
 
-/// The warehouse as Parquet files in a folder: `<table>/<session>.parquet`, the session's name as
-/// [`file_name`] has it. A test's files are replaced one by one, each as a whole; a file that an earlier release wrote
-/// under another name is removed.
+/// The warehouse as Parquet files in a folder: `<table>/<test session>.parquet`, with the name from [`file_name`]. Each
+/// file is replaced as a whole, one table after the other; a file that an earlier release wrote under another name is
+/// removed.
 #[derive(Clone, Debug)]
 pub struct ParquetWarehouse {
     folder: PathBuf,
@@ -29,7 +29,7 @@ impl ParquetWarehouse {
         Self { folder: folder.into() }
     }
 
-    /// Where the rows of a session lie, once there are any.
+    /// The path of a test session's file; the file exists once the session has rows.
     #[must_use]
     pub fn file(&self, table: WarehouseTable, session_id: &str) -> PathBuf {
         self.folder.join(table.name()).join(format!("{}.{EXTENSION}", file_name(session_id)))
@@ -44,7 +44,7 @@ impl Warehouse for ParquetWarehouse {
 
 struct Batch {
     warehouse: ParquetWarehouse,
-    /// The rows of each test, until they are all known.
+    /// The staged rows of each test session.
     staging: Mutex<HashMap<String, Arc<StagingWriter>>>,
 }
 
@@ -85,11 +85,11 @@ impl WarehouseBatch for Batch {
     }
 }
 
-/// A test's file of one table, and where it belongs; none where it has no rows.
+/// A test session's new file of one table and its path; no file where the session has no rows.
 type Finished = (PathBuf, Option<NamedTempFile>);
 
 impl ParquetWarehouse {
-    /// False where the lease is over, and nothing is replaced.
+    /// `false` where the lease is over and nothing is replaced.
     async fn replace(
         &self,
         staging: Option<Arc<StagingWriter>>,
@@ -102,7 +102,7 @@ impl ParquetWarehouse {
         let mut finished = Vec::new();
         for table in WarehouseTable::ALL {
             let path = self.file(table, &test.session_id);
-            let staged = staged.as_ref().filter(|it| it.groups.iter().any(|group| group.table == table));
+            let staged = staged.as_ref().filter(|staged| staged.groups.iter().any(|group| group.table == table));
             let file = match staged {
                 Some(staged) => Some(write(table, &path, staged, test).await?),
                 None => None,
@@ -121,7 +121,7 @@ fn put_in_place(finished: Vec<Finished>, session_id: &str, fence: &Fence) -> Res
     }
     for (path, file) in finished {
         if let Some(folder) = path.parent() {
-            // before the new one: a reader may find a test missing for a moment, and never twice
+            // remove the old file first: a reader may miss the session for a moment, but never reads it twice
             remove_former(folder, session_id, EXTENSION).map_err(|cause| unwritable(&path, &cause))?;
         }
         match file {
@@ -143,7 +143,7 @@ async fn write(
 ) -> Result<NamedTempFile, Cause> {
     let folder = path.parent().ok_or("the path has no folder")?;
     std::fs::create_dir_all(folder).map_err(|cause| unwritable(folder, &cause))?;
-    // as readable as any new file, which a temporary one is not
+    // a temporary file is private; give the mode of an ordinary new file
     let open = Permissions::from_mode(0o666);
     let file = tempfile::Builder::new().permissions(open).tempfile_in(folder);
     let file = file.map_err(|cause| unwritable(path, &cause))?;

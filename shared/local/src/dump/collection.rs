@@ -13,8 +13,8 @@ use super::format::Format;
 use super::reader::SMALLEST;
 use super::unpack::{self, Limits, UnpackError, unpack};
 
-/// A collection's file, gzipped or not: its content tells, not its name. A gzip is unpacked once, when it is first read,
-/// into a temporary file without a name: documents are then found by their places, as in any other.
+/// A collection's file, gzipped or not; the format is read from the content, not from the name. A gzip is unpacked at
+/// the first read, into a temporary file without a name, so that documents can be read at their offsets.
 #[derive(Debug)]
 pub(super) struct Collection {
     path: PathBuf,
@@ -30,7 +30,7 @@ impl Collection {
         &self.path
     }
 
-    /// From its beginning.
+    /// A reader at the beginning of the file.
     pub fn open(&self) -> Result<Positioned, SourceError> {
         let mut unpacked = self.unpacked.lock().unwrap_or_else(PoisonError::into_inner);
         if let Some(file) = &*unpacked {
@@ -46,7 +46,7 @@ impl Collection {
             unpack(file, Limits::default(), unpack::space).map_err(|error| self.not_unpacked(error))?;
         let within = Format::of(&file);
         if within == Format::Gzip {
-            return Err(self.corrupt("it is gzipped twice; unpack it once with gzip -d first".into()));
+            return Err(self.corrupt("the file is gzipped twice; unpack it once with gzip -d first".into()));
         }
         self.check(within)?;
         let file = Arc::new(file);
@@ -60,7 +60,8 @@ impl Collection {
         format.refusal().map_or(Ok(()), |why| Err(self.corrupt(why.into())))
     }
 
-    /// An empty collection makes an empty `.bson` file, but never an empty `.bson.gz`.
+    /// Whether a gzip was cut off at its start: mongodump writes an empty `.bson` for an empty collection, but never an
+    /// empty `.bson.gz`.
     fn is_cut_gzip(&self, file: &File) -> bool {
         let is_short = file.metadata().is_ok_and(|file| file.len() < SMALLEST as u64);
         is_short && self.path.extension().is_some_and(|extension| extension == "gz")
@@ -76,7 +77,7 @@ impl Collection {
     }
 }
 
-/// A place in a file that others read too.
+/// A read position in a file that several readers share.
 #[derive(Debug)]
 pub(super) struct Positioned {
     file: Arc<File>,

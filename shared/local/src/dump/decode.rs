@@ -1,4 +1,4 @@
-//! Decodes documents, and says which field of one cannot be decoded.
+//! Decodes documents and names the field that cannot be decoded.
 
 use bson::error::{Error as BsonError, ErrorKind};
 use bson::raw::{RawBsonRef, RawDocument};
@@ -7,10 +7,10 @@ use quiz_domain::unreadable;
 
 use super::error::Malformed;
 
-/// Levels beyond which a document is not decoded; MongoDB takes up to 100.
+/// Deepest nesting that is decoded, in levels; MongoDB stores up to 100.
 const DEEPEST: usize = 200;
 
-/// A document that cannot be decoded costs its neighbours nothing: the domain counts it, with the reason.
+/// The document, or a placeholder with the reason: the domain counts the placeholder as a problem.
 pub(super) fn decode_or_why(raw: &RawDocument) -> Document {
     decode(raw).unwrap_or_else(|error| {
         let id = id(raw);
@@ -38,12 +38,12 @@ pub(super) fn check(document: &RawDocument) -> Result<(), Malformed> {
     for element in document.iter_elements() {
         let element = element?;
         let checked = element.value().map_err(Malformed::from).and_then(check_value);
-        checked.map_err(|cause| of_field(element.key().as_str(), cause))?;
+        checked.map_err(|cause| name_field(element.key().as_str(), cause))?;
     }
     Ok(())
 }
 
-fn of_field(field: &str, cause: Malformed) -> Malformed {
+fn name_field(field: &str, cause: Malformed) -> Malformed {
     match cause {
         Malformed::Undecodable(BsonError { kind: ErrorKind::Utf8Encoding { .. }, .. }) => {
             Malformed::NotUtf8(field.to_owned())
@@ -53,7 +53,8 @@ fn of_field(field: &str, cause: Malformed) -> Malformed {
     }
 }
 
-/// Decoding and dropping go down a level by a call: what is too deep would break the stack.
+/// Checks the nesting with a list, not by recursion: decoding and dropping recurse, and a document that is too deep
+/// would overflow their stack.
 fn check_value(value: RawBsonRef<'_>) -> Result<(), Malformed> {
     let mut open = vec![(2, value)];
     while let Some((depth, value)) = open.pop() {

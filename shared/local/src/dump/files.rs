@@ -7,17 +7,17 @@ use super::collection::Collection;
 use super::error::DumpError;
 use super::format::Format;
 
-/// Where a dump's collections lie.
+/// The files of a dump's collections.
 #[derive(Clone, Debug)]
 pub(super) struct Files {
     pub quizzes: Arc<Collection>,
-    /// Absent where the questions were not dumped: then only those within quizzes are known.
+    /// `None` where the questions were not dumped: then only the questions embedded in quizzes are known.
     pub questions: Option<Arc<Collection>>,
     pub sessions: Arc<Collection>,
 }
 
 impl Files {
-    /// Looks into the folder, and one level below, as `mongodump` makes a folder for each database.
+    /// Searches the folder and one level below, because `mongodump` makes a folder for each database.
     pub fn find(folder: &Path) -> Result<Self, DumpError> {
         if !folder.exists() {
             return Err(DumpError::NoFolder(folder.to_owned()));
@@ -37,9 +37,9 @@ impl Files {
     }
 }
 
-/// What to do with a file that was named in place of a folder.
+/// The next step for a caller who named a file instead of a folder.
 fn hint(path: &Path) -> &'static str {
-    const ONE_FILE: &str = "it is one file; name the folder that mongodump wrote";
+    const ONE_FILE: &str = "this is one file; name the folder that mongodump wrote";
     let Ok(file) = File::open(path) else { return ONE_FILE };
     let format = match Format::of(&file) {
         Format::Gzip => Format::within(&file),
@@ -70,7 +70,7 @@ fn only_dump_below(folder: &Path) -> Result<(PathBuf, Arc<Collection>), DumpErro
     }
 }
 
-/// The file of a collection. MongoDB tells names apart by their case, so only this very name is the collection's.
+/// The file of a collection. Collection names are case-sensitive in MongoDB, so the file name must match exactly.
 fn collection(folder: &Path, name: &str) -> Result<Option<Arc<Collection>>, DumpError> {
     let stored = |file: String| {
         let path = folder.join(file);

@@ -1,4 +1,4 @@
-//! Tells a file's format by its first bytes, whatever its name says.
+//! Recognizes a file's format by its first bytes, not by its name.
 
 use std::fs::File;
 use std::io::{BufReader, Read};
@@ -6,17 +6,17 @@ use std::os::unix::fs::FileExt;
 
 use flate2::bufread::MultiGzDecoder;
 
-/// Bytes that tell a format.
+/// Bytes needed to recognize a format.
 const HEAD: usize = 9;
-/// `gzip` with deflate, the only method that it has.
+/// `gzip` with deflate, its only method.
 const GZIP: [u8; 3] = [0x1f, 0x8b, 8];
-/// What `mongodump --archive` writes.
+/// The first bytes of a `mongodump --archive` file.
 const ARCHIVE: [u8; 4] = [0x6d, 0xe2, 0x99, 0x81];
 const ZSTD: [u8; 4] = [0x28, 0xb5, 0x2f, 0xfd];
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Format {
-    /// BSON, or at least none of the others.
+    /// BSON, or an unknown format.
     Plain,
     Gzip,
     Archive,
@@ -36,10 +36,10 @@ impl Format {
         Self::of_head(head.get(..read).unwrap_or_default())
     }
 
-    /// What is in a gzipped file.
+    /// The format of a gzipped file's content.
     pub fn within(file: &File) -> Self {
         let mut head = Vec::new();
-        // a gzip that breaks off tells what it can
+        // a truncated gzip may still hold enough bytes
         drop(MultiGzDecoder::new(BufReader::new(file)).take(HEAD as u64).read_to_end(&mut head));
         Self::of_head(&head)
     }
@@ -57,12 +57,12 @@ impl Format {
         }
     }
 
-    /// Why a file of this format is no collection, and what to do.
+    /// Why a file of this format is no collection, with the next step.
     pub fn refusal(self) -> Option<&'static str> {
         match self {
             Self::Plain | Self::Gzip => None,
-            Self::Archive => Some("it is an archive of mongodump; run mongodump without --archive"),
-            Self::Zstd => Some("it is compressed with zstd; unpack it with zstd -d first"),
+            Self::Archive => Some("the file is an archive of mongodump; run mongodump without --archive"),
+            Self::Zstd => Some("the file is compressed with zstd; unpack it with zstd -d first"),
         }
     }
 }
@@ -72,7 +72,7 @@ mod tests {
     use super::Format;
 
     #[test]
-    fn document_of_a_gzip_s_length_is_bson() {
+    fn document_with_gzip_like_length_is_bson() {
         assert_eq!(Format::of_head(b"\x1f\x8b\x08\0\x02_id\0"), Format::Plain);
         assert_eq!(Format::of_head(b"\x1f\x8b\x08\0\0\0\0\0\0"), Format::Gzip);
         assert_eq!(Format::of_head(b"\x1f\x8b"), Format::Plain);

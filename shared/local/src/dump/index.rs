@@ -9,7 +9,7 @@ use quiz_pipeline::ports::SourceError;
 
 use super::collection::Collection;
 use super::decode::{check, decode, decode_or_why};
-use super::reader::{BsonFile, Place};
+use super::reader::{BsonFile, DocumentPosition};
 
 /// A quiz of the dump.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -27,18 +27,18 @@ pub(super) struct Quizzes {
 
 #[derive(Clone, Copy, Debug)]
 pub(super) struct StoredQuiz {
-    pub place: Place,
+    pub place: DocumentPosition,
     /// How many documents have its id, as text or as `ObjectId`.
     pub copies: u64,
     /// Whether it can be read, and when it was last updated.
     state: (bool, Option<Timestamp>),
-    /// In `listed`.
+    /// Index in `listed`.
     at: usize,
 }
 
 impl Quizzes {
-    /// Of several with the same id the one that was last updated counts, else the first. One whose id cannot be read is
-    /// left out; reading one that cannot be decoded is an error.
+    /// Lists the quizzes. A quiz without a readable id is skipped; a quiz that cannot be decoded fails when it is read.
+    /// Of several documents with one id, [`Quizzes::add`] picks the one that counts.
     pub fn read(collection: &Collection) -> Result<Self, SourceError> {
         let mut quizzes = Self::default();
         each(collection, |place, document| {
@@ -57,14 +57,14 @@ impl Quizzes {
                     let state = (check(document).is_ok(), updated_at);
                     quizzes.add(DumpedQuiz { id, title }, place, state);
                 }
-                None => left_out(collection, place, document, "quiz without usable _id is left out"),
+                None => left_out(collection, place, document, "quiz without usable _id skipped"),
             }
         })?;
         Ok(quizzes)
     }
 
-    /// Of two copies the one counts that can be read, then the newer one, then the first.
-    fn add(&mut self, quiz: DumpedQuiz, place: Place, state: (bool, Option<Timestamp>)) {
+    /// Adds a quiz, or compares it with an earlier copy: a readable copy wins, then the newer one, then the first.
+    fn add(&mut self, quiz: DumpedQuiz, place: DocumentPosition, state: (bool, Option<Timestamp>)) {
         match self.stored.entry(quiz.id.clone()) {
             Entry::Vacant(entry) => {
                 entry.insert(StoredQuiz { place, copies: 1, state, at: self.listed.len() });
@@ -88,25 +88,25 @@ impl Quizzes {
     }
 }
 
-/// Where the questions of each set lie.
+/// The places of the questions of each set.
 #[derive(Debug, Default)]
-pub(super) struct Questions(HashMap<String, Vec<Place>>);
+pub(super) struct Questions(HashMap<String, Vec<DocumentPosition>>);
 
 impl Questions {
     pub fn read(collection: &Collection) -> Result<Self, SourceError> {
-        let mut sets: HashMap<String, Vec<Place>> = HashMap::new();
+        let mut sets: HashMap<String, Vec<DocumentPosition>> = HashMap::new();
         each(collection, |place, document| {
             match last(document, cstr!("question_set_id")).and_then(id_text) {
                 Some(set) => sets.entry(set).or_default().push(place),
-                None => left_out(collection, place, document, "question of no set is left out"),
+                None => left_out(collection, place, document, "question without a set skipped"),
             }
         })?;
         Ok(Self(sets))
     }
 
-    /// Of these sets, in the order of the file.
-    pub fn of(&self, sets: &HashSet<String>) -> Vec<Place> {
-        let mut places: Vec<Place> =
+    /// The places of these sets' questions, in the order of the file.
+    pub fn of(&self, sets: &HashSet<String>) -> Vec<DocumentPosition> {
+        let mut places: Vec<DocumentPosition> =
             sets.iter().filter_map(|set| self.0.get(set)).flatten().copied().collect();
         places.sort_by_key(|place| place.offset);
         places
@@ -115,32 +115,32 @@ impl Questions {
 
 /// The session documents of each quiz.
 #[derive(Debug, Default)]
-pub(super) struct Sessions(HashMap<String, OfQuiz>);
+pub(super) struct Sessions(HashMap<String, QuizHeads>);
 
 #[derive(Debug, Default)]
-struct OfQuiz {
+struct QuizHeads {
     /// In the order of the file.
     heads: Vec<Head>,
-    /// The documents' keys in order, with their places in `heads`.
+    /// The sorted keys of the documents, with their index in `heads`.
     by_key: Vec<(Box<[u8]>, u32)>,
 }
 
-/// A session document's place, and its fields that an [`AttemptHead`] is read from, as BSON.
+/// A session document's place, with the fields of an [`AttemptHead`] as BSON.
 #[derive(Debug)]
 pub(super) struct Head {
-    pub place: Place,
+    pub place: DocumentPosition,
     fields: Box<[u8]>,
 }
 
 impl Sessions {
     pub fn read(collection: &Collection) -> Result<Self, SourceError> {
-        let mut quizzes: HashMap<String, OfQuiz> = HashMap::new();
+        let mut quizzes: HashMap<String, QuizHeads> = HashMap::new();
         each(collection, |place, document| {
             let (mut quiz_id, mut is_broken) = (None, false);
             let (mut names_user, mut says_end) = (false, false);
             let mut fields = RawDocumentBuf::new();
             for element in document.iter_elements() {
-                // where one field ends too late, the next ones cannot be found
+                // a field with a wrong length hides the fields after it
                 let Ok(element) = element else {
                     is_broken = true;
                     break;
@@ -160,10 +160,10 @@ impl Sessions {
                 }
             }
             let Some(quiz_id) = quiz_id else {
-                return left_out(collection, place, document, "session document of no quiz is left out");
+                return left_out(collection, place, document, "session document without a quiz skipped");
             };
             if is_broken && names_user {
-                // it may have ended: no older attempt of its user may stand for it
+                // the attempt may have ended: no older attempt of its user may replace it
                 if !says_end {
                     fields.append(cstr!("has_quiz_ended"), true);
                 }
@@ -173,20 +173,20 @@ impl Sessions {
             let head = Head { place, fields: fields.into_bytes().into() };
             quizzes.entry(quiz_id).or_default().heads.push(head);
         })?;
-        quizzes.values_mut().for_each(OfQuiz::sort);
+        quizzes.values_mut().for_each(QuizHeads::sort);
         Ok(Self(quizzes))
     }
 
     pub fn of(&self, quiz_id: &str) -> &[Head] {
-        self.0.get(quiz_id).map(|it| it.heads.as_slice()).unwrap_or_default()
+        self.0.get(quiz_id).map(|attempts| attempts.heads.as_slice()).unwrap_or_default()
     }
 
-    /// Where the quiz's documents with these `_id`s begin, in the order of the file: of each its newest state.
-    pub fn places(&self, quiz_id: &str, keys: &[Bson]) -> Vec<Place> {
-        let Some(of_quiz) = self.0.get(quiz_id) else { return Vec::new() };
+    /// The places of the quiz's documents with these `_id`s, in the order of the file; for each `_id` its newest state.
+    pub fn places(&self, quiz_id: &str, keys: &[Bson]) -> Vec<DocumentPosition> {
+        let Some(attempts) = self.0.get(quiz_id) else { return Vec::new() };
         let mut places = Vec::with_capacity(keys.len());
         for key in keys.iter().filter_map(|key| doc! {"_id": key}.to_vec().ok()) {
-            places.extend(of_quiz.with_key(&key));
+            places.extend(attempts.with_key(&key));
         }
         places.sort_by_key(|place| place.offset);
         places.dedup();
@@ -194,19 +194,19 @@ impl Sessions {
     }
 }
 
-impl OfQuiz {
+impl QuizHeads {
     fn sort(&mut self) {
         let keys = self.heads.iter().zip(0..).filter_map(|(head, at)| Some((head.key()?, at)));
         self.by_key = keys.collect();
         self.by_key.sort_unstable();
     }
 
-    fn with_key(&self, key: &[u8]) -> Option<Place> {
+    fn with_key(&self, key: &[u8]) -> Option<DocumentPosition> {
         let from = self.by_key.partition_point(|(other, _)| **other < *key);
         let same = self.by_key.iter().skip(from).take_while(|(other, _)| **other == *key);
         let mut states = same.filter_map(|(_, at)| self.heads.get(usize::try_from(*at).ok()?));
         let first = states.next()?;
-        // of equal states the last one counts, as in the domain
+        // among equal states the last one counts, as in the domain
         let newest =
             states.fold(first, |newest, head| if head.state() < newest.state() { newest } else { head });
         Some(newest.place)
@@ -214,7 +214,7 @@ impl OfQuiz {
 }
 
 impl Head {
-    /// The fields, decoded. A field that cannot be decoded costs the document, and its neighbours nothing.
+    /// The decoded fields, or a placeholder with the reason where one field cannot be decoded.
     pub fn document(&self) -> Document {
         RawDocument::from_bytes(&self.fields).map(decode_or_why).unwrap_or_default()
     }
@@ -224,7 +224,7 @@ impl Head {
         AttemptHead::read(&self.document(), &mut Problems::default()).map(|head| head.state())
     }
 
-    /// A document of `_id` alone.
+    /// A document with `_id` alone.
     fn key(&self) -> Option<Box<[u8]>> {
         let id = last(RawDocument::from_bytes(&self.fields).ok()?, cstr!("_id"))?;
         let mut key = RawDocumentBuf::new();
@@ -233,8 +233,8 @@ impl Head {
     }
 }
 
-/// Shows each document of a file to `visit`.
-fn each(collection: &Collection, mut visit: impl FnMut(Place, &RawDocument)) -> Result<(), SourceError> {
+/// Calls `visit` with each document of a file.
+fn each(collection: &Collection, mut visit: impl FnMut(DocumentPosition, &RawDocument)) -> Result<(), SourceError> {
     let mut file = BsonFile::open(collection)?;
     while let Some((place, document)) = file.next()? {
         visit(place, document);
@@ -250,13 +250,13 @@ fn readable(document: &RawDocument) -> impl Iterator<Item = (&CStr, RawBsonRef<'
     })
 }
 
-/// The last field of that name, which is the one that decoding keeps.
+/// The last field with the name: decoding keeps the last one, too.
 fn last<'a>(document: &'a RawDocument, field: &CStr) -> Option<RawBsonRef<'a>> {
     readable(document).filter(|(key, _)| *key == field).map(|(_, value)| value).last()
 }
 
-/// Logs a document that belongs to nothing: at `WARN` where it cannot be read, as it may be missed.
-fn left_out(collection: &Collection, place: Place, document: &RawDocument, what: &'static str) {
+/// Logs a skipped document: at `WARN` where the document cannot be read, because its data may be missing.
+fn left_out(collection: &Collection, place: DocumentPosition, document: &RawDocument, what: &'static str) {
     let file = collection.path().display();
     let (number, offset) = (place.before + 1, place.offset);
     match decode(document) {

@@ -7,19 +7,19 @@ use quiz_pipeline::ports::SourceError;
 use super::collection::{Collection, Positioned};
 use super::error::{Malformed, io_error};
 
-/// Bytes of the smallest document there is.
+/// Bytes of the smallest BSON document.
 pub(super) const SMALLEST: usize = 5;
-/// Bytes beyond which a length is a mistake: MongoDB takes documents of up to 16 MiB.
+/// Bytes beyond which a length is wrong: MongoDB stores documents of up to 16 MiB.
 pub(super) const LARGEST: usize = 48 * 1024 * 1024;
-/// Bytes: a session document of 105 questions, and the beginning of the next one.
+/// Buffer size in bytes: a session document with 105 questions, and the beginning of the next one.
 const READ_AT_ONCE: usize = 32 * 1024;
 
-/// Where a document begins in its (decompressed) file.
+/// The start of a document in its (decompressed) file.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub(super) struct Place {
-    /// Bytes.
+pub(super) struct DocumentPosition {
+    /// Bytes from the beginning of the file.
     pub offset: u64,
-    /// How many documents lie before it.
+    /// How many documents come before.
     pub before: u64,
 }
 
@@ -27,18 +27,18 @@ pub(super) struct Place {
 pub(super) struct BsonFile {
     path: PathBuf,
     input: BufReader<Positioned>,
-    next: Place,
+    next: DocumentPosition,
     bytes: Vec<u8>,
 }
 
 impl BsonFile {
     pub fn open(collection: &Collection) -> Result<Self, SourceError> {
         let input = BufReader::with_capacity(READ_AT_ONCE, collection.open()?);
-        Ok(Self { path: collection.path().to_owned(), input, next: Place::default(), bytes: Vec::new() })
+        Ok(Self { path: collection.path().to_owned(), input, next: DocumentPosition::default(), bytes: Vec::new() })
     }
 
     /// The next document with its place, framed but not decoded; `None` at the end of the file.
-    pub fn next(&mut self) -> Result<Option<(Place, &RawDocument)>, SourceError> {
+    pub fn next(&mut self) -> Result<Option<(DocumentPosition, &RawDocument)>, SourceError> {
         let Some(place) = self.read_frame()? else { return Ok(None) };
         match RawDocument::from_bytes(&self.bytes) {
             Ok(document) => Ok(Some((place, document))),
@@ -46,8 +46,8 @@ impl BsonFile {
         }
     }
 
-    /// The document at a place that is not behind, framed but not decoded.
-    pub fn raw_at(&mut self, place: Place) -> Result<&RawDocument, SourceError> {
+    /// The document at a place at or after the current position, framed but not decoded.
+    pub fn raw_at(&mut self, place: DocumentPosition) -> Result<&RawDocument, SourceError> {
         self.skip_to(place)?;
         if self.read_frame()?.is_none() {
             return Err(self.malformed(place, Malformed::Gone));
@@ -55,7 +55,7 @@ impl BsonFile {
         RawDocument::from_bytes(&self.bytes).map_err(|cause| self.malformed(place, cause.into()))
     }
 
-    fn skip_to(&mut self, place: Place) -> Result<(), SourceError> {
+    fn skip_to(&mut self, place: DocumentPosition) -> Result<(), SourceError> {
         let distance = place.offset.saturating_sub(self.next.offset);
         self.next = place;
         let skipped = i64::try_from(distance).map_err(io::Error::other);
@@ -64,7 +64,7 @@ impl BsonFile {
     }
 
     /// Reads the bytes of the next document.
-    fn read_frame(&mut self) -> Result<Option<Place>, SourceError> {
+    fn read_frame(&mut self) -> Result<Option<DocumentPosition>, SourceError> {
         let place = self.next;
         self.bytes.clear();
         match self.read_more(4).map_err(|cause| self.failed(place, cause))? {
@@ -82,16 +82,16 @@ impl BsonFile {
         if got < size {
             return Err(self.malformed(place, Malformed::Truncated { missing: size - got }));
         }
-        self.next = Place { offset: place.offset + size as u64, before: place.before + 1 };
+        self.next = DocumentPosition { offset: place.offset + size as u64, before: place.before + 1 };
         Ok(Some(place))
     }
 
-    fn malformed(&self, place: Place, cause: Malformed) -> SourceError {
+    fn malformed(&self, place: DocumentPosition, cause: Malformed) -> SourceError {
         let what = format!("{}{}", whereabouts(place), self.path.display());
         SourceError::Corrupt { what, cause: Box::new(cause) }
     }
 
-    fn failed(&self, place: Place, cause: io::Error) -> SourceError {
+    fn failed(&self, place: DocumentPosition, cause: io::Error) -> SourceError {
         io_error(&self.path, &whereabouts(place), cause)
     }
 
@@ -100,6 +100,6 @@ impl BsonFile {
     }
 }
 
-fn whereabouts(place: Place) -> String {
+fn whereabouts(place: DocumentPosition) -> String {
     format!("document {} (at byte {}) of ", place.before + 1, place.offset)
 }

@@ -8,18 +8,19 @@ use tokio::sync::mpsc::{self, Sender};
 
 use super::collection::Collection;
 use super::decode::decode_or_why;
-use super::reader::{BsonFile, Place};
+use super::reader::{BsonFile, DocumentPosition};
 
 /// Documents that are read ahead of their consumer.
 const AHEAD: usize = 16;
 /// Batches that are read ahead of their consumer.
 const BATCHES_AHEAD: usize = 2;
 
-/// The documents at these places, which are in the order of the file, in one pass over it on a thread
-/// for blocking work. Dropping the stream ends the pass. One that cannot be decoded says why.
+/// Reads the documents at these places in one pass over the file, on a thread for blocking work. `places` must be in
+/// the order of the file. Dropping the stream ends the pass. A document that cannot be decoded becomes a placeholder
+/// with the reason.
 pub(super) fn documents(
     collection: Arc<Collection>,
-    places: Vec<Place>,
+    places: Vec<DocumentPosition>,
 ) -> impl Stream<Item = Result<Document, SourceError>> + Send + Unpin + 'static {
     read(collection, places, AHEAD, |file, places, sender| {
         for place in places {
@@ -31,10 +32,10 @@ pub(super) fn documents(
     })
 }
 
-/// The same, as they are stored.
+/// As [`documents`], in batches of raw documents.
 pub(super) fn batches(
     collection: Arc<Collection>,
-    places: Vec<Place>,
+    places: Vec<DocumentPosition>,
 ) -> impl Stream<Item = Result<AttemptBatch, SourceError>> + Send + Unpin + 'static {
     read(collection, places, BATCHES_AHEAD, |file, places, sender| {
         let new = || AttemptBatch::new(decode_or_why);
@@ -53,11 +54,11 @@ pub(super) fn batches(
 }
 
 type Results<T> = Sender<Result<T, SourceError>>;
-type SendAll<T> = fn(&mut BsonFile, &[Place], &Results<T>) -> Result<(), SourceError>;
+type SendAll<T> = fn(&mut BsonFile, &[DocumentPosition], &Results<T>) -> Result<(), SourceError>;
 
 fn read<T: Send + 'static>(
     collection: Arc<Collection>,
-    places: Vec<Place>,
+    places: Vec<DocumentPosition>,
     ahead: usize,
     send_all: SendAll<T>,
 ) -> impl Stream<Item = Result<T, SourceError>> + Send + Unpin + 'static {
@@ -77,7 +78,7 @@ fn read<T: Send + 'static>(
             if let Some(read) = receiver.recv().await {
                 return Some((read, (receiver, reader)));
             }
-            // a reader that broke down must not look like the end of the file
+            // a failed reader must not look like the end of the file
             let cause = Box::new(reader.take()?.await.err()?);
             Some((Err(SourceError::Unavailable { what, cause }), (receiver, None)))
         }

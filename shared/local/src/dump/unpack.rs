@@ -1,8 +1,8 @@
-//! Unpacks a gzip into a temporary file, and stops before it fills the disk.
+//! Unpacks a gzip into a temporary file, and stops before the disk is full.
 //!
 //! Deflate packs zeros 1032 to 1. Session documents of 105 unanswered questions pack 11 to 1, and 116 to 1 where their
-//! records have no ids (measured). So a file that goes on beyond 200 to 1 is no dump. How large a dump may be depends on
-//! the disk alone: some of the disk stays free for other writers.
+//! records have no ids (measured). So a file beyond 200 to 1 is no dump. Only the disk limits the size of a dump: a
+//! part of the disk stays free for other writers.
 
 use std::env;
 use std::fs::File;
@@ -17,13 +17,13 @@ const MIB: u64 = 1024 * 1024;
 /// When unpacking stops.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Limits {
-    /// Bytes from one check to the next; less than that is not checked.
+    /// Bytes between two checks.
     pub step: u64,
-    /// Bytes from which on the ratio counts.
+    /// Unpacked bytes from which on the ratio is checked.
     pub judged_from: u64,
-    /// Bytes out of one byte.
+    /// The highest ratio of unpacked bytes to packed bytes.
     pub most_ratio: u64,
-    /// Bytes that stay free, but at most a twentieth of the disk.
+    /// Bytes that stay free on the disk, at most a twentieth of the disk.
     pub reserve: u64,
 }
 
@@ -33,7 +33,7 @@ impl Default for Limits {
     }
 }
 
-/// Of the disk that a file is on, in bytes.
+/// The disk of a file: sizes in bytes.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Space {
     pub free: u64,
@@ -55,7 +55,7 @@ pub(super) enum UnpackError {
     NoSpace { folder: PathBuf, written: u64, free: u64 },
 }
 
-/// Unpacks as far as it goes, and says why it goes no further.
+/// Unpacks up to the first damaged byte. Returns the unpacked file, with the reason where the gzip is damaged.
 pub(super) fn unpack(
     packed: File,
     limits: Limits,
@@ -86,7 +86,7 @@ pub(super) fn unpack(
         if written > limits.judged_from && ratio > limits.most_ratio {
             return Err(UnpackError::Ratio { ratio });
         }
-        // some file systems do not tell; a full one fails the write
+        // some file systems do not report their size; a full disk then fails the write
         let Ok(Space { free, total }) = space(&file) else { continue };
         if total > 0 && free < limits.step + limits.reserve.min(total / 20) {
             return Err(no_space(written, free));
@@ -94,7 +94,7 @@ pub(super) fn unpack(
     }
 }
 
-/// Of the file's disk, as far as this user may fill it.
+/// The space of the file's disk that this user may fill.
 pub(super) fn space(file: &File) -> io::Result<Space> {
     let disk = rustix::fs::fstatvfs(file)?;
     Ok(Space {
@@ -137,7 +137,7 @@ mod tests {
         let bomb = || gzip(&vec![0; 8 * 1024 * 1024]);
         let error = unpack(bomb(), SMALL, |_| Ok(ROOM)).unwrap_err();
         assert!(matches!(error, UnpackError::Ratio { ratio: 201.. }), "{error}");
-        // with the limits that hold outside of tests it is too small to be judged
+        // with the production limits the file is too small for the ratio check
         assert!(unpack(bomb(), Limits::default(), |_| Ok(ROOM)).is_ok());
     }
 

@@ -20,7 +20,7 @@ pub(super) struct Messages {
 }
 
 struct Stored {
-    /// Shared with whoever sends it to other queues too.
+    /// Shared with the other queues that get the same message.
     body: Arc<str>,
     event_type: Option<String>,
     sent_at: Timestamp,
@@ -142,7 +142,7 @@ impl Messages {
         self.dead_letters.push(DeadLetter { message_id: message_id(number), body, attributes, sent_at: now });
     }
 
-    /// Makes visible what has been hidden long enough.
+    /// Makes messages visible whose timeout is over.
     fn uncover(&mut self, now: Timestamp) {
         while let Some((until, number)) = self.hidden.first().copied().filter(|(until, _)| *until <= now) {
             self.hidden.remove(&(until, number));
@@ -171,5 +171,5 @@ fn message_id(number: Number) -> String {
 }
 
 fn type_attribute(event_type: Option<&str>) -> BTreeMap<String, String> {
-    event_type.map(|it| ("type".to_owned(), it.to_owned())).into_iter().collect()
+    event_type.map(|value| ("type".to_owned(), value.to_owned())).into_iter().collect()
 }

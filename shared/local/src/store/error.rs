@@ -10,7 +10,7 @@ use tokio::task::JoinError;
 /// Why `reports.db` cannot be opened.
 #[derive(Debug, Error)]
 pub enum OpenError {
-    #[error("there is no report store at {}", .0.display())]
+    #[error("no report store at {}", .0.display())]
     Missing(PathBuf),
     #[error("cannot create folder {}: {cause}", folder.display())]
     Folder { folder: PathBuf, cause: io::Error },
@@ -53,15 +53,15 @@ impl OpenError {
     }
 }
 
-/// What went wrong with an open `reports.db`.
+/// Why a call on an open `reports.db` failed.
 #[derive(Debug, Error)]
 pub(super) enum FileError {
-    /// A retry helps once there is room.
+    /// A retry helps once the disk has space.
     #[error("cannot write {}: no space left on device", .0.display())]
     Full(PathBuf),
     #[error("cannot use {}: {cause}", path.display())]
     Sqlite { path: PathBuf, cause: rusqlite::Error },
-    #[error("the work on {} broke down: {cause}", path.display())]
+    #[error("thread for {} failed: {cause}", path.display())]
     BrokenDown { path: PathBuf, cause: JoinError },
 }
 
@@ -85,7 +85,7 @@ impl FileError {
         }
     }
 
-    pub fn of_table(self, action: &'static str, table: &str) -> StoreError {
+    pub fn into_store_error(self, action: &'static str, table: &str) -> StoreError {
         let (table, is_retryable, cause) = (table.to_owned(), self.is_retryable(), Box::new(self));
         if is_retryable {
             StoreError::Unavailable { action, table, cause }
@@ -94,7 +94,7 @@ impl FileError {
         }
     }
 
-    pub fn of_state(self, action: &'static str, session_id: &str) -> StateError {
+    pub fn into_state_error(self, action: &'static str, session_id: &str) -> StateError {
         let (session_id, is_retryable, cause) = (session_id.to_owned(), self.is_retryable(), Box::new(self));
         if is_retryable {
             StateError::Unavailable { action, session_id, cause }
@@ -116,14 +116,14 @@ mod tests {
     }
 
     #[test]
-    fn a_lock_is_worth_a_retry_and_what_must_be_mended_is_not() {
+    fn only_a_locked_file_is_retryable() {
         let file_error = |code| FileError::new("reports.db".into(), failure(code));
-        assert!(file_error(SQLITE_BUSY).of_table("write to", "t").is_retryable());
-        assert!(matches!(file_error(SQLITE_BUSY).of_state("store", "s"), StateError::Unavailable { .. }));
+        assert!(file_error(SQLITE_BUSY).into_store_error("write to", "t").is_retryable());
+        assert!(matches!(file_error(SQLITE_BUSY).into_state_error("store", "s"), StateError::Unavailable { .. }));
         assert!(OpenError::new("reports.db".into(), failure(SQLITE_BUSY)).is_retryable());
         for code in [SQLITE_FULL, SQLITE_READONLY] {
-            assert!(!file_error(code).of_table("write to", "t").is_retryable());
-            assert!(matches!(file_error(code).of_state("store", "s"), StateError::Refused { .. }));
+            assert!(!file_error(code).into_store_error("write to", "t").is_retryable());
+            assert!(matches!(file_error(code).into_state_error("store", "s"), StateError::Refused { .. }));
             assert!(!OpenError::new("reports.db".into(), failure(code)).is_retryable());
         }
     }

@@ -3,57 +3,57 @@ use rusqlite::Connection;
 
 use super::states;
 
-/// Marks a database as one of ours: `qetl` in ASCII.
+/// SQLite's `application_id` of a report store: `qetl` in ASCII.
 const APPLICATION_ID: i32 = 0x7165_746c;
-/// The version of the tables. A change that older releases cannot read raises it.
+/// The version of the tables; increased by a change that older releases cannot read.
 const VERSION: i32 = 1;
 
-/// What a database is to us.
+/// The kind of a database.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) enum Kind {
-    /// Without a table.
+pub(super) enum DatabaseKind {
+    /// A database without a table.
     Empty,
-    /// A report store, perhaps of a release that did not mark it.
+    /// A report store, marked or from a release before the mark.
     Store,
     /// A report store of a later release.
     Newer { version: i32 },
-    /// Another program's, such as one with this table.
+    /// Another program's database, with the name of one of its tables.
     Foreign { table: Option<String> },
 }
 
-/// Looks at the marks and the tables; it writes nothing.
-pub(super) fn kind(connection: &Connection) -> rusqlite::Result<Kind> {
+/// Recognizes a database by its mark and its tables; writes nothing.
+pub(super) fn kind(connection: &Connection) -> rusqlite::Result<DatabaseKind> {
     let pragma = |name: &str| connection.pragma_query_value(None, name, |row| row.get::<_, i32>(0));
     let (application_id, version) = (pragma("application_id")?, pragma("user_version")?);
     if application_id == APPLICATION_ID {
-        return Ok(if version > VERSION { Kind::Newer { version } } else { Kind::Store });
+        return Ok(if version > VERSION { DatabaseKind::Newer { version } } else { DatabaseKind::Store });
     }
     let mut names =
         connection.prepare("SELECT name FROM sqlite_schema WHERE type = 'table' ORDER BY name")?;
     let names = names.query_map([], |row| row.get::<_, String>(0))?.collect::<rusqlite::Result<Vec<_>>>()?;
     let is_ours = |name: &String| is_ours(name);
-    // a first run that was killed has made only some of the tables
+    // a first run that was killed leaves only some of the tables
     let has_all = ReportTable::ALL.iter().all(|table| names.iter().any(|name| name == table.default_name()));
     Ok(if application_id == 0 && names.is_empty() {
-        Kind::Empty
+        DatabaseKind::Empty
     } else if application_id == 0 && (has_all || names.iter().all(is_ours)) {
-        Kind::Store
+        DatabaseKind::Store
     } else {
-        Kind::Foreign { table: names.into_iter().find(|name| !is_ours(name)) }
+        DatabaseKind::Foreign { table: names.into_iter().find(|name| !is_ours(name)) }
     })
 }
 
 fn is_ours(table: &str) -> bool {
-    table == states::TABLE_NAME || ReportTable::ALL.iter().any(|it| it.default_name() == table)
+    table == states::TABLE_NAME || ReportTable::ALL.iter().any(|known| known.default_name() == table)
 }
 
-/// Marks the database as ours.
+/// Marks the database as a report store.
 pub(super) fn mark(connection: &Connection) -> rusqlite::Result<()> {
     connection.pragma_update(None, "application_id", APPLICATION_ID)?;
     connection.pragma_update(None, "user_version", VERSION)
 }
 
-/// Creates what is missing of the tables and indexes.
+/// Creates the missing tables and indexes.
 pub(super) fn create(connection: &Connection) -> rusqlite::Result<()> {
     for table in ReportTable::ALL {
         connection.execute_batch(&statement(table))?;
@@ -61,7 +61,7 @@ pub(super) fn create(connection: &Connection) -> rusqlite::Result<()> {
     Ok(())
 }
 
-/// The first table that the database does not have.
+/// The first table that the database lacks.
 pub(super) fn missing(connection: &Connection) -> rusqlite::Result<Option<&'static str>> {
     for table in ReportTable::ALL {
         if !connection.table_exists(None, table.default_name())? {
@@ -71,7 +71,7 @@ pub(super) fn missing(connection: &Connection) -> rusqlite::Result<Option<&'stat
     Ok(None)
 }
 
-/// Columns are the attributes that DynamoDB's table and its indexes have as keys, and `item`.
+/// The columns: the key attributes of DynamoDB's table and indexes, and `item`.
 fn statement(table: ReportTable) -> String {
     let (name, sort_key) = (table.default_name(), table.sort_key());
     let (columns, indexes) = match table {

@@ -7,7 +7,7 @@ use rusqlite::{Connection, OptionalExtension, Row, TransactionBehavior};
 
 use super::SqliteStore;
 
-/// Names a request for all states in its error.
+/// The name of a request for all states in its error.
 const EVERY: &str = "(all)";
 pub(super) const TABLE_NAME: &str = "quiz_sync_state";
 const TABLE: &str = r#"CREATE TABLE IF NOT EXISTS "quiz_sync_state" (
@@ -23,21 +23,21 @@ pub(super) fn create(connection: &Connection) -> rusqlite::Result<()> {
     connection.execute_batch(TABLE)
 }
 
-/// No lease is held, and no message is on its way.
+/// Clears the lease and the pending messages of a state.
 const RELEASE: &str = r#"UPDATE "quiz_sync_state" SET "revision" = "revision" + 1, "item" = json_set(
     json_remove("item", '$.lease_owner', '$.lease_message_id', '$.lease_until', '$.follow_up_message_id',
         '$.follow_up_due'), '$.revision', "revision" + 1,
     '$.generation', json_extract("item", '$.generation') + 1)"#;
 
 impl SqliteStore {
-    /// Takes back all leases and follow-ups: for a process whose queues are in memory, and begin empty. The messages
-    /// that an earlier one counted on are gone with it.
+    /// Releases all leases and follow-ups, for a process whose queues are in memory: the messages of an earlier process
+    /// are lost with that process.
     ///
     /// # Errors
     /// [`StateError`] where the file cannot be written.
     pub async fn release_leases(&self) -> Result<(), StateError> {
         let released = self.blocking(|connection| connection.execute(RELEASE, []).map(|_| ())).await;
-        released.map_err(|error| error.of_state("release", EVERY))
+        released.map_err(|error| error.into_state_error("release", EVERY))
     }
 }
 
@@ -49,7 +49,7 @@ impl SyncStates for SqliteStore {
             let mut read = connection.prepare_cached(READ)?;
             read.query_row([&session_id, sink.as_str()], |row| row.get::<_, String>(0)).optional()
         });
-        let Some(item) = item.await.map_err(|error| error.of_state("read", &key.session_id))? else {
+        let Some(item) = item.await.map_err(|error| error.into_state_error("read", &key.session_id))? else {
             return Ok(SyncState::default());
         };
         Ok(record(&item, &key.session_id)?.state)
@@ -74,7 +74,7 @@ impl SyncStates for SqliteStore {
             transaction.commit()?;
             Ok(true)
         });
-        swapped.await.map_err(|error| error.of_state("store", &key.session_id))
+        swapped.await.map_err(|error| error.into_state_error("store", &key.session_id))
     }
 
     async fn all(&self) -> Result<Vec<(StateKey, SyncState)>, StateError> {
@@ -83,7 +83,7 @@ impl SyncStates for SqliteStore {
             let named = |row: &Row<'_>| Ok((row.get::<_, String>(0)?, row.get::<_, String>(1)?));
             read.query_map([], named)?.collect::<rusqlite::Result<Vec<_>>>()
         });
-        let items = items.await.map_err(|error| error.of_state("read", EVERY))?;
+        let items = items.await.map_err(|error| error.into_state_error("read", EVERY))?;
         let (known, unknown): (Vec<_>, Vec<_>) =
             items.into_iter().partition(|(sink, _)| sink.parse::<Sink>().is_ok());
         if !unknown.is_empty() {

@@ -1,5 +1,4 @@
-//! A message that ends the process of its function: its neighbours are done all the same, and it is parked with the
-//! cause.
+//! A poison message ends the process of its function: its neighbours are synced, and the poison is parked with the cause.
 
 use std::collections::HashMap;
 use std::sync::atomic::{AtomicU32, Ordering};
@@ -27,11 +26,11 @@ use tokio::time::Instant;
 use crate::common::TokioClock;
 
 const POISON: &str = "poison";
-/// As `deploy/template.yaml` has it.
+/// The receive limit of `deploy/template.yaml`.
 const VISIBILITY: Duration = Duration::from_mins(31);
 const RECEIVES: u32 = 7;
 
-/// Syncs each test session within a second, but for the poison: that ends the process after a while.
+/// Syncs each test session within a second; the poison ends the process after a while.
 #[derive(Clone)]
 struct Syncs {
     dies: Arc<Notify>,
@@ -129,7 +128,7 @@ impl CrashingFunction {
         self.queue.send(format!(r#"{{"session_id":"{session}","quiz_id":"q"}}"#), None);
     }
 
-    /// One invocation with all messages that are there; `None` where its process ended.
+    /// One invocation with all visible messages; `None` where its process ended.
     async fn invoke(&self) -> Option<BatchReport> {
         let messages = self.queue.receive(1_000);
         let good = messages.iter().filter(|message| message.body.contains("good"));
@@ -156,14 +155,14 @@ impl CrashingFunction {
         Some(report)
     }
 
-    /// Invocations at two seconds from each other, until one ends without an answer.
+    /// Invokes every two seconds, until an invocation ends without an answer.
     async fn invoke_until_death(&self) {
         while self.invoke().await.is_some() {
             tokio::time::sleep(Duration::from_secs(2)).await;
         }
     }
 
-    /// Until what an ended process left comes back.
+    /// Waits until the messages of an ended process are visible again.
     async fn come_back(&self) {
         tokio::time::sleep(VISIBILITY).await;
     }
@@ -191,7 +190,7 @@ async fn poison_among_good_ones(is_staging: bool) {
     assert_eq!(function.queue.len(), 101, "an invocation that ends without an answer returns all");
     function.come_back().await;
     function.invoke_until_death().await;
-    // follow-ups of those that were under way beside the poison
+    // follow-ups of the syncs that ran with the poison
     while function.queue.len() > 1 {
         tokio::time::sleep(Duration::from_secs(2)).await;
         assert!(function.invoke().await.is_some(), "the poison is not among them");
@@ -213,17 +212,17 @@ async fn poison_among_good_ones(is_staging: bool) {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_message_that_ends_its_process_costs_its_neighbours_one_receive() {
+async fn crashing_message_costs_neighbours_one_receive() {
     poison_among_good_ones(false).await;
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_message_that_ends_its_process_costs_staged_neighbours_one_receive() {
+async fn crashing_message_costs_staged_neighbours_one_receive() {
     poison_among_good_ones(true).await;
 }
 
 #[tokio::test(start_paused = true)]
-async fn new_messages_of_a_crashing_test_session_take_no_neighbours_with_them() {
+async fn new_messages_of_crashing_session_spare_neighbours() {
     let function = CrashingFunction::new(false);
     function.send(POISON);
     assert_eq!(function.invoke().await, None);
@@ -237,7 +236,7 @@ async fn new_messages_of_a_crashing_test_session_take_no_neighbours_with_them() 
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_parked_test_session_runs_again_later_and_when_forced() {
+async fn parked_test_session_runs_later_or_when_forced() {
     let function = CrashingFunction::new(false);
     for _ in 0..5 {
         function.send(POISON);
@@ -260,7 +259,7 @@ async fn a_parked_test_session_runs_again_later_and_when_forced() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_run_that_ends_forgets_the_crashes() {
+async fn complete_run_clears_the_crash_count() {
     let function = CrashingFunction::new(false);
     let key = StateKey { session_id: "good".into(), sink: Sink::Reports };
     let crashed = SyncState { quiz_id: "q".into(), crashed_runs: 4, ..SyncState::default() };
@@ -271,7 +270,7 @@ async fn a_run_that_ends_forgets_the_crashes() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_message_of_a_good_and_two_crashing_test_sessions_is_parked_with_the_cause() {
+async fn message_with_crashing_sessions_is_parked_with_cause() {
     let function = CrashingFunction::new(false);
     function.queue.send(r#"{"session_ids":["good","poison-1","poison-2"],"quiz_id":"q"}"#, None);
     while !function.queue.is_empty() {
@@ -290,9 +289,9 @@ async fn a_message_of_a_good_and_two_crashing_test_sessions_is_parked_with_the_c
     assert!(!causes.is_empty() && causes.iter().all(|cause| cause == "runs_crash"), "{causes:?}");
 }
 
-/// What the notices tell of settled messages goes out before a run that may end the process.
+/// The notices of settled messages are sent before a run that may end the process.
 #[tokio::test(start_paused = true)]
-async fn a_crash_loses_no_notice_of_its_neighbours() {
+async fn crash_loses_no_notice_of_neighbours() {
     #[derive(Default)]
     struct Sent(Mutex<Vec<Notice>>);
 

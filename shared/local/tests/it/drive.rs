@@ -1,4 +1,4 @@
-//! What the event source mapping does, on tokio's paused time.
+//! The event source mapping, on tokio's paused time.
 
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
@@ -22,11 +22,11 @@ fn queue(bodies: &[&str], max_receive_count: u32) -> MemoryQueue {
 }
 
 fn ids(batch: &[QueueMessage], failing: impl Fn(&QueueMessage) -> bool) -> Vec<String> {
-    batch.iter().filter(|it| failing(it)).map(|it| it.message_id.clone()).collect()
+    batch.iter().filter(|message| failing(message)).map(|message| message.message_id.clone()).collect()
 }
 
 #[tokio::test(start_paused = true)]
-async fn every_message_is_handled_in_batches_of_the_given_size() {
+async fn messages_are_handled_in_batches_of_given_size() {
     let queue = queue(&["a", "b", "c", "d", "e"], 3);
     let sizes = Mutex::new(Vec::new());
     let mut progress = Vec::new();
@@ -41,13 +41,13 @@ async fn every_message_is_handled_in_batches_of_the_given_size() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_failed_message_is_tried_again_after_its_visibility_timeout_and_its_neighbours_are_done() {
+async fn only_failed_message_returns_after_visibility_timeout() {
     let queue = queue(&["good", "flaky", "good"], 3);
     let started = Instant::now();
     let tries = Mutex::new(Vec::new());
     let handler = async |batch: Vec<QueueMessage>| {
         tries.lock().unwrap().push((batch.len(), started.elapsed().as_secs()));
-        ids(&batch, |it| it.body == "flaky" && it.receive_count == 1)
+        ids(&batch, |message| message.body == "flaky" && message.receive_count == 1)
     };
     let report = drive(&queue, 10, handler, |_| {}).await;
     assert_eq!(*tries.lock().unwrap(), [(3, 0), (1, 60)]);
@@ -55,16 +55,16 @@ async fn a_failed_message_is_tried_again_after_its_visibility_timeout_and_its_ne
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_message_that_always_fails_ends_in_the_dead_letter_queue() {
+async fn always_failing_message_becomes_dead_letter() {
     let queue = queue(&["good", "poison"], 3);
-    let handler = async |batch: Vec<QueueMessage>| ids(&batch, |it| it.body == "poison");
+    let handler = async |batch: Vec<QueueMessage>| ids(&batch, |message| message.body == "poison");
     let report = drive(&queue, 10, handler, |_| {}).await;
     assert_eq!(report, DriveReport { batches: 3, handled: 1, failed: 3, dead_letters: 1 });
     assert_eq!(queue.dead_letters()[0].body, "poison");
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_handler_that_panics_fails_its_whole_batch_and_no_other() {
+async fn panic_fails_only_its_whole_batch() {
     let queue = queue(&["a", "b", "c"], 3);
     let handler = async |batch: Vec<QueueMessage>| {
         assert!(batch.len() == 1 || batch[0].receive_count > 1, "the handler breaks down");
@@ -75,7 +75,7 @@ async fn a_handler_that_panics_fails_its_whole_batch_and_no_other() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_handler_that_panics_before_its_first_await_fails_its_batch_too() {
+async fn panic_before_first_await_fails_the_batch() {
     let queue = queue(&["a"], 2);
     let handler = |_: Vec<QueueMessage>| -> std::future::Ready<Vec<String>> { panic!("no future") };
     let report = drive(&queue, 2, handler, |_| {}).await;
@@ -83,7 +83,7 @@ async fn a_handler_that_panics_before_its_first_await_fails_its_batch_too() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn an_unknown_or_empty_id_among_the_failures_fails_the_whole_batch() {
+async fn unknown_or_empty_failure_id_fails_the_batch() {
     for id in ["unknown", ""] {
         let queue = queue(&["a", "b"], 3);
         let handler = async |batch: Vec<QueueMessage>| {
@@ -95,7 +95,7 @@ async fn an_unknown_or_empty_id_among_the_failures_fails_the_whole_batch() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn the_delay_that_a_handler_sets_is_waited_for_instead_of_the_timeout() {
+async fn delay_of_handler_replaces_visibility_timeout() {
     let queue = queue(&["a"], 3);
     let started = Instant::now();
     let handler = async |batch: Vec<QueueMessage>| {
@@ -110,12 +110,12 @@ async fn the_delay_that_a_handler_sets_is_waited_for_instead_of_the_timeout() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_message_sent_while_another_is_waited_for_is_handled_at_once() {
+async fn new_message_interrupts_the_wait() {
     let queue = queue(&["flaky"], 3);
     let started = Instant::now();
     let handled = Mutex::new(Vec::new());
     let handler = async |batch: Vec<QueueMessage>| {
-        let failed = ids(&batch, |it| it.body == "flaky" && it.receive_count == 1);
+        let failed = ids(&batch, |message| message.body == "flaky" && message.receive_count == 1);
         if failed.is_empty() {
             handled.lock().unwrap().push((batch[0].body.clone(), started.elapsed().as_secs()));
         }

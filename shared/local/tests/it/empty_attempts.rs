@@ -1,4 +1,4 @@
-//! Users who opened a quiz over and over without an answer: how many queries it takes to find their attempt.
+//! Counts the queries for the attempts of users who opened a quiz many times without an answer.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -18,7 +18,7 @@ use crate::common::write_dump;
 
 const QUIZ: &str = "6715f621e1eb083bfa9b56cc";
 
-/// Counts the queries for session documents, and the documents asked for.
+/// Counts the queries for session documents, and the requested documents.
 #[derive(Default)]
 struct CountedReads {
     queries: AtomicUsize,
@@ -95,30 +95,30 @@ async fn sync(sessions: Vec<Document>) -> Counted {
 }
 
 #[tokio::test]
-async fn ten_thousand_empty_documents_take_a_few_queries() {
+async fn ten_thousand_empty_documents_need_few_queries() {
     const EMPTY: usize = 10_000;
-    // the ended ones are better, the greatest ids first: the answer is in the very last
+    // ended documents come first, the greatest ids first: the answer is in the last document
     let mut sessions: Vec<Document> =
         (1..=EMPTY).map(|number| session(number, "opens again", None, true)).collect();
     sessions.push(session(EMPTY + 1, "opens again", Some(7), false));
     sessions.push(session(EMPTY + 2, "simple", Some(8), true));
     let synced = sync(sessions).await;
     assert_eq!(synced.outcome.participants, 2);
-    // one for the best of each user, seven looks (4, 16, 64, 256, 1,024, 4,096, the rest), one for what they found
+    // one query for the best of each user, seven searches (4, 16, 64, 256, 1,024, 4,096, the rest), one for the results
     assert!(synced.queries <= 9, "{} queries", synced.queries);
     assert!(synced.documents <= EMPTY + 3, "{} documents", synced.documents);
 }
 
 #[tokio::test]
-async fn the_best_document_that_is_an_attempt_counts_wherever_it_is() {
+async fn best_answered_attempt_counts_at_any_position() {
     let mut sessions = Vec::new();
     let mut number = 0;
     for place in [0, 1, 2, 15, 16, 17, 18, 80, 81, 82, 100] {
         let user = format!("user {place:03}");
-        // the greatest id is the best
+        // the greatest id wins
         for at in (0..=100).rev() {
             number += 1;
-            // two attempts: the better one is right, the other one wrong
+            // two attempts: the better one has the right answer, the other one a wrong answer
             let answer = (at == place).then_some(7).or((at == place + 1).then_some(8));
             sessions.push(session(number, &user, answer, true));
         }
@@ -132,7 +132,7 @@ async fn the_best_document_that_is_an_attempt_counts_wherever_it_is() {
 }
 
 #[tokio::test]
-async fn one_empty_document_before_the_attempt_takes_one_more_query() {
+async fn empty_document_before_attempt_adds_one_query() {
     let sessions = vec![session(1, "u", Some(7), true), session(2, "u", None, true)];
     let synced = sync(sessions).await;
     assert_eq!((synced.outcome.participants, synced.queries, synced.documents), (1, 2, 2));

@@ -1,5 +1,5 @@
-//! Damaged dumps: whatever the files hold, a sync ends with a result or an error. It never ends the process, and a
-//! damaged document costs its neighbours nothing.
+//! Damaged dumps: a sync always ends with a result or an error. The process never ends, and the neighbours of a damaged
+//! document are read.
 
 use std::fs;
 use std::path::Path;
@@ -20,7 +20,7 @@ use tempfile::TempDir;
 
 use crate::common::{bytes, gzip, write_dump};
 
-/// Deep enough to overflow the stack of a thread, if each level took a call.
+/// Deep enough to overflow the stack of a thread, if each level needed a call.
 const DEEP: usize = 100_000;
 
 fn collections() -> Collections {
@@ -32,7 +32,7 @@ fn collections() -> Collections {
     }
 }
 
-/// The takers of the dump's quiz, and the problems that were counted.
+/// The participants of the dump's quiz, and the number of problems.
 async fn sync(folder: &Path) -> Result<(usize, u64), String> {
     let source = DumpSource::open(folder).map_err(|error| error.to_string())?;
     let store = SqliteStore::open(folder.join("reports.db")).unwrap();
@@ -44,14 +44,14 @@ async fn sync(folder: &Path) -> Result<(usize, u64), String> {
     Ok((outcome.participants, outcome.problems.iter().map(|problem| problem.count).sum()))
 }
 
-/// A document in a document, and so on.
+/// Documents nested to this many levels.
 fn nested(levels: usize) -> RawBson {
     let mut innermost = RawDocumentBuf::new().into_bytes();
-    // a level is a length, the type of a document, the name "0", all that is within, and a zero
-    let of_a_level = 4 + 1 + 2 + 1;
-    let mut bytes = Vec::with_capacity(levels * of_a_level + innermost.len());
+    // a level is a length, the type of a document, the name "0", the inner levels, and a zero
+    let level_bytes = 4 + 1 + 2 + 1;
+    let mut bytes = Vec::with_capacity(levels * level_bytes + innermost.len());
     for level in (1..=levels).rev() {
-        bytes.extend(i32::try_from(level * of_a_level + innermost.len()).unwrap().to_le_bytes());
+        bytes.extend(i32::try_from(level * level_bytes + innermost.len()).unwrap().to_le_bytes());
         bytes.extend([3, b'0', 0]);
     }
     bytes.append(&mut innermost);
@@ -59,7 +59,7 @@ fn nested(levels: usize) -> RawBson {
     RawBson::Document(RawDocumentBuf::from_bytes(bytes).unwrap())
 }
 
-/// The document with a field that is nested too deep.
+/// The document with an additional field that is nested too deep.
 fn with_nested(document: &Document, field: &str) -> Vec<u8> {
     let mut raw = rawdoc! {};
     for (name, value) in document {
@@ -72,14 +72,14 @@ fn with_nested(document: &Document, field: &str) -> Vec<u8> {
 }
 
 #[tokio::test]
-async fn a_field_nested_too_deep_costs_its_own_document() {
+async fn deeply_nested_field_costs_its_own_document() {
     let good = collections();
     let folder = TempDir::new().unwrap();
     write_dump(folder.path(), &good, false);
     let (participants, problems) = sync(folder.path()).await.unwrap();
     let first = &good.sessions[0];
     let user = first.get("user_id").unwrap();
-    assert_eq!(good.sessions.iter().filter(|it| it.get("user_id") == Some(user)).count(), 1);
+    assert_eq!(good.sessions.iter().filter(|session| session.get("user_id") == Some(user)).count(), 1);
     for field in ["_id", "user_id", "has_quiz_ended", "updated_at", "session_answers", "events", "more"] {
         let folder = TempDir::new().unwrap();
         write_dump(folder.path(), &good, false);
@@ -91,7 +91,7 @@ async fn a_field_nested_too_deep_costs_its_own_document() {
 }
 
 #[tokio::test]
-async fn a_quiz_or_question_nested_too_deep_is_an_error_or_a_problem() {
+async fn deeply_nested_quiz_or_question_is_reported() {
     let good = collections();
     for (file, document) in [("quizzes", &good.quizzes[0]), ("questions", &good.questions[0])] {
         for field in ["_id", "title", "question_sets", "question_set_id", "text", "metadata"] {
@@ -110,7 +110,7 @@ enum Damage {
     Byte(usize, u8),
     Cut(usize, usize),
     Repeat(usize, usize),
-    /// A length that is not true, or a number that is none.
+    /// A wrong length, or wrong bytes of a number.
     Number(usize, i32),
 }
 
@@ -146,7 +146,7 @@ proptest! {
     #![proptest_config(ProptestConfig { cases: 300, ..ProptestConfig::default() })]
 
     #[test]
-    fn a_damaged_dump_is_a_result_or_an_error(
+    fn damaged_dump_gives_result_or_error(
         file in 0..3_usize,
         gzipped in any::<bool>(),
         damages in vec(damage(), 1..6),
@@ -172,7 +172,7 @@ proptest! {
 }
 
 #[test]
-fn the_nest_is_what_it_says() {
+fn nested_document_has_the_given_depth() {
     let expected = bson!({"0": {"0": {"0": {}}}});
     assert_eq!(Bson::try_from(nested(3)).unwrap(), expected);
 }

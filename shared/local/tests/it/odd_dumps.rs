@@ -1,4 +1,4 @@
-//! Dumps whose documents are stored twice, are badly encoded, or have marks of an odd type: what both sinks get.
+//! Results of both sinks for dumps with documents that are stored twice, badly encoded, or have marks of another type.
 
 use std::fs;
 use std::sync::Arc;
@@ -22,7 +22,7 @@ use crate::common::{bytes, write_dump};
 const QUIZ: &str = "650000000000000000000004";
 const OTHER_QUIZ: &str = "650000000000000000000005";
 
-/// A dump, and what is synced from it.
+/// A dump and the results of its syncs.
 struct Place {
     folder: TempDir,
     store: Arc<SqliteStore>,
@@ -44,7 +44,7 @@ impl Place {
         SingleSync::new(Arc::new(source), sink).run(&SessionRequest::new(target)).await
     }
 
-    /// Into both sinks, which count the same problems.
+    /// Syncs into both sinks and checks that they count the same problems.
     async fn sync(&self, quiz: &str) -> Result<SyncOutcome, SyncError> {
         let store = Arc::clone(&self.store);
         let reports = ReportSink::new(store, ReportFormats { v1: true, v2: true });
@@ -61,7 +61,7 @@ impl Place {
         items.iter().filter(|item| item["section"] == "overall").map(shown).collect()
     }
 
-    /// The same of each row.
+    /// User, marks, rank and participants of each row.
     fn rows(&self, quiz: &str) -> Vec<String> {
         let path = self.warehouse.file(WarehouseTable::TestResponses, &session(quiz));
         let rows = read_parquet(&path).into_iter().map(Value::Object);
@@ -71,7 +71,7 @@ impl Place {
         rows
     }
 
-    /// What both sinks hold of the test.
+    /// The results of both sinks for a test session.
     async fn results(&self, quiz: &str) -> Vec<String> {
         let reports = self.reports(quiz).await;
         assert_eq!(reports, self.rows(quiz));
@@ -124,7 +124,7 @@ fn scheme() -> Bson {
 }
 
 fn attempt(id: impl Into<Bson>, user: &str, ended: bool, updated: i64, answers: &[Option<i32>]) -> Document {
-    let record = |(at, answer): (usize, &Option<i32>)| bson!({"question_id": format!("q{at}"), "answer": answer.map_or(Bson::Null, |it| bson!([it]))});
+    let record = |(at, answer): (usize, &Option<i32>)| bson!({"question_id": format!("q{at}"), "answer": answer.map_or(Bson::Null, |choice| bson!([choice]))});
     doc! {
         "_id": id.into(), "user_id": user, "quiz_id": QUIZ, "has_quiz_ended": ended,
         "updated_at": bson::DateTime::from_millis(updated),
@@ -142,7 +142,7 @@ fn two_questions() -> Document {
     quiz(scheme(), vec![question(0), question(1)])
 }
 
-/// The bytes of a document in which the text `broken` is no UTF-8 any more.
+/// The bytes of a document whose text `broken` is no longer UTF-8.
 fn badly_encoded(document: &Document) -> Vec<u8> {
     let mut bytes = document.to_vec().unwrap();
     let at = bytes.windows(6).position(|window| window == b"broken").unwrap();
@@ -190,7 +190,7 @@ async fn newest_state_of_a_document_counts() {
 }
 
 #[tokio::test]
-async fn text_and_object_id_of_one_hex_are_one() {
+async fn text_and_object_id_name_same_document() {
     let id = "d00000000000000000000001";
     let text = attempt(id, "u", true, 9, &[Some(0), Some(0)]);
     let object_id = attempt(ObjectId::parse_str(id).unwrap(), "u", true, 5, &[Some(1), Some(1)]);
@@ -216,7 +216,7 @@ async fn newer_quiz_of_two_counts_and_shows() {
         let place = Place::new(&stored);
         let outcome = place.sync(QUIZ).await.unwrap();
         assert_eq!(place.results(QUIZ).await, [format!("u: {marks} marks, rank 1 of 1")]);
-        // the quiz, and the question that is there three times
+        // the quiz, and the question that is stored three times
         let example = "question document q1 is stored 3 times".to_owned();
         assert_eq!(problem(&outcome, "document_stored_twice"), (2, example));
     }
@@ -255,17 +255,17 @@ async fn badly_encoded_session_document_costs_itself() {
     let whole = attempt("a1", "u", true, 7, &[Some(0), Some(0)]);
     let mut elsewhere = attempt("a3", "w", true, 7, &[Some(0), Some(0)]);
     elsewhere.insert("quiz_id", OTHER_QUIZ);
-    let mut of_no_user = doc! {"_id": "a2", "user_id": "broken"};
-    of_no_user.extend(attempt("a2", "broken", true, 7, &[Some(0)]));
-    let mut of_no_quiz = attempt("a4", "v", true, 7, &[Some(0)]);
-    of_no_quiz.insert("quiz_id", "broken");
+    let mut without_user = doc! {"_id": "a2", "user_id": "broken"};
+    without_user.extend(attempt("a2", "broken", true, 7, &[Some(0)]));
+    let mut without_quiz = attempt("a4", "v", true, 7, &[Some(0)]);
+    without_quiz.insert("quiz_id", "broken");
     let mut other_quiz = two_questions();
     other_quiz.insert("_id", OTHER_QUIZ);
     let mut stored = collections(two_questions(), Vec::new());
     stored.quizzes.push(other_quiz);
     let place = Place::new(&stored);
     let sessions =
-        [bytes(&[whole]), badly_encoded(&of_no_user), badly_encoded(&of_no_quiz), bytes(&[elsewhere])];
+        [bytes(&[whole]), badly_encoded(&without_user), badly_encoded(&without_quiz), bytes(&[elsewhere])];
     fs::write(place.folder.path().join("sessions.bson"), sessions.concat()).unwrap();
     let outcome = place.sync(QUIZ).await.unwrap();
     assert_eq!(place.results(QUIZ).await, ["u: 8 marks, rank 1 of 1"]);
@@ -297,8 +297,8 @@ async fn badly_encoded_quiz_leaves_the_others() {
     other_quiz.insert("title", "broken");
     let sessions = vec![attempt("a1", "u", true, 7, &[Some(0), Some(0)])];
     let place = Place::new(&collections(two_questions(), sessions));
-    let of_no_id = badly_encoded(&doc! {"_id": "broken"});
-    let quizzes = [of_no_id, badly_encoded(&other_quiz), bytes(&[two_questions()])].concat();
+    let without_id = badly_encoded(&doc! {"_id": "broken"});
+    let quizzes = [without_id, badly_encoded(&other_quiz), bytes(&[two_questions()])].concat();
     fs::write(place.folder.path().join("quizzes.bson"), quizzes).unwrap();
     place.sync(QUIZ).await.unwrap();
     assert_eq!(place.results(QUIZ).await, ["u: 8 marks, rank 1 of 1"]);
@@ -315,8 +315,8 @@ async fn badly_encoded_question_costs_its_texts_only() {
     let place = Place::new(&collections(quiz, vec![attempt("a1", "u", true, 7, &[Some(0), Some(0)])]));
     let mut broken = question(1);
     broken.insert("text", "broken");
-    let of_no_set = badly_encoded(&doc! {"_id": "q9", "question_set_id": "broken"});
-    let questions = [of_no_set, badly_encoded(&broken), bytes(&[question(0)])].concat();
+    let without_set = badly_encoded(&doc! {"_id": "q9", "question_set_id": "broken"});
+    let questions = [without_set, badly_encoded(&broken), bytes(&[question(0)])].concat();
     fs::write(place.folder.path().join("questions.bson"), questions).unwrap();
     let outcome = place.sync(QUIZ).await.unwrap();
     assert_eq!(place.results(QUIZ).await, ["u: 8 marks, rank 1 of 1"]);
@@ -326,11 +326,11 @@ async fn badly_encoded_question_costs_its_texts_only() {
 }
 
 #[tokio::test]
-async fn no_older_attempt_stands_for_a_broken_newest_one() {
+async fn older_attempt_never_replaces_broken_newest_one() {
     let older = attempt("a1", "u", true, 1, &[Some(0), Some(0)]);
     let newest = attempt("a2", "u", true, 2, &[Some(1), Some(1)]);
     let other = attempt("b1", "v", true, 1, &[Some(0), None]);
-    // the end of the newest one cannot be read, nor can what follows it
+    // the end of the newest attempt cannot be read, and neither can the fields after it
     let mut broken = newest.to_vec().unwrap();
     let field = b"has_quiz_ended\0";
     let at = broken.windows(field.len()).position(|bytes| bytes == field).unwrap();

@@ -1,4 +1,4 @@
-//! The queue in memory, its time moved by hand.
+//! The queue in memory, with a clock that the tests move.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -37,7 +37,7 @@ impl QueueHarness for Harness<'_> {
 
     async fn dead_letters(&self) -> Vec<DeadLetter> {
         let letters = self.0.dead_letters().into_iter();
-        letters.map(|it| DeadLetter { body: it.body, attributes: it.attributes }).collect()
+        letters.map(|letter| DeadLetter { body: letter.body, attributes: letter.attributes }).collect()
     }
 
     async fn pass(&self, time: Duration) {
@@ -50,14 +50,14 @@ impl QueueHarness for Harness<'_> {
 }
 
 #[tokio::test]
-async fn it_is_a_source_queue() {
+async fn memory_queue_is_a_source_queue() {
     let (queue, clock) = queue(Some(6));
     source_queue(&queue, &Harness(&queue, &clock)).await;
     assert!(queue.is_empty(), "the suite left something");
 }
 
 #[test]
-fn a_received_message_comes_back_when_its_visibility_timeout_is_over() {
+fn received_message_returns_after_visibility_timeout() {
     let (queue, clock) = queue(None);
     let sent_at = clock.now();
     let id = queue.send("body", Some("quiz.completed"));
@@ -74,7 +74,7 @@ fn a_received_message_comes_back_when_its_visibility_timeout_is_over() {
 }
 
 #[test]
-fn only_the_newest_receipt_deletes_and_changes_the_visibility() {
+fn only_newest_receipt_deletes_or_changes_visibility() {
     let (queue, clock) = queue(None);
     queue.send("body", None);
     let first = queue.receive(1).pop().unwrap().receipt_handle;
@@ -91,7 +91,7 @@ fn only_the_newest_receipt_deletes_and_changes_the_visibility() {
 }
 
 #[test]
-fn a_receipt_is_good_after_the_timeout_until_another_receive() {
+fn receipt_is_valid_until_next_receive() {
     let (queue, clock) = queue(None);
     queue.send("body", None);
     let receipt = queue.receive(1).pop().unwrap().receipt_handle;
@@ -102,7 +102,7 @@ fn a_receipt_is_good_after_the_timeout_until_another_receive() {
 }
 
 #[test]
-fn a_visibility_timeout_beyond_12_hours_is_refused() {
+fn visibility_timeout_over_12_hours_is_refused() {
     let (queue, _) = queue(None);
     queue.send("body", None);
     let receipt = queue.receive(1).pop().unwrap().receipt_handle;
@@ -112,7 +112,7 @@ fn a_visibility_timeout_beyond_12_hours_is_refused() {
 }
 
 #[tokio::test]
-async fn a_delay_by_a_stale_receipt_is_an_error() {
+async fn delay_with_stale_receipt_is_an_error() {
     let (queue, clock) = queue(None);
     queue.send("body", None);
     let stale = queue.receive(1).pop().unwrap();
@@ -125,7 +125,7 @@ async fn a_delay_by_a_stale_receipt_is_an_error() {
 }
 
 #[test]
-fn the_receive_after_the_last_allowed_one_gives_a_message_up() {
+fn receive_beyond_the_limit_makes_dead_letter() {
     let (queue, clock) = queue(Some(3));
     let id = queue.send("body", Some("session.sync"));
     queue.send("other", None);
@@ -135,7 +135,7 @@ fn the_receive_after_the_last_allowed_one_gives_a_message_up() {
         clock.pass(TIMEOUT);
     }
     assert_eq!(queue.dead_letter_count(), 0, "it could still have been handled");
-    let received: Vec<_> = queue.receive(10).into_iter().map(|it| it.body).collect();
+    let received: Vec<_> = queue.receive(10).into_iter().map(|message| message.body).collect();
     assert_eq!(received, ["other"]);
     let letters = queue.dead_letters();
     assert_eq!((letters[0].message_id.as_str(), letters[0].body.as_str()), (id.as_str(), "body"));
@@ -145,7 +145,7 @@ fn the_receive_after_the_last_allowed_one_gives_a_message_up() {
 }
 
 #[test]
-fn fifty_thousand_messages_go_through_in_batches_each_handled_once() {
+fn fifty_thousand_messages_are_each_handled_once() {
     let (queue, clock) = queue(Some(5));
     for number in 0..50_000 {
         queue.send(number.to_string(), None);
@@ -161,7 +161,7 @@ fn fifty_thousand_messages_go_through_in_batches_each_handled_once() {
         }
         for message in batch {
             let number: u32 = message.body.parse().unwrap();
-            // every third is tried twice
+            // every third message is received twice
             if number.is_multiple_of(3) && message.receive_count == 1 {
                 continue;
             }

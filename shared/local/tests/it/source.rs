@@ -1,4 +1,4 @@
-//! The dump's reader, on good dumps and on broken ones.
+//! The reader of dumps, with good and broken dumps.
 
 use std::fs;
 use std::path::Path;
@@ -17,21 +17,21 @@ use tempfile::TempDir;
 use crate::common::{bytes, gzip, write_dump};
 
 #[tokio::test]
-async fn a_plain_dump_is_an_answer_source() {
+async fn plain_dump_is_an_answer_source() {
     let folder = TempDir::new().unwrap();
     write_dump(folder.path(), &documents(), false);
     answer_source(&DumpSource::open(folder.path()).unwrap()).await;
 }
 
 #[tokio::test]
-async fn a_gzipped_dump_in_its_databases_folder_is_an_answer_source() {
+async fn gzipped_dump_in_database_folder_is_answer_source() {
     let folder = TempDir::new().unwrap();
     write_dump(&folder.path().join("quiz"), &documents(), true);
     answer_source(&DumpSource::open(folder.path()).unwrap()).await;
 }
 
 #[tokio::test]
-async fn a_gzip_of_several_members_is_read_to_its_end() {
+async fn gzip_with_several_members_is_read_completely() {
     let folder = dump(&documents());
     let all = bytes(&documents().sessions);
     let (one, other) = all.split_at(all.len() / 2);
@@ -40,19 +40,19 @@ async fn a_gzip_of_several_members_is_read_to_its_end() {
 }
 
 #[tokio::test]
-async fn chunks_of_any_dump_give_each_document_once() {
+async fn chunked_reads_give_each_document_once() {
     let large = LargeAssessment { students: 120, questions: 6, seed: 1 };
     let sessions: Vec<Document> = large.sessions().collect();
     for gzipped in [false, true] {
         let folder = TempDir::new().unwrap();
-        let of_quiz = Collections {
+        let collections = Collections {
             quizzes: vec![large.quiz()],
             questions: large.questions(),
             sessions: sessions.clone(),
         };
-        write_dump(folder.path(), &of_quiz, gzipped);
+        write_dump(folder.path(), &collections, gzipped);
         let source = DumpSource::open(folder.path()).unwrap();
-        let mut keys: Vec<Bson> = sessions.iter().map(|it| it.get("_id").unwrap().clone()).collect();
+        let mut keys: Vec<Bson> = sessions.iter().map(|session| session.get("_id").unwrap().clone()).collect();
         keys.reverse();
         let mut read = Vec::new();
         for chunk in keys.chunks(7) {
@@ -93,7 +93,7 @@ async fn documents_are_read_in_their_newest_state() {
 }
 
 #[test]
-fn quizzes_are_listed_in_the_order_of_the_file_each_once() {
+fn quizzes_are_listed_once_in_file_order() {
     let mut collections = documents();
     collections.quizzes.push(doc! {"_id": OBJECT_ID_QUIZ, "title": "the same id as text"});
     collections.quizzes.push(doc! {"title": "without id"});
@@ -104,7 +104,7 @@ fn quizzes_are_listed_in_the_order_of_the_file_each_once() {
 }
 
 #[tokio::test]
-async fn without_a_dump_of_questions_only_those_within_the_quizzes_are_known() {
+async fn without_questions_file_embedded_questions_are_used() {
     let folder = dump(&documents());
     fs::remove_file(folder.path().join("questions.bson")).unwrap();
     let source = DumpSource::open(folder.path()).unwrap();
@@ -113,13 +113,13 @@ async fn without_a_dump_of_questions_only_those_within_the_quizzes_are_known() {
 }
 
 #[test]
-fn what_a_folder_lacks_is_said_in_a_sentence() {
+fn error_names_what_the_folder_lacks() {
     let folder = TempDir::new().unwrap();
     let path = folder.path();
     let refused = |path: &Path| DumpSource::open(path).unwrap_err();
     assert_eq!(
         refused(&path.join("none")).to_string(),
-        format!("there is no folder {}", path.join("none").display())
+        format!("cannot find folder {}", path.join("none").display())
     );
     assert!(matches!(refused(path), DumpError::NoQuizzes(_)));
     assert!(refused(path).to_string().contains("quizzes.bson or quizzes.bson.gz"));
@@ -134,13 +134,13 @@ fn what_a_folder_lacks_is_said_in_a_sentence() {
 }
 
 #[test]
-fn a_dump_of_nothing_is_a_dump_without_quizzes() {
+fn empty_dump_has_no_quizzes() {
     let folder = dump(&Collections::default());
     assert!(DumpSource::open(folder.path()).unwrap().quizzes().is_empty());
 }
 
 #[tokio::test]
-async fn malformed_sessions_are_an_error_that_names_file_document_and_byte() {
+async fn error_names_file_document_and_byte() {
     let good = bytes(&documents().sessions[..3]);
     let at = good.len();
     let mut wrong_end = doc! {"_id": "x", "quiz_id": TEXT_QUIZ}.to_vec().unwrap();
@@ -152,7 +152,7 @@ async fn malformed_sessions_are_an_error_that_names_file_document_and_byte() {
         ("a prefix cut short", vec![9, 0], "ends 2 bytes before"),
         ("a document cut short", vec![100, 0, 0, 0, 2], "ends 95 bytes before"),
         ("text", b"this is no BSON at all".to_vec(), "length of"),
-        ("a wrong terminator", wrong_end, "no BSON"),
+        ("a wrong terminator", wrong_end, "not valid BSON"),
     ];
     for (what, tail, complaint) in tails {
         for gzipped in [false, true] {
@@ -171,7 +171,7 @@ async fn malformed_sessions_are_an_error_that_names_file_document_and_byte() {
 }
 
 #[tokio::test]
-async fn a_corrupt_gzip_is_an_error_that_names_the_file() {
+async fn corrupt_gzip_error_names_the_file() {
     let whole = gzip(&bytes(&documents().sessions));
     let mut flipped = whole.clone();
     let middle = flipped.len() / 2;
@@ -196,7 +196,7 @@ async fn a_corrupt_gzip_is_an_error_that_names_the_file() {
 }
 
 #[tokio::test]
-async fn of_a_document_broken_inside_its_id_is_left_and_its_neighbours_are_whole() {
+async fn document_broken_inside_keeps_id_and_neighbours() {
     let good = doc! {"_id": "good", "quiz_id": TEXT_QUIZ, "user_id": "a"};
     let broken = |document: bson::Document| {
         let mut bytes = document.to_vec().unwrap();
@@ -217,13 +217,13 @@ async fn of_a_document_broken_inside_its_id_is_left_and_its_neighbours_are_whole
 }
 
 #[tokio::test]
-async fn of_a_document_nested_beyond_measure_its_id_is_left() {
+async fn deeply_nested_document_keeps_its_id() {
     let mut bytes = doc! {}.to_vec().unwrap();
     for _ in 0..20_000 {
         let length = i32::try_from(bytes.len() + 8).unwrap();
         bytes = [&length.to_le_bytes()[..], b"\x03a\0", &bytes, b"\0"].concat();
     }
-    // `_id` and `quiz_id` before the nested document
+    // `_id` and `quiz_id` come before the nested document
     let head = doc! {"_id": "deep", "quiz_id": TEXT_QUIZ}.to_vec().unwrap();
     let fields = &head[4..head.len() - 1];
     let length = i32::try_from(4 + fields.len() + 3 + bytes.len() + 1).unwrap();
@@ -231,11 +231,11 @@ async fn of_a_document_nested_beyond_measure_its_id_is_left() {
     let folder = dump(&Collections::default());
     replace_sessions(folder.path(), "sessions.bson", &document);
     let read = attempts(&DumpSource::open(folder.path()).unwrap(), &["deep"]).await.unwrap();
-    assert_eq!(read, [unreadable(Some("deep".into()), "it is nested deeper than 200 levels")]);
+    assert_eq!(read, [unreadable(Some("deep".into()), "nested deeper than 200 levels")]);
 }
 
 #[test]
-fn malformed_quizzes_are_an_error_when_the_dump_is_opened() {
+fn malformed_quizzes_fail_the_open() {
     let folder = dump(&documents());
     fs::write(folder.path().join("quizzes.bson"), "[]").unwrap();
     let error = DumpSource::open(folder.path()).unwrap_err();
@@ -244,27 +244,27 @@ fn malformed_quizzes_are_an_error_when_the_dump_is_opened() {
 }
 
 #[tokio::test]
-async fn a_dump_that_shrinks_after_it_was_listed_is_an_error() {
+async fn dump_shrunk_after_listing_is_an_error() {
     let folder = dump(&documents());
     let source = DumpSource::open(folder.path()).unwrap();
     let heads: Vec<Document> = source.attempt_heads(TEXT_QUIZ).await.unwrap().try_collect().await.unwrap();
     fs::write(folder.path().join("sessions.bson"), "").unwrap();
     let key = heads.last().unwrap()["_id"].clone();
     let read = decoded(source.attempts(TEXT_QUIZ, vec![key]).await.unwrap()).await;
-    assert!(read.unwrap_err().to_string().contains("no longer holds it"));
+    assert!(read.unwrap_err().to_string().contains("no longer holds the document"));
 }
 
 #[test]
-fn two_files_of_a_collection_are_an_error() {
+fn two_files_for_one_collection_fail() {
     for name in ["quizzes", "questions", "sessions"] {
         let folder = dump(&documents());
         let file = |name: String| folder.path().join(name);
         fs::write(file(format!("{name}.bson.gz")), gzip(b"")).unwrap();
-        // another collection: MongoDB's names differ by case
+        // another collection: names are case-sensitive in MongoDB
         fs::write(file(format!("{}.bson", name.to_uppercase())), "").unwrap();
         let (plain, gzipped) = (file(format!("{name}.bson")), file(format!("{name}.bson.gz")));
         let expected =
-            format!("both {} and {} are there; remove the older one", plain.display(), gzipped.display());
+            format!("both {} and {} exist; remove the older one", plain.display(), gzipped.display());
         assert_eq!(DumpSource::open(folder.path()).unwrap_err().to_string(), expected);
         fs::remove_file(gzipped).unwrap();
         assert!(DumpSource::open(folder.path()).is_ok());
@@ -276,7 +276,7 @@ fn two_files_of_a_collection_are_an_error() {
 }
 
 #[tokio::test]
-async fn content_tells_a_gzip_not_its_name() {
+async fn gzip_is_recognized_by_content() {
     let folder = TempDir::new().unwrap();
     let Collections { quizzes, questions, sessions } = documents();
     fs::write(folder.path().join("quizzes.bson"), gzip(&bytes(&quizzes))).unwrap();
@@ -293,15 +293,15 @@ async fn empty_gzip_is_an_error() {
     assert!(error.contains("sessions.bson.gz"), "{error}");
 }
 
-/// What mongodump writes with --archive, and what zstd begins with.
+/// A file from `mongodump --archive`, and the first bytes of a zstd file.
 const ARCHIVE: [u8; 8] = [0x6d, 0xe2, 0x99, 0x81, 0x10, 0, 0, 0];
 const ZSTD: [u8; 8] = [0x28, 0xb5, 0x2f, 0xfd, 4, 0, 0, 0];
 
 #[test]
-fn other_formats_are_named_with_the_next_step() {
-    let archive = "it is an archive of mongodump; run mongodump without --archive";
-    let zstd = "it is compressed with zstd; unpack it with zstd -d first";
-    let one_file = "it is one file; name the folder that mongodump wrote";
+fn unsupported_format_error_names_next_step() {
+    let archive = "the file is an archive of mongodump; run mongodump without --archive";
+    let zstd = "the file is compressed with zstd; unpack it with zstd -d first";
+    let one_file = "this is one file; name the folder that mongodump wrote";
     let document = bytes(&[doc! {"_id": "a"}]);
     for (content, hint) in [
         (ARCHIVE.to_vec(), archive),

@@ -1,4 +1,4 @@
-//! A test that is too large for one invocation: each writes what it can, and a follow-up goes on.
+//! A test session too large for one invocation: each invocation writes a part, and a follow-up continues.
 
 use std::path::Path;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -20,12 +20,11 @@ use quiz_sync_state::{RunResult, StateKey, SyncStates};
 use serde_json::Value;
 use tokio::time::Instant;
 
-/// One write takes so long that an invocation of a minute has time for a few of the ten there are, of which some are
-/// under way at once.
+/// The time of one write: an invocation of a minute has time for a few of the ten writes, some of them concurrent.
 const WRITE: Duration = Duration::from_secs(90);
 const FUNCTION: Duration = Duration::from_mins(1);
 
-/// Every write of items takes its time.
+/// Delays every write of items.
 #[derive(Default)]
 struct SlowWrites {
     writes: AtomicUsize,
@@ -36,7 +35,7 @@ impl Hook for SlowWrites {
     async fn after(&self, call: Call<'_>) {
         let Call::PutItems { fence } = call else { return };
         self.writes.fetch_add(1, Ordering::SeqCst);
-        // a request that is under way when the time is over ends within the grace
+        // a write in progress at the end of the time ends within the grace period
         for _ in 0..WRITE.as_secs() {
             if fence.holds() {
                 tokio::time::sleep(Duration::from_secs(1)).await;
@@ -117,7 +116,7 @@ impl Pipeline {
     }
 }
 
-/// What one invocation with all the time it wants writes.
+/// The items of one invocation without a time limit.
 async fn quiet(documents: &SampleDocuments) -> Vec<Value> {
     let folder = tempfile::tempdir().unwrap();
     let pipeline = Pipeline::in_folder(folder.path());
@@ -130,7 +129,7 @@ async fn quiet(documents: &SampleDocuments) -> Vec<Value> {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_test_whose_reports_take_longer_than_an_invocation_is_written_in_steps() {
+async fn large_test_session_is_written_in_steps() {
     let documents = sapa::documents().unwrap();
     let folder = tempfile::tempdir().unwrap();
     let pipeline = Pipeline::in_folder(folder.path());
@@ -140,7 +139,7 @@ async fn a_test_whose_reports_take_longer_than_an_invocation_is_written_in_steps
     assert_eq!((driven.failed, driven.dead_letters), (0, 0), "a step is no failure");
     let paused = outcomes.paused.load(Ordering::SeqCst);
     assert!(paused >= 2, "{paused} steps");
-    assert_eq!(outcomes.finished.lock().unwrap().len(), 1, "told once, at its end");
+    assert_eq!(outcomes.finished.lock().unwrap().len(), 1, "one notice, at the end");
     assert_eq!(
         slow.writes.load(Ordering::SeqCst),
         10,
@@ -173,7 +172,7 @@ async fn forced_sync_in_steps_writes_each_item_once() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn what_changes_between_two_steps_is_written_anew() {
+async fn change_between_two_steps_is_written() {
     let mut documents = sapa::documents().unwrap();
     let folder = tempfile::tempdir().unwrap();
     let pipeline = Pipeline::in_folder(folder.path());
@@ -185,7 +184,7 @@ async fn what_changes_between_two_steps_is_written_anew() {
     let written = slow.writes.load(Ordering::SeqCst);
     assert!(outcomes.paused.load(Ordering::SeqCst) == 1 && written >= 2, "{written} written");
 
-    documents.sessions.retain(|it| it.get_str("user_id").ok() != Some("sapa-5"));
+    documents.sessions.retain(|session| session.get_str("user_id").ok() != Some("sapa-5"));
     let (handler, slow, outcomes) = pipeline.handler(&folder.path().join("after"), &documents);
     let driven = drive(&pipeline.queue, 10, |messages| pipeline.invoke(&handler, messages), |_| {}).await;
     assert_eq!((driven.failed, driven.dead_letters), (0, 0));

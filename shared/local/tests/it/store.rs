@@ -16,7 +16,7 @@ use rusqlite::Connection;
 use tempfile::TempDir;
 
 #[tokio::test]
-async fn a_file_is_a_report_store() {
+async fn sqlite_file_is_a_report_store() {
     let folder = TempDir::new().unwrap();
     let store = SqliteStore::open(folder.path().join("reports.db")).unwrap();
     report_store(&store, "suite", LargeItems::Written).await;
@@ -24,7 +24,7 @@ async fn a_file_is_a_report_store() {
 }
 
 #[tokio::test]
-async fn a_file_holds_sync_states() {
+async fn sqlite_file_holds_sync_states() {
     let folder = TempDir::new().unwrap();
     let store = SqliteStore::open(folder.path().join("reports.db")).unwrap();
     sync_states(&store, "suite").await;
@@ -53,7 +53,7 @@ async fn states_of_unknown_sinks_are_skipped() {
 }
 
 #[tokio::test]
-async fn a_new_process_takes_back_what_an_earlier_one_held() {
+async fn new_process_releases_earlier_leases() {
     let folder = TempDir::new().unwrap();
     let store = SqliteStore::open(folder.path().join("reports.db")).unwrap();
     let key = StateKey { session_id: "s".into(), sink: Sink::Reports };
@@ -73,7 +73,7 @@ async fn a_new_process_takes_back_what_an_earlier_one_held() {
 }
 
 #[tokio::test]
-async fn what_is_written_is_there_when_the_file_is_opened_again() {
+async fn reopened_file_holds_written_items() {
     let folder = TempDir::new().unwrap();
     let path = folder.path().join("new/folder/reports.db");
     {
@@ -97,7 +97,7 @@ async fn what_is_written_is_there_when_the_file_is_opened_again() {
 }
 
 #[tokio::test]
-async fn tables_have_the_keys_of_dynamodb_as_columns() {
+async fn tables_have_dynamodb_keys_as_columns() {
     let folder = TempDir::new().unwrap();
     let path = folder.path().join("reports.db");
     let store = SqliteStore::open(&path).unwrap();
@@ -126,14 +126,14 @@ async fn an_item_of_another_table_is_refused() {
 }
 
 #[test]
-fn what_cannot_be_opened_is_said_in_a_sentence() {
+fn open_error_names_file_and_cause() {
     let folder = TempDir::new().unwrap();
     let path = |name: &str| folder.path().join(name);
     let existing = |name: &str| SqliteStore::open_existing(path(name)).err().unwrap();
     let created = |path: &Path| SqliteStore::open(path).err().unwrap();
 
     assert!(matches!(existing("none.db"), OpenError::Missing(_)));
-    assert!(existing("none.db").to_string().starts_with("there is no report store at /"));
+    assert!(existing("none.db").to_string().starts_with("no report store at /"));
 
     fs::write(path("text.db"), "a text ".repeat(1_000)).unwrap();
     assert!(matches!(created(&path("text.db")), OpenError::NotADatabase(_)));
@@ -142,14 +142,14 @@ fn what_cannot_be_opened_is_said_in_a_sentence() {
     fs::write(path("empty.db"), "").unwrap();
     assert!(matches!(existing("empty.db"), OpenError::NotAStore { .. }));
 
-    // below a regular file: denied to anyone, root included
+    // below a regular file: denied to every user, including root
     assert!(matches!(created(&path("text.db/below/reports.db")), OpenError::Folder { .. }));
     assert!(matches!(created(Path::new("/proc/reports.db")), OpenError::Denied { .. }));
     assert!(matches!(created(folder.path()), OpenError::Denied { .. }));
 }
 
 #[test]
-fn foreign_database_is_refused_and_stays_as_it_is() {
+fn foreign_database_is_refused_and_kept() {
     let folder = TempDir::new().unwrap();
     let made = |name: &str, statements: &str| {
         let path = folder.path().join(name);
@@ -159,7 +159,7 @@ fn foreign_database_is_refused_and_stays_as_it_is() {
     let refused = |path: &Path| {
         let before = fs::read(path).unwrap();
         let errors = [SqliteStore::open(path), SqliteStore::open_existing(path)]
-            .map(|it| it.err().unwrap().to_string());
+            .map(|opened| opened.err().unwrap().to_string());
         assert_eq!(fs::read(path).unwrap(), before);
         assert_eq!(errors[0], errors[1]);
         errors[0].replace(&path.display().to_string(), "FILE")
@@ -181,7 +181,7 @@ fn foreign_database_is_refused_and_stays_as_it_is() {
 }
 
 #[test]
-fn database_of_an_earlier_release_is_taken() {
+fn database_of_earlier_release_opens() {
     let folder = TempDir::new().unwrap();
     let path = folder.path().join("reports.db");
     for statements in ["", "DROP TABLE quiz_sync_state", "CREATE TABLE notes (text)"] {
@@ -195,7 +195,7 @@ fn database_of_an_earlier_release_is_taken() {
         .unwrap()
         .pragma_query_value(None, "application_id", |row| row.get::<_, i32>(0));
     assert_eq!(mark, Ok(i32::from_be_bytes(*b"qetl")));
-    // one that was killed while it made its tables
+    // a store whose first process was killed while it made the tables
     let begun = folder.path().join("begun.db");
     let table = "CREATE TABLE quiz_sync_state (session_id, sink, revision, item)";
     Connection::open(&begun).unwrap().execute_batch(table).unwrap();
@@ -203,7 +203,7 @@ fn database_of_an_earlier_release_is_taken() {
 }
 
 #[tokio::test]
-async fn a_table_that_is_gone_is_refused_and_a_retry_cannot_help() {
+async fn missing_table_is_refused_without_retry() {
     let folder = TempDir::new().unwrap();
     let path = folder.path().join("reports.db");
     let store = SqliteStore::open(&path).unwrap();

@@ -1,4 +1,4 @@
-//! Syncs of a test one after the other: each writes what has changed, and nothing else.
+//! Repeated syncs of a test session: each sync writes the changed items only.
 
 use std::sync::Arc;
 
@@ -13,11 +13,11 @@ fn store() -> Arc<dyn Reports> {
 }
 
 #[tokio::test]
-async fn what_is_unchanged_is_not_written() {
+async fn unchanged_items_are_not_written() {
     unchanged_items(store(), "suite").await;
 }
 
-/// One run of a history, of a test that another history may have left behind.
+/// One run of a history, on a test session that an earlier history may have written.
 #[derive(Clone, Debug)]
 struct Step {
     students: Vec<Student>,
@@ -25,7 +25,7 @@ struct Step {
     renamed: bool,
     formats: ReportFormats,
     rewrite: bool,
-    /// It breaks off after so many items.
+    /// The run stops after this many items.
     crash: Option<usize>,
 }
 
@@ -52,14 +52,14 @@ proptest! {
     #![proptest_config(ProptestConfig { failure_persistence: None, ..ProptestConfig::with_cases(256) })]
 
     #[test]
-    fn whatever_came_before_a_sync_ends_as_one_full_write(
+    fn sync_after_any_history_equals_full_write(
         steps in prop::collection::vec(step(), 1..6),
         again in prop::collection::vec(0_usize..6, 0..4),
     ) {
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
         runtime.block_on(async {
             let store = store();
-            // steps come back, so that results do
+            // repeat the steps, so that earlier results return
             let again = again.into_iter().filter_map(|at| steps.get(at)).cloned();
             let history: Vec<Step> = steps.iter().cloned().chain(again).collect();
             for (generation, step) in (1..).zip(&history) {

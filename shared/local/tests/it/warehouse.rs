@@ -25,14 +25,14 @@ impl Rows for Files {
 }
 
 #[tokio::test]
-async fn a_folder_is_a_warehouse() {
+async fn parquet_folder_is_a_warehouse() {
     let folder = TempDir::new().unwrap();
     let files = ParquetWarehouse::new(folder.path().join("warehouse"));
     warehouse(&files, &Files(files.clone()), "suite").await;
 }
 
 #[tokio::test]
-async fn the_same_test_gives_the_same_bytes_and_anyone_may_read_them() {
+async fn same_session_gives_same_readable_bytes() {
     let folder = TempDir::new().unwrap();
     let files = ParquetWarehouse::new(folder.path());
     let mut contents = Vec::new();
@@ -49,7 +49,7 @@ async fn the_same_test_gives_the_same_bytes_and_anyone_may_read_them() {
 }
 
 #[tokio::test]
-async fn a_folder_that_cannot_be_written_to_is_told_with_the_session() {
+async fn unwritable_folder_error_names_the_session() {
     let folder = TempDir::new().unwrap();
     let file = folder.path().join("a file");
     std::fs::write(&file, "").unwrap();
@@ -57,12 +57,12 @@ async fn a_folder_that_cannot_be_written_to_is_told_with_the_session() {
     let test = Sample::scored("s", 0..1).stage(&*batch).await;
     let error = batch.replace(&[test]).await.remove(0).unwrap_err();
     assert!(matches!(error, WarehouseError::Unavailable { .. }));
-    let told = error.to_string();
-    assert!(told.starts_with("could not write the rows of session s: "), "{told}");
+    let message = error.to_string();
+    assert!(message.starts_with("could not write the rows of session s: "), "{message}");
 }
 
 #[tokio::test]
-async fn file_of_an_earlier_release_is_replaced() {
+async fn file_of_earlier_release_is_replaced() {
     let folder = TempDir::new().unwrap();
     let files = ParquetWarehouse::new(folder.path());
     let table = WarehouseTable::QuestionResponses;

@@ -25,7 +25,7 @@ pub fn gzip(bytes: &[u8]) -> Vec<u8> {
     encoder.finish().unwrap()
 }
 
-/// As `mongodump` writes the collections, with or without `--gzip`.
+/// Writes the collections as `mongodump` does, with or without `--gzip`.
 pub fn write_dump(folder: &Path, collections: &Collections, gzipped: bool) {
     fs::create_dir_all(folder).unwrap();
     let Collections { quizzes, questions, sessions } = collections;
@@ -39,7 +39,7 @@ pub fn write_dump(folder: &Path, collections: &Collections, gzipped: bool) {
     }
 }
 
-/// Stands still until it is moved.
+/// A clock that stands still until a test moves the time.
 pub struct MovedClock(Mutex<Timestamp>);
 
 impl Default for MovedClock {
@@ -60,7 +60,7 @@ impl Clock for MovedClock {
     }
 }
 
-/// Goes with tokio's time, which a test can pause.
+/// A clock that follows tokio's time, which a test can pause.
 pub struct TokioClock(Instant);
 
 impl TokioClock {

@@ -1,16 +1,16 @@
-/// A mistake planted into the pipeline: the oracle must find it.
+/// A planted mistake in the pipeline that the oracle must find.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Bug {
-    /// A request joins a run without looking whether that still holds the lease.
+    /// A request joins a run without a check that the run still holds the lease.
     BlindJoin,
-    /// A holder whose lease is over writes all the same.
+    /// A holder whose lease is over still writes.
     NoFence,
     /// Messages are acknowledged when they are received.
     AcknowledgedFirst,
-    /// What is sent at the time when a read begins counts as seen by it: `>=` where `>` is right.
+    /// A read covers a request that was sent at the read's own start time: `>=` instead of `>`.
     ReadCoversItsOwnTime,
-    /// A write that was given up can be applied when the lease is long over.
+    /// The store can apply an abandoned write long after the end of the lease.
     LateBeyondLease,
-    /// A run ends at once, although a write of it has no answer.
+    /// A run ends at once, although one of its writes has no answer.
     EndsBeforeLate,
 }

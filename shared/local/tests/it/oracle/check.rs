@@ -1,4 +1,4 @@
-//! What the sinks hold at the end, beside what a single quiet run over the final documents gives.
+//! Compares the sinks at the end with a single quiet run over the final documents.
 
 use std::collections::HashSet;
 use std::sync::Arc;
@@ -15,8 +15,8 @@ use crate::oracle::deployment::Deployment;
 use crate::oracle::documents::quiz_id;
 use crate::oracle::history::session_id;
 
-/// What a sink holds of a test that it should not, or lacks; `None` where all is as it should be, or the dead-letter
-/// queue says why it is not.
+/// The surplus and missing contents of a sink for a test session; `None` where they are as expected, or the dead-letter
+/// queue holds the cause.
 pub async fn fault(
     deployment: &Deployment,
     sink: Sink,
@@ -53,11 +53,11 @@ pub async fn fault(
 
 fn without<'a>(all: &'a Contents, others: &Contents) -> Vec<&'a String> {
     let others: HashSet<&String> = others.values().flatten().collect();
-    all.values().flatten().filter(|it| !others.contains(it)).collect()
+    all.values().flatten().filter(|item| !others.contains(item)).collect()
 }
 
-/// Whether a message of this test lies in the dead-letter queue that says why the test is not as it should be. One
-/// whose attempt is gone for good says nothing of the others.
+/// Whether a dead letter of this test session explains its difference. A letter whose attempt was removed explains
+/// nothing about the other attempts.
 fn is_parked(queue: &MemoryQueue, test: usize, is_replayed: bool) -> bool {
     let session = session_id(test);
     let is_gone = |code: &String| code == "attempt_not_found";

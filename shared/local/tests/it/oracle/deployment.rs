@@ -1,4 +1,4 @@
-//! What outlives the workers: documents, queues, stores, states, and the time.
+//! The parts that outlive the workers: documents, queues, stores, states, and the time.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -24,10 +24,10 @@ use crate::oracle::sim::Party;
 /// A function's time for one batch.
 const FUNCTION: Duration = Duration::from_secs(90);
 const BATCH: usize = 4;
-/// How often a queue hands out a message before it gives it to the dead-letter queue itself, without a cause.
+/// Receives of a message before its queue moves the message to the dead-letter queue, without a cause.
 pub const RECEIVES: u32 = 5;
 
-/// The clock that all share: tokio's, which only the scheduler moves.
+/// The shared clock: tokio's time, which only the scheduler moves.
 #[derive(Clone, Copy)]
 pub struct Time(Instant);
 
@@ -103,7 +103,7 @@ impl Deployment {
         }
     }
 
-    /// As SNS does: to every sink's queue.
+    /// Sends the message to every sink's queue, as SNS does.
     pub fn publish(&self, body: &str, event_type: Option<&str>) {
         for (_, lane) in self.lanes() {
             lane.queue.send(body, event_type);
@@ -125,7 +125,7 @@ impl Deployment {
         }
     }
 
-    /// One invocation of a function: receives a batch, handles it, and acknowledges what is not to come again.
+    /// One invocation of a function: receives a batch, handles the messages, and deletes those that did not fail.
     pub async fn invocation(self: Arc<Self>, sink: Sink, party: Party) {
         let queue = Simulated { party: party.clone(), bug: None, inner: self.lane(sink).queue.clone() };
         let messages: Vec<QueueMessage> = queue.inner.receive(BATCH);

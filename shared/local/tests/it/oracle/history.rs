@@ -1,4 +1,4 @@
-//! One history: what students, operators, faults and the scheduler do, all of it by one seed.
+//! One history: the seed decides the actions of students, operators, faults and the scheduler.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -21,10 +21,10 @@ use crate::oracle::sim::{Party, Point, Sim, Verdict};
 const TESTS: usize = 2;
 const USERS: usize = 4;
 const LEASE: Duration = Duration::from_secs(20);
-/// A write can be applied until so long after it was sent: less than the quarter of the lease by which a fence ends
-/// before its lease, as in [`Rules::default`].
+/// How long after its sending a late write can be applied: less than a quarter of the lease, because a fence ends a
+/// quarter before its lease, as in [`Rules::default`].
 const LATE: Duration = Duration::from_secs(4);
-/// A history that is not at rest by then never is.
+/// A history with more steps never comes to rest.
 const MOST_STEPS: usize = 60_000;
 
 pub fn session_id(test: usize) -> String {
@@ -42,20 +42,20 @@ pub struct History {
     sim: Sim,
     deployment: Arc<Deployment>,
     workers: Vec<Worker>,
-    /// Attempts by user, the newest of each last.
+    /// All attempts; the newest attempt of each user comes last.
     attempts: Vec<Written>,
     descriptions: Vec<Option<(Timestamp, SessionDescription)>>,
-    /// Documents of completions that were published before them.
+    /// Documents whose completions were published first.
     late: Vec<Written>,
     late_writes: LateWrites,
-    /// Whether every change is told of at once: nothing that is lost on the way is then mended by the reconcile schedule.
-    tells_all: bool,
+    /// Whether every change publishes an event, so that the reconcile schedule has less to fix.
+    publishes_all: bool,
     replays_at_end: bool,
-    /// How often all that is parked is replayed at the end.
+    /// How often all parked messages are replayed at the end.
     replays: u32,
     /// Tests with a completion that never reached SNS.
     lost: [bool; TESTS],
-    /// Crashes, and failures to park: each may have cost a message one of its receives.
+    /// Crashes and failures to park: each may have used one receive of a message.
     spoiled: u32,
     actions: usize,
     crashes: usize,
@@ -63,7 +63,10 @@ pub struct History {
     trace: Vec<String>,
 }
 
-/// Runs a history to its end; says what is wrong then.
+/// Runs a history to its end.
+///
+/// # Errors
+/// The trace of the history and the fault, where a sink does not hold the expected results.
 pub fn run(seed: u64, with_warehouse: bool, bug: Option<Bug>) -> Result<(), String> {
     fastrand::seed(seed);
     let runtime = tokio::runtime::Builder::new_current_thread().enable_time().start_paused(true).build();
@@ -97,7 +100,7 @@ impl History {
             descriptions: vec![None; TESTS],
             late: Vec::new(),
             late_writes: LateWrites::new(if bug == Some(Bug::LateBeyondLease) { LEASE * 3 } else { LATE }),
-            tells_all: rng.u32(..4) > 0,
+            publishes_all: rng.u32(..4) > 0,
             replays_at_end,
             replays: if replays_at_end { 3 } else { 0 },
             lost: [false; TESTS],
@@ -129,7 +132,7 @@ impl History {
             }
             self.step().await;
         }
-        Err("it does not come to rest".to_owned())
+        Err("history does not come to rest".to_owned())
     }
 
     fn is_at_rest(&self) -> bool {
@@ -138,8 +141,8 @@ impl History {
             && self.late_writes.is_empty()
     }
 
-    /// What is done once all is quiet: documents that came late, the reconcile schedule for what was lost, and
-    /// perhaps a replay of what was parked. False where nothing is left to do.
+    /// Continues once all is quiet: writes late documents, reconciles lost events, and may replay parked messages.
+    /// `false` where nothing is left to do.
     fn go_on_after_rest(&mut self) -> bool {
         (self.crashes, self.faults) = (0, 0);
         let mut did = false;
@@ -164,7 +167,7 @@ impl History {
         let deployment = Arc::clone(&self.deployment);
         let mut did = false;
         for (sink, lane) in deployment.lanes() {
-            // a description that is sent again is the newest, and right by that; so it is left where it lies
+            // a replayed description would count as the newest one, so it stays in the dead-letter queue
             let is_replayed = |body: &str| body.contains("session_id") && !body.contains("\"test_name\":\"");
             for letter in lane.queue.take_dead_letters(|letter| is_replayed(&letter.body)) {
                 self.note(&format!("replay {sink:?} {}", letter.body));
@@ -182,7 +185,7 @@ impl History {
                 && let Err(crash) = task.await
                 && !crash.is_cancelled()
             {
-                return Err(format!("a worker broke down: {crash}"));
+                return Err(format!("worker panicked: {crash}"));
             }
         }
         Ok(())
@@ -214,7 +217,7 @@ impl History {
             _ if waiting.is_empty() => {
                 self.start_worker();
                 let is_idle = self.workers.iter().all(|worker| worker.task.is_none());
-                // now and then long enough for documents to count as settled
+                // sometimes long enough for documents to count as settled
                 let longest = match is_idle {
                     true if self.rng.u32(..8) == 0 => 1_500_000,
                     true => 20_000,
@@ -225,7 +228,7 @@ impl History {
             }
             _ => {
                 let (point, what) = waiting[self.rng.usize(..waiting.len())];
-                // a write that fails may come late
+                // a failed write may be applied late
                 let odds = if self.sim.is_write(point) { 5 } else { 20 };
                 let fails = self.faults > 0 && self.rng.u32(..odds) == 0;
                 self.faults -= usize::from(fails);
@@ -246,7 +249,7 @@ impl History {
         }
     }
 
-    /// A call fails, or its worker crashes: what it was about to write may be applied later.
+    /// After a failed call or a crash: the write of the call may be applied later.
     fn give_up_write(&mut self, point: Point) {
         let Some(write) = self.sim.take_write(point) else { return };
         let now = self.deployment.now();
@@ -286,7 +289,7 @@ impl History {
         self.note(&format!("action {action} on test {test} by user {user}"));
         match action {
             0..12 => self.complete(test, user),
-            12..14 if self.tells_all => self.complete(test, user),
+            12..14 if self.publishes_all => self.complete(test, user),
             12..14 => {
                 self.write(test, user, false);
             }
@@ -296,37 +299,37 @@ impl History {
             18 => self.deployment.publish("{\"type\":\"quiz.completed\",\"user\":", None),
             _ => drop(self.replay()),
         }
-        // a document that was removed is a change that only a sync tells of
+        // removing a document publishes no event, so request a sync
         if action == 14 {
             self.sync(test, None);
             self.late.retain(|late| (late.test, late.user) != (test, user));
         }
     }
 
-    /// A student goes on with an attempt, or resumes it, which makes a new document.
+    /// A student continues an open attempt, or starts a new one, which makes a new document.
     fn write(&mut self, test: usize, user: usize, ended: bool) -> Written {
         let rng = &mut self.rng;
         let answers = [rng.i32(0..CHOICES), rng.i32(0..CHOICES)];
-        let newest = self.attempts.iter().rev().find(|it| (it.test, it.user) == (test, user));
-        let number = newest.filter(|it| !it.ended).map_or(self.attempts.len(), |open| open.number);
+        let newest = self.attempts.iter().rev().find(|attempt| (attempt.test, attempt.user) == (test, user));
+        let number = newest.filter(|attempt| !attempt.ended).map_or(self.attempts.len(), |open| open.number);
         let written = Written { test, user, number, answers, ended };
         self.attempts.push(written);
         if !ended {
             self.deployment.documents.write(written, self.deployment.time.now());
-            // an attempt that is not ended is told to nobody
+            // an open attempt publishes no event
             self.lost[test] = true;
         }
         written
     }
 
-    fn complete(&mut self, test: usize, of: usize) {
-        let written = self.write(test, of, true);
+    fn complete(&mut self, test: usize, student: usize) {
+        let written = self.write(test, student, true);
         let event = json!({
-            "type": "quiz.completed", "session_id": session_id(test), "quiz_id": quiz_id(test), "user_id": user(of),
+            "type": "quiz.completed", "session_id": session_id(test), "quiz_id": quiz_id(test), "user_id": user(student),
             "completed_at": self.deployment.now().to_string(),
         });
         let event = event.to_string();
-        let how = self.rng.u32(u32::from(self.tells_all) * 2..12);
+        let how = self.rng.u32(u32::from(self.publishes_all) * 2..12);
         if how == 0 {
             self.note("published before its document");
             self.late.push(written);
@@ -343,12 +346,12 @@ impl History {
         }
     }
 
-    /// A document comes whose event came before it. The event names the user only: where another ended attempt of
-    /// theirs was there, nothing told that this one was missing.
+    /// Writes a document whose event was published first. The event names the user only: where the user has another
+    /// ended attempt, no request shows that this document was missing.
     fn write_late(&mut self) -> bool {
         let Some(late) = self.late.pop() else { return false };
         let ended =
-            self.attempts.iter().filter(|it| (it.test, it.user, it.ended) == (late.test, late.user, true));
+            self.attempts.iter().filter(|one| (one.test, one.user, one.ended) == (late.test, late.user, true));
         self.lost[late.test] |= ended.count() > 1;
         self.note(&format!("the late document of {} of test {}", late.user, late.test));
         self.deployment.documents.write(late, self.deployment.now());
@@ -358,14 +361,14 @@ impl History {
     fn sync(&mut self, test: usize, session: Option<&SessionDescription>) {
         let event = json!({
             "session_id": session_id(test), "force": self.rng.bool(),
-            "session": session.map(|it| json!({"test_name": it.test_name})),
+            "session": session.map(|description| json!({"test_name": description.test_name})),
         });
         self.deployment.publish(&event.to_string(), None);
     }
 
     fn describe(&mut self, test: usize) {
         let now = self.deployment.now();
-        // of two that are sent in one millisecond neither is the newer
+        // two descriptions in one millisecond have no order
         if self.descriptions[test].as_ref().is_some_and(|(at, _)| *at == now) {
             return;
         }
@@ -382,13 +385,13 @@ impl History {
                 let is_event = letter.body.contains("session_id") || letter.body.starts_with("Session");
                 let has_cause = letter.attributes.contains_key("error_code");
                 if !is_event && !has_cause && self.spoiled < RECEIVES {
-                    return Err(format!("{} lies in the dead-letter queue without a cause", letter.body));
+                    return Err(format!("{} is in the dead-letter queue without a cause", letter.body));
                 }
             }
             for test in 0..TESTS {
-                let is_asked = self.attempts.iter().any(|it| it.test == test);
-                let description = self.descriptions[test].as_ref().map(|(_, it)| it);
-                if !is_asked && description.is_none() {
+                let is_attempted = self.attempts.iter().any(|attempt| attempt.test == test);
+                let description = self.descriptions[test].as_ref().map(|(_, description)| description);
+                if !is_attempted && description.is_none() {
                     continue;
                 }
                 if let Some(fault) =

@@ -6,7 +6,7 @@ use std::time::Duration;
 use fastrand::Rng;
 use jiff::{SignedDuration, Timestamp};
 
-/// A write of a call that waits for the scheduler.
+/// The write of a call that waits for the scheduler.
 pub struct Write {
     pub sent_at: Timestamp,
     pub apply: Pin<Box<dyn Future<Output = ()> + Send>>,
@@ -19,7 +19,7 @@ struct LateWrite {
 
 /// The late writes that are not applied yet.
 pub struct LateWrites {
-    /// A write can be applied until so long after it was sent.
+    /// How long after its sending a write can be applied.
     bound: Duration,
     pending: Vec<LateWrite>,
 }
@@ -33,21 +33,21 @@ impl LateWrites {
         self.pending.is_empty()
     }
 
-    /// Has a write that was given up now applied later, unless it is too late for that. Returns when.
+    /// Schedules an abandoned write for a later time, unless its time is over. Returns the time.
     pub fn give_up(&mut self, write: Write, now: Timestamp, rng: &mut Rng) -> Option<Timestamp> {
         let latest = write.sent_at + SignedDuration::try_from(self.bound).unwrap();
         let left = latest.as_millisecond() - now.as_millisecond();
         if left < 0 {
             return None;
         }
-        // now and then at the last moment
+        // sometimes at the last moment
         let wait = if rng.u32(..4) == 0 { left } else { rng.i64(0..=left) };
         let due = now + SignedDuration::from_millis(wait);
         self.pending.push(LateWrite { due, apply: write.apply });
         Some(due)
     }
 
-    /// Moves the time on, but no further than to the next late write, and applies that. Returns whether it did.
+    /// Moves the time on, at most to the next late write, and applies that write. Returns whether a write was applied.
     pub async fn advance(&mut self, now: Timestamp, millis: u64) -> bool {
         let wait = |write: &LateWrite| u64::try_from(write.due.as_millisecond() - now.as_millisecond());
         let waits = self.pending.iter().enumerate().map(|(at, write)| (wait(write).unwrap_or(0), at));

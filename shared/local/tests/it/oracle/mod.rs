@@ -1,10 +1,12 @@
-//! The promise of the pipeline, tried with thousands of histories: students who start, resume and complete; events
-//! that come twice, late, out of order or not at all; workers that crash, stall and lose their lease between any two
-//! calls; stores and queues that fail; writes that are applied after they were given up. At the end each sink holds exactly what a single quiet run over the final
-//! documents gives, or the dead-letter queue says why not.
+//! The promise of the pipeline, tested with thousands of random histories.
 //!
-//! A history follows from its seed: `ORACLE_SEED=n cargo test -p quiz-local --test it oracle::` runs one alone,
-//! `ORACLE_HISTORIES=n` so many.
+//! Students start, resume and complete attempts. Events arrive twice, late, out of order or never. Workers crash, stall
+//! and lose their lease between any two calls. Stores and queues fail, and apply writes after their callers gave up.
+//! The invariant: at the end each sink holds exactly the results of one quiet run over the final documents, or the
+//! dead-letter queue holds the cause. Planted bugs show that the oracle finds a fault.
+//!
+//! The seed decides the whole history: `ORACLE_SEED=n cargo test -p quiz-local --test it oracle::` runs one history,
+//! `ORACLE_HISTORIES=n` sets their number.
 
 mod bugs;
 mod check;
@@ -19,7 +21,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use bugs::Bug;
 use quiz_suites::exam as documents;
 
-/// One in so many histories has the warehouse, too: its files cost more time than all else.
+/// One in this many histories includes the warehouse, because its files take most of the time.
 const WITH_WAREHOUSE: u64 = 16;
 
 fn has_warehouse(seed: u64, bug: Option<Bug>) -> bool {
@@ -32,7 +34,7 @@ fn number(variable: &str) -> Option<u64> {
     std::env::var(variable).ok()?.parse().ok()
 }
 
-/// The first of these histories that goes wrong, on as many threads as there are cores.
+/// The first history with a fault; one thread for each core.
 fn first_fault(histories: u64, bug: Option<Bug>) -> Option<String> {
     let (next, found) = (AtomicU64::new(0), std::sync::Mutex::new(None));
     let threads = std::thread::available_parallelism().map_or(2, usize::from);
@@ -58,7 +60,7 @@ fn first_fault(histories: u64, bug: Option<Bug>) -> Option<String> {
 }
 
 #[test]
-fn whatever_breaks_each_sink_holds_what_a_quiet_run_gives_or_the_dead_letter_queue_says_why() {
+fn every_history_ends_as_a_quiet_run() {
     if let Some(seed) = number("ORACLE_SEED") {
         history::run(seed, has_warehouse(seed, None), None).unwrap_or_else(|fault| panic!("{fault}"));
         return;
@@ -75,22 +77,22 @@ fn is_found(bug: Bug) {
 }
 
 #[test]
-fn a_join_that_does_not_look_at_the_lease_is_found() {
+fn join_without_lease_check_is_found() {
     is_found(Bug::BlindJoin);
 }
 
 #[test]
-fn a_write_after_the_lease_is_found() {
+fn write_after_the_lease_is_found() {
     is_found(Bug::NoFence);
 }
 
 #[test]
-fn an_acknowledgement_before_the_write_is_found() {
+fn acknowledgement_before_the_write_is_found() {
     is_found(Bug::AcknowledgedFirst);
 }
 
 #[test]
-fn a_read_that_counts_as_later_than_what_was_sent_at_its_own_time_is_found() {
+fn read_covering_equal_send_time_is_found() {
     is_found(Bug::ReadCoversItsOwnTime);
 }
 

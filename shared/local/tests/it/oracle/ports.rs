@@ -1,4 +1,4 @@
-//! The embedded adapters, each call of theirs under the scheduler's control.
+//! The embedded adapters; the scheduler controls each of their calls.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -22,7 +22,7 @@ use crate::oracle::bugs::Bug;
 use crate::oracle::late::Write;
 use crate::oracle::sim::Party;
 
-/// A port of one worker.
+/// One worker's port.
 pub struct Simulated<T: ?Sized> {
     pub party: Party,
     pub bug: Option<Bug>,
@@ -66,14 +66,14 @@ fn store_failed() -> StoreError {
 }
 
 impl<T: ?Sized> Simulated<T> {
-    /// What is asked before each write, unless the bug is planted that nothing is.
+    /// The fence of each write; an open one where [`Bug::NoFence`] is planted.
     fn fence(&self, fence: &Fence) -> Fence {
         if self.bug == Some(Bug::NoFence) { Fence::open() } else { fence.clone() }
     }
 }
 
 impl Simulated<dyn ReportStore> {
-    /// Makes one write request. Where that fails, the store can apply the same write, `late`, some time later.
+    /// Makes one write request. Where the request fails, the store can apply the same write, `late`, some time later.
     async fn write<T>(
         &self,
         what: &'static str,
@@ -100,7 +100,7 @@ impl ReportStore for Simulated<dyn ReportStore> {
         items: Vec<ReportItem>,
         fence: &Fence,
     ) -> Result<PutOutcome, StoreError> {
-        // a few at a time, so that a run can be half through
+        // a few items at a time, so that a run can stop in the middle
         let (fence, mut all) = (self.fence(fence), PutOutcome::default());
         for part in items.chunks(4) {
             let put = self.inner.put(table, part.to_vec(), &fence);
@@ -201,7 +201,7 @@ impl SyncStates for Simulated<dyn SyncStates> {
 }
 
 impl Simulated<dyn SyncStates> {
-    /// Raises what is asked for, whoever holds the lease by now.
+    /// Raises the requested time without a check of the lease.
     async fn blind_join(&self, key: &StateKey, next: &SyncState) -> Result<bool, StateError> {
         let stored = self.inner.get(key).await?;
         let requested_through = stored.requested_through.max(next.requested_through);

@@ -1,4 +1,4 @@
-//! A scheduler that decides, by its seed, which of the waiting calls goes on, and whether it fails.
+//! A scheduler whose seed decides which waiting call continues, and whether the call fails.
 
 use std::collections::{BTreeMap, HashMap};
 use std::sync::{Arc, Mutex};
@@ -7,11 +7,11 @@ use tokio::sync::oneshot;
 
 use crate::oracle::late::Write;
 
-/// A moment before or after a call to the world outside: where a worker can be stopped, and where it can crash.
+/// A moment before or after an outside call, where a worker can be stopped or can crash.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Point {
     pub worker: usize,
-    /// Of this worker, by the order in which they begin.
+    /// The number of the call, in this worker's order of calls.
     call: u64,
     is_after: bool,
 }
@@ -26,7 +26,7 @@ pub enum Verdict {
 struct Waiting {
     what: &'static str,
     grant: oneshot::Sender<Verdict>,
-    /// What the call is about to write.
+    /// The write that the call is about to make.
     write: Option<Write>,
 }
 
@@ -38,12 +38,12 @@ struct Inner {
     arrivals: u64,
 }
 
-/// What waits, and what is being done.
+/// The waiting calls and the running calls.
 #[derive(Clone, Default)]
 pub struct Sim(Arc<Mutex<Inner>>);
 
 impl Sim {
-    /// What can be granted, in an order that does not depend on how the threads ran.
+    /// The points that can be granted, in an order that does not depend on the threads.
     pub fn waiting(&self) -> Vec<(Point, &'static str)> {
         let mut inner = self.0.lock().unwrap();
         inner.waiting.retain(|_, waiting| !waiting.grant.is_closed());
@@ -56,17 +56,17 @@ impl Sim {
         }
     }
 
-    /// Whether the call at this point is about to write what can be applied late.
+    /// Whether the call at this point is about to make a write that can be applied late.
     pub fn is_write(&self, point: Point) -> bool {
         self.0.lock().unwrap().waiting.get(&point).is_some_and(|waiting| waiting.write.is_some())
     }
 
-    /// What the call at this point is about to write, where it is such a call and has not been made.
+    /// Takes the write that the call at this point has not made yet.
     pub fn take_write(&self, point: Point) -> Option<Write> {
         self.0.lock().unwrap().waiting.get_mut(&point)?.write.take()
     }
 
-    /// Until nothing goes on by itself: every worker waits for a grant, for time to pass, or for nothing.
+    /// Waits until every worker has ended, or waits for a grant or for time to pass.
     pub async fn settle(&self) {
         let (mut seen, mut quiet) = (u64::MAX, 0);
         while quiet < 16 {
@@ -91,7 +91,7 @@ impl Sim {
     }
 }
 
-/// One worker, as the calls it makes know it.
+/// One worker's access to the scheduler.
 #[derive(Clone)]
 pub struct Party {
     pub sim: Sim,
@@ -99,7 +99,7 @@ pub struct Party {
 }
 
 impl Party {
-    /// Makes a call when the scheduler lets it, and gives back the answer when the scheduler lets it.
+    /// Makes a call when the scheduler grants the call, and returns its answer when the scheduler grants the answer.
     pub async fn call<T, E>(
         &self,
         what: &'static str,
@@ -109,7 +109,7 @@ impl Party {
         self.make(what, failed, None, call).await
     }
 
-    /// As [`Party::call`], for a write that can be applied after the call has failed.
+    /// As [`Party::call`], for a write that can be applied after its call has failed.
     pub async fn write<T, E>(
         &self,
         what: &'static str,
