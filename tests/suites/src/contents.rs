@@ -1,5 +1,5 @@
-//! What sinks hold of a test session, without what says when and by which run it was written: two sinks that say the same
-//! are equal.
+//! The contents of sinks for a test session, without the times and generations of their writes, so that two sinks with
+//! the same results compare as equal.
 
 use std::collections::BTreeMap;
 use std::path::PathBuf;

@@ -1,4 +1,4 @@
-//! The Quiz Engine's database: documents that change while they are read.
+//! The Quiz Engine's database, whose documents change during reads.
 
 use std::sync::{Mutex, MutexGuard};
 
@@ -22,13 +22,13 @@ pub fn quiz_id(test: usize) -> String {
     format!("{test:024x}")
 }
 
-/// An attempt as it is while it is written: its number gives the `_id`.
+/// The state of an attempt; its number gives the `_id`.
 #[derive(Clone, Copy, Debug)]
 pub struct Written {
     pub test: usize,
     pub user: usize,
     pub number: usize,
-    /// What the student answered.
+    /// The student's answers.
     pub answers: [i32; 2],
     pub ended: bool,
 }
@@ -38,7 +38,7 @@ impl Documents {
         self.0.lock().unwrap()
     }
 
-    /// Writes an attempt's document, new or again.
+    /// Inserts or replaces an attempt's document.
     pub fn write(&self, written: Written, now: Timestamp) {
         let id = format!("{:024x}", 0x1000 + written.number);
         let record = |(question, answer): (&str, i32)| {
@@ -54,17 +54,17 @@ impl Documents {
             "session_answers": records,
         };
         let mut all = self.all();
-        all.retain(|it| text(it, "_id") != id);
+        all.retain(|document| text(document, "_id") != id);
         all.push(document);
     }
 
-    pub fn remove(&self, test: usize, of: usize) {
-        let (quiz, user) = (quiz_id(test), user(of));
-        self.all().retain(|it| text(it, "quiz_id") != quiz || text(it, "user_id") != user);
+    pub fn remove(&self, test: usize, student: usize) {
+        let (quiz, user) = (quiz_id(test), user(student));
+        self.all().retain(|document| text(document, "quiz_id") != quiz || text(document, "user_id") != user);
     }
 
-    fn of(&self, quiz_id: &str) -> Vec<Document> {
-        self.all().iter().filter(|it| text(it, "quiz_id") == quiz_id).cloned().collect()
+    fn attempts_at(&self, quiz_id: &str) -> Vec<Document> {
+        self.all().iter().filter(|document| text(document, "quiz_id") == quiz_id).cloned().collect()
     }
 }
 
@@ -103,7 +103,7 @@ impl AnswerSource for Documents {
     }
 
     async fn attempt_heads<'a>(&'a self, quiz_id: &'a str) -> Result<DocumentStream<'a>, SourceError> {
-        Ok(stream::iter(self.of(quiz_id).into_iter().map(|it| Ok(head(it)))).boxed())
+        Ok(stream::iter(self.attempts_at(quiz_id).into_iter().map(|document| Ok(head(document)))).boxed())
     }
 
     async fn heads_of(&self, quiz_id: &str, user_ids: &[String]) -> Result<Vec<Document>, SourceError> {
@@ -116,9 +116,9 @@ impl AnswerSource for Documents {
         quiz_id: &'a str,
         keys: Vec<Bson>,
     ) -> Result<AttemptStream<'a>, SourceError> {
-        let asked = |it: &Document| it.get("_id").is_some_and(|id| keys.contains(id));
+        let is_requested = |document: &Document| document.get("_id").is_some_and(|id| keys.contains(id));
         let mut batch = AttemptBatch::new(|raw| raw.try_into().unwrap());
-        for document in self.of(quiz_id).into_iter().filter(asked) {
+        for document in self.attempts_at(quiz_id).into_iter().filter(is_requested) {
             batch.push(&RawDocumentBuf::try_from(&document).unwrap());
         }
         Ok(stream::iter([Ok(batch)]).boxed())

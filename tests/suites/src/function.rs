@@ -1,7 +1,7 @@
-//! A function of one sink over the ports that a test hands in, and a single sync without a function.
+//! Builds the function of one sink over given ports, and a single sync without a function.
 //!
-//! [`SyncFunction`] has a default for all that a test does not vary; [`SingleSync`] gives what a quiet run writes, for tests
-//! that compare another run with it.
+//! [`SyncFunction`] has a default for each setting that a test does not vary. [`SingleSync`] is the quiet run with which
+//! tests compare another run.
 
 use std::collections::HashSet;
 use std::sync::Arc;
@@ -15,8 +15,8 @@ use quiz_pipeline::{
 };
 use quiz_sync_state::SyncStates;
 
-/// Assembles the handler of a function. Where nothing else is said: the rules of embedded runs, the machine's clock, the log
-/// as the only listener, no excluded users, and no snapshots.
+/// Builds the handler of a function. Defaults: the rules of embedded runs, the machine's clock, the log as the only
+/// listener, no excluded users, and no snapshots.
 pub struct SyncFunction {
     states: Arc<dyn SyncStates>,
     clock: Arc<dyn Clock>,
@@ -85,7 +85,7 @@ impl SyncFunction {
         self.handler_of(name, Arc::new(engine))
     }
 
-    /// The handler of a function whose syncs are the test's own.
+    /// The handler of a function that runs `sync` of the test.
     #[must_use]
     pub fn handler_of(self, sink: Sink, sync: Arc<dyn SessionSync>) -> BatchHandler {
         BatchHandler {
@@ -98,7 +98,7 @@ impl SyncFunction {
     }
 }
 
-/// One sync of a test session that needs no lease, as nothing else syncs.
+/// One sync of a test session without a lease, because no other sync runs.
 pub struct SingleSync {
     source: Arc<dyn AnswerSource>,
     sink: Arc<dyn ResultSink>,

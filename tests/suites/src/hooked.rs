@@ -1,4 +1,4 @@
-//! An adapter whose calls a test sees, delays or fails.
+//! An adapter whose calls a test observes, delays or fails.
 
 use std::sync::Arc;
 
@@ -12,7 +12,7 @@ use quiz_pipeline::ports::{
 };
 use quiz_sync_state::{StateError, StateKey, SyncState, SyncStates};
 
-/// A call of a port, with what tests look at.
+/// A call of a port, with the values that tests need.
 #[derive(Clone, Copy, Debug)]
 pub enum Call<'a> {
     // AnswerSource
@@ -33,7 +33,7 @@ pub enum Call<'a> {
     ReplaceRows,
 }
 
-/// A port, as far as its calls can fail together.
+/// A port whose calls can fail together.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Port {
     AnswerSource,
@@ -56,24 +56,24 @@ impl Call<'_> {
     }
 }
 
-/// Why a call fails, as its port's error of that name says it.
+/// The kind of a failure; each port has an error with the same name.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum CallFailure {
     Unavailable(&'static str),
     Refused(&'static str),
-    /// [`SourceError::Corrupt`]; of the other ports as `Refused`.
+    /// [`SourceError::Corrupt`], or `Refused` in the other ports.
     Corrupt(&'static str),
 }
 
-/// What a test does around the calls of an adapter.
+/// A test's code around the calls of an adapter.
 #[async_trait]
 pub trait Hook: Send + Sync {
-    /// Runs before the call. With an error, the adapter is not called.
+    /// Runs before the call. An error skips the adapter.
     async fn before(&self, _call: Call<'_>) -> Result<(), CallFailure> {
         Ok(())
     }
 
-    /// Runs after a call that has succeeded.
+    /// Runs after a successful call.
     async fn after(&self, _call: Call<'_>) {}
 }
 

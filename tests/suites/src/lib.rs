@@ -1,5 +1,5 @@
-//! What every adapter of a port must do, asserted against whichever adapter a test hands in: the
-//! embedded ones in `shared/local`, those of MongoDB, DynamoDB and SQS against real servers.
+//! One suite of assertions for each port, run on every adapter of the port: the embedded adapters in `shared/local`, and
+//! those of MongoDB, DynamoDB, BigQuery and SQS against real servers.
 #![allow(
     clippy::unwrap_used,
     clippy::expect_used,

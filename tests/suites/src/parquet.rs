@@ -1,4 +1,4 @@
-//! Parquet files, read back.
+//! Reads Parquet files for comparisons.
 
 use std::fs::File;
 use std::path::Path;

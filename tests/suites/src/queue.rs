@@ -6,15 +6,15 @@ use std::time::Duration;
 use async_trait::async_trait;
 use quiz_events::{ParkCause, QueueMessage, SourceQueue};
 
-/// How long a message is hidden that must come back by nothing but the adapter's doing.
+/// The timeout of a message that returns only through the adapter.
 const LONG: Duration = Duration::from_mins(10);
-/// How long a message is hidden that is to come back by itself.
+/// The timeout of a message that returns by itself.
 const SHORT: Duration = Duration::from_secs(2);
-/// How often what a suite waits for is looked at, and how often before it gives up: 60 s.
+/// The interval and the number of checks while a suite waits: 60 s in all.
 const LOOK: Duration = Duration::from_millis(100);
 const LOOKS: u32 = 600;
 
-/// A message as it lies in the dead-letter queue.
+/// A message in the dead-letter queue.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct DeadLetter {
     pub body: String,
@@ -22,47 +22,46 @@ pub struct DeadLetter {
     pub attributes: BTreeMap<String, String>,
 }
 
-/// The queue from its other side: what senders, the event source mapping and operators do with it. It
-/// panics where the queue fails.
+/// The other users of the queue: senders, the event source mapping and operators. Panics where the queue fails.
 #[async_trait]
 pub trait QueueHarness: Send + Sync {
     /// Sends a message, with the message attribute `type` where one is given.
     async fn send(&self, body: &str, event_type: Option<&str>);
 
-    /// Some of the messages that are visible, or none; each is hidden for `visibility_timeout`.
+    /// Receives some of the visible messages, or none, and hides each for `visibility_timeout`.
     async fn receive(&self, visibility_timeout: Duration) -> Vec<QueueMessage>;
 
     async fn delete(&self, receipt_handle: &str);
 
-    /// All messages seen in the dead-letter queue so far, those of earlier calls included.
+    /// All messages seen in the dead-letter queue so far, including those of earlier calls.
     async fn dead_letters(&self) -> Vec<DeadLetter>;
 
     /// Lets this much time pass: a moved clock, or a sleep.
     async fn pass(&self, time: Duration);
 
-    /// After how many receives the queue was configured to give a message up.
+    /// The configured receive limit of the queue.
     fn max_receive_count(&self) -> Option<u32>;
 }
 
-/// Asserts that a queue does what the port promises. It and its dead-letter queue are empty, nobody
-/// else uses them, and it gives up a message after no fewer than 6 receives.
+/// Asserts the promises of the port. The queue and its dead-letter queue are empty, have no other user, and allow at
+/// least 6 receives of a message.
 pub async fn source_queue(queue: &dyn SourceQueue, harness: &dyn QueueHarness) {
-    it_tells_its_limit_of_receives(queue, harness).await;
-    a_parked_message_lies_in_the_dead_letter_queue_with_its_cause(queue, harness).await;
-    a_message_without_type_is_parked_without(queue, harness).await;
-    acknowledged_messages_do_not_come_again(queue, harness).await;
-    a_delay_of_nothing_brings_a_message_back_at_once(queue, harness).await;
-    a_delayed_message_stays_hidden(queue, harness).await;
-    a_follow_up_comes_when_it_is_due(queue, harness).await;
+    queue_reports_its_receive_limit(queue, harness).await;
+    parked_message_keeps_its_cause(queue, harness).await;
+    untyped_message_is_parked_without_type(queue, harness).await;
+    acknowledged_messages_never_return(queue, harness).await;
+    zero_delay_returns_message_at_once(queue, harness).await;
+    delayed_message_stays_hidden(queue, harness).await;
+    follow_up_arrives_when_due(queue, harness).await;
 }
 
-async fn it_tells_its_limit_of_receives(queue: &dyn SourceQueue, harness: &dyn QueueHarness) {
+async fn queue_reports_its_receive_limit(queue: &dyn SourceQueue, harness: &dyn QueueHarness) {
     let limit = queue.max_receive_count().await.unwrap();
     assert_eq!(limit, harness.max_receive_count());
     assert!(limit.is_none_or(|limit| limit >= 6), "the suite receives a message up to 6 times");
 }
 
-async fn a_parked_message_lies_in_the_dead_letter_queue_with_its_cause(
+async fn parked_message_keeps_its_cause(
     queue: &dyn SourceQueue,
     harness: &dyn QueueHarness,
 ) {
@@ -83,14 +82,14 @@ async fn a_parked_message_lies_in_the_dead_letter_queue_with_its_cause(
     ];
     let found: Vec<_> = letter.attributes.iter().map(|(key, value)| (key.as_str(), value.as_str())).collect();
     assert_eq!(found, expected);
-    // parking acknowledges nothing: the message is still there to come back
+    // parking acknowledges nothing: the message stays in the queue
     queue.delay(&message, Duration::ZERO).await.unwrap();
     let again = receive_one(harness, LONG, "the parked message, not acknowledged").await;
     assert_eq!((again.message_id.as_str(), again.receive_count), (message.message_id.as_str(), 2));
     harness.delete(&again.receipt_handle).await;
 }
 
-async fn a_message_without_type_is_parked_without(queue: &dyn SourceQueue, harness: &dyn QueueHarness) {
+async fn untyped_message_is_parked_without_type(queue: &dyn SourceQueue, harness: &dyn QueueHarness) {
     harness.send("not json {", None).await;
     let message = receive_one(harness, LONG, "a message without type").await;
     queue.park(&message, &cause("not_json", "the body is no JSON")).await.unwrap();
@@ -101,7 +100,7 @@ async fn a_message_without_type_is_parked_without(queue: &dyn SourceQueue, harne
     harness.delete(&message.receipt_handle).await;
 }
 
-async fn acknowledged_messages_do_not_come_again(queue: &dyn SourceQueue, harness: &dyn QueueHarness) {
+async fn acknowledged_messages_never_return(queue: &dyn SourceQueue, harness: &dyn QueueHarness) {
     let mut received = Vec::new();
     // more than SQS deletes in one request
     for number in 0..12 {
@@ -112,13 +111,13 @@ async fn acknowledged_messages_do_not_come_again(queue: &dyn SourceQueue, harnes
     queue.acknowledge(&all).await.unwrap();
     queue.acknowledge(&[]).await.unwrap();
     for message in all {
-        // what is still there would be visible at once; of what is gone the queue may say so
+        // a message left in the queue becomes visible at once; for a deleted message the queue may return an error
         drop(queue.delay(message, Duration::ZERO).await);
     }
     assert!(harness.receive(LONG).await.is_empty(), "an acknowledged message came again");
 }
 
-async fn a_delay_of_nothing_brings_a_message_back_at_once(
+async fn zero_delay_returns_message_at_once(
     queue: &dyn SourceQueue,
     harness: &dyn QueueHarness,
 ) {
@@ -136,8 +135,8 @@ async fn a_delay_of_nothing_brings_a_message_back_at_once(
     harness.delete(&message.receipt_handle).await;
 }
 
-/// A witness, received with it and left to its short timeout, comes back; the delayed one does not.
-async fn a_delayed_message_stays_hidden(queue: &dyn SourceQueue, harness: &dyn QueueHarness) {
+/// A second message with a short timeout returns, while the delayed message stays hidden.
+async fn delayed_message_stays_hidden(queue: &dyn SourceQueue, harness: &dyn QueueHarness) {
     harness.send("delayed", None).await;
     let delayed = receive_one(harness, SHORT, "a message to be delayed").await;
     queue.delay(&delayed, LONG).await.unwrap();
@@ -171,7 +170,7 @@ async fn receive_one(harness: &dyn QueueHarness, visibility_timeout: Duration, w
     panic!("{what} was not received in {LOOKS} looks");
 }
 
-async fn a_follow_up_comes_when_it_is_due(queue: &dyn SourceQueue, harness: &dyn QueueHarness) {
+async fn follow_up_arrives_when_due(queue: &dyn SourceQueue, harness: &dyn QueueHarness) {
     let now = queue.send("{\"now\": 1}", "session.sync", Duration::ZERO).await.unwrap();
     let message = receive_one(harness, LONG, "a follow-up without delay").await;
     assert_eq!((message.message_id, message.body.as_str(), message.receive_count), (now, "{\"now\": 1}", 1));
@@ -184,7 +183,7 @@ async fn a_follow_up_comes_when_it_is_due(queue: &dyn SourceQueue, harness: &dyn
     harness.delete(&message.receipt_handle).await;
 }
 
-/// The last dead letter, once there are so many.
+/// Waits for `count` dead letters and returns the last one.
 async fn dead_letter(harness: &dyn QueueHarness, count: usize) -> DeadLetter {
     for _ in 0..LOOKS {
         let mut letters = harness.dead_letters().await;

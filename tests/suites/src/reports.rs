@@ -1,4 +1,4 @@
-//! Report items as the domain makes them, from small quizzes.
+//! Makes report items from small quizzes with the domain's code.
 
 use bson::{Bson, Document, bson, doc};
 use jiff::Timestamp;
@@ -6,12 +6,12 @@ use quiz_domain::reports::{self, FormResponse, ReportItem, ReportTable, Stamp};
 use quiz_domain::{Quiz, SessionResult, SessionScorer, TakenDocument, TestSession, Value};
 
 const QUIZ: &str = "6715f621e1eb083bfa9b56cc";
-/// The whole test and two subjects, or three answers to a form.
+/// Items of one user: the whole test and two subjects, or three answers to a form.
 const ITEMS_OF_A_USER: usize = 3;
 
-/// The first `count` items that a test of this session has in the table, by user `u0`, `u1`, …, as the
-/// sync of that generation writes them: whole and broken numbers, texts in several scripts, lists and
-/// objects, sealed. No two generations have the same items.
+/// The first `count` sealed items of a test session in the table, by user `u0`, `u1`, …, as the sync with this generation
+/// writes them. They hold integers and fractions, texts in several scripts, lists and objects. The items of two
+/// generations differ.
 #[must_use]
 pub fn items(table: ReportTable, session_id: &str, count: usize, generation: i64) -> Vec<ReportItem> {
     let test = test(table, session_id, count);
@@ -23,7 +23,7 @@ pub fn items(table: ReportTable, session_id: &str, count: usize, generation: i64
     items
 }
 
-/// An item of 500,000 bytes and more.
+/// An item of at least 500,000 bytes.
 #[must_use]
 pub fn large_item(session_id: &str) -> ReportItem {
     ReportItem::FormResponse(Box::new(FormResponse {
@@ -45,7 +45,7 @@ pub fn large_item(session_id: &str) -> ReportItem {
     }))
 }
 
-/// A test with an attempt for each of as many users as it takes to make `count` items.
+/// A test session with enough users for `count` items.
 fn test(table: ReportTable, session_id: &str, count: usize) -> SessionResult {
     let kind = if table == ReportTable::FormResponses { "form" } else { "assessment" };
     let (quiz, problems) = Quiz::read(&quiz(kind), &[]).unwrap();

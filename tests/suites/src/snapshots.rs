@@ -1,4 +1,4 @@
-//! The suite of [`SnapshotStore`], and one in memory.
+//! The suite of [`SnapshotStore`], and a store in memory.
 
 use std::collections::HashMap;
 use std::sync::{Mutex, PoisonError};
@@ -7,7 +7,7 @@ use async_trait::async_trait;
 use futures::future::join_all;
 use quiz_pipeline::ports::{SnapshotStore, StoreError};
 
-/// Snapshots in memory, for tests of what reads and saves them.
+/// Snapshots in memory, for tests of the code that reads and saves them.
 #[derive(Debug, Default)]
 pub struct MemorySnapshots(Mutex<HashMap<String, Vec<u8>>>);
 
@@ -16,7 +16,7 @@ impl MemorySnapshots {
         change(&mut self.0.lock().unwrap_or_else(PoisonError::into_inner))
     }
 
-    /// Loses all of them, as time does.
+    /// Drops all snapshots, as their expiry does.
     pub fn forget(&self) {
         self.with(HashMap::clear);
     }
@@ -34,17 +34,17 @@ impl SnapshotStore for MemorySnapshots {
     }
 }
 
-/// Asserts that a store of snapshots does what the port promises. `piece` is in how many bytes it cuts them, if it does.
-/// The quizzes whose ids begin with `quiz` are the suite's.
+/// Asserts the promises of the port. `piece` is the size in bytes of the store's pieces, if it cuts snapshots. The suite
+/// owns the quizzes whose ids begin with `quiz`.
 pub async fn snapshot_store(store: &dyn SnapshotStore, quiz: &str, piece: usize) {
-    what_is_saved_is_loaded_byte_for_byte(store, quiz, piece).await;
-    a_newer_one_replaces_an_older(store, quiz, piece).await;
-    quizzes_have_their_own(store, quiz, piece).await;
-    of_two_saves_at_once_one_wins_or_neither(store, quiz, piece).await;
-    what_is_loaded_beside_a_save_is_whole(store, quiz, piece).await;
+    loaded_snapshot_equals_saved_bytes(store, quiz, piece).await;
+    newer_snapshot_replaces_older(store, quiz, piece).await;
+    each_quiz_has_its_own_snapshot(store, quiz, piece).await;
+    concurrent_saves_never_mix(store, quiz, piece).await;
+    load_during_a_save_is_whole(store, quiz, piece).await;
 }
 
-/// Bytes in which no piece is like another, nor like one of another seed.
+/// Bytes whose pieces all differ, also from the pieces of another seed.
 fn bytes(seed: u64, length: usize) -> Vec<u8> {
     let mut state = seed.wrapping_mul(0x9e37_79b9_7f4a_7c15) | 1;
     let next = || {
@@ -54,10 +54,10 @@ fn bytes(seed: u64, length: usize) -> Vec<u8> {
     std::iter::repeat_with(next).take(length).collect()
 }
 
-/// A difference of megabytes is not to be printed.
+/// Compares without printing megabytes.
 fn assert_same(found: Option<&Vec<u8>>, saved: &Vec<u8>, what: &str) {
     let length = found.map(Vec::len);
-    assert!(found == Some(saved), "{what}: {length:?} bytes that are not the {} saved", saved.len());
+    assert!(found == Some(saved), "{what}: {length:?} bytes differ from the {} saved", saved.len());
 }
 
 async fn saved(store: &dyn SnapshotStore, quiz: &str, seed: u64, length: usize) {
@@ -66,26 +66,26 @@ async fn saved(store: &dyn SnapshotStore, quiz: &str, seed: u64, length: usize) 
     assert_same(store.load(quiz).await.unwrap().as_ref(), &snapshot, &format!("{quiz}, seed {seed}"));
 }
 
-async fn what_is_saved_is_loaded_byte_for_byte(store: &dyn SnapshotStore, quiz: &str, piece: usize) {
+async fn loaded_snapshot_equals_saved_bytes(store: &dyn SnapshotStore, quiz: &str, piece: usize) {
     let lengths = [0, 1, piece - 1, piece, piece + 1, 2 * piece, 3 * piece + 7];
     for (length, seed) in lengths.into_iter().zip(1..) {
         let quiz = format!("{quiz} of {length} bytes");
-        assert_eq!(store.load(&quiz).await.unwrap(), None, "nothing is there yet");
+        assert_eq!(store.load(&quiz).await.unwrap(), None, "no snapshot yet");
         saved(store, &quiz, seed, length).await;
     }
 }
 
-async fn a_newer_one_replaces_an_older(store: &dyn SnapshotStore, quiz: &str, piece: usize) {
+async fn newer_snapshot_replaces_older(store: &dyn SnapshotStore, quiz: &str, piece: usize) {
     let quiz = format!("{quiz} renewed");
     for (length, seed) in [2 * piece, 3 * piece, 3 * piece, piece + 1, 5, 0, 2 * piece].into_iter().zip(1..) {
         saved(store, &quiz, seed, length).await;
     }
-    // the same again
+    // the same bytes again
     saved(store, &quiz, 7, 2 * piece).await;
 }
 
-async fn quizzes_have_their_own(store: &dyn SnapshotStore, quiz: &str, piece: usize) {
-    let quizzes = ["a", "a#1", "a#b", "प्रश्न"].map(|it| format!("{quiz} {it}"));
+async fn each_quiz_has_its_own_snapshot(store: &dyn SnapshotStore, quiz: &str, piece: usize) {
+    let quizzes = ["a", "a#1", "a#b", "प्रश्न"].map(|name| format!("{quiz} {name}"));
     let snapshots: Vec<Vec<u8>> = (1..).zip(&quizzes).map(|(seed, _)| bytes(seed, piece + 1)).collect();
     for (quiz, snapshot) in quizzes.iter().zip(&snapshots) {
         store.save(quiz, snapshot.clone()).await.unwrap();
@@ -96,22 +96,22 @@ async fn quizzes_have_their_own(store: &dyn SnapshotStore, quiz: &str, piece: us
     }
 }
 
-async fn of_two_saves_at_once_one_wins_or_neither(store: &dyn SnapshotStore, quiz: &str, piece: usize) {
+async fn concurrent_saves_never_mix(store: &dyn SnapshotStore, quiz: &str, piece: usize) {
     let quiz = format!("{quiz} raced");
     for round in 0..4 {
         let several = [2 * piece, 2 * piece, 3 * piece].into_iter().zip(1..);
         let snapshots: Vec<Vec<u8>> =
             several.map(|(length, seed)| bytes(10 * round + seed, length)).collect();
-        for save in join_all(snapshots.iter().map(|it| store.save(&quiz, it.clone()))).await {
+        for save in join_all(snapshots.iter().map(|snapshot| store.save(&quiz, snapshot.clone()))).await {
             save.unwrap();
         }
         let found = store.load(&quiz).await.unwrap();
-        assert!(found.is_none_or(|it| snapshots.contains(&it)), "a mixture, or an older one");
+        assert!(found.is_none_or(|snapshot| snapshots.contains(&snapshot)), "mixed or older snapshot");
     }
     saved(store, &quiz, 99, 2 * piece).await;
 }
 
-async fn what_is_loaded_beside_a_save_is_whole(store: &dyn SnapshotStore, quiz: &str, piece: usize) {
+async fn load_during_a_save_is_whole(store: &dyn SnapshotStore, quiz: &str, piece: usize) {
     let quiz = format!("{quiz} loaded meanwhile");
     let snapshots: Vec<Vec<u8>> = (1..=4).map(|seed| bytes(seed, 2 * piece + 1)).collect();
     let saves = async {
@@ -122,7 +122,7 @@ async fn what_is_loaded_beside_a_save_is_whole(store: &dyn SnapshotStore, quiz: 
     let loads = async {
         for _ in 0..8 {
             let found = store.load(&quiz).await.unwrap();
-            assert!(found.is_none_or(|it| snapshots.contains(&it)), "a mixture");
+            assert!(found.is_none_or(|snapshot| snapshots.contains(&snapshot)), "mixed snapshot");
         }
     };
     futures::join!(saves, loads);
@@ -130,7 +130,7 @@ async fn what_is_loaded_beside_a_save_is_whole(store: &dyn SnapshotStore, quiz: 
 }
 
 #[test]
-fn the_one_in_memory_does_what_the_port_promises() {
+fn memory_snapshots_fulfil_the_port() {
     let store = MemorySnapshots::default();
     futures::executor::block_on(snapshot_store(&store, "quiz", 100));
     store.forget();

@@ -6,17 +6,16 @@ use quiz_sync_state::{
     Failing, FollowUp, LastRun, Lease, Recovered, RequestedAgain, RunResult, StateKey, SyncState, SyncStates,
 };
 
-/// Asserts that a store of sync states does what the port promises. The sessions whose ids begin with `session`
-/// are the suite's.
+/// Asserts the promises of the port. The suite owns the test sessions whose ids begin with `session`.
 pub async fn sync_states(states: &dyn SyncStates, session: &str) {
-    a_state_comes_back_whole(states, session).await;
-    a_state_is_of_one_session_and_sink(states, session).await;
-    a_swap_is_refused_where_another_was_first(states, session).await;
-    of_many_swaps_at_once_one_wins(states, session).await;
-    many_are_read_at_once(states, session).await;
+    read_state_equals_stored_state(states, session).await;
+    states_differ_by_session_and_sink(states, session).await;
+    swap_after_another_swap_is_refused(states, session).await;
+    one_of_many_concurrent_swaps_wins(states, session).await;
+    many_states_are_read_together(states, session).await;
 }
 
-async fn many_are_read_at_once(states: &dyn SyncStates, session: &str) {
+async fn many_states_are_read_together(states: &dyn SyncStates, session: &str) {
     let keys: Vec<StateKey> =
         (0..130).map(|at| key(&format!("{session} many {at:03}"), Sink::Reports)).collect();
     for (at, key) in keys.iter().enumerate().filter(|(at, _)| at % 2 == 0) {
@@ -31,9 +30,9 @@ async fn many_are_read_at_once(states: &dyn SyncStates, session: &str) {
     assert!(states.get_many(&[]).await.unwrap().is_empty());
     let all = states.all().await.unwrap();
     assert!(all.is_sorted_by_key(|(key, _)| key.clone()));
-    let of_suite: Vec<_> = all.into_iter().filter(|(key, _)| keys.contains(key)).collect();
-    assert_eq!(of_suite.len(), 65);
-    assert!(of_suite.iter().all(|(_, state)| state.last == full().last));
+    let suite_states: Vec<_> = all.into_iter().filter(|(key, _)| keys.contains(key)).collect();
+    assert_eq!(suite_states.len(), 65);
+    assert!(suite_states.iter().all(|(_, state)| state.last == full().last));
 }
 
 fn full_without_progress() -> SyncState {
@@ -86,9 +85,9 @@ fn full() -> SyncState {
     }
 }
 
-async fn a_state_comes_back_whole(states: &dyn SyncStates, session: &str) {
+async fn read_state_equals_stored_state(states: &dyn SyncStates, session: &str) {
     let key = key(&format!("{session} whole"), Sink::Reports);
-    assert_eq!(states.get(&key).await.unwrap(), SyncState::default(), "nobody asked for it yet");
+    assert_eq!(states.get(&key).await.unwrap(), SyncState::default(), "no request yet");
     assert!(states.swap(&key, &SyncState::default(), &full()).await.unwrap());
     assert_eq!(states.get(&key).await.unwrap(), full());
     let emptied = SyncState {
@@ -105,7 +104,7 @@ async fn a_state_comes_back_whole(states: &dyn SyncStates, session: &str) {
     assert_eq!(states.get(&key).await.unwrap(), SyncState { revision: 2, ..emptied });
 }
 
-async fn a_state_is_of_one_session_and_sink(states: &dyn SyncStates, session: &str) {
+async fn states_differ_by_session_and_sink(states: &dyn SyncStates, session: &str) {
     let (one, other) = (format!("{session} one"), format!("{session} other"));
     assert!(states.swap(&key(&one, Sink::Reports), &SyncState::default(), &full()).await.unwrap());
     for key in [key(&one, Sink::Warehouse), key(&other, Sink::Reports)] {
@@ -113,13 +112,13 @@ async fn a_state_is_of_one_session_and_sink(states: &dyn SyncStates, session: &s
     }
 }
 
-async fn a_swap_is_refused_where_another_was_first(states: &dyn SyncStates, session: &str) {
+async fn swap_after_another_swap_is_refused(states: &dyn SyncStates, session: &str) {
     let key = key(&format!("{session} raced"), Sink::Reports);
     let absent = SyncState::default();
     let none = SyncState { revision: 3, ..full() };
-    assert!(!states.swap(&key, &none, &full()).await.unwrap(), "there was none to be seen");
+    assert!(!states.swap(&key, &none, &full()).await.unwrap(), "no state was stored");
     assert!(states.swap(&key, &absent, &full()).await.unwrap());
-    assert!(!states.swap(&key, &absent, &full()).await.unwrap(), "there is one by now");
+    assert!(!states.swap(&key, &absent, &full()).await.unwrap(), "a state is stored");
     let mine = SyncState { requested_through: 1, ..full() };
     assert!(states.swap(&key, &full(), &mine).await.unwrap());
     let theirs = SyncState { requested_through: 2, ..full() };
@@ -127,7 +126,7 @@ async fn a_swap_is_refused_where_another_was_first(states: &dyn SyncStates, sess
     assert_eq!(states.get(&key).await.unwrap().requested_through, 1);
 }
 
-async fn of_many_swaps_at_once_one_wins(states: &dyn SyncStates, session: &str) {
+async fn one_of_many_concurrent_swaps_wins(states: &dyn SyncStates, session: &str) {
     let key = &key(&format!("{session} crowd"), Sink::Reports);
     for _ in 0..5 {
         let seen = &states.get(key).await.unwrap();

@@ -11,35 +11,35 @@ use serde_json::Value;
 
 use crate::reports::{items, large_item};
 
-/// What the store does with an item of more than 400 KB.
+/// How the store handles an item of more than 400 KB.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum LargeItems {
     Written,
     Refused,
 }
 
-/// What is written can be read back.
+/// A store whose items can be read back.
 pub trait Reports: ReportStore + ReportReader {}
 
 impl<S: ReportStore + ReportReader> Reports for S {}
 
-/// Asserts that a store does what the port promises. Its tables may hold other sessions' items; those
-/// of the sessions whose ids begin with `session` are the suite's, and are gone when it ends.
+/// Asserts the promises of the port. The tables may hold items of other test sessions. The suite owns the test sessions
+/// whose ids begin with `session`, and deletes their items at the end.
 pub async fn report_store(store: &dyn Reports, session: &str, large: LargeItems) {
     for table in ReportTable::ALL {
-        any_number_of_items_is_written(store, session, table).await;
-        an_item_replaces_the_one_with_its_keys(store, session, table).await;
-        a_user_gets_only_the_own_items(store, session, table).await;
-        a_session_is_read_whole_and_in_order(store, session, table).await;
-        what_a_session_has_is_known(store, session, table).await;
-        what_is_not_wanted_is_deleted(store, session, table).await;
-        puts_go_on_side_by_side(store, session, table).await;
-        nothing_is_written_once_the_lease_is_over(store, session, table).await;
+        items_of_any_number_are_written(store, session, table).await;
+        item_replaces_item_with_same_keys(store, session, table).await;
+        user_reads_only_own_items(store, session, table).await;
+        session_items_are_complete_and_sorted(store, session, table).await;
+        stored_digests_are_listed(store, session, table).await;
+        unwanted_items_are_deleted(store, session, table).await;
+        concurrent_puts_write_all_items(store, session, table).await;
+        expired_lease_blocks_writes(store, session, table).await;
     }
-    a_large_item_costs_its_neighbours_nothing(store, session, large).await;
+    large_item_spares_other_items(store, session, large).await;
 }
 
-async fn any_number_of_items_is_written(store: &dyn Reports, session: &str, table: ReportTable) {
+async fn items_of_any_number_are_written(store: &dyn Reports, session: &str, table: ReportTable) {
     for count in [0, 1, 25, 26, 130] {
         let session = format!("{session}-{count}-items");
         put(store, table, items(table, &session, count, 1)).await;
@@ -48,7 +48,7 @@ async fn any_number_of_items_is_written(store: &dyn Reports, session: &str, tabl
     }
 }
 
-async fn an_item_replaces_the_one_with_its_keys(store: &dyn Reports, session: &str, table: ReportTable) {
+async fn item_replaces_item_with_same_keys(store: &dyn Reports, session: &str, table: ReportTable) {
     let session = format!("{session}-replaced");
     put(store, table, items(table, &session, 30, 1)).await;
     put(store, table, items(table, &session, 30, 2)).await;
@@ -56,7 +56,7 @@ async fn an_item_replaces_the_one_with_its_keys(store: &dyn Reports, session: &s
     clear(store, table, &session, 30).await;
 }
 
-async fn a_user_gets_only_the_own_items(store: &dyn Reports, session: &str, table: ReportTable) {
+async fn user_reads_only_own_items(store: &dyn Reports, session: &str, table: ReportTable) {
     let (session, other) = (format!("{session}-users"), format!("{session}-users-other"));
     put(store, table, items(table, &session, 36, 1)).await;
     put(store, table, items(table, &other, 36, 1)).await;
@@ -82,14 +82,14 @@ pub async fn session_items(store: &dyn ReportReader, table: ReportTable, session
     store.session_items(table, session_id).try_collect().await.unwrap()
 }
 
-async fn a_session_is_read_whole_and_in_order(store: &dyn Reports, session: &str, table: ReportTable) {
+async fn session_items_are_complete_and_sorted(store: &dyn Reports, session: &str, table: ReportTable) {
     const COUNT: usize = 1_030;
     let (session, other) = (format!("{session}-whole"), format!("{session}-whole-other"));
     put(store, table, items(table, &session, COUNT, 1)).await;
     put(store, table, items(table, &other, 3, 1)).await;
     let found = session_items(store, table, &session).await;
     let mut expected: Vec<String> =
-        items(table, &session, COUNT, 1).iter().map(|it| it.sort_key().to_owned()).collect();
+        items(table, &session, COUNT, 1).iter().map(|item| item.sort_key().to_owned()).collect();
     expected.sort();
     let keys: Vec<String> = found.iter().map(|item| sort_key(table, item)).collect();
     assert_eq!(keys, expected);
@@ -101,22 +101,22 @@ async fn a_session_is_read_whole_and_in_order(store: &dyn Reports, session: &str
     clear(store, table, &other, 3).await;
 }
 
-async fn what_a_session_has_is_known(store: &dyn Reports, session: &str, table: ReportTable) {
+async fn stored_digests_are_listed(store: &dyn Reports, session: &str, table: ReportTable) {
     const COUNT: usize = 1_030;
     let (session, other) = (format!("{session}-known"), format!("{session}-known-other"));
-    let of_session = items(table, &session, COUNT, 7);
-    put(store, table, of_session.clone()).await;
+    let session_items_written = items(table, &session, COUNT, 7);
+    put(store, table, session_items_written.clone()).await;
     put(store, table, items(table, &other, 3, 7)).await;
     let mut known = store.stored(table, &session).await.unwrap();
     assert_eq!(known.len(), COUNT);
-    for item in &of_session {
+    for item in &session_items_written {
         let digest = item.content_digest().unwrap();
         let writer = known.written_by(item.sort_key(), digest, 7);
         assert_eq!(writer, Some(7), "{} is not known", item.sort_key());
         let writer = known.written_by(item.sort_key(), digest, 6);
-        assert_eq!(writer, None, "an earlier run takes it for its own");
+        assert_eq!(writer, None, "an earlier run claims the item");
     }
-    let (one, another) = (&of_session[0], &of_session[1]);
+    let (one, another) = (&session_items_written[0], &session_items_written[1]);
     let content = another.content_digest().unwrap();
     assert_eq!(known.written_by(one.sort_key(), content, 7), None, "other content");
     known.keep(one.sort_key());
@@ -128,27 +128,27 @@ async fn what_a_session_has_is_known(store: &dyn Reports, session: &str, table: 
     clear(store, table, &other, 3).await;
 }
 
-async fn what_is_not_wanted_is_deleted(store: &dyn Reports, session: &str, table: ReportTable) {
+async fn unwanted_items_are_deleted(store: &dyn Reports, session: &str, table: ReportTable) {
     let (session, other) = (format!("{session}-kept"), format!("{session}-kept-other"));
-    let (of_session, of_other) = (items(table, &session, 90, 1), items(table, &other, 5, 1));
-    put(store, table, of_session.clone()).await;
-    put(store, table, of_other.clone()).await;
+    let (session_items_written, other_items) = (items(table, &session, 90, 1), items(table, &other, 5, 1));
+    put(store, table, session_items_written.clone()).await;
+    put(store, table, other_items.clone()).await;
     assert_eq!(store.delete(table, &session, Vec::new(), &Fence::open()).await.unwrap(), 0);
-    let (kept, stale): (Vec<_>, Vec<_>) = of_session.into_iter().enumerate().partition(|(at, _)| at % 3 == 0);
+    let (kept, stale): (Vec<_>, Vec<_>) = session_items_written.into_iter().enumerate().partition(|(at, _)| at % 3 == 0);
     let keys: Vec<String> = stale.iter().map(|(_, item)| item.sort_key().to_owned()).collect();
     let deleted = store.delete(table, &session, keys, &Fence::open()).await.unwrap();
     assert_eq!(deleted, stale.len() as u64);
     let kept: Vec<ReportItem> = kept.into_iter().map(|(_, item)| item).collect();
     assert_holds(store, table, &session, &kept).await;
     for (_, item) in stale {
-        assert!(stored(store, &item).await.is_none(), "{} is still there", item.sort_key());
+        assert!(stored(store, &item).await.is_none(), "{} is still stored", item.sort_key());
     }
     clear(store, table, &session, kept.len()).await;
-    assert_holds(store, table, &other, &of_other).await;
-    clear(store, table, &other, of_other.len()).await;
+    assert_holds(store, table, &other, &other_items).await;
+    clear(store, table, &other, other_items.len()).await;
 }
 
-async fn puts_go_on_side_by_side(store: &dyn Reports, session: &str, table: ReportTable) {
+async fn concurrent_puts_write_all_items(store: &dyn Reports, session: &str, table: ReportTable) {
     let session = format!("{session}-concurrent");
     let all = items(table, &session, 120, 1);
     join_all(all.chunks(15).map(|chunk| put(store, table, chunk.to_vec()))).await;
@@ -156,7 +156,7 @@ async fn puts_go_on_side_by_side(store: &dyn Reports, session: &str, table: Repo
     clear(store, table, &session, all.len()).await;
 }
 
-async fn nothing_is_written_once_the_lease_is_over(store: &dyn Reports, session: &str, table: ReportTable) {
+async fn expired_lease_blocks_writes(store: &dyn Reports, session: &str, table: ReportTable) {
     let session = format!("{session}-fenced");
     let all = items(table, &session, 30, 1);
     put(store, table, all.clone()).await;
@@ -172,7 +172,7 @@ async fn nothing_is_written_once_the_lease_is_over(store: &dyn Reports, session:
     clear(store, table, &session, all.len()).await;
 }
 
-async fn a_large_item_costs_its_neighbours_nothing(store: &dyn Reports, session: &str, large: LargeItems) {
+async fn large_item_spares_other_items(store: &dyn Reports, session: &str, large: LargeItems) {
     let (table, session) = (ReportTable::FormResponses, format!("{session}-large"));
     let neighbours = items(table, &session, 30, 1);
     let mut all = neighbours.clone();
@@ -185,10 +185,10 @@ async fn a_large_item_costs_its_neighbours_nothing(store: &dyn Reports, session:
             assert!(found.is_some(), "the large item is lost");
         }
         LargeItems::Refused => {
-            let refused: Vec<_> = outcome.refused.iter().map(|it| it.sort_key.as_str()).collect();
+            let refused: Vec<_> = outcome.refused.iter().map(|item| item.sort_key.as_str()).collect();
             assert_eq!((outcome.written, refused), (30, vec!["large#0"]));
             assert!(!outcome.refused[0].reason.is_empty(), "a refusal without reason");
-            assert!(found.is_none(), "a refused item is there");
+            assert!(found.is_none(), "a refused item is stored");
         }
     }
     assert_holds(store, table, &session, &neighbours).await;
@@ -202,28 +202,28 @@ async fn put(store: &dyn Reports, table: ReportTable, items: Vec<ReportItem>) {
     assert_eq!(outcome.written, count, "items written to {}", table.default_name());
 }
 
-/// Deletes all of a session's items, and with that counts them.
+/// Deletes all items of a test session and asserts their number.
 async fn clear(store: &dyn Reports, table: ReportTable, session: &str, count: usize) {
     let deleted = delete_all(store, table, session).await;
     assert_eq!(deleted, count as u64, "items of {session} in {}", table.default_name());
 }
 
-/// Deletes all of a session's items, and tells how many there were.
+/// Deletes all items of a test session and returns their number.
 pub async fn delete_all(store: &dyn ReportStore, table: ReportTable, session: &str) -> u64 {
     let stored = store.stored(table, session).await.unwrap();
     let keys = stored.stale(i64::MAX).map(str::to_owned).collect();
     store.delete(table, session, keys, &Fence::open()).await.unwrap()
 }
 
-/// Asserts that each item is stored as it is, and that their users have no others.
+/// Asserts that each item is stored unchanged, and that its user has no other items.
 async fn assert_holds(store: &dyn Reports, table: ReportTable, session: &str, expected: &[ReportItem]) {
-    let mut of_users: BTreeMap<String, BTreeMap<String, Value>> = BTreeMap::new();
+    let mut by_user: BTreeMap<String, BTreeMap<String, Value>> = BTreeMap::new();
     for item in expected {
         let json = serde_json::to_value(item).unwrap();
         let user = json["user_id"].as_str().unwrap().to_owned();
-        of_users.entry(user).or_default().insert(item.sort_key().to_owned(), json);
+        by_user.entry(user).or_default().insert(item.sort_key().to_owned(), json);
     }
-    let found = stream::iter(of_users).map(|(user, expected)| async move {
+    let found = stream::iter(by_user).map(|(user, expected)| async move {
         let found = store.user_items(table, session, &user).await.unwrap();
         (user, found, expected)
     });

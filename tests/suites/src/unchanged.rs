@@ -1,5 +1,5 @@
-//! The suite of syncs of one test into a [`ReportStore`], one after the other: what is unchanged is not written, and
-//! the end is that of one full write.
+//! The suite of repeated syncs of one test session into a [`ReportStore`]: unchanged items are not written, and the end
+//! equals one full write.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, Mutex};
@@ -16,11 +16,11 @@ use serde_json::{Map, Number, Value, json};
 use crate::store::{Reports, session_items};
 
 const QUIZ: &str = "6715f621e1eb083bfa9b56cc";
-/// A scored test in both formats.
+/// Both formats of report items.
 pub const BOTH: ReportFormats = ReportFormats { v1: true, v2: true };
 const V1: ReportFormats = ReportFormats { v1: true, v2: false };
 
-/// Who has taken a test of three questions: to each of them no answer, or the option of that number.
+/// A student's answers to three questions: the number of the option, or no answer.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Student {
     pub number: u32,
@@ -34,7 +34,7 @@ impl Student {
     }
 }
 
-/// A test of a session, as one sync has ranked it.
+/// A test session as one sync ranks it.
 #[must_use]
 pub fn ranked(session_id: &str, is_form: bool, title: &str, students: &[Student]) -> SessionResult {
     let question = |at: usize| {
@@ -79,7 +79,7 @@ pub struct Sync {
     pub formats: ReportFormats,
     pub generation: i64,
     pub rewrite: bool,
-    /// The generation of the first run of the same sync, where this one goes on.
+    /// The generation of the sync's first run, where this run continues a sync.
     pub first: Option<i64>,
 }
 
@@ -94,7 +94,7 @@ impl Sync {
         Stamp { written_at, generation: self.generation }
     }
 
-    /// Writes the test as a function does.
+    /// Writes the test session as a function does.
     ///
     /// # Errors
     /// As of the store.
@@ -115,14 +115,15 @@ impl Sync {
         writer.finish(test, self.stamp(), &scope).await
     }
 
-    /// Writes a part of the test, and breaks off.
+    /// Writes a part of the test session and stops.
     pub async fn crash(self, store: &Arc<dyn Reports>, test: &SessionResult, after: usize) {
         let watched = Arc::new(Watched { after: Mutex::new(Some(after)), ..Watched::new(store.clone()) });
-        // it may have less to write than that
+        // the run may have fewer items to write
         let _ = self.run(watched, test).await;
     }
 
-    /// Writes the test, and asserts that it wrote no more than what was not there, and that all is as it should be.
+    /// Writes the test session. Asserts that only missing or changed items were written, and that the store holds the
+    /// results of a full write.
     pub async fn run_and_check(self, store: &Arc<dyn Reports>, test: &SessionResult) -> SinkCounts {
         let session = &test.session.session_id;
         let before = self.held(&**store, session).await;
@@ -133,13 +134,13 @@ impl Sync {
         let expected: Held = self.items(test).into_iter().map(|item| (key_of(&item), json(&item))).collect();
         let content =
             |held: &Held| -> Held { held.iter().map(|(key, item)| (key.clone(), unstamped(item))).collect() };
-        assert_eq!(content(&after), content(&expected), "not what a full write gives");
-        let is_there = |(key, item): &(&Key, &Value)| {
+        assert_eq!(content(&after), content(&expected), "differs from a full write");
+        let is_stored = |(key, item): &(&Key, &Value)| {
             before.get(*key).is_some_and(|old| {
                 unstamped(old) == unstamped(item) && old["sync_generation"].as_f64() <= Some(self.number())
             })
         };
-        let changed = expected.iter().filter(|it| self.rewrite || !is_there(it));
+        let changed = expected.iter().filter(|item| self.rewrite || !is_stored(item));
         let changed: BTreeSet<Key> = changed.map(|(key, _)| key.clone()).collect();
         assert_eq!(*watched.written.lock().unwrap(), changed, "written");
         for (key, item) in &after {
@@ -158,7 +159,7 @@ impl Sync {
         self.generation as f64
     }
 
-    /// What the run is to write, sealed.
+    /// The sealed items of the run.
     fn items(self, test: &SessionResult) -> Vec<ReportItem> {
         let tables = reports::tables(test, self.formats).into_iter();
         let mut items: Vec<ReportItem> =
@@ -167,7 +168,7 @@ impl Sync {
         items
     }
 
-    /// The session's items in the tables that the run looks after.
+    /// The test session's items in the tables of the run.
     async fn held(self, store: &dyn ReportReader, session: &str) -> Held {
         let mut held = Held::new();
         let tables = [
@@ -188,7 +189,7 @@ impl Sync {
 type Key = (ReportTable, String);
 type Held = BTreeMap<Key, Value>;
 
-/// A store that notes what is written, and breaks off after so many items.
+/// A store that records the writes and fails after a number of items.
 struct Watched {
     store: Arc<dyn Reports>,
     written: Mutex<BTreeSet<Key>>,
@@ -200,7 +201,7 @@ impl Watched {
         Self { store, written: Mutex::default(), after: Mutex::default() }
     }
 
-    /// How many of these calls' items go through.
+    /// How many items of this call are written.
     fn let_through(&self, items: usize) -> usize {
         let mut after = self.after.lock().unwrap();
         let through = after.map_or(items, |left| left.min(items));
@@ -246,34 +247,34 @@ impl ReportStore for Watched {
     }
 }
 
-/// Asserts that syncs of one test, one after the other, write what changes and nothing else. The store holds nothing
-/// of a session whose id begins with `session`, also when the suite has ended.
+/// Asserts that repeated syncs of a test session write changed items only. The store holds no items of test sessions
+/// whose ids begin with `session`, before and after the suite.
 pub async fn unchanged_items(store: Arc<dyn Reports>, session: &str) {
-    what_is_unchanged_is_not_written(&store, &format!("{session}-again")).await;
-    one_more_response_to_a_form_writes_that_one(&store, &format!("{session}-form")).await;
-    a_run_that_broke_off_is_finished(&store, &format!("{session}-crash")).await;
-    what_an_older_version_wrote_is_written_once(&store, &format!("{session}-older")).await;
-    what_was_done_by_hand_is_healed(&store, &format!("{session}-by-hand")).await;
-    what_a_later_run_wrote_is_not_taken_for_ours(&store, &format!("{session}-later")).await;
-    a_forced_sync_goes_on(&store, &format!("{session}-forced")).await;
-    formats_and_kinds_come_and_go(&store, &format!("{session}-kinds")).await;
+    unchanged_items_are_not_written(&store, &format!("{session}-again")).await;
+    new_form_response_writes_one_item(&store, &format!("{session}-form")).await;
+    interrupted_run_is_finished(&store, &format!("{session}-crash")).await;
+    items_of_older_version_are_rewritten_once(&store, &format!("{session}-older")).await;
+    manual_changes_are_repaired(&store, &format!("{session}-by-hand")).await;
+    earlier_run_keeps_items_of_later_run(&store, &format!("{session}-later")).await;
+    forced_sync_continues_after_crash(&store, &format!("{session}-forced")).await;
+    formats_and_kinds_can_change(&store, &format!("{session}-kinds")).await;
 }
 
 const THREE: [Student; 3] = [Student::new(1, 1), Student::new(2, 0), Student::new(3, 1)];
 
-/// Deletes all that the session has.
+/// Deletes all items of the test session.
 async fn clear(store: &Arc<dyn Reports>, session: &str) {
     let nobody = ranked(session, true, "Sums", &[]);
     Sync::of(1_000_000).run(store.clone(), &nobody).await.unwrap();
 }
 
-async fn what_is_unchanged_is_not_written(store: &Arc<dyn Reports>, session: &str) {
+async fn unchanged_items_are_not_written(store: &Arc<dyn Reports>, session: &str) {
     let test = ranked(session, false, "Sums", &THREE);
     let first = Sync::of(1).run_and_check(store, &test).await;
     assert_eq!((first.written, first.unchanged), (3 * 3 + 3, 0));
     let again = Sync::of(2).run_and_check(store, &test).await;
     assert_eq!((again.written, again.unchanged, again.deleted), (0, 12, 0));
-    // the marks of one student are in everyone's cohort figures, but not in their v2 documents, unless they overtake
+    // one student's marks change the cohort figures of all, but other students' v2 documents only on a change of ranks
     let changed = [THREE[0], Student::new(2, 2), THREE[2]];
     let changed = Sync::of(3).run_and_check(store, &ranked(session, false, "Sums", &changed)).await;
     assert_eq!((changed.written, changed.unchanged), (0, 12), "another wrong answer has the same marks");
@@ -282,7 +283,7 @@ async fn what_is_unchanged_is_not_written(store: &Arc<dyn Reports>, session: &st
     clear(store, session).await;
 }
 
-async fn one_more_response_to_a_form_writes_that_one(store: &Arc<dyn Reports>, session: &str) {
+async fn new_form_response_writes_one_item(store: &Arc<dyn Reports>, session: &str) {
     let students: Vec<Student> = (0..40).map(|number| Student::new(number, 1)).collect();
     Sync::of(1).run_and_check(store, &ranked(session, true, "A form", &students[..39])).await;
     let more = Sync::of(2).run_and_check(store, &ranked(session, true, "A form", &students)).await;
@@ -290,7 +291,7 @@ async fn one_more_response_to_a_form_writes_that_one(store: &Arc<dyn Reports>, s
     clear(store, session).await;
 }
 
-async fn a_run_that_broke_off_is_finished(store: &Arc<dyn Reports>, session: &str) {
+async fn interrupted_run_is_finished(store: &Arc<dyn Reports>, session: &str) {
     let (before, after) = (THREE, [Student::new(1, 0), THREE[1], Student::new(4, 1)]);
     for broken_after in [0, 1, 5, 13] {
         Sync::of(1).run(store.clone(), &ranked(session, false, "Sums", &before)).await.unwrap();
@@ -303,7 +304,7 @@ async fn a_run_that_broke_off_is_finished(store: &Arc<dyn Reports>, session: &st
     }
 }
 
-async fn what_an_older_version_wrote_is_written_once(store: &Arc<dyn Reports>, session: &str) {
+async fn items_of_older_version_are_rewritten_once(store: &Arc<dyn Reports>, session: &str) {
     let test = ranked(session, false, "Sums", &THREE);
     let (table, stamp) = (ReportTable::Sections, Sync::of(1).stamp());
     let unsealed: Vec<ReportItem> = reports::items(&test, table, stamp).collect();
@@ -314,27 +315,27 @@ async fn what_an_older_version_wrote_is_written_once(store: &Arc<dyn Reports>, s
     clear(store, session).await;
 }
 
-async fn what_was_done_by_hand_is_healed(store: &Arc<dyn Reports>, session: &str) {
+async fn manual_changes_are_repaired(store: &Arc<dyn Reports>, session: &str) {
     let test = ranked(session, false, "Sums", &THREE);
     let run = |generation| Sync { formats: V1, ..Sync::of(generation) };
     run(1).run_and_check(store, &test).await;
     let table = ReportTable::Sections;
     store.delete(table, session, vec!["u1#overall".to_owned()], &Fence::open()).await.unwrap();
-    assert_eq!(run(2).run_and_check(store, &test).await.written, 1, "one that is gone");
+    assert_eq!(run(2).run_and_check(store, &test).await.written, 1, "one deleted item");
 
-    // an edit that leaves the digest as it was
+    // an edit that keeps the digest
     let mut edited = run(3).items(&test).into_iter().next().unwrap();
     let ReportItem::Section(item) = &mut edited else { panic!("{edited:?}") };
     item.marks_scored = 99.0;
     store.put(table, vec![edited], &Fence::open()).await.unwrap();
     let unseen = run(4).run(store.clone(), &test).await.unwrap();
-    assert_eq!((unseen.written, unseen.unchanged), (0, 9), "nobody looks at the attributes");
+    assert_eq!((unseen.written, unseen.unchanged), (0, 9), "attributes are not compared");
     let forced = Sync { rewrite: true, ..run(5) }.run_and_check(store, &test).await;
     assert_eq!((forced.written, forced.unchanged), (9, 0));
     clear(store, session).await;
 }
 
-async fn what_a_later_run_wrote_is_not_taken_for_ours(store: &Arc<dyn Reports>, session: &str) {
+async fn earlier_run_keeps_items_of_later_run(store: &Arc<dyn Reports>, session: &str) {
     let test = ranked(session, false, "Sums", &THREE);
     Sync::of(9).run_and_check(store, &test).await;
     let fewer = ranked(session, false, "Sums", &THREE[..2]);
@@ -344,7 +345,7 @@ async fn what_a_later_run_wrote_is_not_taken_for_ours(store: &Arc<dyn Reports>, 
     clear(store, session).await;
 }
 
-async fn a_forced_sync_goes_on(store: &Arc<dyn Reports>, session: &str) {
+async fn forced_sync_continues_after_crash(store: &Arc<dyn Reports>, session: &str) {
     let test = ranked(session, false, "Sums", &THREE);
     Sync::of(1).run_and_check(store, &test).await;
     let forced = |generation| Sync { rewrite: true, ..Sync::of(generation) };
@@ -358,15 +359,15 @@ async fn a_forced_sync_goes_on(store: &Arc<dyn Reports>, session: &str) {
     assert_eq!(writers, BTreeSet::from(["2.0", "3.0", "4.0"].map(str::to_owned)), "each item once");
     let changed = ranked(session, false, "Sums", &THREE[..2]);
     let changed = Sync { first: Some(2), ..forced(5) }.run(store.clone(), &changed).await.unwrap();
-    assert_eq!((changed.written, changed.deleted), (7, 4), "but for one student's v2 item, all has changed");
+    assert_eq!((changed.written, changed.deleted), (7, 4), "all items change, except one student's v2 item");
     clear(store, session).await;
 }
 
-async fn formats_and_kinds_come_and_go(store: &Arc<dyn Reports>, session: &str) {
+async fn formats_and_kinds_can_change(store: &Arc<dyn Reports>, session: &str) {
     let test = ranked(session, false, "Sums", &THREE);
     Sync { formats: V1, ..Sync::of(1) }.run_and_check(store, &test).await;
     let both = Sync::of(2).run_and_check(store, &test).await;
-    assert_eq!((both.written, both.unchanged), (3, 9), "v2 is new, and v1 as it was");
+    assert_eq!((both.written, both.unchanged), (3, 9), "v2 is new, v1 is unchanged");
     let form = Sync::of(3).run_and_check(store, &ranked(session, true, "Sums", &THREE)).await;
     assert_eq!((form.written, form.unchanged, form.deleted), (9, 0, 12));
     clear(store, session).await;

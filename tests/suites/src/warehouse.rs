@@ -14,7 +14,7 @@ use serde_json::{Map, Value};
 
 use crate::reports::{attempt, quiz};
 
-/// Reads back what a warehouse holds.
+/// Reads the rows of a warehouse.
 #[async_trait]
 pub trait Rows: Send + Sync {
     /// The rows of a session, in any order: numbers, texts, booleans; a date as `YYYY-MM-DD`, a moment in
@@ -22,24 +22,23 @@ pub trait Rows: Send + Sync {
     async fn rows(&self, table: WarehouseTable, session_id: &str) -> Vec<Map<String, Value>>;
 }
 
-/// Asserts that a warehouse does what the port promises. The sessions whose ids begin with `session` are the
-/// suite's.
+/// Asserts the promises of the port. The suite owns the test sessions whose ids begin with `session`.
 pub async fn warehouse(warehouse: &dyn Warehouse, rows: &dyn Rows, session: &str) {
-    rows_come_back_as_they_were_staged(warehouse, rows, session).await;
-    a_test_is_replaced_and_its_neighbours_are_not(warehouse, rows, session).await;
-    what_is_staged_and_not_replaced_leaves_nothing(warehouse, rows, session).await;
-    a_test_whose_lease_is_over_keeps_its_rows(warehouse, rows, session).await;
-    a_test_without_rows_has_none(warehouse, rows, session).await;
-    a_quiz_that_became_a_form_moves_to_its_table(warehouse, rows, session).await;
+    read_rows_equal_staged_rows(warehouse, rows, session).await;
+    replace_keeps_other_test_sessions(warehouse, rows, session).await;
+    unreplaced_staged_rows_leave_nothing(warehouse, rows, session).await;
+    expired_lease_keeps_old_rows(warehouse, rows, session).await;
+    empty_test_session_has_no_rows(warehouse, rows, session).await;
+    quiz_changed_to_form_moves_its_rows(warehouse, rows, session).await;
 }
 
-async fn rows_come_back_as_they_were_staged(warehouse: &dyn Warehouse, rows: &dyn Rows, session: &str) {
+async fn read_rows_equal_staged_rows(warehouse: &dyn Warehouse, rows: &dyn Rows, session: &str) {
     let session = format!("{session} whole/1");
     write(warehouse, &[Sample::scored(&session, 0..9)]).await;
     let tests = rows.rows(WarehouseTable::TestResponses, &session).await;
     let questions = rows.rows(WarehouseTable::QuestionResponses, &session).await;
     assert_eq!((tests.len(), questions.len()), (27, 27));
-    let columns: Vec<&str> = WarehouseTable::QuestionResponses.columns().map(|it| it.name).collect();
+    let columns: Vec<&str> = WarehouseTable::QuestionResponses.columns().map(|column| column.name).collect();
     for row in &questions {
         let mut names: Vec<&str> = row.keys().map(String::as_str).collect();
         names.sort_unstable();
@@ -67,7 +66,7 @@ async fn rows_come_back_as_they_were_staged(warehouse: &dyn Warehouse, rows: &dy
     assert_eq!((&unfinished["rank"], &unfinished["percentile"]), (&Value::Null, &Value::Null));
 }
 
-async fn a_test_is_replaced_and_its_neighbours_are_not(
+async fn replace_keeps_other_test_sessions(
     warehouse: &dyn Warehouse,
     rows: &dyn Rows,
     session: &str,
@@ -86,7 +85,7 @@ async fn a_test_is_replaced_and_its_neighbours_are_not(
     assert_eq!(sorted(rows.rows(WarehouseTable::QuestionResponses, &other).await), before);
 }
 
-async fn what_is_staged_and_not_replaced_leaves_nothing(
+async fn unreplaced_staged_rows_leave_nothing(
     warehouse: &dyn Warehouse,
     rows: &dyn Rows,
     session: &str,
@@ -106,7 +105,7 @@ async fn what_is_staged_and_not_replaced_leaves_nothing(
     }
 }
 
-async fn a_test_whose_lease_is_over_keeps_its_rows(
+async fn expired_lease_keeps_old_rows(
     warehouse: &dyn Warehouse,
     rows: &dyn Rows,
     session: &str,
@@ -126,7 +125,7 @@ async fn a_test_whose_lease_is_over_keeps_its_rows(
     }
 }
 
-async fn a_test_without_rows_has_none(warehouse: &dyn Warehouse, rows: &dyn Rows, session: &str) {
+async fn empty_test_session_has_no_rows(warehouse: &dyn Warehouse, rows: &dyn Rows, session: &str) {
     let session = format!("{session} emptied");
     write(warehouse, &[Sample::scored(&session, 0..3)]).await;
     for _ in 0..2 {
@@ -137,7 +136,7 @@ async fn a_test_without_rows_has_none(warehouse: &dyn Warehouse, rows: &dyn Rows
     }
 }
 
-async fn a_quiz_that_became_a_form_moves_to_its_table(
+async fn quiz_changed_to_form_moves_its_rows(
     warehouse: &dyn Warehouse,
     rows: &dyn Rows,
     session: &str,
@@ -156,7 +155,7 @@ async fn a_quiz_that_became_a_form_moves_to_its_table(
     assert_eq!(of("u0")["question_text"], "Why? कारण 🙂");
 }
 
-/// A small test: three questions, in two subjects, for each user.
+/// A small test session: three questions in two subjects for each user.
 pub struct Sample {
     session_id: String,
     kind: &'static str,
@@ -178,7 +177,7 @@ impl Sample {
         Self { session_id: session_id.to_owned(), kind, attempts: users.map(attempt).collect() }
     }
 
-    /// Stages all rows of the test.
+    /// Stages all rows of the test session.
     pub async fn stage(&self, batch: &dyn WarehouseBatch) -> StagedSession {
         let (quiz, problems) = Quiz::read(&quiz(self.kind), &[]).unwrap();
         let session = TestSession {
@@ -222,7 +221,7 @@ impl Sample {
     }
 }
 
-/// Writes the tests as one batch.
+/// Writes the test sessions as one batch.
 pub async fn write(warehouse: &dyn Warehouse, samples: &[Sample]) {
     let batch: Arc<dyn WarehouseBatch> = warehouse.begin().unwrap();
     let tests: Vec<StagedSession> = join_all(samples.iter().map(|sample| sample.stage(&*batch))).await;

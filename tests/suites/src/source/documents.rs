@@ -1,11 +1,11 @@
 use bson::oid::ObjectId;
 use bson::{Bson, Document, bson, doc};
 
-/// A quiz whose ids are stored as text, as the Quiz Engine's are.
+/// A quiz whose ids are stored as text, as in the Quiz Engine.
 pub const TEXT_QUIZ: &str = "6715f621e1eb083bfa9b56c1";
 /// A quiz whose ids are stored as `ObjectId`s.
 pub const OBJECT_ID_QUIZ: &str = "6715f621e1eb083bfa9b56c2";
-/// A quiz that nobody has tried, without questions.
+/// A quiz without questions and without attempts.
 pub const EMPTY_QUIZ: &str = "6715f621e1eb083bfa9b56c3";
 
 const LONG_SET: &str = "6715f621e1eb083bfa9b57a1";
@@ -13,10 +13,10 @@ const SHORT_SET: &str = "6715f621e1eb083bfa9b57a2";
 const OTHER_SET: &str = "6715f621e1eb083bfa9b57a3";
 const FOREIGN_SET: &str = "6715f621e1eb083bfa9b57ff";
 
-/// Users of [`TEXT_QUIZ`]; every fifth has resumed, and so has two documents.
+/// Users of [`TEXT_QUIZ`]; every fifth user resumed and has two documents.
 const USERS: u32 = 1_000;
 
-/// What the source that a suite is run on holds.
+/// The documents of the source under test.
 #[derive(Clone, Debug, Default)]
 pub struct Collections {
     pub quizzes: Vec<Document>,
@@ -35,8 +35,8 @@ impl Collections {
             OBJECT_ID_QUIZ => &[OTHER_SET],
             _ => &[],
         };
-        let of_sets = |question: &&Document| sets.iter().any(|set| is(question.get("question_set_id"), set));
-        self.questions.iter().filter(of_sets).cloned().collect()
+        let is_in_sets = |question: &&Document| sets.iter().any(|set| is(question.get("question_set_id"), set));
+        self.questions.iter().filter(is_in_sets).cloned().collect()
     }
 
     pub(super) fn sessions_of(&self, quiz_id: &str) -> Vec<Document> {
@@ -48,9 +48,9 @@ fn is(stored: Option<&Bson>, id: &str) -> bool {
     stored == Some(&text(id)) || stored == Some(&object_id(id))
 }
 
-/// Three quizzes in one store: ids as text and as `ObjectId`s, sets with more questions than a quiz
-/// document holds in full, users with several attempts, and documents of odd shape. The sessions are
-/// more than any server sends at once, and those of the quizzes lie among each other.
+/// Three quizzes in one store: ids as text and as `ObjectId`s, sets with more questions than a quiz document holds in
+/// full, users with several attempts, and malformed documents. The attempts are more than a server sends in one batch,
+/// and the attempts of the quizzes alternate.
 #[must_use]
 pub fn documents() -> Collections {
     let questions_of = |set: &str, count: u32, id: fn(&str) -> Bson| -> Vec<Document> {
@@ -68,7 +68,7 @@ pub fn documents() -> Collections {
     questions.extend(other);
     questions.extend(long);
     questions.extend(short);
-    // a set's questions can be stored with its id as the other type
+    // questions can store their set's id as the other type
     questions[20].insert("question_set_id", object_id(LONG_SET));
     questions.push(doc! {"_id": "of no set", "question_set_id": Bson::Null, "text": "?"});
     Collections { quizzes, questions, sessions: sessions() }
@@ -126,12 +126,12 @@ fn sessions() -> Vec<Document> {
     sessions
 }
 
-/// Documents that are no attempt, or of no quiz. They are documents all the same.
+/// Documents without an attempt or without a quiz; the source returns them, too.
 fn odd_ones() -> Vec<Document> {
     let id = "d00000000000000000000001";
     vec![
         doc! {"_id": id, "quiz_id": TEXT_QUIZ},
-        // the same hex as another type is another document
+        // the same hex with another type is another document
         doc! {"_id": object_id(id), "quiz_id": TEXT_QUIZ, "user_id": "twin", "has_quiz_ended": true},
         doc! {"_id": 7, "quiz_id": TEXT_QUIZ, "user_id": 42, "has_quiz_ended": "yes"},
         doc! {"_id": "odd answers", "quiz_id": TEXT_QUIZ, "user_id": Bson::Null, "session_answers": "none"},
