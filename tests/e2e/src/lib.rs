@@ -20,7 +20,7 @@ use std::time::Duration;
 use aws_sdk_dynamodb::types::AttributeValue;
 use aws_sdk_sqs::types::QueueAttributeName;
 use quiz_sample::{SampleDocuments, write_dump};
-use quiz_stack::{Delivery, Deployment, QueuePair, Stack, TcpGate, Wishes, insert, unique};
+use quiz_stack::{Delivery, Deployment, QueuePair, Stack, TcpGate, DeploymentOptions, insert, unique};
 use serde_json::{Map, Number, Value};
 use tempfile::TempDir;
 
@@ -94,8 +94,8 @@ pub fn binaries() -> PathBuf {
     binary("quiz-etl").parent().unwrap().to_owned()
 }
 
-pub fn wishes<'a>(binaries: &'a Path, parameters: &'a [(&'a str, &'a str)], consumes: bool) -> Wishes<'a> {
-    Wishes { binaries, parameters, consumes }
+pub fn wishes<'a>(binaries: &'a Path, parameters: &'a [(&'a str, &'a str)], consumes: bool) -> DeploymentOptions<'a> {
+    DeploymentOptions { binaries, parameters, consumes }
 }
 
 /// A function of a deployment with the queue that feeds it.

@@ -15,7 +15,7 @@ pub const BIGQUERY_PROJECT: &str = "quiz-test";
 const PAGE_ROWS: u32 = 10_000;
 const QUERY_TIMEOUT_MS: u32 = 60_000;
 
-/// A dataset of the stack's BigQuery, for tests that look at what was written.
+/// A dataset of the stack's BigQuery, for tests that read the written rows.
 #[derive(Debug, Clone)]
 pub struct BigQuery {
     project_url: String,
@@ -56,11 +56,11 @@ struct Field {
 }
 
 impl Stack {
-    /// Creates the dataset where it is not there yet. Its name has letters, digits and `_` only: replace the `-` of
+    /// Creates the dataset if it does not exist. Its name has letters, digits and `_` only: replace the `-` of
     /// [`unique`](crate::unique).
     ///
     /// # Errors
-    /// What BigQuery refuses.
+    /// A refusal of BigQuery.
     pub async fn bigquery(&self, dataset: &str) -> Result<BigQuery> {
         let project_url = format!("{}/bigquery/v2/projects/{BIGQUERY_PROJECT}", self.bigquery_endpoint());
         let bigquery = BigQuery { project_url, dataset: dataset.to_owned() };
@@ -79,25 +79,25 @@ impl BigQuery {
         &self.dataset
     }
 
-    /// All rows of a query, tables without a dataset being those of this one. Integers, finite floats and booleans
-    /// are JSON's, arrays and structs too; all else is the text that BigQuery sends, which for a TIMESTAMP is seconds
-    /// since 1970 (`1767323045.678901`).
+    /// All rows of a query; tables without a dataset belong to this dataset. Integers, finite floats, booleans, arrays and
+    /// structs become JSON values. All other values are BigQuery's text: for a TIMESTAMP the seconds since 1970
+    /// (`1767323045.678901`).
     ///
     /// # Errors
-    /// What BigQuery refuses, or a query that takes more than a minute.
+    /// A refusal of BigQuery, or a query of more than a minute.
     pub async fn query(&self, sql: &str) -> Result<Vec<Map<String, Value>>> {
         let mut answer = self.run(sql).await?;
         let mut rows = decode_rows(&answer.schema.fields, &answer.rows)?;
         while let Some(token) = &answer.page_token {
             let (job, token) = (&answer.job_reference.job_id, escaped(token));
             let path = format!("queries/{job}?pageToken={token}&maxResults={PAGE_ROWS}");
-            answer = self.get(&path).await.with_context(|| format!("cannot read on: {sql}"))?;
+            answer = self.get(&path).await.with_context(|| format!("cannot read the next page: {sql}"))?;
             rows.extend(decode_rows(&answer.schema.fields, &answer.rows)?);
         }
         Ok(rows)
     }
 
-    /// Runs a statement that defines or changes something.
+    /// Runs a statement that defines or changes data.
     ///
     /// # Errors
     /// As for [`BigQuery::query`].
@@ -105,10 +105,10 @@ impl BigQuery {
         self.run(sql).await.map(drop)
     }
 
-    /// A table's resource (`schema`, `timePartitioning`, `clustering`, …); None where there is no such table.
+    /// A table's resource (`schema`, `timePartitioning`, `clustering`, …); `None` where the table does not exist.
     ///
     /// # Errors
-    /// What BigQuery refuses.
+    /// A refusal of BigQuery.
     pub async fn table(&self, name: &str) -> Result<Option<Value>> {
         let answer = self.send(Method::GET, &format!("datasets/{}/tables/{name}", self.dataset), "").await?;
         if answer.0 == StatusCode::NOT_FOUND {
@@ -120,17 +120,18 @@ impl BigQuery {
     /// The names of the dataset's tables.
     ///
     /// # Errors
-    /// What BigQuery refuses.
+    /// A refusal of BigQuery.
     pub async fn tables(&self) -> Result<Vec<String>> {
         let tables = self.list(&format!("datasets/{}/tables?", self.dataset), "tables").await?;
         let name = |table: &Value| table.pointer("/tableReference/tableId")?.as_str().map(str::to_owned);
-        tables.iter().map(|table| name(table).context("a table without a name")).collect()
+        tables.iter().map(|table| name(table).context("table has no name")).collect()
     }
 
-    /// The project's jobs with their configurations, newest first: those of all tests, so pick by dataset or job id.
+    /// The project's jobs with their configurations, newest first. The list has the jobs of all tests: filter by dataset or
+    /// job id.
     ///
     /// # Errors
-    /// What BigQuery refuses.
+    /// A refusal of BigQuery.
     pub async fn jobs(&self) -> Result<Vec<Value>> {
         self.list("jobs?projection=full&allUsers=true", "jobs").await
     }
@@ -149,7 +150,7 @@ impl BigQuery {
         Ok(answer)
     }
 
-    /// `path` ends with its query, of which more can follow.
+    /// `path` ends with a query to which parameters can be appended.
     async fn list(&self, path: &str, items: &str) -> Result<Vec<Value>> {
         let mut all = Vec::new();
         let mut page_path = path.to_owned();
@@ -196,9 +197,9 @@ fn decode_rows(fields: &[Field], rows: &[Value]) -> Result<Vec<Map<String, Value
 }
 
 fn decode_row(fields: &[Field], row: &Value) -> Result<Map<String, Value>> {
-    let cells = row.get("f").and_then(Value::as_array).context("a row without cells")?;
+    let cells = row.get("f").and_then(Value::as_array).context("row has no cells")?;
     ensure!(cells.len() == fields.len(), "{} cells for {} fields", cells.len(), fields.len());
-    let cells = cells.iter().map(|cell| cell.get("v").context("a cell without a value"));
+    let cells = cells.iter().map(|cell| cell.get("v").context("cell has no value"));
     fields.iter().zip(cells).map(|(field, cell)| Ok((field.name.clone(), decode(field, cell?)?))).collect()
 }
 

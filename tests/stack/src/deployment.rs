@@ -16,7 +16,7 @@ use crate::{
 
 const TIMEOUT: Duration = Duration::from_mins(1);
 const ACCOUNT: &str = "000000000000";
-/// The functions, each with the parameter of the template that names its image.
+/// The functions, each with the template parameter of its image.
 const FUNCTIONS: [(&str, &str); 4] = [
     ("sync-reports", "SyncReportsImage"),
     ("sync-warehouse", "SyncWarehouseImage"),
@@ -27,31 +27,31 @@ const FUNCTIONS: [(&str, &str); 4] = [
 /// Names and values.
 pub type Variables = Vec<(&'static str, String)>;
 
-/// What a test wants of a deployment otherwise than it is by default.
+/// The settings of a deployment that a test can choose.
 #[derive(Clone, Debug)]
-pub struct Wishes<'a> {
-    /// Where the functions' binaries lie.
+pub struct DeploymentOptions<'a> {
+    /// The folder of the functions' binaries.
     pub binaries: &'a Path,
     /// Parameters of the template.
     pub parameters: &'a [(&'a str, &'a str)],
-    /// Whether the functions get their messages from the start, or once a test enables their mappings.
+    /// Whether the functions get messages from the start, or after a test enables their mappings.
     pub consumes: bool,
 }
 
-/// `deploy/template.yaml`, deployed on the stack: the whole pipeline, with stubs of Discord and of Google's tokens.
-/// The names of what it has begin with its own, and its database and dataset are of that name.
+/// `deploy/template.yaml`, deployed on the stack: the whole pipeline, with stubs of Discord and of Google's token server.
+/// The names of all resources begin with the deployment's name, and the database and the dataset have this name.
 pub struct Deployment {
     stack: &'static Stack,
     name: String,
     pub discord: Discord,
-    /// Who gives sync-warehouse its tokens for the key that it has from Secrets Manager.
+    /// The token server for the key of sync-warehouse in Secrets Manager.
     pub issuer: Gate,
 }
 
 impl Deployment {
     /// # Errors
-    /// What a server refuses, a binary that cannot be read, or a resource that does not come up.
-    pub async fn create(stack: &'static Stack, name: &str, wishes: &Wishes<'_>) -> Result<Self> {
+    /// A refusal of a server, a binary that cannot be read, or a resource that does not start.
+    pub async fn create(stack: &'static Stack, name: &str, options: &DeploymentOptions<'_>) -> Result<Self> {
         let discord = Discord::start(DiscordRules::default())?;
         let token = json!({"access_token": "t", "expires_in": 3600, "token_type": "Bearer"});
         let issuer = token_issuer(200, &token)?;
@@ -67,15 +67,15 @@ impl Deployment {
             ("ReportFormats", "v1,v2".to_owned()),
             ("BigQueryProject", BIGQUERY_PROJECT.to_owned()),
             ("BigQueryDataset", dataset),
-            // where local-bigquery says that its datasets are
+            // the location of local-bigquery's datasets
             ("BigQueryLocation", "US".to_owned()),
             ("BigQuerySecret", secret("bigquery-key", &key).await?),
             ("BigQueryEndpoint", stack.bigquery_endpoint().to_owned()),
             ("DiscordSecret", secret("discord", &discord.webhook_url()).await?),
             ("DiscordEndpoint", discord.url().to_owned()),
-            ("ConsumeEvents", wishes.consumes.to_string()),
+            ("ConsumeEvents", options.consumes.to_string()),
         ];
-        for (wished, value) in wishes.parameters {
+        for (wished, value) in options.parameters {
             parameters.retain(|(name, _)| name != wished);
             parameters.push((wished, (*value).to_owned()));
         }
@@ -83,10 +83,10 @@ impl Deployment {
         package_natively(&mut template, name)?;
         put(stack, name, None, Vec::new()).await?;
         for (function, image) in FUNCTIONS {
-            let package = stack.package(&wishes.binaries.join(function)).await?;
+            let package = stack.package(&options.binaries.join(function)).await?;
             put(stack, name, Some(image), package).await?;
         }
-        // larger than what CreateStack takes in its body
+        // the template is too large for the body of CreateStack
         put(stack, name, Some("template"), template.to_string().into_bytes()).await?;
         let url = format!("{}/{name}/template", stack.aws_endpoint());
         stack.create_stack(name, &url, &parameters).await?;
@@ -124,7 +124,7 @@ impl Deployment {
         QueuePair { dlq_url: format!("{url}-dlq"), dlq_arn: format!("{arn}-dlq"), url, arn }
     }
 
-    /// The environment in which `quiz-etl` finds all of it.
+    /// The environment variables for `quiz-etl` with this deployment.
     #[must_use]
     pub fn variables(&self) -> Variables {
         vec![
@@ -152,25 +152,25 @@ impl Deployment {
         ]
     }
 
-    /// A variable of that environment; empty where there is none of that name.
+    /// A variable of this environment; empty where the variable is not set.
     #[must_use]
     pub fn variable(&self, name: &str) -> String {
         let mut named = self.variables().into_iter().filter(|(known, _)| *known == name);
         named.next().map_or_else(String::new, |(_, value)| value)
     }
 
-    /// Changes the environment of one of the functions, by a new version to which its traffic moves.
+    /// Changes the environment of one of the functions: its traffic moves to a new version.
     ///
     /// # Errors
-    /// What Lambda refuses.
+    /// A refusal of Lambda.
     pub async fn set_environment(&self, function: &str, variables: &[(&str, &str)]) -> Result<()> {
         self.stack.set_environment(&self.function(function), ALIAS, variables).await
     }
 
-    /// The mapping that hands one of the functions its messages.
+    /// The event source mapping of one of the functions.
     ///
     /// # Errors
-    /// What Lambda refuses, or a function without one.
+    /// A refusal of Lambda, or a function without a mapping.
     pub async fn mapping(&self, function: &str) -> Result<String> {
         self.stack.mapping_of(&format!("{}:{ALIAS}", self.function(function))).await
     }
@@ -194,20 +194,20 @@ async fn put(stack: &Stack, bucket: &str, key: Option<&str>, content: Vec<u8>) -
 }
 
 impl Stack {
-    /// Keeps a text in Secrets Manager, and gives its ARN.
+    /// Stores a text in Secrets Manager and returns its ARN.
     ///
     /// # Errors
-    /// What Secrets Manager refuses.
+    /// A refusal of Secrets Manager.
     pub async fn create_secret(&self, name: &str, text: &str) -> Result<String> {
         let secrets = aws_sdk_secretsmanager::Client::new(&self.aws_config());
         let made = secrets.create_secret().name(name).secret_string(text).send().await;
-        made.with_context(|| format!("cannot create secret {name}"))?.arn.context("a secret without an ARN")
+        made.with_context(|| format!("cannot create secret {name}"))?.arn.context("secret has no ARN")
     }
 
-    /// Puts another text into a secret, as a rotation does.
+    /// Changes the text of a secret, as a rotation does.
     ///
     /// # Errors
-    /// What Secrets Manager refuses.
+    /// A refusal of Secrets Manager.
     pub async fn put_secret(&self, id: &str, text: &str) -> Result<()> {
         let secrets = aws_sdk_secretsmanager::Client::new(&self.aws_config());
         let put = secrets.put_secret_value().secret_id(id).secret_string(text).send().await;
@@ -217,7 +217,7 @@ impl Stack {
     /// A deployment package of a binary, which may be removed afterwards.
     pub(crate) async fn package(&self, binary: &Path) -> Result<Vec<u8>> {
         let (binary, shared_dir) = (binary.to_owned(), self.functions_dir());
-        // a server that the environment gives may run elsewhere
+        // a server from the environment may run on another machine
         let package = tokio::task::spawn_blocking(move || match shared_dir {
             Some(dir) => package::launcher(&binary, &dir),
             None => package::complete(&binary),
@@ -231,10 +231,10 @@ impl Stack {
         aws_sdk_cloudformation::Client::new(&self.aws_config())
     }
 
-    /// Deploys the template at `url`, and waits until all of it is there.
+    /// Deploys the template at `url` and waits until all resources exist.
     ///
     /// # Errors
-    /// What CloudFormation refuses, and each resource that failed, with the reason.
+    /// A refusal of CloudFormation, or each failed resource with the reason.
     pub async fn create_stack(&self, name: &str, url: &str, parameters: &[(&str, String)]) -> Result<()> {
         let client = self.cloudformation();
         let parameter = |(key, value): &(&str, String)| {
@@ -252,7 +252,7 @@ impl Stack {
         let what = format!("{name} to be deployed");
         let status = eventually(&what, TIMEOUT, async || {
             let described = client.describe_stacks().stack_name(name).send().await?;
-            let status = described.stacks().first().and_then(|it| it.stack_status().cloned());
+            let status = described.stacks().first().and_then(|stack| stack.stack_status().cloned());
             match status {
                 Some(StackStatus::CreateInProgress) | None => Err(anyhow!("{status:?}")),
                 Some(status) => Ok(Some(status)),
@@ -266,7 +266,7 @@ impl Stack {
         let failed: Vec<String> = events
             .stack_events()
             .iter()
-            .filter_map(|it| Some(format!("{}: {}", it.logical_resource_id()?, it.resource_status_reason()?)))
+            .filter_map(|event| Some(format!("{}: {}", event.logical_resource_id()?, event.resource_status_reason()?)))
             .collect();
         bail!("{name} is {status:?}: {}", failed.join("; "))
     }

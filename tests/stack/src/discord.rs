@@ -16,7 +16,7 @@ use tokio::net::TcpListener;
 use tokio::sync::oneshot;
 
 use body::Sent;
-use routes::Asked;
+use routes::ReadRequest;
 use schema::Schemas;
 use state::State;
 
@@ -30,32 +30,32 @@ mod routes;
 mod schema;
 mod state;
 #[cfg(test)]
-mod tests;
+mod api_tests;
 
-/// What a [`Discord`] does instead of answering as Discord would.
+/// A fault of a [`Discord`] instead of Discord's answer.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Fault {
-    /// An error of that status with Discord's JSON.
+    /// An error with this status and Discord's JSON.
     Status(u16),
-    /// An error of that status with a proxy's page.
+    /// An error with this status and a proxy's HTML page.
     Html(u16),
-    /// Closes the connection; nothing is posted.
+    /// Closes the connection without posting.
     Cut,
     /// Handles the request, then closes the connection instead of answering.
     CutAfterAccepting,
 }
 
-/// Chooses the fault of a request, which has not been answered yet, by it and by how many came before.
+/// Chooses the fault of a request before its answer, from the request and its index.
 pub type Script = Arc<dyn Fn(&SeenRequest, usize) -> Option<Fault> + Send + Sync>;
 
-/// How a [`Discord`] behaves.
+/// The behaviour of a [`Discord`].
 #[derive(Clone)]
 pub struct DiscordRules {
-    /// How many requests the webhook, and the channel, takes in each window.
+    /// The limit of requests in each window, for the webhook and for the channel.
     pub per_window: u32,
-    /// From the first request of a window to the end of it.
+    /// The length of a window, from its first request.
     pub window: Duration,
-    /// The next request is told that the global limit is exceeded, for as long as one window.
+    /// Answers the next request with a global 429 that lasts for one window.
     pub global_429_once: bool,
     pub script: Option<Script>,
 }
@@ -76,11 +76,11 @@ impl fmt::Debug for DiscordRules {
     }
 }
 
-/// A message as a reader of the channel sees it now.
+/// The current state of a message in the channel.
 #[derive(Debug, Clone, PartialEq)]
 pub struct DiscordMessage {
     pub id: String,
-    /// As posted, with each member that an edit gave in place of the older one.
+    /// The posted payload, with the members of later edits.
     pub payload: Value,
     pub attachments: Vec<DiscordAttachment>,
     pub edits: usize,
@@ -94,23 +94,23 @@ pub struct DiscordAttachment {
     pub bytes: Bytes,
 }
 
-/// A request as it reached a [`Discord`].
+/// A request that reached a [`Discord`].
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct SeenRequest {
     pub method: String,
-    /// With the query.
+    /// The path with the query.
     pub path: String,
-    /// What it was answered; 0 when the connection was closed instead.
+    /// The status of the answer; 0 when the connection was closed instead.
     pub status: u16,
-    /// Every way in which it broke Discord's rules.
+    /// The request's violations of Discord's rules.
     pub problems: Vec<String>,
 }
 
-/// A stub of Discord's REST API, version 10, with one webhook, one bot and one channel, on a loopback port and a thread
-/// of its own. Dropped, it closes all connections.
+/// A stub of Discord's REST API, version 10, with one webhook, one bot and one channel, and its own loopback port and
+/// thread. Dropping the stub closes all connections.
 ///
-/// It takes what its [`url`](Self::url) and `/api/v10` lead to: posting and editing by webhook and by bot. Bodies are
-/// checked against Discord's OpenAPI document, which is bundled, and against the limits that it does not tell.
+/// Below [`url`](Self::url) and `/api/v10` the stub serves posting and editing by webhook and by bot. It checks bodies
+/// against Discord's bundled OpenAPI document, and against the limits that the document lacks.
 pub struct Discord {
     url: String,
     shared: Arc<Shared>,
@@ -125,7 +125,7 @@ struct Shared {
 
 impl Discord {
     /// # Errors
-    /// When no port or thread can be had, or the bundled document is broken.
+    /// When no port is free, no thread can start, or the bundled document is broken.
     pub fn start(rules: DiscordRules) -> Result<Self> {
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
         let listener = std::net::TcpListener::bind(("127.0.0.1", 0)).context("no port for Discord")?;
@@ -161,7 +161,7 @@ impl Discord {
         format!("{}/api/webhooks/{}/{token}", self.url, routes::WEBHOOK_ID)
     }
 
-    /// Gives the webhook another token, and refuses the old one.
+    /// Changes the webhook's token; the stub then refuses the old token.
     pub fn rotate_webhook(&self) {
         self.shared.state().webhook_token.push_str("-rotated");
     }
@@ -171,26 +171,26 @@ impl Discord {
         routes::BOT_TOKEN
     }
 
-    /// The channel of the webhook, to which the bot may post as well.
+    /// The channel of the webhook and the bot.
     #[must_use]
     pub fn channel_id(&self) -> &'static str {
         routes::CHANNEL_ID
     }
 
-    /// What a reader of the channel sees now, the oldest first.
+    /// The current messages in the channel, the oldest first.
     #[must_use]
     pub fn messages(&self) -> Vec<DiscordMessage> {
         self.shared.state().channel.messages()
     }
 
-    /// All requests so far, in the order in which they were handled.
+    /// All requests so far, in the order of their handling.
     #[must_use]
     pub fn requests(&self) -> Vec<SeenRequest> {
         self.shared.state().requests.clone()
     }
 
-    /// Every way in which any request broke the OpenAPI document, a limit or a rate limit. That a token is wrong, or a
-    /// message unknown, is none.
+    /// All violations of the OpenAPI document, a limit or a rate limit. A wrong token or an unknown message is no
+    /// violation.
     #[must_use]
     pub fn violations(&self) -> Vec<String> {
         let state = self.shared.state();
@@ -200,7 +200,7 @@ impl Discord {
         all.collect()
     }
 
-    /// Changes the rules from the next request on. Windows that are open stay so.
+    /// Changes the rules from the next request on. Open windows stay open.
     pub fn set_rules(&self, rules: DiscordRules) {
         self.shared.state().rules = rules;
     }
@@ -226,16 +226,16 @@ impl Shared {
         let (head, body) = request.into_parts();
         let body = body.collect().await?.to_bytes();
         let sent = Sent::read(&head.headers, body).await;
-        let asked = Asked { head, sent, arrived };
-        // not under the lock, so that a script may look at the messages
+        let request = ReadRequest { head, sent, arrived };
+        // outside the lock, so that a script can read the messages
         let (script, index) = {
             let state = self.state();
             (state.rules.script.clone(), state.requests.len())
         };
-        let mut seen = asked.seen();
+        let mut seen = request.seen();
         let fault = script.and_then(|script| script(&seen, index));
         let mut state = self.state();
-        let reply = state.handle(&self.schemas, asked, fault, &mut seen.problems);
+        let reply = state.handle(&self.schemas, request, fault, &mut seen.problems);
         seen.status = reply.as_ref().map_or(0, |reply| reply.status);
         state.requests.push(seen);
         reply.ok_or_else(|| anyhow!("cut"))?.into_response()
@@ -247,7 +247,7 @@ async fn serve(listener: TcpListener, shared: Arc<Shared>) {
         let shared = Arc::clone(&shared);
         tokio::spawn(async move {
             let service = service_fn(|request| shared.answer(request));
-            // an error is a client that has gone away, or a cut
+            // an error is a client that closed its connection, or a planned cut
             let _ = http1::Builder::new().serve_connection(TokioIo::new(stream), service).await;
         });
     }

@@ -19,12 +19,12 @@ use tokio::sync::watch;
 use crate::http;
 
 #[cfg(test)]
-mod tests;
+mod proxy_tests;
 
-/// What belongs to one connection, not to the request.
+/// Headers of one connection, not of the request.
 const NOT_FORWARDED: [HeaderName; 6] = [HOST, CONNECTION, CONTENT_LENGTH, EXPECT, TRANSFER_ENCODING, UPGRADE];
 
-/// A request as it reached a [`Gate`], with its whole body.
+/// A request that reached a [`Gate`], with its whole body.
 #[derive(Debug, Clone)]
 pub struct GateRequest {
     pub method: String,
@@ -35,34 +35,34 @@ pub struct GateRequest {
     pub index: usize,
 }
 
-/// What a [`Gate`] does with a request.
+/// The action of a [`Gate`] on a request.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Action {
     Forward,
-    /// Answers in the upstream's place, which never sees the request.
+    /// Answers instead of the upstream, which never sees the request.
     Reply {
         status: u16,
         content_type: &'static str,
         body: String,
     },
-    /// The upstream handles the request; its answer is lost and this one given.
+    /// The upstream handles the request; the gate replaces its answer with this one.
     ReplyAfterForwarding {
         status: u16,
         content_type: &'static str,
         body: String,
     },
-    /// The upstream handles the request; its answer is lost and the connection closed.
+    /// The upstream handles the request; the gate drops its answer and closes the connection.
     CutAfterForwarding,
     /// Closes the connection; the upstream never sees the request.
     Cut,
-    /// Forwards once the gate is released or dropped, also when the client has gone away meanwhile.
+    /// Forwards when the gate is released or dropped, even if the client has closed its connection.
     Hold,
 }
 
-/// An HTTP/1.1 reverse proxy that makes faults, on a loopback port and a thread of its own. Dropped, it takes no more
-/// connections; what is under way is finished.
+/// An HTTP/1.1 reverse proxy that makes faults, with its own loopback port and thread. A dropped gate accepts no more
+/// connections, and finishes the running requests.
 ///
-/// An upstream that does not answer is a 502 whose text says why.
+/// An upstream that does not answer gives a 502 with the reason as text.
 pub struct Gate {
     shared: Arc<Shared>,
     /// Disconnected when the port is closed.
@@ -85,11 +85,11 @@ struct Door {
 }
 
 impl Gate {
-    /// Opens a gate before `upstream`, the base URL of a server that speaks plain HTTP. `rule` sees the requests one
-    /// at a time, in the order of their indexes; one that panics cuts the connection.
+    /// Opens a gate before `upstream`, the base URL of a plain HTTP server. `rule` sees the requests one at a time, in the
+    /// order of their indexes; a panic of `rule` closes the connection.
     ///
     /// # Errors
-    /// When no port or thread can be had.
+    /// When no port is free or no thread can start.
     pub fn start(
         upstream: &str,
         rule: impl Fn(&GateRequest) -> Action + Send + Sync + 'static,
@@ -115,25 +115,25 @@ impl Gate {
         Ok(Self { shared, closed: Mutex::new(closed) })
     }
 
-    /// Its base URL, to be used in place of the upstream's.
+    /// The gate's base URL, for use instead of the upstream's URL.
     #[must_use]
     pub fn url(&self) -> &str {
         &self.shared.url
     }
 
-    /// All requests so far, in the order in which they arrived completely.
+    /// All complete requests so far, in the order of their arrival.
     #[must_use]
     pub fn requests(&self) -> Vec<GateRequest> {
         self.shared.requests().clone()
     }
 
-    /// How many requests [`Action::Hold`] keeps waiting.
+    /// The number of requests that [`Action::Hold`] holds.
     #[must_use]
     pub fn held(&self) -> usize {
         self.shared.door.borrow().held
     }
 
-    /// Forwards what is held now. What is held later waits for the next release.
+    /// Forwards all held requests. Later ones wait for the next release.
     pub fn release(&self) {
         self.shared.door.send_modify(|door| {
             door.held = 0;
@@ -150,7 +150,7 @@ impl Drop for Gate {
     }
 }
 
-/// Every task holds one; the thread ends when all are gone.
+/// Every task holds a clone; the thread ends when all clones are dropped.
 type Busy = tokio::sync::mpsc::Sender<Infallible>;
 
 async fn serve(listener: TcpListener, shared: Arc<Shared>, open: mpsc::Sender<Infallible>) {
@@ -172,7 +172,7 @@ async fn converse(stream: TcpStream, shared: Arc<Shared>, busy: Busy) {
     let service = service_fn(|request| answer(Arc::clone(&shared), request, busy.clone()));
     let mut connection = pin!(http1::Builder::new().serve_connection(TokioIo::new(stream), service));
     tokio::select! {
-        // an error is a client that has gone away, or a cut
+        // an error is a client that closed its connection, or a planned cut
         _ = connection.as_mut() => return,
         () = shared.dropped() => connection.as_mut().graceful_shutdown(),
     }
@@ -188,7 +188,7 @@ async fn answer(
     let (head, body) = request.into_parts();
     let request = Request::from_parts(head, body.collect().await?.to_bytes());
     let action = shared.choose(&request);
-    // a task of its own, which goes on when the client goes away
+    // a separate task, which continues when the client closes its connection
     let done = tokio::spawn(async move {
         let _busy = busy;
         shared.act(action, request).await
@@ -229,7 +229,7 @@ impl Shared {
         (self.rule)(&seen)
     }
 
-    /// None to cut.
+    /// `None` closes the connection.
     async fn act(&self, action: Action, request: Request<Bytes>) -> Result<Option<Response<Full<Bytes>>>> {
         match action {
             Action::Forward => self.forward(request).await.map(Some),

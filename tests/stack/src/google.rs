@@ -6,10 +6,10 @@ use serde_json::{Value, json};
 
 use crate::{Action, Gate};
 
-/// A service account's key as Google gives them out, made anew, whose tokens come from that address.
+/// A new service account key in Google's format, with `token_uri` at the given address.
 ///
 /// # Errors
-/// When no key can be made.
+/// When the key cannot be made.
 pub fn service_account_key(token_uri: &str) -> Result<Value> {
     let pair = KeyPair::generate(KeySize::Rsa2048).ok().context("no RSA key")?;
     let der: Pkcs8V1Der<'_> = pair.as_der().ok().context("no PKCS #8")?;
@@ -21,10 +21,10 @@ pub fn service_account_key(token_uri: &str) -> Result<Value> {
     }))
 }
 
-/// What gives out tokens: it answers every request so.
+/// A stub of Google's token server that answers every request with a token.
 ///
 /// # Errors
-/// When there is no port for it.
+/// When no port is free.
 pub fn token_issuer(status: u16, answer: &Value) -> Result<Gate> {
     let body = answer.to_string();
     let nowhere = "http://127.0.0.1:1";

@@ -7,10 +7,10 @@ use hyper::{Request, Response, Uri};
 use hyper_util::rt::TokioIo;
 use tokio::net::TcpStream;
 
-/// Sends a request with an absolute `http` URI and reads the whole answer, on a connection of its own: servers close
-/// idle ones, which would look like a fault.
+/// Sends a request with an absolute `http` URI on a new connection and reads the whole answer: a server closes idle
+/// connections, and a closed connection would look like a fault.
 ///
-/// Plain hyper, because reqwest's TLS, which other crates switch on, panics where no crypto provider is installed.
+/// Uses plain hyper: other crates enable reqwest's TLS, which panics without a crypto provider.
 pub async fn send(mut request: Request<Full<Bytes>>) -> Result<Response<Bytes>> {
     let uri = request.uri().clone();
     let authority = uri.authority().with_context(|| format!("{uri} names no server"))?;

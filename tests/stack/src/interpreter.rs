@@ -13,10 +13,10 @@ pub struct Interpreter {
     pub version: String,
 }
 
-/// The first fitting interpreter of `$PYTHON`, `python3.14`, `python3.13`, `python3` and pyenv's versions.
+/// The first suitable interpreter of `$PYTHON`, `python3.14`, `python3.13`, `python3` and pyenv's versions.
 ///
 /// # Errors
-/// Where there is none: what to install.
+/// Without a suitable interpreter: the packages to install.
 pub fn find() -> Result<Interpreter> {
     let named = std::env::var_os("PYTHON").filter(|value| !value.is_empty()).map(PathBuf::from);
     let usual = ["python3.14", "python3.13", "python3"].map(PathBuf::from);
@@ -36,7 +36,7 @@ fn find_among(candidates: impl Iterator<Item = PathBuf>) -> Result<Interpreter> 
     )
 }
 
-/// A shim can exist and fail when run, so only what an interpreter prints counts.
+/// Runs the interpreter and reads its output, because a shim can exist and fail.
 fn version(program: &Path) -> Option<String> {
     let output = Command::new(program).args(["-c", PROBE]).stdin(Stdio::null()).output().ok()?;
     output.status.success().then(|| String::from_utf8_lossy(&output.stdout).trim().to_owned())
@@ -48,10 +48,10 @@ fn fits(version: &str) -> bool {
 }
 
 fn pyenv_versions() -> Vec<PathBuf> {
-    let asked = Command::new("pyenv").arg("root").stdin(Stdio::null()).output().ok();
-    let asked = asked.filter(|output| output.status.success());
-    let asked = asked.map(|output| PathBuf::from(String::from_utf8_lossy(&output.stdout).trim()));
-    let Some(root) = asked.or_else(|| std::env::home_dir().map(|home| home.join(".pyenv"))) else {
+    let printed = Command::new("pyenv").arg("root").stdin(Stdio::null()).output().ok();
+    let printed = printed.filter(|output| output.status.success());
+    let printed = printed.map(|output| PathBuf::from(String::from_utf8_lossy(&output.stdout).trim()));
+    let Some(root) = printed.or_else(|| std::env::home_dir().map(|home| home.join(".pyenv"))) else {
         return Vec::new();
     };
     let Ok(entries) = std::fs::read_dir(root.join("versions")) else { return Vec::new() };
@@ -88,7 +88,7 @@ mod tests {
     }
 
     #[test]
-    fn the_first_fitting_interpreter_is_taken() {
+    fn first_fitting_interpreter_is_used() {
         let dir = tempfile::tempdir().unwrap();
         let too_old = script(dir.path(), "old", "#!/bin/sh\necho 3.9.18\n");
         let fitting = script(dir.path(), "new", "#!/bin/sh\necho 3.14.2\n");

@@ -24,16 +24,16 @@ pub struct FunctionSpec<'a> {
     pub memory_mb: u16,
 }
 
-/// How a queue's messages are handed to a function.
+/// The event source mapping of a queue to a function.
 #[derive(Debug, Clone)]
 pub struct MappingSpec<'a> {
     pub function: &'a str,
     pub queue_arn: &'a str,
-    /// The most messages of an invocation. ministack hands over no more than 10.
+    /// The most messages of an invocation; ministack's limit is 10.
     pub batch_size: u16,
     /// Invocations at a time, at least 2; ministack's default is 5.
     pub maximum_concurrency: Option<u16>,
-    /// False to let messages gather until [`Stack::enable_mapping`].
+    /// `false` keeps messages in the queue until [`Stack::enable_mapping`].
     pub enabled: bool,
 }
 
@@ -44,11 +44,11 @@ impl Stack {
         aws_sdk_lambda::Client::new(&self.aws_config())
     }
 
-    /// Deploys a function on `provided.al2023`, waits until it is active and gives its ARN. The binary may be removed
-    /// afterwards.
+    /// Deploys a function on `provided.al2023`, waits until the function is active and returns its ARN. The binary may
+    /// be removed afterwards.
     ///
     /// # Errors
-    /// A binary that cannot be read, what Lambda refuses, or a function that does not become active.
+    /// A binary that cannot be read, a refusal of Lambda, or a function that does not become active.
     pub async fn deploy_function(&self, spec: &FunctionSpec<'_>) -> Result<String> {
         let archive = self.package(spec.binary).await?;
         let environment: HashMap<String, String> =
@@ -72,14 +72,14 @@ impl Stack {
             if state == Some(State::Active) { Ok(Some(())) } else { Err(anyhow!("state {state:?}")) }
         })
         .await?;
-        made.function_arn.context("a function without an ARN")
+        made.function_arn.context("function has no ARN")
     }
 
-    /// Maps a queue to a function with `ReportBatchItemFailures`, waits until the mapping has the asked state and
-    /// gives its UUID.
+    /// Maps a queue to a function with `ReportBatchItemFailures`, waits until the mapping reaches the requested state and
+    /// returns its UUID.
     ///
     /// # Errors
-    /// What Lambda refuses, or a mapping that does not reach its state.
+    /// A refusal of Lambda, or a mapping that does not reach its state.
     pub async fn map_queue(&self, spec: &MappingSpec<'_>) -> Result<String> {
         let scaling = spec
             .maximum_concurrency
@@ -95,15 +95,15 @@ impl Stack {
             .enabled(spec.enabled);
         let made = request.send().await;
         let made = made.with_context(|| format!("cannot map {} to {}", spec.queue_arn, spec.function))?;
-        let uuid = made.uuid.context("a mapping without a UUID")?;
+        let uuid = made.uuid.context("mapping has no UUID")?;
         self.wait_for_mapping(&uuid, spec.enabled).await?;
         Ok(uuid)
     }
 
-    /// Starts (or stops) the hand-over of messages and waits until the mapping says so. What is under way goes on.
+    /// Enables or disables a mapping and waits for its state. Running invocations continue.
     ///
     /// # Errors
-    /// What Lambda refuses, or a mapping that does not reach its state.
+    /// A refusal of Lambda, or a mapping that does not reach its state.
     pub async fn enable_mapping(&self, uuid: &str, enabled: bool) -> Result<()> {
         let request = self.lambda().update_event_source_mapping().uuid(uuid).enabled(enabled);
         request.send().await.with_context(|| format!("cannot update mapping {uuid}"))?;
@@ -120,24 +120,23 @@ impl Stack {
         .await
     }
 
-    /// The UUID of the mapping that hands messages to a function, or to an alias of it (`name:alias`).
+    /// The UUID of the mapping to a function, or to one of its aliases (`name:alias`).
     ///
     /// # Errors
-    /// What Lambda refuses, or a function without a mapping.
+    /// A refusal of Lambda, or a function without a mapping.
     pub async fn mapping_of(&self, function: &str) -> Result<String> {
         let found = self.lambda().list_event_source_mappings().into_paginator().items().send();
         let found = found.collect::<Result<Vec<_>, _>>().await?;
         let arn = format!(":function:{function}");
-        let mapping = found.iter().find(|it| it.function_arn().is_some_and(|it| it.ends_with(&arn)));
-        let uuid = mapping.and_then(|it| it.uuid.clone());
-        uuid.with_context(|| format!("no mapping hands messages to {function}"))
+        let mapping = found.iter().find(|mapping| mapping.function_arn().is_some_and(|found| found.ends_with(&arn)));
+        let uuid = mapping.and_then(|mapping| mapping.uuid.clone());
+        uuid.with_context(|| format!("function {function} has no event source mapping"))
     }
 
-    /// Changes how many messages a mapping hands over at once (ministack: no more than 10), and to how many of the
-    /// function's instances at a time.
+    /// Changes the batch size of a mapping (ministack: at most 10) and its number of concurrent invocations.
     ///
     /// # Errors
-    /// What Lambda refuses.
+    /// A refusal of Lambda.
     pub async fn pace_mapping(&self, uuid: &str, batch_size: u16, instances: u16) -> Result<()> {
         let scaling = ScalingConfig::builder().maximum_concurrency(i32::from(instances)).build();
         let update = self.lambda().update_event_source_mapping().uuid(uuid);
@@ -146,24 +145,24 @@ impl Stack {
         Ok(())
     }
 
-    /// Changes variables of a function's environment: by a new version, to which the alias then leads.
+    /// Changes variables of a function's environment: publishes a new version and moves the alias to this version.
     ///
     /// # Errors
-    /// What Lambda refuses.
+    /// A refusal of Lambda.
     pub async fn set_environment(&self, name: &str, alias: &str, variables: &[(&str, &str)]) -> Result<()> {
         let lambda = self.lambda();
         let configured = lambda.get_function_configuration().function_name(name).send().await?;
-        let mut all = configured.environment.and_then(|it| it.variables).unwrap_or_default();
+        let mut all = configured.environment.and_then(|environment| environment.variables).unwrap_or_default();
         all.extend(variables.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())));
         let environment = Environment::builder().set_variables(Some(all)).build();
         lambda.update_function_configuration().function_name(name).environment(environment).send().await?;
         let version = lambda.publish_version().function_name(name).send().await?.version;
-        let version = version.context("a version without a number")?;
+        let version = version.context("version has no number")?;
         lambda.update_alias().function_name(name).name(alias).function_version(version).send().await?;
         Ok(())
     }
 
-    /// Kills the processes that run a function, as the machine beneath a Lambda may fail; tells how many there were.
+    /// Kills the processes that run a function, as a failing machine does. Returns their number.
     ///
     /// # Errors
     /// A process that cannot be killed.
@@ -175,10 +174,10 @@ impl Stack {
         Ok(pids.len())
     }
 
-    /// Invokes a function and gives what it returns.
+    /// Invokes a function and returns its answer.
     ///
     /// # Errors
-    /// What Lambda refuses, and an invocation that fails: with its payload and the function's log.
+    /// A refusal of Lambda, or a failed invocation, with its payload and the function's log.
     pub async fn invoke(&self, name: &str, payload: &Value) -> Result<Value> {
         let request = self.lambda().invoke().function_name(name).payload(Blob::new(payload.to_string()));
         let answer = request.send().await.with_context(|| format!("cannot invoke {name}"))?;

@@ -1,9 +1,9 @@
 //! The local stack that integration tests run against: SNS, SQS, Lambda and DynamoDB from ministack, MongoDB from
-//! secantusdb and BigQuery from local-bigquery, all in a Python environment that the first test sets up by itself.
+//! secantusdb and BigQuery from local-bigquery, all in a Python environment that the first test installs.
 //!
-//! All test processes of one runner (`cargo test`) share one stack. It is started by the first that asks
-//! ([`Stack::get`]) and ended by its supervisor when the runner is gone. `AWS_ENDPOINT_URL`, `MONGODB_URI`
-//! and `BIGQUERY_ENDPOINT` name servers to use instead. A [`Gate`] before one of them makes faults.
+//! All test processes of one runner (`cargo test`) share one stack. The first call of [`Stack::get`] starts the stack,
+//! and its supervisor ends the stack when the runner has ended. `AWS_ENDPOINT_URL`, `MONGODB_URI` and
+//! `BIGQUERY_ENDPOINT` name servers to use instead. A [`Gate`] before a server makes faults.
 
 mod bigquery;
 mod deployment;
@@ -29,7 +29,7 @@ mod venv;
 mod wait;
 
 pub use bigquery::{BIGQUERY_PROJECT, BigQuery};
-pub use deployment::{Deployment, Variables, Wishes};
+pub use deployment::{Deployment, Variables, DeploymentOptions};
 pub use discord::{Discord, DiscordAttachment, DiscordMessage, DiscordRules, Fault, Script, SeenRequest};
 pub use gate::{Action, Gate, GateRequest};
 pub use google::{service_account_key, token_issuer};

@@ -11,8 +11,8 @@ use crate::stack::REGION;
 const TIMEOUT: Duration = Duration::from_secs(30);
 
 impl Stack {
-    /// What a function has printed, oldest line first, with Lambda's own START, END and REPORT lines. The lines of an
-    /// invocation appear when it has ended; a function that never ran has none.
+    /// A function's output, oldest line first, with Lambda's own START, END and REPORT lines. The lines of an invocation
+    /// appear at its end; a function that never ran has no lines.
     ///
     /// # Errors
     /// When CloudWatch Logs does not answer, or not on plain HTTP.

@@ -17,7 +17,7 @@ impl Stack {
     }
 }
 
-/// Inserts documents in batches; none is fine.
+/// Inserts documents in batches; an empty list is allowed.
 ///
 /// # Errors
 /// The first batch that the server refuses; the batches before it stay.

@@ -1,11 +1,10 @@
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::{SystemTime, UNIX_EPOCH};
 
-/// A name that no other test uses, on this stack or on one shared with other runs: `prefix`, time, process id and a
-/// counter, joined with `-`.
+/// A unique name, also on a stack that several runs share: `prefix`, time, process id and a counter, joined with `-`.
 ///
-/// Legal for queues, topics, tables, functions and databases while the prefix is (letters, digits, `-`, `_`) and has
-/// at most 30 characters.
+/// The name is valid for queues, topics, tables, functions and databases if the prefix has at most 30 characters of
+/// letters, digits, `-` and `_`.
 #[must_use]
 pub fn unique(prefix: &str) -> String {
     static COUNTER: AtomicU32 = AtomicU32::new(0);

@@ -8,9 +8,9 @@ use zip::{CompressionMethod, ZipWriter};
 
 use crate::unique;
 
-/// A deployment package that starts `binary` where it is built, from a hard link (or copy) in `dir`: the function
-/// outlives a rebuild. Nothing of the binary's size is packed, sent or kept, which takes seconds and a multiple of
-/// the size in memory.
+/// A deployment package that starts `binary` from a hard link (or copy) in `dir`, so that the function survives a
+/// rebuild. The package holds a short script instead of the binary: packing the binary takes seconds, and memory of
+/// several times its size.
 pub fn launcher(binary: &Path, dir: &Path) -> Result<Vec<u8>> {
     std::fs::create_dir_all(dir).with_context(|| format!("cannot create {}", dir.display()))?;
     let kept = dir.join(unique("bootstrap"));
@@ -22,7 +22,7 @@ pub fn launcher(binary: &Path, dir: &Path) -> Result<Vec<u8>> {
     archive(format!("#!/bin/sh\nexec '{kept}'\n").as_bytes())
 }
 
-/// A deployment package that holds `binary`, without its debug information where there is a `strip`.
+/// A deployment package with `binary`, without debug information where `strip` is installed.
 pub fn complete(binary: &Path) -> Result<Vec<u8>> {
     let stripped = tempfile::NamedTempFile::new().context("no temporary file")?;
     let strip = Command::new("strip")
@@ -33,12 +33,12 @@ pub fn complete(binary: &Path) -> Result<Vec<u8>> {
         .stdout(Stdio::null())
         .stderr(Stdio::null())
         .status();
-    // a script cannot be stripped, and is small
+    // strip fails for a script, which is small
     let source = if strip.is_ok_and(|status| status.success()) { stripped.path() } else { binary };
     archive(&std::fs::read(source).with_context(|| format!("cannot read {}", binary.display()))?)
 }
 
-/// The same bytes for the same program. The lowest compression costs less than what it saves in sending.
+/// Packs the same program to the same bytes, with the lowest compression, which is faster than sending more bytes.
 fn archive(program: &[u8]) -> Result<Vec<u8>> {
     let options = SimpleFileOptions::default()
         .compression_method(CompressionMethod::Deflated)
@@ -78,7 +78,7 @@ mod tests {
     }
 
     #[test]
-    fn a_launcher_starts_the_program_even_when_its_file_is_gone() {
+    fn launcher_starts_program_after_its_deletion() {
         let dir = tempfile::tempdir().unwrap();
         let program = dir.path().join("program");
         std::fs::copy("/bin/echo", &program).unwrap();

@@ -2,9 +2,9 @@ use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result};
 
-/// `stack` below cargo's target directory, which is the one that holds the running test executable.
+/// The folder `stack` in cargo's target directory, found from the running test executable.
 pub fn stack_dir() -> Result<PathBuf> {
-    let executable = std::env::current_exe().context("cannot tell the path of the test executable")?;
+    let executable = std::env::current_exe().context("cannot find the path of the test executable")?;
     let environment = std::env::var_os("CARGO_TARGET_DIR").map(PathBuf::from);
     Ok(target_dir(&executable, environment).join("stack"))
 }
@@ -44,7 +44,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_target_directory_is_found_from_the_executable() {
+    fn target_directory_follows_the_executable() {
         let root = tempfile::tempdir().unwrap();
         let deps = root.path().join("out/x86_64-unknown-linux-gnu/debug/deps");
         std::fs::create_dir_all(&deps).unwrap();
@@ -55,14 +55,14 @@ mod tests {
     }
 
     #[test]
-    fn an_executable_elsewhere_leaves_it_to_the_environment() {
+    fn executable_elsewhere_needs_the_environment() {
         let elsewhere = Path::new("/nowhere/stack");
         assert_eq!(target_dir(elsewhere, Some("/built".into())), Path::new("/built"));
         assert!(target_dir(elsewhere, Some("relative".into())).ends_with("stack/../../target"));
     }
 
     #[test]
-    fn a_tail_is_the_last_lines_in_order() {
+    fn tail_gives_last_lines_in_order() {
         assert_eq!(last_lines("a\nb\nc\n", 2), "b\nc");
     }
 }

@@ -2,10 +2,10 @@ use std::process::{Command, Stdio};
 
 use anyhow::{Context, Result, ensure};
 
-/// Start time of a process in clock ticks since boot: 0 where the system does not tell, -1 for a zombie.
+/// Start time of a process in clock ticks since boot: 0 where the system has no value, -1 for a zombie.
 pub fn started(pid: u32) -> i64 {
     let Ok(stat) = std::fs::read_to_string(format!("/proc/{pid}/stat")) else { return 0 };
-    // the second field, the command in parentheses, may itself hold spaces and parentheses
+    // the second field is the command in parentheses, which may hold spaces and parentheses
     let Some((_, fields)) = stat.rsplit_once(')') else { return 0 };
     let mut fields = fields.split_whitespace();
     if fields.next() == Some("Z") {
@@ -14,7 +14,7 @@ pub fn started(pid: u32) -> i64 {
     fields.nth(18).and_then(|ticks| ticks.parse().ok()).unwrap_or_default()
 }
 
-/// Whether the process that had this pid and start time still runs.
+/// Whether the process with this pid and start time still runs.
 pub fn is_alive(pid: u32, start: i64) -> bool {
     if start != 0 {
         return started(pid) == start;
@@ -22,11 +22,11 @@ pub fn is_alive(pid: u32, start: i64) -> bool {
     signal(pid, "0").is_ok()
 }
 
-/// Sends a process a signal, such as `INT`. The shell has a `kill` of its own; the program of that name is a package
-/// that not every machine has.
+/// Sends a process a signal, such as `INT`, with the shell's own `kill`, because the program `kill` is not installed on
+/// every machine.
 ///
 /// # Errors
-/// Where the process is not there, or is another user's.
+/// Where the process does not exist or belongs to another user.
 pub fn signal(pid: u32, name: &str) -> Result<()> {
     let kill = format!("kill -{name} {pid}");
     let sent =
@@ -35,7 +35,7 @@ pub fn signal(pid: u32, name: &str) -> Result<()> {
     Ok(())
 }
 
-/// The processes of this machine that were started with an environment variable of that value.
+/// The processes of this machine that were started with this value of an environment variable.
 pub fn with_variable(name: &str, value: &str) -> Vec<u32> {
     let wanted = format!("{name}={value}").into_bytes();
     let Ok(processes) = std::fs::read_dir("/proc") else { return Vec::new() };
@@ -52,7 +52,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_process_is_told_from_a_later_one_with_its_pid() {
+    fn reused_pid_is_another_process() {
         let own = std::process::id();
         assert!(is_alive(own, started(own)));
         assert!(!is_alive(own, started(own) + 1));
@@ -60,7 +60,7 @@ mod tests {
 
     #[test]
     #[cfg(target_os = "linux")]
-    fn an_ended_process_is_not_alive_even_unreaped() {
+    fn unreaped_process_is_not_alive() {
         let mut child = Command::new("sleep").arg("60").spawn().unwrap();
         let (pid, start) = (child.id(), started(child.id()));
         assert!(is_alive(pid, start));

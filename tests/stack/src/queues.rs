@@ -10,7 +10,7 @@ use serde_json::json;
 
 use crate::{Stack, eventually};
 
-/// The most messages that one SNS or SQS batch request takes.
+/// The most messages of one SNS or SQS batch request.
 const BATCH: usize = 10;
 
 /// A queue and its dead-letter queue.
@@ -22,7 +22,7 @@ pub struct QueuePair {
     pub dlq_arn: String,
 }
 
-/// What a subscribed queue receives: the message itself, or SNS's notification envelope around it.
+/// The form of a topic's messages in a queue: the message itself, or SNS's notification envelope with the message.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Delivery {
     Raw,
@@ -33,9 +33,9 @@ pub enum Delivery {
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct QueueDepth {
     pub visible: u64,
-    /// Received, neither deleted nor visible again.
+    /// Received, but neither deleted nor visible again.
     pub in_flight: u64,
-    /// Sent, and not to be received yet.
+    /// Sent with a delay that is not over.
     pub delayed: u64,
 }
 
@@ -52,11 +52,11 @@ impl Stack {
         aws_sdk_sns::Client::new(&self.aws_config())
     }
 
-    /// Creates the queue `name` and its dead-letter queue `{name}-dlq`, to which a message goes that has been
-    /// received `max_receive_count` times. `visibility_timeout` has whole seconds.
+    /// Creates the queue `name` and its dead-letter queue `{name}-dlq`, which gets a message after `max_receive_count`
+    /// receives. `visibility_timeout` has whole seconds.
     ///
     /// # Errors
-    /// What SQS refuses.
+    /// A refusal of SQS.
     pub async fn create_queue_pair(
         &self,
         name: &str,
@@ -77,10 +77,10 @@ impl Stack {
         Ok(QueuePair { url, arn, dlq_url, dlq_arn })
     }
 
-    /// Creates a topic and gives its ARN.
+    /// Creates a topic and returns its ARN.
     ///
     /// # Errors
-    /// What SNS refuses.
+    /// A refusal of SNS.
     pub async fn create_topic(&self, name: &str) -> Result<String> {
         let topic = self.sns().create_topic().name(name).send().await;
         topic
@@ -89,10 +89,10 @@ impl Stack {
             .context("a topic without an ARN")
     }
 
-    /// Subscribes a queue to a topic and gives the subscription's ARN.
+    /// Subscribes a queue to a topic and returns the subscription's ARN.
     ///
     /// # Errors
-    /// What SNS refuses.
+    /// A refusal of SNS.
     pub async fn subscribe(&self, topic_arn: &str, queue_arn: &str, delivery: Delivery) -> Result<String> {
         let request = self.sns().subscribe().topic_arn(topic_arn).protocol("sqs").endpoint(queue_arn);
         let raw = (delivery == Delivery::Raw).to_string();
@@ -104,13 +104,13 @@ impl Stack {
     /// Changes how a subscribed queue receives a topic's messages.
     ///
     /// # Errors
-    /// What SNS refuses, or a queue that is not subscribed.
+    /// A refusal of SNS, or a queue without a subscription.
     pub async fn deliver(&self, topic_arn: &str, queue_arn: &str, delivery: Delivery) -> Result<()> {
         let sns = self.sns();
         let found = sns.list_subscriptions_by_topic().topic_arn(topic_arn).into_paginator().items().send();
         let found = found.collect::<Result<Vec<_>, _>>().await?;
-        let subscription = found.into_iter().find(|it| it.endpoint() == Some(queue_arn));
-        let subscription = subscription.and_then(|it| it.subscription_arn);
+        let subscription = found.into_iter().find(|subscription| subscription.endpoint() == Some(queue_arn));
+        let subscription = subscription.and_then(|subscription| subscription.subscription_arn);
         let subscription =
             subscription.with_context(|| format!("{queue_arn} hears nothing of {topic_arn}"))?;
         let set = sns.set_subscription_attributes().subscription_arn(subscription);
@@ -119,10 +119,10 @@ impl Stack {
         Ok(())
     }
 
-    /// Publishes one message with string attributes and gives its id.
+    /// Publishes one message with string attributes and returns its id.
     ///
     /// # Errors
-    /// What SNS refuses.
+    /// A refusal of SNS.
     pub async fn publish(&self, topic_arn: &str, body: &str, attributes: &[(&str, &str)]) -> Result<String> {
         let mut request = self.sns().publish().topic_arn(topic_arn).message(body);
         for (name, value) in attributes {
@@ -135,7 +135,7 @@ impl Stack {
     /// Publishes many messages, ten a request, each with the same string attributes.
     ///
     /// # Errors
-    /// What SNS refuses, also when it is one message of many.
+    /// A refusal of SNS, also when it is one message of many.
     pub async fn publish_all(
         &self,
         topic_arn: &str,
@@ -163,7 +163,7 @@ impl Stack {
     /// Sends messages straight to a queue, ten a request.
     ///
     /// # Errors
-    /// What SQS refuses, also when it is one message of many.
+    /// A refusal of SQS, also when it is one message of many.
     pub async fn send_all(&self, queue_url: &str, bodies: &[String]) -> Result<()> {
         let sqs = self.sqs();
         for chunk in bodies.chunks(BATCH) {
@@ -183,7 +183,7 @@ impl Stack {
     /// Receives and deletes all messages that are visible now. Messages in flight stay.
     ///
     /// # Errors
-    /// What SQS refuses.
+    /// A refusal of SQS.
     pub async fn drain(&self, queue_url: &str) -> Result<Vec<Message>> {
         let sqs = self.sqs();
         let mut drained = Vec::new();
@@ -196,10 +196,10 @@ impl Stack {
         }
     }
 
-    /// Receives and deletes messages until there were at least `count`; gives all that it took.
+    /// Receives and deletes messages until at least `count` have arrived, and returns them.
     ///
     /// # Errors
-    /// What SQS refuses, or fewer messages within `timeout`: with the bodies of those that came.
+    /// A refusal of SQS, or fewer messages within `timeout`, with the bodies of the received ones.
     pub async fn wait_for_messages(
         &self,
         queue_url: &str,
@@ -221,10 +221,10 @@ impl Stack {
         Ok(taken)
     }
 
-    /// How many messages a queue holds now, all counted in one moment.
+    /// The numbers of messages in a queue at one moment.
     ///
     /// # Errors
-    /// What SQS refuses.
+    /// A refusal of SQS.
     pub async fn queue_depth(&self, queue_url: &str) -> Result<QueueDepth> {
         const NAMES: [QueueAttributeName; 3] = [
             QueueAttributeName::ApproximateNumberOfMessages,
@@ -243,11 +243,11 @@ impl Stack {
         Ok(QueueDepth { visible: count(visible)?, in_flight: count(in_flight)?, delayed: count(delayed)? })
     }
 
-    /// Waits until a queue holds nothing, be it visible, in flight or delayed: all was handled or moved to the
-    /// dead-letter queue.
+    /// Waits until a queue has no visible, received or delayed message: all were handled or moved to the dead-letter
+    /// queue.
     ///
     /// # Errors
-    /// What the queue still holds when `timeout` has passed.
+    /// The numbers of messages that are left after `timeout`.
     pub async fn wait_until_empty(&self, queue_url: &str, timeout: Duration) -> Result<()> {
         let what = format!("{queue_url} to be empty");
         eventually(&what, timeout, async || {

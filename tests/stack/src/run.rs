@@ -10,7 +10,7 @@ use serde_json::Value;
 use crate::paths::{resource, stack_dir, tail};
 use crate::{process, venv};
 
-/// Longer than the supervisor gives its servers.
+/// Longer than the supervisor's own timeout for its servers.
 const START_TIMEOUT: Duration = Duration::from_mins(7);
 const LOG_LINES: usize = 30;
 
@@ -33,7 +33,7 @@ impl ServerKind {
         }
     }
 
-    /// The name that the supervisor and its state file give it.
+    /// The server's name in the supervisor and its state file.
     fn name(self) -> &'static str {
         match self {
             Self::Aws => "aws",
@@ -52,7 +52,7 @@ pub struct Run {
     logs: PathBuf,
 }
 
-/// Who runs the tests, and the files that its supervisor and the test processes share.
+/// The runner of the tests, and the files that its supervisor and the test processes share.
 #[derive(Debug, Clone)]
 struct Files {
     runner_pid: u32,
@@ -64,9 +64,9 @@ struct Files {
 }
 
 impl Run {
-    /// Finds the run that this process's parent has started, or starts it.
+    /// Finds the run of this process's parent, or starts one.
     pub fn join(needed: &[ServerKind]) -> Result<Self> {
-        let files = Files::of_parent(needed)?;
+        let files = Files::for_parent(needed)?;
         if let Some(run) = Self::find(&files)? {
             return Ok(run);
         }
@@ -94,7 +94,7 @@ impl Run {
         }
     }
 
-    /// The run if there is one; an error if there was and its servers failed.
+    /// The running run, if any; an error where its servers failed.
     fn find(files: &Files) -> Result<Option<Self>> {
         if let Some(failure) = files.failure() {
             return Err(failure);
@@ -113,7 +113,7 @@ impl Run {
         Ok(Some(Self { files: files.clone(), state, python, logs }))
     }
 
-    /// Fails when a server, or the supervisor, has ended since.
+    /// Fails when a server or the supervisor has ended.
     pub fn check(&self) -> Result<()> {
         if let Some(failure) = self.files.failure() {
             return Err(failure);
@@ -144,12 +144,12 @@ impl Run {
 }
 
 impl Files {
-    fn of_parent(needed: &[ServerKind]) -> Result<Self> {
+    fn for_parent(needed: &[ServerKind]) -> Result<Self> {
         let stack_dir = stack_dir()?;
         let runs = stack_dir.join("runs");
         let runner_pid = parent_id();
         let mut name = runner_pid.to_string();
-        // a run that is given some of its servers is not the run that starts all
+        // a run with some servers from the environment differs from a run that starts all servers
         if needed.len() < ServerKind::ALL.len() {
             for kind in needed {
                 name = format!("{name}-{}", kind.name());
@@ -168,7 +168,7 @@ impl Files {
         let path = self.logs.join("supervisor.log");
         let log = File::create(&path).with_context(|| format!("cannot create {}", path.display()))?;
         let errors = log.try_clone().context("cannot share the log")?;
-        // nothing of the test process's own output is passed on: a pipe behind `cargo test` would never end
+        // the supervisor does not inherit the test's output: a pipe after `cargo test` would never end
         Command::new(python)
             .arg("-B")
             .arg(resource("supervisor.py"))
@@ -194,7 +194,7 @@ impl Files {
         let text = |name: &str| failed.get(name).and_then(Value::as_str).unwrap_or_default();
         let log = Path::new(text("log"));
         let (why, end) = (text("why"), tail(log, LOG_LINES));
-        // only another runner, or the file's removal, starts the servers again
+        // only another runner or the removal of the file starts the servers again
         Some(anyhow!("{why} (noted in {}); the end of {}:\n{end}", self.failed.display(), log.display()))
     }
 

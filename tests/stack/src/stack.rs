@@ -18,17 +18,16 @@ pub struct Stack {
     aws_endpoint: String,
     mongodb_uri: String,
     bigquery_endpoint: String,
-    /// None when the environment gives all servers.
+    /// `None` when the environment names all servers.
     run: Option<Run>,
 }
 
 impl Stack {
-    /// The stack of this test run, started by whichever test asks first. A failed start is not tried again in the
-    /// same process.
+    /// The stack of this test run; the first call starts the stack. A process does not repeat a failed start.
     ///
     /// # Errors
-    /// No fitting Python, packages that cannot be installed, or a server that does not start or has ended since: with
-    /// the end of its log.
+    /// No suitable Python, packages that cannot be installed, or a server that does not start or has ended, with the end
+    /// of its log.
     pub async fn get() -> Result<&'static Self> {
         let started = STACK.get_or_init(|| async {
             let start = tokio::task::spawn_blocking(Self::start).await;
@@ -58,7 +57,7 @@ impl Stack {
         })
     }
 
-    /// Where SNS, SQS, Lambda, DynamoDB and the other AWS services answer.
+    /// The endpoint of SNS, SQS, Lambda, DynamoDB and the other AWS services.
     #[must_use]
     pub fn aws_endpoint(&self) -> &str {
         &self.aws_endpoint
@@ -69,14 +68,14 @@ impl Stack {
         &self.mongodb_uri
     }
 
-    /// Where BigQuery's REST interface answers: the part before `/bigquery/v2`, without a slash at its end.
+    /// The endpoint of BigQuery's REST interface: the part before `/bigquery/v2`, without a slash at its end.
     #[must_use]
     pub fn bigquery_endpoint(&self) -> &str {
         &self.bigquery_endpoint
     }
 
-    /// A configuration for any AWS client: endpoint, region and test credentials, nothing from the environment. Make
-    /// the clients anew in each test: a client lives in the runtime that it was first used in.
+    /// A configuration for any AWS client: endpoint, region and test credentials, nothing from the environment. Make new
+    /// clients in each test, because a client is bound to the runtime of its first use.
     #[must_use]
     pub fn aws_config(&self) -> SdkConfig {
         SdkConfig::builder()
@@ -96,18 +95,18 @@ impl Stack {
     /// The Python that runs the servers, for functions and tools written in it.
     ///
     /// # Errors
-    /// When the environment gives all servers, so that none was set up.
+    /// When the environment names all servers: then no Python environment was made.
     pub fn python(&self) -> Result<&Path> {
         self.run.as_ref().map(Run::python).context("the servers are given by the environment")
     }
 
-    /// The directory of the servers' logs; None when the environment gives all servers.
+    /// The directory of the servers' logs; `None` when the environment names all servers.
     #[must_use]
     pub fn logs_dir(&self) -> Option<&Path> {
         self.run.as_ref().map(Run::logs)
     }
 
-    /// Where binaries lie for functions that run on this machine; None when the environment gives AWS.
+    /// The folder of binaries for functions that run on this machine; `None` when the environment names the AWS endpoint.
     pub(crate) fn functions_dir(&self) -> Option<PathBuf> {
         let run = self.run.as_ref()?;
         run.url(ServerKind::Aws).ok().map(|_| run.dir().join("functions"))

@@ -23,7 +23,7 @@ impl Stack {
     /// Creates a table with the keys of `student_quiz_reports`: one item per user and section.
     ///
     /// # Errors
-    /// What DynamoDB refuses, or a table that does not become active.
+    /// A refusal of DynamoDB, or a table that does not become active.
     pub async fn create_reports_table(&self, name: &str) -> Result<()> {
         let indexes = [("gsi_user_id", ("user_id", None))];
         self.create_table(name, ("session_id", Some("user_id-section")), &indexes).await

@@ -9,13 +9,13 @@ use tokio::task::{JoinHandle, JoinSet};
 /// The connections that wait to be accepted.
 const BACKLOG: u32 = 1024;
 
-/// A port before a server of any protocol that can be closed, as if the server were stopped, and opened again. It works
-/// on the runtime that it was first opened in, and ends with it.
+/// A port before a server of any protocol. A test can close the port, as if the server were stopped, and open the port
+/// again. The gate runs on the runtime of its first opening and ends with this runtime.
 #[derive(Debug)]
 pub struct TcpGate {
     address: SocketAddr,
     upstream: String,
-    /// Bound, never listening: while the gate is closed nobody else gets its port.
+    /// Bound but never listening: reserves the port while the gate is closed.
     _reserved: TcpSocket,
     forwarding: Mutex<Option<JoinHandle<()>>>,
 }
@@ -24,7 +24,7 @@ impl TcpGate {
     /// Opens a gate before `upstream`, a server's `host:port`.
     ///
     /// # Errors
-    /// When no port can be had.
+    /// When no port is free.
     pub async fn start(upstream: &str) -> Result<Self> {
         let reserved = socket_at(SocketAddr::from(([127, 0, 0, 1], 0)))?;
         let address = reserved.local_addr()?;
@@ -34,16 +34,16 @@ impl TcpGate {
         Ok(gate)
     }
 
-    /// What to connect to in place of the upstream.
+    /// The address to connect to instead of the upstream.
     #[must_use]
     pub fn address(&self) -> SocketAddr {
         self.address
     }
 
-    /// Takes connections again, or goes on to.
+    /// Accepts connections again; does nothing on an open gate.
     ///
     /// # Errors
-    /// When the port cannot be listened at.
+    /// When the gate cannot listen on its port.
     pub async fn open(&self) -> Result<()> {
         let mut forwarding = self.forwarding.lock().await;
         if forwarding.is_none() {
@@ -53,11 +53,11 @@ impl TcpGate {
         Ok(())
     }
 
-    /// Cuts all connections and refuses new ones.
+    /// Closes all connections and refuses new ones.
     pub async fn close(&self) {
         if let Some(forwarding) = self.forwarding.lock().await.take() {
             forwarding.abort();
-            // it is cancelled
+            // the task was cancelled
             let _ = forwarding.await;
         }
     }
@@ -72,7 +72,7 @@ fn socket_at(address: SocketAddr) -> Result<TcpSocket> {
 }
 
 async fn forward(listener: TcpListener, upstream: String) {
-    // dropped with this future, it ends them all
+    // all connections end when this future drops the set
     let mut connections = JoinSet::new();
     while let Ok((mut near, _)) = listener.accept().await {
         let upstream = upstream.clone();
@@ -114,7 +114,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn a_closed_gate_cuts_and_refuses_and_an_opened_one_forwards_again() {
+    async fn gate_closes_and_opens_again() {
         let gate = TcpGate::start(&echo().await.to_string()).await.unwrap();
         let mut before = TcpStream::connect(gate.address()).await.unwrap();
         assert!(is_echoed(&mut before).await);

@@ -4,10 +4,10 @@ use anyhow::{Context, Result, bail};
 use saphyr::{LoadableYamlNode, Scalar, Yaml};
 use serde_json::{Map, Value, json};
 
-/// The template of `deploy/`, CloudFormation's short forms (`!Ref x`) written out (`{"Ref": "x"}`).
+/// The template in `deploy/` as JSON, with CloudFormation's short forms (`!Ref x`) in full (`{"Ref": "x"}`).
 ///
 /// # Errors
-/// A file that cannot be read or is no such YAML.
+/// A file that cannot be read or is not valid YAML.
 pub fn template(name: &str) -> Result<Value> {
     let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../deploy").join(name);
     let text = std::fs::read_to_string(&path).with_context(|| format!("cannot read {}", path.display()))?;
@@ -54,12 +54,11 @@ fn written_out(tag: &str, value: Value) -> Value {
     }
 }
 
-/// Makes a template of images one that ministack can run: each function a native package in the bucket, under the name
-/// of its image's parameter, no CodeDeploy, and no alarm on an expression of metrics: ministack has neither. All else
-/// stays as it is.
+/// Adapts the template to ministack. Each function becomes a native package in the bucket, with the name of its image's
+/// parameter. CodeDeploy and alarms on metric expressions are removed, because ministack lacks both.
 ///
 /// # Errors
-/// A template whose functions are no images named by parameters.
+/// A template with a function whose image is not named by a parameter.
 pub fn package_natively(template: &mut Value, bucket: &str) -> Result<()> {
     let resources = template.get_mut("Resources").and_then(Value::as_object_mut);
     let resources = resources.context("a template without resources")?;
@@ -75,7 +74,7 @@ pub fn package_natively(template: &mut Value, bucket: &str) -> Result<()> {
         }
         let function = resource.get_mut("Properties").and_then(Value::as_object_mut);
         let function = function.context("a function without properties")?;
-        let image = function.remove("ImageUri").and_then(|it| it.get("Ref")?.as_str().map(str::to_owned));
+        let image = function.remove("ImageUri").and_then(|image| image.get("Ref")?.as_str().map(str::to_owned));
         let image = image.context("a function whose image is no parameter")?;
         function.remove("DeploymentPreference");
         function.insert("PackageType".to_owned(), json!("Zip"));

@@ -8,22 +8,22 @@ use anyhow::{Context, Result, bail};
 use crate::interpreter::{self, Interpreter};
 use crate::paths::{last_lines, resource, stack_dir};
 
-/// Holds the Python version; an environment without it is not finished.
+/// The file with the Python version; an environment without this file is incomplete.
 const STAMP: &str = "finished";
 
-/// Python packages that are installed together. Those of another set may conflict with them.
+/// Python packages in one environment; packages of different sets may conflict.
 #[derive(Debug)]
 struct Packages {
     /// The environment's name begins with this.
     name: &'static str,
     /// A file of the folder `stack`.
     requirements: &'static str,
-    /// A Python program that completes the environment. Its HOME is the environment's folder `home`.
+    /// A Python program that completes the environment, with the environment's folder `home` as HOME.
     completion: &'static str,
 }
 
-/// The servers of the stack. Their completion installs the extensions of DuckDB below HOME, where local-bigquery finds
-/// them without a network.
+/// The servers of the stack. The completion installs the extensions of DuckDB in HOME, where local-bigquery finds them
+/// without a network.
 const SERVERS: Packages = Packages {
     name: "venv",
     requirements: "requirements.txt",
@@ -31,8 +31,8 @@ const SERVERS: Packages = Packages {
 for name in ('icu', 'ducklake', 'spatial'): import_extension(name)",
 };
 
-/// The commands that the scripts of `deploy/` call. Their completion makes the folder `commands`, for PATH: the scripts
-/// in `bin` name an interpreter that was renamed since.
+/// The commands that the scripts in `deploy/` call. The completion makes the folder `commands` for PATH, because the
+/// scripts in `bin` name the interpreter by its path before the rename.
 const DEPLOYMENT: Packages = Packages {
     name: "deployment",
     requirements: "deployment.txt",
@@ -53,7 +53,7 @@ pub fn ensure(stack_dir: &Path) -> Result<PathBuf> {
     Ok(environment(stack_dir, &SERVERS)?.join("bin/python"))
 }
 
-/// A folder with the commands `aws` and `sam`, for PATH; installed where they are not there yet (about two minutes).
+/// A folder with the commands `aws` and `sam`, for PATH; the first call installs them (about two minutes).
 ///
 /// # Errors
 /// No fitting interpreter, or pip failing: with its last lines.
@@ -66,11 +66,11 @@ pub fn deployment_commands() -> Result<PathBuf> {
     Ok(environment(&stack_dir, &DEPLOYMENT)?.join("commands"))
 }
 
-/// A virtual environment that holds the packages, made where it is not there yet (about a minute). Its folder `home`
-/// holds what a server expects below HOME.
+/// The virtual environment with the packages; the first call makes the environment (about a minute). Its folder `home`
+/// holds the files that a server expects in HOME.
 ///
-/// The caller holds a lock. The environment is made under another name, which the scripts in its `bin` keep in their
-/// first line: run them as `python bin/script`.
+/// The caller holds a lock. The environment is made under another name and then renamed. The scripts in `bin` keep the
+/// old name in their first line, so run them as `python bin/script`.
 fn environment(stack_dir: &Path, packages: &Packages) -> Result<PathBuf> {
     let requirements = resource(packages.requirements);
     let wanted =
@@ -87,7 +87,7 @@ fn environment(stack_dir: &Path, packages: &Packages) -> Result<PathBuf> {
     Ok(dir)
 }
 
-/// A set-up that was killed may have left a pip that still writes, so what cannot be removed stays for the next time.
+/// Removes unfinished environments. A pip of a killed set-up may still write, so files that cannot be removed stay.
 fn remove_interrupted(stack_dir: &Path, name: &str) {
     for entry in std::fs::read_dir(stack_dir).into_iter().flatten().flatten() {
         if entry.file_name().to_string_lossy().starts_with(name) {
@@ -139,7 +139,7 @@ mod tests {
     }
 
     #[test]
-    fn other_requirements_or_another_python_make_another_environment() {
+    fn environment_depends_on_python_and_requirements() {
         let one = fingerprint(b"a==1", "", "3.13.0");
         assert_eq!(one, fingerprint(b"a==1", "", "3.13.0"));
         assert_ne!(one, fingerprint(b"a==2", "", "3.13.0"));

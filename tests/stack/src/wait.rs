@@ -6,11 +6,11 @@ use tokio::time::Instant;
 const FIRST_PAUSE: Duration = Duration::from_millis(10);
 const LONGEST_PAUSE: Duration = Duration::from_millis(200);
 
-/// Polls until `probe` gives a value. `Ok(None)` and `Err` both mean "not yet": an error says what was seen instead,
-/// and is tried again, so that what is only starting may refuse for a while.
+/// Polls until `probe` returns a value. `Ok(None)` and `Err` both mean "not yet": an error describes the current state and
+/// is tried again, because a starting server may refuse for a while.
 ///
 /// # Errors
-/// When `timeout` has passed: says what was awaited and the last state (or error) that the probe gave.
+/// After `timeout`: names the awaited thing and the last state (or error) of the probe.
 pub async fn eventually<T>(
     what: &str,
     timeout: Duration,
@@ -52,7 +52,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn the_error_says_what_was_awaited_and_the_last_state() {
+    async fn error_names_awaited_thing_and_last_state() {
         let short = Duration::from_millis(30);
         let error =
             eventually::<()>("five messages", short, async || Err(anyhow!("3 so far"))).await.unwrap_err();
@@ -61,7 +61,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn a_probe_that_hangs_is_given_up() {
+    async fn hanging_probe_times_out() {
         let short = Duration::from_millis(30);
         let error =
             eventually::<()>("an answer", short, async || std::future::pending().await).await.unwrap_err();

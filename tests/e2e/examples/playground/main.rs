@@ -12,7 +12,7 @@ use std::path::PathBuf;
 use anyhow::{Context, Result, ensure};
 use clap::Parser;
 use quiz_etl::ui::{Interrupt, counted};
-use quiz_stack::{Deployment, Stack, Wishes, insert, unique};
+use quiz_stack::{Deployment, Stack, DeploymentOptions, insert, unique};
 use tokio::process::Command;
 
 use documents::Content;
@@ -62,8 +62,8 @@ async fn play(options: &Options) -> Result<()> {
     }
     say("deploying the pipeline");
     let parameters = [("SyncIntervalSeconds", "10")];
-    let wishes = Wishes { binaries: &binaries, parameters: &parameters, consumes: true };
-    let deployed = Deployment::create(stack, &name, &wishes).await?;
+    let options = DeploymentOptions { binaries: &binaries, parameters: &parameters, consumes: true };
+    let deployed = Deployment::create(stack, &name, &options).await?;
     say("syncing the first test, which makes the warehouse's tables");
     let mut sync = Command::new(binaries.join("quiz-etl"));
     sync.args(["sync", &documents::session_id(0), "--wait"]).envs(deployed.variables());

@@ -12,14 +12,14 @@ use super::problem::Problem;
 pub struct Sent {
     pub payload: Value,
     pub files: Vec<File>,
-    /// What the encoding itself has wrong.
+    /// Errors in the encoding of the body.
     pub problems: Vec<Problem>,
 }
 
 /// A part `files[N]`.
 #[derive(Debug)]
 pub struct File {
-    /// The N.
+    /// The number N.
     pub id: String,
     pub filename: Option<String>,
     pub content_type: Option<String>,

@@ -8,7 +8,7 @@ use super::{DiscordAttachment, DiscordMessage};
 
 const FIRST_ID: u64 = 1_300_000_000_000_000_000;
 
-/// The one channel there is.
+/// The stub's only channel.
 #[derive(Default)]
 pub struct Channel {
     posts: Vec<Post>,
@@ -21,7 +21,7 @@ pub enum Author {
     Bot,
 }
 
-/// A message in the channel, or what is to become one.
+/// A message in the channel, or the draft of one.
 #[derive(Clone)]
 pub struct Post {
     pub message: DiscordMessage,
@@ -39,8 +39,8 @@ impl Channel {
         self.posts.iter().find(|post| post.message.id == id && post.author == author)
     }
 
-    /// The message that the request makes of the one it edits, if it does, and what does not fit. It is in the channel
-    /// once [`Self::put`] there.
+    /// Drafts the new or edited message of a request, with the problems of its attachments. [`Self::put`] adds the draft
+    /// to the channel.
     pub fn draft(&mut self, edited: Option<Post>, author: Author, sent: Sent) -> (Post, Vec<Problem>) {
         let mut post = match edited {
             Some(mut post) => {
@@ -77,7 +77,7 @@ impl Channel {
         (FIRST_ID + self.ids).to_string()
     }
 
-    /// Without a list in the payload all are kept and all files added; with one, exactly those it tells.
+    /// The attachments of a message: without a list in the payload all old and new files, else exactly the listed files.
     fn attachments(
         &mut self,
         mut kept: Vec<DiscordAttachment>,
@@ -111,7 +111,7 @@ impl Channel {
             all = kept;
             all.extend(files.into_iter().map(|file| self.attachment(file, problems)));
         } else {
-            let unlisted = files.iter().map(|file| format!("does not tell files[{}]", file.id));
+            let unlisted = files.iter().map(|file| format!("does not list files[{}]", file.id));
             problems.extend(unlisted.map(|text| Problem::new("/attachments", text)));
         }
         all
@@ -169,11 +169,11 @@ fn embed(sent: &Value) -> Value {
 fn attachment(attachment: &DiscordAttachment) -> Value {
     let DiscordAttachment { id, filename, content_type, bytes } = attachment;
     let url = format!("https://cdn.discordapp.com/attachments/{CHANNEL_ID}/{id}/{filename}");
-    let mut told = json!({
+    let mut described = json!({
         "id": id, "filename": filename, "size": bytes.len(), "url": url, "proxy_url": url,
     });
-    if let (Some(content_type), Some(told)) = (content_type, told.as_object_mut()) {
-        told.insert("content_type".to_owned(), Value::from(content_type.as_str()));
+    if let (Some(content_type), Some(members)) = (content_type, described.as_object_mut()) {
+        members.insert("content_type".to_owned(), Value::from(content_type.as_str()));
     }
-    told
+    described
 }

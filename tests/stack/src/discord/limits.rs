@@ -5,7 +5,7 @@ use super::problem::Problem;
 
 const CONTENT: usize = 2000;
 const EMBEDS: usize = 10;
-/// Of the texts of all embeds of a message.
+/// The limit for all texts of a message's embeds together.
 const EMBED_TEXTS: usize = 6000;
 const TITLE: usize = 256;
 const DESCRIPTION: usize = 4096;
@@ -17,17 +17,17 @@ const AUTHOR: usize = 256;
 const FILES: usize = 10;
 const FILE_BYTES: usize = 10 * 1024 * 1024;
 
-/// What else gives a message something to show.
+/// Other members that make a message non-empty.
 const OTHER_CONTENTS: [&str; 3] = ["components", "poll", "sticker_ids"];
 
-/// What Discord refuses in a message, as it would stand in the channel, though its schema allows it.
+/// Checks a complete message against the limits that Discord's schema lacks.
 pub fn check(payload: &Value, attachments: &[DiscordAttachment]) -> Vec<Problem> {
     let mut check = Check { problems: Vec::new(), embed_texts: 0, attachments };
     check.message(payload);
     check.problems
 }
 
-/// Names from outside must not ping anyone.
+/// Checks that a message with names from outside pings no one.
 pub fn check_mentions(payload: &Value) -> Option<Problem> {
     let parse = payload.pointer("/allowed_mentions/parse").and_then(Value::as_array);
     let empty = parse.is_some_and(Vec::is_empty);
@@ -119,7 +119,8 @@ fn holds_something(value: &Value) -> bool {
     value.is_object() || value.as_array().is_some_and(|list| !list.is_empty())
 }
 
-/// The length in UTF-16, which is never less than that in Unicode scalar values: Discord does not say which it counts.
+/// The length in UTF-16 units. Discord does not document its unit; this length is never below the number of Unicode
+/// scalar values.
 fn units(text: &str) -> usize {
     text.encode_utf16().count()
 }

@@ -2,7 +2,7 @@ use std::fmt;
 
 use serde_json::{Map, Value, json};
 
-/// A way in which a body is not as Discord wants it.
+/// A violation in a body.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Problem {
     /// A JSON pointer into the body.
@@ -22,7 +22,7 @@ impl fmt::Display for Problem {
     }
 }
 
-/// The problems as Discord tells them: nested like the body, with `_errors` at each place.
+/// The problems in Discord's format: nested like the body, with `_errors` at each place.
 pub fn tree(problems: &[Problem]) -> Value {
     let mut root = Map::new();
     for problem in problems {

@@ -10,19 +10,19 @@ use super::reply::Reply;
 #[derive(Default)]
 pub struct Rate {
     windows: HashMap<String, Window>,
-    /// The last 429 that told the global limit.
-    global: Option<Told>,
+    /// The last 429 for the global limit.
+    global: Option<SentLimit>,
 }
 
 struct Window {
     used: u32,
     end: Instant,
     /// The last 429.
-    told: Option<Told>,
+    sent: Option<SentLimit>,
 }
 
 #[derive(Clone, Copy)]
-struct Told {
+struct SentLimit {
     at: Instant,
     until: Instant,
 }
@@ -30,23 +30,23 @@ struct Told {
 type Headers = Vec<(&'static str, String)>;
 
 impl Rate {
-    /// Whether a request came although a 429 had told to wait longer.
+    /// Whether a request arrived before the end of the wait of an earlier 429.
     pub fn ignored(&self, bucket: &str, arrived: Instant) -> bool {
-        let told = self.windows.get(bucket).and_then(|window| window.told);
-        [told, self.global].iter().flatten().any(|told| told.at <= arrived && arrived < told.until)
+        let sent = self.windows.get(bucket).and_then(|window| window.sent);
+        [sent, self.global].iter().flatten().any(|limit| limit.at <= arrived && arrived < limit.until)
     }
 
-    /// Counts a request: the headers of its answer, or the 429.
+    /// Counts a request. Returns the headers of its answer, or the 429.
     pub fn take(&mut self, bucket: &str, rules: &mut DiscordRules) -> Result<Headers, Reply> {
         let now = Instant::now();
         if std::mem::take(&mut rules.global_429_once) {
-            self.global = Some(Told { at: now, until: now + rules.window });
+            self.global = Some(SentLimit { at: now, until: now + rules.window });
         }
-        if let Some(told) = self.global.filter(|told| now < told.until) {
+        if let Some(limit) = self.global.filter(|limit| now < limit.until) {
             let headers = vec![("X-RateLimit-Global", "true".to_owned())];
-            return Err(limited(told.until - now, true).with(headers));
+            return Err(limited(limit.until - now, true).with(headers));
         }
-        let fresh = || Window { used: 0, end: now + rules.window, told: None };
+        let fresh = || Window { used: 0, end: now + rules.window, sent: None };
         let window = self.windows.entry(bucket.to_owned()).or_insert_with(fresh);
         if now >= window.end {
             *window = fresh();
@@ -65,7 +65,7 @@ impl Rate {
             ("X-RateLimit-Bucket", bucket.to_owned()),
         ];
         if exceeded {
-            window.told = Some(Told { at: now, until: window.end });
+            window.sent = Some(SentLimit { at: now, until: window.end });
             return Err(limited(rest, false).with(headers));
         }
         Ok(headers)
@@ -78,13 +78,13 @@ fn limited(rest: Duration, global: bool) -> Reply {
     });
     let scope = if global { "global" } else { "user" };
     Reply::json(429, &body).with(vec![
-        // whole seconds, as HTTP wants it; the body is more exact
+        // HTTP has whole seconds; the body is more exact
         ("Retry-After", seconds(rest).ceil().to_string()),
         ("X-RateLimit-Scope", scope.to_owned()),
     ])
 }
 
-/// To the millisecond, never too few.
+/// Seconds, rounded up to the millisecond.
 fn seconds(duration: Duration) -> f64 {
     let millis = u64::try_from(duration.as_nanos().div_ceil(1_000_000)).unwrap_or(u64::MAX);
     Duration::from_millis(millis).as_secs_f64()

@@ -34,7 +34,7 @@ impl Reply {
         Self::json(status, &json!({ "message": message, "code": code }))
     }
 
-    /// An error of which only the status is known.
+    /// An error with only a status.
     pub fn status(status: u16) -> Self {
         let reason = hyper::StatusCode::from_u16(status).ok().and_then(|status| status.canonical_reason());
         Self::error(status, 0, &format!("{status}: {}", reason.unwrap_or("Error")))

@@ -16,14 +16,14 @@ pub const BOT_TOKEN: &str = "stub.token.of-a-bot";
 pub const BOT_ID: &str = "111111111111111111";
 pub const CHANNEL_ID: &str = "876543210987654321";
 
-/// A request that has been read.
-pub struct Asked {
+/// A request after its body was read.
+pub struct ReadRequest {
     pub head: Parts,
     pub sent: Sent,
     pub arrived: Instant,
 }
 
-impl Asked {
+impl ReadRequest {
     pub fn seen(&self) -> SeenRequest {
         let path = self.head.uri.path_and_query().map_or("/", |path| path.as_str());
         let method = self.head.method.to_string();
@@ -42,16 +42,16 @@ pub enum Operation {
     EditMessage,
 }
 
-/// What a request wants.
+/// The target of a request: the operation and its ids.
 #[derive(Debug)]
 pub struct Target<'a> {
     pub operation: Operation,
     /// The id of the webhook or channel.
     id: &'a str,
     webhook_token: &'a str,
-    /// What an edit changes.
+    /// The id of the message to edit.
     pub message: Option<&'a str>,
-    /// Whether a new message is told in the answer.
+    /// Whether the answer holds the new message.
     pub wait: bool,
 }
 
@@ -96,13 +96,13 @@ impl<'a> Target<'a> {
         }
     }
 
-    /// Names the rate limit that the request counts for.
+    /// The name of the request's rate limit.
     pub fn bucket(&self) -> String {
         let kind = if self.author() == Author::Webhook { "webhook" } else { "channel" };
         format!("{kind}-{}", self.id)
     }
 
-    /// Discord's answer to one who may not do that.
+    /// Discord's answer to a request without permission.
     pub fn refuse(&self, headers: &HeaderMap, webhook_token: &str) -> Option<Reply> {
         match self.author() {
             Author::Webhook if self.id != WEBHOOK_ID => Some(Reply::error(404, 10015, "Unknown Webhook")),
@@ -121,9 +121,9 @@ impl<'a> Target<'a> {
         }
     }
 
-    /// What a request that changes nothing is told.
+    /// The answer to a request that reads.
     pub fn read(&self, webhook_token: &str) -> Option<Reply> {
-        let told = match self.operation {
+        let found = match self.operation {
             Operation::GetWebhook => json!({
                 "id": WEBHOOK_ID, "type": 1, "name": "stub", "avatar": null, "channel_id": CHANNEL_ID,
                 "guild_id": null, "application_id": null, "token": webhook_token,
@@ -135,10 +135,10 @@ impl<'a> Target<'a> {
             Operation::GetChannel => json!({ "id": CHANNEL_ID, "type": 0, "name": "ops" }),
             _ => return None,
         };
-        Some(Reply::json(200, &told))
+        Some(Reply::json(200, &found))
     }
 
-    /// What is wrong with the request apart from its body.
+    /// The violations of the request outside its body.
     pub fn problems(&self, head: &Parts) -> Vec<String> {
         let mut problems = Vec::new();
         let agent = head.headers.get(USER_AGENT).and_then(|value| value.to_str().ok()).unwrap_or_default();

@@ -46,7 +46,7 @@ impl Schemas {
     }
 }
 
-/// The document allows members that it does not name, among which a misspelt one would go unseen.
+/// Forbids unknown members, so that a misspelt member is found; the document itself allows them.
 fn forbid_unknown_members(document: &mut Value) {
     let schemas = document.pointer_mut("/components/schemas").and_then(Value::as_object_mut);
     for schema in schemas.into_iter().flat_map(|schemas| schemas.values_mut()) {
@@ -59,7 +59,7 @@ fn forbid_unknown_members(document: &mut Value) {
 fn validator(document: &Value, path: &str, method: &str) -> Result<Validator> {
     let found = document.get("paths").and_then(|paths| paths.get(path)).and_then(|path| path.get(method));
     let schema = found.and_then(|found| found.pointer("/requestBody/content/application~1json/schema"));
-    // the second of two alternatives is for edits, and would let wrong types of what only a new message has pass
+    // the second of two alternatives is for edits and would accept wrong types in members of new messages
     let schema = schema.map(|schema| schema.pointer("/anyOf/0").unwrap_or(schema));
     let mut schema = schema.cloned().with_context(|| format!("no schema of {method} {path}"))?;
     if let (Some(schema), Some(components)) = (schema.as_object_mut(), document.get("components")) {
@@ -69,7 +69,7 @@ fn validator(document: &Value, path: &str, method: &str) -> Result<Validator> {
     options.build(&schema).map_err(|error| anyhow!("{method} {path}: {error}"))
 }
 
-/// The ids of attachments may be numbers, which the document does not say but Discord's guide shows.
+/// The ids of attachments may be numbers, as Discord's guide shows; the document allows text only.
 fn with_text_ids(payload: &Value) -> Value {
     let mut payload = payload.clone();
     let attachments = payload.get_mut("attachments").and_then(Value::as_array_mut);

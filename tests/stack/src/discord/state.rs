@@ -27,22 +27,22 @@ impl State {
         }
     }
 
-    /// None to cut the connection. Adds to the problems.
+    /// Answers a request, and adds its problems; `None` closes the connection.
     pub fn handle(
         &mut self,
         schemas: &Schemas,
-        asked: Asked,
+        request: ReadRequest,
         fault: Option<Fault>,
         problems: &mut Vec<String>,
     ) -> Option<Reply> {
-        let Asked { head, sent, arrived } = asked;
+        let ReadRequest { head, sent, arrived } = request;
         let Some(target) = Target::of(&head) else {
-            problems.push("there is no such operation in this stub".to_owned());
+            problems.push("this stub has no such operation".to_owned());
             return Some(Reply::status(404));
         };
         problems.extend(target.problems(&head));
         if self.rate.ignored(&target.bucket(), arrived) {
-            problems.push("429 ignored: it came before the time it was told".to_owned());
+            problems.push("429 ignored: the request came before the end of the wait".to_owned());
         }
         match fault {
             Some(Fault::Cut) => return None,
@@ -81,7 +81,7 @@ impl State {
         let (post, misfits) = self.channel.draft(edited, author, sent);
         found.extend(misfits);
         for problem in limits::check(&post.message.payload, &post.message.attachments) {
-            // what the schema has told already
+            // skip problems that the schema check found
             if problem.path.is_empty() || !found.iter().any(|known| known.path == problem.path) {
                 found.push(problem);
             }
@@ -90,12 +90,12 @@ impl State {
             problems.extend(found.iter().map(Problem::to_string));
             return Reply::invalid(&found);
         }
-        let told = post.to_json();
+        let posted = post.to_json();
         self.channel.put(post);
         if target.operation == Operation::ExecuteWebhook && !target.wait {
             return Reply::empty();
         }
-        Reply::json(200, &told)
+        Reply::json(200, &posted)
     }
 
     fn unknown_message(&self, id: &str, author: Author) -> Reply {

@@ -45,7 +45,7 @@ async fn a_request_is_forwarded_whole() {
 }
 
 #[tokio::test]
-async fn a_chunked_request_on_a_kept_connection_is_forwarded() {
+async fn chunked_request_on_kept_connection_is_forwarded() {
     let upstream = upstream();
     let gate = Gate::start(upstream.url(), |_| Action::Forward).unwrap();
     let mut connection = TcpStream::connect(gate.url().trim_start_matches("http://")).await.unwrap();
@@ -60,12 +60,12 @@ async fn a_chunked_request_on_a_kept_connection_is_forwarded() {
 }
 
 #[tokio::test]
-async fn headers_pass_and_a_location_leads_through_the_gate() {
+async fn headers_pass_and_location_names_the_gate() {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let host = listener.local_addr().unwrap().to_string();
     let gate = Gate::start(&format!("http://{host}"), |_| Action::Forward).unwrap();
     let request = Request::get(format!("{}/start", gate.url())).header("x-from", "test");
-    let asked = http::send(request.body(Full::default()).unwrap());
+    let sent = http::send(request.body(Full::default()).unwrap());
     let served = async {
         let (mut stream, _) = listener.accept().await.unwrap();
         let mut head = vec![0; 4096];
@@ -77,7 +77,7 @@ async fn headers_pass_and_a_location_leads_through_the_gate() {
         stream.write_all(answer.as_bytes()).await.unwrap();
         String::from_utf8_lossy(&head[..length]).to_lowercase()
     };
-    let (answer, head) = tokio::join!(asked, served);
+    let (answer, head) = tokio::join!(sent, served);
     let answer = answer.unwrap();
     assert_eq!(answer.status(), StatusCode::PERMANENT_REDIRECT);
     assert_eq!(answer.headers()[LOCATION], format!("{}/next?id=1", gate.url()));
@@ -86,7 +86,7 @@ async fn headers_pass_and_a_location_leads_through_the_gate() {
 }
 
 #[tokio::test]
-async fn answers_are_replaced_and_connections_cut_before_or_after_the_upstream() {
+async fn faults_act_before_or_after_the_upstream() {
     let upstream = upstream();
     let (status, content_type, body) = (503, "application/json", String::from("{}"));
     let actions = [
@@ -115,7 +115,7 @@ async fn answers_are_replaced_and_connections_cut_before_or_after_the_upstream()
 }
 
 #[tokio::test]
-async fn a_held_request_waits_for_its_release_even_when_its_client_does_not() {
+async fn held_request_outlives_its_client() {
     let upstream = upstream();
     let gate = Gate::start(upstream.url(), |_| Action::Hold).unwrap();
     let url = gate.url().to_owned();
@@ -148,7 +148,7 @@ async fn a_held_request_waits_for_its_release_even_when_its_client_does_not() {
 }
 
 #[tokio::test]
-async fn an_upstream_that_is_not_there_is_told() {
+async fn unreachable_upstream_gives_502() {
     let gate = Gate::start("http://127.0.0.1:1", |_| Action::CutAfterForwarding).unwrap();
     let (status, text) = post(gate.url(), "").await.unwrap();
     assert_eq!(status, StatusCode::BAD_GATEWAY);

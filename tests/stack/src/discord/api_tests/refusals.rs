@@ -1,7 +1,7 @@
 use super::*;
 
 #[tokio::test]
-async fn what_is_at_the_limits_is_accepted() {
+async fn values_at_the_limits_are_accepted() {
     let discord = discord();
     let (description, value) = ("d".repeat(4096), "v".repeat(1024));
     let embed = json!({
@@ -17,7 +17,7 @@ async fn what_is_at_the_limits_is_accepted() {
 }
 
 #[tokio::test]
-async fn what_breaks_the_schema_or_a_limit_is_refused_and_told() {
+async fn schema_and_limit_violations_are_refused() {
     let long = |length: usize| "x".repeat(length);
     let field =
         |name: &str, value: &str| with_embed(&json!({ "fields": [{ "name": name, "value": value }] }));
@@ -75,8 +75,8 @@ async fn what_breaks_the_schema_or_a_limit_is_refused_and_told() {
         for url in [discord.webhook_url(), channel_url(&discord)] {
             let refused = post(&url, payload).await;
             assert_eq!((refused.status, &refused.body["code"]), (StatusCode::BAD_REQUEST, &json!(50035)));
-            let told = discord.requests().pop().unwrap().problems;
-            assert!(told.iter().any(|told| told.starts_with(problem)), "{index}: {problem}: {told:?}");
+            let found = discord.requests().pop().unwrap().problems;
+            assert!(found.iter().any(|text| text.starts_with(problem)), "{index}: {problem}: {found:?}");
         }
     }
     assert!(discord.messages().is_empty());
@@ -87,7 +87,7 @@ async fn what_breaks_the_schema_or_a_limit_is_refused_and_told() {
 }
 
 #[tokio::test]
-async fn files_must_be_as_the_payload_tells_them() {
+async fn files_must_match_the_payload() {
     let discord = discord();
     let url = discord.webhook_url();
     let mut payload = hello();
@@ -95,7 +95,7 @@ async fn files_must_be_as_the_payload_tells_them() {
     let refused = post_files("POST", &url, &payload, &["a.png", "b.png"]).await;
     assert_eq!(refused.status, StatusCode::BAD_REQUEST);
     assert!(
-        discord.violations()[0].ends_with("/attachments does not tell files[0]"),
+        discord.violations()[0].ends_with("/attachments does not list files[0]"),
         "{:?}",
         discord.violations()
     );

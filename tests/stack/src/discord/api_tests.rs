@@ -71,7 +71,7 @@ fn fields(count: usize) -> Value {
 }
 
 #[tokio::test]
-async fn a_webhook_posts_an_embed_with_a_picture() {
+async fn webhook_posts_embed_with_picture() {
     let discord = discord();
     let mut payload = with_embed(&json!({
         "title": "T", "color": 0x00ff_ffff, "timestamp": "2026-01-02T03:04:05Z", "fields": fields(25),
@@ -99,7 +99,7 @@ async fn a_webhook_posts_an_embed_with_a_picture() {
 }
 
 #[tokio::test]
-async fn an_edit_replaces_what_it_gives() {
+async fn edit_replaces_only_given_members() {
     let discord = discord();
     let mut payload = with_embed(&json!({ "title": "1 of 2", "image": { "url": "attachment://a.png" } }));
     payload["content"] = json!("running");
@@ -133,7 +133,7 @@ fn channel_url(discord: &Discord) -> String {
 }
 
 #[tokio::test]
-async fn a_bot_posts_and_edits_its_own() {
+async fn bot_edits_only_its_own_messages() {
     let discord = discord();
     let url = channel_url(&discord);
     let posted = post(&url, &hello()).await;
@@ -183,13 +183,14 @@ async fn other_routes_queries_and_agents_are_violations() {
     let request = Request::post(discord.webhook_url()).header(CONTENT_TYPE, JSON);
     answer(request.body(hello().to_string().into()).unwrap()).await.unwrap();
     let violations = discord.violations();
-    let told = ["no such operation", "wait=yes", "x=1", "User-Agent"];
-    assert_eq!(violations.len(), told.len(), "{violations:?}");
-    assert!(violations.iter().zip(told).all(|(violation, told)| violation.contains(told)), "{violations:?}");
+    let expected = ["no such operation", "wait=yes", "x=1", "User-Agent"];
+    assert_eq!(violations.len(), expected.len(), "{violations:?}");
+    let are_found = violations.iter().zip(expected).all(|(violation, part)| violation.contains(part));
+    assert!(are_found, "{violations:?}");
 }
 
 #[tokio::test]
-async fn a_429_tells_when_to_come_again_and_that_it_was_ignored() {
+async fn early_retry_after_429_is_a_violation() {
     let window = Duration::from_secs(2);
     let rules = DiscordRules { per_window: 2, window, ..DiscordRules::default() };
     let discord = Discord::start(rules).unwrap();
@@ -225,7 +226,7 @@ async fn a_429_tells_when_to_come_again_and_that_it_was_ignored() {
 }
 
 #[tokio::test]
-async fn a_global_429_is_told_once() {
+async fn global_429_is_sent_once() {
     let window = Duration::from_millis(100);
     let rules = DiscordRules { window, global_429_once: true, ..DiscordRules::default() };
     let discord = Discord::start(rules).unwrap();
@@ -238,7 +239,7 @@ async fn a_global_429_is_told_once() {
 }
 
 #[tokio::test]
-async fn faults_are_made_by_a_script() {
+async fn script_chooses_the_faults() {
     let faults = [Fault::Status(503), Fault::Html(502), Fault::Cut, Fault::CutAfterAccepting];
     let script: Script = Arc::new(move |_, index| faults.get(index).copied());
     let discord = Discord::start(DiscordRules { script: Some(script), ..DiscordRules::default() }).unwrap();
