@@ -102,7 +102,8 @@ impl ParquetWarehouse {
         let mut finished = Vec::new();
         for table in WarehouseTable::ALL {
             let path = self.file(table, &test.session_id);
-            let staged = staged.as_ref().filter(|staged| staged.groups.iter().any(|group| group.table == table));
+            let staged =
+                staged.as_ref().filter(|staged| staged.groups.iter().any(|group| group.table == table));
             let file = match staged {
                 Some(staged) => Some(write(table, &path, staged, test).await?),
                 None => None,

@@ -1,4 +1,4 @@
-//! The pipeline on the stack, as `deploy/template.yaml` makes it.
+//! Deploys the pipeline on the local stack from `deploy/template.yaml`.
 #![allow(
     clippy::unwrap_used,
     clippy::panic,
@@ -20,16 +20,16 @@ use std::time::Duration;
 use aws_sdk_dynamodb::types::AttributeValue;
 use aws_sdk_sqs::types::QueueAttributeName;
 use quiz_sample::{SampleDocuments, write_dump};
-use quiz_stack::{Delivery, Deployment, QueuePair, Stack, TcpGate, DeploymentOptions, insert, unique};
+use quiz_stack::{Delivery, Deployment, DeploymentOptions, QueuePair, Stack, TcpGate, insert, unique};
 use serde_json::{Map, Number, Value};
 use tempfile::TempDir;
 
 pub type Item = HashMap<String, AttributeValue>;
 
-/// Long enough for a slow machine; no test waits so long when all is well.
+/// The longest wait of a test; long enough for a slow machine.
 pub const PATIENCE: Duration = Duration::from_mins(5);
 
-/// A binary of this workspace, as `cargo test --workspace` has built it beside the tests.
+/// A binary of this workspace that `cargo test --workspace` has built with the tests.
 pub fn binary(name: &str) -> PathBuf {
     let test = std::env::current_exe().unwrap();
     let path = test.parent().and_then(|deps| deps.parent()).unwrap().join(name);
@@ -37,7 +37,7 @@ pub fn binary(name: &str) -> PathBuf {
     path
 }
 
-/// Runs `quiz-etl local` on a dump of the documents; what it wrote is under `out` in the folder.
+/// Runs `quiz-etl local` on a dump of the documents; the output is in the folder `out`.
 pub fn run_local(documents: &SampleDocuments, gzip: bool) -> TempDir {
     let folder = tempfile::tempdir().unwrap();
     write_dump(&folder.path().join("dump"), documents, gzip).unwrap();
@@ -54,8 +54,8 @@ pub fn run_local(documents: &SampleDocuments, gzip: bool) -> TempDir {
     folder
 }
 
-/// Puts the documents into a database of their own and deploys the template with the real binaries, which get their
-/// messages once a test lets them: see [`Deployed::publish`] and [`Deployed::consume`].
+/// Inserts the documents into a new database and deploys the template with the real binaries. The functions get messages
+/// after [`Deployed::publish`] or [`Deployed::consume`].
 pub async fn deploy(documents: &SampleDocuments, parameters: &[(&str, &str)]) -> Arc<Deployment> {
     let stack = Stack::get().await.unwrap();
     let name = unique("pipeline");
@@ -72,8 +72,8 @@ pub async fn deploy(documents: &SampleDocuments, parameters: &[(&str, &str)]) ->
     Arc::new(Deployment::create(stack, &name, &wishes(&binaries(), &all, false)).await.unwrap())
 }
 
-/// A gate before the stack's MongoDB, and the name of a secret that leads to MongoDB through it. How long a client waits
-/// for a server that does not answer is the driver's own where it is not given.
+/// A gate before the stack's MongoDB, and the name of a secret with a URI through the gate. Without a given timeout the
+/// driver's default holds for a server that does not answer.
 pub async fn mongodb_gate(deployment: &Deployment, patience: Option<Duration>) -> (TcpGate, String) {
     let stack = Stack::get().await.unwrap();
     let (_, server) = stack.mongodb_uri().split_once("://").unwrap();
@@ -94,17 +94,21 @@ pub fn binaries() -> PathBuf {
     binary("quiz-etl").parent().unwrap().to_owned()
 }
 
-pub fn wishes<'a>(binaries: &'a Path, parameters: &'a [(&'a str, &'a str)], consumes: bool) -> DeploymentOptions<'a> {
+pub fn wishes<'a>(
+    binaries: &'a Path,
+    parameters: &'a [(&'a str, &'a str)],
+    consumes: bool,
+) -> DeploymentOptions<'a> {
     DeploymentOptions { binaries, parameters, consumes }
 }
 
-/// A function of a deployment with the queue that feeds it.
+/// A function of a deployment with its queue.
 pub struct Deployed {
     pub stack: &'static Stack,
     pub deployment: Arc<Deployment>,
-    /// As the template calls the function.
+    /// The function's name in the template.
     function: &'static str,
-    /// As Lambda calls it.
+    /// The function's name in Lambda.
     pub name: String,
     pub topic: String,
     pub queue: QueuePair,
@@ -127,7 +131,7 @@ impl Deployed {
         }
     }
 
-    /// Has the topic's messages delivered to the queue in this way from now on.
+    /// Changes the form in which the topic delivers messages to the queue.
     pub async fn deliver(&self, delivery: Delivery) {
         self.stack.deliver(&self.topic, &self.queue.arn, delivery).await.unwrap();
     }
@@ -139,41 +143,41 @@ impl Deployed {
         set.attributes(QueueAttributeName::VisibilityTimeout, seconds).send().await.unwrap();
     }
 
-    /// Publishes the events, then lets the function have them, up to `batch_size` at a time.
+    /// Publishes the events, then enables the function with this batch size.
     pub async fn publish(&self, events: &[String], batch_size: u16) {
         self.stack.enable_mapping(&self.mapping, false).await.unwrap();
         self.stack.publish_all(&self.topic, events, &[]).await.unwrap();
         self.consume(batch_size, 2).await;
     }
 
-    /// Lets the function have the messages as they come, up to `batch_size` at a time, to so many of its instances.
+    /// Enables the function with this batch size and number of concurrent invocations.
     pub async fn consume(&self, batch_size: u16, instances: u16) {
         self.stack.pace_mapping(&self.mapping, batch_size, instances).await.unwrap();
         self.stack.enable_mapping(&self.mapping, true).await.unwrap();
     }
 
-    /// Lets no more messages go to the function.
+    /// Stops the delivery of messages to the function.
     pub async fn pause(&self) {
         self.stack.enable_mapping(&self.mapping, false).await.unwrap();
     }
 
-    /// Changes variables of the function's environment before it first runs.
+    /// Changes variables of the function's environment before its first run.
     pub async fn set_environment(&self, variables: &[(&str, &str)]) {
         self.deployment.set_environment(self.function, variables).await.unwrap();
     }
 
-    /// What the function has logged, without Lambda's own lines.
+    /// The function's log lines, without Lambda's own lines.
     pub async fn logged(&self) -> Vec<Value> {
         let logs = self.stack.function_logs(&self.name).await.unwrap();
         logs.lines().filter_map(|line| serde_json::from_str(line).ok()).collect()
     }
 
-    /// How many messages lie in the dead-letter queue.
+    /// The number of messages in the dead-letter queue.
     pub async fn dead_letters(&self) -> u64 {
         self.stack.queue_depth(&self.queue.dlq_url).await.unwrap().visible
     }
 
-    /// Until no message is left.
+    /// Waits until no message is left.
     pub async fn wait(&self) {
         if let Err(error) = self.stack.wait_until_empty(&self.queue.url, PATIENCE).await {
             let logs = self.stack.function_logs(&self.name).await;
@@ -182,7 +186,7 @@ impl Deployed {
     }
 }
 
-/// The reports' function with its tables.
+/// The function sync-reports with its tables.
 pub struct Pipeline {
     pub deployed: Deployed,
     pub stack: &'static Stack,
@@ -193,7 +197,7 @@ pub struct Pipeline {
 }
 
 impl Pipeline {
-    /// Deploys all on these documents, and consumes the reports' queue.
+    /// Deploys the pipeline on these documents and enables sync-reports.
     pub async fn deploy(documents: &SampleDocuments, delivery: Delivery) -> Self {
         let pipeline = Self::of(&deploy(documents, &[]).await).await;
         pipeline.deployed.deliver(delivery).await;
@@ -209,13 +213,13 @@ impl Pipeline {
         Self { deployed, stack, queue, v1, v2, forms }
     }
 
-    /// Publishes the events, then lets the function have them.
+    /// Publishes the events and waits until the function has handled them.
     pub async fn publish_and_wait(&self, events: &[String]) {
         self.deployed.publish(events, 10).await;
         self.deployed.wait().await;
     }
 
-    /// All items of a session, by the table's key.
+    /// All items of a test session, by the table's key.
     pub async fn session_items(&self, table: &str, session_id: &str) -> Vec<Value> {
         let query = self.stack.dynamodb().query().table_name(table);
         let pages = query
@@ -228,7 +232,7 @@ impl Pipeline {
     }
 }
 
-/// An item as JSON, its numbers as doubles.
+/// An item as JSON, with its numbers as doubles.
 pub fn json(item: Item) -> Value {
     Value::Object(item.into_iter().map(|(name, value)| (name, json_value(value))).collect())
 }
@@ -245,14 +249,14 @@ fn json_value(value: AttributeValue) -> Value {
     }
 }
 
-/// JSON with all numbers as doubles, and without what differs from one run to the next.
+/// JSON with all numbers as doubles, without the fields that differ between two runs.
 pub fn comparable(value: Value) -> Value {
     match value {
         Value::Number(number) => double(number.as_f64().unwrap()),
         Value::Array(values) => Value::Array(values.into_iter().map(comparable).collect()),
         Value::Object(fields) => {
-            let of_the_run = ["inserted_at_timestamp", "sync_generation"];
-            let kept = fields.into_iter().filter(|(name, _)| !of_the_run.contains(&&**name));
+            let run_fields = ["inserted_at_timestamp", "sync_generation"];
+            let kept = fields.into_iter().filter(|(name, _)| !run_fields.contains(&&**name));
             Value::Object(kept.map(|(name, value)| (name, comparable(value))).collect::<Map<_, _>>())
         }
         other => other,

@@ -1,4 +1,4 @@
-//! Six real quizzes, posted to the Quiz Engine's API, with sessions of our own.
+//! Six real quizzes from the Quiz Engine's API, with made-up attempts.
 
 use mongodb::bson::{Bson, Document, bson, doc, serialize_to_document};
 use quiz_sample::SampleDocuments;
@@ -12,8 +12,8 @@ const QUIZZES: [&str; 6] = [
     include_str!("../../../shared/domain/tests/it/fixtures/multiple_question_set_quiz.json"),
 ];
 
-/// Of each real quiz a document with stubs after the tenth question of a set, and sessions of 12 users: some resumed,
-/// some not ended, answers right, wrong, of odd shapes, or none.
+/// Each real quiz as a document with stubs after the tenth question of a set, and attempts of 12 users. Some users resumed
+/// or did not end; answers are right, wrong, malformed or missing.
 pub fn documents() -> SampleDocuments {
     let mut all = SampleDocuments { quizzes: Vec::new(), questions: Vec::new(), sessions: Vec::new() };
     for (number, json) in QUIZZES.into_iter().enumerate() {
@@ -21,7 +21,7 @@ pub fn documents() -> SampleDocuments {
         let mut quiz = serialize_to_document(&value).unwrap();
         let quiz_id = format!("{number:024x}");
         quiz.insert("_id", &quiz_id);
-        let mut asked: Vec<Document> = Vec::new();
+        let mut questions: Vec<Document> = Vec::new();
         for (at, set) in quiz.get_array_mut("question_sets").unwrap().iter_mut().enumerate() {
             let set = set.as_document_mut().unwrap();
             let set_id = format!("{number:012x}{at:012x}");
@@ -30,7 +30,7 @@ pub fn documents() -> SampleDocuments {
                 let question = question.as_document_mut().unwrap();
                 question.insert("_id", format!("{number:08x}{at:08x}{place:08x}"));
                 question.insert("question_set_id", &set_id);
-                asked.push(question.clone());
+                questions.push(question.clone());
                 if place >= 10 {
                     for full_only in ["text", "options", "metadata", "solution", "image"] {
                         question.remove(full_only);
@@ -38,16 +38,16 @@ pub fn documents() -> SampleDocuments {
                 }
             }
         }
-        all.sessions.extend((0..24).map(|session| session_of(&quiz_id, number, session, &asked)));
-        all.questions.extend(asked);
+        all.sessions.extend((0..24).map(|session| session_of(&quiz_id, number, session, &questions)));
+        all.questions.extend(questions);
         all.quizzes.push(quiz);
     }
     all
 }
 
-/// Sessions 0 to 23: users 0 to 11, each with two documents.
-fn session_of(quiz_id: &str, number: usize, session: usize, asked: &[Document]) -> Document {
-    let records = asked.iter().enumerate().map(|(place, question)| {
+/// Attempts 0 to 23: users 0 to 11, each with two documents.
+fn session_of(quiz_id: &str, number: usize, session: usize, questions: &[Document]) -> Document {
+    let records = questions.iter().enumerate().map(|(place, question)| {
         let key = question.get("correct_answer").cloned().unwrap_or(Bson::Null);
         let answer = match (session * 7 + place * 3 + number) % 6 {
             0 | 1 => key,

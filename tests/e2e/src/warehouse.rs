@@ -1,4 +1,4 @@
-//! The warehouse's function with its dataset.
+//! The function sync-warehouse with its dataset.
 
 use std::ffi::OsStr;
 use std::path::Path;
@@ -23,10 +23,10 @@ pub struct WarehousePipeline {
 }
 
 impl WarehousePipeline {
-    /// Deploys all on these documents, and consumes the warehouse's queue; `endpoint` leads to BigQuery, else the
-    /// stack's own.
+    /// Deploys the pipeline on these documents and enables sync-warehouse. `endpoint` replaces the stack's BigQuery
+    /// endpoint.
     pub async fn deploy(documents: &SampleDocuments, endpoint: Option<&str>) -> Self {
-        let endpoint = endpoint.map(|it| ("BigQueryEndpoint", it));
+        let endpoint = endpoint.map(|url| ("BigQueryEndpoint", url));
         Self::of(&deploy(documents, endpoint.as_slice()).await).await
     }
 
@@ -37,7 +37,7 @@ impl WarehousePipeline {
         Self { deployed, bigquery, database }
     }
 
-    /// The rows of a session in their order, without what differs from one run to the next.
+    /// The sorted rows of a test session, without the columns that differ between two runs.
     pub async fn rows(&self, table: WarehouseTable, session_id: &str) -> Vec<Row> {
         let sql = format!("SELECT * FROM {} WHERE session_id = '{session_id}'", table.name());
         comparable(self.bigquery.query(&sql).await.unwrap())
@@ -52,11 +52,11 @@ impl WarehousePipeline {
     }
 }
 
-/// Rows with all numbers as doubles, in one order, and without what differs from one run to the next.
+/// Sorted rows with all numbers as doubles, without the columns that differ between two runs.
 pub fn comparable(rows: Vec<Row>) -> Vec<Row> {
-    let of_the_run = ["inserted_at", "inserted_at_timestamp", "sync_generation"];
+    let run_columns = ["inserted_at", "inserted_at_timestamp", "sync_generation"];
     let rows = rows.into_iter().map(|row| {
-        let kept = row.into_iter().filter(|(name, _)| !of_the_run.contains(&&**name));
+        let kept = row.into_iter().filter(|(name, _)| !run_columns.contains(&&**name));
         kept.map(|(name, value)| (name, super::comparable(value))).collect()
     });
     let mut rows: Vec<Row> = rows.collect();
@@ -76,7 +76,7 @@ names = [column[0] for column in rows.description]
 print(json.dumps([dict(zip(names, row)) for row in rows.fetchall()], default=str))
 ";
 
-/// The rows of a Parquet file as DuckDB reads them.
+/// The rows of a Parquet file, read by DuckDB.
 pub async fn read_by_duckdb(path: &Path) -> Vec<Row> {
     comparable(run_python(DUCKDB, [path]).await)
 }
@@ -87,18 +87,18 @@ import pandas, polars, pyarrow.parquet
 path, column, value = sys.argv[1], sys.argv[2], sys.argv[3]
 by_pandas = pandas.read_parquet(path, filters=[(column, '==', value)])
 day = by_pandas['start_date'][0]
-of_day = pandas.read_parquet(path, filters=[(column, 'in', [value]), ('start_date', '==', day)])
+on_day = pandas.read_parquet(path, filters=[(column, 'in', [value]), ('start_date', '==', day)])
 by_polars = polars.scan_parquet(path).filter(polars.col(column) == value).collect()
 types = sorted({str(field.type) for field in pyarrow.parquet.read_schema(path)})
-print(json.dumps({'rows': [len(by_pandas), len(of_day), len(by_polars)], 'types': types}))
+print(json.dumps({'rows': [len(by_pandas), len(on_day), len(by_polars)], 'types': types}))
 ";
 
-/// What analysts' readers find in a Parquet file.
+/// The results of analysts' readers for a Parquet file.
 #[derive(Debug, PartialEq, Eq, serde::Deserialize)]
 pub struct Filtered {
-    /// How many rows have the value: by pandas, by pandas with a filter on the date as well, and by polars.
+    /// The number of rows with the value: by pandas, by pandas with an additional date filter, and by polars.
     pub rows: [usize; 3],
-    /// The types of the columns, as pyarrow names them.
+    /// The columns' types in pyarrow's words.
     pub types: Vec<String>,
 }
 
@@ -107,7 +107,7 @@ pub async fn filter_by_readers(path: &Path, (column, value): (&str, &str)) -> Fi
     run_python(FILTERS, path.to_str().into_iter().chain([column, value])).await
 }
 
-/// What a program in the stack's Python prints, as JSON.
+/// Runs a program in the stack's Python and parses its output as JSON.
 async fn run_python<T: DeserializeOwned>(program: &str, args: impl IntoIterator<Item: AsRef<OsStr>>) -> T {
     let python = Stack::get().await.unwrap().python().unwrap();
     let ran = Command::new(python).args(["-c", program]).args(args).env("TZ", "UTC").output().unwrap();

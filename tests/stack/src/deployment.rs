@@ -266,7 +266,9 @@ impl Stack {
         let failed: Vec<String> = events
             .stack_events()
             .iter()
-            .filter_map(|event| Some(format!("{}: {}", event.logical_resource_id()?, event.resource_status_reason()?)))
+            .filter_map(|event| {
+                Some(format!("{}: {}", event.logical_resource_id()?, event.resource_status_reason()?))
+            })
             .collect();
         bail!("{name} is {status:?}: {}", failed.join("; "))
     }

@@ -20,6 +20,8 @@ use routes::ReadRequest;
 use schema::Schemas;
 use state::State;
 
+#[cfg(test)]
+mod api_tests;
 mod body;
 mod channel;
 mod limits;
@@ -29,8 +31,6 @@ mod reply;
 mod routes;
 mod schema;
 mod state;
-#[cfg(test)]
-mod api_tests;
 
 /// A fault of a [`Discord`] instead of Discord's answer.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

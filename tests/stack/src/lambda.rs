@@ -128,7 +128,8 @@ impl Stack {
         let found = self.lambda().list_event_source_mappings().into_paginator().items().send();
         let found = found.collect::<Result<Vec<_>, _>>().await?;
         let arn = format!(":function:{function}");
-        let mapping = found.iter().find(|mapping| mapping.function_arn().is_some_and(|found| found.ends_with(&arn)));
+        let mapping =
+            found.iter().find(|mapping| mapping.function_arn().is_some_and(|found| found.ends_with(&arn)));
         let uuid = mapping.and_then(|mapping| mapping.uuid.clone());
         uuid.with_context(|| format!("function {function} has no event source mapping"))
     }
@@ -152,7 +153,8 @@ impl Stack {
     pub async fn set_environment(&self, name: &str, alias: &str, variables: &[(&str, &str)]) -> Result<()> {
         let lambda = self.lambda();
         let configured = lambda.get_function_configuration().function_name(name).send().await?;
-        let mut all = configured.environment.and_then(|environment| environment.variables).unwrap_or_default();
+        let mut all =
+            configured.environment.and_then(|environment| environment.variables).unwrap_or_default();
         all.extend(variables.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())));
         let environment = Environment::builder().set_variables(Some(all)).build();
         lambda.update_function_configuration().function_name(name).environment(environment).send().await?;

@@ -29,7 +29,7 @@ mod venv;
 mod wait;
 
 pub use bigquery::{BIGQUERY_PROJECT, BigQuery};
-pub use deployment::{Deployment, Variables, DeploymentOptions};
+pub use deployment::{Deployment, DeploymentOptions, Variables};
 pub use discord::{Discord, DiscordAttachment, DiscordMessage, DiscordRules, Fault, Script, SeenRequest};
 pub use gate::{Action, Gate, GateRequest};
 pub use google::{service_account_key, token_issuer};

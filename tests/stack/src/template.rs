@@ -74,7 +74,8 @@ pub fn package_natively(template: &mut Value, bucket: &str) -> Result<()> {
         }
         let function = resource.get_mut("Properties").and_then(Value::as_object_mut);
         let function = function.context("a function without properties")?;
-        let image = function.remove("ImageUri").and_then(|image| image.get("Ref")?.as_str().map(str::to_owned));
+        let image =
+            function.remove("ImageUri").and_then(|image| image.get("Ref")?.as_str().map(str::to_owned));
         let image = image.context("a function whose image is no parameter")?;
         function.remove("DeploymentPreference");
         function.insert("PackageType".to_owned(), json!("Zip"));

@@ -108,7 +108,7 @@ impl AnswerSource for Documents {
 
     async fn heads_of(&self, quiz_id: &str, user_ids: &[String]) -> Result<Vec<Document>, SourceError> {
         let is_theirs = |it: &Document| user_id(it).is_some_and(|user| user_ids.contains(&user));
-        Ok(self.of(quiz_id).into_iter().filter(is_theirs).map(head).collect())
+        Ok(self.attempts_at(quiz_id).into_iter().filter(is_theirs).map(head).collect())
     }
 
     async fn attempts<'a>(

@@ -61,10 +61,7 @@ async fn queue_reports_its_receive_limit(queue: &dyn SourceQueue, harness: &dyn 
     assert!(limit.is_none_or(|limit| limit >= 6), "the suite receives a message up to 6 times");
 }
 
-async fn parked_message_keeps_its_cause(
-    queue: &dyn SourceQueue,
-    harness: &dyn QueueHarness,
-) {
+async fn parked_message_keeps_its_cause(queue: &dyn SourceQueue, harness: &dyn QueueHarness) {
     let body = " {\"session_id\" : \"हिन्दी 🙂\",\n\t\"quiz_id\": \"no <quiz> & \\u0041\"} ";
     harness.send(body, Some("quiz.completed")).await;
     let message = receive_one(harness, LONG, "the message sent").await;
@@ -117,10 +114,7 @@ async fn acknowledged_messages_never_return(queue: &dyn SourceQueue, harness: &d
     assert!(harness.receive(LONG).await.is_empty(), "an acknowledged message came again");
 }
 
-async fn zero_delay_returns_message_at_once(
-    queue: &dyn SourceQueue,
-    harness: &dyn QueueHarness,
-) {
+async fn zero_delay_returns_message_at_once(queue: &dyn SourceQueue, harness: &dyn QueueHarness) {
     harness.send("again", Some("session.sync")).await;
     let mut message = receive_one(harness, LONG, "a message to be tried again").await;
     assert_eq!(message.receive_count, 1);

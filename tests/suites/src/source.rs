@@ -90,7 +90,11 @@ async fn dropped_stream_disturbs_no_later_stream(source: &dyn AnswerSource, stor
     assert_eq!(first.len(), 3);
     let first: Vec<_> = source.attempts(TEXT_QUIZ, keys(&all)).await.unwrap().take(1).collect().await;
     assert_eq!(first.len(), 1);
-    assert_eq!(attempts(source, TEXT_QUIZ, keys(&all)).await.len(), all.len(), "a later stream is incomplete");
+    assert_eq!(
+        attempts(source, TEXT_QUIZ, keys(&all)).await.len(),
+        all.len(),
+        "a later stream is incomplete"
+    );
 }
 
 async fn two_quizzes_are_read_concurrently(source: &dyn AnswerSource, stored: &Collections) {

@@ -134,7 +134,8 @@ async fn unwanted_items_are_deleted(store: &dyn Reports, session: &str, table: R
     put(store, table, session_items_written.clone()).await;
     put(store, table, other_items.clone()).await;
     assert_eq!(store.delete(table, &session, Vec::new(), &Fence::open()).await.unwrap(), 0);
-    let (kept, stale): (Vec<_>, Vec<_>) = session_items_written.into_iter().enumerate().partition(|(at, _)| at % 3 == 0);
+    let (kept, stale): (Vec<_>, Vec<_>) =
+        session_items_written.into_iter().enumerate().partition(|(at, _)| at % 3 == 0);
     let keys: Vec<String> = stale.iter().map(|(_, item)| item.sort_key().to_owned()).collect();
     let deleted = store.delete(table, &session, keys, &Fence::open()).await.unwrap();
     assert_eq!(deleted, stale.len() as u64);

@@ -66,11 +66,7 @@ async fn read_rows_equal_staged_rows(warehouse: &dyn Warehouse, rows: &dyn Rows,
     assert_eq!((&unfinished["rank"], &unfinished["percentile"]), (&Value::Null, &Value::Null));
 }
 
-async fn replace_keeps_other_test_sessions(
-    warehouse: &dyn Warehouse,
-    rows: &dyn Rows,
-    session: &str,
-) {
+async fn replace_keeps_other_test_sessions(warehouse: &dyn Warehouse, rows: &dyn Rows, session: &str) {
     let (session, other) = (format!("{session} replaced"), format!("{session} beside"));
     write(warehouse, &[Sample::scored(&session, 0..6), Sample::scored(&other, 0..3)]).await;
     let before = sorted(rows.rows(WarehouseTable::QuestionResponses, &other).await);
@@ -85,11 +81,7 @@ async fn replace_keeps_other_test_sessions(
     assert_eq!(sorted(rows.rows(WarehouseTable::QuestionResponses, &other).await), before);
 }
 
-async fn unreplaced_staged_rows_leave_nothing(
-    warehouse: &dyn Warehouse,
-    rows: &dyn Rows,
-    session: &str,
-) {
+async fn unreplaced_staged_rows_leave_nothing(warehouse: &dyn Warehouse, rows: &dyn Rows, session: &str) {
     let (session, other) = (format!("{session} kept"), format!("{session} never"));
     write(warehouse, &[Sample::scored(&session, 0..3)]).await;
     let batch = warehouse.begin().unwrap();
@@ -105,11 +97,7 @@ async fn unreplaced_staged_rows_leave_nothing(
     }
 }
 
-async fn expired_lease_keeps_old_rows(
-    warehouse: &dyn Warehouse,
-    rows: &dyn Rows,
-    session: &str,
-) {
+async fn expired_lease_keeps_old_rows(warehouse: &dyn Warehouse, rows: &dyn Rows, session: &str) {
     let (session, other) = (format!("{session} fenced"), format!("{session} held"));
     write(warehouse, &[Sample::scored(&session, 0..3), Sample::scored(&other, 0..3)]).await;
     let batch = warehouse.begin().unwrap();
@@ -136,11 +124,7 @@ async fn empty_test_session_has_no_rows(warehouse: &dyn Warehouse, rows: &dyn Ro
     }
 }
 
-async fn quiz_changed_to_form_moves_its_rows(
-    warehouse: &dyn Warehouse,
-    rows: &dyn Rows,
-    session: &str,
-) {
+async fn quiz_changed_to_form_moves_its_rows(warehouse: &dyn Warehouse, rows: &dyn Rows, session: &str) {
     let session = format!("{session} form");
     write(warehouse, &[Sample::scored(&session, 0..3)]).await;
     write(warehouse, &[Sample::form(&session, 0..3)]).await;

@@ -234,7 +234,10 @@ impl Head {
 }
 
 /// Calls `visit` with each document of a file.
-fn each(collection: &Collection, mut visit: impl FnMut(DocumentPosition, &RawDocument)) -> Result<(), SourceError> {
+fn each(
+    collection: &Collection,
+    mut visit: impl FnMut(DocumentPosition, &RawDocument),
+) -> Result<(), SourceError> {
     let mut file = BsonFile::open(collection)?;
     while let Some((place, document)) = file.next()? {
         visit(place, document);

@@ -34,7 +34,12 @@ pub(super) struct BsonFile {
 impl BsonFile {
     pub fn open(collection: &Collection) -> Result<Self, SourceError> {
         let input = BufReader::with_capacity(READ_AT_ONCE, collection.open()?);
-        Ok(Self { path: collection.path().to_owned(), input, next: DocumentPosition::default(), bytes: Vec::new() })
+        Ok(Self {
+            path: collection.path().to_owned(),
+            input,
+            next: DocumentPosition::default(),
+            bytes: Vec::new(),
+        })
     }
 
     /// The next document with its place, framed but not decoded; `None` at the end of the file.

@@ -119,7 +119,10 @@ mod tests {
     fn only_a_locked_file_is_retryable() {
         let file_error = |code| FileError::new("reports.db".into(), failure(code));
         assert!(file_error(SQLITE_BUSY).into_store_error("write to", "t").is_retryable());
-        assert!(matches!(file_error(SQLITE_BUSY).into_state_error("store", "s"), StateError::Unavailable { .. }));
+        assert!(matches!(
+            file_error(SQLITE_BUSY).into_state_error("store", "s"),
+            StateError::Unavailable { .. }
+        ));
         assert!(OpenError::new("reports.db".into(), failure(SQLITE_BUSY)).is_retryable());
         for code in [SQLITE_FULL, SQLITE_READONLY] {
             assert!(!file_error(code).into_store_error("write to", "t").is_retryable());

@@ -78,7 +78,8 @@ async fn fifty_thousand_completions_need_few_syncs() {
                     continue;
                 }
                 let report = handler.handle(&messages, &*queue, Instant::now() + TEN_MINUTES).await;
-                for message in messages.iter().filter(|message| !report.failed.contains(&message.message_id)) {
+                for message in messages.iter().filter(|message| !report.failed.contains(&message.message_id))
+                {
                     queue.delete(&message.receipt_handle);
                 }
                 counted.batches.fetch_add(1, Ordering::SeqCst);

@@ -52,7 +52,8 @@ async fn chunked_reads_give_each_document_once() {
         };
         write_dump(folder.path(), &collections, gzipped);
         let source = DumpSource::open(folder.path()).unwrap();
-        let mut keys: Vec<Bson> = sessions.iter().map(|session| session.get("_id").unwrap().clone()).collect();
+        let mut keys: Vec<Bson> =
+            sessions.iter().map(|session| session.get("_id").unwrap().clone()).collect();
         keys.reverse();
         let mut read = Vec::new();
         for chunk in keys.chunks(7) {

@@ -5,10 +5,10 @@ use anyhow::{Context, Result, ensure};
 
 const PACKAGES: [&str; 4] = ["sync-reports", "sync-warehouse", "notify-discord", "quiz-etl"];
 
-/// Builds what is deployed, and the command, as this program was built; gives the folder of the binaries.
+/// Builds the functions and the command with the profile of this program. Returns the folder of the binaries.
 pub fn binaries() -> Result<PathBuf> {
     let executable = std::env::current_exe().context("cannot tell the path of this program")?;
-    let folder = executable.ancestors().nth(2).context("this program lies in no target directory")?;
+    let folder = executable.ancestors().nth(2).context("this program is not in a target directory")?;
     let profile = match folder.file_name().and_then(|name| name.to_str()) {
         Some("debug") | None => "dev",
         Some(profile) => profile,

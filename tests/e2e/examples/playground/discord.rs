@@ -8,12 +8,12 @@ use crate::say;
 
 const PAUSE: Duration = Duration::from_secs(1);
 
-/// Says what appears in the channel, and what is edited there, for ever.
+/// Prints each new and each edited message of the channel, until the program ends.
 pub async fn tell(discord: &Discord) -> Result<()> {
-    let mut told: HashMap<String, usize> = HashMap::new();
+    let mut seen_edits: HashMap<String, usize> = HashMap::new();
     loop {
         for message in discord.messages() {
-            let verb = match told.insert(message.id.clone(), message.edits) {
+            let verb = match seen_edits.insert(message.id.clone(), message.edits) {
                 Some(edits) if edits == message.edits => continue,
                 Some(_) => "edited",
                 None => "posted",

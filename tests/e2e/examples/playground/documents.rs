@@ -8,16 +8,16 @@ const SUBJECTS: [&str; 5] = ["Physics", "Chemistry", "Mathematics", "Biology", "
 const KINDS: [&str; 3] = ["weekly", "chapter", "mock"];
 const GROUPS: [&str; 3] = ["Delhi", "Punjab", "Goa"];
 const QUESTIONS: u32 = 12;
-/// Between the last answers of two tests.
+/// The time between the last answers of two test sessions.
 const MINUTES_APART: i64 = 20;
 
-/// What the Quiz Engine's database holds, and an event for each test.
+/// The documents of the Quiz Engine's database, and an event for each test session.
 pub struct Content {
     pub quizzes: Vec<Document>,
     pub questions: Vec<Document>,
-    /// Of each test in turn.
+    /// One entry for each test session.
     pub sessions: Vec<Vec<Document>>,
-    /// A `session.sync` for each test, with its description.
+    /// A `session.sync` for each test session, with its description.
     pub events: Vec<String>,
 }
 
@@ -66,7 +66,7 @@ fn sessions(shape: &LargeAssessment, number: u32, quiz_id: &str) -> Vec<Document
     shape.sessions().enumerate().map(own).collect()
 }
 
-/// The test session of a test.
+/// The id of a quiz's test session.
 pub fn session_id(number: u32) -> String {
     format!("{}_{}", pick(&GROUPS, number), quiz_id(number))
 }
@@ -80,7 +80,7 @@ fn event(number: u32) -> String {
     .to_string()
 }
 
-/// Loses the questions of two quizzes in the midst, so that their tests can no longer be synced, or brings them back.
+/// Removes the questions of two quizzes, so that their test sessions cannot be synced, or restores them.
 pub async fn set_broken(database: &Database, tests: u32, broken: bool) -> Result<Vec<String>> {
     let sound = LargeAssessment { students: 0, questions: QUESTIONS, seed: 0 }.quiz();
     let sets = if broken { Bson::from("(lost)") } else { sound.get("question_sets").cloned().into() };
@@ -91,7 +91,7 @@ pub async fn set_broken(database: &Database, tests: u32, broken: bool) -> Result
     Ok(titles)
 }
 
-/// As the pipeline's queries want them.
+/// Creates the indexes for the pipeline's queries.
 pub async fn index(database: &Database) -> Result<()> {
     let of = |keys: Document| IndexModel::builder().keys(keys).build();
     let sessions = [of(doc! {"quiz_id": 1, "user_id": 1}), of(doc! {"updated_at": 1, "quiz_id": 1})];

@@ -3,7 +3,7 @@ use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result};
 
-/// A shell's lines that set the variables and put the command on the path.
+/// Shell lines that set the variables and add the command to the path.
 pub fn exports(variables: &[(&str, String)], binaries: &Path) -> Result<String> {
     let mut lines = String::new();
     for (name, value) in variables {
@@ -14,12 +14,12 @@ pub fn exports(variables: &[(&str, String)], binaries: &Path) -> Result<String> 
     Ok(lines)
 }
 
-/// As one word of a shell.
+/// Quotes a text as one word of a shell.
 fn quoted(text: &str) -> String {
     format!("'{}'", text.replace('\'', r"'\''"))
 }
 
-/// Writes a file and gives its whole path.
+/// Writes a file and returns its full path.
 pub fn write(folder: &Path, name: &str, content: &str) -> Result<PathBuf> {
     let path = folder.join(name);
     std::fs::write(&path, content).with_context(|| format!("cannot write {}", path.display()))?;

@@ -1,5 +1,5 @@
-//! A place to try `quiz-etl` in: the local stack with the whole pipeline deployed and some tests to sync. Nothing of it
-//! leaves this machine, and all of it is gone at Ctrl-C. `docs/PLAYGROUND.md` shows what to do there.
+//! A playground for `quiz-etl`: the local stack with the deployed pipeline and some test sessions to sync. Everything runs
+//! on this machine, and Ctrl-C removes everything. `docs/PLAYGROUND.md` shows the first steps.
 
 mod build;
 mod discord;
@@ -12,21 +12,21 @@ use std::path::PathBuf;
 use anyhow::{Context, Result, ensure};
 use clap::Parser;
 use quiz_etl::ui::{Interrupt, counted};
-use quiz_stack::{Deployment, Stack, DeploymentOptions, insert, unique};
+use quiz_stack::{Deployment, DeploymentOptions, Stack, insert, unique};
 use tokio::process::Command;
 
 use documents::Content;
 
-/// Starts the local stack with the pipeline deployed, and stays until Ctrl-C.
+/// Start the local stack with the deployed pipeline, and run until Ctrl-C.
 #[derive(Debug, Parser)]
 struct Options {
-    /// How many tests there are to sync.
+    /// Number of test sessions
     #[arg(long, default_value_t = 40)]
     tests: u32,
-    /// How many students took each of them.
+    /// Number of students in each test session
     #[arg(long, default_value_t = 20)]
     students: u32,
-    /// The folder that env.sh and tests.jsonl are written to.
+    /// Folder for env.sh and tests.jsonl
     #[arg(long, default_value = "target/playground")]
     out: PathBuf,
 }
@@ -85,8 +85,8 @@ async fn play(options: &Options) -> Result<()> {
     Ok(())
 }
 
-/// To the person who started it.
-#[expect(clippy::print_stdout, reason = "it is what the program is for")]
+/// Prints a line for the user.
+#[expect(clippy::print_stdout, reason = "the program talks to its user")]
 fn say(text: &str) {
     println!("{text}");
 }

@@ -5,10 +5,10 @@ use tokio::sync::mpsc;
 use crate::documents::set_broken;
 use crate::say;
 
-/// Does what is typed, for ever.
+/// Runs each typed command, until the program ends.
 pub async fn obey(database: &Database, tests: u32) -> Result<()> {
     let (sender, mut typed) = mpsc::unbounded_channel();
-    // a thread of its own: a read of standard input cannot be broken off
+    // a separate thread, because a read of standard input cannot be cancelled
     std::thread::spawn(move || {
         for line in std::io::stdin().lines().map_while(Result::ok) {
             if sender.send(line).is_err() {

@@ -1,4 +1,4 @@
-//! `ARCHITECTURE.md` names functions and types, each with a link to its file: the file has them.
+//! `ARCHITECTURE.md` links functions and types to their files: each file defines them.
 
 use std::path::Path;
 
@@ -37,5 +37,5 @@ fn linked_functions_are_in_their_files() {
         }
     }
     assert!(seen > 20, "only {seen} functions were found");
-    assert!(missing.is_empty(), "ARCHITECTURE.md names what is not there: {missing:#?}");
+    assert!(missing.is_empty(), "ARCHITECTURE.md names missing items: {missing:#?}");
 }

@@ -1,5 +1,5 @@
-//! Hundreds of students finish at once, and are told of thousands of times: the deployed sync-reports takes all events,
-//! and syncs a few times.
+//! Hundreds of students finish at once, with thousands of events: the deployed sync-reports handles all events with a few
+//! syncs.
 
 use std::collections::{HashMap, HashSet};
 use std::time::Instant;
@@ -11,7 +11,7 @@ use quiz_stack::{Delivery, eventually, insert};
 use serde_json::Value;
 
 const SESSIONS: usize = 400;
-/// So many sessions are stored, then so many events of those who have ended by then are published, and so on.
+/// The steps: the number of stored attempts, then the number of published events of ended attempts.
 const AT_ONCE: (usize, usize) = (100, 1_250);
 const EVENTS: u64 = 5_000;
 
@@ -24,7 +24,7 @@ fn messages(lines: &[&Value]) -> u64 {
 }
 
 #[tokio::test]
-async fn five_thousand_completions_are_a_handful_of_syncs() {
+async fn five_thousand_completions_need_few_syncs() {
     let mut documents = sapa::documents().unwrap();
     let mut sessions = std::mem::take(&mut documents.sessions);
     sessions.truncate(SESSIONS);
@@ -45,19 +45,19 @@ async fn five_thousand_completions_are_a_handful_of_syncs() {
     for (at, chunk) in sessions.chunks(AT_ONCE.0).enumerate() {
         let is_last = (at + 1) * AT_ONCE.0 >= SESSIONS;
         if is_last {
-            // no read but a follow-up's can see these
+            // only the read of a follow-up can see these
             let synced = eventually("the first sync", PATIENCE, async || {
                 Ok((!lines(&function.logged().await, "sync finished").is_empty()).then_some(()))
             });
             synced.await.unwrap();
         }
         insert(&database, "sessions", chunk.to_vec()).await.unwrap();
-        let ended = chunk.iter().filter(|it| it.get_bool("has_quiz_ended").unwrap());
-        let ended = ended.map(|it| it.get_str("user_id").unwrap().to_owned());
+        let ended = chunk.iter().filter(|session| session.get_bool("has_quiz_ended").unwrap());
+        let ended = ended.map(|session| session.get_str("user_id").unwrap().to_owned());
         users.extend(ended.filter(|user| user != sapa::ADMINISTRATOR));
-        // the newest are told of for sure, and all of them more than once
-        let told = users.iter().rev().cycle().take(AT_ONCE.1);
-        let mut events: Vec<String> = told.map(|user| completions[user].clone()).collect();
+        // the newest users always get an event, and each user gets several
+        let repeated = users.iter().rev().cycle().take(AT_ONCE.1);
+        let mut events: Vec<String> = repeated.map(|user| completions[user].clone()).collect();
         random.shuffle(&mut events);
         stack.publish_all(&function.topic, &events, &[]).await.unwrap();
     }

@@ -1,5 +1,4 @@
-//! A dry run on MongoDB and DynamoDB writes nothing, and what it tells is what the deployed binary of sync-reports
-//! then does.
+//! A dry run on MongoDB and DynamoDB writes nothing and predicts the writes of the deployed sync-reports.
 
 use std::collections::{BTreeMap, BTreeSet, HashSet};
 use std::sync::Arc;
@@ -18,21 +17,21 @@ use quiz_sample::SampleDocuments;
 use quiz_stack::{Delivery, insert};
 use serde_json::Value;
 
-/// A user's items of a session, by table and sort key.
+/// A user's items of a test session, by table and sort key.
 type Report = BTreeMap<(ReportTable, String), Value>;
 
-struct World {
+struct DryRunFixture {
     pipeline: Pipeline,
     ids: Vec<String>,
 }
 
-impl World {
+impl DryRunFixture {
     fn tables(&self) -> [(ReportTable, &str); 3] {
         let Pipeline { v1, v2, forms, .. } = &self.pipeline;
         [(ReportTable::Sections, v1), (ReportTable::Students, v2), (ReportTable::FormResponses, forms)]
     }
 
-    /// Everything in all four tables.
+    /// All items of all four tables.
     async fn scan(&self) -> BTreeSet<String> {
         let states = self.pipeline.deployed.deployment.table("quiz_sync_state");
         let mut all = BTreeSet::new();
@@ -44,7 +43,7 @@ impl World {
         all
     }
 
-    /// By user, without what differs from one run to the next.
+    /// The reports by user, without the fields that differ between two runs.
     async fn reports(&self, session_id: &str) -> BTreeMap<String, Report> {
         let mut reports: BTreeMap<String, Report> = BTreeMap::new();
         for (table, name) in self.tables() {
@@ -73,30 +72,31 @@ impl World {
             clock: Arc::new(SystemClock),
             rewrite: false,
         };
-        let mut told = Vec::new();
+        let mut differences = Vec::new();
         for id in &self.ids {
             let target = SessionTarget::new(id, None, "session_id").unwrap();
-            told.push(dry.test(&TestToTry { target, description: None }).await.unwrap());
+            differences.push(dry.test(&TestToTry { target, description: None }).await.unwrap());
         }
-        assert!(before == self.scan().await, "the dry run has written something");
-        told
+        assert!(before == self.scan().await, "the dry run has written items");
+        differences
     }
 
-    /// The dry run, then the real one, and that both agree.
-    async fn predicted(&self) -> Vec<TestDifference> {
+    /// Makes a dry run, then a real run, and asserts that both agree.
+    async fn predict_and_run(&self) -> Vec<TestDifference> {
         let mut before = Vec::new();
         for id in &self.ids {
             before.push(self.reports(id).await);
         }
-        let told = self.dry_run().await;
+        let differences = self.dry_run().await;
         self.pipeline.publish_and_wait(&self.ids).await;
         assert_eq!(self.pipeline.deployed.dead_letters().await, 0);
-        for ((id, before), told) in self.ids.iter().zip(before).zip(&told) {
+        for ((id, before), difference) in self.ids.iter().zip(before).zip(&differences) {
             let after = self.reports(id).await;
-            assert_eq!(told.reports, counted(&before, &after), "reports of {id}");
+            assert_eq!(difference.reports, counted(&before, &after), "reports of {id}");
             for (table, _) in self.tables() {
-                let items = told.items.iter().find(|it| it.table == table);
-                let items = items.map_or([0; 4], |it| [it.new, it.changed, it.unchanged, it.deleted]);
+                let items = difference.items.iter().find(|counts| counts.table == table);
+                let items = items
+                    .map_or([0; 4], |counts| [counts.new, counts.changed, counts.unchanged, counts.deleted]);
                 assert_eq!(
                     items,
                     counted_items(&of(&before, table), &of(&after, table)),
@@ -104,10 +104,10 @@ impl World {
                 );
             }
         }
-        told
+        differences
     }
 
-    /// Puts other documents in the place of those that are there.
+    /// Replaces all documents.
     async fn replace(&self, documents: &SampleDocuments) {
         let mongo = self.pipeline.stack.mongodb().await.unwrap();
         let database = mongo.database(self.pipeline.deployed.deployment.name());
@@ -137,7 +137,7 @@ fn of(reports: &BTreeMap<String, Report>, table: ReportTable) -> BTreeMap<&str, 
     items.map(|((_, key), item)| (key.as_str(), item)).collect()
 }
 
-/// New, changed, unchanged, deleted.
+/// The numbers of new, changed, unchanged and deleted items.
 fn counted_items(before: &BTreeMap<&str, &Value>, after: &BTreeMap<&str, &Value>) -> [u64; 4] {
     let count = |number: usize| u64::try_from(number).unwrap();
     let new = after.keys().filter(|key| !before.contains_key(*key)).count();
@@ -156,10 +156,10 @@ fn answer(session: &mut Document, answers: impl IntoIterator<Item = Bson>) {
     }
 }
 
-/// One student's response to the first form becomes too large for an item, one student of another test is gone, one has
-/// answered otherwise, one has come, and one test has another name.
+/// Changes five quizzes: a response becomes too large for an item, one student is removed, one student answers
+/// differently, one student is added, and one quiz gets another title.
 fn changed(mut documents: SampleDocuments, ids: &[String]) -> SampleDocuments {
-    documents.sessions.retain(|it| !is_of(it, &ids[1], "user 3"));
+    documents.sessions.retain(|session| !is_of(session, &ids[1], "user 3"));
     for session in &mut documents.sessions {
         if is_of(session, &ids[0], "user 2") {
             answer(session, [Bson::from("x".repeat(500_000))]);
@@ -168,7 +168,8 @@ fn changed(mut documents: SampleDocuments, ids: &[String]) -> SampleDocuments {
             answer(session, std::iter::repeat_n(bson!([0]), usize::MAX));
         }
     }
-    let mut newcomer = documents.sessions.iter().find(|it| is_of(it, &ids[3], "user 5")).unwrap().clone();
+    let mut newcomer =
+        documents.sessions.iter().find(|session| is_of(session, &ids[3], "user 5")).unwrap().clone();
     newcomer.insert("_id", "f".repeat(24));
     newcomer.insert("user_id", "newcomer");
     documents.sessions.push(newcomer);
@@ -177,36 +178,41 @@ fn changed(mut documents: SampleDocuments, ids: &[String]) -> SampleDocuments {
 }
 
 #[tokio::test]
-async fn a_dry_run_writes_nothing_and_tells_what_the_real_run_then_does() {
+async fn dry_run_predicts_the_real_run() {
     let documents = quizzes::documents();
-    let ids: Vec<String> = documents.quizzes.iter().map(|it| it.get_str("_id").unwrap().to_owned()).collect();
-    let world = World { pipeline: Pipeline::deploy(&documents, Delivery::Envelope).await, ids };
+    let ids: Vec<String> =
+        documents.quizzes.iter().map(|quiz| quiz.get_str("_id").unwrap().to_owned()).collect();
+    let fixture = DryRunFixture { pipeline: Pipeline::deploy(&documents, Delivery::Envelope).await, ids };
 
-    let first = world.predicted().await;
-    assert!(first.iter().all(|it| it.reports == ReportCounts { new: 12, ..ReportCounts::default() }));
+    let first = fixture.predict_and_run().await;
+    assert!(
+        first
+            .iter()
+            .all(|difference| difference.reports == ReportCounts { new: 12, ..ReportCounts::default() })
+    );
 
-    // what an older pipeline left behind: of a user who never came
-    let (table, quiz) = (&world.pipeline.v1, &world.ids[5]);
+    // an item of an older pipeline, of a user without an attempt
+    let (table, quiz) = (&fixture.pipeline.v1, &fixture.ids[5]);
     let text = |text: &str| AttributeValue::S(text.to_owned());
-    let put = world.pipeline.stack.dynamodb().put_item().table_name(table);
+    let put = fixture.pipeline.stack.dynamodb().put_item().table_name(table);
     let put = put.item("session_id", text(quiz)).item("user_id-section", text("ghost#overall"));
     put.item("user_id", text("ghost")).send().await.unwrap();
 
-    world.replace(&changed(documents, &world.ids)).await;
-    let told = world.predicted().await;
+    fixture.replace(&changed(documents, &fixture.ids)).await;
+    let second = fixture.predict_and_run().await;
     let counts = |at: usize| {
-        let ReportCounts { new, changed, unchanged, removed } = told[at].reports;
+        let ReportCounts { new, changed, unchanged, removed } = second[at].reports;
         [new, changed, unchanged, removed]
     };
     assert_eq!(counts(0), [0, 1, 11, 0]);
-    assert_eq!(told[0].problems.count(ProblemKind::ItemRefused), 1);
+    assert_eq!(second[0].problems.count(ProblemKind::ItemRefused), 1);
     assert_eq!(counts(1)[3], 1);
-    assert!(counts(2)[1] > 0 && told[2].largest.marks.iter().any(|it| it.user_id == "user 4"));
+    assert!(counts(2)[1] > 0 && second[2].largest.marks.iter().any(|change| change.user_id == "user 4"));
     assert_eq!(counts(3)[0], 1);
     assert_eq!(counts(4), [0, 12, 0, 0]);
     assert_eq!(counts(5), [0, 0, 12, 1]);
 
-    let last = world.predicted().await;
-    let unchanged = last.iter().map(|it| it.reports.unchanged).collect::<Vec<_>>();
+    let last = fixture.predict_and_run().await;
+    let unchanged = last.iter().map(|difference| difference.reports.unchanged).collect::<Vec<_>>();
     assert_eq!(unchanged, [12, 11, 12, 13, 12, 12]);
 }

@@ -1,4 +1,4 @@
-//! The deployed sync-reports reads of a big test what has changed since its last sync, and all of it on force.
+//! The deployed sync-reports reads only the changed attempts of a large test session, and all attempts on force.
 
 use mongodb::Collection;
 use mongodb::bson::{Bson, Document, doc};
@@ -10,14 +10,14 @@ use serde_json::{Value, json};
 
 const COMMIT: &str = "0123456789abcdef0123456789abcdef01234567";
 
-struct World {
+struct IncrementalFixture {
     pipeline: Pipeline,
     session: String,
     documents: Collection<Document>,
 }
 
-impl World {
-    /// Syncs, and gives what the function has logged of it.
+impl IncrementalFixture {
+    /// Syncs and returns the function's log line of the sync.
     async fn sync(&self, force: bool) -> Value {
         let event = json!({"session_id": self.session, "force": force});
         self.pipeline.publish_and_wait(&[event.to_string()]).await;
@@ -26,16 +26,16 @@ impl World {
         finished.unwrap()
     }
 
-    /// How many questions of the whole test a student has left out, as their report says.
+    /// The number of skipped questions in a student's overall report.
     async fn skipped(&self, user: &str) -> f64 {
         let items = self.pipeline.session_items(&self.pipeline.v1, &self.session).await;
-        let item = items.iter().find(|it| it["user_id"] == user && it["section"] == "overall").unwrap();
+        let item = items.iter().find(|item| item["user_id"] == user && item["section"] == "overall").unwrap();
         item["num_skipped"].as_f64().unwrap()
     }
 }
 
 #[tokio::test]
-async fn what_has_not_changed_is_not_read_again() {
+async fn unchanged_attempts_are_not_read_again() {
     let large = LargeAssessment { students: 700, questions: 12, seed: 7 };
     let (quiz, sessions) = (large.quiz(), large.sessions().collect::<Vec<_>>());
     let ended = |document: &&Document| {
@@ -51,25 +51,25 @@ async fn what_has_not_changed_is_not_read_again() {
     pipeline.deployed.deliver(Delivery::Envelope).await;
     pipeline.deployed.set_environment(&[("QUIZ_ETL_COMMIT", COMMIT)]).await;
     let database = pipeline.stack.mongodb().await.unwrap().database(deployment.name());
-    let world = World { pipeline, session, documents: database.collection("sessions") };
+    let fixture = IncrementalFixture { pipeline, session, documents: database.collection("sessions") };
 
-    let first = world.sync(false).await;
+    let first = fixture.sync(false).await;
     assert_eq!((&first["takers"], &first["known"]), (&json!(700), &json!(0)), "{first}");
 
-    // a document that changes and does not say so is one that nobody looks at; another student comes
+    // a changed document with an old `updated_at` is not read again; a new student is
     let user = student.get_str("user_id").unwrap();
-    let before = world.skipped(user).await;
+    let before = fixture.skipped(user).await;
     let silently = doc! {"$set": {"session_answers.0.answer": null}};
-    world.documents.update_one(doc! {"_id": student.get_str("_id").unwrap()}, silently).await.unwrap();
+    fixture.documents.update_one(doc! {"_id": student.get_str("_id").unwrap()}, silently).await.unwrap();
     let mut newcomer = student.clone();
     newcomer.extend(doc! {"_id": "ffffffffffffffffffffffff", "user_id": "newcomer"});
-    world.documents.insert_one(newcomer).await.unwrap();
-    let second = world.sync(false).await;
+    fixture.documents.insert_one(newcomer).await.unwrap();
+    let second = fixture.sync(false).await;
     let known = second["known"].as_i64().unwrap();
     assert!(second["takers"] == 701 && (500..=700).contains(&known), "{second}");
-    assert_eq!((world.skipped(user).await, world.skipped("newcomer").await), (before, before));
+    assert_eq!((fixture.skipped(user).await, fixture.skipped("newcomer").await), (before, before));
 
-    let forced = world.sync(true).await;
+    let forced = fixture.sync(true).await;
     assert_eq!((&forced["takers"], &forced["known"]), (&json!(701), &json!(0)), "{forced}");
-    assert_eq!((world.skipped(user).await, world.skipped("newcomer").await), (before + 1.0, before));
+    assert_eq!((fixture.skipped(user).await, fixture.skipped("newcomer").await), (before + 1.0, before));
 }

@@ -1,12 +1,12 @@
 //! The layers of the workspace: a package depends on packages of lower layers only.
 //!
-//! Dev-dependencies are not arrows: a test may start what stands above the package that it tests.
+//! Dev-dependencies do not count: a test may start programs of higher layers.
 
 use std::process::Command;
 
 use serde_json::Value;
 
-/// From the bottom to the top. Packages of one layer do not know each other.
+/// The layers from bottom to top. Packages of one layer do not depend on each other.
 const LAYERS: [&[&str]; 8] = [
     &["quiz-chart", "quiz-domain", "quiz-events", "quiz-sample"],
     &["quiz-parquet", "quiz-sync-state"],
@@ -17,7 +17,7 @@ const LAYERS: [&[&str]; 8] = [
     &["quiz-stack", "quiz-suites"],
     &["quiz-benches", "quiz-e2e"],
 ];
-/// Packages without input, output and clocks, and what they must not depend on.
+/// Packages without input, output and clocks, and their forbidden dependencies.
 const PURE: [&str; 2] = ["quiz-domain", "quiz-sync-state"];
 const IMPURE: [&str; 4] = ["futures", "reqwest", "tokio", "tracing"];
 
@@ -35,7 +35,7 @@ fn is_forbidden((from, to): &Arrow) -> bool {
     layer(to).is_some_and(|to| layer(from).is_none_or(|from| from <= to))
 }
 
-/// The packages of the workspace, and all their dependencies but those of their tests.
+/// The packages of the workspace, and their dependencies without dev-dependencies.
 fn workspace() -> (Vec<String>, Vec<Arrow>) {
     let cargo = std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into());
     let metadata = Command::new(cargo)
@@ -64,7 +64,7 @@ fn no_package_depends_on_a_higher_layer() {
     let gone: Vec<&&str> = LAYERS
         .iter()
         .flat_map(|layer| *layer)
-        .filter(|name| !packages.iter().any(|it| it == *name))
+        .filter(|name| !packages.iter().any(|package| package == *name))
         .collect();
     assert!(gone.is_empty(), "no such packages: {gone:?}");
     let forbidden: Vec<&Arrow> = arrows.iter().filter(|arrow| is_forbidden(arrow)).collect();

@@ -1,5 +1,5 @@
-//! `quiz-etl local` on a dump of several quizzes gives the same items as the deployed Lambda gives for the same
-//! documents in MongoDB.
+//! `quiz-etl local` on a dump of several quizzes writes the same items as the deployed Lambda for the same documents in
+//! MongoDB.
 
 use quiz_domain::reports::ReportTable;
 use quiz_e2e::{Pipeline, comparable, quizzes, run_local};
@@ -8,13 +8,14 @@ use quiz_stack::Delivery;
 use quiz_suites::store::session_items;
 
 #[tokio::test]
-async fn the_embedded_pipeline_and_the_deployed_one_write_the_same_items() {
+async fn embedded_and_deployed_pipelines_write_same_items() {
     let documents = quizzes::documents();
     let folder = run_local(&documents, true);
     let out = folder.path().join("out");
 
     let pipeline = Pipeline::deploy(&documents, Delivery::Envelope).await;
-    let ids: Vec<String> = documents.quizzes.iter().map(|it| it.get_str("_id").unwrap().to_owned()).collect();
+    let ids: Vec<String> =
+        documents.quizzes.iter().map(|quiz| quiz.get_str("_id").unwrap().to_owned()).collect();
     pipeline.publish_and_wait(&ids).await;
 
     let store = SqliteStore::open_existing(out.join("reports.db")).unwrap();

@@ -1,5 +1,5 @@
-//! The promise in small: whatever is duplicated, shuffled, throttled, cut, killed or out of reach meanwhile, the items
-//! and rows of both functions end as those of a quiet run.
+//! The promise on the real binaries: events are duplicated and shuffled, requests are throttled and cut, processes are
+//! killed and databases are unreachable. At the end the items and rows of both functions equal those of a quiet run.
 
 use std::collections::{BTreeMap, HashMap, HashSet};
 use std::sync::Arc;
@@ -19,17 +19,17 @@ use quiz_suites::parquet::read_parquet;
 use quiz_suites::store::session_items;
 use serde_json::{Value, json};
 
-/// The quiz's id is a session's too, as `quiz-etl local` has it.
+/// The quiz's id is also the test session's id, as in `quiz-etl local`.
 const SESSION: &str = sapa::QUIZ_ID;
-/// After a kill, what was in flight comes back so late.
+/// The visibility timeout: messages of a killed process return after this time.
 const VISIBILITY: Duration = Duration::from_secs(30);
-/// Of the first run's writes, those from this one on stand still until it is killed.
+/// The first run's writes are held from this one on, until the process is killed.
 const HELD_FROM: usize = 10;
 
-/// How DynamoDB and the way to it treat sync-reports.
+/// The faults of DynamoDB and the network for sync-reports.
 #[derive(Default)]
 struct Weather {
-    /// Whether the writes stand still from [`HELD_FROM`] on.
+    /// Whether the writes are held from [`HELD_FROM`] on.
     holds: AtomicBool,
     writes: AtomicUsize,
     swaps: AtomicUsize,
@@ -72,8 +72,9 @@ fn reply(status: u16, body: &Value) -> Action {
     Action::Reply { status, content_type: "application/x-amz-json-1.0", body: body.to_string() }
 }
 
-/// Both functions on one topic and one database, to which they go through a gate, as the reports do to DynamoDB.
-struct World {
+/// Both functions on one topic and one database. A gate stands before MongoDB, and another one between sync-reports and
+/// DynamoDB.
+struct FaultFixture {
     stack: &'static Stack,
     reports: Pipeline,
     warehouse: WarehousePipeline,
@@ -83,12 +84,12 @@ struct World {
     weather: Arc<Weather>,
 }
 
-impl World {
+impl FaultFixture {
     async fn of(documents: &SampleDocuments) -> Self {
         let stack = Stack::get().await.unwrap();
         let weather = Arc::new(Weather { holds: true.into(), ..Weather::default() });
-        let of_gate = Arc::clone(&weather);
-        let dynamo = Gate::start(stack.aws_endpoint(), move |request| of_gate.rule(request)).unwrap();
+        let rules = Arc::clone(&weather);
+        let dynamo = Gate::start(stack.aws_endpoint(), move |request| rules.rule(request)).unwrap();
 
         let deployment = deploy(documents, &[]).await;
         let reports = Pipeline::of(&deployment).await;
@@ -113,7 +114,7 @@ impl World {
         self.stack.publish_all(&self.reports.deployed.topic, events, &[]).await.unwrap();
     }
 
-    /// Kills sync-reports in mid-write, and tells whose reports were there already.
+    /// Kills sync-reports during its writes. Returns the users whose reports are already written.
     async fn kill_in_mid_write(&self, everyone: usize) -> HashSet<String> {
         eventually(
             "a write that stands still",
@@ -127,7 +128,7 @@ impl World {
         let items = self.reports.session_items(&self.reports.v1, SESSION).await;
         assert!(!items.is_empty() && items.len() < everyone * 5, "{} items", items.len());
         self.weather.holds.store(false, Ordering::SeqCst);
-        // what was on its way arrives after its sender's death
+        // held writes arrive after the death of their sender
         self.dynamo.release();
         items.iter().map(|item| item["user_id"].as_str().unwrap().to_owned()).collect()
     }
@@ -158,7 +159,7 @@ impl World {
         SampleDocuments { quizzes, questions, sessions }
     }
 
-    /// Asserts that items and rows are what a quiet run makes of the documents as they are now; how many there are.
+    /// Asserts that items and rows equal a quiet run over the current documents. Returns their numbers.
     async fn assert_as_of_a_quiet_run(&self) -> (usize, usize) {
         let quiet = run_local(&self.documents().await, false);
         let out = quiet.path().join("out");
@@ -188,10 +189,10 @@ impl World {
     }
 }
 
-/// Those with an ended attempt, in the order of their documents.
+/// The users with an ended attempt, in the order of their documents.
 fn participants(sessions: &[Document]) -> Vec<String> {
-    let ended = sessions.iter().filter(|it| it.get_bool("has_quiz_ended").unwrap());
-    let users = ended.map(|it| it.get_str("user_id").unwrap().to_owned());
+    let ended = sessions.iter().filter(|session| session.get_bool("has_quiz_ended").unwrap());
+    let users = ended.map(|session| session.get_str("user_id").unwrap().to_owned());
     users.filter(|user| user != sapa::ADMINISTRATOR).collect()
 }
 
@@ -203,9 +204,9 @@ fn completions() -> HashMap<String, String> {
     events.collect()
 }
 
-/// What became of the messages, as the function has logged it: how often each.
-fn told(logged: &[Value]) -> BTreeMap<String, usize> {
-    let mut told = BTreeMap::new();
+/// Counts the outcomes of the messages in the function's log.
+fn count_outcomes(logged: &[Value]) -> BTreeMap<String, usize> {
+    let mut outcomes = BTreeMap::new();
     for line in logged {
         let what = match line["message"].as_str() {
             Some("sync finished") => "finished",
@@ -213,13 +214,13 @@ fn told(logged: &[Value]) -> BTreeMap<String, usize> {
             Some("messages done without a sync of their own") => line["how"].as_str().unwrap(),
             _ => continue,
         };
-        *told.entry(what.to_owned()).or_default() += 1;
+        *outcomes.entry(what.to_owned()).or_default() += 1;
     }
-    told
+    outcomes
 }
 
 #[tokio::test]
-async fn both_functions_end_as_a_quiet_run_does_whatever_happened_on_the_way() {
+async fn both_functions_end_as_a_quiet_run() {
     let mut random = fastrand::Rng::with_seed(7);
     let completions = completions();
     let mut documents = sapa::documents().unwrap();
@@ -228,51 +229,51 @@ async fn both_functions_end_as_a_quiet_run_does_whatever_happened_on_the_way() {
     let mut users = participants(&documents.sessions);
     random.shuffle(&mut users);
     let (first, rest) = users.split_at(users.len() / 2);
-    let world = World::of(&documents).await;
+    let fixture = FaultFixture::of(&documents).await;
     let mut events: Vec<String> =
         first.iter().chain(&first[..15]).map(|user| completions[user].clone()).collect();
     random.shuffle(&mut events);
 
     let started = Instant::now();
-    world.publish(&events).await;
-    for function in world.functions() {
+    fixture.publish(&events).await;
+    for function in fixture.functions() {
         function.consume(5, 2).await;
     }
-    let written = world.kill_in_mid_write(users.len()).await;
+    let written = fixture.kill_in_mid_write(users.len()).await;
 
-    world.mongo.close().await;
+    fixture.mongo.close().await;
     let removed = rest.iter().find(|user| written.contains(*user)).unwrap();
-    let sessions = world.database.collection::<Document>("sessions");
+    let sessions = fixture.database.collection::<Document>("sessions");
     sessions.delete_many(doc! {"user_id": removed}).await.unwrap();
     let now = bson::DateTime::now();
     let other =
         doc! {"session_answers.0.answer": bson!([0]), "session_answers.3.answer": null, "updated_at": now};
-    let of_some = doc! {"user_id": {"$in": &first[..3]}};
-    let changed = sessions.update_many(of_some, doc! {"$set": other}).await.unwrap();
+    let some_users = doc! {"user_id": {"$in": &first[..3]}};
+    let changed = sessions.update_many(some_users, doc! {"$set": other}).await.unwrap();
     assert!(changed.modified_count >= 3);
-    let of_rest = rest.iter().filter(|user| *user != removed).cloned();
+    let remaining = rest.iter().filter(|user| *user != removed).cloned();
     let again: Vec<String> =
-        of_rest.chain(participants(&latecomers)).chain(first[..20].iter().cloned()).collect();
-    insert(&world.database, "sessions", latecomers).await.unwrap();
+        remaining.chain(participants(&latecomers)).chain(first[..20].iter().cloned()).collect();
+    insert(&fixture.database, "sessions", latecomers).await.unwrap();
     let mut events: Vec<String> = again.iter().map(|user| completions[user].clone()).collect();
     events.push(json!({"session_id": SESSION, "reason": "a user was removed"}).to_string());
     random.shuffle(&mut events);
-    world.publish(&events).await;
-    world.wait_until_both_miss_mongodb().await;
-    world.mongo.open().await.unwrap();
+    fixture.publish(&events).await;
+    fixture.wait_until_both_miss_mongodb().await;
+    fixture.mongo.open().await.unwrap();
 
-    for function in world.functions() {
+    for function in fixture.functions() {
         function.wait().await;
         assert_eq!(function.dead_letters().await, 0, "{}", function.name);
     }
     let seconds = started.elapsed().as_secs();
     let (writes, swaps) =
-        (world.weather.writes.load(Ordering::SeqCst), world.weather.swaps.load(Ordering::SeqCst));
-    assert!(writes > HELD_FROM + 12 && swaps > 9, "every fault has come");
-    let (items, rows) = world.assert_as_of_a_quiet_run().await;
+        (fixture.weather.writes.load(Ordering::SeqCst), fixture.weather.swaps.load(Ordering::SeqCst));
+    assert!(writes > HELD_FROM + 12 && swaps > 9, "every fault has occurred");
+    let (items, rows) = fixture.assert_as_of_a_quiet_run().await;
     assert!(items > 500 && rows > 1_500, "{items} items and {rows} rows");
     println!("{seconds} s, {writes} writes and {swaps} swaps of sync-reports, {items} items and {rows} rows");
-    for function in world.functions() {
-        println!("{}: {:?}", function.name, told(&function.logged().await));
+    for function in fixture.functions() {
+        println!("{}: {:?}", function.name, count_outcomes(&function.logged().await));
     }
 }

@@ -1,5 +1,5 @@
-//! MongoDB is down while students complete a test session that no sync has ever named: the messages wait in both queues
-//! for more receives than what is missing gets, the states tell what waits and why, and all heals when MongoDB is back.
+//! MongoDB is down while students complete a new test session. The messages wait in both queues for more receives than a
+//! missing document allows. The states name the waiting test session and the cause. All syncs succeed after the outage.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -14,7 +14,7 @@ use quiz_stack::{Delivery, Deployment, eventually};
 use quiz_sync_state::{RunResult, StateKey, SyncState, SyncStates};
 use serde_json::Value;
 
-/// The longest wait between two tries: seconds here, minutes in a deployment.
+/// The longest wait between two tries: seconds in this test, minutes in a deployment.
 const LONGEST_WAIT: (&str, &str) = ("RETRY_LONGEST_SECONDS", "2");
 const STUDENTS: usize = 5;
 
@@ -24,7 +24,7 @@ async fn state(deployment: &Deployment, deployed: &Deployed, sink: Sink) -> Sync
     states.get(&key).await.unwrap()
 }
 
-/// How often the message that was received the most has been put back.
+/// The highest number of returns of one message.
 fn most_waits(logged: &[Value]) -> u64 {
     let waits = logged.iter().filter(|line| line["message"] == "message waits");
     waits.filter_map(|line| line["receive_count"].as_u64()).max().unwrap_or_default()

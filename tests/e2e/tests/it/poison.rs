@@ -1,5 +1,5 @@
-//! A test session whose sync ends the function's process, on the real binary: the other messages of its batch are done
-//! all the same, and it is parked with the cause. How many receives that takes is shown by `quiz-local --test crashes`.
+//! A test session whose sync ends the function's process, on the real binary: the other messages of its batch are synced,
+//! and the poison is parked with the cause. `quiz-local`'s tests `crashes` count the receives.
 
 use std::collections::BTreeSet;
 use std::sync::{Arc, Mutex};
@@ -15,14 +15,14 @@ use serde_json::{Value, json};
 
 const QUIZ: &str = "000000000000000000000001";
 const GOOD: usize = 9;
-/// Long enough to change the states of a process that was killed before its messages come back.
+/// Long enough to change the states of a killed process before its messages return.
 const VISIBILITY: Duration = Duration::from_secs(30);
 
 fn session_id(name: &str) -> String {
     format!("{name}_{QUIZ}")
 }
 
-struct World {
+struct PoisonFixture {
     stack: &'static Stack,
     reports: Pipeline,
     states: DynamoStates,
@@ -30,8 +30,8 @@ struct World {
     _dynamo: Gate,
 }
 
-impl World {
-    /// The function is killed whenever it writes a report of the poison.
+impl PoisonFixture {
+    /// Kills the function at each write of a report of the poison.
     async fn new() -> Self {
         let stack = Stack::get().await.unwrap();
         let deployment = deploy(&quizzes::documents(), &[]).await;
@@ -45,7 +45,7 @@ impl World {
             if !writes || !body.to_string().contains(&session_id("poison")) {
                 return Action::Forward;
             }
-            // several writes of one run are under way at once
+            // one run has several concurrent writes
             let run = body.to_string().split("sync_generation").nth(1).unwrap().chars().take(40).collect();
             counted.lock().unwrap().insert(run);
             stack.kill_function(&name).unwrap();
@@ -78,8 +78,8 @@ impl World {
         self.kills.lock().unwrap().len()
     }
 
-    /// Until `probe` says so. Whenever the function is killed, the time of its leases is made to be over, as a minute later.
-    async fn meanwhile<T>(&self, what: &str, probe: impl AsyncFn() -> Result<Option<T>>) -> T {
+    /// Waits for `probe`. After each kill of the function its leases are made to expire, as they would a minute later.
+    async fn wait_expiring_leases<T>(&self, what: &str, probe: impl AsyncFn() -> Result<Option<T>>) -> T {
         let mut seen = 0;
         eventually(what, PATIENCE, async || {
             if self.kills() > seen {
@@ -108,37 +108,37 @@ impl World {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_test_session_that_ends_the_process_is_parked_and_its_neighbours_are_done() {
-    let world = World::new().await;
+async fn poison_session_is_parked_and_neighbours_sync() {
+    let fixture = PoisonFixture::new().await;
     let mut messages: Vec<String> = good().map(|name| session_id(&name)).collect();
-    // among the first that are begun
+    // one of the first test sessions of the batch
     messages.insert(1, session_id("poison"));
     let messages: Vec<String> = messages.iter().map(|id| json!({"session_id": id}).to_string()).collect();
-    world.stack.send_all(&world.reports.queue.url, &messages).await.unwrap();
-    world.reports.deployed.consume(10, 2).await;
+    fixture.stack.send_all(&fixture.reports.queue.url, &messages).await.unwrap();
+    fixture.reports.deployed.consume(10, 2).await;
 
-    world.meanwhile("the first kill", async || Ok((world.kills() > 0).then_some(()))).await;
-    assert_eq!(world.left_in_queue().await, 10, "all messages come back");
+    fixture.wait_expiring_leases("the first kill", async || Ok((fixture.kills() > 0).then_some(()))).await;
+    assert_eq!(fixture.left_in_queue().await, 10, "all messages come back");
     let synced = async || {
         for name in good() {
-            let state = world.state(&name).await;
+            let state = fixture.state(&name).await;
             if state.synced_through == 0 {
                 return Err(anyhow!("{name}: {state:?}"));
             }
         }
         Ok(Some(()))
     };
-    world.meanwhile("the good ones to be synced", synced).await;
-    // as if it had crashed more often
-    world.change("poison", |state| state.crashed_runs = MOST_CRASHES - 1).await;
+    fixture.wait_expiring_leases("the good ones to be synced", synced).await;
+    // as after more crashes
+    fixture.change("poison", |state| state.crashed_runs = MOST_CRASHES - 1).await;
     let parked = async || {
-        let parked = world.stack.drain(&world.reports.queue.dlq_url).await?;
+        let parked = fixture.stack.drain(&fixture.reports.queue.dlq_url).await?;
         Ok(parked.first().map(|message| message.message_attributes().unwrap()["error_code"].clone()))
     };
-    let cause = world.meanwhile("the poison to be parked", parked).await;
+    let cause = fixture.wait_expiring_leases("the poison to be parked", parked).await;
     assert_eq!(cause.string_value(), Some("runs_crash"));
-    world.reports.deployed.wait().await;
-    println!("killed {} times", world.kills());
+    fixture.reports.deployed.wait().await;
+    println!("killed {} times", fixture.kills());
 }
 
 fn good() -> impl Iterator<Item = String> {

@@ -1,5 +1,5 @@
-//! What was lost on the way heals by itself: the deployed binary of reconcile asks again for tests whose event SNS never
-//! saw, whose messages lie in the dead-letter queues, and whose messages ran out of time in the queues.
+//! Lost events heal without help. The deployed reconcile requests a sync for test sessions whose event never reached SNS,
+//! whose messages are in the dead-letter queues, or whose messages expired in the queues.
 
 use std::time::Duration;
 
@@ -45,20 +45,21 @@ fn session(test: usize, student: usize) -> Document {
     }
 }
 
-struct World {
+struct ReconcileFixture {
     reports: Pipeline,
     warehouse: WarehousePipeline,
     notices: Deployed,
     database: Database,
 }
 
-impl World {
+impl ReconcileFixture {
     async fn new() -> Self {
         let quizzes = (WITHHELD..=UNKNOWN).map(quiz).collect();
-        let sessions =
-            (WITHHELD..UNKNOWN).flat_map(|test| (0..STUDENTS).map(move |it| session(test, it))).collect();
+        let sessions = (WITHHELD..UNKNOWN)
+            .flat_map(|test| (0..STUDENTS).map(move |student| session(test, student)))
+            .collect();
         let deployment = deploy(&SampleDocuments { quizzes, questions: Vec::new(), sessions }, &[]).await;
-        // the answers of a moment ago, and no time for the queue's own retries
+        // count answers from a moment ago, and leave no time for the queue's own retries
         let at_once = [("RECONCILE_SETTLE_SECONDS", "0"), ("RECONCILE_GRACE_SECONDS", "0")];
         deployment.set_environment("reconcile", &at_once).await.unwrap();
         let reports = Pipeline::of(&deployment).await;
@@ -72,7 +73,7 @@ impl World {
         [&self.reports.deployed, &self.warehouse.deployed]
     }
 
-    /// Until both functions have done all that is in their queues.
+    /// Waits until both functions have handled all messages in their queues.
     async fn consume(&self) {
         for function in self.functions() {
             function.consume(10, 2).await;
@@ -85,7 +86,7 @@ impl World {
         reports.stack.publish_all(&reports.topic, &[session_id(test)], &[]).await.unwrap();
     }
 
-    /// So that its messages can never succeed.
+    /// Breaks a quiz, so that its messages never succeed.
     async fn spoil_quiz(&self) {
         let quizzes = self.database.collection::<Document>("quizzes");
         let spoilt = doc! {"$set": {"question_sets": "lost"}};
@@ -103,7 +104,7 @@ impl World {
         reports.stack.invoke(&function, &json!({"lookback_hours": 24})).await.unwrap()
     }
 
-    /// Students with a report, and with rows.
+    /// The numbers of students with a report and with rows.
     async fn students(&self, test: usize) -> (usize, usize) {
         let items = self.reports.session_items(&self.reports.v2, &session_id(test)).await;
         let rows = self.warehouse.rows(WarehouseTable::QuestionResponses, &session_id(test)).await;
@@ -111,7 +112,7 @@ impl World {
     }
 }
 
-/// The messages of a queue that nobody reads run out of their time.
+/// Lets the messages of a queue without a consumer expire.
 async fn expire(function: &Deployed) {
     let set = async |seconds: &str| {
         let set = function.stack.sqs().set_queue_attributes().queue_url(&function.queue.url);
@@ -129,68 +130,68 @@ async fn expire(function: &Deployed) {
 }
 
 #[tokio::test]
-async fn what_was_withheld_parked_or_expired_heals_by_itself() {
-    let world = World::new().await;
+async fn withheld_parked_and_expired_events_heal() {
+    let fixture = ReconcileFixture::new().await;
     for test in [WITHHELD, PARKED, EXPIRED] {
-        world.publish(test).await;
+        fixture.publish(test).await;
     }
-    world.consume().await;
-    for function in world.functions() {
+    fixture.consume().await;
+    for function in fixture.functions() {
         function.pause().await;
     }
     let late = (WITHHELD..=UNKNOWN).map(|test| session(test, STUDENTS)).collect();
-    insert(&world.database, "sessions", late).await.unwrap();
+    insert(&fixture.database, "sessions", late).await.unwrap();
 
-    world.publish(EXPIRED).await;
-    let [reports, warehouse] = world.functions();
+    fixture.publish(EXPIRED).await;
+    let [reports, warehouse] = fixture.functions();
     tokio::join!(expire(reports), expire(warehouse));
-    world.spoil_quiz().await;
-    world.publish(PARKED).await;
-    world.consume().await;
-    for function in world.functions() {
+    fixture.spoil_quiz().await;
+    fixture.publish(PARKED).await;
+    fixture.consume().await;
+    for function in fixture.functions() {
         assert_eq!(function.dead_letters().await, 1, "{}", function.name);
     }
-    world.mend_quiz().await;
+    fixture.mend_quiz().await;
     for test in [WITHHELD, PARKED, EXPIRED] {
-        assert_eq!(world.students(test).await, (STUDENTS, STUDENTS), "nothing has told of the latecomer");
+        assert_eq!(fixture.students(test).await, (STUDENTS, STUDENTS), "no event for the latecomer");
     }
 
-    let pass = world.reconcile().await;
+    let pass = fixture.reconcile().await;
     assert_eq!(pass, json!({"behind": 6, "requested": 3, "left": 0, "unknown": 1}));
-    world.consume().await;
+    fixture.consume().await;
     for test in [WITHHELD, PARKED, EXPIRED] {
-        assert_eq!(world.students(test).await, (STUDENTS + 1, STUDENTS + 1), "test {test} has healed");
+        assert_eq!(fixture.students(test).await, (STUDENTS + 1, STUDENTS + 1), "test {test} has healed");
     }
-    assert_eq!(world.students(UNKNOWN).await, (0, 0), "nobody knows its session");
-    world.notices.consume(10, 2).await;
-    world.notices.wait().await;
-    let pass = world.reconcile().await;
+    assert_eq!(fixture.students(UNKNOWN).await, (0, 0), "its test session is unknown");
+    fixture.notices.consume(10, 2).await;
+    fixture.notices.wait().await;
+    let pass = fixture.reconcile().await;
     assert_eq!(pass, json!({"behind": 0, "requested": 0, "left": 0, "unknown": 1}));
-    world.notices.wait().await;
+    fixture.notices.wait().await;
 
-    let discord = &world.notices.deployment.discord;
+    let discord = &fixture.notices.deployment.discord;
     assert_eq!(discord.violations(), Vec::<String>::new());
-    let told = discord.messages().iter().map(|it| it.payload.to_string()).collect::<String>();
-    assert!(told.contains("Reconcile requested a sync of 3 test sessions"), "{told}");
+    let posted = discord.messages().iter().map(|message| message.payload.to_string()).collect::<String>();
+    assert!(posted.contains("Reconcile requested a sync of 3 test sessions"), "{posted}");
     assert_eq!(
-        told.matches("1 quiz completed by students, and no sync requested").count(),
+        posted.matches("1 quiz completed by students, and no sync requested").count(),
         1,
-        "once a day: {told}"
+        "once a day: {posted}"
     );
-    assert!(told.contains(&quiz_id(UNKNOWN)), "{told}");
-    for function in world.functions() {
-        assert_eq!(function.dead_letters().await, 1, "what lies there is for a person to replay or drop");
+    assert!(posted.contains(&quiz_id(UNKNOWN)), "{posted}");
+    for function in fixture.functions() {
+        assert_eq!(function.dead_letters().await, 1, "an operator replays or drops the message");
     }
 }
 
 #[tokio::test]
-async fn without_mongodb_the_pass_fails_and_still_asks_for_what_the_states_tell() {
-    let world = World::new().await;
-    world.spoil_quiz().await;
-    world.publish(PARKED).await;
-    world.consume().await;
-    world.mend_quiz().await;
-    let reports = &world.reports.deployed;
+async fn pass_without_mongodb_requests_known_stale_sessions() {
+    let fixture = ReconcileFixture::new().await;
+    fixture.spoil_quiz().await;
+    fixture.publish(PARKED).await;
+    fixture.consume().await;
+    fixture.mend_quiz().await;
+    let reports = &fixture.reports.deployed;
     let nowhere = format!("{}-nowhere", reports.deployment.name());
     let uri = "mongodb://127.0.0.1:1/?serverSelectionTimeoutMS=500";
     reports.stack.create_secret(&nowhere, uri).await.unwrap();
@@ -199,6 +200,6 @@ async fn without_mongodb_the_pass_fails_and_still_asks_for_what_the_states_tell(
     let function = format!("{}:live", reports.deployment.function("reconcile"));
     let failed = reports.stack.invoke(&function, &json!({})).await.unwrap_err().to_string();
     assert!(failed.contains("the pass is not complete"), "{failed}");
-    world.consume().await;
-    assert_eq!(world.students(PARKED).await, (STUDENTS, STUDENTS), "its state alone has told");
+    fixture.consume().await;
+    assert_eq!(fixture.students(PARKED).await, (STUDENTS, STUDENTS), "reconcile reads the stale state");
 }

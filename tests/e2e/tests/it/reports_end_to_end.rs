@@ -1,5 +1,5 @@
-//! Completion events through SNS and SQS to the deployed binary of sync-reports, and its items read back from
-//! DynamoDB as the Reporting Engine reads them.
+//! Completion events pass SNS and SQS to the deployed sync-reports. The test reads the items from DynamoDB with the
+//! queries of the Reporting Engine.
 
 use aws_sdk_dynamodb::types::AttributeValue;
 use quiz_e2e::{PATIENCE, Pipeline, json};
@@ -22,7 +22,7 @@ async fn completions_become_every_student_s_report() {
     assert_eq!(attributes["error"].string_value(), Some("`session_id` must be a text, but is a number"));
     assert!(attributes.contains_key("parked_at"));
     let envelope: serde_json::Value = serde_json::from_str(dead[0].body().unwrap()).unwrap();
-    assert_eq!(envelope["Message"], bad, "the body is untouched, envelope and all");
+    assert_eq!(envelope["Message"], bad, "the parked body is unchanged, with its envelope");
 
     let items = pipeline.session_items(&pipeline.v1, sapa::SESSION_ID).await;
     assert_eq!(items.len(), sapa::PARTICIPANTS * 5);
@@ -31,20 +31,20 @@ async fn completions_become_every_student_s_report() {
     let published = sapa::published_outcomes().unwrap();
     assert_eq!(overall.len(), published.len());
     for person in &published {
-        let right = person.correct.iter().filter(|it| **it == Some(true)).count();
-        let wrong = person.correct.iter().filter(|it| **it == Some(false)).count();
+        let right = person.correct.iter().filter(|correct| **correct == Some(true)).count();
+        let wrong = person.correct.iter().filter(|correct| **correct == Some(false)).count();
         let item = overall.iter().find(|item| item["user_id"] == person.user_id).unwrap();
         let number = |field: &str| item[field].as_f64().unwrap();
         let marks = 4.0 * f64::from(u32::try_from(right).unwrap()) - f64::from(u32::try_from(wrong).unwrap());
         assert!((number("marks_scored") - marks).abs() < 1e-9, "{item}");
-        let above = overall.iter().filter(|it| it["marks_scored"].as_f64().unwrap() > marks).count();
+        let above = overall.iter().filter(|item| item["marks_scored"].as_f64().unwrap() > marks).count();
         assert!((number("rank") - f64::from(u32::try_from(above + 1).unwrap())).abs() < 1e-9, "{item}");
     }
     assert!(items.iter().all(|item| item["user_id"] != sapa::ADMINISTRATOR));
 }
 
 #[tokio::test]
-async fn a_student_finds_the_report_by_key_and_by_index() {
+async fn student_report_is_found_by_key_and_index() {
     let mut documents = sapa::documents().unwrap();
     documents.sessions.truncate(60);
     let pipeline = Pipeline::deploy(&documents, Delivery::Raw).await;

@@ -1,4 +1,4 @@
-//! The harness against the stack that it starts.
+//! The test harness with the local stack.
 
 use std::os::unix::fs::PermissionsExt;
 use std::path::PathBuf;
@@ -22,7 +22,7 @@ fn numbered(prefix: &str, count: usize) -> Vec<String> {
     (0..count).map(|number| format!("{prefix} {number:02}")).collect()
 }
 
-/// An executable that speaks the Lambda runtime API; it lives as long as the directory does.
+/// An executable that speaks the Lambda runtime API; the file exists as long as the directory.
 fn bootstrap(stack: &Stack) -> (tempfile::TempDir, PathBuf) {
     let dir = tempfile::tempdir().unwrap();
     let path = dir.path().join("bootstrap");
@@ -54,7 +54,7 @@ fn names_do_not_repeat_and_are_short() {
 }
 
 #[tokio::test]
-async fn a_topic_reaches_queues_raw_and_in_an_envelope() {
+async fn topic_delivers_raw_and_in_envelope() {
     let stack = Stack::get().await.unwrap();
     let name = unique("fanout");
     let raw = stack.create_queue_pair(&format!("{name}-raw"), 3, SOON).await.unwrap();
@@ -82,7 +82,7 @@ async fn a_topic_reaches_queues_raw_and_in_an_envelope() {
 }
 
 #[tokio::test]
-async fn a_message_received_too_often_goes_to_the_dead_letter_queue() {
+async fn message_over_receive_limit_becomes_dead_letter() {
     let stack = Stack::get().await.unwrap();
     let queue = stack.create_queue_pair(&unique("redrive"), 2, Duration::from_secs(30)).await.unwrap();
     let topic = stack.create_topic(&unique("redrive")).await.unwrap();
@@ -92,7 +92,7 @@ async fn a_message_received_too_often_goes_to_the_dead_letter_queue() {
     let sqs = stack.sqs();
     let mut receipts = 0;
     eventually("the dead letter", SOON, async || {
-        // a receive is also what makes ministack look for messages to move
+        // ministack moves messages to the dead-letter queue during a receive
         let received = sqs.receive_message().queue_url(&queue.url).send().await?;
         for message in received.messages() {
             receipts += 1;
@@ -111,7 +111,7 @@ async fn a_message_received_too_often_goes_to_the_dead_letter_queue() {
 }
 
 #[tokio::test]
-async fn too_few_messages_are_an_error_that_shows_them() {
+async fn missing_messages_error_shows_received_ones() {
     let stack = Stack::get().await.unwrap();
     let queue = stack.create_queue_pair(&unique("few"), 3, SOON).await.unwrap();
     stack.send_all(&queue.url, &numbered("only", 1)).await.unwrap();
@@ -134,7 +134,7 @@ async fn documents_are_inserted_and_found() {
 }
 
 #[tokio::test]
-async fn tables_have_the_keys_and_indexes_of_the_reporting_engine() {
+async fn tables_have_keys_and_indexes_of_reporting_engine() {
     let stack = Stack::get().await.unwrap();
     let dynamodb = stack.dynamodb();
     let [v1, v2, forms] = ["reports", "reports-v2", "forms"].map(|prefix| format!("quiz_{}", unique(prefix)));
@@ -178,7 +178,7 @@ async fn tables_have_the_keys_and_indexes_of_the_reporting_engine() {
 }
 
 #[tokio::test]
-async fn bigquery_runs_statements_and_reads_rows_back_with_their_types() {
+async fn bigquery_rows_keep_their_types() {
     let stack = Stack::get().await.unwrap();
     let dataset = unique("reports").replace('-', "_");
     stack.bigquery(&dataset).await.unwrap();
@@ -220,7 +220,7 @@ async fn bigquery_runs_statements_and_reads_rows_back_with_their_types() {
 }
 
 #[tokio::test]
-async fn bigquery_gives_more_rows_than_a_page_holds() {
+async fn bigquery_reads_several_pages() {
     let stack = Stack::get().await.unwrap();
     let bigquery = stack.bigquery(&unique("pages").replace('-', "_")).await.unwrap();
     let sql = "SELECT n FROM UNNEST(GENERATE_ARRAY(1, 25000)) AS n ORDER BY n";
@@ -230,7 +230,7 @@ async fn bigquery_gives_more_rows_than_a_page_holds() {
 }
 
 #[tokio::test]
-async fn only_the_failed_message_of_a_batch_comes_back_and_reaches_the_dead_letter_queue() {
+async fn only_failed_message_of_batch_becomes_dead_letter() {
     let stack = Stack::get().await.unwrap();
     let name = unique("partial");
     let queue = stack.create_queue_pair(&name, 2, Duration::from_secs(1)).await.unwrap();
@@ -259,7 +259,7 @@ async fn only_the_failed_message_of_a_batch_comes_back_and_reaches_the_dead_lett
 }
 
 #[tokio::test]
-async fn a_function_has_its_environment_and_reaches_the_stack() {
+async fn function_has_environment_and_reaches_stack() {
     let stack = Stack::get().await.unwrap();
     let name = unique("environment");
     deploy(stack, &name, &[("FAIL_ON", "never"), ("QUIZ_ENV", "test")], Duration::from_secs(20)).await;

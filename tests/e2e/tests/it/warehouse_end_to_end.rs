@@ -1,4 +1,4 @@
-//! Events through SNS and SQS to the deployed binary of sync-warehouse, and its rows read back from BigQuery.
+//! Events pass SNS and SQS to the deployed sync-warehouse. The test reads the rows from BigQuery.
 
 use std::collections::{BTreeSet, HashMap};
 
@@ -21,7 +21,7 @@ fn number(row: &Row, name: &str) -> f64 {
 }
 
 #[tokio::test]
-async fn completions_become_rows_that_are_right_to_the_last_value() {
+async fn completions_become_exact_rows() {
     let pipeline = WarehousePipeline::deploy(&sapa::documents().unwrap(), None).await;
     let events: Vec<String> =
         sapa::completion_events().unwrap().iter().take(10).map(ToString::to_string).collect();
@@ -59,15 +59,15 @@ async fn completions_become_rows_that_are_right_to_the_last_value() {
         let rows: Vec<&Row> = tests.iter().filter(|row| row["section"] == section).collect();
         assert_eq!(rows.len(), sapa::PARTICIPANTS);
         let marks: Vec<f64> = rows.iter().map(|row| number(row, "marks_scored")).collect();
-        let mut of_questions: HashMap<&str, f64> = HashMap::new();
+        let mut sums: HashMap<&str, f64> = HashMap::new();
         for row in questions.iter().filter(|row| section == "overall" || row["section"] == section) {
-            *of_questions.entry(row["user_id"].as_str().unwrap()).or_default() += number(row, "marks_scored");
+            *sums.entry(row["user_id"].as_str().unwrap()).or_default() += number(row, "marks_scored");
         }
         for (row, own) in rows.iter().zip(&marks) {
-            let sum = of_questions[row["user_id"].as_str().unwrap()];
+            let sum = sums[row["user_id"].as_str().unwrap()];
             assert!((sum - own).abs() < 1e-9, "{row:?}");
-            let above = marks.iter().filter(|it| *it > own).count();
-            let not_above = marks.iter().filter(|it| *it <= own).count();
+            let above = marks.iter().filter(|other| *other > own).count();
+            let not_above = marks.iter().filter(|other| *other <= own).count();
             assert!((number(row, "rank") - count(above + 1)).abs() < 1e-9, "{row:?}");
             let percentile = 100.0 * count(not_above) / count(sapa::PARTICIPANTS);
             assert!((number(row, "percentile") - percentile).abs() < 1e-9, "{row:?}");
@@ -91,7 +91,7 @@ fn published_with<'a>(
 }
 
 #[tokio::test]
-async fn the_same_event_three_times_and_two_of_them_at_once_leaves_the_same_rows() {
+async fn repeated_concurrent_events_leave_same_rows() {
     let pipeline = WarehousePipeline::deploy(&some_of_sapa(80), None).await;
     let event = sapa::SESSION_ID.to_owned();
     pipeline.deployed.publish(std::slice::from_ref(&event), 1).await;
@@ -106,7 +106,7 @@ async fn the_same_event_three_times_and_two_of_them_at_once_leaves_the_same_rows
 }
 
 #[tokio::test]
-async fn a_changed_answer_a_removed_user_and_a_renamed_subject_replace_what_was_there() {
+async fn changed_documents_replace_old_rows() {
     let documents = some_of_sapa(60);
     let pipeline = WarehousePipeline::deploy(&documents, None).await;
     let event = sapa::SESSION_ID.to_owned();
@@ -119,9 +119,9 @@ async fn a_changed_answer_a_removed_user_and_a_renamed_subject_replace_what_was_
     let changed = doc! {"$set": {"session_answers.0.answer": bson!([0]), "session_answers.1.answer": null}};
     sessions.update_many(doc! {"user_id": "sapa-7"}, changed).await.unwrap();
     let renamed = doc! {"$set": {"metadata.subject": "Series"}};
-    let of_subject = doc! {"metadata.subject": "Letter Series"};
+    let old_subject = doc! {"metadata.subject": "Letter Series"};
     let questions = pipeline.database.collection::<mongodb::bson::Document>("questions");
-    assert!(questions.update_many(of_subject, renamed).await.unwrap().modified_count == 4);
+    assert!(questions.update_many(old_subject, renamed).await.unwrap().modified_count == 4);
     let quizzes = pipeline.database.collection::<mongodb::bson::Document>("quizzes");
     let mut quiz = quizzes.find_one(doc! {}).await.unwrap().unwrap();
     for question in quiz.get_array_mut("question_sets").unwrap()[0]
@@ -131,7 +131,7 @@ async fn a_changed_answer_a_removed_user_and_a_renamed_subject_replace_what_was_
         .unwrap()
     {
         if let Ok(metadata) = question.as_document_mut().unwrap().get_document_mut("metadata")
-            && metadata.get_str("subject").is_ok_and(|it| it == "Letter Series")
+            && metadata.get_str("subject").is_ok_and(|subject| subject == "Letter Series")
         {
             metadata.insert("subject", "Series");
         }
@@ -147,11 +147,11 @@ async fn a_changed_answer_a_removed_user_and_a_renamed_subject_replace_what_was_
         assert!(!rows.iter().any(|row| row["user_id"] == "sapa-5" || row["section"] == "Letter Series"));
     }
     assert_eq!(after[0].iter().filter(|row| row["section"] == "Series").count(), after[0].len() / 5);
-    let of_user = |position: f64| {
+    let row_at = |position: f64| {
         let is = |row: &&Row| row["user_id"] == "sapa-7" && (number(row, POSITION) - position).abs() < 1e-9;
         after[1].iter().find(is).unwrap()
     };
-    let (first, second) = (of_user(0.0), of_user(1.0));
+    let (first, second) = (row_at(0.0), row_at(1.0));
     assert_eq!((&second["user_response"], &second["outcome"]), (&().into(), &"skipped".into()));
     assert_eq!(first["user_response"], "[0]");
 }
@@ -159,28 +159,29 @@ async fn a_changed_answer_a_removed_user_and_a_renamed_subject_replace_what_was_
 const POSITION: &str = "question_position_index";
 
 #[tokio::test]
-async fn the_parquet_files_of_local_hold_the_same_rows_as_bigquery() {
+async fn local_parquet_rows_equal_bigquery_rows() {
     let documents = quizzes::documents();
     let folder = run_local(&documents, false);
     let out = folder.path().join("out");
 
     let pipeline = WarehousePipeline::deploy(&documents, None).await;
-    let ids: Vec<String> = documents.quizzes.iter().map(|it| it.get_str("_id").unwrap().to_owned()).collect();
+    let ids: Vec<String> =
+        documents.quizzes.iter().map(|quiz| quiz.get_str("_id").unwrap().to_owned()).collect();
     pipeline.deployed.publish(&ids, 10).await;
     pipeline.deployed.wait().await;
     let mut compared = 0;
     for id in &ids {
         for table in WarehouseTable::ALL {
-            let of_bigquery = pipeline.rows(table, id).await;
+            let bigquery_rows = pipeline.rows(table, id).await;
             let file = ParquetWarehouse::new(out.join("warehouse")).file(table, id);
-            if of_bigquery.is_empty() {
+            if bigquery_rows.is_empty() {
                 assert!(!file.exists(), "{}", file.display());
                 continue;
             }
-            assert_eq!(read_by_duckdb(&file).await, of_bigquery, "{} of {id} by DuckDB", table.name());
-            let of_polars = comparable(read_parquet(&file));
-            assert_eq!(of_polars, of_bigquery, "{} of {id} by polars", table.name());
-            compared += of_bigquery.len();
+            assert_eq!(read_by_duckdb(&file).await, bigquery_rows, "{} of {id} by DuckDB", table.name());
+            let polars_rows = comparable(read_parquet(&file));
+            assert_eq!(polars_rows, bigquery_rows, "{} of {id} by polars", table.name());
+            compared += bigquery_rows.len();
         }
     }
     assert!(compared > 300, "{compared} rows");
@@ -207,7 +208,7 @@ async fn analysts_readers_filter_the_parquet_files() {
             types.extend(filtered.types);
         }
     }
-    // pyarrow 14 and polars 0.20 know these, and no `string_view`
+    // pyarrow 14 and polars 0.20 support these types, but not `string_view`
     let known = ["bool", "date32[day]", "double", "int64", "string", "timestamp[us, tz=UTC]"];
     assert_eq!(types, known.map(str::to_owned).into());
 }

@@ -1,5 +1,5 @@
-//! The deployed binary of sync-warehouse, killed while it writes: the old rows stay whole, and what was asked for
-//! comes back and is done.
+//! The deployed sync-warehouse is killed during its writes: the old rows stay complete, and the request returns and is
+//! synced.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU8, Ordering};
@@ -13,12 +13,12 @@ use quiz_sample::sapa;
 use quiz_stack::{Action, Gate, GateRequest, Stack, eventually};
 use serde_json::json;
 
-/// Where the run stands still, to be killed there.
+/// The moment at which the run is held and killed.
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Moment {
-    /// The load job has been started, and is asked for.
+    /// The load job has started, and the function polls the job.
     AfterTheLoad,
-    /// The load is known to be done, the transaction not yet begun.
+    /// The function has seen the end of the load, and has not begun the transaction.
     BeforeTheCommit,
 }
 
@@ -33,7 +33,7 @@ fn rule(moment: Moment, request: &GateRequest) -> Action {
     let body = String::from_utf8_lossy(&request.body);
     match moment {
         Moment::AfterTheLoad if is_load(request) => {
-            let name = body.split("\"jobId\":\"").nth(1).and_then(|it| it.split('"').next()).unwrap();
+            let name = body.split("\"jobId\":\"").nth(1).and_then(|text| text.split('"').next()).unwrap();
             let running = json!({"jobReference": {"jobId": name}, "status": {"state": "RUNNING"}});
             let (status, content_type) = (200, "application/json");
             Action::ReplyAfterForwarding { status, content_type, body: running.to_string() }
@@ -49,9 +49,9 @@ fn rule(moment: Moment, request: &GateRequest) -> Action {
 async fn killed_at(moment: Moment) {
     let stack = Stack::get().await.unwrap();
     let state = Arc::new(AtomicU8::new(OPEN));
-    let of_gate = Arc::clone(&state);
+    let gate_state = Arc::clone(&state);
     let gate = Gate::start(stack.bigquery_endpoint(), move |request| {
-        if of_gate.load(Ordering::SeqCst) == OPEN { Action::Forward } else { rule(moment, request) }
+        if gate_state.load(Ordering::SeqCst) == OPEN { Action::Forward } else { rule(moment, request) }
     })
     .unwrap();
     let mut documents = sapa::documents().unwrap();
@@ -70,12 +70,12 @@ async fn killed_at(moment: Moment) {
     eventually("a run that stands still", PATIENCE, async || Ok((gate.held() > 0).then_some(())))
         .await
         .unwrap();
-    let loads = gate.requests().iter().filter(|it| is_load(it)).count();
+    let loads = gate.requests().iter().filter(|request| is_load(request)).count();
     assert_eq!(loads, 2, "the rows are loaded");
-    assert_eq!(pipeline.all_rows(sapa::SESSION_ID).await, before, "the old rows are whole");
+    assert_eq!(pipeline.all_rows(sapa::SESSION_ID).await, before, "the old rows are complete");
     let killed = stack.kill_function(&pipeline.deployed.name).unwrap();
     assert!(killed > 0, "no process was killed");
-    assert_eq!(pipeline.all_rows(sapa::SESSION_ID).await, before, "the old rows are whole");
+    assert_eq!(pipeline.all_rows(sapa::SESSION_ID).await, before, "the old rows are complete");
 
     state.store(OPEN, Ordering::SeqCst);
     pipeline.deployed.wait().await;
@@ -91,11 +91,11 @@ async fn killed_at(moment: Moment) {
 }
 
 #[tokio::test]
-async fn a_run_that_is_killed_after_the_load_leaves_the_old_rows_and_the_next_heals() {
+async fn run_killed_after_load_keeps_old_rows() {
     killed_at(Moment::AfterTheLoad).await;
 }
 
 #[tokio::test]
-async fn a_run_that_is_killed_between_load_and_commit_leaves_the_old_rows_and_the_next_heals() {
+async fn run_killed_before_commit_keeps_old_rows() {
     killed_at(Moment::BeforeTheCommit).await;
 }

@@ -35,7 +35,8 @@ impl Collections {
             OBJECT_ID_QUIZ => &[OTHER_SET],
             _ => &[],
         };
-        let is_in_sets = |question: &&Document| sets.iter().any(|set| is(question.get("question_set_id"), set));
+        let is_in_sets =
+            |question: &&Document| sets.iter().any(|set| is(question.get("question_set_id"), set));
         self.questions.iter().filter(is_in_sets).cloned().collect()
     }
 

@@ -350,8 +350,10 @@ impl History {
     /// ended attempt, no request shows that this document was missing.
     fn write_late(&mut self) -> bool {
         let Some(late) = self.late.pop() else { return false };
-        let ended =
-            self.attempts.iter().filter(|one| (one.test, one.user, one.ended) == (late.test, late.user, true));
+        let ended = self
+            .attempts
+            .iter()
+            .filter(|one| (one.test, one.user, one.ended) == (late.test, late.user, true));
         self.lost[late.test] |= ended.count() > 1;
         self.note(&format!("the late document of {} of test {}", late.user, late.test));
         self.deployment.documents.write(late, self.deployment.now());

@@ -1,4 +1,4 @@
-//! Who makes which call.
+//! The callers of each AWS operation.
 
 use std::collections::BTreeSet;
 
@@ -8,15 +8,15 @@ pub const REPORTS: &str = "sync-reports";
 pub const WAREHOUSE: &str = "sync-warehouse";
 pub const DISCORD: &str = "notify-discord";
 pub const RECONCILE: &str = "reconcile";
-/// Whoever runs the command, with leave of their own.
+/// The operator's command, which runs with the operator's permissions.
 pub const OPERATOR: &str = "quiz-etl";
 
 pub const FUNCTIONS: [&str; 4] = [REPORTS, WAREHOUSE, DISCORD, RECONCILE];
 
-/// A source file, what it calls, and the binaries that come to it.
+/// A source file, its calls, and the binaries that reach them.
 type Calls = (&'static str, &'static [&'static str], &'static [&'static str]);
 
-/// Of every source file that calls AWS.
+/// All source files that call AWS.
 pub const CALLS: &[Calls] = &[
     // a queue that feeds a function, and its dead-letter queue
     (
@@ -44,12 +44,12 @@ pub const CALLS: &[Calls] = &[
     ("shared/dynamo/src/states.rs", &["dynamodb:PutItem"], &[REPORTS, WAREHOUSE, RECONCILE]),
     ("shared/dynamo/src/states.rs", &["dynamodb:Scan"], &[RECONCILE, OPERATOR]),
     ("shared/dynamo/src/states.rs", &["dynamodb:BatchGetItem"], &[OPERATOR]),
-    // snapshots of what was scored
+    // snapshots of scored attempts
     ("shared/dynamo/src/snapshots.rs", &["dynamodb:GetItem", "dynamodb:PutItem"], &[REPORTS]),
     // reports
     ("shared/dynamo/src/store.rs", &["dynamodb:Query"], &[REPORTS, OPERATOR]),
     ("shared/dynamo/src/writer.rs", &["dynamodb:BatchWriteItem"], &[REPORTS]),
-    // what was told on Discord
+    // sent Discord messages
     (
         "functions/notify-discord/src/dynamo_memory.rs",
         &["dynamodb:BatchGetItem", "dynamodb:PutItem"],
@@ -88,7 +88,7 @@ pub const CALLS: &[Calls] = &[
     ),
 ];
 
-/// What AWS does by a function's role without a call of the code: the action, the functions, and why.
+/// Actions of AWS with a function's role and without a call in the code: the action, the functions, and the reason.
 pub const ON_BEHALF: &[(&str, &[&str], &str)] = &[
     ("sqs:ReceiveMessage", &[REPORTS, WAREHOUSE, DISCORD], "Lambda polls the queue"),
     ("sqs:DeleteMessage", &[REPORTS, WAREHOUSE, DISCORD], "Lambda deletes what the function is done with"),
@@ -109,11 +109,11 @@ pub const ON_BEHALF: &[(&str, &[&str], &str)] = &[
     ("kms:Decrypt", &[REPORTS, WAREHOUSE, RECONCILE], "SNS opens the data key that it encrypts with"),
 ];
 
-/// In every binary, as `aws-config` can take them up for a person's profile; in a Lambda the credentials are in the
-/// environment, which it asks first.
+/// Operations in every binary, because `aws-config` can use them for a person's profile; in a Lambda function the
+/// credentials come from the environment first.
 pub const OF_THE_SDK: [&str; 2] = ["sts:AssumeRole", "sts:AssumeRoleWithWebIdentity"];
 
-/// What a binary holds beside its calls: the binary, the actions, and why.
+/// Operations that a binary holds without calling them: the binary, the actions, and the reason.
 pub const NEVER_CALLED: &[(&str, &[&str], &str)] = &[
     (
         RECONCILE,
@@ -137,13 +137,13 @@ pub const NEVER_CALLED: &[(&str, &[&str], &str)] = &[
     ),
 ];
 
-/// What a binary calls.
+/// The calls of a binary.
 pub fn of(binary: &str) -> BTreeSet<Action> {
     let made = CALLS.iter().filter(|(_, _, by)| by.contains(&binary));
-    made.flat_map(|(_, actions, _)| actions.iter().map(|it| (*it).to_owned())).collect()
+    made.flat_map(|(_, actions, _)| actions.iter().map(|action| (*action).to_owned())).collect()
 }
 
-/// What AWS does for a function.
+/// The actions of AWS for a function.
 pub fn on_behalf_of(function: &str) -> BTreeSet<Action> {
     let done = ON_BEHALF.iter().filter(|(_, functions, _)| functions.contains(&function));
     done.map(|(action, _, _)| (*action).to_owned()).collect()

@@ -1,4 +1,4 @@
-//! What the deployed functions ask AWS for, beside what their deployed roles allow.
+//! Compares the AWS requests of the deployed functions with the permissions of their deployed roles.
 
 use std::collections::BTreeSet;
 use std::io::{Read, Write};
@@ -16,10 +16,10 @@ use quiz_sync_state::{Lease, StateKey, SyncState, SyncStates};
 use serde_json::{Value, json};
 
 use crate::permissions::calls::{self, DISCORD, FUNCTIONS, RECONCILE, REPORTS, WAREHOUSE};
-use crate::permissions::requests::{Asked, asked, decoded};
+use crate::permissions::requests::{RequestedAction, decoded, requested_actions};
 use crate::permissions::roles::texts;
 
-/// What leads a function's requests to a gate, one for each service that the functions call.
+/// The endpoint variables that send a function's requests through a gate, one for each AWS service.
 const ENDPOINTS: [&str; 4] = [
     "AWS_ENDPOINT_URL_DYNAMODB",
     "AWS_ENDPOINT_URL_SECRETS_MANAGER",
@@ -27,23 +27,24 @@ const ENDPOINTS: [&str; 4] = [
     "AWS_ENDPOINT_URL_SQS",
 ];
 
-/// Longer than the test: who asks again for a test that was just synced is put off by a message to the function's queue.
+/// Longer than the test, so that a second request for a test session is deferred by a message to the function's queue.
 const INTERVAL: (&str, &str) = ("SyncIntervalSeconds", "900");
 
-/// A function, and all that it asks AWS for.
+/// A function and all its AWS requests.
 struct Watched {
     name: &'static str,
     gate: Gate,
-    allowed: BTreeSet<Asked>,
+    allowed: BTreeSet<RequestedAction>,
 }
 
 impl Watched {
-    /// Where a queue gives a message again, no secret is given until one is to come again.
+    /// Refuses the secret of a function with a queue, until the function has returned a message.
     async fn start(stack: &Stack, deployment: &Deployment, name: &'static str) -> Self {
         let refuses = AtomicBool::new(name != RECONCILE);
         let rule = move |request: &GateRequest| {
             let target = request.headers.get("x-amz-target");
-            let is = |action: &str| target.is_some_and(|it| it.as_bytes().ends_with(action.as_bytes()));
+            let is =
+                |action: &str| target.is_some_and(|target| target.as_bytes().ends_with(action.as_bytes()));
             if is(".ChangeMessageVisibility") {
                 refuses.store(false, Ordering::SeqCst);
             }
@@ -51,35 +52,37 @@ impl Watched {
             if is_refused { denied() } else { Action::Forward }
         };
         let gate = Gate::start(stack.aws_endpoint(), rule).unwrap();
-        deployment.set_environment(name, &ENDPOINTS.map(|it| (it, gate.url()))).await.unwrap();
+        deployment.set_environment(name, &ENDPOINTS.map(|variable| (variable, gate.url()))).await.unwrap();
         let allowed = allowed(stack, &deployment.function(name), name).await;
         Self { name, gate, allowed }
     }
 
-    fn asked(&self) -> BTreeSet<Asked> {
-        self.gate.requests().iter().flat_map(asked).collect()
+    fn requested(&self) -> BTreeSet<RequestedAction> {
+        self.gate.requests().iter().flat_map(requested_actions).collect()
     }
 
-    /// Until the function has asked for this.
-    async fn has(&self, action: &str) {
+    /// Waits until the function has requested this action.
+    async fn wait_for(&self, action: &str) {
         let what = format!("{action} of {}", self.name);
-        let asked = async || Ok(self.asked().iter().any(|(it, _)| it == action).then_some(()));
-        eventually(&what, PATIENCE, asked).await.unwrap();
+        let is_requested =
+            async || Ok(self.requested().iter().any(|(requested, _)| requested == action).then_some(()));
+        eventually(&what, PATIENCE, is_requested).await.unwrap();
     }
 
-    /// Until the function has used every leave that its code is to use; and it has used no other.
-    async fn has_used_all(&self) {
+    /// Waits until the function has used each permission of its calls, and asserts that AWS would deny no request.
+    async fn wait_for_all(&self) {
         let called = calls::of(self.name);
-        let useful: BTreeSet<&Asked> = self.allowed.iter().filter(|(it, _)| called.contains(it)).collect();
+        let useful: BTreeSet<&RequestedAction> =
+            self.allowed.iter().filter(|(action, _)| called.contains(action)).collect();
         let what = format!("all calls of {}", self.name);
         let denied = eventually(&what, PATIENCE, async || {
-            let asked = self.asked();
-            let denied: Vec<Asked> = asked.difference(&self.allowed).cloned().collect();
-            let unused: Vec<_> = useful.iter().filter(|it| !asked.contains(**it)).collect();
+            let requested = self.requested();
+            let denied: Vec<RequestedAction> = requested.difference(&self.allowed).cloned().collect();
+            let unused: Vec<_> = useful.iter().filter(|action| !requested.contains(**action)).collect();
             if unused.is_empty() {
                 return Ok(Some(denied));
             }
-            Err(anyhow!("never asked for: {unused:#?}, and AWS would deny: {denied:#?}"))
+            Err(anyhow!("not requested: {unused:#?}, and AWS would deny: {denied:#?}"))
         });
         let denied = denied.await.unwrap();
         assert!(denied.is_empty(), "AWS would deny {}: {denied:#?}", self.name);
@@ -91,8 +94,8 @@ fn denied() -> Action {
     Action::Reply { status: 400, content_type: "application/x-amz-json-1.1", body }
 }
 
-/// What the role of a deployed function allows.
-async fn allowed(stack: &Stack, function: &str, policy: &str) -> BTreeSet<Asked> {
+/// The permissions of a deployed function's role.
+async fn allowed(stack: &Stack, function: &str, policy: &str) -> BTreeSet<RequestedAction> {
     let configured =
         stack.lambda().get_function_configuration().function_name(function).send().await.unwrap();
     let role = configured.role.unwrap();
@@ -107,7 +110,7 @@ async fn allowed(stack: &Stack, function: &str, policy: &str) -> BTreeSet<Asked>
     allowed
 }
 
-/// By IAM's own interface, which speaks XML.
+/// Reads a policy from IAM's interface, which answers in XML.
 fn role_policy(stack: &Stack, role: &str, policy: &str) -> Result<Value> {
     let server = stack.aws_endpoint().trim_start_matches("http://").trim_end_matches('/');
     let body = format!("Action=GetRolePolicy&Version=2010-05-08&RoleName={role}&PolicyName={policy}");
@@ -122,7 +125,7 @@ fn role_policy(stack: &Stack, role: &str, policy: &str) -> Result<Value> {
     )?;
     let mut answer = String::new();
     stream.read_to_string(&mut answer)?;
-    let document = answer.split("<PolicyDocument>").nth(1).and_then(|it| it.split('<').next());
+    let document = answer.split("<PolicyDocument>").nth(1).and_then(|text| text.split('<').next());
     Ok(serde_json::from_str(&decoded(document.ok_or_else(|| anyhow!("no policy of {role}: {answer}"))?))?)
 }
 
@@ -131,13 +134,13 @@ fn quiz(number: usize) -> String {
     format!("{number:024x}")
 }
 
-/// The quiz with so many students that what was scored is kept in a snapshot.
+/// The quiz with enough students for a snapshot.
 const CROWDED: usize = 4;
 
-/// More sessions of that quiz, which ended long ago, and in which nothing is odd: the one question was skipped.
+/// More attempts at the crowded quiz: ended long ago and well-formed, with one skipped question.
 fn crowd(sessions: &[Document]) -> Vec<Document> {
-    let of_quiz = |it: &&Document| it.get_str("quiz_id").is_ok_and(|id| id == quiz(CROWDED));
-    let one = sessions.iter().find(of_quiz).unwrap();
+    let is_crowded = |session: &&Document| session.get_str("quiz_id").is_ok_and(|id| id == quiz(CROWDED));
+    let one = sessions.iter().find(is_crowded).unwrap();
     let skipped = doc! {"answer": Bson::Null, "visited": true, "time_spent": 5};
     let copy = |number: usize| {
         let mut session = one.clone();
@@ -152,17 +155,17 @@ fn crowd(sessions: &[Document]) -> Vec<Document> {
     (0..500).map(copy).collect()
 }
 
-struct World {
+struct PermissionsFixture {
     stack: &'static Stack,
     deployment: Arc<Deployment>,
 }
 
-impl World {
+impl PermissionsFixture {
     async fn publish(&self, topic: &str, messages: &[String]) {
         self.stack.publish_all(&self.deployment.topic(topic), messages, &[]).await.unwrap();
     }
 
-    /// Until both sinks have the test.
+    /// Waits until both sinks have the test session.
     async fn synced(&self, session_id: &str) {
         let states = DynamoStates::new(self.stack.dynamodb(), self.deployment.table("quiz_sync_state"));
         for sink in Sink::ALL {
@@ -176,7 +179,7 @@ impl World {
         }
     }
 
-    /// A run of the test that crashed.
+    /// Stores the state of a crashed run.
     async fn plant_lost_run(&self, session_id: &str, sink: Sink) {
         let states = DynamoStates::new(self.stack.dynamodb(), self.deployment.table("quiz_sync_state"));
         let key = StateKey { session_id: session_id.to_owned(), sink };
@@ -185,7 +188,7 @@ impl World {
         assert!(states.swap(&key, &SyncState::default(), &lost).await.unwrap());
     }
 
-    /// Answers of a test that is synced already, of which no event tells.
+    /// Updates the answers of a synced test session without an event.
     async fn answer_anew(&self, quiz_id: &str) {
         let database = self.stack.mongodb().await.unwrap().database(self.deployment.name());
         let sessions = database.collection::<Document>("sessions");
@@ -196,7 +199,7 @@ impl World {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn the_deployed_functions_ask_for_what_their_roles_allow_and_use_all_of_it() {
+async fn deployed_functions_use_exactly_their_permissions() {
     let mut documents = quizzes::documents();
     documents.sessions.extend(crowd(&documents.sessions));
     let deployment = deploy(&documents, &[INTERVAL]).await;
@@ -219,43 +222,43 @@ async fn the_deployed_functions_ask_for_what_their_roles_allow_and_use_all_of_it
     for (function, queue) in [(REPORTS, "reports"), (WAREHOUSE, "warehouse"), (DISCORD, "notices")] {
         Deployed::of(&deployment, function, queue).await.consume(10, 2).await;
     }
-    let world = World { stack, deployment };
-    let of = |name: &str| watched.iter().find(|it| it.name == name).unwrap();
+    let fixture = PermissionsFixture { stack, deployment };
+    let function = |name: &str| watched.iter().find(|function| function.name == name).unwrap();
 
-    // these find no secret, and are put off
-    world.publish("events", &[quiz(2)]).await;
-    world.publish("notices", &["a word".to_owned()]).await;
+    // the functions cannot read the secret yet, so they return these messages
+    fixture.publish("events", &[quiz(2)]).await;
+    fixture.publish("notices", &["a word".to_owned()]).await;
     for name in [REPORTS, WAREHOUSE, DISCORD] {
-        of(name).has("sqs:ChangeMessageVisibility").await;
+        function(name).wait_for("sqs:ChangeMessageVisibility").await;
     }
-    // a form, a test, one with a crowd, and what is none of these and is parked
-    world.publish("events", &[quiz(0), quiz(1), quiz(CROWDED), "not an id".to_owned()]).await;
-    world.synced(&quiz(0)).await;
-    world.synced(&quiz(1)).await;
-    world.synced(&quiz(CROWDED)).await;
-    // in one batch with a test whose run crashed: the other one's message is deleted before that runs
+    // a form, a quiz, a crowded quiz, and an invalid id that is parked
+    fixture.publish("events", &[quiz(0), quiz(1), quiz(CROWDED), "not an id".to_owned()]).await;
+    fixture.synced(&quiz(0)).await;
+    fixture.synced(&quiz(1)).await;
+    fixture.synced(&quiz(CROWDED)).await;
+    // one batch with a crashed test session: the other message is deleted before the crashed session runs
     for (function, sink, queue) in
         [(REPORTS, Sink::Reports, "reports"), (WAREHOUSE, Sink::Warehouse, "warehouse")]
     {
-        world.plant_lost_run(&quiz(5), sink).await;
-        let deployed = Deployed::of(&world.deployment, function, queue).await;
+        fixture.plant_lost_run(&quiz(5), sink).await;
+        let deployed = Deployed::of(&fixture.deployment, function, queue).await;
         deployed.pause().await;
         stack.send_all(&deployed.queue.url, &[quiz(3), quiz(5)]).await.unwrap();
         deployed.consume(10, 2).await;
     }
-    world.synced(&quiz(5)).await;
-    // asked for again within the interval, and behind without an event
-    world.publish("events", &[quiz(0)]).await;
-    world.answer_anew(&quiz(1)).await;
+    fixture.synced(&quiz(5)).await;
+    // a second request within the interval, and a stale test session without an event
+    fixture.publish("events", &[quiz(0)]).await;
+    fixture.answer_anew(&quiz(1)).await;
     let pass =
-        stack.invoke(&world.deployment.function(RECONCILE), &json!({"lookback_hours": 24})).await.unwrap();
+        stack.invoke(&fixture.deployment.function(RECONCILE), &json!({"lookback_hours": 24})).await.unwrap();
     assert_eq!(pass["requested"], 1, "{pass}");
-    // a notice that is told, and one that never can be
-    of(DISCORD).has("dynamodb:PutItem").await;
+    // a notice that is sent, and a notice that can never be sent
+    function(DISCORD).wait_for("dynamodb:PutItem").await;
     is_dead.store(true, Ordering::SeqCst);
-    world.publish("notices", &["another word".to_owned()]).await;
+    fixture.publish("notices", &["another word".to_owned()]).await;
 
     for function in &watched {
-        function.has_used_all().await;
+        function.wait_for_all().await;
     }
 }

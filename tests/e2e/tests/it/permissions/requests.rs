@@ -1,4 +1,4 @@
-//! What a function asks AWS for, as its requests tell.
+//! Reads the actions and resources from a function's AWS requests.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -9,12 +9,12 @@ use crate::permissions::sdk::{Action, allowed_by};
 
 const ACCOUNT: &str = "000000000000";
 
-/// An action with the ARN of what it is done to.
-pub type Asked = (Action, String);
+/// An action with the ARN of its resource.
+pub type RequestedAction = (Action, String);
 
-/// The actions that a request needs leave for, one for each resource.
-pub fn asked(request: &GateRequest) -> BTreeSet<Asked> {
-    let header = |name: &str| request.headers.get(name).map(|it| it.to_str().unwrap());
+/// The actions of a request that need permission, one for each resource.
+pub fn requested_actions(request: &GateRequest) -> BTreeSet<RequestedAction> {
+    let header = |name: &str| request.headers.get(name).map(|value| value.to_str().unwrap());
     // Credential=KEY/DAY/REGION/SERVICE/aws4_request
     let service = header("authorization").unwrap().split('/').nth(3).unwrap();
     let (operation, resources) = if let Some(target) = header("x-amz-target") {
@@ -24,7 +24,7 @@ pub fn asked(request: &GateRequest) -> BTreeSet<Asked> {
         let form = form(std::str::from_utf8(&request.body).unwrap());
         (form["Action"].clone(), vec![form["TopicArn"].clone()])
     };
-    assert!(!resources.is_empty(), "{service} {operation} names no resource that this test knows of");
+    assert!(!resources.is_empty(), "{service} {operation} names no resource known to this test");
     resources.into_iter().map(|resource| (allowed_by(service, &operation), resource)).collect()
 }
 
@@ -33,15 +33,17 @@ fn in_json(service: &str, body: &Value) -> Vec<String> {
     let text = |name: &str| body[name].as_str();
     match service {
         "dynamodb" => {
-            let many =
-                body["RequestItems"].as_object().into_iter().flat_map(|it| it.keys().map(String::as_str));
+            let many = body["RequestItems"]
+                .as_object()
+                .into_iter()
+                .flat_map(|tables| tables.keys().map(String::as_str));
             let tables = text("TableName").into_iter().chain(many);
-            let index = text("IndexName").map(|it| format!("/index/{it}")).unwrap_or_default();
+            let index = text("IndexName").map(|name| format!("/index/{name}")).unwrap_or_default();
             tables.map(|table| arn(&format!("table/{table}{index}"))).collect()
         }
         "sqs" => {
-            let of_url = text("QueueUrl").and_then(|url| url.rsplit('/').next());
-            of_url.or(text("QueueName")).map(arn).into_iter().collect()
+            let queue = text("QueueUrl").and_then(|url| url.rsplit('/').next());
+            queue.or(text("QueueName")).map(arn).into_iter().collect()
         }
         "secretsmanager" => text("SecretId").map(str::to_owned).into_iter().collect(),
         _ => Vec::new(),
@@ -53,20 +55,21 @@ fn form(body: &str) -> BTreeMap<String, String> {
     fields.map(|(name, value)| (decoded(name), decoded(value))).collect()
 }
 
-/// Without its percent signs.
+/// Decodes percent-encoding.
 pub fn decoded(text: &str) -> String {
     let mut bytes = Vec::new();
     let mut rest = text.bytes();
     while let Some(byte) = rest.next() {
         let digits: Vec<u8> = if byte == b'%' { rest.by_ref().take(2).collect() } else { Vec::new() };
-        let escaped = std::str::from_utf8(&digits).ok().and_then(|it| u8::from_str_radix(it, 16).ok());
+        let escaped =
+            std::str::from_utf8(&digits).ok().and_then(|digits| u8::from_str_radix(digits, 16).ok());
         bytes.push(escaped.unwrap_or(byte));
     }
     String::from_utf8(bytes).unwrap()
 }
 
 #[test]
-fn a_request_tells_its_action_and_its_resources() {
+fn request_gives_action_and_resources() {
     let request = |service: &str, target: Option<&str>, body: &str| {
         let mut headers = hyper::HeaderMap::new();
         let scope =
@@ -78,7 +81,9 @@ fn a_request_tells_its_action_and_its_resources() {
         let body = body.to_owned().into();
         GateRequest { method: "POST".into(), path_and_query: "/".into(), headers, body, index: 0 }
     };
-    let of = |service, target, body| asked(&request(service, target, body)).into_iter().collect::<Vec<_>>();
+    let of = |service, target, body| {
+        requested_actions(&request(service, target, body)).into_iter().collect::<Vec<_>>()
+    };
     let pair = |action: &str, resource: &str| (action.to_owned(), resource.to_owned());
     let several = r#"{"RequestItems": {"a": [], "b": []}}"#;
     assert_eq!(

@@ -1,4 +1,4 @@
-//! Who may send to the queues and publish to the topics, who may use the key, and who may take up a role.
+//! The principals that may send to the queues, publish to the topics, use the key and assume a role.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -18,7 +18,7 @@ fn all_of<'a>(template: &'a Value, kind: &str) -> BTreeMap<&'a str, &'a Value> {
     all.map(|(name, it)| (name.as_str(), &it["Properties"])).collect()
 }
 
-/// A value of a policy: of what the template refers to its name.
+/// A policy value as text; a reference becomes the name of its resource.
 fn shown(value: &Value) -> String {
     match value {
         Value::Array(several) => several.iter().map(shown).collect::<Vec<_>>().join(", "),
@@ -58,13 +58,13 @@ fn sentences(document: &Value) -> Vec<String> {
 }
 
 #[test]
-fn a_queue_takes_messages_from_its_topic_only() {
+fn queue_accepts_messages_from_its_topic_only() {
     let template = template("template.yaml").unwrap();
     let mut guarded = BTreeSet::new();
     for (name, topic) in
         [("Reports", "EventsTopic"), ("Warehouse", "EventsTopic"), ("Notices", "NoticesTopic")]
     {
-        let queues = ["Queue", "DeadLetterQueue", "UndeliveredQueue"].map(|it| format!("{name}{it}"));
+        let queues = ["Queue", "DeadLetterQueue", "UndeliveredQueue"].map(|suffix| format!("{name}{suffix}"));
         let [queue, _, undelivered] = &queues;
         let policy = &template["Resources"][format!("{name}QueuePolicy")]["Properties"];
         assert_eq!(shown(&policy["Queues"]), queues.join(", "));
@@ -87,7 +87,7 @@ fn a_queue_takes_messages_from_its_topic_only() {
 }
 
 #[test]
-fn a_topic_takes_messages_from_those_who_must_publish_only() {
+fn topic_accepts_messages_from_its_publishers_only() {
     let template = template("template.yaml").unwrap();
     let policies: BTreeMap<String, Vec<String>> = all_of(&template, "AWS::SNS::TopicPolicy")
         .into_values()
@@ -108,7 +108,7 @@ fn a_topic_takes_messages_from_those_who_must_publish_only() {
 }
 
 #[test]
-fn the_topics_key_serves_the_account_and_those_who_must_publish() {
+fn topic_key_serves_account_and_publishers() {
     let template = template("template.yaml").unwrap();
     let keys = all_of(&template, "AWS::KMS::Key");
     assert_eq!(keys.keys().collect::<Vec<_>>(), [&"TopicsKey"]);
@@ -125,17 +125,21 @@ fn the_topics_key_serves_the_account_and_those_who_must_publish() {
 }
 
 #[test]
-fn each_function_has_a_role_of_its_own_that_names_what_it_may() {
+fn each_function_has_its_own_explicit_role() {
     let template = template("template.yaml").unwrap();
     let functions = functions(&template);
     let roles = all_of(&template, "AWS::IAM::Role");
     assert_eq!(
-        functions.iter().map(|it| it.role.as_str()).collect::<BTreeSet<_>>(),
+        functions.iter().map(|function| function.role.as_str()).collect::<BTreeSet<_>>(),
         roles.keys().copied().collect()
     );
     assert_eq!(functions.len(), roles.len());
     for function in &functions {
-        assert!(function.properties["Policies"].is_null(), "SAM adds them to the role of {}", function.name);
+        assert!(
+            function.properties["Policies"].is_null(),
+            "SAM adds Policies to the role of {}",
+            function.name
+        );
         let role = roles[function.role.as_str()];
         let parts: Vec<&String> = role.as_object().unwrap().keys().collect();
         assert_eq!(parts, ["AssumeRolePolicyDocument", "Policies"], "{}", function.role);
@@ -146,8 +150,8 @@ fn each_function_has_a_role_of_its_own_that_names_what_it_may() {
             assert_eq!(parts, BTreeSet::from(["Sid", "Effect", "Action", "Resource"]), "{statement}");
             assert_eq!(statement["Effect"], "Allow");
             let actions = texts(&statement["Action"]);
-            assert!(actions.iter().all(|it| !it.contains('*')), "{statement}");
-            let traces = actions.iter().all(|it| it.starts_with("xray:"));
+            assert!(actions.iter().all(|action| !action.contains('*')), "{statement}");
+            let traces = actions.iter().all(|action| action.starts_with("xray:"));
             assert_eq!(traces, statement["Resource"] == "*", "only traces have no ARN: {statement}");
             assert!(traces || !statement["Resource"].to_string().contains('*'), "{statement}");
         }

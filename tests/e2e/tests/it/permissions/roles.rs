@@ -1,4 +1,4 @@
-//! The functions' roles, as the template has them.
+//! Reads the functions' roles from the template.
 
 use std::collections::BTreeSet;
 
@@ -8,9 +8,9 @@ use crate::permissions::sdk::Action;
 
 /// A function of the template.
 pub struct Function<'a> {
-    /// Such as `sync-reports`.
+    /// The function's name, such as `sync-reports`.
     pub name: String,
-    /// The template's name of its role.
+    /// The name of the function's role in the template.
     pub role: String,
     pub properties: &'a Value,
 }
@@ -33,7 +33,7 @@ pub fn functions(template: &Value) -> Vec<Function<'_>> {
         .collect()
 }
 
-/// The statements of a role, all in one policy of its own.
+/// The statements of a role, which has one inline policy.
 pub fn statements(role: &Value) -> &Vec<Value> {
     assert_eq!(role["Type"], "AWS::IAM::Role");
     let policies = role["Properties"]["Policies"].as_array().unwrap();
@@ -44,16 +44,16 @@ pub fn statements(role: &Value) -> &Vec<Value> {
 /// One text or several.
 pub fn texts(value: &Value) -> Vec<&str> {
     match value {
-        Value::Array(several) => several.iter().map(|it| it.as_str().unwrap()).collect(),
+        Value::Array(several) => several.iter().map(|text| text.as_str().unwrap()).collect(),
         one => vec![one.as_str().unwrap()],
     }
 }
 
-/// What is allowed and not needed, and what is needed and not allowed.
+/// The permissions that are allowed but not needed, and those that are needed but not allowed.
 pub fn differences(needed: &BTreeSet<Action>, statements: &[Value]) -> Vec<String> {
     let allowed: BTreeSet<Action> =
-        statements.iter().flat_map(|it| texts(&it["Action"])).map(str::to_owned).collect();
-    let needless = allowed.difference(needed).map(|it| format!("{it} is allowed, and nothing needs it"));
-    let missing = needed.difference(&allowed).map(|it| format!("{it} is needed, and not allowed"));
+        statements.iter().flat_map(|statement| texts(&statement["Action"])).map(str::to_owned).collect();
+    let needless = allowed.difference(needed).map(|action| format!("{action} is allowed but not needed"));
+    let missing = needed.difference(&allowed).map(|action| format!("{action} is needed but not allowed"));
     needless.chain(missing).collect()
 }

@@ -1,4 +1,4 @@
-//! The operations of the AWS SDK: those that there are, those that source files call, and those that a binary holds.
+//! The operations of the AWS SDK: all operations, those that source files call, and those that a binary holds.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
@@ -6,34 +6,34 @@ use std::process::Command;
 
 use serde_json::Value;
 
-/// A call as IAM names it, such as `sns:Publish`.
+/// A call with IAM's name, such as `sns:Publish`.
 pub type Action = String;
 
-/// The workspace's packages beside those of its tests, and the SDK's crates that they use.
+/// The workspace's packages without its test packages, and their SDK crates.
 pub struct Workspace {
     root: PathBuf,
-    /// The folders of its packages.
+    /// The folders of the packages.
     packages: Vec<PathBuf>,
-    /// `dynamodb`, with `get_item` and the others.
+    /// The operations by service, such as `get_item` of `dynamodb`.
     services: BTreeMap<String, BTreeSet<String>>,
 }
 
 impl Workspace {
     pub fn read() -> Self {
         let cargo = std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into());
-        // a fresh machine has downloaded the packages of its own platform only
-        let told = Command::new(cargo)
+        // a new machine has only the packages of its own platform
+        let output = Command::new(cargo)
             .args(["metadata", "--format-version", "1", "--frozen", "--filter-platform", "host-tuple"])
             .current_dir(env!("CARGO_MANIFEST_DIR"))
             .output()
             .unwrap();
-        assert!(told.status.success(), "{}", String::from_utf8_lossy(&told.stderr));
-        let told: Value = serde_json::from_slice(&told.stdout).unwrap();
-        let root = PathBuf::from(told["workspace_root"].as_str().unwrap());
-        let all = told["packages"].as_array().unwrap();
+        assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+        let metadata: Value = serde_json::from_slice(&output.stdout).unwrap();
+        let root = PathBuf::from(metadata["workspace_root"].as_str().unwrap());
+        let all = metadata["packages"].as_array().unwrap();
         let folder =
             |package: &Value| PathBuf::from(package["manifest_path"].as_str().unwrap()).with_file_name("");
-        // a package of a registry has a source; it may lie below the workspace, as cargo's home does in .ci/run
+        // a registry package has a source; its folder may be in the workspace, because .ci/run keeps cargo's home there
         let is_ours =
             |package: &Value| package["source"].is_null() && !folder(package).starts_with(root.join("tests"));
         let used: BTreeSet<&str> = all
@@ -59,7 +59,7 @@ impl Workspace {
         &self.root
     }
 
-    /// What the source files call, tests left out: each file, by its path in the repository, with the action.
+    /// The calls of the source files without tests: the file's path in the repository, and the action.
     pub fn calls(&self) -> BTreeSet<(String, Action)> {
         let mut calls = BTreeSet::new();
         for file in self.packages.iter().flat_map(|package| sources(&package.join("src"))) {
@@ -74,44 +74,49 @@ impl Workspace {
     fn called_in(&self, source: &str) -> BTreeSet<Action> {
         let code = source.split("\n#[cfg(test)]\nmod tests {").next().unwrap();
         let code: String = code.lines().filter(|line| !line.trim_start().starts_with("//")).collect();
-        let all = self.services.iter().flat_map(|(service, all)| all.iter().map(move |it| (service, it)));
+        let all = self
+            .services
+            .iter()
+            .flat_map(|(service, all)| all.iter().map(move |operation| (service, operation)));
         let called = all.filter(|(_, operation)| code.contains(&format!(".{operation}()")));
         called.map(|(service, operation)| action(service, operation)).collect()
     }
 }
 
-/// The Rust files of a folder, but for those of tests.
+/// The Rust files of a folder, without test files.
 fn sources(folder: &Path) -> Vec<PathBuf> {
     let mut all = Vec::new();
     for entry in std::fs::read_dir(folder).unwrap() {
         let path = entry.unwrap().path();
         if path.is_dir() {
             all.extend(sources(&path));
-        } else if path.extension().is_some_and(|it| it == "rs") && path.file_stem().unwrap() != "tests" {
+        } else if path.extension().is_some_and(|extension| extension == "rs")
+            && path.file_stem().unwrap() != "tests"
+        {
             all.push(path);
         }
     }
     all
 }
 
-/// What a binary can call at all: the linker has dropped every operation that nothing leads to.
+/// All operations that a binary can call: the linker drops unreachable operations.
 pub fn linked(binary: &Path) -> BTreeSet<Action> {
     let symbol = "aws_sdk_[a-z]+9operation[0-9]+[a-z][A-Za-z0-9_]+11orchestrate";
     let found = Command::new("grep").env("LC_ALL", "C").args(["-aoE", symbol]).arg(binary).output();
     let found =
-        found.unwrap_or_else(|error| panic!("this test needs grep, a package of each system: {error}"));
+        found.unwrap_or_else(|error| panic!("cannot run grep; install the system's package: {error}"));
     assert!(!found.stdout.is_empty(), "{} names no operation: is it stripped?", binary.display());
     std::str::from_utf8(&found.stdout).unwrap().lines().map(linked_by).collect()
 }
 
-/// Of a symbol such as `aws_sdk_sqs9operation12send_message11SendMessage11orchestrate`.
+/// The action of a symbol such as `aws_sdk_sqs9operation12send_message11SendMessage11orchestrate`.
 fn linked_by(symbol: &str) -> Action {
     let (service, rest) = symbol.trim_start_matches("aws_sdk_").split_once("9operation").unwrap();
     let (length, name) = rest.split_at(rest.find(|it: char| !it.is_ascii_digit()).unwrap());
     action(service, name.split_at(length.parse().unwrap()).0)
 }
 
-/// Of an operation as the SDK calls it, such as `get_item`.
+/// The action of an SDK operation such as `get_item`.
 fn action(service: &str, operation: &str) -> Action {
     let words = operation.split('_').map(|word| {
         let (first, rest) = word.split_at(1);
@@ -120,7 +125,7 @@ fn action(service: &str, operation: &str) -> Action {
     allowed_by(service, &words.collect::<String>())
 }
 
-/// What IAM calls an operation: some have the leave of another.
+/// IAM's name of an operation: some operations need the permission of another one.
 pub fn allowed_by(service: &str, operation: &str) -> Action {
     let action = match (service, operation) {
         ("sns", "PublishBatch") => "Publish",
@@ -133,9 +138,9 @@ pub fn allowed_by(service: &str, operation: &str) -> Action {
 }
 
 #[test]
-fn calls_are_found_in_code_and_not_in_comments_or_tests() {
+fn calls_are_found_in_product_code_only() {
     let source = "
-        // self.client.get_item() is for others
+        // self.client.get_item() in a comment does not count
         let page = self.reader
             .query()
             .table_name(table);
@@ -148,7 +153,7 @@ fn calls_are_found_in_code_and_not_in_comments_or_tests() {
 }
 
 #[test]
-fn an_operation_is_told_from_the_symbol_of_its_code() {
+fn symbol_gives_the_operation() {
     let of = |symbol| linked_by(symbol);
     assert_eq!(of("aws_sdk_dynamodb9operation8get_item7GetItem11orchestrate"), "dynamodb:GetItem");
     assert_eq!(of("aws_sdk_sns9operation13publish_batchNtB2_12PublishBatch11orchestrate"), "sns:Publish");

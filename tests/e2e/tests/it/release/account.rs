@@ -1,5 +1,5 @@
-//! An account of the local AWS that is ready for a release: the foundation, an image of each function, and a copy of
-//! `deploy/` whose template ministack can run.
+//! A local AWS account that is ready for a release: the foundation, an image of each function, and a copy of `deploy/`
+//! with a template for ministack.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::ffi::OsStr;
@@ -22,13 +22,13 @@ pub const COMMIT: &str = "c0ffee";
 const NAME: &str = "quiz-etl-staging";
 const PATIENCE: Duration = Duration::from_mins(1);
 const FUNCTIONS: [&str; 4] = ["sync-reports", "sync-warehouse", "notify-discord", "reconcile"];
-/// The account has GitHub's provider already; ministack cannot make it.
+/// The account already has GitHub's provider, because ministack cannot create the provider.
 const PROVIDER: &str =
     "ExistingGitHubProviderArn=arn:aws:iam::000000000000:oidc-provider/token.actions.githubusercontent.com";
 
 pub struct Account {
     stack: &'static Stack,
-    /// The account's number. It is the access key, too: ministack keeps one account for each such key.
+    /// The account's number, which is also the access key: ministack keeps one account for each access key.
     id: String,
     folder: TempDir,
     commands: PathBuf,
@@ -66,16 +66,16 @@ impl Account {
         }
         let original = std::fs::read_to_string(deploy().join("template.yaml")).unwrap();
         std::fs::write(self.path("deploy/template.yaml"), native(&original)).unwrap();
-        // no message comes, so no function runs
+        // no message arrives, so no function runs
         let bootstrap = self.path("deploy/function/bootstrap");
         std::fs::write(&bootstrap, "#!/bin/sh\nexit 1\n").unwrap();
         std::fs::set_permissions(&bootstrap, std::fs::Permissions::from_mode(0o755)).unwrap();
-        // in the year 2100: SAM does not ask PyPI for a newer version
+        // in the year 2100, so that SAM does not check PyPI for a newer version
         let metadata = json!({"lastVersionCheck": 4_102_444_800_u64}).to_string();
         std::fs::write(self.path("home/.aws-sam/metadata.json"), metadata).unwrap();
     }
 
-    /// As `docs/DEPLOY.md` says, and an image of each function.
+    /// Prepares the account as in `docs/DEPLOY.md`, with an image of each function.
     fn deploy_foundation(&self) {
         let template = deploy().join("foundation.yaml");
         let deploy = ["cloudformation", "deploy", "--stack-name", "quiz-etl-foundation", "--template-file"];
@@ -101,7 +101,7 @@ impl Account {
         command.envs([
             ("AWS_ENDPOINT_URL", self.stack.aws_endpoint()),
             ("AWS_REGION", REGION),
-            // the same for version 1 of the command, which is the one that PyPI has
+            // the same for version 1 of the command, the version on PyPI
             ("AWS_DEFAULT_REGION", REGION),
             ("AWS_ACCESS_KEY_ID", &self.id),
             ("AWS_SECRET_ACCESS_KEY", "test"),
@@ -110,7 +110,7 @@ impl Account {
         command
     }
 
-    /// Runs a script of `deploy/`, and gives what it printed.
+    /// Runs a script of `deploy/` and returns its output.
     pub fn script(&self, name: &str, arguments: &[&str]) -> String {
         output(self.command(self.path("deploy").join(name)).args(arguments))
     }
@@ -119,7 +119,7 @@ impl Account {
         self.script("release", &["staging", COMMIT])
     }
 
-    /// Writes the parameters of staging, with these lines at their end.
+    /// Writes the parameters of staging, followed by these lines.
     pub fn set_parameters(&self, lines: &str) {
         let text = format!("{}{lines}", self.parameters);
         std::fs::write(self.path("deploy/parameters/staging.yaml"), text).unwrap();
@@ -137,7 +137,7 @@ impl Account {
         config.credentials_provider(SharedCredentialsProvider::new(credentials)).build()
     }
 
-    /// Until the mappings of the three queues are all in this state.
+    /// Waits until the mappings of all three queues have this state.
     pub async fn wait_for_mappings(&self, state: &str) {
         let lambda = aws_sdk_lambda::Client::new(&self.config());
         let probe = async || {
@@ -149,7 +149,7 @@ impl Account {
         eventually(&format!("three mappings that are {state}"), PATIENCE, probe).await.unwrap();
     }
 
-    /// The states of reconcile's two schedules. SAM takes an `Enabled` that is no constant as true.
+    /// The states of reconcile's two schedules. SAM reads an `Enabled` that is not a constant as true.
     pub fn schedules(&self) -> Vec<String> {
         let mut aws = self.command(self.commands.join("aws"));
         let rules =
@@ -163,7 +163,7 @@ impl Account {
         described.stacks()[0].clone()
     }
 
-    /// The parameters that the stack has.
+    /// The parameters of the deployed stack.
     pub async fn parameters(&self) -> BTreeMap<String, String> {
         let described = self.described().await;
         let pair = |parameter: &aws_sdk_cloudformation::types::Parameter| {
@@ -172,7 +172,7 @@ impl Account {
         described.parameters().iter().map(pair).collect()
     }
 
-    /// When the stack was changed last.
+    /// The time of the stack's last change.
     pub async fn last_change(&self) -> String {
         format!("{:?}", self.described().await.last_updated_time())
     }
@@ -191,8 +191,8 @@ fn output(command: &mut Command) -> String {
     printed
 }
 
-/// A template that ministack can run. The part with the parameters stays as it is, because `deploy/release` reads it. The
-/// rest is JSON, which is YAML, too. SAM packages the folder `function`.
+/// Adapts the template to ministack. The parameters stay unchanged, because `deploy/release` reads them. The rest becomes
+/// JSON, which is valid YAML. SAM packages the folder `function`.
 fn native(original: &str) -> String {
     let (head, _) = original.split_once("\nConditions:\n").unwrap();
     let mut template = template("template.yaml").unwrap();

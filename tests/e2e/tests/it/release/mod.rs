@@ -1,5 +1,5 @@
-//! `deploy/release` against the local AWS, with the real SAM CLI: the stack gets the values of the parameter file,
-//! and the defaults for all other parameters.
+//! `deploy/release` with the real SAM CLI on the local AWS: the stack gets the values of the parameter file, and the
+//! defaults for all other parameters.
 
 mod account;
 mod parameters;

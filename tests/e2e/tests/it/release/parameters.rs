@@ -1,4 +1,4 @@
-//! The values that a release gives CloudFormation: each parameter of the template has one.
+//! The parameter values of a release: each parameter of the template has a value.
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
@@ -7,9 +7,9 @@ use std::process::{Command, Stdio};
 use quiz_stack::template;
 use serde_json::Value;
 
-/// The least that a file of parameters says.
+/// The smallest parameter file.
 const REQUIRED: &str = "Environment: staging\nBigQueryProject: project\n";
-/// What `deploy/release` gives.
+/// The values from `deploy/release`.
 const GIVEN: [&str; 8] = [
     "MongoSecret=arn:mongodb",
     "BigQuerySecret=arn:bigquery",
@@ -30,11 +30,11 @@ pub fn check_tools(names: &[&str]) {
         let mut found = Command::new("sh");
         found.args(["-c", "command -v \"$0\"", name]).stdout(Stdio::null());
         let is_there = found.status().is_ok_and(|status| status.success());
-        assert!(is_there, "this test needs {name}: install the system's package of that name");
+        assert!(is_there, "cannot find {name}; install the system's package");
     }
 }
 
-/// The values by `resolve_parameters`, or its message.
+/// The values from `resolve_parameters`, or its error message.
 fn resolve(file: &Path, given: &[&str]) -> Result<BTreeMap<String, String>, String> {
     check_tools(&["bash", "awk"]);
     let script = ". ./common.sh && resolve_parameters template.yaml \"$@\"";
