@@ -1,11 +1,11 @@
 use std::time::Duration;
 
-/// Receives that a queue's redrive policy should allow (`maxReceiveCount`): with the default [`Backoff`], messages wait out
-/// three days before they are parked.
+/// Receives that a queue's redrive policy should allow (`maxReceiveCount`): with the default [`Backoff`], messages are
+/// retried for at least three days before they are parked.
 pub const MOST_RECEIVES: u32 = 600;
 
-/// How long a failed message waits: doubled with each receive, up to a limit, and spread by jitter so that retries do
-/// not come back together. The limit is low, so that a message is tried soon after its cause is gone.
+/// The wait of a failed message: doubled with each receive up to a limit, with jitter so that retries spread out. The limit
+/// is low, so that a message is retried soon after its cause is gone.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Backoff {
     pub first: Duration,
@@ -25,7 +25,7 @@ impl Backoff {
         self.full(receive_count).mul_f64(0.5 + 0.5 * fastrand::f64())
     }
 
-    /// How long a message waits, at least, before its `receives`th receive.
+    /// The least total wait of a message before its `receives`th receive.
     #[must_use]
     pub fn least_patience(&self, receives: u32) -> Duration {
         (1..receives).map(|receive| self.full(receive) / 2).sum()
@@ -43,13 +43,13 @@ mod tests {
     use std::time::Duration;
 
     #[test]
-    fn an_outage_of_three_days_parks_nothing() {
+    fn outage_of_three_days_parks_nothing() {
         let backoff = Backoff::default();
         assert!(backoff.least_patience(MOST_RECEIVES) >= Duration::from_hours(72));
         assert!(backoff.least_patience(7) >= Duration::from_mins(22));
         let waits: Duration = (1..MOST_RECEIVES).map(|receive| backoff.wait(receive)).sum();
         assert!(waits >= backoff.least_patience(MOST_RECEIVES));
-        assert!(waits < Duration::from_hours(7 * 24), "half of what SQS keeps a message for");
+        assert!(waits < Duration::from_hours(7 * 24), "half of the time for which SQS keeps a message");
     }
 
     #[test]

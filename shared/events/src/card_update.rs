@@ -1,44 +1,45 @@
-//! Cards that several notices share: the first one posts the card, the later ones edit it.
+//! Cards that several notices share: the first notice posts the card, later notices edit it.
 //!
-//! Notices arrive in any order, so each names its card and its moment, and the newest is shown. A backfill has one card,
-//! and a notice that it is over is newer than all that it runs. The card of an outage is edited by each pass of
-//! reconcile; the notice that the outage is over closes the card with a card of its own, and the next outage of the same
-//! service has a new one. See docs/decisions/0014-outages.md.
+//! Notices arrive in any order, so each names its card and its moment, and the card shows the newest. A backfill has one
+//! card, and its final notice is newer than all others. Each pass of reconcile edits the card of an outage. The end of the
+//! outage is a new card that closes the old one, and the next outage of the same service gets another card.
+//! See docs/decisions/0014-outages.md.
 
 use jiff::{SignedDuration, Timestamp};
 
-/// Reconcile updates an open card each 15 minutes, and says for two hours that it is over.
+/// The longest silence of an open outage: reconcile updates an open card every 15 minutes, and repeats the end of an outage
+/// for two hours.
 const OUTAGE_SILENCE: SignedDuration = SignedDuration::from_hours(3);
 
-/// What a notice does to a card.
+/// The change of a card by a notice.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct CardUpdate {
-    /// Names the card: `backfill:…`, `outage:MongoDB`.
+    /// The name of the card: `backfill:…`, `outage:MongoDB`.
     pub card: String,
     pub moment: Moment,
-    /// It edits nothing, but is posted below a card that is open, which is closed by it.
+    /// Whether the notice is posted as a new card and closes the open one.
     pub closes: bool,
-    /// A card that was not updated for so long is left as it is, and a new one is posted.
+    /// A card without an update for this long is not edited any more; a new card is posted.
     pub forgotten_after: Option<SignedDuration>,
 }
 
 impl CardUpdate {
-    pub(crate) fn of_backfill(backfill_id: &str, is_over: bool, at: Timestamp) -> Self {
+    pub(crate) fn for_backfill(backfill_id: &str, is_over: bool, at: Timestamp) -> Self {
         let moment = Moment { is_over, at };
         Self { card: format!("backfill:{backfill_id}"), moment, closes: false, forgotten_after: None }
     }
 
-    /// An outage may follow another one of the same service, so only the time tells which notice is newer.
-    pub(crate) fn of_outage(dependency: &str, is_over: bool, at: Timestamp) -> Self {
+    /// The update of an outage. Outages of the same service follow each other, so only the time orders their notices.
+    pub(crate) fn for_outage(dependency: &str, is_over: bool, at: Timestamp) -> Self {
         let (card, moment) = (format!("outage:{dependency}"), Moment { is_over: false, at });
         Self { card, moment, closes: is_over, forgotten_after: Some(OUTAGE_SILENCE) }
     }
 }
 
-/// Orders the updates of one card.
+/// The order of the updates of one card.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Moment {
-    /// Nothing comes after it, even where the clock of a sender says so.
+    /// Whether this is the final update, which is newer than all others by any clock.
     pub is_over: bool,
     pub at: Timestamp,
 }

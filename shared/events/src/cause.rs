@@ -1,7 +1,7 @@
 /// An adapter's own error, as the cause of a port's.
 pub type Cause = Box<dyn std::error::Error + Send + Sync>;
 
-/// An error and its causes, by what they say of themselves: the debug texts of some hold whole responses.
+/// An error and its causes as one text, by their display texts: some debug texts hold whole responses.
 #[must_use]
 pub fn with_causes(error: &dyn std::error::Error) -> String {
     let mut texts = vec![error.to_string()];
@@ -14,8 +14,7 @@ pub fn with_causes(error: &dyn std::error::Error) -> String {
     texts.join(": ")
 }
 
-/// Why a call to a service failed, as a person reads it: the service's code and message, or what happened on the way to
-/// it.
+/// Why a call to a service failed, as a text for people: the service's code and message, or the error with its causes.
 #[must_use]
 pub fn answer_of(code: Option<&str>, message: Option<&str>, error: &dyn std::error::Error) -> String {
     match (code, message) {

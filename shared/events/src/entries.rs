@@ -25,7 +25,7 @@ pub enum EntryError {
     Line { line: u64, problem: String },
 }
 
-/// What a file holds at one place.
+/// The text of one entry.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum EntryText {
     /// An object, or any element of an array.
@@ -34,6 +34,7 @@ pub enum EntryText {
     Line(String),
 }
 
+/// One entry of a file.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Entry {
     /// The line on which the entry begins, from 1.
@@ -41,7 +42,7 @@ pub struct Entry {
     pub text: EntryText,
 }
 
-/// Where the reader is.
+/// The position of the reader.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Position {
     TopLevel,
@@ -52,7 +53,7 @@ enum Position {
     },
 }
 
-/// What an array may go on with.
+/// The next token of an array.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Next {
     ElementOrEnd,
@@ -66,7 +67,7 @@ pub struct Entries<R> {
     input: R,
     line: u64,
     position: Position,
-    /// Nothing but white space was read of the current line.
+    /// Whether only white space was read of the current line.
     is_line_fresh: bool,
     is_begun: bool,
 }
@@ -80,7 +81,7 @@ impl<R: BufRead> Entries<R> {
     /// The next entry; `None` at the end.
     ///
     /// # Errors
-    /// [`EntryError`] where the file cannot be read or has a wrong line. What follows it is not read.
+    /// [`EntryError`] if the file cannot be read or has a wrong line. The rest of the file is not read.
     pub fn next_entry(&mut self) -> Result<Option<Entry>, EntryError> {
         if !self.is_begun {
             self.is_begun = true;
@@ -135,11 +136,10 @@ impl<R: BufRead> Entries<R> {
         }
     }
 
-    /// The next line as it is, without its end; `None` at the end. For what is no list of entries, such as the records
-    /// of a CSV file.
+    /// The next line without its line end; `None` at the end. For files without entries, such as CSV files.
     ///
     /// # Errors
-    /// As of [`Entries::next_entry`].
+    /// As for [`Entries::next_entry`].
     pub fn next_line(&mut self) -> Result<Option<(u64, String)>, EntryError> {
         if !self.is_line_fresh && self.peek()? == Some(b'\n') {
             self.bump(b'\n');
@@ -155,7 +155,7 @@ impl<R: BufRead> Entries<R> {
         Ok(Some((line, text.trim_end_matches('\r').to_owned())))
     }
 
-    /// An object, a text or another scalar, whose first byte is next.
+    /// Reads an object, a text or another scalar.
     fn json(&mut self, line: u64) -> Result<Entry, EntryError> {
         let bytes = match self.peek()? {
             Some(b'{' | b'"') => self.nested(line)?,
@@ -169,7 +169,7 @@ impl<R: BufRead> Entries<R> {
         Ok(Entry { line, text: EntryText::Json(text) })
     }
 
-    /// From a brace or a quote to the one that closes it.
+    /// Reads from a brace or a quote to the closing one.
     fn nested(&mut self, line: u64) -> Result<Vec<u8>, EntryError> {
         let (mut bytes, mut depth, mut is_text, mut is_escaped) = (Vec::new(), 0_usize, false, false);
         loop {
@@ -198,19 +198,19 @@ impl<R: BufRead> Entries<R> {
         }
     }
 
-    /// A number, `true`, `false` or `null` of an array.
+    /// Reads a number, `true`, `false` or `null` in an array.
     fn scalar(&mut self, line: u64) -> Result<Vec<u8>, EntryError> {
         let mut bytes = Vec::new();
-        while let Some(byte) = self.peek()?.filter(|it| !b",] \t\r\n".contains(it)) {
+        while let Some(byte) = self.peek()?.filter(|byte| !b",] \t\r\n".contains(byte)) {
             self.push(&mut bytes, byte, line)?;
         }
         Ok(bytes)
     }
 
-    /// Up to the line's end, which stays.
+    /// Reads up to the line end, which is not consumed.
     fn rest_of_line(&mut self) -> Result<String, EntryError> {
         let (line, mut bytes) = (self.line, Vec::new());
-        while let Some(byte) = self.peek()?.filter(|it| *it != b'\n') {
+        while let Some(byte) = self.peek()?.filter(|byte| *byte != b'\n') {
             self.push(&mut bytes, byte, line)?;
         }
         utf8(line, bytes)
@@ -226,7 +226,7 @@ impl<R: BufRead> Entries<R> {
     }
 
     fn skip_line(&mut self) -> io::Result<()> {
-        while let Some(byte) = self.peek()?.filter(|it| *it != b'\n') {
+        while let Some(byte) = self.peek()?.filter(|byte| *byte != b'\n') {
             self.bump(byte);
         }
         Ok(())
@@ -257,7 +257,7 @@ impl<R: BufRead> Entries<R> {
         }
     }
 
-    /// Goes past the byte that [`Entries::peek`] has shown.
+    /// Consumes the byte that [`Entries::peek`] returned.
     fn bump(&mut self, byte: u8) {
         self.input.consume(1);
         if byte == b'\n' {
@@ -279,7 +279,7 @@ fn utf8(line: u64, bytes: Vec<u8>) -> Result<String, EntryError> {
     })
 }
 
-/// serde's place is one within the entry: the error names the file's line instead.
+/// The error without serde's line and column, which count from the start of the entry.
 fn without_place(error: &serde_json::Error) -> String {
     let text = error.to_string();
     text.split(" at line ").next().unwrap_or(&text).to_owned()

@@ -6,27 +6,27 @@ use crate::error::EventError;
 use crate::event::{Event, parse_by};
 use crate::session_clock::SessionClock;
 
-/// Notifications within each other that are read.
-const ENVELOPES: usize = 3;
+/// The most nested notifications that are unwrapped.
+const MOST_ENVELOPES: usize = 3;
 
 /// One message of an SQS queue, as a consumer received it.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct QueueMessage {
     pub message_id: String,
-    /// Names this receipt of the message, to delete it or change its visibility.
+    /// The handle of this receive, to delete the message or change its visibility.
     pub receipt_handle: String,
     pub body: String,
-    /// The message attribute `type`, where the sender set it.
+    /// The message attribute `type`, if the sender set it.
     pub event_type: Option<String>,
     /// When SQS took the message in (`SentTimestamp`).
     pub sent_at: Option<Timestamp>,
-    /// How often the message has been received, this time included; at least 1.
+    /// How often the message was received, including this time; at least 1.
     pub receive_count: u32,
     /// How its sender writes the times of a description.
     pub session_clock: SessionClock,
 }
 
-/// SNS's notification, the part that is read.
+/// The fields of SNS's notification that are read.
 #[derive(Deserialize)]
 pub(crate) struct Notification {
     #[serde(rename = "Type")]
@@ -50,17 +50,18 @@ pub(crate) struct Attribute {
 }
 
 impl QueueMessage {
-    /// The event within: the body is either the raw message or SNS's notification around it, or around another one:
-    /// a topic can forward what another topic sent.
+    /// Parses the event of the message. The body is the raw event, or SNS's notification around it. Notifications can be
+    /// nested, because a topic can forward the messages of another topic.
     ///
     /// # Errors
-    /// [`EventError`] as of [`parse_by`].
+    /// [`EventError`] as for [`parse_by`].
     pub fn event(&self) -> Result<Event, EventError> {
         let (mut body, mut event_type) = (self.body.clone(), self.event_type.clone());
-        for _ in 0..ENVELOPES {
+        for _ in 0..MOST_ENVELOPES {
             match serde_json::from_str::<Notification>(&body) {
                 Ok(notification) if notification.kind == "Notification" => {
-                    let attribute = notification.attributes.get("type").map(|it| it.value.clone());
+                    let attribute =
+                        notification.attributes.get("type").map(|attribute| attribute.value.clone());
                     (body, event_type) = (notification.message, attribute.or(event_type));
                 }
                 _ => break,

@@ -9,7 +9,7 @@ pub enum EventError {
     NotJson(String),
     #[error("the message is {0}, not a JSON object or the id of a test session")]
     NotAnObject(&'static str),
-    /// Another service's message.
+    /// A message of another service.
     #[error("the message is {0}, not an event of ours")]
     Foreign(String),
     #[error("there is no event type {0:?}: it is quiz.completed or session.sync")]
@@ -21,7 +21,7 @@ pub enum EventError {
     #[error("`{field}` {problem}")]
     Invalid { field: String, problem: String },
     #[error(
-        "`{field}`: the quiz of session {session_id:?} cannot be told: give `quiz_id`, or an id that is or ends in 24 hex digits, after a `_`"
+        "`{field}`: session {session_id:?} names no quiz; give `quiz_id`, or an id that is 24 hex digits or ends in `_` and 24 hex digits"
     )]
     NoQuiz { field: String, session_id: String },
 }

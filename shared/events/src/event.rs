@@ -7,7 +7,7 @@ use crate::foreign::Foreign;
 use crate::session_clock::{self, SessionClock};
 use crate::session_id::SessionTarget;
 
-/// What one invocation of a function can sync, however its time goes.
+/// The most test sessions in one event, so that one invocation can sync them.
 const MOST_SESSIONS: usize = 100;
 
 /// A published event.
@@ -22,28 +22,28 @@ pub enum Event {
 pub struct Completion {
     pub target: SessionTarget,
     pub user_id: Option<String>,
-    /// The sender's clock: it measures lag, and decides nothing.
+    /// By the sender's clock; only for measuring lag.
     pub completed_at: Timestamp,
 }
 
-/// Someone wants tests synced: the reconcile schedule, the command, an operator by hand.
+/// A request to sync test sessions, sent by reconcile, the command or an operator.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct SyncRequest {
     pub targets: Vec<SessionTarget>,
     pub force: bool,
     pub reason: Option<String>,
     pub requested_by: Option<String>,
-    /// The backfill that it is of: that one tells people how its tests went.
+    /// The backfill that sent the request, and reports its test sessions itself.
     pub backfill_id: Option<String>,
     pub session: Option<Box<SessionDescription>>,
-    /// How many follow-ups came in a row, each sent by the sync of the one before.
+    /// The number of follow-ups in a row, each sent by the sync of the one before.
     pub follow_up_depth: Option<u32>,
 }
 
 impl SyncRequest {
     pub const TYPE: &str = "session.sync";
 
-    /// The request as it is published; [`parse`] reads it.
+    /// The request as published JSON, which [`parse`] reads.
     #[must_use]
     pub fn to_json(&self) -> Value {
         let mut fields = Map::from_iter([("type".to_owned(), Value::from(Self::TYPE))]);
@@ -52,11 +52,13 @@ impl SyncRequest {
         };
         match &self.targets[..] {
             [target] => add("session_id", Some(target.session_id.clone().into())),
-            targets => add("session_ids", Some(targets.iter().map(|it| it.session_id.as_str()).collect())),
+            targets => {
+                add("session_ids", Some(targets.iter().map(|target| target.session_id.as_str()).collect()))
+            }
         }
-        // those of different quizzes name them in their ids
+        // test sessions of different quizzes name their quiz in their ids
         let quiz_id = self.targets.first().map(|first| &first.quiz_id);
-        let shared = quiz_id.filter(|quiz_id| self.targets.iter().all(|it| it.quiz_id == **quiz_id));
+        let shared = quiz_id.filter(|quiz_id| self.targets.iter().all(|target| target.quiz_id == **quiz_id));
         add("quiz_id", shared.cloned().map(Value::from));
         add("force", self.force.then_some(true.into()));
         add("reason", self.reason.clone().map(Value::from));
@@ -71,7 +73,7 @@ impl SyncRequest {
     }
 }
 
-/// What the sender knows of a test beside its quiz.
+/// The description of a test session, as its sender knows it.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(default)]
 pub struct SessionDescription {
@@ -113,22 +115,21 @@ impl Event {
     }
 }
 
-/// Reads an event as it was published: a JSON object whose `type` (or `event`) is `quiz.completed` or
-/// `session.sync`, or the bare id of a test session. Where the object names no type, `type_attribute`
-/// (the message attribute `type`) does; where nothing does, it is a `session.sync`. Unknown fields are
-/// ignored, and so is a field that is null. An object that was encoded twice, as a JSON text, is decoded once more;
-/// EventBridge's envelope is read by its `detail`.
+/// Parses a published event: a JSON object whose `type` (or `event`) is `quiz.completed` or `session.sync`, or the bare id
+/// of a test session. An object without a type has the type of `type_attribute` (the message attribute `type`), or else
+/// `session.sync`. Unknown fields and null fields are ignored. An object that was encoded twice, as a JSON text, is decoded
+/// once more. Of EventBridge's envelope, `detail` is read.
 ///
 /// # Errors
-/// [`EventError`] names what is wrong, and with which field, or which service's message arrived.
+/// [`EventError`] names the problem and its field, or the service that sent the message.
 pub fn parse(message: &str, type_attribute: Option<&str>) -> Result<Event, EventError> {
     parse_by(SessionClock::default(), message, type_attribute)
 }
 
-/// [`parse`], where the sender's times are by this clock.
+/// Like [`parse`], with the sender's clock.
 ///
 /// # Errors
-/// As of [`parse`].
+/// As for [`parse`].
 pub fn parse_by(
     clock: SessionClock,
     message: &str,
@@ -144,11 +145,11 @@ pub fn parse_by(
             Ok(Value::Object(fields)) => fields,
             _ => return bare_id(&text),
         },
-        Ok(other) => return bare_id(message).map_err(|_| EventError::NotAnObject(name_of(&other))),
+        Ok(other) => return bare_id(message).map_err(|_| EventError::NotAnObject(json_type(&other))),
         Err(error) if looks_like_json(message) => return Err(EventError::NotJson(error.to_string())),
         Err(_) => return bare_id(message),
     };
-    let fields = match Foreign::of(&fields) {
+    let fields = match Foreign::detect(&fields) {
         None => Fields(fields),
         Some(Foreign::EventBridge { detail: Some(detail), .. }) if is_ours(&detail) => Fields(detail),
         Some(Foreign::EventBridge { detail_type, .. }) => {
@@ -170,7 +171,7 @@ pub fn parse_by(
     }
 }
 
-/// A description whose times end in `+00:00` and not in `Z`, which some senders put behind India's clock.
+/// Writes the times of a description with `+00:00` and not `Z`, because some senders write a `Z` after India's clock.
 fn with_offsets(mut description: Value) -> Value {
     for field in ["start_time", "end_time"] {
         if let Some(Value::String(time)) = description.get_mut(field)
@@ -183,7 +184,7 @@ fn with_offsets(mut description: Value) -> Value {
     description
 }
 
-/// Whether the object has what each event of ours has.
+/// Whether the object has a field that each event of ours has.
 fn is_ours(fields: &Map<String, Value>) -> bool {
     ["session_id", "session_ids"].iter().any(|name| fields.contains_key(*name))
 }
@@ -200,7 +201,7 @@ fn looks_like_json(message: &str) -> bool {
     message.starts_with(['{', '[', '"'])
 }
 
-/// The fields of one JSON object; a reader names the field that it does not like.
+/// The fields of one JSON object; each reader names the field that is wrong.
 struct Fields(Map<String, Value>);
 
 impl Fields {
@@ -208,14 +209,17 @@ impl Fields {
         let quiz_id = self.text("quiz_id")?;
         let targets = match (self.text("session_id")?, self.get("session_ids")) {
             (Some(id), None) => vec![SessionTarget::new(id, quiz_id, "session_id")?],
-            (None, Some(Value::Array(ids))) => many(ids, quiz_id)?,
+            (None, Some(Value::Array(ids))) => parse_ids(ids, quiz_id)?,
             (None, Some(other)) => return Err(unfit("session_ids", "a list of ids", other)),
             (Some(_), Some(_)) => {
-                return Err(invalid("session_ids", "is given beside `session_id`: give one of them"));
+                return Err(invalid(
+                    "session_ids",
+                    "is given together with `session_id`; give only one of them",
+                ));
             }
             (None, None) => return Err(EventError::NoSession),
         };
-        // our own messages mean UTC by a `Z`, those of the release before as well
+        // a `Z` in our own messages means UTC, in those of the release before as well
         let is_ours = ["backfill_id", "follow_up_depth"].into_iter().any(|field| self.get(field).is_some());
         let clock = if is_ours { SessionClock::Utc } else { clock };
         let session = match self.get("session") {
@@ -275,7 +279,7 @@ impl Fields {
         self.0.get(field).filter(|value| !value.is_null())
     }
 
-    /// A text; an empty one counts as not given.
+    /// A text; an empty text counts as missing.
     fn text(&self, field: &str) -> Result<Option<&str>, EventError> {
         match self.get(field) {
             None => Ok(None),
@@ -299,7 +303,7 @@ impl Fields {
     }
 }
 
-fn many(ids: &[Value], quiz_id: Option<&str>) -> Result<Vec<SessionTarget>, EventError> {
+fn parse_ids(ids: &[Value], quiz_id: Option<&str>) -> Result<Vec<SessionTarget>, EventError> {
     if ids.is_empty() {
         return Err(invalid("session_ids", "is empty"));
     }
@@ -328,7 +332,7 @@ fn time(
 }
 
 fn unfit(field: &str, wanted: &str, given: &Value) -> EventError {
-    invalid(field, &format!("must be {wanted}, but is {}", name_of(given)))
+    invalid(field, &format!("must be {wanted}, but is {}", json_type(given)))
 }
 
 fn invalid(field: &str, problem: &str) -> EventError {
@@ -344,7 +348,7 @@ fn within(object: &str, error: EventError) -> EventError {
     }
 }
 
-fn name_of(value: &Value) -> &'static str {
+fn json_type(value: &Value) -> &'static str {
     match value {
         Value::Null => "null",
         Value::Bool(_) => "a boolean",

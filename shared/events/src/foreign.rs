@@ -1,23 +1,23 @@
-//! JSON that other AWS services put on a queue. Its own fields identify it, so that a parked message says what arrived
-//! instead of which field of ours it lacks.
+//! JSON messages of other AWS services, recognized by their own fields. So the cause of a parked message names the
+//! service, and not the missing field of an event.
 
 use serde_json::{Map, Value};
 
-/// A name is cut there.
+/// Characters of the longest name; longer names are cut.
 const LONGEST: usize = 80;
 
-/// What a JSON object is that is no event of ours.
+/// A message of another service.
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) enum Foreign {
     /// EventBridge's envelope; its `detail` may hold an event of ours.
     EventBridge { detail_type: String, detail: Option<Map<String, Value>> },
-    /// Named for a person.
+    /// Any other message, as a text for people.
     Other(String),
 }
 
 impl Foreign {
-    /// `None` where the object is of no service that is known here.
-    pub fn of(fields: &Map<String, Value>) -> Option<Self> {
+    /// Recognizes the message of another service; `None` if no known service sent it.
+    pub fn detect(fields: &Map<String, Value>) -> Option<Self> {
         let text = |name: &str| fields.get(name).and_then(Value::as_str);
         let cut = |text: &str| text.chars().take(LONGEST).collect::<String>();
         if let (Some(detail_type), true) = (text("detail-type"), fields.contains_key("detail")) {

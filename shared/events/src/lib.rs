@@ -1,8 +1,8 @@
-//! What goes over the wire: events as they are published to SNS, the envelopes in which SQS hands them
-//! over, the forms and files that an operator writes by hand, and the notices that the pipeline sends.
+//! The messages of the pipeline: events as published to SNS, their envelopes in SQS, files of events that an operator
+//! writes by hand, and the notices for the operations team.
 //!
-//! And what those who talk to a service share: how long they wait before the next try, and how they get a client when the
-//! service's secret was rotated.
+//! The crate also has the ports of queues and topics, and two helpers for clients of services: [`Backoff`] for retries and
+//! [`Renewable`] for rotated secrets.
 
 mod backoff;
 mod card_update;

@@ -4,16 +4,16 @@ use serde::{Deserialize, Serialize};
 use crate::card_update::CardUpdate;
 use crate::outage::{Outage, OutageOver};
 use crate::reconciled::{SyncsRequested, UnknownQuiz};
-use crate::sink::{Sink, of_known_sinks};
+use crate::sink::{Sink, read_known_sinks};
 
-/// What the ops team is told, as it goes over the topic `sync-notices`.
+/// A notice for the operations team, as sent over the topic `sync-notices`.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Notice {
-    /// Names the notice: one that comes again under its name is the same.
+    /// The id of the notice; a redelivered notice has the same id.
     pub id: String,
-    /// When it was made.
+    /// When the notice was made.
     pub at: Timestamp,
-    /// The full hash of the commit that its sender was built from, where that is known.
+    /// The full hash of the commit that the sender was built from, if it is known.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub commit: Option<String>,
     #[serde(flatten)]
@@ -21,54 +21,61 @@ pub struct Notice {
 }
 
 impl Notice {
-    /// One of no commit: whoever sends it knows that.
+    /// A notice without a commit, which the sender adds.
     #[must_use]
     pub fn new(id: impl Into<String>, at: Timestamp, kind: NoticeKind) -> Self {
         Self { id: id.into(), at, commit: None, kind }
     }
 
-    /// The card that shows it, where several notices share one.
+    /// The change of the card that several notices share; `None` if the notice has a card of its own.
     #[must_use]
     pub fn card_update(&self) -> Option<CardUpdate> {
         match &self.kind {
-            NoticeKind::BackfillStarted(it) => Some(CardUpdate::of_backfill(&it.backfill_id, false, self.at)),
-            NoticeKind::BackfillFinished(it) => Some(CardUpdate::of_backfill(&it.backfill_id, true, self.at)),
-            NoticeKind::OutageOpen(it) => Some(CardUpdate::of_outage(&it.dependency, false, self.at)),
-            NoticeKind::OutageOver(it) => Some(CardUpdate::of_outage(&it.dependency, true, self.at)),
+            NoticeKind::BackfillStarted(backfill) => {
+                Some(CardUpdate::for_backfill(&backfill.backfill_id, false, self.at))
+            }
+            NoticeKind::BackfillFinished(backfill) => {
+                Some(CardUpdate::for_backfill(&backfill.backfill_id, true, self.at))
+            }
+            NoticeKind::OutageOpen(outage) => {
+                Some(CardUpdate::for_outage(&outage.dependency, false, self.at))
+            }
+            NoticeKind::OutageOver(outage) => Some(CardUpdate::for_outage(&outage.dependency, true, self.at)),
             _ => None,
         }
     }
 }
 
+/// The content of a notice, by its `type`.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(tag = "type")]
 pub enum NoticeKind {
     #[serde(rename = "sync.finished")]
     SyncFinished(SyncFinished),
-    /// The last try failed: the messages lie in the dead-letter queue.
+    /// The last try failed, and the messages are in the dead-letter queue.
     #[serde(rename = "sync.failed")]
     SyncFailed(SyncFailed),
-    /// Messages that can never succeed lie in the dead-letter queue.
+    /// Messages that can never succeed are in the dead-letter queue.
     #[serde(rename = "messages.parked")]
     MessagesParked(MessagesParked),
     /// An operator has deleted messages of a dead-letter queue.
     #[serde(rename = "messages.dropped")]
     MessagesDropped(MessagesDropped),
-    /// It runs: sent at its start, and again under a new id as it goes on, with the counts of that moment.
+    /// A backfill runs: sent at its start, and again under a new id with newer counts.
     #[serde(rename = "backfill.started")]
     BackfillStarted(Backfill),
     #[serde(rename = "backfill.finished")]
     BackfillFinished(Backfill),
-    /// Tests that nobody was syncing were asked for again.
+    /// Reconcile requested syncs of stale test sessions.
     #[serde(rename = "syncs.requested")]
     SyncsRequested(SyncsRequested),
-    /// Students have completed a quiz that no sync has ever named. One notice for each quiz and day.
+    /// Students completed a quiz for which no request has ever named a test session. One notice for each quiz and day.
     #[serde(rename = "tests.unknown")]
     QuizUnknown(UnknownQuiz),
-    /// A service that syncs need is down: sent by each pass of reconcile under a new id, with the counts of that moment.
+    /// A service that syncs need is down: sent by each pass of reconcile under a new id, with newer counts.
     #[serde(rename = "outage.open")]
     OutageOpen(Outage),
-    /// It works again.
+    /// The service works again.
     #[serde(rename = "outage.over")]
     OutageOver(OutageOver),
 }
@@ -91,13 +98,13 @@ impl NoticeKind {
         }
     }
 
-    /// Who sends it: a sink's function goes by the sink.
+    /// The sender; a sink's function has the name of the sink.
     #[must_use]
     pub fn sender(&self) -> &'static str {
         match self {
-            Self::SyncFinished(it) => it.sink.as_str(),
-            Self::SyncFailed(it) => it.sink.as_str(),
-            Self::MessagesParked(it) => it.sink.as_str(),
+            Self::SyncFinished(finished) => finished.sink.as_str(),
+            Self::SyncFailed(failed) => failed.sink.as_str(),
+            Self::MessagesParked(parked) => parked.sink.as_str(),
             Self::MessagesDropped(_) | Self::BackfillStarted(_) | Self::BackfillFinished(_) => "quiz-etl",
             Self::SyncsRequested(_) | Self::QuizUnknown(_) | Self::OutageOpen(_) | Self::OutageOver(_) => {
                 "reconcile"
@@ -106,31 +113,31 @@ impl NoticeKind {
     }
 }
 
-/// A test's result is written to a sink.
+/// The result of a test session is written to a sink.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct SyncFinished {
     pub sink: Sink,
     pub session_id: String,
     pub quiz_id: String,
     pub test_name: String,
-    /// A form: its responses are never ranked.
+    /// Whether the quiz is a form, whose responses are never ranked.
     #[serde(default, skip_serializing_if = "is_default")]
     pub is_form: bool,
-    /// Everyone with an attempt.
+    /// Students with an attempt that counts.
     #[serde(rename = "takers")]
     pub participants: u64,
-    /// Those of them whose attempt is final.
+    /// Participants whose attempt is final.
     pub ranked: u64,
     /// Report items, or warehouse rows.
     pub rows_written: u64,
-    /// Report items found as they should be, and not written again.
+    /// Report items that were not written, because their stored digest equals the new one.
     #[serde(default, skip_serializing_if = "is_default")]
     pub unchanged: u64,
     #[serde(rename = "messages_coalesced")]
     pub messages: u64,
     pub started_at: Timestamp,
     pub duration_ms: u64,
-    /// From the newest completion to done.
+    /// From the newest completion to the end of the sync.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub lag_ms: Option<u64>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -139,7 +146,7 @@ pub struct SyncFinished {
     pub average: Option<f64>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub median: Option<f64>,
-    /// Of the ranked participants' marks; empty for a form.
+    /// The distribution of the ranked participants' marks; empty for a form.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub histogram: Vec<HistogramBin>,
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
@@ -150,7 +157,7 @@ fn is_default<T: Default + PartialEq>(value: &T) -> bool {
     *value == T::default()
 }
 
-/// So many participants have `from ≤ marks < to`.
+/// The number of participants with `from ≤ marks < to`.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 pub struct HistogramBin {
     pub from: f64,
@@ -159,29 +166,31 @@ pub struct HistogramBin {
     pub participants: u64,
 }
 
-/// Something in the documents that did not fit.
+/// A problem in the documents, with its count.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct NoticeProblem {
     pub kind: String,
     pub count: u64,
-    /// Names documents by their ids.
+    /// An example, which names documents by their ids.
     pub example: String,
-    /// What it means, and what to do.
+    /// The meaning of the problem, and the next step.
     #[serde(default)]
     pub advice: String,
 }
 
+/// A sync that failed for the last time.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct SyncFailed {
     pub sink: Sink,
-    /// The tests that the messages ask for.
+    /// The test sessions that the messages name.
     pub session_ids: Vec<String>,
     pub error_code: String,
     pub error: String,
-    /// How many messages lie in the dead-letter queue for it.
+    /// The number of messages in the dead-letter queue with this cause.
     pub messages: u64,
 }
 
+/// Parked messages that name no test session.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct MessagesParked {
     pub sink: Sink,
@@ -190,13 +199,13 @@ pub struct MessagesParked {
     pub messages: u64,
 }
 
-/// What an operator deleted, never to be done.
+/// Messages that an operator deleted from a dead-letter queue.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct MessagesDropped {
-    /// The dead-letter queue's name.
+    /// The name of the dead-letter queue.
     pub queue: String,
     pub messages: u64,
-    /// The operator's.
+    /// The operator's reason.
     pub reason: String,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub requested_by: Option<String>,
@@ -205,15 +214,15 @@ pub struct MessagesDropped {
     pub error_codes: Vec<String>,
 }
 
-/// Many tests synced at an operator's wish. All notices of one backfill are one Discord message.
+/// Many test sessions synced by an operator. All notices of one backfill share one Discord message.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Backfill {
     pub backfill_id: String,
     pub tests: u64,
     pub done: u64,
-    /// Tests that are given up.
+    /// Test sessions that are given up.
     pub failed: u64,
-    /// Tests whose last try failed, and which will be tried again.
+    /// Test sessions whose last try failed and that are retried.
     #[serde(default)]
     pub retrying: u64,
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -222,12 +231,13 @@ pub struct Backfill {
     pub reason: Option<String>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub started_at: Option<Timestamp>,
-    /// Those that are given up, with their causes, as far as the sender lists them and this version knows their sinks.
-    #[serde(default, skip_serializing_if = "Vec::is_empty", deserialize_with = "of_known_sinks")]
+    /// The test sessions that are given up, with their causes, as far as the sender lists them and this version knows their
+    /// sinks.
+    #[serde(default, skip_serializing_if = "Vec::is_empty", deserialize_with = "read_known_sinks")]
     pub failures: Vec<BackfillFailure>,
 }
 
-/// A test of a backfill that one sink gave up.
+/// A test session of a backfill that is given up in one sink.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct BackfillFailure {
     pub session_id: String,
@@ -295,7 +305,7 @@ mod tests {
     }
 
     #[test]
-    fn a_backfill_of_few_fields_is_read_and_one_of_all_comes_back() {
+    fn backfill_notices_keep_their_json() {
         let few = r#"{"id":"1","at":"2026-11-21T08:36:04Z","type":"backfill.started","backfill_id":"b","tests":3,
             "done":1,"failed":0}"#;
         let mut notice: Notice = serde_json::from_str(few).unwrap();
@@ -310,7 +320,7 @@ mod tests {
     }
 
     #[test]
-    fn dropped_messages_are_told_by_their_type() {
+    fn dropped_messages_are_read_by_their_type() {
         let text = r#"{"id":"1","at":"2026-11-21T08:36:04Z","type":"messages.dropped","queue":"reports-dlq",
             "messages":12,"reason":"a test run"}"#;
         let notice: Notice = serde_json::from_str(text).unwrap();

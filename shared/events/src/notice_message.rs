@@ -7,17 +7,17 @@ use serde_json::Value;
 use crate::envelope::{Notification, QueueMessage};
 use crate::notice::Notice;
 
-/// What arrives on the notices' queue.
+/// A message on the queue of notices.
 #[derive(Clone, Debug, PartialEq)]
 pub enum NoticeMessage {
     Notice(Box<Notice>),
     Alarm(Alarm),
-    /// Whatever else someone published.
+    /// Any other message.
     Other(OtherMessage),
 }
 
 impl NoticeMessage {
-    /// Names the notice: one that comes again has the same.
+    /// The id of the message; a redelivered notice has the same id.
     #[must_use]
     pub fn id(&self) -> &str {
         match self {
@@ -41,6 +41,7 @@ pub struct Alarm {
     pub at: Option<Timestamp>,
 }
 
+/// A message that is neither a notice nor an alarm.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct OtherMessage {
     pub id: String,
@@ -49,7 +50,7 @@ pub struct OtherMessage {
     pub at: Option<Timestamp>,
 }
 
-/// CloudWatch's own JSON, the part that is read.
+/// The fields of CloudWatch's JSON that are read.
 #[derive(Deserialize)]
 struct CloudWatchAlarm {
     #[serde(rename = "AlarmName")]
@@ -67,14 +68,16 @@ struct CloudWatchAlarm {
 }
 
 impl QueueMessage {
-    /// The notice within: the body is the raw message or SNS's notification around it. What is no notice and no
-    /// alarm is shown as it is.
+    /// Parses the message as a notice or an alarm; any other message keeps its text. The body is the raw message or SNS's
+    /// notification around it.
     #[must_use]
     pub fn notice(&self) -> NoticeMessage {
         let notification = serde_json::from_str::<Notification>(&self.body).ok();
-        let notification = notification.filter(|it| it.kind == "Notification");
+        let notification = notification.filter(|notification| notification.kind == "Notification");
         let (text, id, subject) = match notification {
-            Some(it) => (it.message, it.message_id.unwrap_or_else(|| self.message_id.clone()), it.subject),
+            Some(sns) => {
+                (sns.message, sns.message_id.unwrap_or_else(|| self.message_id.clone()), sns.subject)
+            }
             None => (self.body.clone(), self.message_id.clone(), None),
         };
         if let Ok(notice) = serde_json::from_str::<Notice>(&text) {
@@ -84,7 +87,7 @@ impl QueueMessage {
             return NoticeMessage::Alarm(Alarm {
                 id,
                 name: alarm.name,
-                description: alarm.description.filter(|it| !it.trim().is_empty()),
+                description: alarm.description.filter(|text| !text.trim().is_empty()),
                 state: alarm.state,
                 reason: alarm.reason,
                 region: alarm.region,
@@ -95,12 +98,12 @@ impl QueueMessage {
     }
 }
 
-/// `2026-11-21T08:36:04.123+0000`: an offset without its colon.
+/// Parses a time of CloudWatch, such as `2026-11-21T08:36:04.123+0000`, whose offset has no colon.
 fn cloudwatch_time(text: &str) -> Option<Timestamp> {
     text.parse().ok().or_else(|| text.strip_suffix("+0000").and_then(|utc| format!("{utc}Z").parse().ok()))
 }
 
-/// A JSON object as lines of `name: value`; all else as it is.
+/// A JSON object as lines of `name: value`; any other text unchanged.
 fn readable(text: String) -> String {
     match serde_json::from_str::<HashMap<String, Value>>(&text) {
         Ok(fields) => {
@@ -135,7 +138,7 @@ mod tests {
     }
 
     #[test]
-    fn a_notice_comes_back_as_it_was_sent_raw_and_enveloped() {
+    fn notice_is_read_raw_and_in_its_envelope() {
         let parked =
             MessagesParked { error_code: "not_an_event".into(), messages: 2, ..MessagesParked::default() };
         let kind = NoticeKind::MessagesParked(parked);
@@ -148,7 +151,7 @@ mod tests {
     }
 
     #[test]
-    fn an_alarm_is_cloudwatch_s_own_json() {
+    fn alarm_is_read_from_cloudwatch_json() {
         let text = r#"{"AlarmName":"dlq-not-empty","AlarmDescription":"look","NewStateValue":"ALARM",
             "NewStateReason":"1 > 0","Region":"Asia Pacific (Mumbai)","StateChangeTime":"2026-11-21T08:36:04.123+0000"}"#;
         let NoticeMessage::Alarm(alarm) = enveloped(text, "ALARM").notice() else { panic!("no alarm") };
@@ -170,45 +173,49 @@ mod tests {
 
     #[test]
     fn list_loses_only_its_entries_of_unknown_sinks() {
-        let sinks = |kind: &str, of_kind: &str| {
-            let text = format!(r#"{{"id":"n","at":"2026-11-21T08:36:04Z","type":"{kind}",{of_kind}}}"#);
+        let sinks = |kind: &str, fields: &str| {
+            let text = format!(r#"{{"id":"n","at":"2026-11-21T08:36:04Z","type":"{kind}",{fields}}}"#);
             match message(&text).notice() {
                 NoticeMessage::Notice(notice) => match notice.kind {
-                    NoticeKind::BackfillFinished(it) => it.failures.iter().map(|it| it.sink).collect(),
-                    NoticeKind::SyncsRequested(it) => it.tests[0].sinks.iter().map(|it| it.sink).collect(),
-                    NoticeKind::OutageOpen(it) => it.sinks,
-                    NoticeKind::OutageOver(it) => it.sinks,
+                    NoticeKind::BackfillFinished(backfill) => {
+                        backfill.failures.iter().map(|failure| failure.sink).collect()
+                    }
+                    NoticeKind::SyncsRequested(requested) => {
+                        requested.tests[0].sinks.iter().map(|stale| stale.sink).collect()
+                    }
+                    NoticeKind::OutageOpen(outage) => outage.sinks,
+                    NoticeKind::OutageOver(outage) => outage.sinks,
                     other => panic!("{other:?}"),
                 },
                 other => panic!("{other:?}"),
             }
         };
         let entries = |entry: &str| {
-            let of = ["postgres", "warehouse"].map(|sink| entry.replace("SINK", sink));
-            format!("[{}]", of.join(","))
+            let both = ["postgres", "warehouse"].map(|sink| entry.replace("SINK", sink));
+            format!("[{}]", both.join(","))
         };
         let failures = entries(r#"{"session_id":"s","sink":"SINK","error":"e"}"#);
         let failures = format!(r#""backfill_id":"b","tests":2,"done":0,"failed":2,"failures":{failures}"#);
-        let behind = entries(r#"{"sink":"SINK","because":"asked","since":"2026-11-21T08:36:04Z","times":1}"#);
-        let requested = format!(r#""count":1,"tests":[{{"session_id":"s","quiz_id":"q","sinks":{behind}}}]"#);
+        let stale = entries(r#"{"sink":"SINK","because":"asked","since":"2026-11-21T08:36:04Z","times":1}"#);
+        let requested = format!(r#""count":1,"tests":[{{"session_id":"s","quiz_id":"q","sinks":{stale}}}]"#);
         let late =
             format!(r#""sinks":{},"dependency":"SQS","since":"2026-11-21T08:36:04Z""#, entries(r#""SINK""#));
         let open = format!(
             r#"{late},"waiting":1,"parked":0,"error_code":"c","error":"e","failed_at":"2026-11-21T08:36:04Z""#
         );
         let over = format!(r#"{late},"until":"2026-11-21T08:36:04Z","synced":1"#);
-        for (kind, of_kind) in [
+        for (kind, fields) in [
             ("backfill.finished", failures),
             ("syncs.requested", requested),
             ("outage.open", open),
             ("outage.over", over),
         ] {
-            assert_eq!(sinks(kind, &of_kind), [Sink::Warehouse], "{kind}");
+            assert_eq!(sinks(kind, &fields), [Sink::Warehouse], "{kind}");
         }
     }
 
     #[test]
-    fn anything_else_is_shown_as_it_is() {
+    fn other_messages_keep_their_text() {
         let NoticeMessage::Other(other) = enveloped("hello", "Budget").notice() else { panic!("not other") };
         assert_eq!((other.subject.as_deref(), &*other.text), (Some("Budget"), "hello"));
         let NoticeMessage::Other(other) = message(r#"{"b":1,"a":"x"}"#).notice() else { panic!("not other") };

@@ -2,8 +2,7 @@ use async_trait::async_trait;
 
 use crate::notice::Notice;
 
-/// Where notices are sent for people to read. A sync neither waits for a reader nor fails for one: what cannot
-/// be sent soon is logged, and given up.
+/// A topic of notices. A notice that cannot be sent soon is logged and given up: a sync neither waits nor fails for it.
 #[async_trait]
 pub trait Notices: Send + Sync {
     async fn send(&self, notices: Vec<Notice>);

@@ -1,12 +1,12 @@
-//! What reconcile tells of a service that is down, and that it works again.
+//! The notices of reconcile about a service that is down or works again.
 
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
-use crate::sink::{Sink, of_known_sinks};
+use crate::sink::{Sink, read_known_sinks};
 
-/// Syncs fail because a service that they need is down. Sent by each pass of reconcile while that lasts; all notices of
-/// one outage are one Discord message.
+/// A service that syncs need is down. Sent by each pass of reconcile during the outage; all notices of one outage share one
+/// Discord message.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Outage {
     /// `MongoDB`, `DynamoDB`, `BigQuery` or `SQS`.
@@ -18,18 +18,19 @@ pub struct Outage {
     /// Test sessions whose messages are parked in a dead-letter queue.
     pub parked: u64,
     /// The sinks that are late, as far as this version knows them.
-    #[serde(deserialize_with = "of_known_sinks")]
+    #[serde(deserialize_with = "read_known_sinks")]
     pub sinks: Vec<Sink>,
-    /// Of the newest failure.
+    /// The error code of the newest failure.
     pub error_code: String,
     pub error: String,
     pub failed_at: Timestamp,
-    /// The newest sync of any test session into one of these sinks that finished.
+    /// The end of the newest finished sync into one of these sinks.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub worked_at: Option<Timestamp>,
 }
 
-/// Every test session that waited for the service is synced, or fails for another cause. Sent by the passes of two hours.
+/// The service works again: each test session that waited is synced, or fails for another cause. Sent by the passes of two
+/// hours.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct OutageOver {
     /// As in [`Outage`].
@@ -38,10 +39,10 @@ pub struct OutageOver {
     pub since: Timestamp,
     /// When the last of the test sessions was synced.
     pub until: Timestamp,
-    /// Test sessions that waited, and are synced.
+    /// Test sessions that waited and are synced.
     pub synced: u64,
     /// The sinks that were late, as far as this version knows them.
-    #[serde(deserialize_with = "of_known_sinks")]
+    #[serde(deserialize_with = "read_known_sinks")]
     pub sinks: Vec<Sink>,
 }
 

@@ -7,7 +7,7 @@ use thiserror::Error;
 use crate::cause::Cause;
 use crate::envelope::QueueMessage;
 
-/// Why the queue could not be asked or told; a retry may help. A message then stays in its queue.
+/// Why a call to the queue failed; a retry may help. The message then stays in its queue.
 #[derive(Debug, Error)]
 pub enum QueueError {
     #[error("could not {action} message {message_id}: {cause}")]
@@ -20,13 +20,13 @@ pub enum QueueError {
     RedrivePolicy { cause: Cause },
 }
 
-/// Why a message lies in the dead-letter queue: its message attributes `error_code`, `error` and
+/// Why a message is in the dead-letter queue: its message attributes `error_code`, `error` and
 /// `parked_at` (RFC 3339).
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ParkCause {
     /// Stable, for filters: `unknown_quiz`.
     pub code: String,
-    /// One sentence for a person.
+    /// One sentence for people.
     pub error: String,
     pub parked_at: Timestamp,
 }
@@ -34,21 +34,20 @@ pub struct ParkCause {
 /// The queue that a batch came from.
 #[async_trait]
 pub trait SourceQueue: Send + Sync {
-    /// Sends a copy of the message, its body and `type` attribute untouched, to the queue's dead-letter
-    /// queue with its cause. The message itself is left to be acknowledged.
+    /// Sends a copy of the message, with its body and `type` attribute unchanged, to the dead-letter queue with its cause. The
+    /// caller acknowledges the message itself.
     async fn park(&self, message: &QueueMessage, cause: &ParkCause) -> Result<(), QueueError>;
 
-    /// Sends a new message to the queue itself, with this `type` attribute, to be received no sooner than after
-    /// `delay`, or 15 minutes where that is longer; returns its id.
+    /// Sends a new message with this `type` attribute to the queue itself, visible after `delay`, at most 15 minutes; returns
+    /// its id.
     async fn send(&self, body: &str, event_type: &str, delay: Duration) -> Result<String, QueueError>;
 
-    /// Deletes settled messages now, before the batch's answer does: should the process end, they do not come back.
+    /// Deletes settled messages now, before the batch's answer does, so that a crash does not return them.
     async fn acknowledge(&self, messages: &[&QueueMessage]) -> Result<(), QueueError>;
 
-    /// Lets the message be received again no sooner than after `delay`.
+    /// Makes the message visible again after `delay`.
     async fn delay(&self, message: &QueueMessage, delay: Duration) -> Result<(), QueueError>;
 
-    /// After how many receives the queue gives a message up to its dead-letter queue; `None` where it
-    /// never does.
+    /// The number of receives after which the queue moves a message to its dead-letter queue; `None` if it never does.
     async fn max_receive_count(&self) -> Result<Option<u32>, QueueError>;
 }

@@ -1,22 +1,23 @@
-//! What the reconcile schedule tells.
+//! The notices of reconcile about stale test sessions and unknown quizzes.
 
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
-use crate::sink::{Sink, of_known_sinks};
+use crate::sink::{Sink, read_known_sinks};
 
-/// What one pass of the reconcile schedule has asked for.
+/// The requests of one pass of reconcile.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct SyncsRequested {
-    /// How many tests.
+    /// The number of test sessions.
     pub count: u64,
-    /// Tests that are left to the next pass, as there are too many.
+    /// Test sessions left to the next pass, because there are too many.
     #[serde(default)]
     pub left: u64,
-    /// Those asked for, as far as the sender lists them.
+    /// The test sessions, as far as the sender lists them.
     pub tests: Vec<RequestedSession>,
 }
 
+/// A stale test session that reconcile requested.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct RequestedSession {
     pub session_id: String,
@@ -24,45 +25,48 @@ pub struct RequestedSession {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub test_name: Option<String>,
     /// The sinks that need it, as far as this version knows them.
-    #[serde(deserialize_with = "of_known_sinks")]
+    #[serde(deserialize_with = "read_known_sinks")]
     pub sinks: Vec<StaleSink>,
 }
 
+/// A sink in which a test session is stale.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct StaleSink {
     pub sink: Sink,
     pub because: StaleReason,
-    /// When the newest answer was written, it was last asked for, or the last run failed.
+    /// When the newest answer was written, the newest request was sent, or the last run failed.
     pub since: Timestamp,
-    /// What the last complete sync has seen, if there was one.
+    /// The time up to which the last finished sync covers everything, if there was one.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub synced_through: Option<Timestamp>,
     /// Why the last run failed.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub error: Option<String>,
-    /// How often it was asked for again since then, this time included.
+    /// The number of requests of reconcile since then, including this one.
     pub times: u32,
 }
 
+/// Why a test session is stale.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum StaleReason {
-    /// There are answers that no sync has seen.
+    /// There are answers that no sync covers.
     Answers,
-    /// It was asked for, and nobody is known to be at it.
+    /// A request is not covered, and no run or follow-up is known.
     Asked,
-    /// The last run failed, and its messages have not come again.
+    /// The last run failed, and its messages have not returned.
     Failed,
-    /// The last run failed, and its messages lie in the dead-letter queue.
+    /// The last run failed, and its messages are in the dead-letter queue.
     Parked,
 }
 
+/// A quiz that students completed, and for which no request names a test session.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct UnknownQuiz {
     pub quiz_id: String,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub title: Option<String>,
-    /// Who have completed it lately.
+    /// The number of students who completed it lately.
     pub students: u64,
     /// When the newest of their answers was written.
     pub newest_answer: Timestamp,
@@ -76,7 +80,7 @@ mod tests {
     use crate::{Notice, NoticeKind, Sink};
 
     #[test]
-    fn what_reconcile_tells_comes_back_as_it_was_sent() {
+    fn notices_of_reconcile_keep_their_json() {
         let sink = StaleSink {
             sink: Sink::Warehouse,
             because: StaleReason::Parked,

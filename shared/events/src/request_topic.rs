@@ -3,7 +3,7 @@ use thiserror::Error;
 
 use crate::event::SyncRequest;
 
-/// Requests that a topic takes in one call. A caller that publishes so many at a time loses no more to a failure.
+/// Requests that a topic takes in one call. A caller that publishes this many at a time loses at most these to a failure.
 pub const REQUESTS_AT_ONCE: usize = 10;
 
 /// Why an event was not published.
@@ -17,7 +17,7 @@ pub enum PublishError {
     Refused { topic: String, cause: String },
 }
 
-/// The topic of events, for those who request syncs.
+/// The topic of events, for senders of requests.
 #[async_trait]
 pub trait RequestTopic: Send + Sync {
     /// Publishes the requests; returns a result for each, in their order.

@@ -5,11 +5,11 @@ use jiff::civil::DateTime;
 use jiff::tz::Offset;
 
 const INDIA_AHEAD: jiff::SignedDuration = jiff::SignedDuration::from_secs(19_800);
-/// As quizzes store their times.
+/// The format of times in quizzes.
 const TWELVE_HOURS: &str = "%Y-%m-%d %I:%M:%S %p";
 
-/// What a `Z` at the end of a description's time means. A time without a zone is India's clock, and one with an offset is
-/// as it says, for every sender.
+/// The meaning of a `Z` at the end of a description's time. For every sender, a time without a zone is India's clock, and an
+/// offset is taken as written.
 ///
 /// ```
 /// use quiz_events::SessionClock;
@@ -21,23 +21,23 @@ const TWELVE_HOURS: &str = "%Y-%m-%d %I:%M:%S %p";
 /// ```
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum SessionClock {
-    /// UTC, as ISO 8601 has it.
+    /// UTC, as in ISO 8601.
     #[default]
     Utc,
-    /// Nothing: the sender puts it behind India's clock, as db-service does.
+    /// No zone: the sender writes a `Z` after India's clock, as db-service does.
     India,
 }
 
 impl SessionClock {
-    /// The environment variable that names one.
+    /// The environment variable with the name of a clock.
     pub const VARIABLE: &str = "SESSION_CLOCK";
 
-    /// Reads a time of a description; `None` where the text has no clock time, or is no time.
+    /// Parses a time of a description; `None` if the text is no time, or has only a date.
     #[must_use]
     pub fn read(self, text: &str) -> Option<Timestamp> {
         let text = text.trim();
         match (self, text.strip_suffix(['Z', 'z'])) {
-            (Self::India, Some(clock)) => of_clock(clock.trim_end(), INDIA_AHEAD),
+            (Self::India, Some(clock)) => read_clock(clock.trim_end(), INDIA_AHEAD),
             _ => read(text, INDIA_AHEAD),
         }
     }
@@ -55,13 +55,13 @@ impl FromStr for SessionClock {
     }
 }
 
-/// An ISO time with its clock, or one of [`TWELVE_HOURS`]; one without zone is `ahead` of UTC.
+/// Parses an ISO time with hours and minutes, or a time in the format [`TWELVE_HOURS`]; a time without a zone is `ahead` of UTC.
 pub(crate) fn read(text: &str, ahead: jiff::SignedDuration) -> Option<Timestamp> {
-    let time = text.parse().ok().or_else(|| of_clock(text, ahead));
+    let time = text.parse().ok().or_else(|| read_clock(text, ahead));
     time.filter(|_| text.contains(':'))
 }
 
-fn of_clock(text: &str, ahead: jiff::SignedDuration) -> Option<Timestamp> {
+fn read_clock(text: &str, ahead: jiff::SignedDuration) -> Option<Timestamp> {
     let clock: DateTime = text.parse().or_else(|_| DateTime::strptime(TWELVE_HOURS, text)).ok()?;
     let utc = Offset::UTC.to_timestamp(clock).ok().filter(|_| text.contains(':'))?;
     utc.checked_sub(ahead).ok()

@@ -1,6 +1,6 @@
 use crate::error::EventError;
 
-/// DynamoDB takes up to 2,048 bytes of partition key; an id of a test session is far shorter.
+/// Bytes of the longest id. DynamoDB allows 2,048 bytes in a partition key; ids of test sessions are far shorter.
 const LONGEST: usize = 512;
 /// Characters of an id that an error shows.
 const SHOWN: usize = 60;
@@ -13,9 +13,11 @@ pub struct SessionTarget {
 }
 
 impl SessionTarget {
+    /// Checks the ids. Without `quiz_id`, the end of the session id names the quiz.
+    ///
     /// # Errors
-    /// Where an id is empty, too long or has white space, a comma, a quote or a control character in it; where the
-    /// session's id names no quiz.
+    /// [`EventError`] if an id is empty, too long, or has white space, a comma, a quote or a control character in it, or if
+    /// the session id names no quiz.
     pub fn new(session_id: &str, quiz_id: Option<&str>, field: &str) -> Result<Self, EventError> {
         let session_id = checked(session_id, field)?;
         let quiz_id = match quiz_id {
@@ -31,15 +33,14 @@ impl SessionTarget {
     }
 }
 
-/// The quiz that a session's id ends in: the part after the last `_`, or the whole id, where that is
-/// 24 hex digits.
+/// The quiz at the end of a session id: the part after the last `_`, or the whole id, if that part is 24 hex digits.
 #[must_use]
 pub fn quiz_id_of(session_id: &str) -> Option<&str> {
     let last = session_id.rsplit('_').next()?;
     (last.len() == 24 && last.bytes().all(|byte| byte.is_ascii_hexdigit())).then_some(last)
 }
 
-/// Such characters come from lists that were not split, and from command lines and CSV files.
+/// Checks an id. Unfit characters come from lists that were not split, from command lines and from CSV files.
 fn checked(id: &str, field: &str) -> Result<String, EventError> {
     let invalid = |problem: String| Err(EventError::Invalid { field: field.to_owned(), problem });
     let id = id.trim();
@@ -49,14 +50,14 @@ fn checked(id: &str, field: &str) -> Result<String, EventError> {
     if id.len() > LONGEST {
         return invalid(format!("has {} bytes; at most {LONGEST} are allowed", id.len()));
     }
-    match id.chars().find_map(|character| Some((character, name_of_unfit(character)?))) {
+    match id.chars().find_map(|character| Some((character, unfit_character(character)?))) {
         Some((character, name)) => invalid(format!("{} has {name} in it: {character:?}", shown(id))),
         None => Ok(id.to_owned()),
     }
 }
 
-/// What an id cannot have in it.
-fn name_of_unfit(character: char) -> Option<&'static str> {
+/// The name of a character that an id cannot have.
+fn unfit_character(character: char) -> Option<&'static str> {
     match character {
         ',' => Some("a comma"),
         '\'' | '"' | '`' => Some("a quote"),

@@ -1,8 +1,8 @@
 //! A sink, by one name everywhere: in sync states, notices, metrics, settings and commands.
 //!
 //! A program of another version may know sinks that this version does not. [`Sink`] does not keep their names: a notice
-//! about such a sink is shown as [`OtherMessage`](crate::OtherMessage), a list within a notice loses such entries only
-//! (`of_known_sinks`), and a scan of sync states skips them.
+//! about such a sink is shown as [`OtherMessage`](crate::OtherMessage), a list within a notice loses only such entries
+//! (`read_known_sinks`), and a scan of sync states skips them.
 
 use std::fmt;
 use std::str::FromStr;
@@ -23,7 +23,7 @@ pub enum Sink {
     Warehouse,
 }
 
-/// A name that no sink has.
+/// A name of no known sink.
 #[derive(Clone, Debug, PartialEq, Eq, Error)]
 #[error("unknown sink {0:?}: use reports or warehouse")]
 pub struct UnknownSink(pub String);
@@ -58,7 +58,7 @@ impl FromStr for Sink {
 }
 
 /// Reads a list and leaves out the entries of unknown sinks: an entry is a sink's name, or an object whose `sink` is one.
-pub(crate) fn of_known_sinks<'de, D, T>(deserializer: D) -> Result<Vec<T>, D::Error>
+pub(crate) fn read_known_sinks<'de, D, T>(deserializer: D) -> Result<Vec<T>, D::Error>
 where
     D: Deserializer<'de>,
     T: DeserializeOwned,

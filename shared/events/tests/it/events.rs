@@ -1,4 +1,4 @@
-//! What is an event, and what is said about what is none.
+//! Parsing of events, and the errors of messages that are no events.
 
 use proptest::prelude::*;
 use quiz_events::{
@@ -23,7 +23,7 @@ fn error(message: &str) -> String {
 }
 
 #[test]
-fn the_easiest_hand_written_forms_are_a_session_sync() {
+fn hand_written_forms_are_sync_requests() {
     let quoted = format!("{ID:?}");
     let object = format!(r#"{{"session_id": "{ID}"}}"#);
     for message in [ID, &format!("  {ID}\n"), &quoted, &object, QUIZ, "123456789012345678901234"] {
@@ -36,7 +36,7 @@ fn the_easiest_hand_written_forms_are_a_session_sync() {
 }
 
 #[test]
-fn a_completion_is_read_whole() {
+fn completion_is_read_with_all_fields() {
     let message = format!(
         r#"{{"type":"quiz.completed","session_id":"{ID}","user_id":"u1","completed_at":"2024-04-30T18:15:00Z","x":1}}"#
     );
@@ -48,7 +48,7 @@ fn a_completion_is_read_whole() {
 }
 
 #[test]
-fn a_sync_of_many_sessions_with_its_description() {
+fn request_of_many_sessions_is_read() {
     let request = sync(&format!(
         r#"{{"type":"session.sync","session_ids":["{ID}","Other_{QUIZ}"],"force":true,"reason":"late answers",
             "requested_by":"ops","session":{{"test_name":" Weekly ","grade":12,"start_time":"2024-04-30T10:00:00",
@@ -68,7 +68,7 @@ fn a_sync_of_many_sessions_with_its_description() {
 }
 
 #[test]
-fn the_quiz_is_the_id_s_end_unless_it_is_given() {
+fn session_id_names_its_quiz() {
     assert_eq!(quiz_id_of("A_B_6715f621e1eb083bfa9b56cc"), Some(QUIZ));
     assert_eq!(quiz_id_of("A_6715f621e1eb083bfa9b56c"), None);
     assert_eq!(quiz_id_of("6715f621e1eb083bfa9b56cc_A"), None);
@@ -111,7 +111,7 @@ fn every_error_names_its_field() {
 }
 
 #[test]
-fn both_envelopes_are_read_and_the_attribute_tells_the_type() {
+fn both_envelopes_are_read() {
     let event = format!(r#"{{"session_id":"{ID}","completed_at":"2024-04-30T18:15:00Z"}}"#);
     let notification = json!({
         "Type": "Notification", "MessageId": "m", "TopicArn": "arn:aws:sns:ap-south-1:1:quiz-events",
@@ -138,7 +138,7 @@ fn message_of_another_service_is_named() {
     let alarm = r#"{"AlarmName":"late","NewStateValue":"ALARM"}"#;
     let bridge =
         r#"{"version":"0","detail-type":"Object Created","source":"aws.s3","detail":{"bucket":"b"}}"#;
-    let told =
+    let parse_error =
         |body: &str| QueueMessage { body: body.into(), ..QueueMessage::default() }.event().unwrap_err();
     let said = [
         (
@@ -151,7 +151,7 @@ fn message_of_another_service_is_named() {
         (bridge, "an event of EventBridge (Object Created) with another `detail`"),
     ];
     for (body, what) in said {
-        let error = told(body);
+        let error = parse_error(body);
         assert_eq!(error.to_string(), format!("the message is {what}, not an event of ours"));
         assert_eq!(error.code(), "not_an_event");
     }
@@ -183,7 +183,7 @@ fn time_of_a_session_is_read_as_quizzes_store_it() {
 }
 
 #[test]
-fn an_unknown_type_has_its_own_code() {
+fn unknown_type_has_its_own_code() {
     assert_eq!(parse("{\"type\":\"x\"}", None).unwrap_err().code(), "unknown_event_type");
     assert_eq!(
         parse(&format!("{{\"session_id\":\"{ID}\"}}"), Some("x")),
@@ -193,14 +193,14 @@ fn an_unknown_type_has_its_own_code() {
 
 proptest! {
     #[test]
-    fn nothing_makes_it_panic(body in ".{0,200}", attribute in prop::option::of(".{0,20}")) {
+    fn any_text_parses_without_panic(body in ".{0,200}", attribute in prop::option::of(".{0,20}")) {
         let message = QueueMessage { body, event_type: attribute, ..QueueMessage::default() };
         let _ = message.event();
     }
 }
 
 #[test]
-fn a_request_to_sync_is_read_as_it_was_written() {
+fn request_is_read_as_it_was_written() {
     let target = SessionTarget { session_id: "Free-name".into(), quiz_id: QUIZ.into() };
     let small = SyncRequest { targets: vec![target.clone()], ..SyncRequest::default() };
     let description = SessionDescription {
@@ -225,7 +225,7 @@ fn a_request_to_sync_is_read_as_it_was_written() {
 }
 
 #[test]
-fn db_service_times_are_indias_clock_and_stay_right_when_republished() {
+fn db_service_times_survive_republishing() {
     let clock = SessionClock::India;
     let body = json!({"session_id": ID, "session": {
         "start_time": "2026-05-01T20:00:00Z", "end_time": "2026-05-01T23:45:00+05:30",

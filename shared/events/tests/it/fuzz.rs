@@ -1,11 +1,11 @@
-//! Whatever lies in a queue is an event, a notice, or a clear error: it never ends the process.
+//! Any message in a queue is an event, a notice or a clear error, and never crashes the process.
 
 use proptest::collection::vec;
 use proptest::prelude::*;
 use quiz_events::{Event, QueueMessage, parse};
 use serde_json::json;
 
-/// Real messages, which a fuzzer damages.
+/// Real messages, which the tests damage.
 fn seeds() -> Vec<String> {
     let completed = json!({
         "type": "quiz.completed", "session_id": "Group_6715f621e1eb083bfa9b56cc", "user_id": "42",
@@ -104,7 +104,12 @@ fn read(body: String, attribute: Option<String>) {
     match message.event() {
         Ok(event) => {
             assert!(!event.targets().is_empty());
-            assert!(event.targets().iter().all(|it| !it.session_id.is_empty() && !it.quiz_id.is_empty()));
+            assert!(
+                event
+                    .targets()
+                    .iter()
+                    .all(|target| !target.session_id.is_empty() && !target.quiz_id.is_empty())
+            );
             // a request that was read can be sent again
             if let Event::SessionSync(request) = &event {
                 let again = parse(&request.to_json().to_string(), None);
@@ -120,7 +125,7 @@ proptest! {
     #![proptest_config(ProptestConfig { cases: 2_000, ..ProptestConfig::default() })]
 
     #[test]
-    fn a_damaged_message_is_an_event_or_an_error(
+    fn damaged_message_is_an_event_or_an_error(
         seed in 0..seeds().len(),
         damages in vec(damage(), 0..4),
         attribute in proptest::option::of(".{0,20}"),
@@ -135,7 +140,7 @@ proptest! {
 }
 
 #[test]
-fn a_deep_nest_is_an_error() {
+fn deep_nesting_is_an_error() {
     for open in ["[", "{\"a\":", "{\"Type\":\"Notification\",\"TopicArn\":"] {
         let deep = open.repeat(100_000);
         assert!(parse(&deep, None).is_err());
