@@ -260,7 +260,7 @@ impl Coordinator {
                 tokio::time::sleep(Duration::from_millis(wait)).await;
             }
             let state = self.states.get(&run.key).await?;
-            if !state.is_of(&run.hold) {
+            if !state.is_held_by(&run.hold) {
                 return Err(SyncError::TakenOver { session_id: run.key.session_id.clone() });
             }
             run.state = state;

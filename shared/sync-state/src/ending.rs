@@ -1,7 +1,20 @@
+//! The end of a run: finished, paused or failed.
+//!
+//! Problem: requests may join until the moment at which the lease is given up, and another run may have taken the lease.
+//! Idea: the end is one compare-and-swap that gives the lease up. It succeeds only for the holder's own generation, and
+//! only on the newest revision.
+//!
+//! - A finished run covers requests up to its read; if newer requests joined, a follow-up is sent first.
+//! - A failed run sends no follow-up: its anchor message returns, or is parked.
+//! - A paused run keeps its progress, and a follow-up continues it.
+//! - A holder whose lease was taken over stores nothing.
+//!
+//! See docs/decisions/0008-sync-state.md.
+
 use crate::rules::{Rules, millis};
 use crate::state::{FollowUp, LastRun, RunResult, SyncState};
 
-/// A run's hold on a test.
+/// The holder of a lease: its name and generation.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct LeaseHolder {
     pub owner: String,
@@ -14,51 +27,52 @@ pub struct RunFailure {
     /// Stable, for filters: `source_unavailable`.
     pub code: String,
     pub error: String,
-    /// Its messages go to the dead-letter queue: they can never succeed, or have had their last try.
+    /// Whether the messages are parked: they can never succeed, or have had their last try.
     pub parked: bool,
 }
 
-/// How a run's end is stored.
+/// How to store the end of a run.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Ending {
-    /// Store `next`. Where `due` is given, more was asked for since the read began: a follow-up is to be sent
-    /// first, due then, and noted by [`SyncState::followed_up`].
+    /// Store `next`. If `due` is given, requests joined after the read began, or the run was paused: first send a follow-up
+    /// due then, and add it by [`SyncState::followed_up`].
     Store { next: Box<SyncState>, due: Option<i64> },
-    /// It is stored: the answer to storing it was lost.
+    /// The end is stored already: the answer was lost.
     Stored,
-    /// Another run has taken the test over.
+    /// Another run has taken the lease over.
     Lost,
 }
 
 impl SyncState {
-    /// Whether the run may still say how it ended. A lease that ran out, and that nobody took, is still its own.
+    /// Whether this holder may still store its end. An expired lease still belongs to its holder until another run takes it.
     #[must_use]
-    pub fn is_of(&self, hold: &LeaseHolder) -> bool {
-        self.generation == hold.generation && self.lease.as_ref().is_some_and(|it| it.owner == hold.owner)
+    pub fn is_held_by(&self, holder: &LeaseHolder) -> bool {
+        self.generation == holder.generation
+            && self.lease.as_ref().is_some_and(|lease| lease.owner == holder.owner)
     }
 
-    /// The lease, extended; `None` where it is another's.
+    /// The state with the lease extended; `None` if another run holds it.
     #[must_use]
-    pub fn heartbeat(&self, hold: &LeaseHolder, now: i64, rules: &Rules) -> Option<Self> {
+    pub fn heartbeat(&self, holder: &LeaseHolder, now: i64, rules: &Rules) -> Option<Self> {
         let mut next = self.clone();
-        let lease = next.lease.as_mut().filter(|_| self.is_of(hold))?;
+        let lease = next.lease.as_mut().filter(|_| self.is_held_by(holder))?;
         lease.until = lease.until.max(now.saturating_add(millis(rules.lease)));
         Some(next)
     }
 
-    /// All is written of a read that began at `last.read_started_at`.
+    /// Ends a run that has written everything of a read that began at `last.read_started_at`.
     #[must_use]
-    pub fn finished(&self, hold: &LeaseHolder, last: &LastRun, rules: &Rules) -> Ending {
+    pub fn finished(&self, holder: &LeaseHolder, last: &LastRun, rules: &Rules) -> Ending {
         let (read_started_at, described_at) = (last.read_started_at, last.read_described_at);
         let (last_joined, finished_at) = (last.joined, last.finished_at);
         let last = LastRun { result: Some(RunResult::Finished), error: None, ..last.clone() };
-        self.ended(hold, last, |next| {
+        self.ended(holder, last, |next| {
             next.synced_through = next.synced_through.max(read_started_at.saturating_sub(1));
             next.progress = None;
             next.requested_again = None;
             next.recover(finished_at);
             next.joined = next.joined.saturating_sub(last_joined);
-            // a request that is older than the read may have brought its description after it
+            // a request older than the read may have joined with its description after the read
             let is_described = next.described_at <= described_at;
             let is_covered = is_described && rules.covers(read_started_at, next.requested_through);
             if is_covered {
@@ -69,41 +83,41 @@ impl SyncState {
         })
     }
 
-    /// Nothing, or not all, is written; the run's own messages come again, or are parked. `progress` is what the
-    /// sink notes of what an earlier run, or this one, has written.
+    /// Ends a failed run, whose messages are retried or parked. `progress` is the progress of this run and of earlier runs of
+    /// the same sync.
     #[must_use]
     pub fn failed(
         &self,
-        hold: &LeaseHolder,
+        holder: &LeaseHolder,
         failure: RunFailure,
         progress: Option<String>,
         now: i64,
     ) -> Ending {
-        self.ended(hold, self.last.clone(), |next| {
+        self.ended(holder, self.last.clone(), |next| {
             next.fail(failure, now);
             next.progress = progress;
             None
         })
     }
 
-    /// A part is written. A follow-up goes on, with the `progress` that the sink notes.
+    /// Ends a run that was stopped near the deadline. A follow-up continues it from `progress`.
     #[must_use]
-    pub fn paused(&self, hold: &LeaseHolder, progress: String, now: i64) -> Ending {
+    pub fn paused(&self, holder: &LeaseHolder, progress: String, now: i64) -> Ending {
         let last = LastRun {
             result: Some(RunResult::Paused),
             finished_at: now,
-            // since the lease was taken: the next run has no less to do
-            duration_ms: u64::try_from(now.saturating_sub(hold.generation)).unwrap_or_default(),
+            // the time since the lease was taken: the next run may take as long
+            duration_ms: u64::try_from(now.saturating_sub(holder.generation)).unwrap_or_default(),
             ..self.last.clone()
         };
-        self.ended(hold, last, |next| {
+        self.ended(holder, last, |next| {
             next.progress = Some(progress);
             next.recover(now);
             Some(now)
         })
     }
 
-    /// The state with a follow-up that is in the queue.
+    /// The state with a follow-up that was sent.
     #[must_use]
     pub fn followed_up(mut self, follow_up: FollowUp) -> Self {
         self.follow_up = Some(follow_up);
@@ -111,14 +125,15 @@ impl SyncState {
         self
     }
 
+    /// Gives the lease up and applies `change`, which returns when a follow-up is due.
     fn ended(
         &self,
-        hold: &LeaseHolder,
+        holder: &LeaseHolder,
         last: LastRun,
         change: impl FnOnce(&mut Self) -> Option<i64>,
     ) -> Ending {
-        if !self.is_of(hold) {
-            let is_stored = self.generation == hold.generation && self.lease.is_none();
+        if !self.is_held_by(holder) {
+            let is_stored = self.generation == holder.generation && self.lease.is_none();
             return if is_stored { Ending::Stored } else { Ending::Lost };
         }
         let mut next = Self { last, lease: None, crashed_runs: 0, ..self.clone() };

@@ -1,5 +1,5 @@
-//! Test sessions that cannot be synced for now: since when, and why. A request is stored before anything else is asked
-//! about it, so a dependency that is down leaves a trace of each test session that waits for it.
+//! Test sessions that cannot be synced for now: since when, and why. A request is stored before MongoDB is queried, so
+//! during an outage the states show each waiting test session. See docs/decisions/0014-outages.md.
 
 use serde::{Deserialize, Serialize};
 
@@ -9,24 +9,24 @@ use crate::ending::RunFailure;
 use crate::rules::Rules;
 use crate::state::{LastRun, RunResult, SyncState};
 
-/// An outage that ended so long ago still counts as lately.
+/// An outage that ended less than this ago counts as recent.
 const LATELY_MS: i64 = 45 * 60 * 1_000;
 
-/// Tries that fail in a row.
+/// Failed tries in a row.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub struct Failing {
-    /// When the first of them failed (ms since 1970).
+    /// When the first try failed (ms since 1970).
     #[serde(rename = "failing_since")]
     pub since: i64,
-    /// The error code of the newest: `source_unavailable`.
+    /// The error code of the newest failure: `source_unavailable`.
     #[serde(rename = "failing_code")]
     pub code: String,
 }
 
-/// Tries that failed, until one did not.
+/// Failed tries in a row, ended by a run that wrote.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub struct Recovered {
-    /// When the first of them failed (ms since 1970).
+    /// When the first try failed (ms since 1970).
     #[serde(rename = "recovered_since")]
     pub since: i64,
     /// When a run wrote again.
@@ -38,37 +38,37 @@ pub struct Recovered {
 }
 
 impl SyncState {
-    /// The state with a request that was received, before MongoDB is asked about it. `None` where the request adds
-    /// nothing, or names another quiz: that is decided by [`SyncState::admit`].
+    /// The state with a received request, before MongoDB is queried. `None` if the request adds nothing, or names another
+    /// quiz, which [`SyncState::admit`] decides.
     #[must_use]
-    pub fn noted(&self, ask: &LeaseRequest, rules: &Rules) -> Option<Self> {
-        if self.is_of_another_quiz(ask) || self.has_synced(ask.through, rules) {
+    pub fn noted(&self, request: &LeaseRequest, rules: &Rules) -> Option<Self> {
+        if self.is_for_another_quiz(request) || self.has_synced(request.through, rules) {
             return None;
         }
-        let next = self.requested(ask);
+        let next = self.with_unforced_request(request);
         (next != *self).then_some(next)
     }
 
-    /// The state after a try that failed before it could take the lease. `None` where a run holds the lease, or the
-    /// state already says what is to become of the request.
+    /// The state after a try that failed before its lease was taken. `None` if a run holds the lease, or if the state already
+    /// decides about the request.
     #[must_use]
     pub fn failed_early(
         &self,
-        ask: &LeaseRequest,
+        request: &LeaseRequest,
         failure: RunFailure,
         now: i64,
         rules: &Rules,
     ) -> Option<Self> {
-        let is_decided = self.has_synced(ask.through, rules) || self.crashed_runs(now) >= MOST_CRASHES;
-        if self.held(now).is_some() || self.is_of_another_quiz(ask) || is_decided {
+        let is_decided = self.has_synced(request.through, rules) || self.crashed_runs(now) >= MOST_CRASHES;
+        if self.held(now).is_some() || self.is_for_another_quiz(request) || is_decided {
             return None;
         }
-        let mut next = self.requested(ask);
+        let mut next = self.with_unforced_request(request);
         next.fail(failure, now);
         Some(next)
     }
 
-    /// Whether tries fail, or failed lately, for a cause that `is_outage` names by its code.
+    /// Whether tries fail now or failed recently, with an error code for which `is_outage` is true.
     #[must_use]
     pub fn has_lately_failed(&self, now: i64, is_outage: impl Fn(&str) -> bool) -> bool {
         let is_failing = self.failing.as_ref().is_some_and(|failing| is_outage(&failing.code));
@@ -77,26 +77,27 @@ impl SyncState {
         is_failing || recovered.is_some_and(|recovered| is_outage(&recovered.code))
     }
 
-    fn is_of_another_quiz(&self, ask: &LeaseRequest) -> bool {
-        !self.quiz_id.is_empty() && self.quiz_id != ask.quiz_id
+    fn is_for_another_quiz(&self, request: &LeaseRequest) -> bool {
+        !self.quiz_id.is_empty() && self.quiz_id != request.quiz_id
     }
 
-    /// A forced request is only that once it is admitted: until then it may be received again.
-    fn requested(&self, ask: &LeaseRequest) -> Self {
-        let mut next = self.asked(&LeaseRequest { force: None, ..ask.clone() });
-        next.quiz_id.clone_from(&ask.quiz_id);
+    /// The state with the request, without its force: only an admitted request is forced, because until then its message may
+    /// be received again.
+    fn with_unforced_request(&self, request: &LeaseRequest) -> Self {
+        let mut next = self.with_request(&LeaseRequest { force: None, ..request.clone() });
+        next.quiz_id.clone_from(&request.quiz_id);
         next
     }
 
-    /// Keeps what a run that wrote has put an end to. A later run, which puts an end to nothing, does not forget it.
+    /// Ends the failures after a run that wrote, and keeps their times. A later run without failures keeps them as well.
     pub(crate) fn recover(&mut self, now: i64) {
         if let Some(Failing { since, code }) = self.failing.take() {
             self.recovered = Some(Recovered { since, at: now, code });
         }
     }
 
-    /// The newest time at which the sink is known to have worked: a sync of this test session finished, or a later one
-    /// failed after it.
+    /// The newest time at which the sink is known to have worked: the end of the newest sync, or the start of its read if a
+    /// later run failed.
     #[must_use]
     pub fn worked_at(&self) -> Option<i64> {
         let is_finished = self.last.result == Some(RunResult::Finished);
@@ -104,7 +105,7 @@ impl SyncState {
         Some(finished_at.max(self.synced_through)).filter(|at| *at > 0)
     }
 
-    /// Keeps a failed try, and since when tries fail.
+    /// Stores a failed try, and since when tries fail.
     pub(crate) fn fail(&mut self, failure: RunFailure, now: i64) {
         let since = self.failing.as_ref().map_or(now, |failing| failing.since);
         self.failing = Some(Failing { since, code: failure.code });

@@ -1,8 +1,16 @@
-//! What is known of a test's sync into one sink, and how it may change: who holds the lease, what was asked for,
-//! what is done. The rules are pure functions of the stored state and the time; a store keeps the state and swaps
-//! it for another only where nobody else did ([`SyncStates`]). `docs/decisions/0008-sync-state.md` has the protocol.
+//! The sync state of one test session in one sink, and the rules by which it changes.
 //!
-//! All times are milliseconds since 1970, UTC.
+//! Problem: many invocations get requests for the same test session, in any order and more than once, and any of them can
+//! die. Idea: one stored state holds the lease, the newest request and the newest finished sync. The rules are pure
+//! functions of this state and the time; a store replaces the state by compare-and-swap on its revision ([`SyncStates`]).
+//!
+//! - At most one lease holds at a time; each new lease has a greater generation.
+//! - A finished sync covers a request only if its read began later than the request, by a margin for the clocks.
+//! - A request that is not covered has a message in a queue, or a lease whose anchor message stays in the queue.
+//!
+//! The tests check these rules in every order of events within small bounds. All times are milliseconds since 1970, UTC.
+//!
+//! See docs/decisions/0008-sync-state.md.
 
 mod admit;
 mod crashes;

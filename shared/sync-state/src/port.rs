@@ -5,7 +5,7 @@ use thiserror::Error;
 
 use crate::state::SyncState;
 
-/// Names a state: a test session and a sink.
+/// The key of a state: a test session and a sink.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
 pub struct StateKey {
     pub session_id: String,
@@ -18,7 +18,7 @@ pub enum StateError {
     /// The store or the network failed, or throttles; a retry may help. A change may have been stored.
     #[error("could not {action} the sync state of session {session_id}: {cause}")]
     Unavailable { action: &'static str, session_id: String, cause: Cause },
-    /// The table is missing, its keys are others, or access is denied; a retry cannot help until that is mended.
+    /// The table is missing, its keys are others, or access is denied; a retry cannot help until this is fixed.
     #[error("cannot {action} the sync state of session {session_id}: {cause}")]
     Refused { action: &'static str, session_id: String, cause: Cause },
 }
@@ -26,14 +26,14 @@ pub enum StateError {
 /// A store of sync states.
 #[async_trait]
 pub trait SyncStates: Send + Sync {
-    /// The state as it is now; the default where there is none.
+    /// The state as stored now; the default if there is none.
     async fn get(&self, key: &StateKey) -> Result<SyncState, StateError>;
 
-    /// Stores `next`, with the revision after `seen`'s, on condition that what is stored still has the revision of
-    /// `seen`. Tells whether it did.
+    /// Stores `next` with the revision after `seen`'s, if the stored state still has the revision of `seen`. Returns whether
+    /// it was stored.
     async fn swap(&self, key: &StateKey, seen: &SyncState, next: &SyncState) -> Result<bool, StateError>;
 
-    /// The states of these keys, in their order; the default where there is none. A store that reads many keys in one
+    /// The states of these keys, in their order; the default if there is none. A store that reads many keys in one
     /// request overrides it.
     async fn get_many(&self, keys: &[StateKey]) -> Result<Vec<SyncState>, StateError> {
         let mut states = Vec::with_capacity(keys.len());

@@ -3,24 +3,24 @@ use serde::{Deserialize, Serialize};
 use crate::state::SyncState;
 
 const MINUTE_MS: i64 = 60 * 1_000;
-/// From the first time that a test is asked for again to the second; doubled each time.
+/// The wait between the first and the second request of reconcile; doubled each time.
 const FIRST_WAIT_MS: i64 = 30 * MINUTE_MS;
 const LONGEST_WAIT_MS: i64 = 24 * 60 * MINUTE_MS;
 
-/// The reconcile schedule has published events for a test that nobody was syncing.
+/// The requests that reconcile has sent for a stale test session since the last finished sync.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub struct RequestedAgain {
     /// At least 1.
     #[serde(rename = "asked_again_times")]
     pub times: u32,
-    /// When it did so last.
+    /// When the newest of them was sent.
     #[serde(rename = "asked_again_at")]
     pub at: i64,
 }
 
 impl RequestedAgain {
-    /// Until when it is left alone: half an hour after the first time, an hour after the second, and so on, a day
-    /// at the longest.
+    /// When reconcile may send the next request: half an hour after the first, an hour after the second, and so on up to a
+    /// day.
     #[must_use]
     pub fn waits_until(&self) -> i64 {
         let doublings = self.times.saturating_sub(1).min(16);
@@ -29,9 +29,9 @@ impl RequestedAgain {
 }
 
 impl SyncState {
-    /// The state with a claim to ask for the test again: who stores it publishes the event. `answered` is the newest
-    /// answer that no sync has seen: it counts as asked for, so that it is not forgotten once it is old. Only for a
-    /// state that nobody holds.
+    /// The state with one more request of reconcile: the pass that stores it publishes the event. `answered` is the newest
+    /// answer that no sync covers; it counts as a request, so that it stays stale when it is old. Only for a state without a
+    /// lease.
     #[must_use]
     pub fn request_again(&self, quiz_id: &str, answered: Option<i64>, now: i64) -> Self {
         let mut next = self.clone();
@@ -39,7 +39,7 @@ impl SyncState {
             quiz_id.clone_into(&mut next.quiz_id);
         }
         next.requested_through = next.requested_through.max(answered.unwrap_or_default());
-        let times = self.requested_again.map_or(0, |it| it.times).saturating_add(1);
+        let times = self.requested_again.map_or(0, |requested| requested.times).saturating_add(1);
         next.requested_again = Some(RequestedAgain { times, at: now });
         next
     }
@@ -51,13 +51,13 @@ mod tests {
     use crate::SyncState;
 
     #[test]
-    fn the_wait_doubles_up_to_a_day() {
+    fn wait_doubles_up_to_a_day() {
         let minutes = |times| RequestedAgain { times, at: 7 }.waits_until() / MINUTE_MS;
         assert_eq!([1, 2, 3, 6, 7, 90, u32::MAX].map(minutes), [30, 60, 120, 960, 1_440, 1_440, 1_440]);
     }
 
     #[test]
-    fn a_claim_counts_and_keeps_what_was_asked_for() {
+    fn repeated_request_counts_and_keeps_older_requests() {
         let state =
             SyncState { revision: 3, quiz_id: "q".into(), requested_through: 50, ..SyncState::default() };
         let first = state.request_again("other", Some(60), 100);

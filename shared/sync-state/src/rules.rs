@@ -3,16 +3,15 @@ use std::time::Duration;
 /// The protocol's times.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Rules {
-    /// A read begins so much later than the newest request that it is to cover: clocks differ by less.
+    /// A read covers a request only if it begins this much later: clocks differ by less.
     pub margin: Duration,
-    /// How long a lease holds without a heartbeat.
+    /// The time after which a lease without a heartbeat expires.
     pub lease: Duration,
-    /// A write request without an answer can arrive until so long after it was sent: a request may take 10 s, and the
-    /// store may take 2 s more to apply what it has received. Less than a quarter of the lease, by which a run's fence
-    /// ends before its lease does.
+    /// The time in which a write request without an answer can still arrive: a request may take 10 s, and the store may take
+    /// 2 s more to apply it. Less than a quarter of the lease, by which a run's fence ends before its lease does.
     pub late: Duration,
-    /// The least time between the starts of two reads of one test, but for a forced one: what completes
-    /// meanwhile waits for one sync together.
+    /// The least time between the starts of two reads of one test session, except for a forced sync. Completions in between
+    /// share one sync.
     pub interval: Duration,
 }
 
@@ -30,13 +29,13 @@ impl Rules {
         interval: Duration::from_secs(90),
     };
 
-    /// For one process with one clock, whose tests are synced when they are asked for.
+    /// The rules for one process with one clock, which syncs each request at once.
     #[must_use]
     pub fn embedded() -> Self {
         Self { margin: Duration::ZERO, interval: Duration::ZERO, ..Self::default() }
     }
 
-    /// Whether a read that began then has seen what was asked for at `through`.
+    /// Whether a read that began then covers a request sent at `through`.
     #[must_use]
     pub fn covers(&self, read_started_at: i64, through: i64) -> bool {
         through.saturating_add(millis(self.margin)) < read_started_at
@@ -49,7 +48,7 @@ impl Rules {
     }
 }
 
-/// Those of the protocol's times; what is beyond them is the last of them.
+/// Whole milliseconds; a longer duration than `i64` can hold gives `i64::MAX`.
 #[must_use]
 pub fn millis(duration: Duration) -> i64 {
     i64::try_from(duration.as_millis()).unwrap_or(i64::MAX)

@@ -1,26 +1,26 @@
 use crate::rules::Rules;
 use crate::state::{FollowUp, RunResult, SyncState};
 
-/// A follow-up that is overdue by this is counted on no more: four of the longest waits between its receives have passed.
+/// A follow-up that is overdue by this counts as lost: four of the longest waits between its receives have passed.
 const OVERDUE_MS: i64 = 60 * 60 * 1_000;
 
-/// How a test stands, for people to see.
+/// One word for a sync state, for people.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Standing {
-    /// The last run failed, and its messages lie in the dead-letter queue.
+    /// The last run failed, and its messages are in the dead-letter queue.
     Parked,
-    /// The last run failed; its messages come again.
+    /// The last run failed; its messages are retried.
     Failed,
-    /// More was asked for than is synced, and nobody is known to be at it: its messages come again, unless they
-    /// were lost.
+    /// Stale: the newest request is later than the last finished sync, and no run or follow-up is known. Its messages are
+    /// retried, unless they were lost.
     Behind,
-    /// A run is at it.
+    /// A run holds the lease.
     Running,
-    /// A follow-up is on its way that syncs it.
+    /// A follow-up in the queue will sync it.
     Waiting,
-    /// All that was asked for is synced.
+    /// A finished sync covers all requests.
     Synced,
-    /// Nobody asked for it.
+    /// There was no request yet.
     Unknown,
 }
 
@@ -43,7 +43,7 @@ impl Standing {
 }
 
 impl SyncState {
-    /// How the test stands at `now`, and since when (ms since 1970; of one that waits: until when).
+    /// The standing at `now`, and since when (ms since 1970; for [`Standing::Waiting`]: until when).
     #[must_use]
     pub fn standing(&self, now: i64, rules: &Rules) -> (Standing, i64) {
         if self.revision == 0 {
@@ -66,10 +66,10 @@ impl SyncState {
         (Standing::Behind, self.requested_through)
     }
 
-    /// The follow-up that is on its way, unless it is so late that it is counted on no more.
+    /// The follow-up in the queue, unless it is so late that it counts as lost.
     #[must_use]
     pub fn awaited(&self, now: i64) -> Option<&FollowUp> {
-        self.follow_up.as_ref().filter(|it| now < it.due.saturating_add(OVERDUE_MS))
+        self.follow_up.as_ref().filter(|follow_up| now < follow_up.due.saturating_add(OVERDUE_MS))
     }
 }
 
@@ -94,24 +94,24 @@ mod tests {
     }
 
     #[test]
-    fn a_test_stands_as_its_state_says() {
+    fn standing_follows_from_the_state() {
         let lease = |until| Some(Lease { owner: "a".into(), message_id: "m".into(), until });
         let follow_up = |due| Some(FollowUp { message_id: "m".into(), due });
         let finished = after(RunResult::Finished);
-        let asked = SyncState { requested_through: NOW - 2_000, ..finished.clone() };
+        let requested = SyncState { requested_through: NOW - 2_000, ..finished.clone() };
         let cases = [
             (SyncState::default(), Standing::Unknown, NOW),
             (finished.clone(), Standing::Synced, NOW - 5_000),
-            (asked.clone(), Standing::Behind, NOW - 2_000),
-            (SyncState { lease: lease(NOW + 1), ..asked.clone() }, Standing::Running, NOW - 10_000),
-            (SyncState { lease: lease(NOW), ..asked.clone() }, Standing::Behind, NOW - 2_000),
+            (requested.clone(), Standing::Behind, NOW - 2_000),
+            (SyncState { lease: lease(NOW + 1), ..requested.clone() }, Standing::Running, NOW - 10_000),
+            (SyncState { lease: lease(NOW), ..requested.clone() }, Standing::Behind, NOW - 2_000),
             (
-                SyncState { follow_up: follow_up(NOW + 60_000), ..asked.clone() },
+                SyncState { follow_up: follow_up(NOW + 60_000), ..requested.clone() },
                 Standing::Waiting,
                 NOW + 60_000,
             ),
             (
-                SyncState { follow_up: follow_up(NOW - 7_200_000), ..asked.clone() },
+                SyncState { follow_up: follow_up(NOW - 7_200_000), ..requested.clone() },
                 Standing::Behind,
                 NOW - 2_000,
             ),

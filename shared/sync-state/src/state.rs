@@ -5,121 +5,123 @@ use crate::failing::{Failing, Recovered};
 use crate::request_again::RequestedAgain;
 use crate::rules::Rules;
 
-/// One test's sync into one sink. Its default is a test that was never asked for. It is stored as a [`crate::Record`]:
-/// the attributes of what it consists of lie side by side, named by `rename` where the field has another name.
+/// The sync state of one test session in one sink. The default is a test session without any request. It is stored as a
+/// [`crate::Record`], one flat item; `rename` gives the attribute's name if the field has another one.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(default)]
 pub struct SyncState {
     /// One more with each change; 0 where nothing is stored.
     pub revision: u64,
     pub quiz_id: String,
-    /// The newest request that a holder, or a follow-up, has taken on.
+    /// When the newest request was sent.
     pub requested_through: i64,
-    /// The newest forced request: until a complete sync's read began later, a run writes all.
+    /// When the newest forced request was received: runs rewrite unchanged items until a finished sync's read began later.
     pub rewrite_through: i64,
-    /// Just before the read of the newest complete sync began: it has seen all that was there then.
+    /// Just before the read of the newest finished sync began; the sync covers everything until then.
     pub synced_through: i64,
-    /// Of the newest run; greater than any before it.
+    /// The generation of the newest run, greater than any before it.
     pub generation: i64,
     #[serde(flatten)]
     pub lease: Option<Lease>,
-    /// A message in the sink's queue that stands for what was asked for since the last read.
+    /// The message in the sink's queue that stands for the requests since the last read.
     #[serde(flatten)]
     pub follow_up: Option<FollowUp>,
-    /// Follow-ups sent in a row, each by the run that the one before it began; 0 once a sync leaves none.
+    /// Follow-ups sent in a row, each by the run of the one before; 0 once a sync needs none.
     pub follow_up_depth: u32,
-    /// Crashed runs in a row that a later run has seen: see [`SyncState::crashed_runs`].
+    /// Crashed runs in a row, without a lease that has just expired: see [`SyncState::crashed_runs()`].
     pub crashed_runs: u32,
-    /// The newest description of the test, and when it was sent.
+    /// The newest description of the test session.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub session: Option<SessionDescription>,
     pub described_at: i64,
-    /// Messages that joined since the newest complete sync's read, and were acknowledged.
+    /// Messages that joined since the newest finished sync's read, and were acknowledged.
     pub joined: u64,
-    /// The newest completion that they, or a run that did not finish, told of, by its sender's clock.
+    /// The newest completion that no finished sync covers, by its sender's clock.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub newest_completion: Option<i64>,
     #[serde(flatten)]
     pub last: LastRun,
-    /// Tries that fail since the newest sync that did not.
+    /// The failed tries since the newest run that wrote.
     #[serde(flatten)]
     pub failing: Option<Failing>,
-    /// The newest failures that a run has put an end to.
+    /// The newest failures that a run has ended.
     #[serde(flatten)]
     pub recovered: Option<Recovered>,
-    /// How far a sync has come that is half written, as its sink notes it for the run that goes on.
+    /// The progress of a sync that is partly written, for the run that continues it.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub progress: Option<String>,
-    /// How the reconcile schedule has asked for it since the last complete sync.
+    /// The requests of reconcile since the last finished sync.
     #[serde(flatten)]
     pub requested_again: Option<RequestedAgain>,
 }
 
-/// The right to sync the test. It is over when its time is, or its holder ends it.
+/// The right to sync the test session. It ends when its time is over or its holder gives it up.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub struct Lease {
     #[serde(rename = "lease_owner")]
     pub owner: String,
-    /// The holder's message that stays in the queue while it works: where the holder dies, it comes back.
+    /// The anchor: the holder's message that stays in the queue, and returns if the holder dies.
     #[serde(rename = "lease_message_id", default)]
     pub message_id: String,
     #[serde(rename = "lease_until")]
     pub until: i64,
 }
 
+/// A delayed request that a sync has sent to its own queue.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub struct FollowUp {
     #[serde(rename = "follow_up_message_id")]
     pub message_id: String,
-    /// It is received no sooner.
+    /// The message becomes visible at this time.
     #[serde(rename = "follow_up_due")]
     pub due: i64,
 }
 
-/// What people are told of the newest run that ended.
+/// The newest run that ended, as shown to people.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(default)]
 pub struct LastRun {
     #[serde(rename = "last_outcome", deserialize_with = "known", skip_serializing_if = "Option::is_none")]
     pub result: Option<RunResult>,
-    /// Why it failed; kept until one succeeds.
+    /// Why a run failed; kept until a run succeeds.
     #[serde(rename = "last_error", skip_serializing_if = "Option::is_none")]
     pub error: Option<String>,
-    /// How many had joined when its read began.
+    /// Messages that had joined when the read began.
     #[serde(rename = "last_joined")]
     pub joined: u64,
     #[serde(rename = "takers")]
     pub participants: u64,
     pub rows_written: u64,
     pub read_started_at: i64,
-    /// When the description was sent that it used.
+    /// When the description that the run used was sent.
     pub read_described_at: i64,
     pub finished_at: i64,
     pub duration_ms: u64,
 }
 
-/// A result that only another version knows is none.
+/// Reads a result; a name that only another version knows counts as none.
 fn known<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<RunResult>, D::Error> {
     let name = Option::<String>::deserialize(deserializer)?;
     Ok(name.and_then(|name| RunResult::from_name(&name)))
 }
 
+/// How a run ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize)]
 #[serde(rename_all = "lowercase")]
 pub enum RunResult {
     Finished,
-    /// Its messages come again.
+    /// Failed, and its messages are retried.
     Failed,
     /// Failed, and its messages go to the dead-letter queue.
     Parked,
-    /// Stopped at the function's deadline, to go on in another.
+    /// Stopped near the function's deadline; a follow-up continues it.
     Paused,
 }
 
 impl RunResult {
     const ALL: [Self; 4] = [Self::Finished, Self::Failed, Self::Parked, Self::Paused];
 
-    /// As it is stored and shown.
+    /// The name that is stored and shown.
     #[must_use]
     pub fn name(self) -> &'static str {
         match self {
@@ -132,7 +134,7 @@ impl RunResult {
 
     #[must_use]
     pub fn from_name(name: &str) -> Option<Self> {
-        Self::ALL.into_iter().find(|it| it.name() == name)
+        Self::ALL.into_iter().find(|result| result.name() == name)
     }
 }
 
@@ -143,13 +145,13 @@ impl SyncState {
         self.lease.as_ref().filter(|lease| now < lease.until)
     }
 
-    /// Whether a run is to write all, also what is unchanged.
+    /// Whether a run must rewrite unchanged items.
     #[must_use]
     pub fn is_to_rewrite(&self, rules: &Rules) -> bool {
         self.rewrite_through > 0 && !self.has_synced(self.rewrite_through, rules)
     }
 
-    /// Whether a complete sync has seen what was asked for at `through`.
+    /// Whether a finished sync covers a request sent at `through`.
     #[must_use]
     pub fn has_synced(&self, through: i64, rules: &Rules) -> bool {
         self.synced_through > 0 && rules.covers(self.synced_through.saturating_add(1), through)

@@ -1,4 +1,4 @@
-//! What is remembered of failures that are over.
+//! Failures and their end, as the state keeps them.
 
 use quiz_sync_state::{
     Ending, Failing, LastRun, Lease, LeaseHolder, Recovered, Rules, RunFailure, SyncState,
@@ -49,7 +49,7 @@ fn run_that_writes_ends_the_failures() {
 }
 
 #[test]
-fn later_runs_do_not_forget_that_it_recovered() {
+fn later_runs_keep_the_recovery() {
     let done = finished(&failed(&SyncState::default(), 3_000), 21_000, 25_000);
     let later = finished(&done, 201_000, 202_000);
     assert_eq!((&later.recovered, later.worked_at()), (&done.recovered, Some(202_000)));

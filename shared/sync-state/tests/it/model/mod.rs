@@ -1,6 +1,10 @@
-//! The protocol, checked in every order of events within small bounds: `worker` does what the pipeline's coordinator
-//! does, by the crate's own decisions. What a check does not reach is no counterexample: a message that waits, or a
-//! run that has no time left, is no loss.
+//! The lease protocol, checked in every order of events within small bounds.
+//!
+//! Workers take messages, decide by the crate's own rules, and do the same steps as the pipeline's coordinator. A check
+//! fails if, with nothing under way, the sink lacks an announced completion, or if a run writes after another run has taken
+//! over. A state outside the bounds is not checked. Planted bugs show that the checks find mistakes.
+//!
+//! See docs/decisions/0008-sync-state.md.
 
 mod system;
 mod worker;
@@ -37,7 +41,7 @@ const SMALL: Protocol = Protocol {
     bug: None,
 };
 
-/// No follow-up becomes visible within the bounds, so that none makes up for a mistake.
+/// No follow-up becomes visible within the bounds, so that none hides a mistake.
 const NO_FOLLOW_UP: Protocol = Protocol { rules: rules(0, 2, 9), ..SMALL };
 
 fn check(protocol: Protocol) -> impl Checker<Protocol> {
@@ -46,7 +50,8 @@ fn check(protocol: Protocol) -> impl Checker<Protocol> {
     for name in [REFLECTED, IN_ORDER] {
         if let Some(path) = checker.discovery(name) {
             let last = path.last_state().clone();
-            let actions: Vec<String> = path.into_actions().iter().map(|it| format!("{it:?}")).collect();
+            let actions: Vec<String> =
+                path.into_actions().iter().map(|action| format!("{action:?}")).collect();
             panic!("not so: {name}\n{}\n{last:#?}", actions.join("\n"));
         }
     }
@@ -54,7 +59,7 @@ fn check(protocol: Protocol) -> impl Checker<Protocol> {
     checker
 }
 
-/// Every property, and each of the protocol's ways is taken.
+/// Checks all properties, and that each branch of the protocol is reached.
 fn holds(protocol: Protocol) {
     check(protocol).assert_properties();
 }
@@ -68,36 +73,36 @@ fn is_found(bug: Option<Bug>, name: &'static str, protocol: Protocol) {
 }
 
 #[test]
-fn nothing_is_lost_where_a_worker_crashes() {
+fn nothing_is_lost_after_a_crash() {
     holds(Protocol { chances: Chances { crashes: 1, ..NONE }, ..SMALL });
 }
 
 #[test]
-fn nothing_is_lost_where_a_message_is_received_twice() {
+fn nothing_is_lost_after_a_duplicate_receive() {
     let chances = Chances { duplicates: 1, ..NONE };
     check(Protocol { rules: rules(0, 9, 0), chances, ..SMALL });
 }
 
 #[test]
-fn nothing_is_lost_where_a_run_fails() {
+fn nothing_is_lost_after_a_failure() {
     holds(Protocol { chances: Chances { failures: 1, ..NONE }, ..SMALL });
 }
 
 #[test]
-fn nothing_is_lost_where_a_run_pauses_or_extends_its_lease() {
+fn nothing_is_lost_with_pauses_and_heartbeats() {
     holds(Protocol { parts: 2, chances: Chances { pauses: 1, ..NONE }, ..SMALL });
     holds(Protocol { parts: 2, chances: Chances { heartbeats: 1, ..NONE }, ..SMALL });
 }
 
 #[test]
-fn nothing_is_lost_where_a_sync_waits_for_the_interval_or_for_another_worker() {
+fn nothing_is_lost_with_deferred_syncs() {
     let one_crash = Chances { crashes: 1, ..NONE };
     holds(Protocol { rules: rules(0, 2, 2), last_tick: 5, chances: one_crash, ..SMALL });
     holds(Protocol { chances: Chances { hurries: 1, ..NONE }, ..SMALL });
 }
 
 #[test]
-fn nothing_is_lost_where_clocks_differ_by_the_margin() {
+fn nothing_is_lost_if_clocks_differ_by_the_margin() {
     holds(Protocol { rules: rules(1, 3, 0), skew: 1, last_tick: 6, ..SMALL });
 }
 
@@ -124,7 +129,7 @@ fn planted_bugs_are_found() {
 /// A known limit: a copy of a message joins a run, which fails; the other copy begins the next run, and others join
 /// that; then the first copy is acknowledged, and the second run fails too. Nothing is left in the queue.
 #[test]
-fn a_message_that_is_received_twice_is_lost_where_two_runs_fail() {
+fn duplicate_receive_and_two_failures_lose_a_message() {
     let chances = Chances { duplicates: 1, failures: 1, ..NONE };
     is_found(None, REFLECTED, Protocol { chances, ..NO_FOLLOW_UP });
 }

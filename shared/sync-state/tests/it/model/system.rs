@@ -1,4 +1,4 @@
-//! The world of the protocol: documents, a queue, the stored state, a sink, and workers that run at the same time.
+//! The model's system: documents, a queue, the stored state, a sink, and workers that run at the same time.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
@@ -6,34 +6,34 @@ use std::sync::Arc;
 use quiz_sync_state::{FollowUp, Rules, SyncState};
 use stateright::{Model, Property};
 
-use crate::model::worker::{Move, Step, Task, Then};
+use crate::model::worker::{AfterSwap, Move, Step, Task};
 
 /// When the first completion is written and announced: the state holds 0 for never.
 const FIRST_TICK: i64 = 1;
 
-pub const REFLECTED: &str = "with nothing under way, the sink has all that was announced";
+pub const REFLECTED: &str = "with nothing under way, the sink has all announced completions";
 pub const IN_ORDER: &str = "no run writes once another has taken over";
 
-/// A mistake that is put in on purpose.
+/// A planted bug.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Bug {
-    /// A join is stored whatever the state has become since it was read.
+    /// A join is stored even if the state has changed since it was read.
     BlindJoin,
-    /// A holder writes though its lease ran out.
+    /// A holder writes after its lease has expired.
     NoFence,
     /// Messages are acknowledged when the lease is taken.
     AckFirst,
-    /// A read counts as covering what was asked for in its own millisecond.
+    /// A read counts as covering requests of its own millisecond.
     CoversOwnTime,
-    /// A follow-up that was sent before a swap failed is noted by the next one, though it may be done by then.
+    /// A follow-up sent before a lost swap is stored by the next swap, though it may be covered by then.
     ReusedFollowUp,
 }
 
-/// How often something may still happen.
+/// How often each disturbance may still happen.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 pub struct Chances {
     pub crashes: u8,
-    /// A message is received though another worker has it.
+    /// A message is received while another worker has it.
     pub duplicates: u8,
     pub failures: u8,
     pub pauses: u8,
@@ -48,30 +48,31 @@ pub struct Protocol {
     pub rules: Rules,
     pub completions: u8,
     pub workers: usize,
-    /// A run writes them one after the other.
+    /// Parts of the sink, which a run writes one after the other.
     pub parts: usize,
     pub last_tick: i64,
-    /// How far the queue's clock may be behind.
+    /// How far the queue's clock may be late.
     pub skew: i64,
-    /// Follow-ups included.
+    /// The most messages, with follow-ups.
     pub messages: u8,
     pub chances: Chances,
     pub bug: Option<Bug>,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
-pub struct World {
+pub struct System {
     pub now: i64,
     /// Completions written and announced so far.
     pub documents: u8,
     /// Messages sent so far.
     pub sent: u8,
     pub queue: BTreeMap<u8, Message>,
-    /// Its revision is 0 or 1. [`Task::is_stale`] stands for the rest of it, which would make the same world many.
+    /// The stored state, with revision 0 or 1. [`Task::is_stale`] replaces greater revisions, which would multiply equal
+    /// systems.
     pub stored: Arc<SyncState>,
     /// The version of the documents that each part shows.
     pub sink: Vec<u8>,
-    /// By the owner's name. A message is in flight while a task has it.
+    /// Tasks by the owner's name. A message is in flight while a task has it.
     pub tasks: BTreeMap<u8, Task>,
     pub left: Chances,
     pub wrote_out_of_order: bool,
@@ -86,7 +87,7 @@ pub struct Message {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Action {
     Tick,
-    /// Writes a document and sends its message at once: a message that is sent later only asks for a later read.
+    /// Writes a document and sends its message at once: a message sent later would only need a later read.
     Complete {
         skew: i64,
     },
@@ -94,11 +95,11 @@ pub enum Action {
         batch: BTreeSet<u8>,
         anchor: u8,
     },
-    Of(u8, Move),
+    Step(u8, Move),
     Crash(u8),
 }
 
-impl World {
+impl System {
     pub fn send(&mut self, sent_at: i64, visible_at: i64) -> u8 {
         let id = self.sent;
         self.sent += 1;
@@ -110,7 +111,8 @@ impl World {
         FollowUp { message_id: self.send(self.now, due).to_string(), due }
     }
 
-    /// What a successful swap does. What is only told to people is left out: it would make the same world many.
+    /// Stores a state after a successful swap. Fields that are only shown to people are cleared, because they would multiply
+    /// equal systems.
     pub fn store(&mut self, next: SyncState) {
         let last = quiz_sync_state::LastRun::default();
         self.stored = Arc::new(SyncState {
@@ -163,11 +165,11 @@ impl World {
 }
 
 impl Model for Protocol {
-    type State = World;
+    type State = System;
     type Action = Action;
 
-    fn init_states(&self) -> Vec<World> {
-        vec![World {
+    fn init_states(&self) -> Vec<System> {
+        vec![System {
             now: FIRST_TICK,
             documents: 1,
             sent: 1,
@@ -180,26 +182,26 @@ impl Model for Protocol {
         }]
     }
 
-    fn actions(&self, world: &World, actions: &mut Vec<Action>) {
-        if world.now < self.last_tick {
+    fn actions(&self, system: &System, actions: &mut Vec<Action>) {
+        if system.now < self.last_tick {
             actions.push(Action::Tick);
         }
-        if world.documents < self.completions {
+        if system.documents < self.completions {
             actions.extend((0..=self.skew).map(|skew| Action::Complete { skew }));
         }
-        if world.tasks.len() < self.workers {
-            world.takes(actions);
+        if system.tasks.len() < self.workers {
+            system.takes(actions);
         }
-        for (owner, task) in &world.tasks {
-            actions.extend(task.moves(self, world).into_iter().map(|it| Action::Of(*owner, it)));
-            if world.left.crashes > 0 {
+        for (owner, task) in &system.tasks {
+            actions.extend(task.moves(self, system).into_iter().map(|step| Action::Step(*owner, step)));
+            if system.left.crashes > 0 {
                 actions.push(Action::Crash(*owner));
             }
         }
     }
 
-    fn next_state(&self, world: &World, action: Action) -> Option<World> {
-        let mut next = world.clone();
+    fn next_state(&self, system: &System, action: Action) -> Option<System> {
+        let mut next = system.clone();
         match action {
             Action::Tick => next.now += 1,
             Action::Complete { skew } => {
@@ -207,7 +209,7 @@ impl Model for Protocol {
                 next.send(next.now - skew, next.now);
             }
             Action::Take { batch, anchor } => next.take(batch, anchor),
-            Action::Of(owner, step) => self.step(&mut next, owner, step),
+            Action::Step(owner, step) => self.step(&mut next, owner, step),
             Action::Crash(owner) => {
                 next.left.crashes -= 1;
                 next.tasks.remove(&owner);
@@ -216,35 +218,37 @@ impl Model for Protocol {
         Some(next)
     }
 
-    fn within_boundary(&self, world: &World) -> bool {
-        world.sent <= self.messages
+    fn within_boundary(&self, system: &System) -> bool {
+        system.sent <= self.messages
     }
 
     fn properties(&self) -> Vec<Property<Self>> {
         vec![
-            Property::always(REFLECTED, |_, world: &World| !world.is_quiet() || world.is_reflected()),
-            Property::always(IN_ORDER, |_, world: &World| !world.wrote_out_of_order),
-            Property::sometimes("all is done", |protocol: &Self, world: &World| {
-                world.is_quiet() && world.documents == protocol.completions
+            Property::always(REFLECTED, |_, system: &System| !system.is_quiet() || system.is_reflected()),
+            Property::always(IN_ORDER, |_, system: &System| !system.wrote_out_of_order),
+            Property::sometimes("all is done", |protocol: &Self, system: &System| {
+                system.is_quiet() && system.documents == protocol.completions
             }),
-            Property::sometimes("a request joins a run", |_, world: &World| {
-                let is_held = world.stored.held(world.now).is_some();
-                is_held && world.has_step(|step| matches!(step, Step::Acking(Then::Joined { .. })))
+            Property::sometimes("a request joins a run", |_, system: &System| {
+                let is_held = system.stored.held(system.now).is_some();
+                is_held && system.has_step(|step| matches!(step, Step::Acking(AfterSwap::Joined { .. })))
             }),
-            Property::sometimes("a request is covered", |_, world: &World| {
-                world.has_step(|step| matches!(step, Step::Acking(Then::Covered)))
+            Property::sometimes("a request is covered", |_, system: &System| {
+                system.has_step(|step| matches!(step, Step::Acking(AfterSwap::Covered)))
             }),
-            Property::sometimes("a lease that ran out is taken over", |_, world: &World| {
-                let runs = world.tasks.values().filter(|task| matches!(task.step, Step::Running(_)));
+            Property::sometimes("an expired lease is taken over", |_, system: &System| {
+                let runs = system.tasks.values().filter(|task| matches!(task.step, Step::Running(_)));
                 runs.count() > 1
             }),
-            Property::sometimes("a follow-up is noted", |_, world: &World| world.stored.follow_up.is_some()),
+            Property::sometimes("a follow-up is stored", |_, system: &System| {
+                system.stored.follow_up.is_some()
+            }),
         ]
     }
 }
 
-impl World {
-    fn has_step(&self, is_it: impl Fn(&Step) -> bool) -> bool {
-        self.tasks.values().any(|task| is_it(&task.step))
+impl System {
+    fn has_step(&self, is_step: impl Fn(&Step) -> bool) -> bool {
+        self.tasks.values().any(|task| is_step(&task.step))
     }
 }
