@@ -1,6 +1,22 @@
+//! Decides who syncs a test session into the sink, by the stored sync state.
+//!
+//! Problem: many invocations get messages of the same test session, and any of them can die. Exactly one run may write at a
+//! time, and no request may be lost.
+//!
+//! Idea: read the state, decide with the pure rules of `quiz_sync_state`, and store the decision by compare-and-swap. A lost
+//! swap means that another invocation changed the state: read again and decide again.
+//!
+//! - A message is acknowledged for a run or follow-up only after the state that counts on it is stored.
+//! - A follow-up is sent before the state that names it is stored. Each attempt of a swap sends a new follow-up, because
+//!   the earlier one may already be received and covered.
+//! - A swap without an answer may have stored a lease. The error [`SyncError::LeaseUnsure`] keeps the messages in the
+//!   queue until that lease has expired.
+//!
+//! See docs/decisions/0008-sync-state.md.
+
 mod follow_up;
-mod note;
 mod run;
+mod without_lease;
 
 use std::cmp::Reverse;
 use std::sync::Arc;
@@ -21,17 +37,17 @@ use crate::stopwatch::millis;
 
 pub(crate) use run::Run;
 
-/// After so many swaps that others won, a change is given up for now.
-const SWAPS: u32 = 100;
-/// After so many swaps whose answer was lost, the store is down.
-const ANSWERS: u32 = 3;
-/// The pause after a lost swap grows by this, with jitter.
-const PAUSE: Duration = Duration::from_millis(5);
+/// Swaps tried before a change is given up for now.
+const MOST_SWAPS: u32 = 100;
+/// Swaps without an answer after which the store counts as down.
+const MOST_LOST_ANSWERS: u32 = 3;
+/// The pause after a lost swap grows by this with each swap, with jitter.
+const PAUSE_STEP: Duration = Duration::from_millis(5);
 const LONGEST_PAUSE: Duration = Duration::from_millis(300);
-/// What is deferred for want of time is done by another invocation, as soon as the queue can hand it on.
+/// The delay of a follow-up that another invocation should take at once.
 const SOON_MS: i64 = 1_000;
 
-/// Decides, by the sync state, who syncs which test, and keeps the state of it.
+/// Takes leases, stores requests and ends runs, for one sink.
 pub struct Coordinator {
     states: Arc<dyn SyncStates>,
     clock: Arc<dyn Clock>,
@@ -39,67 +55,68 @@ pub struct Coordinator {
     rules: Rules,
 }
 
-/// The time that is left to sync a test in.
+/// The time that a batch has left for one test session.
 #[derive(Clone, Copy, Debug)]
-pub(crate) struct Room {
+pub(crate) struct TimeBudget {
     pub left: Duration,
-    /// No other invocation would have more.
-    pub is_all: bool,
-    /// Less than this is too little for any test.
+    /// No other invocation would have more time.
+    pub is_whole: bool,
+    /// Less than this is too little for any test session.
     pub least: Duration,
     pub isolation: Isolation,
-    /// Of the whole batch.
+    /// The time of the whole batch.
     pub total: Duration,
 }
 
-impl Room {
-    /// Whether a sync that last took so long can be begun.
+impl TimeBudget {
+    /// Whether a sync can start whose last run took `last`.
     fn fits(self, last: Duration) -> bool {
-        // a suspect is run after all others, so it never has all of the time
+        // a suspect runs after all others, so it never has all of the time
         let is_most = self.isolation == Isolation::Alone && self.left >= self.total / 2;
-        self.left >= self.least && (self.is_all || is_most || self.left >= last.mul_f64(1.25))
+        self.left >= self.least && (self.is_whole || is_most || self.left >= last.mul_f64(1.25))
     }
 }
 
 /// What to do with a test session whose last run crashed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Isolation {
-    /// Nothing, until the other test sessions of the batch are settled.
+    /// Wait until the other test sessions of the batch are settled.
     Wait,
-    /// Leave it to a follow-up, due so much later: another suspect of the batch is run, and may crash.
+    /// Leave the test session to a follow-up that is due after this time: another suspect of the batch runs, and may crash.
     Defer { after: Duration },
-    /// Run it: all else is settled.
+    /// Run the test session: all other messages are settled.
     Alone,
 }
 
-/// How likely a test session's run ends its process.
+/// How likely the run of a test session crashes its process.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Suspicion {
     pub crashed_runs: u32,
-    /// When the newest of them took its lease.
+    /// When the newest crashed run took its lease, in milliseconds since 1970.
     pub began: i64,
 }
 
-/// What becomes of a test's messages.
+/// The decision about the messages of one test session.
 pub(crate) enum Admitted {
     Run(Box<Run>),
-    /// Synced already.
+    /// A finished sync covers the messages.
     Covered,
-    /// Another run does it. `keep` is a message that it stands on, which must stay in the queue until then.
+    /// Another run or a follow-up serves the messages. `keep` is the anchor of that run, with the time left of its lease:
+    /// the anchor must stay in the queue.
     Joined {
         keep: Option<(String, Duration)>,
     },
-    /// A follow-up does it: in a row of so many.
+    /// A follow-up was sent, the `depth`th in a row.
     Deferred {
         depth: u32,
     },
-    /// An earlier run crashed: the caller asks again once the other test sessions are settled.
+    /// An earlier run crashed: the caller admits again once the other test sessions are settled.
     Isolate(Suspicion),
 }
 
-/// What is left to do once a state is stored.
-enum Then {
-    Say(Admitted),
+/// The step after a state is stored.
+enum AfterSwap {
+    Return(Admitted),
     Fail(SyncError),
     Run { progress: Option<String> },
 }
@@ -122,21 +139,22 @@ impl Coordinator {
         self.clock.now().as_millisecond()
     }
 
-    /// Takes the test on, for the messages that ask for it, or says who does. `known` is the state as it was read since
-    /// the messages were received, where it was.
+    /// Takes the lease of a test session for these messages, or decides who serves them. `known` is the state, if it was
+    /// read after the messages were received.
     pub(crate) async fn admit(
         &self,
         request: &SessionRequest,
         messages: &[&QueueMessage],
         mut known: Option<SyncState>,
-        room: Room,
+        budget: TimeBudget,
         queue: &dyn SourceQueue,
     ) -> Result<Admitted, SyncError> {
         let session_id = &request.target.session_id;
         let key = self.key(session_id);
-        let mut ask = self.ask(request, messages);
+        let mut lease_request = self.lease_request(request, messages);
         let mut lost_answers = 0;
-        for attempt in 0..SWAPS {
+        for attempt in 0..MOST_SWAPS {
+            // read the state
             let seen = match known.take() {
                 Some(known) => Ok(known),
                 None => self.states.get(&key).await,
@@ -146,24 +164,25 @@ impl Coordinator {
                 Err(cause) if lost_answers > 0 => return Err(SyncError::LeaseUnsure { cause }),
                 Err(error) => return Err(error.into()),
             };
+            // decide
             let now = self.now();
             let last = Duration::from_millis(seen.last.duration_ms);
-            if room.is_all && room.left < room.least {
-                return Err(SyncError::NoTime { left: room.left });
+            if budget.is_whole && budget.left < budget.least {
+                return Err(SyncError::NoTime { left: budget.left });
             }
-            ask.not_before = match room.isolation {
+            lease_request.not_before = match budget.isolation {
                 Isolation::Defer { after } => {
                     Some(now + SOON_MS + i64::try_from(after.as_millis()).unwrap_or(0))
                 }
-                _ => (!room.fits(last)).then_some(now + SOON_MS),
+                _ => (!budget.fits(last)).then_some(now + SOON_MS),
             };
-            ask.is_alone = room.isolation == Isolation::Alone;
-            let (next, then) = match seen.admit(&ask, now, &self.rules) {
+            lease_request.is_alone = budget.isolation == Isolation::Alone;
+            let (next, after) = match seen.admit(&lease_request, now, &self.rules) {
                 Admission::Covered => return Ok(Admitted::Covered),
                 Admission::Contradicts { quiz_id: newest, now: running } => {
                     return Err(SyncError::Contradiction {
                         session_id: session_id.clone(),
-                        quiz_id: ask.quiz_id,
+                        quiz_id: lease_request.quiz_id,
                         newest,
                         permanent: !running,
                     });
@@ -173,13 +192,16 @@ impl Coordinator {
                     let left = Duration::from_millis(u64::try_from(left).unwrap_or_default());
                     let joined = Admitted::Joined { keep: keep.map(|id| (id, left)) };
                     let Some(next) = next else { return Ok(joined) };
-                    (next, Then::Say(joined))
+                    (next, AfterSwap::Return(joined))
                 }
                 Admission::Defer { due } => {
-                    // anew each time: whoever took an earlier one may have counted on the state as it was
-                    let depth = seen.follow_up_depth.max(ask.follow_up_depth).saturating_add(1);
+                    // a new follow-up each time: an earlier one may be received and covered already
+                    let depth = seen.follow_up_depth.max(lease_request.follow_up_depth).saturating_add(1);
                     let follow_up = follow_up::send(&request.target, depth, due, now, queue).await?;
-                    (seen.deferred(&ask, follow_up), Then::Say(Admitted::Deferred { depth }))
+                    (
+                        seen.deferred(&lease_request, follow_up),
+                        AfterSwap::Return(Admitted::Deferred { depth }),
+                    )
                 }
                 Admission::Isolate { crashed_runs, began } => {
                     return Ok(Admitted::Isolate(Suspicion { crashed_runs, began }));
@@ -188,16 +210,17 @@ impl Coordinator {
                     let error = SyncError::RunsCrash { session_id: session_id.clone(), crashed_runs };
                     let failure =
                         RunFailure { code: error.code().to_owned(), error: error.to_string(), parked: true };
-                    (seen.parked_for_crashes(&ask, failure, now), Then::Fail(error))
+                    (seen.parked_for_crashes(&lease_request, failure, now), AfterSwap::Fail(error))
                 }
-                Admission::Run { next, progress } => (next, Then::Run { progress }),
+                Admission::Run { next, progress } => (next, AfterSwap::Run { progress }),
             };
+            // store the decision
             let swapped = match self.states.swap(&key, &seen, &next).await {
                 Ok(swapped) => swapped,
-                // it may be stored all the same: what is read next tells
-                Err(cause @ StateError::Unavailable { .. }) if matches!(then, Then::Run { .. }) => {
+                // the lease may be stored all the same: the next read shows it
+                Err(cause @ StateError::Unavailable { .. }) if matches!(after, AfterSwap::Run { .. }) => {
                     lost_answers += 1;
-                    if lost_answers == ANSWERS {
+                    if lost_answers == MOST_LOST_ANSWERS {
                         return Err(SyncError::LeaseUnsure { cause });
                     }
                     false
@@ -205,19 +228,19 @@ impl Coordinator {
                 Err(error) => return Err(error.into()),
             };
             if swapped {
-                return Ok(match then {
-                    Then::Say(admitted) => admitted,
-                    Then::Fail(error) => return Err(error),
-                    Then::Run { progress } => {
+                return Ok(match after {
+                    AfterSwap::Return(admitted) => admitted,
+                    AfterSwap::Fail(error) => return Err(error),
+                    AfterSwap::Run { progress } => {
                         if next.crashed_runs > 0 {
                             let (crashed_runs, sink) = (next.crashed_runs, self.sink.as_str());
                             tracing::warn!(session_id, sink, crashed_runs, "run after crashed runs");
                         }
-                        let progress = WriteProgress::of(progress.as_deref());
+                        let progress = WriteProgress::from_stored(progress.as_deref());
                         Admitted::Run(Box::new(Run::begin(
                             self,
                             request.target.clone(),
-                            &ask.owner,
+                            &lease_request.owner,
                             next,
                             progress,
                         )))
@@ -226,23 +249,24 @@ impl Coordinator {
             }
             pause(attempt).await;
         }
-        Err(SyncError::Contended { session_id: session_id.clone(), attempts: SWAPS })
+        Err(SyncError::Contended { session_id: session_id.clone(), attempts: MOST_SWAPS })
     }
 
-    fn ask(&self, request: &SessionRequest, messages: &[&QueueMessage]) -> LeaseRequest {
-        // the newest, which is the least likely to be covered by then; of several whichever can come back the most often
-        let anchor = messages.iter().max_by_key(|it| (it.sent_at, Reverse(it.receive_count)));
+    fn lease_request(&self, request: &SessionRequest, messages: &[&QueueMessage]) -> LeaseRequest {
+        // the anchor is the newest message, which is the least likely to be covered when it returns; of several the one with
+        // the most receives left
+        let anchor = messages.iter().max_by_key(|message| (message.sent_at, Reverse(message.receive_count)));
         let now = self.now();
         let description = request.description.as_ref();
         let described_at = request.described_at.map_or(now, |at| at.as_millisecond().min(now));
         LeaseRequest {
             quiz_id: request.target.quiz_id.clone(),
-            through: request.asked_at.map_or(now, |at| at.as_millisecond().min(now)),
+            through: request.requested_at.map_or(now, |at| at.as_millisecond().min(now)),
             message_ids: messages.iter().map(|message| message.message_id.clone()).collect(),
             anchor: anchor.map(|message| message.message_id.clone()).unwrap_or_default(),
             force: request.force.then_some(now),
             newest_completion: request.newest_completion.map(Timestamp::as_millisecond),
-            description: description.map(|it| (described_at, it.clone())),
+            description: description.map(|session| (described_at, session.clone())),
             owner: format!("{:016x}{:016x}", fastrand::u64(..), fastrand::u64(..)),
             not_before: None,
             is_alone: false,
@@ -250,9 +274,9 @@ impl Coordinator {
         }
     }
 
-    /// Waits until a read covers all that is asked for by now, and a little that still comes: events of one
-    /// burst are done together.
-    pub(crate) async fn ready(&self, run: &mut Run) -> Result<(), SyncError> {
+    /// Waits until a read covers all requests so far. Two rounds, so that one sync also serves the requests that arrive
+    /// during the first wait.
+    pub(crate) async fn wait_until_readable(&self, run: &mut Run) -> Result<(), SyncError> {
         for _ in 0..2 {
             let readable_at = self.rules.readable_at(run.state.requested_through);
             while self.now() < readable_at {
@@ -260,7 +284,7 @@ impl Coordinator {
                 tokio::time::sleep(Duration::from_millis(wait)).await;
             }
             let state = self.states.get(&run.key).await?;
-            if !state.is_held_by(&run.hold) {
+            if !state.is_held_by(&run.holder) {
                 return Err(SyncError::TakenOver { session_id: run.key.session_id.clone() });
             }
             run.state = state;
@@ -268,7 +292,8 @@ impl Coordinator {
         Ok(())
     }
 
-    /// All is written. Sends a follow-up for requests that came since the read began, and returns its depth.
+    /// Ends a run that has written everything. Sends a follow-up for requests that arrived after the read began, and returns
+    /// its depth.
     pub(crate) async fn finish(
         &self,
         run: &Run,
@@ -285,47 +310,49 @@ impl Coordinator {
             duration_ms: millis(outcome.duration),
             ..LastRun::default()
         };
-        self.end(run, queue, |state, _| state.finished(&run.hold, &last, &self.rules)).await
+        self.end(run, queue, |state, _| state.finished(&run.holder, &last, &self.rules)).await
     }
 
-    /// The run had to stop, and a follow-up goes on with what it has left to do.
+    /// Ends a run that was stopped near the deadline. Sends a follow-up that continues it, and returns its depth.
     pub(crate) async fn pause(
         &self,
         run: &Run,
         progress: &str,
         queue: &dyn SourceQueue,
     ) -> Result<Option<u32>, SyncError> {
-        self.end(run, queue, |state, now| state.paused(&run.hold, progress.to_owned(), now)).await
+        self.end(run, queue, |state, now| state.paused(&run.holder, progress.to_owned(), now)).await
     }
 
-    /// The run's messages come again, or are parked.
+    /// Ends a failed run, whose messages are retried or parked.
     pub(crate) async fn fail(
         &self,
         run: &Run,
         failure: RunFailure,
         queue: &dyn SourceQueue,
     ) -> Result<Option<u32>, SyncError> {
-        // what it has written need not be written again
+        // the next run does not write these items again
         let progress = run.progress_if_failed();
-        self.end(run, queue, |state, now| state.failed(&run.hold, failure.clone(), progress.clone(), now))
+        self.end(run, queue, |state, now| state.failed(&run.holder, failure.clone(), progress.clone(), now))
             .await
     }
 
-    /// How long a lease holds that nobody ends.
+    /// The time after which a lease without a heartbeat expires.
     pub(crate) fn lease(&self) -> Duration {
         self.rules.lease
     }
 
+    /// Stores the end of a run by compare-and-swap; returns the depth of the follow-up, if one was sent.
     async fn end(
         &self,
         run: &Run,
         queue: &dyn SourceQueue,
         ending: impl Fn(&SyncState, i64) -> Ending,
     ) -> Result<Option<u32>, SyncError> {
+        // no write of this run may arrive after its lease is given up
         run.outlast_writes().await;
         let session_id = &run.key.session_id;
         let (mut lost_answers, mut depth) = (0, None);
-        for attempt in 0..SWAPS {
+        for attempt in 0..MOST_SWAPS {
             let seen = self.states.get(&run.key).await?;
             let now = self.now();
             let next = match ending(&seen, now) {
@@ -333,7 +360,7 @@ impl Coordinator {
                 Ending::Lost => return Err(SyncError::TakenOver { session_id: session_id.clone() }),
                 Ending::Store { next, due: None } => *next,
                 Ending::Store { next, due: Some(due) } => {
-                    // anew each time: whoever took an earlier one may have counted on the state as it was
+                    // a new follow-up each time: an earlier one may be received and covered already
                     let next_depth = next.follow_up_depth.saturating_add(1);
                     let follow_up = follow_up::send(&run.target, next_depth, due, now, queue).await?;
                     depth = Some(next_depth);
@@ -345,18 +372,19 @@ impl Coordinator {
                 Ok(false) => {}
                 Err(error) => {
                     lost_answers += 1;
-                    if lost_answers == ANSWERS {
+                    if lost_answers == MOST_LOST_ANSWERS {
                         return Err(error.into());
                     }
                 }
             }
             pause(attempt).await;
         }
-        Err(SyncError::Contended { session_id: session_id.clone(), attempts: SWAPS })
+        Err(SyncError::Contended { session_id: session_id.clone(), attempts: MOST_SWAPS })
     }
 }
 
+/// Waits a little after a lost swap.
 async fn pause(attempt: u32) {
-    let longest = PAUSE.saturating_mul(attempt.saturating_add(1)).min(LONGEST_PAUSE);
+    let longest = PAUSE_STEP.saturating_mul(attempt.saturating_add(1)).min(LONGEST_PAUSE);
     tokio::time::sleep(longest.mul_f64(fastrand::f64())).await;
 }

@@ -2,13 +2,13 @@ use quiz_events::Sink;
 
 use crate::error::FOLLOW_UP_NOT_SENT;
 
-/// A service that syncs need. While it is down, messages wait for it.
+/// A service that syncs need. While the service is down, messages wait.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Dependency {
     MongoDb,
     DynamoDb,
     BigQuery,
-    /// A sink's own queue, which follow-ups are sent to.
+    /// The sink's own queue, for follow-ups.
     Sqs,
 }
 
@@ -25,7 +25,7 @@ impl Dependency {
         }
     }
 
-    /// The service that a sync into `sink` lacked, by the error code of its failure; `None` where the cause is another.
+    /// The service that was missing in a sync into `sink`, by the error code of its failure; `None` for other causes.
     #[must_use]
     pub fn from_failure(sink: Sink, error_code: &str) -> Option<Self> {
         match (error_code, sink) {
@@ -44,11 +44,11 @@ mod tests {
     use quiz_events::Sink;
 
     #[test]
-    fn an_error_code_names_the_service_of_its_sink() {
-        let of = Dependency::from_failure;
-        assert_eq!(of(Sink::Warehouse, "source_unavailable"), Some(Dependency::MongoDb));
-        assert_eq!(of(Sink::Reports, "sink_failed"), Some(Dependency::DynamoDb));
-        assert_eq!(of(Sink::Warehouse, "sink_failed"), Some(Dependency::BigQuery));
-        assert_eq!(of(Sink::Reports, "attempt_not_found"), None);
+    fn error_code_names_the_service_of_its_sink() {
+        let dependency = Dependency::from_failure;
+        assert_eq!(dependency(Sink::Warehouse, "source_unavailable"), Some(Dependency::MongoDb));
+        assert_eq!(dependency(Sink::Reports, "sink_failed"), Some(Dependency::DynamoDb));
+        assert_eq!(dependency(Sink::Warehouse, "sink_failed"), Some(Dependency::BigQuery));
+        assert_eq!(dependency(Sink::Reports, "attempt_not_found"), None);
     }
 }

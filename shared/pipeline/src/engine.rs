@@ -1,3 +1,15 @@
+//! The engine: one sync of one test session, from the quiz to the written result.
+//!
+//! Problem: a test session can have 100,000 attempts of several kB each, more than a function can hold. Idea: the engine
+//! reads attempts in batches, scores each batch while the next one is read, and keeps only the results.
+//!
+//! - One attempt of each user counts; the heads of all attempts decide which one, before any attempt is read.
+//! - A sink that wants single attempts gets them by user id; other sinks get the ranked result only.
+//! - With a snapshot, only attempts that changed since the last sync are read. The result is the same.
+//! - A document that does not fit is counted as a problem; it does not end the sync.
+//!
+//! See docs/decisions/0004-what-does-not-fit.md and docs/decisions/0012-incremental-reading.md.
+
 mod ahead;
 mod reader;
 mod snapshots;
@@ -23,7 +35,7 @@ use crate::sync::{SessionSync, Synced};
 
 pub use snapshots::Snapshots;
 
-/// Reads, scores and ranks tests, and hands the results to a sink.
+/// Reads, scores and ranks test sessions, and hands the results to a sink.
 pub struct Engine {
     reader: Reader,
     sink: Arc<dyn ResultSink>,
@@ -40,18 +52,17 @@ impl Engine {
         Self { reader: Reader { source, clock, excluded_users, snapshots: None }, sink }
     }
 
-    /// From now on a read of a test takes from the snapshot of an earlier one what has not changed since, unless its
-    /// sink wants each attempt.
+    /// Takes unchanged attempts from the snapshot of an earlier sync, unless the sink wants each attempt.
     #[must_use]
     pub fn with_snapshots(mut self, snapshots: Snapshots) -> Self {
         self.reader.snapshots = Some(snapshots);
         self
     }
 
-    /// Syncs one test session as a batch of its own: for a caller that needs no lease.
+    /// Syncs one test session as a batch of its own, for a caller that needs no lease.
     ///
     /// # Errors
-    /// [`SyncError`] where the test session cannot be read, scored or written.
+    /// [`SyncError`] if the test session cannot be read, scored or written.
     pub async fn sync_alone(
         &self,
         request: &SessionRequest,
@@ -59,17 +70,17 @@ impl Engine {
     ) -> Result<SyncOutcome, SyncError> {
         let staging = self.begin()?;
         let scope = RunScope { staging: staging.clone(), ..scope };
-        let (outcome, test) = match self.sync(request, &scope).await? {
+        let (outcome, session) = match self.sync(request, &scope).await? {
             Synced::Done(outcome) => return Ok(outcome),
-            Synced::Staged(outcome, test) => (outcome, test),
+            Synced::Staged(outcome, session) => (outcome, session),
         };
         let mut writing = Stopwatch::default();
         let committed = match staging {
-            Some(staging) => writing.time(staging.replace(&[test])).await.pop(),
+            Some(staging) => writing.time(staging.replace(&[session])).await.pop(),
             None => None,
         };
-        let silent = || WarehouseError::unavailable("commit rows", "the commit has no result");
-        committed.unwrap_or_else(|| Err(silent())).map_err(SinkError::from)?;
+        let no_result = || WarehouseError::unavailable("commit rows", "the commit has no result");
+        committed.unwrap_or_else(|| Err(no_result())).map_err(SinkError::from)?;
         Ok(outcome.committed(self.reader.clock.now(), writing.total))
     }
 }
@@ -83,9 +94,9 @@ impl SessionSync for Engine {
     async fn sync(&self, request: &SessionRequest, scope: &RunScope) -> Result<Synced, SyncError> {
         let clock = &self.reader.clock;
         let (mut reading, mut writing) = (Stopwatch::default(), Stopwatch::default());
-        let asked = reading.time(self.reader.quiz(request, scope)).await?;
-        let mut writer = self.sink.writer(asked.builder.quiz(), &asked.session, scope)?;
-        let read = self.reader.read(asked, &mut *writer, (&mut reading, &mut writing)).await?;
+        let prepared = reading.time(self.reader.prepare(request, scope)).await?;
+        let mut writer = self.sink.writer(prepared.builder.quiz(), &prepared.session, scope)?;
+        let read = self.reader.read(prepared, &mut *writer, (&mut reading, &mut writing)).await?;
         let stamp = Stamp { written_at: clock.now(), generation: scope.generation };
         let write = writing.time(writer.finish(&read.test, stamp, scope));
         let (counts, ()) = futures::join!(write, self.reader.save(&request.target.quiz_id, read.snapshot));
@@ -110,7 +121,7 @@ impl SessionSync for Engine {
     ) -> Result<HashMap<String, Option<Timestamp>>, SyncError> {
         let mut ended: HashMap<String, Option<Timestamp>> = HashMap::new();
         for document in self.reader.source.heads_of(quiz_id, user_ids).await? {
-            // what is wrong with a document is told by the sync
+            // the sync itself reports problems of documents
             let head = AttemptHead::read(&document, &mut Problems::default());
             if let Some(head) = head.filter(|head| head.ended) {
                 let newest = ended.entry(head.user_id).or_default();

@@ -12,19 +12,19 @@ use crate::sink::SinkError;
 pub(crate) const LEASE_LOST: &str = "lease_lost";
 pub(crate) const FOLLOW_UP_NOT_SENT: &str = "follow_up_not_sent";
 
-/// Why a test was not synced.
+/// Why a test session was not synced.
 #[derive(Debug, Error)]
 pub enum SyncError {
-    /// Retried, as a quiz may not be there yet; parked with this cause after the last try.
+    /// Retried, because the quiz may not be written yet; parked with this cause after the last try.
     #[error("there is no quiz {quiz_id} (asked for by session {session_id})")]
     UnknownQuiz { session_id: String, quiz_id: String },
-    /// No retry can help until the quiz is mended: the messages are parked.
+    /// Parked: no retry can help until the quiz is fixed.
     #[error(transparent)]
     Quiz(#[from] QuizError),
     /// Retried; parked with this cause after the last try.
     #[error(transparent)]
     Source(#[from] SourceError),
-    /// Retried, but where the test's own data is refused; parked with this cause after the last try.
+    /// Retried, unless the data of the test session is refused; parked with this cause after the last try.
     #[error(transparent)]
     Sink(#[from] SinkError),
     /// Retried; parked with this cause after the last try.
@@ -36,28 +36,28 @@ pub enum SyncError {
     /// A follow-up could not be sent. Retried; parked with this cause after the last try.
     #[error(transparent)]
     Queue(#[from] QueueError),
-    /// A lease may have been stored whose answer was lost. Retried once it is over; until then the message stays in
-    /// its queue.
+    /// The answer of the store was lost, so a lease may be stored. Retried after that lease has expired; until then the
+    /// message stays in its queue.
     #[error("{cause} (a lease may be stored)")]
     LeaseUnsure { cause: StateError },
     /// Retried; parked with this cause after the last try.
-    #[error("{left:?} are left of the function's time, too little to begin a sync in")]
+    #[error("too little time left to begin a sync: {left:?}")]
     NoTime { left: Duration },
-    /// Others changed the state each time. Retried; parked with this cause after the last try.
+    /// Others changed the state at each try. Retried; parked with this cause after the last try.
     #[error("the sync state of session {session_id} was changed by others {attempts} times in a row")]
     Contended { session_id: String, attempts: u32 },
     /// Retried; parked with this cause after the last try.
     #[error("another run has taken over the sync of session {session_id}")]
     TakenOver { session_id: String },
-    /// Parked: another run would most likely crash, too. A new forced request runs all the same, and so does any request
-    /// that is sent ten minutes later.
+    /// Parked: another run would most likely crash as well. A new forced request runs, and so does any request that is
+    /// sent ten minutes later.
     #[error(
         "the last {crashed_runs} runs for session {session_id} crashed: the function was killed, or ran out of memory or \
          time; read its log, fix the cause, then run quiz-etl sync {session_id} --force"
     )]
     RunsCrash { session_id: String, crashed_runs: u32 },
-    /// An older message says another quiz than a newer one: parked, but where a run is under way, after which it may
-    /// be right.
+    /// An older message names another quiz than a newer one. Parked; retried only while a run is under way, because the
+    /// older message may be right afterwards.
     #[error("session {session_id} is said to be of quiz {quiz_id}, but a newer message says quiz {newest}")]
     Contradiction { session_id: String, quiz_id: String, newest: String, permanent: bool },
 }

@@ -1,6 +1,5 @@
-//! The sync engine: a batch of messages in, each test of it read, scored, ranked and written, each
-//! message acknowledged, returned or parked. Its ports are the traits in [`ports`]; it knows no
-//! technology.
+//! The sync engine: it takes a batch of messages, reads, scores, ranks and writes each test session, and acknowledges,
+//! delays or parks each message. Its ports are the traits in [`ports`]; it depends on no technology.
 
 pub mod batch;
 mod coordinator;

@@ -7,17 +7,16 @@ use quiz_events::{ParkCause, QueueMessage, SessionTarget};
 use crate::outcome::SyncOutcome;
 use crate::stopwatch::millis;
 
-/// More follow-ups in a row than a real exam brings: at one in 90 s, 25 hours in which each of them found a request
-/// that its sync had not seen.
+/// More follow-ups in a row than a real exam causes: with one every 90 s, 25 hours in which each sync found a new request.
 pub const LONGEST_CHAIN: u32 = 1_000;
 
-/// Why a test's messages did not succeed.
+/// Why the messages of a test session failed.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Failure {
     pub code: &'static str,
     pub error: String,
     pub patience: Patience,
-    /// The message must stay in the queue, whatever its count of receives.
+    /// The message must stay in the queue, however often it was received.
     pub held: Option<Held>,
 }
 
@@ -26,21 +25,21 @@ pub struct Failure {
 pub enum Patience {
     /// Not at all: the same messages can never succeed.
     None,
-    /// For [`SHORT_PATIENCE`] receives, some 20 to 45 minutes: what is missing may still come.
+    /// For [`SHORT_PATIENCE`] receives, some 20 to 45 minutes: missing data may still arrive.
     Short,
-    /// For as many receives as the queue allows, more than a day: a dependency is down, or refuses for now.
+    /// For as many receives as the queue allows, more than a day: a service is down, or refuses for now.
     Long,
 }
 
-/// Receives after which a message is parked that waits for something that does not come.
+/// Receives after which a message that waits for missing data is parked.
 pub const SHORT_PATIENCE: u32 = 7;
 
 /// Why a message stays in its queue, and for how long.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Held {
-    /// A run stands on it, whose lease is over by then.
+    /// The message is the anchor of a run, whose lease expires after this time.
     UnderWay(Duration),
-    /// A lease may be stored that nobody keeps; it is over by then. The message backs off besides.
+    /// A lease without a heartbeat may be stored, which expires after this time. The message waits at least its backoff.
     LeaseLeft(Duration),
 }
 
@@ -49,18 +48,18 @@ impl Failure {
         Self { code, error, patience: Patience::None, held: None }
     }
 
-    /// Of something that is missing, or of one test session alone.
+    /// A failure of missing data, or of one test session alone.
     pub(crate) fn short(code: &'static str, error: String) -> Self {
         Self { code, error, patience: Patience::Short, held: None }
     }
 
-    /// Of a dependency, or of too little time.
+    /// A failure of a service, or of too little time.
     pub(crate) fn transient(code: &'static str, error: String) -> Self {
         Self { code, error, patience: Patience::Long, held: None }
     }
 
-    /// The receive after which a message with this failure is parked; `None` where it is retried without end. `most` is
-    /// how many receives the queue allows.
+    /// The receive after which a message with this failure is parked; `None` if it is retried without end. `most` is the
+    /// number of receives that the queue allows.
     pub(crate) fn last_receive(&self, most: Option<u32>) -> Option<u32> {
         match self.patience {
             Patience::None => Some(0),
@@ -70,14 +69,14 @@ impl Failure {
     }
 }
 
-/// How a test's messages are done without a sync of their own.
+/// Why messages need no sync of their own.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Absorbed {
-    /// A complete sync has seen what they tell.
+    /// A finished sync covers them.
     Covered,
-    /// A run that is under way, or a follow-up that is on its way, does it.
+    /// A running sync, or a follow-up in the queue, serves them.
     Joined,
-    /// A follow-up was sent that does it later.
+    /// A follow-up was sent that serves them later.
     Deferred,
 }
 
@@ -92,7 +91,7 @@ impl Absorbed {
     }
 }
 
-/// Is told what becomes of a batch, after it happened.
+/// Receives the results of a batch, after each step.
 #[async_trait]
 pub trait Listener: Send + Sync {
     async fn finished(&self, outcome: &SyncOutcome);
@@ -100,23 +99,23 @@ pub trait Listener: Send + Sync {
 
     async fn failed(&self, _target: &SessionTarget, _failure: &Failure) {}
 
-    /// The message waits in its queue, for `wait` at least.
+    /// The message stays in its queue for at least `wait`.
     async fn waiting(&self, _message: &QueueMessage, _failure: &Failure, _wait: Duration) {}
 
-    /// So many messages of a test are done without a sync of their own.
+    /// So many messages of a test session were joined, covered or deferred.
     async fn absorbed(&self, _target: &SessionTarget, _how: Absorbed, _messages: usize) {}
 
-    /// A run had to stop near the deadline, and a follow-up goes on with it.
+    /// A run was stopped near the deadline, and a follow-up continues it.
     async fn paused(&self, _target: &SessionTarget) {}
 
     /// A follow-up was sent, the `depth`th in a row.
     async fn followed_up(&self, _target: &SessionTarget, _depth: u32) {}
 
-    /// All of the batch is settled.
+    /// The messages so far are settled. A batch can call this twice.
     async fn batch_ended(&self) {}
 }
 
-/// Listeners that hear of everything, each after the one before it.
+/// Calls several listeners, one after the other.
 pub struct Listeners(pub Vec<Arc<dyn Listener>>);
 
 #[async_trait]
@@ -170,7 +169,7 @@ impl Listener for Listeners {
     }
 }
 
-/// Writes it to the log.
+/// Writes the results to the log.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct LogListener;
 

@@ -1,4 +1,4 @@
-//! What is measured: the names, units and meanings of all metrics, in one place.
+//! The names, units and meanings of all metrics.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -27,6 +27,7 @@ impl Unit {
     }
 }
 
+/// A metric with its meaning, as docs/METRICS.md shows it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Metric {
     pub name: &'static str,
@@ -97,10 +98,10 @@ pub const UNKNOWN_TESTS: Metric = Metric::new(
     "quizzes completed within two days whose test session no event has named",
 );
 
-/// Those of each pass of reconcile.
+/// The metrics of each pass of reconcile.
 pub const RECONCILE_METRICS: [Metric; 4] = [TESTS_BEHIND, OLDEST_BEHIND, SYNCS_REQUESTED, UNKNOWN_TESTS];
 
-/// Those of the syncs.
+/// The metrics of syncs.
 pub const METRICS: [Metric; 14] = [
     SYNCS_FINISHED,
     SYNCS_FAILED,
@@ -118,7 +119,7 @@ pub const METRICS: [Metric; 14] = [
     FOLLOW_UP_DEPTH,
 ];
 
-/// CloudWatch keeps the measurements of each dimension apart.
+/// The dimension of measurements: CloudWatch keeps each one apart.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Dimension {
     /// `reports` or `warehouse`.
@@ -138,12 +139,12 @@ impl Dimension {
     }
 }
 
-/// Records measurements that belong together.
+/// Records measurements with one dimension.
 pub trait Meter: Send + Sync {
     fn record(&self, dimension: Dimension, measured: &[(Metric, u64)]);
 }
 
-/// Measures what becomes of batches.
+/// Measures the results of batches.
 pub struct MetricsListener {
     sink: Sink,
     meter: Arc<dyn Meter>,
@@ -191,7 +192,7 @@ impl Listener for MetricsListener {
     }
 
     async fn absorbed(&self, _target: &SessionTarget, how: Absorbed, messages: usize) {
-        // what joins is counted with the sync that it joins
+        // joined messages are counted with the sync that they join
         if how == Absorbed::Covered {
             self.record(&[(MESSAGES_COALESCED, count(messages))]);
         }
@@ -210,7 +211,7 @@ fn count(count: usize) -> u64 {
     u64::try_from(count).unwrap_or(u64::MAX)
 }
 
-/// `docs/METRICS.md`.
+/// The text of `docs/METRICS.md`.
 #[must_use]
 pub fn metrics_page() -> String {
     let mut page = String::from(

@@ -14,31 +14,31 @@ use crate::outcome::SyncOutcome;
 use crate::ports::Clock;
 use crate::stopwatch::millis;
 
-/// Longer texts are cut: a notice must fit a message of SNS.
+/// Characters of the longest text; longer texts are cut, because a notice must fit into a message of SNS.
 const LONGEST_TEXT: usize = 2_000;
-/// How many tests a failure names.
-const SESSIONS: usize = 100;
+/// Test sessions that a failure lists.
+const LISTED_SESSIONS: usize = 100;
 
-/// Tells what became of a batch as notices. They are sent when the batch is settled:
-/// were the function killed before, its messages would come back, and with them the notices.
+/// Sends the results of a batch as notices, once the batch is settled. If the function is killed before, its messages
+/// return and cause the same notices.
 pub struct NoticeListener {
     sink: Sink,
     notices: Arc<dyn Notices>,
     clock: Arc<dyn Clock>,
-    /// Messages that are parked for want of a service are left to the card of its outage.
+    /// Whether messages parked by an outage get no notice, because the card of the outage counts them.
     leaves_out_outages: bool,
-    batch: Mutex<Batch>,
+    batch: Mutex<BatchNotices>,
 }
 
 #[derive(Default)]
-struct Batch {
+struct BatchNotices {
     finished: Vec<Notice>,
     /// By cause.
-    parked: BTreeMap<(String, String), Parked>,
+    parked: BTreeMap<(String, String), ParkedMessages>,
 }
 
 #[derive(Default)]
-struct Parked {
+struct ParkedMessages {
     first_message: String,
     messages: u64,
     session_ids: Vec<String>,
@@ -51,14 +51,14 @@ impl NoticeListener {
         Self { sink, notices, clock, leaves_out_outages: false, batch: Mutex::default() }
     }
 
-    /// Sends no notice of messages that are parked because a service is down: reconcile counts them in the one notice of
-    /// the outage.
+    /// Sends no notice of messages that are parked because a service is down: reconcile counts them in the notice of the
+    /// outage.
     #[must_use]
     pub fn without_outages(self) -> Self {
         Self { leaves_out_outages: true, ..self }
     }
 
-    fn with<T>(&self, change: impl FnOnce(&mut Batch) -> T) -> T {
+    fn with<T>(&self, change: impl FnOnce(&mut BatchNotices) -> T) -> T {
         change(&mut self.batch.lock().unwrap_or_else(PoisonError::into_inner))
     }
 }
@@ -66,7 +66,7 @@ impl NoticeListener {
 #[async_trait]
 impl Listener for NoticeListener {
     async fn finished(&self, outcome: &SyncOutcome) {
-        // a backfill tells of all its tests in one message
+        // a backfill reports all its test sessions in one message
         if outcome.backfill_id.is_some() {
             return;
         }
@@ -84,25 +84,26 @@ impl Listener for NoticeListener {
         let event = message.event().ok();
         let targets = event.as_ref().map_or(&[][..], |event| event.targets());
         self.with(|batch| {
-            let of_cause = batch.parked.entry((cause.code.clone(), cause.error.clone())).or_default();
-            if of_cause.messages == 0 {
-                of_cause.first_message.clone_from(&message.message_id);
+            let cause_messages = batch.parked.entry((cause.code.clone(), cause.error.clone())).or_default();
+            if cause_messages.messages == 0 {
+                cause_messages.first_message.clone_from(&message.message_id);
             }
-            of_cause.messages += 1;
+            cause_messages.messages += 1;
             for target in targets {
-                if of_cause.session_ids.len() < SESSIONS && !of_cause.session_ids.contains(&target.session_id)
+                if cause_messages.session_ids.len() < LISTED_SESSIONS
+                    && !cause_messages.session_ids.contains(&target.session_id)
                 {
-                    of_cause.session_ids.push(target.session_id.clone());
+                    cause_messages.session_ids.push(target.session_id.clone());
                 }
             }
         });
     }
 
     async fn batch_ended(&self) {
-        let Batch { finished, parked } = self.with(std::mem::take);
+        let BatchNotices { finished, parked } = self.with(std::mem::take);
         let parked = parked.into_iter().map(|((code, error), parked)| {
             let id = format!("parked:{}:{}", self.sink, parked.first_message);
-            Notice::new(id, self.clock.now(), of_parked(self.sink, code, &error, parked))
+            Notice::new(id, self.clock.now(), parked_kind(self.sink, code, &error, parked))
         });
         let notices: Vec<Notice> = finished.into_iter().chain(parked).collect();
         if !notices.is_empty() {
@@ -111,8 +112,8 @@ impl Listener for NoticeListener {
     }
 }
 
-/// A message that names tests has failed; one that names none can never succeed.
-fn of_parked(sink: Sink, error_code: String, error: &str, parked: Parked) -> NoticeKind {
+/// The notice of parked messages: a failed sync if they name test sessions, else broken messages.
+fn parked_kind(sink: Sink, error_code: String, error: &str, parked: ParkedMessages) -> NoticeKind {
     let (error, messages) = (cut(error), parked.messages);
     if parked.session_ids.is_empty() {
         NoticeKind::MessagesParked(MessagesParked { sink, error_code, error, messages })
@@ -142,7 +143,7 @@ fn finished(outcome: &SyncOutcome) -> SyncFinished {
         average: outcome.figures.average,
         median: outcome.figures.median,
         histogram: outcome.histogram.as_ref().map(bins).unwrap_or_default(),
-        problems: outcome.problems.iter().map(|it| problem(&it)).collect(),
+        problems: outcome.problems.iter().map(|found| problem(&found)).collect(),
     }
 }
 

@@ -4,43 +4,43 @@ use jiff::Timestamp;
 use quiz_domain::{CohortFigures, Histogram, Problems};
 use quiz_events::Sink;
 
-/// SQS keeps a message for 14 days at most.
+/// The longest time for which SQS keeps a message.
 const LONGEST_RETENTION: Duration = Duration::from_hours(14 * 24);
 
-/// What one sync of one test did.
+/// The result of one sync of one test session.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct SyncOutcome {
     pub sink: Sink,
     pub session_id: String,
     pub quiz_id: String,
     pub test_name: String,
-    /// Its attempts are responses to a form, which are never ranked.
+    /// Whether the quiz is a form, whose responses are never ranked.
     pub is_form: bool,
-    /// Everyone with an attempt.
+    /// Students with an attempt that counts.
     pub participants: usize,
-    /// Those of them whose documents were not read, as they have not changed since an earlier sync.
+    /// Participants whose attempts came from a snapshot and were not read.
     pub known: u64,
-    /// Those of them whose attempt is final.
+    /// Participants whose attempt is final.
     pub ranked: u32,
     pub rows_written: u64,
-    /// Found in the sink as it should be, and not written again.
+    /// Items that were not written, because their stored digest equals the new one.
     pub unchanged: u64,
-    /// Of an earlier sync, and no longer in the result.
+    /// Items of an earlier sync that the result no longer has.
     pub deleted: u64,
     pub messages: usize,
-    /// The backfill that alone asked for it.
+    /// The backfill, if no other sender requested the sync.
     pub backfill_id: Option<String>,
     pub generation: i64,
     pub started_at: Timestamp,
     pub duration: Duration,
-    /// Of it, waited for the source's documents.
+    /// The part of `duration` that waits for the source.
     pub source_time: Duration,
-    /// Of it, waited for the sink.
+    /// The part of `duration` that waits for the sink.
     pub sink_time: Duration,
     /// By its sender's clock.
     pub newest_completion: Option<Timestamp>,
-    /// From the newest completion, by its sender's clock, to the end of the sync. Absent where that completion lies further
-    /// back than a queue keeps a message, or in the future: then the time says nothing about the pipeline.
+    /// From the newest completion, by its sender's clock, to the end of the sync. `None` if the completion is in the future,
+    /// or older than a queue keeps a message: such a time does not measure the pipeline.
     pub lag: Option<Duration>,
     pub figures: CohortFigures,
     pub histogram: Option<Histogram>,
@@ -48,13 +48,13 @@ pub struct SyncOutcome {
 }
 
 impl SyncOutcome {
-    /// The outcome of a staged test session whose batch is committed, for which the sink was waited for so long.
+    /// The outcome of a staged test session after the commit of its batch, which took `waited`.
     #[must_use]
     pub fn committed(self, now: Timestamp, waited: Duration) -> Self {
         Self { sink_time: self.sink_time.saturating_add(waited), ..self }.ended(now)
     }
 
-    /// The outcome with the times that are known when all is written.
+    /// The outcome with its duration and lag, after everything is written.
     pub(crate) fn ended(self, now: Timestamp) -> Self {
         Self {
             duration: Duration::try_from(now.duration_since(self.started_at)).unwrap_or_default(),
@@ -64,7 +64,7 @@ impl SyncOutcome {
     }
 }
 
-/// A completion that no queue can still hold was published again, by a backfill or a test.
+/// The lag of a completion. A completion older than any message of a queue was published again, by a backfill or a test.
 fn lag(completed: Timestamp, now: Timestamp) -> Option<Duration> {
     let lag = Duration::try_from(now.duration_since(completed)).ok()?;
     (lag <= LONGEST_RETENTION).then_some(lag)

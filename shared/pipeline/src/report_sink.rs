@@ -1,3 +1,16 @@
+//! Writes the reports of one test session into the report tables.
+//!
+//! Problem: a test session has up to some 100,000 items, and a sync usually changes few of them. Idea: each item has a digest
+//! of its content. The sink reads the stored digests, puts the items whose digest differs, and deletes leftover items.
+//!
+//! - After a finished sync a table has exactly the items of the result, but for items that the store refuses.
+//! - An item of a later generation is neither overwritten nor deleted.
+//! - Each write checks the fence. After an error no new chunk starts, and running puts are awaited: no write may arrive
+//!   after the run has ended.
+//! - A forced sync also rewrites unchanged items, except items that an earlier run of the same sync has rewritten.
+//!
+//! See docs/decisions/0003-stale-items.md and docs/decisions/0011-unchanged-items.md.
+
 mod puts;
 mod sealed;
 
@@ -15,10 +28,10 @@ use crate::ports::{PutOutcome, Refusal, ReportStore, StoredItems};
 use crate::scope::RunScope;
 use crate::sink::{ResultSink, SessionWriter, SinkCounts, SinkError};
 use puts::Puts;
-use sealed::sealed;
+use sealed::seal_chunks;
 
-/// Writes a test's reports, and removes those that the session had and the result no longer has. Each test
-/// is written by itself, when it is ranked.
+/// Writes the reports of a test session, and deletes reports that the result no longer has. Each test session is written
+/// alone, as soon as it is ranked.
 #[derive(Clone)]
 pub struct ReportSink {
     store: Arc<dyn ReportStore>,
@@ -39,9 +52,8 @@ impl ReportSink {
         }
     }
 
-    /// Brings a table to exactly these items: writes those that are not there as they should be, and deletes what
-    /// is left over.
-    async fn bring(
+    /// Replaces the items of a test session in a table: puts items that differ, then deletes leftover items.
+    async fn replace_items(
         &self,
         table: ReportTable,
         session_id: &str,
@@ -51,8 +63,8 @@ impl ReportSink {
     ) -> Result<(), SinkError> {
         let stored = self.store.stored(table, session_id).await?;
         let first = scope.progress.first(scope.rewrite);
-        let mut run = Run { table, scope, first, stored, counts };
-        let mut chunks = sealed(table, items);
+        let mut write = TableWrite { table, scope, first, stored, counts };
+        let mut chunks = seal_chunks(table, items);
         let mut puts = Puts::new(Arc::clone(&self.store), table, scope.fence.clone());
         let mut failure = None;
         loop {
@@ -60,13 +72,13 @@ impl ReportSink {
             tokio::select! {
                 biased;
                 Some(ended) = puts.next() => match ended {
-                    Ok(outcome) => run.ended(outcome),
-                    // those that are under way are waited for: none is to arrive after the run has ended
+                    Ok(outcome) => write.add_outcome(outcome),
+                    // running puts are still awaited: none may arrive after the run has ended
                     Err(error) => failure = failure.or(Some(error)),
                 },
                 Some(chunk) = chunks.next(), if is_free => match chunk {
                     Ok(chunk) => {
-                        let items = run.unwritten(chunk);
+                        let items = write.select_changed(chunk);
                         if !items.is_empty() {
                             scope.progress.note_begun();
                             puts.push(items);
@@ -80,8 +92,8 @@ impl ReportSink {
         if let Some(error) = failure {
             return Err(error);
         }
-        let stale: Vec<String> = run.stored.stale(scope.generation).map(str::to_owned).collect();
-        drop(run.stored);
+        let stale: Vec<String> = write.stored.stale(scope.generation).map(str::to_owned).collect();
+        drop(write.stored);
         if !stale.is_empty() {
             scope.progress.note_begun();
             counts.deleted += self.store.delete(table, session_id, stale, &scope.fence).await?;
@@ -90,27 +102,27 @@ impl ReportSink {
     }
 }
 
-/// One table on its way to be what it should.
-struct Run<'a> {
+/// The replacement of one table's items, as far as it has come.
+struct TableWrite<'a> {
     table: ReportTable,
     scope: &'a RunScope,
-    /// The generation of the first run of the same sync, where there was one before this.
+    /// The generation of the first earlier run of the same sync, if there was one.
     first: Option<i64>,
     stored: StoredItems,
     counts: &'a mut SinkCounts,
 }
 
-impl Run<'_> {
-    /// Those of a chunk's items that are to be written.
-    fn unwritten(&mut self, mut chunk: Vec<ReportItem>) -> Vec<ReportItem> {
+impl TableWrite<'_> {
+    /// Selects the items of a chunk that must be written, and counts the unchanged ones.
+    fn select_changed(&mut self, mut chunk: Vec<ReportItem>) -> Vec<ReportItem> {
         chunk.retain(|item| {
             self.stored.keep(item.sort_key());
-            let digest = item.content_digest();
-            let writer =
-                digest.and_then(|it| self.stored.written_by(item.sort_key(), it, self.scope.generation));
+            let writer = item
+                .content_digest()
+                .and_then(|digest| self.stored.written_by(item.sort_key(), digest, self.scope.generation));
             let Some(writer) = writer else { return true };
             if self.first.is_some_and(|first| first <= writer) {
-                // written by an earlier run of this sync, which has counted it
+                // an earlier run of this sync has written and counted this item
                 return false;
             }
             self.counts.unchanged += u64::from(!self.scope.rewrite);
@@ -119,20 +131,20 @@ impl Run<'_> {
         chunk
     }
 
-    fn ended(&mut self, outcome: PutOutcome) {
+    fn add_outcome(&mut self, outcome: PutOutcome) {
         self.counts.written += outcome.written;
         if outcome.written > 0 {
             self.scope.progress.note_written();
         }
         for refusal in outcome.refused {
-            self.stored.forsake(&refusal.sort_key);
-            self.counts.problems.add(ProblemKind::ItemRefused, refused(self.table, &refusal));
+            self.stored.discard(&refusal.sort_key);
+            self.counts.problems.add(ProblemKind::ItemRefused, describe_refusal(self.table, &refusal));
         }
     }
 }
 
-/// Goes on with a panic of work on a table's items; else says why it did not end.
-fn resumed(crash: JoinError, table: ReportTable) -> SinkError {
+/// Resumes the panic of a task on a table's items; a cancelled task is an error.
+fn resume_panic(crash: JoinError, table: ReportTable) -> SinkError {
     match crash.try_into_panic() {
         Ok(panic) => panic::resume_unwind(panic),
         Err(cancelled) => {
@@ -141,7 +153,7 @@ fn resumed(crash: JoinError, table: ReportTable) -> SinkError {
     }
 }
 
-fn refused(table: ReportTable, refusal: &Refusal) -> String {
+fn describe_refusal(table: ReportTable, refusal: &Refusal) -> String {
     format!("{} {}: {}", table.default_name(), refusal.sort_key, refusal.reason)
 }
 
@@ -173,14 +185,14 @@ impl SessionWriter for ReportSink {
         scope: &RunScope,
     ) -> Result<SinkCounts, SinkError> {
         let mut counts = SinkCounts { problems: reports::key_problems(test), ..SinkCounts::default() };
-        let of_this_test = reports::tables(test, self.formats);
+        let session_tables = reports::tables(test, self.formats);
         for table in ReportTable::ALL.into_iter().filter(|table| self.is_written(*table)) {
-            let items = if of_this_test.contains(&table) {
+            let items = if session_tables.contains(&table) {
                 reports::items(test, table, stamp)
             } else {
                 Box::new(std::iter::empty())
             };
-            self.bring(table, &test.session.session_id, items, scope, &mut counts).await?;
+            self.replace_items(table, &test.session.session_id, items, scope, &mut counts).await?;
         }
         Ok(counts)
     }

@@ -2,24 +2,24 @@ use jiff::Timestamp;
 use quiz_domain::{Quiz, TestSession};
 use quiz_events::{SessionDescription, SessionTarget};
 
-/// One test to sync, on behalf of all messages of a batch that ask for it.
+/// The request to sync one test session, for all messages of a batch that name it.
 #[derive(Clone, Debug, PartialEq)]
 pub struct SessionRequest {
     pub target: SessionTarget,
-    /// The newest description that a message brought.
+    /// The newest description in a message.
     pub description: Option<SessionDescription>,
-    /// When the newest message that brought one was sent.
+    /// When the message with that description was sent.
     pub described_at: Option<Timestamp>,
     pub force: bool,
-    /// The one backfill that all of the messages are of.
+    /// The backfill, if all messages belong to the same one.
     pub backfill_id: Option<String>,
-    /// How many messages ask for this test.
+    /// How many messages name this test session.
     pub messages: usize,
-    /// When the newest of them was sent, by the queue's clock, or an attempt that they name was written, if later.
-    pub asked_at: Option<Timestamp>,
-    /// The newest `completed_at` among them, by the senders' clocks: it measures lag.
+    /// When the newest message was sent, by the queue's clock, or when an attempt of a completion was written, if later.
+    pub requested_at: Option<Timestamp>,
+    /// The newest `completed_at` of the messages, by the senders' clocks; only for measuring lag.
     pub newest_completion: Option<Timestamp>,
-    /// The greatest depth of the follow-ups among them.
+    /// The greatest depth of the follow-ups among the messages.
     pub follow_up_depth: u32,
 }
 
@@ -33,7 +33,7 @@ impl SessionRequest {
             force: false,
             backfill_id: None,
             messages: 0,
-            asked_at: None,
+            requested_at: None,
             newest_completion: None,
             follow_up_depth: 0,
         }

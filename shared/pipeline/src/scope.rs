@@ -5,23 +5,23 @@ use jiff::Timestamp;
 use crate::ports::{Fence, WarehouseBatch};
 use crate::progress::WriteProgress;
 
-/// What one run of one test session may do, and what earlier runs of the same sync have done.
+/// The permissions and inputs of one run of one test session.
 #[derive(Clone)]
 pub struct RunScope {
-    /// Greater than that of any run of this test session before.
+    /// Greater than the generation of any earlier run of this test session.
     pub generation: i64,
-    /// The read sees all that was there then.
+    /// The read sees all documents that were written before this time.
     pub read_started_at: Timestamp,
-    /// Whether all is written, also what is unchanged.
+    /// Whether unchanged items are written as well.
     pub rewrite: bool,
     pub fence: Fence,
     pub progress: WriteProgress,
-    /// Where the run stages its rows until the batch's commit. See [`crate::SessionSync::begin`].
+    /// The staging area until the batch's commit. See [`crate::SessionSync::begin`].
     pub staging: Option<Arc<dyn WarehouseBatch>>,
 }
 
 impl RunScope {
-    /// For a run that needs no lease, because no other run can be: it writes what differs, and begins anew.
+    /// The scope of a run that needs no lease, because no other run exists. It writes changed items only.
     #[must_use]
     pub fn unfenced(generation: i64, read_started_at: Timestamp) -> Self {
         Self {

@@ -9,7 +9,7 @@ use thiserror::Error;
 use crate::ports::{StagedSession, StoreError, WarehouseBatch, WarehouseError};
 use crate::scope::RunScope;
 
-/// Why a result could not be written. A retry may help, now or once the cause is mended.
+/// Why a result could not be written. A retry may help, now or after the cause is fixed.
 #[derive(Debug, Error)]
 pub enum SinkError {
     #[error(transparent)]
@@ -27,7 +27,7 @@ impl SinkError {
         matches!(self, Self::Warehouse(error) if error.is_of_one_test())
     }
 
-    /// Whether the run's lease was over before all was written.
+    /// Whether the run's fence ended before everything was written.
     #[must_use]
     pub fn is_lease_over(&self) -> bool {
         matches!(
@@ -37,36 +37,36 @@ impl SinkError {
     }
 }
 
-/// What a sink did with a result.
+/// The counts of one written or staged result.
 #[derive(Clone, Debug, Default)]
 pub struct SinkCounts {
     pub written: u64,
-    /// Found in the sink as it should be.
+    /// Items whose stored digest equals the new one.
     pub unchanged: u64,
     pub deleted: u64,
-    /// What the sink could not hold.
+    /// Items that the sink could not hold.
     pub problems: Problems,
-    /// The result is only staged: the batch's commit writes it together with the others.
+    /// The staged result, if the batch's commit writes it together with the others.
     pub staged: Option<StagedSession>,
 }
 
-/// Makes the results of test sessions what their attempts give, exactly.
+/// Replaces the results of test sessions in one sink.
 pub trait ResultSink: Send + Sync {
-    /// The sink that it writes.
+    /// The sink.
     fn sink(&self) -> Sink;
 
-    /// The staging area of a batch of test sessions; `None` where the sink writes each test session by itself.
+    /// The staging area of a batch of test sessions; `None` if the sink writes each test session alone.
     ///
     /// # Errors
-    /// [`SinkError`] where there is no room for it.
+    /// [`SinkError`] if there is no space for the staging area.
     fn begin(&self) -> Result<Option<Arc<dyn WarehouseBatch>>, SinkError> {
         Ok(None)
     }
 
-    /// Begins to take the attempts of one test session.
+    /// A writer for one test session.
     ///
     /// # Errors
-    /// [`SinkError`] where the sink stages, and `scope` has no staging area.
+    /// [`SinkError`] if the sink stages and `scope` has no staging area.
     fn writer(
         &self,
         quiz: &Quiz,
@@ -75,21 +75,21 @@ pub trait ResultSink: Send + Sync {
     ) -> Result<Box<dyn SessionWriter>, SinkError>;
 }
 
-/// One test on its way into a sink.
+/// Writes one test session into a sink.
 #[async_trait]
 pub trait SessionWriter: Send {
-    /// Whether it takes each attempt, with its answers: those of a form are in the ranked result anyway. What
-    /// needs none spares the engine most of its work.
+    /// Whether the writer takes single attempts with their answers. A writer that takes none saves the engine most of its
+    /// work.
     fn wants_attempts(&self) -> bool {
         true
     }
 
-    /// Takes an attempt as it is read and scored, by user id, where it wants them.
+    /// Takes one scored attempt; attempts come by user id. Called only if [`Self::wants_attempts`].
     async fn take(&mut self, _quiz: &Quiz, _attempt: &JudgedAttempt) -> Result<(), SinkError> {
         Ok(())
     }
 
-    /// Takes the ranked result: writes it, or stages it, as far as `scope` allows.
+    /// Writes or stages the ranked result, while the fence of `scope` holds.
     async fn finish(
         self: Box<Self>,
         test: &SessionResult,

@@ -2,7 +2,7 @@ use std::time::Duration;
 
 use tokio::time::Instant;
 
-/// How long several pieces of work took together.
+/// The total time of several pieces of work.
 #[derive(Debug, Default)]
 pub(crate) struct Stopwatch {
     pub total: Duration,
@@ -17,7 +17,7 @@ impl Stopwatch {
     }
 }
 
-/// Whole milliseconds, as they are told in logs, metrics and notices.
+/// Whole milliseconds, as in logs, metrics and notices.
 pub(crate) fn millis(duration: Duration) -> u64 {
     u64::try_from(duration.as_millis()).unwrap_or(u64::MAX)
 }

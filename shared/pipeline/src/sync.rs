@@ -10,22 +10,22 @@ use crate::ports::{StagedSession, WarehouseBatch};
 use crate::request::SessionRequest;
 use crate::scope::RunScope;
 
-/// Syncs test sessions: a batch of messages knows nothing else of them.
+/// Syncs test sessions, for the batch.
 #[async_trait]
 pub trait SessionSync: Send + Sync {
-    /// The staging area of a batch of test sessions; `None` where each test session is written by itself.
+    /// The staging area of a batch of test sessions; `None` if each test session is written alone.
     ///
     /// # Errors
-    /// [`SyncError`] where there is no room for it.
+    /// [`SyncError`] if there is no space for the staging area.
     fn begin(&self) -> Result<Option<Arc<dyn WarehouseBatch>>, SyncError> {
         Ok(None)
     }
 
-    /// Reads, scores and ranks one test session, and writes or stages its result, as far as `scope` allows.
+    /// Reads, scores and ranks one test session, and writes or stages its result, while the fence of `scope` holds.
     async fn sync(&self, request: &SessionRequest, scope: &RunScope) -> Result<Synced, SyncError>;
 
-    /// Those of these users who have an ended attempt at the quiz, each with the time at which its document was last
-    /// written, where the document has it.
+    /// The users among `user_ids` with an ended attempt at the quiz, each with the time of the attempt's last write, if the
+    /// document has that time.
     async fn ended(
         &self,
         quiz_id: &str,
@@ -36,9 +36,9 @@ pub trait SessionSync: Send + Sync {
 /// How far the sync of a test session has come.
 #[derive(Clone, Debug)]
 pub enum Synced {
-    /// All is written.
+    /// Everything is written.
     Done(SyncOutcome),
-    /// Read, scored and staged. [`WarehouseBatch::replace`] writes it together with the batch's others, and then
+    /// Read, scored and staged. [`WarehouseBatch::replace`] commits it together with the others of the batch, then
     /// [`SyncOutcome::committed`] completes the outcome.
     Staged(SyncOutcome, StagedSession),
 }

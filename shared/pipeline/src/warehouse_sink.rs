@@ -11,12 +11,10 @@ use crate::ports::{StagedSession, Warehouse, WarehouseBatch, WarehouseError};
 use crate::scope::RunScope;
 use crate::sink::{ResultSink, SessionWriter, SinkCounts, SinkError};
 
-/// How many rows are encoded as one: they, and as many again for each core, are what lies in memory of one test beside its
-/// results.
+/// Rows encoded together. In addition to the results, memory holds these and as many again for each core.
 const ROW_GROUP: usize = 16_384;
 
-/// Writes a test's rows, question by question as the attempts are scored, and replaces those that the
-/// warehouse had of its session.
+/// Stages the rows of a test session as its attempts are scored; the commit replaces the stored rows of the test session.
 pub struct WarehouseSink {
     warehouse: Arc<dyn Warehouse>,
 }
@@ -43,15 +41,15 @@ impl ResultSink for WarehouseSink {
         session: &TestSession,
         scope: &RunScope,
     ) -> Result<Box<dyn SessionWriter>, SinkError> {
-        let none = || WarehouseError::unavailable("stage rows", "the batch has no staging area");
-        let batch = scope.staging.clone().ok_or_else(none)?;
+        let missing = || WarehouseError::unavailable("stage rows", "the batch has no staging area");
+        let batch = scope.staging.clone().ok_or_else(missing)?;
         let table = if quiz.kind == QuizKind::Form {
             WarehouseTable::FormResponses
         } else {
             WarehouseTable::QuestionResponses
         };
-        Ok(Box::new(Writer {
-            stage: Stage {
+        Ok(Box::new(RowWriter {
+            buffer: RowBuffer {
                 batch,
                 session_id: session.session_id.clone(),
                 rows: RowBatch::new(table),
@@ -62,21 +60,21 @@ impl ResultSink for WarehouseSink {
     }
 }
 
-struct Writer {
-    stage: Stage,
+struct RowWriter {
+    buffer: RowBuffer,
     questions: QuestionRows,
 }
 
 #[async_trait]
-impl SessionWriter for Writer {
+impl SessionWriter for RowWriter {
     async fn take(&mut self, quiz: &Quiz, taken: &JudgedAttempt) -> Result<(), SinkError> {
-        let session_id = &self.stage.session_id;
+        let session_id = &self.buffer.session_id;
         if quiz.kind == QuizKind::Form {
-            rows::append_form(quiz, session_id, &taken.attempt, &mut self.stage.rows);
+            rows::append_form(quiz, session_id, &taken.attempt, &mut self.buffer.rows);
         } else {
-            self.questions.append(quiz, taken, &mut self.stage.rows);
+            self.questions.append(quiz, taken, &mut self.buffer.rows);
         }
-        self.stage.flush_if_full().await
+        self.buffer.flush_if_full().await
     }
 
     async fn finish(
@@ -86,32 +84,32 @@ impl SessionWriter for Writer {
         scope: &RunScope,
     ) -> Result<SinkCounts, SinkError> {
         let start_date = rows::start_date(test, stamp).map_err(WarehouseError::from)?;
-        self.stage.turn_to(WarehouseTable::TestResponses).await?;
+        self.buffer.switch_table(WarehouseTable::TestResponses).await?;
         for row in rows::section_rows(test, stamp) {
-            row.append(&mut self.stage.rows);
-            self.stage.flush_if_full().await?;
+            row.append(&mut self.buffer.rows);
+            self.buffer.flush_if_full().await?;
         }
-        self.stage.flush().await?;
+        self.buffer.flush().await?;
         let staged = StagedSession {
-            session_id: self.stage.session_id,
+            session_id: self.buffer.session_id,
             start_date,
             inserted_at: stamp.written_at,
             fence: scope.fence.clone(),
         };
-        Ok(SinkCounts { written: self.stage.written, staged: Some(staged), ..SinkCounts::default() })
+        Ok(SinkCounts { written: self.buffer.written, staged: Some(staged), ..SinkCounts::default() })
     }
 }
 
-/// The rows of one test that are not encoded yet.
-struct Stage {
+/// The rows of one test session that are not encoded yet.
+struct RowBuffer {
     batch: Arc<dyn WarehouseBatch>,
     session_id: String,
     rows: RowBatch,
     written: u64,
 }
 
-impl Stage {
-    async fn turn_to(&mut self, table: WarehouseTable) -> Result<(), SinkError> {
+impl RowBuffer {
+    async fn switch_table(&mut self, table: WarehouseTable) -> Result<(), SinkError> {
         self.flush().await?;
         self.rows = RowBatch::new(table);
         Ok(())

@@ -108,7 +108,7 @@ impl Sync {
         let progress = self.first.map(|generation| json!({"generation": generation, "rewritten": rewritten}));
         let scope = RunScope {
             rewrite: self.rewrite,
-            progress: WriteProgress::of(progress.map(|progress| progress.to_string()).as_deref()),
+            progress: WriteProgress::from_stored(progress.map(|progress| progress.to_string()).as_deref()),
             ..RunScope::unfenced(self.generation, self.stamp().written_at)
         };
         let writer = sink.writer(&test.quiz, &test.session, &scope)?;

@@ -1,5 +1,5 @@
-//! Failures that come before a lease is taken: a dependency is down, or the batch cannot begin. The sync state keeps
-//! them, too.
+//! Failures before a lease is taken: a dependency is down, or the batch cannot begin. The sync state keeps these
+//! failures as well.
 
 use futures::{StreamExt, stream};
 use jiff::Timestamp;
@@ -11,27 +11,32 @@ use super::BatchHandler;
 use super::groups::Group;
 use super::run::{GroupResult, NOT_STARTED};
 use super::settle::most_receives;
-use super::time::Time;
+use super::time::BatchTime;
 use crate::dependency::Dependency;
 use crate::listener::{Failure, Patience};
 
-/// The failure as the state keeps it: parked where none of the group's messages comes again.
-pub(super) async fn as_stored(
+/// The failure as the state keeps it. The failure is `parked` if every message of the group has had its last try.
+pub(super) async fn to_run_failure(
     group: &Group,
     messages: &[QueueMessage],
     queue: &dyn SourceQueue,
     failure: &Failure,
 ) -> RunFailure {
     let most = most_receives(queue).await;
-    let mut of_group = group.members.iter().filter_map(|member| messages.get(member.place));
+    let mut group_messages = group.members.iter().filter_map(|member| messages.get(member.place));
     let last = failure.last_receive(most);
-    let parked = last.is_some_and(|last| of_group.all(|message| message.receive_count >= last));
+    let parked = last.is_some_and(|last| group_messages.all(|message| message.receive_count >= last));
     RunFailure { code: failure.code.to_owned(), error: failure.error.clone(), parked }
 }
 
-/// A message that waited out an outage has used up the receives of a short patience: what is missing gets a little longer
-/// to come.
-pub(super) fn after_outage(state: &SyncState, sink: Sink, now: Timestamp, failure: Failure) -> Failure {
+/// Extends a short patience during and soon after an outage: the message used up its receives while the service was down,
+/// so missing data gets more time to arrive.
+pub(super) fn extend_patience_after_outage(
+    state: &SyncState,
+    sink: Sink,
+    now: Timestamp,
+    failure: Failure,
+) -> Failure {
     let is_outage = |code: &str| Dependency::from_failure(sink, code).is_some();
     let is_near = state.has_lately_failed(now.as_millisecond(), is_outage);
     if failure.patience == Patience::Short && is_near {
@@ -40,21 +45,22 @@ pub(super) fn after_outage(state: &SyncState, sink: Sink, now: Timestamp, failur
     failure
 }
 
-pub(super) async fn failed(
+/// Fails one group before its lease is taken: stores the failure and reports it.
+pub(super) async fn fail_group(
     handler: &BatchHandler,
     group: Group,
     messages: &[QueueMessage],
     queue: &dyn SourceQueue,
-    time: Time,
+    time: BatchTime,
     failure: Failure,
 ) -> GroupResult {
-    // a test session that was not begun for want of time has not failed
+    // a test session that did not start because time was short has not failed
     if failure.code != NOT_STARTED {
         let stored = async {
-            let why = as_stored(&group, messages, queue, &failure).await;
-            let of_group = group.members.iter().filter_map(|member| messages.get(member.place));
-            let of_group: Vec<&QueueMessage> = of_group.collect();
-            handler.coordinator.failed_early(&group.request, &of_group, &why).await;
+            let why = to_run_failure(&group, messages, queue, &failure).await;
+            let group_messages: Vec<&QueueMessage> =
+                group.members.iter().filter_map(|member| messages.get(member.place)).collect();
+            handler.coordinator.store_early_failure(&group.request, &group_messages, &why).await;
         };
         if timeout_at(time.end, stored).await.is_err() {
             let session_id = &group.request.target.session_id;
@@ -66,16 +72,16 @@ pub(super) async fn failed(
 }
 
 /// Fails all groups of a batch that cannot begin.
-pub(super) async fn all_failed(
+pub(super) async fn fail_all(
     handler: &BatchHandler,
     groups: Vec<Group>,
     messages: &[QueueMessage],
     queue: &dyn SourceQueue,
-    time: Time,
+    time: BatchTime,
     failure: &Failure,
 ) -> Vec<GroupResult> {
     stream::iter(groups)
-        .map(|group| failed(handler, group, messages, queue, time, failure.clone()))
+        .map(|group| fail_group(handler, group, messages, queue, time, failure.clone()))
         .buffer_unordered(handler.limits.concurrency.max(1))
         .collect()
         .await

@@ -1,3 +1,15 @@
+//! Groups the messages of a batch by test session.
+//!
+//! Problem: a popular quiz sends thousands of completions, and one sync serves them all. Idea: each message is parsed alone,
+//! and messages that name the same test session become one group with one request.
+//!
+//! - A broken message is rejected alone, with its cause; the other messages are not affected.
+//! - A message of several test sessions is a member of several groups.
+//! - The newest description wins, by the time at which its message was sent.
+//! - A message that names another quiz than a newer message of the same test session is rejected for now.
+//!
+//! See docs/decisions/0002-retry-or-park.md.
+
 use std::collections::HashMap;
 
 use jiff::Timestamp;
@@ -6,7 +18,7 @@ use quiz_events::{Event, QueueMessage, SessionTarget};
 use crate::listener::Failure;
 use crate::request::SessionRequest;
 
-/// One test with the messages, by their place in the batch, that ask for it.
+/// One test session, with the messages that request it.
 #[derive(Debug)]
 pub(super) struct Group {
     pub request: SessionRequest,
@@ -17,7 +29,7 @@ pub(super) struct Group {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct Member {
     pub place: usize,
-    /// Whose completion it tells.
+    /// The user of a completion.
     pub user_id: Option<String>,
     pub sent_at: Option<Timestamp>,
     pub completed_at: Option<Timestamp>,
@@ -26,7 +38,7 @@ pub(super) struct Member {
 #[derive(Debug, Default)]
 pub(super) struct Grouped {
     pub groups: Vec<Group>,
-    /// Messages that are not synced with this batch, by their place in it.
+    /// Messages that are not synced with this batch, by their place in the batch.
     pub rejected: Vec<(usize, Failure)>,
 }
 
@@ -36,7 +48,7 @@ struct Parsed<'a> {
     event: Event,
 }
 
-/// Reads every message by itself and coalesces those of one test session, in the order of arrival.
+/// Parses each message alone and groups the messages by test session, in the order of arrival.
 pub(super) fn group(messages: &[QueueMessage]) -> Grouped {
     let mut grouped = Grouped::default();
     let mut parsed = Vec::with_capacity(messages.len());
@@ -70,7 +82,7 @@ pub(super) fn group(messages: &[QueueMessage]) -> Grouped {
     grouped
 }
 
-/// The quiz of each session, as the newest message names it.
+/// The quiz of each test session, as the newest message names it.
 fn newest_quizzes(parsed: &[Parsed]) -> HashMap<String, String> {
     let mut newest: HashMap<String, (Option<Timestamp>, String)> = HashMap::new();
     for Parsed { message, event, .. } in parsed {
@@ -84,8 +96,8 @@ fn newest_quizzes(parsed: &[Parsed]) -> HashMap<String, String> {
     newest.into_iter().map(|(session, (_, quiz))| (session, quiz)).collect()
 }
 
-/// A message that disagrees with a newer one waits for its next receive: by then the newer one is synced,
-/// or parked where it was the mistake.
+/// The failure of a message that names another quiz than a newer message. The older message waits for its next receive: by
+/// then the newer message is synced, or parked if the newer message was wrong.
 fn contradiction(target: &SessionTarget, quizzes: &HashMap<String, String>) -> Option<Failure> {
     let newest = quizzes.get(&target.session_id)?;
     (*newest != target.quiz_id).then(|| {
@@ -121,7 +133,7 @@ impl Group {
         });
         request.backfill_id = backfill_id.map(str::to_owned);
         request.messages += 1;
-        request.asked_at = request.asked_at.max(member.sent_at);
+        request.requested_at = request.requested_at.max(member.sent_at);
         request.newest_completion = request.newest_completion.max(member.completed_at);
         self.members.push(member);
         let is_newest = request.description.is_none() || request.described_at <= message.sent_at;
@@ -135,9 +147,9 @@ impl Group {
         self.members.iter().any(|member| member.user_id.is_some())
     }
 
-    /// Says again what the members, whose times have changed, ask for.
-    pub fn recount(&mut self) {
-        self.request.asked_at = self.members.iter().filter_map(|member| member.sent_at).max();
+    /// Computes the time of the request again, after the times of the members have changed.
+    pub fn update_requested_at(&mut self) {
+        self.request.requested_at = self.members.iter().filter_map(|member| member.sent_at).max();
     }
 }
 
@@ -168,32 +180,32 @@ mod tests {
     }
 
     #[test]
-    fn however_many_students_finished_a_test_is_one_group() {
+    fn completions_of_one_test_session_are_one_group() {
         let mut messages: Vec<_> = (0..100).map(|second| completed("A", second)).collect();
         messages.extend((0..50).map(|second| completed("B", second)));
         messages.push(message(format!(r#"{{"session_ids":["A_{QUIZ}","B_{QUIZ}"],"force":true}}"#), 5));
         let grouped = group(&messages);
-        let sizes: Vec<_> = grouped.groups.iter().map(|it| it.request.messages).collect();
+        let sizes: Vec<_> = grouped.groups.iter().map(|group| group.request.messages).collect();
         assert_eq!(sizes, [101, 51]);
-        assert!(grouped.groups.iter().all(|it| it.request.force));
+        assert!(grouped.groups.iter().all(|group| group.request.force));
         let newest = grouped.groups[0].request.newest_completion;
         assert_eq!(newest, Timestamp::from_second(99).ok());
         assert!(grouped.rejected.is_empty());
     }
 
     #[test]
-    fn the_newest_description_wins_in_whatever_order_they_come() {
+    fn newest_description_wins_in_any_order() {
         let named = |name: &str, second| {
             let body = format!(r#"{{"session_id":"A_{QUIZ}","session":{{"test_name":"{name}"}}}}"#);
             message(body, second)
         };
         let grouped = group(&[named("old", 1), named("new", 3), named("middle", 2), completed("A", 9)]);
         let description = grouped.groups[0].request.description.as_ref();
-        assert_eq!(description.and_then(|it| it.test_name.as_deref()), Some("new"));
+        assert_eq!(description.and_then(|session| session.test_name.as_deref()), Some("new"));
     }
 
     #[test]
-    fn a_message_that_contradicts_a_newer_one_about_the_quiz_waits() {
+    fn older_message_with_another_quiz_waits() {
         let other = "6715f621e1eb083bfa9b56ff";
         let body = |quiz: &str| format!(r#"{{"session_id":"free-name","quiz_id":"{quiz}"}}"#);
         let grouped = group(&[message(body(QUIZ), 2), message(body(other), 1), message(body(QUIZ), 1)]);
@@ -205,7 +217,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_no_event_is_rejected_with_its_place() {
+    fn broken_message_is_rejected_with_its_place() {
         let grouped = group(&[message("not json {".into(), 1), completed("A", 1), message("[]".into(), 1)]);
         let rejected: Vec<_> = grouped.rejected.iter().map(|(place, _)| *place).collect();
         assert_eq!(rejected, [0, 2]);

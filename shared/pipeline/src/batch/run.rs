@@ -1,3 +1,18 @@
+//! One pass over the groups of a batch: admit, sync and commit, within the function's time.
+//!
+//! Problem: some groups are covered or joined, some run for minutes, fail, panic or meet the deadline. Each group needs a
+//! result of its own, and no lease may be left behind without need.
+//!
+//! Idea: a few groups at a time go through the same steps, each with a deadline: store the request, look for the
+//! attempts of its completions, ask the coordinator, sync. A sync that only stages its rows waits for the joint commit.
+//!
+//! - Each group ends with one [`GroupResult`], which settles its messages.
+//! - A run that ends in this process gives its lease up. If that fails, its messages stay in the queue until the lease
+//!   has expired, because other requests may have joined the run.
+//! - A stopped task writes nothing after its fence is revoked.
+//!
+//! See docs/decisions/0008-sync-state.md and docs/decisions/0013-crashes.md.
+
 mod commit;
 mod task;
 
@@ -9,15 +24,15 @@ use std::time::Duration;
 use futures::{StreamExt, stream};
 use quiz_events::{QueueMessage, SourceQueue};
 use quiz_sync_state::SyncState;
-use task::{Ended, within};
+use task::{TaskEnd, run_until};
 use tokio::time::{Instant, timeout_at};
 use tracing::field::Empty;
 use tracing::{Instrument, Span, info_span};
 
 use super::groups::{Group, Member};
-use super::time::Time;
-use super::{BatchHandler, early, named};
-use crate::coordinator::{Admitted, Isolation, Room, Run, Suspicion};
+use super::time::BatchTime;
+use super::{BatchHandler, early, missing_attempts};
+use crate::coordinator::{Admitted, Isolation, Run, Suspicion, TimeBudget};
 use crate::error::{FOLLOW_UP_NOT_SENT, LEASE_LOST, SyncError};
 use crate::listener::{Absorbed, Failure, Held};
 use crate::outcome::SyncOutcome;
@@ -26,12 +41,12 @@ use crate::sync::Synced;
 
 pub(super) const NOT_STARTED: &str = "not_started";
 const OUT_OF_TIME: &str = "out_of_time";
-/// After the time for syncs, what is decided about a test takes no longer.
+/// The longest time for a decision about a test session, once the time for syncs is over.
 const DECISION: Duration = Duration::from_secs(5);
-/// A batch is as good as new for so long: no other invocation would have more time.
+/// A batch that began less than this ago has all of its time: no other invocation would have more.
 const FRESH: Duration = Duration::from_secs(5);
 
-/// What became of a group's messages.
+/// The result of one group.
 #[derive(Debug, Default)]
 pub(super) struct GroupResult {
     /// By the message's place in the batch.
@@ -40,48 +55,49 @@ pub(super) struct GroupResult {
     pub absorbed: usize,
 }
 
-/// What became of a batch's groups.
+/// The results of a batch's groups.
 #[derive(Default)]
 pub(super) struct BatchEnd {
     pub results: Vec<GroupResult>,
-    /// Groups whose earlier run crashed: the caller runs each alone.
+    /// Groups whose last run crashed: the caller runs or defers each alone.
     pub isolated: Vec<(Group, Suspicion)>,
 }
 
 impl BatchEnd {
-    /// The isolated groups, the least suspect first: the fewer runs have crashed, then the later the newest of them
-    /// began. The run that had lasted longest when its process died is the most likely cause.
+    /// The results, and the isolated groups with the least suspect first: fewest crashed runs, then the latest start of
+    /// the newest crashed run. The run that had lasted longest when its process died is the most likely cause.
     pub fn least_suspect_first(mut self) -> (Vec<GroupResult>, Vec<Group>) {
         self.isolated.sort_by_key(|(_, suspicion)| (suspicion.crashed_runs, Reverse(suspicion.began)));
         (self.results, self.isolated.into_iter().map(|(group, _)| group).collect())
     }
 }
 
-/// A test that is read, scored and staged, and still held.
+/// A test session that is read, scored and staged, and whose lease is still held.
 struct Staged {
     group: Group,
     failures: Vec<(usize, Failure)>,
     run: Box<Run>,
     outcome: SyncOutcome,
-    test: StagedSession,
-    /// Names the test in the log.
+    session: StagedSession,
+    /// The log span of the test session.
     span: Span,
 }
 
+/// How far one group has come before the commit.
 enum Step {
     Ended(GroupResult),
     Staged(Box<Staged>),
     Isolated(Box<(Group, Suspicion)>),
 }
 
-/// Syncs the groups' tests, a few at a time, then commits what they have staged. One that fails, panics or
-/// runs out of time fails alone.
+/// Syncs the groups, a few at a time, then commits the staged test sessions together. A group that fails, panics or runs
+/// out of time fails alone.
 pub(super) async fn run(
     handler: &BatchHandler,
     groups: Vec<Group>,
     messages: &[QueueMessage],
     queue: &dyn SourceQueue,
-    time: Time,
+    time: BatchTime,
     isolation: Isolation,
 ) -> BatchEnd {
     if groups.is_empty() {
@@ -90,33 +106,33 @@ pub(super) async fn run(
     let staging = match handler.sync.begin() {
         Ok(staging) => staging,
         Err(error) => {
-            let failure = failure(&error);
-            let results = early::all_failed(handler, groups, messages, queue, time, &failure).await;
+            let failure = failure_from(&error);
+            let results = early::fail_all(handler, groups, messages, queue, time, &failure).await;
             return BatchEnd { results, ..BatchEnd::default() };
         }
     };
-    let turn = Turn { handler, staging, messages, queue, time, isolation };
+    let batch_run = BatchRun { handler, staging, messages, queue, time, isolation };
     let steps: Vec<Step> = stream::iter(groups)
-        .map(|group| turn.one_in_span(group))
+        .map(|group| batch_run.run_group_in_span(group))
         .buffer_unordered(handler.limits.concurrency.max(1))
         .collect()
         .await;
-    turn.commit(steps).await
+    batch_run.commit(steps).await
 }
 
-/// One batch's way through the function's time.
-struct Turn<'a> {
+/// One pass over the groups of a batch.
+struct BatchRun<'a> {
     handler: &'a BatchHandler,
-    /// Where the test sessions are staged until the commit; `None` where each is written by itself.
+    /// The staging area until the commit; `None` if each test session is written alone.
     staging: Option<Arc<dyn WarehouseBatch>>,
     messages: &'a [QueueMessage],
     queue: &'a dyn SourceQueue,
-    time: Time,
+    time: BatchTime,
     isolation: Isolation,
 }
 
-impl Turn<'_> {
-    async fn one_in_span(&self, group: Group) -> Step {
+impl BatchRun<'_> {
+    async fn run_group_in_span(&self, group: Group) -> Step {
         let session_id = group.request.target.session_id.clone();
         let span = info_span!(
             "test",
@@ -124,143 +140,146 @@ impl Turn<'_> {
             sink = self.handler.coordinator.sink().as_str(),
             generation = Empty
         );
-        self.one(group).instrument(span).await
+        self.run_group(group).instrument(span).await
     }
 
-    async fn one(&self, mut group: Group) -> Step {
-        let is_all = self.time.began.elapsed() < FRESH;
-        let of_group = |member: &Member| self.messages.get(member.place);
-        let messages: Vec<&QueueMessage> = group.members.iter().filter_map(of_group).collect();
+    async fn run_group(&self, mut group: Group) -> Step {
+        let is_whole = self.time.began.elapsed() < FRESH;
+        let message_of_member = |member: &Member| self.messages.get(member.place);
+        let messages: Vec<&QueueMessage> = group.members.iter().filter_map(message_of_member).collect();
         let coordinator = &self.handler.coordinator;
+        // store the request before MongoDB is queried: if MongoDB is down, the state shows the waiting test session
         let known = if group.names_users() {
-            match self.in_time(coordinator.note(&group.request, &messages)).await {
+            match self.in_time(coordinator.store_request(&group.request, &messages)).await {
                 Ok(known) => Some(known),
-                Err(failure) => return Step::Ended(self.failed(group, Vec::new(), failure).await),
+                Err(failure) => return Step::Ended(self.fail(group, Vec::new(), failure).await),
             }
         } else {
-            // nothing is asked before the state is
             None
         };
-        let checked =
-            self.in_time(named::check(&*self.handler.sync, &mut group, self.handler.clock.now())).await;
-        let failures: Vec<(usize, Failure)> = match checked {
+        // find the completions whose attempt is missing
+        let now = self.handler.clock.now();
+        let missing = self.in_time(missing_attempts::find(&*self.handler.sync, &mut group, now)).await;
+        let failures: Vec<(usize, Failure)> = match missing {
             Ok(failures) => {
-                let patient = |failure| match &known {
-                    Some(state) => self.patient(state, failure),
+                let extended = |failure| match &known {
+                    Some(state) => self.extend_patience(state, failure),
                     None => failure,
                 };
-                failures.into_iter().map(|(place, failure)| (place, patient(failure))).collect()
+                failures.into_iter().map(|(place, failure)| (place, extended(failure))).collect()
             }
-            Err(failure) => return Step::Ended(self.failed_early(group, failure).await),
+            Err(failure) => return Step::Ended(self.fail_early(group, failure).await),
         };
-        let room = Room {
+        // take the lease, or learn who serves the request
+        let budget = TimeBudget {
             left: self.time.stop.saturating_duration_since(Instant::now()),
-            is_all,
+            is_whole,
             isolation: self.isolation,
             total: self.time.total(),
             least: self.handler.limits.start_reserve.saturating_sub(self.handler.limits.stop_reserve),
         };
-        let admitted = coordinator.admit(&group.request, &messages, known, room, self.queue);
+        let admitted = coordinator.admit(&group.request, &messages, known, budget, self.queue);
         match self.in_time(admitted).await {
             Err(failure) => {
                 let unsure = failure.code == OUT_OF_TIME || failure.held.is_some();
-                let failure = if unsure { self.held(failure) } else { failure };
+                let failure = if unsure { self.hold_for_lease(failure) } else { failure };
                 if failure.code == FOLLOW_UP_NOT_SENT && !unsure {
-                    let mut result = self.failed_early(group, failure).await;
+                    let mut result = self.fail_early(group, failure).await;
                     result.failures.extend(failures);
                     return Step::Ended(result);
                 }
-                Step::Ended(self.failed(group, failures, failure).await)
+                Step::Ended(self.fail(group, failures, failure).await)
             }
-            Ok(Admitted::Run(run)) => self.sync(group, failures, run).await,
-            Ok(Admitted::Covered) => self.absorbed(&group, failures, Absorbed::Covered).await,
+            Ok(Admitted::Run(run)) => self.sync_group(group, failures, run).await,
+            Ok(Admitted::Covered) => self.absorb(&group, failures, Absorbed::Covered).await,
             Ok(Admitted::Isolate(suspicion)) if self.isolation == Isolation::Wait => {
                 Step::Isolated(Box::new((group, suspicion)))
             }
-            Ok(Admitted::Isolate(_)) => Step::Ended(self.failed(group, failures, out_of_time()).await),
+            Ok(Admitted::Isolate(_)) => Step::Ended(self.fail(group, failures, out_of_time()).await),
             Ok(Admitted::Deferred { depth }) => {
                 self.handler.listener.followed_up(&group.request.target, depth).await;
-                self.absorbed(&group, failures, Absorbed::Deferred).await
+                self.absorb(&group, failures, Absorbed::Deferred).await
             }
-            Ok(Admitted::Joined { keep: None }) => self.absorbed(&group, failures, Absorbed::Joined).await,
+            Ok(Admitted::Joined { keep: None }) => self.absorb(&group, failures, Absorbed::Joined).await,
             Ok(Admitted::Joined { keep: Some((id, left)) }) => {
                 let kept = messages.iter().position(|message| message.message_id == id);
                 let kept = kept.and_then(|at| group.members.get(at)).map(|member| member.place);
                 let mut failures = failures;
                 failures.extend(kept.map(|place| (place, under_way(left))));
-                self.absorbed(&group, failures, Absorbed::Joined).await
+                self.absorb(&group, failures, Absorbed::Joined).await
             }
         }
     }
 
-    async fn sync(&self, group: Group, failures: Vec<(usize, Failure)>, mut run: Box<Run>) -> Step {
-        Span::current().record("generation", run.hold.generation);
+    async fn sync_group(&self, group: Group, failures: Vec<(usize, Failure)>, mut run: Box<Run>) -> Step {
+        Span::current().record("generation", run.holder.generation);
         let coordinator = &self.handler.coordinator;
-        if let Err(failure) = self.in_time(coordinator.ready(&mut run)).await {
-            let failure = self.let_go(&group, &run, failure).await;
-            return Step::Ended(self.failed(group, failures, failure).await);
+        if let Err(failure) = self.in_time(coordinator.wait_until_readable(&mut run)).await {
+            let failure = self.release(&group, &run, failure).await;
+            return Step::Ended(self.fail(group, failures, failure).await);
         }
         let request = run.request(&group.request);
         let scope = run.scope(self.handler.clock.now(), self.staging.clone());
         let (sync, fence) = (Arc::clone(&self.handler.sync), run.fence.clone());
         let task = async move { sync.sync(&request, &scope).await };
-        let ended = within(self.time.stop, &[fence], task).await;
+        let ended = run_until(self.time.stop, &[fence], task).await;
         let result = match ended {
-            Ended::Done(Ok(Synced::Staged(outcome, test))) => {
+            TaskEnd::Done(Ok(Synced::Staged(outcome, session))) => {
                 let span = Span::current();
-                return Step::Staged(Box::new(Staged { group, failures, run, outcome, test, span }));
+                return Step::Staged(Box::new(Staged { group, failures, run, outcome, session, span }));
             }
-            Ended::Done(Ok(Synced::Done(outcome))) | Ended::Stopped(Some(Ok(Synced::Done(outcome)))) => {
+            TaskEnd::Done(Ok(Synced::Done(outcome))) | TaskEnd::Stopped(Some(Ok(Synced::Done(outcome)))) => {
                 return Step::Ended(self.finish(group, failures, &run, outcome).await);
             }
-            Ended::Done(Err(error)) => Err(failure(&error)),
-            // what was begun has ended, so the test can be let go, with what is written
-            Ended::Stopped(Some(_)) => match run.progress_if_stopped() {
+            TaskEnd::Done(Err(error)) => Err(failure_from(&error)),
+            // no write is under way any more: give the lease up, and keep the progress
+            TaskEnd::Stopped(Some(_)) => match run.progress_if_stopped() {
                 Some(progress) => self.in_time_to_end(coordinator.pause(&run, &progress, self.queue)).await,
                 None => Err(out_of_time()),
             },
-            Ended::Stopped(None) => {
-                let failure = self.held(out_of_time());
-                return Step::Ended(self.failed(group, failures, failure).await);
+            TaskEnd::Stopped(None) => {
+                let failure = self.hold_for_lease(out_of_time());
+                return Step::Ended(self.fail(group, failures, failure).await);
             }
-            Ended::Panicked(error) => Err(Failure::short("sync_panicked", error)),
+            TaskEnd::Panicked(error) => Err(Failure::short("sync_panicked", error)),
         };
         match result {
             Ok(depth) => {
-                self.note_follow_up(&group, depth).await;
+                self.report_follow_up(&group, depth).await;
                 self.handler.listener.paused(&group.request.target).await;
                 Step::Ended(GroupResult { failures, ..GroupResult::default() })
             }
             Err(failure) => {
-                let failure = self.patient(&run.state, failure);
-                let failure = self.let_go(&group, &run, failure).await;
-                Step::Ended(self.failed(group, failures, failure).await)
+                let failure = self.extend_patience(&run.state, failure);
+                let failure = self.release(&group, &run, failure).await;
+                Step::Ended(self.fail(group, failures, failure).await)
             }
         }
     }
 
-    /// Ends the run of messages that come again, or are parked.
-    async fn let_go(&self, group: &Group, run: &Run, failure: Failure) -> Failure {
+    /// Ends a failed run and gives its lease up. If the end cannot be stored, the returned failure holds the messages
+    /// until the lease has expired.
+    async fn release(&self, group: &Group, run: &Run, failure: Failure) -> Failure {
         let ended = async {
-            let why = early::as_stored(group, self.messages, self.queue, &failure).await;
+            let why = early::to_run_failure(group, self.messages, self.queue, &failure).await;
             self.handler.coordinator.fail(run, why, self.queue).await
         };
-        let untold = match timeout_at(self.time.end, ended).await {
+        let error = match timeout_at(self.time.end, ended).await {
             Ok(Ok(_) | Err(SyncError::TakenOver { .. })) => return failure,
             Ok(Err(error)) => error.to_string(),
             Err(_) => "no answer in time".to_owned(),
         };
         tracing::warn!(
             session_id = run.key.session_id,
-            generation = run.hold.generation,
-            error = untold,
+            generation = run.holder.generation,
+            error,
             "the failed run's lease is left to run out"
         );
-        self.held(failure)
+        self.hold_for_lease(failure)
     }
 
-    /// While a lease may be held, others join it, counting on its message to be in the queue.
-    fn held(&self, failure: Failure) -> Failure {
+    /// Keeps the messages in the queue until the lease has expired: other requests may join the run until then.
+    fn hold_for_lease(&self, failure: Failure) -> Failure {
         Failure { held: Some(Held::LeaseLeft(self.handler.coordinator.lease())), ..failure }
     }
 
@@ -274,25 +293,25 @@ impl Turn<'_> {
         let finished = self.handler.coordinator.finish(run, &outcome, self.queue);
         match self.in_time_to_end(finished).await {
             Ok(depth) => {
-                self.note_follow_up(&group, depth).await;
+                self.report_follow_up(&group, depth).await;
                 self.handler.listener.finished(&outcome).await;
                 GroupResult { failures, synced: true, absorbed: 0 }
             }
-            Err(failure) if failure.code == LEASE_LOST => self.failed(group, failures, failure).await,
+            Err(failure) if failure.code == LEASE_LOST => self.fail(group, failures, failure).await,
             Err(failure) => {
-                let failure = self.let_go(&group, run, failure).await;
-                self.failed(group, failures, failure).await
+                let failure = self.release(&group, run, failure).await;
+                self.fail(group, failures, failure).await
             }
         }
     }
 
-    async fn note_follow_up(&self, group: &Group, follow_up: Option<u32>) {
+    async fn report_follow_up(&self, group: &Group, follow_up: Option<u32>) {
         if let Some(depth) = follow_up {
             self.handler.listener.followed_up(&group.request.target, depth).await;
         }
     }
 
-    async fn absorbed(&self, group: &Group, failures: Vec<(usize, Failure)>, how: Absorbed) -> Step {
+    async fn absorb(&self, group: &Group, failures: Vec<(usize, Failure)>, how: Absorbed) -> Step {
         let come_again: HashSet<usize> = failures.iter().map(|(place, _)| *place).collect();
         let absorbed = group.members.len() - come_again.len();
         if absorbed > 0 {
@@ -301,17 +320,17 @@ impl Turn<'_> {
         Step::Ended(GroupResult { failures, synced: false, absorbed })
     }
 
-    /// A failure that came before the lease was taken, or could not be: the state tells of it.
-    async fn failed_early(&self, group: Group, failure: Failure) -> GroupResult {
-        early::failed(self.handler, group, self.messages, self.queue, self.time, failure).await
+    /// Fails a group before its lease is taken, and stores the failure in the sync state.
+    async fn fail_early(&self, group: Group, failure: Failure) -> GroupResult {
+        early::fail_group(self.handler, group, self.messages, self.queue, self.time, failure).await
     }
 
-    fn patient(&self, state: &SyncState, failure: Failure) -> Failure {
+    fn extend_patience(&self, state: &SyncState, failure: Failure) -> Failure {
         let (sink, now) = (self.handler.coordinator.sink(), self.handler.clock.now());
-        early::after_outage(state, sink, now, failure)
+        early::extend_patience_after_outage(state, sink, now, failure)
     }
 
-    async fn failed(&self, group: Group, failures: Vec<(usize, Failure)>, failure: Failure) -> GroupResult {
+    async fn fail(&self, group: Group, failures: Vec<(usize, Failure)>, failure: Failure) -> GroupResult {
         self.handler.listener.failed(&group.request.target, &failure).await;
         GroupResult::failed(&group, failures, &failure)
     }
@@ -322,10 +341,10 @@ impl Turn<'_> {
             let late = "too little of the function's time was left to begin".to_owned();
             return Err(Failure::transient(NOT_STARTED, late));
         }
-        // a call that hangs must not eat what is kept for the commit
+        // a hanging call must not use the time of the commit
         let until = self.time.stop.max(now + DECISION).min(self.time.last_stop);
         match timeout_at(until, work).await {
-            Ok(done) => done.map_err(|error| failure(&error)),
+            Ok(done) => done.map_err(|error| failure_from(&error)),
             Err(_) => Err(out_of_time()),
         }
     }
@@ -335,21 +354,21 @@ impl Turn<'_> {
         work: impl Future<Output = Result<T, SyncError>>,
     ) -> Result<T, Failure> {
         match timeout_at(self.time.end, work).await {
-            Ok(done) => done.map_err(|error| failure(&error)),
+            Ok(done) => done.map_err(|error| failure_from(&error)),
             Err(_) => Err(out_of_time()),
         }
     }
 }
 
 impl GroupResult {
-    /// Whatever else is wrong with a message, that its test failed is told first: others may have joined it.
+    /// The group's failure comes before the failures of single messages: other requests may have joined these messages.
     pub fn failed(group: &Group, failures: Vec<(usize, Failure)>, failure: &Failure) -> Self {
-        let of_test = group.members.iter().map(|member| (member.place, failure.clone()));
-        Self { failures: of_test.chain(failures).collect(), ..Self::default() }
+        let group_failures = group.members.iter().map(|member| (member.place, failure.clone()));
+        Self { failures: group_failures.chain(failures).collect(), ..Self::default() }
     }
 }
 
-fn failure(error: &SyncError) -> Failure {
+fn failure_from(error: &SyncError) -> Failure {
     let (code, text) = (error.code(), error.to_string());
     let held = matches!(error, SyncError::LeaseUnsure { .. }).then_some(Held::LeaseLeft(Duration::ZERO));
     Failure { code, error: text, patience: error.patience(), held }
@@ -359,8 +378,9 @@ fn out_of_time() -> Failure {
     Failure::transient(OUT_OF_TIME, "the sync was stopped near the function's deadline".into())
 }
 
-/// The message that another run stands on comes back when that run's lease is over, unless it is done by then.
+/// The failure of a message that is the anchor of another run: it returns when that run's lease expires, unless it is
+/// deleted by then.
 fn under_way(left: Duration) -> Failure {
-    let error = "another invocation is still at the sync that this message asks for".to_owned();
+    let error = "another invocation is still running the sync that this message requests".to_owned();
     Failure { held: Some(Held::UnderWay(left)), ..Failure::transient("sync_under_way", error) }
 }

@@ -1,3 +1,16 @@
+//! Settles the messages of a batch: acknowledges, delays or parks each of them.
+//!
+//! Problem: a message can name several test sessions, and each can end in another way. Idea: a message collects the failures
+//! of all its test sessions, and one verdict decides.
+//!
+//! - No failure: the message is acknowledged.
+//! - A lease may still be held: the message stays, however often it was received, because requests joined its run.
+//! - A failure that a retry may fix: the message stays and backs off, until its last try.
+//! - Otherwise the message is parked with its cause. A message that cannot be parked stays in its queue.
+//! - The deadline ends all of this: an unsettled message returns after the queue's visibility timeout.
+//!
+//! See docs/decisions/0002-retry-or-park.md.
+
 use std::time::Duration;
 
 use futures::{StreamExt, stream};
@@ -11,14 +24,16 @@ use crate::listener::{Failure, Held, Patience};
 
 /// Calls to the queue in flight.
 const CALLS: usize = 16;
-/// What the function needs to answer once all is settled.
+/// The time that the function needs to answer, once all messages are settled.
 const ANSWER: Duration = Duration::from_secs(1);
-/// How many of a message's failures its cause tells; the rest are counted.
-const TOLD: usize = 3;
+/// Errors of one message that its cause lists; the rest are counted.
+const LISTED_ERRORS: usize = 3;
 
-/// Of a message's failures: one that a retry may mend keeps the message in its queue.
+/// The failure that decides about a message: a held lease first, then the most patient failure, else all errors together.
 fn verdict(failures: &[Failure]) -> Option<Failure> {
-    if let Some(held) = failures.iter().filter(|it| it.held.is_some()).max_by_key(|it| it.held) {
+    if let Some(held) =
+        failures.iter().filter(|failure| failure.held.is_some()).max_by_key(|failure| failure.held)
+    {
         return Some(held.clone());
     }
     let most_patient = failures.iter().rev().max_by_key(|failure| failure.patience)?;
@@ -26,14 +41,16 @@ fn verdict(failures: &[Failure]) -> Option<Failure> {
         return Some(most_patient.clone());
     }
     let first = failures.first()?.clone();
-    let mut told: Vec<String> = failures.iter().take(TOLD).map(|it| it.error.clone()).collect();
-    if failures.len() > TOLD {
-        told.push(format!("and {} more of the message's tests failed", failures.len() - TOLD));
+    let mut errors: Vec<String> =
+        failures.iter().take(LISTED_ERRORS).map(|failure| failure.error.clone()).collect();
+    if failures.len() > LISTED_ERRORS {
+        errors
+            .push(format!("and {} more test sessions of the message failed", failures.len() - LISTED_ERRORS));
     }
-    Some(Failure { error: told.join("; "), ..first })
+    Some(Failure { error: errors.join("; "), ..first })
 }
 
-/// What becomes of a batch's messages, as their test sessions end.
+/// The messages of a batch, with the failures of their test sessions so far.
 pub(super) struct Settlement<'a> {
     handler: &'a BatchHandler,
     messages: &'a [QueueMessage],
@@ -48,8 +65,8 @@ pub(super) struct Settlement<'a> {
 }
 
 impl<'a> Settlement<'a> {
-    /// It ends before `deadline`: a message whose fate the queue does not learn in time stays, and comes back after the
-    /// queue's own visibility timeout.
+    /// Settling ends before `deadline`: a message that is not settled by then returns after the queue's visibility
+    /// timeout.
     pub fn new(
         handler: &'a BatchHandler,
         messages: &'a [QueueMessage],
@@ -68,7 +85,7 @@ impl<'a> Settlement<'a> {
         }
     }
 
-    /// Failures of messages, by their places.
+    /// Adds failures of messages, by their place in the batch.
     pub fn add_failures(&mut self, failed: impl IntoIterator<Item = (usize, Failure)>) {
         for (place, failure) in failed {
             if let Some(failures) = self.failures.get_mut(place) {
@@ -85,8 +102,8 @@ impl<'a> Settlement<'a> {
         }
     }
 
-    /// Settles the messages that none of the `waiting` groups needs: parks those that can never succeed or have had their
-    /// last try, and delays those to try again.
+    /// Settles the messages that no `waiting` group needs: parks messages that can never succeed or have had their last
+    /// try, and delays messages that are tried again.
     pub async fn settle(&mut self, waiting: &[Group]) {
         let mut is_open: Vec<bool> = self.is_settled.iter().map(|settled| !settled).collect();
         for member in waiting.iter().flat_map(|group| &group.members) {
@@ -129,9 +146,9 @@ impl<'a> Settlement<'a> {
         most: Option<u32>,
     ) -> Settled<'a> {
         let is_last = failure.last_receive(most).is_some_and(|last| message.receive_count >= last);
-        let park_it = failure.patience == Patience::None || (is_last && failure.held.is_none());
+        let is_to_park = failure.patience == Patience::None || (is_last && failure.held.is_none());
         let settled = async {
-            if park_it {
+            if is_to_park {
                 park(self.handler, message, failure, self.queue).await
             } else {
                 retry(self.handler, message, &failure, self.queue).await
@@ -140,7 +157,7 @@ impl<'a> Settlement<'a> {
         timeout_at(self.end, settled).await.unwrap_or(Settled::Kept(message))
     }
 
-    /// Deletes the settled messages from the queue: should the process end now, they do not come again.
+    /// Deletes the settled messages from the queue, so that a crash from now on does not return them.
     pub async fn delete_settled(&mut self) {
         let done = std::mem::take(&mut self.done);
         if done.is_empty() {
@@ -151,7 +168,7 @@ impl<'a> Settlement<'a> {
             Ok(Err(error)) => error.to_string(),
             Err(_) => "no answer in time".to_owned(),
         };
-        // they come again, and are covered
+        // these messages return, and are covered
         tracing::warn!(messages = done.len(), error, "settled messages not deleted early");
     }
 }
@@ -161,10 +178,10 @@ enum Settled<'a> {
     Kept(&'a QueueMessage),
 }
 
-/// The count of receives after which the queue gives a message up.
+/// The number of receives after which the queue moves a message to its dead-letter queue.
 pub(super) async fn most_receives(queue: &dyn SourceQueue) -> Option<u32> {
     queue.max_receive_count().await.unwrap_or_else(|error| {
-        tracing::warn!(error = %error, "the queue does not tell its redrive policy");
+        tracing::warn!(error = %error, "redrive policy not read");
         None
     })
 }

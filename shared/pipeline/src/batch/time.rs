@@ -4,30 +4,30 @@ use tokio::time::Instant;
 
 use super::BatchLimits;
 
-/// A function's time for one batch.
+/// The time of one batch, in the order of its limits.
 #[derive(Clone, Copy)]
-pub(super) struct Time {
+pub(super) struct BatchTime {
     pub began: Instant,
-    /// When what runs is stopped, …
+    /// Running syncs are stopped.
     pub stop: Instant,
-    /// … when the commit is, …
+    /// The commit is stopped.
     pub last_stop: Instant,
-    /// … and when nothing is begun any more.
+    /// Nothing starts any more.
     pub end: Instant,
 }
 
-impl Time {
-    /// For syncs, from the beginning on.
+impl BatchTime {
+    /// The time for syncs, from the start of the batch.
     pub fn total(&self) -> Duration {
         self.stop.saturating_duration_since(self.began)
     }
 
-    pub fn of(limits: &BatchLimits, deadline: Instant) -> Self {
+    pub fn new(limits: &BatchLimits, deadline: Instant) -> Self {
         Self {
             began: Instant::now(),
             stop: before(deadline, limits.stop_reserve + limits.commit_reserve),
             last_stop: before(deadline, limits.stop_reserve),
-            // an end that is not stored by then leaves its lease to run out
+            // a run whose end is not stored by then leaves its lease to expire
             end: before(deadline, limits.stop_reserve / 4),
         }
     }

@@ -3,7 +3,8 @@ use std::time::Duration;
 use quiz_events::{QueueError, SessionTarget, SourceQueue, SyncRequest};
 use quiz_sync_state::FollowUp;
 
-/// Sends the `depth`th follow-up in a row to the sink's own queue: a request for the same test session, visible at `due`.
+/// Sends the `depth`th follow-up in a row to the sink's own queue: a request for the same test session, visible at `due`
+/// (milliseconds since 1970).
 pub(super) async fn send(
     target: &SessionTarget,
     depth: u32,

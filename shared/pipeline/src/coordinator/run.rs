@@ -1,3 +1,9 @@
+//! A run: one try to sync one test session, under one lease.
+//!
+//! A heartbeat extends the lease while the run works. The fence ends a quarter of the lease before the lease does, so a
+//! write that was sent in time has arrived when another run can begin. Before the lease is given up, the run waits until
+//! its unanswered writes can no longer arrive. See docs/decisions/0008-sync-state.md.
+
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -13,20 +19,20 @@ use crate::progress::WriteProgress;
 use crate::request::SessionRequest;
 use crate::scope::RunScope;
 
-/// The fence ends by this part of the lease before the lease does, and a heartbeat comes as often.
-const PARTS: u32 = 4;
+/// The fence ends before the lease by the lease divided by this; a heartbeat is due as often.
+const LEASE_DIVISOR: u32 = 4;
 const _: () = assert!(
-    Rules::DEFAULT.late.saturating_mul(PARTS).as_millis() < Rules::DEFAULT.lease.as_millis(),
+    Rules::DEFAULT.late.saturating_mul(LEASE_DIVISOR).as_millis() < Rules::DEFAULT.lease.as_millis(),
     "a late write arrives while the lease lasts"
 );
 /// How often a run that is about to end checks its write requests.
 const CHECK: Duration = Duration::from_millis(100);
 
-/// A test that this process syncs: its lease, kept by a heartbeat until the run is dropped.
+/// A test session that this process syncs. A heartbeat extends the lease until the run is dropped.
 pub(crate) struct Run {
     pub key: StateKey,
     pub target: SessionTarget,
-    pub hold: LeaseHolder,
+    pub holder: LeaseHolder,
     pub state: SyncState,
     pub progress: WriteProgress,
     pub fence: Fence,
@@ -36,34 +42,34 @@ pub(crate) struct Run {
 }
 
 impl Run {
-    /// The lease is stored: keeps it from now on.
+    /// Starts the heartbeat of a stored lease.
     pub fn begin(
-        by: &Coordinator,
+        coordinator: &Coordinator,
         target: SessionTarget,
         owner: &str,
         state: SyncState,
         progress: WriteProgress,
     ) -> Self {
-        let key = by.key(&target.session_id);
-        let hold = LeaseHolder { owner: owner.to_owned(), generation: state.generation };
-        let slack = by.rules.lease / PARTS;
+        let key = coordinator.key(&target.session_id);
+        let holder = LeaseHolder { owner: owner.to_owned(), generation: state.generation };
+        let slack = coordinator.rules.lease / LEASE_DIVISOR;
         let until = state.lease.as_ref().map_or(i64::MIN, |lease| lease.until);
-        let fence = Fence::new(Arc::clone(&by.clock), until.saturating_sub(millis(slack)));
+        let fence = Fence::new(Arc::clone(&coordinator.clock), until.saturating_sub(millis(slack)));
         let heartbeat = Heartbeat {
-            states: Arc::clone(&by.states),
-            clock: Arc::clone(&by.clock),
-            rules: by.rules,
+            states: Arc::clone(&coordinator.states),
+            clock: Arc::clone(&coordinator.clock),
+            rules: coordinator.rules,
             slack,
             key: key.clone(),
-            hold: hold.clone(),
+            holder: holder.clone(),
             fence: fence.clone(),
         };
         let heartbeat = tokio::spawn(heartbeat.run().in_current_span()).abort_handle();
-        let (clock, rules) = (Arc::clone(&by.clock), by.rules);
-        Self { key, target, hold, state, progress, fence, clock, rules, heartbeat }
+        let (clock, rules) = (Arc::clone(&coordinator.clock), coordinator.rules);
+        Self { key, target, holder, state, progress, fence, clock, rules, heartbeat }
     }
 
-    /// The request, on behalf of all that have joined by now: with the newest description that any message brought.
+    /// The request of the run and of all messages that joined by now, with the newest description.
     pub fn request(&self, own: &SessionRequest) -> SessionRequest {
         let joined = usize::try_from(self.state.joined).unwrap_or(usize::MAX);
         let completion = self.state.newest_completion.and_then(|at| Timestamp::from_millisecond(at).ok());
@@ -78,7 +84,7 @@ impl Run {
 
     pub fn scope(&self, read_started_at: Timestamp, staging: Option<Arc<dyn WarehouseBatch>>) -> RunScope {
         RunScope {
-            generation: self.hold.generation,
+            generation: self.holder.generation,
             read_started_at,
             rewrite: self.is_to_rewrite(),
             fence: self.fence.clone(),
@@ -91,18 +97,18 @@ impl Run {
         self.state.is_to_rewrite(&self.rules)
     }
 
-    /// What the run leaves where it has to stop; `None` where it has written nothing.
+    /// The progress of a stopped run; `None` if it has written nothing.
     pub fn progress_if_stopped(&self) -> Option<String> {
-        self.progress.of_stopped(self.hold.generation, self.is_to_rewrite())
+        self.progress.after_stop(self.holder.generation, self.is_to_rewrite())
     }
 
-    /// What the run leaves where it fails.
+    /// The progress of a failed run.
     pub fn progress_if_failed(&self) -> Option<String> {
-        self.progress.of_failed(self.hold.generation, self.is_to_rewrite())
+        self.progress.after_failure(self.holder.generation, self.is_to_rewrite())
     }
 
-    /// Waits until no write request of this run can arrive any more: once the lease is given up, the next run may begin
-    /// at once. It waits only where a request had no answer, and the heartbeat keeps the lease as long.
+    /// Waits until no write request of this run can arrive any more: the next run may begin as soon as the lease is given
+    /// up. Waits only if a request had no answer; the heartbeat extends the lease for that time.
     pub async fn outlast_writes(&self) {
         let mut has_waited = false;
         while let Some(sent_at) = self.fence.last_unanswered() {
@@ -130,7 +136,7 @@ struct Heartbeat {
     rules: Rules,
     slack: Duration,
     key: StateKey,
-    hold: LeaseHolder,
+    holder: LeaseHolder,
     fence: Fence,
 }
 
@@ -144,12 +150,12 @@ impl Heartbeat {
                     tracing::warn!(
                         session_id = self.key.session_id,
                         sink = self.key.sink.as_str(),
-                        generation = self.hold.generation,
+                        generation = self.holder.generation,
                         "the lease was taken over"
                     );
                     return self.fence.revoke();
                 }
-                // the fence ends by itself, unless the next beat comes through
+                // the fence ends unless the next heartbeat succeeds
                 Err(error) => tracing::warn!(
                     session_id = self.key.session_id,
                     sink = self.key.sink.as_str(),
@@ -160,12 +166,12 @@ impl Heartbeat {
         }
     }
 
-    /// Tells whether the lease is still held.
+    /// Extends the lease; returns whether this run still holds it.
     async fn beat(&self) -> Result<bool, StateError> {
         loop {
             let seen = self.states.get(&self.key).await?;
             let now = self.clock.now().as_millisecond();
-            let Some(next) = seen.heartbeat(&self.hold, now, &self.rules) else { return Ok(false) };
+            let Some(next) = seen.heartbeat(&self.holder, now, &self.rules) else { return Ok(false) };
             if self.states.swap(&self.key, &seen, &next).await? {
                 let until = next.lease.as_ref().map_or(i64::MIN, |lease| lease.until);
                 self.fence.extend(until.saturating_sub(millis(self.slack)));

@@ -1,3 +1,5 @@
+//! Reads attempts in a task of its own while earlier ones are scored and written.
+
 use std::panic;
 use std::sync::Arc;
 
@@ -9,27 +11,25 @@ use tracing::Instrument;
 
 use crate::ports::{AnswerSource, AttemptBatch, SourceError};
 
-/// Batches that are read while one is scored. With those that a source itself reads ahead they are all of the
-/// session documents that lie in memory.
-const AHEAD: usize = 2;
+/// Batches that are read while one is scored. Memory holds these, and the ones that a source itself reads ahead.
+const BATCHES_AHEAD: usize = 2;
 
-/// Session documents, read by a task of its own while those before are scored and written. Dropping it ends the
-/// reading.
-pub(super) struct Ahead {
-    received: Receiver<Result<Read, SourceError>>,
+/// Attempts that a task reads ahead. Dropping this ends the task.
+pub(super) struct ReadAhead {
+    received: Receiver<Result<ReadEvent, SourceError>>,
     reader: JoinSet<()>,
 }
 
-pub(super) enum Read {
+pub(super) enum ReadEvent {
     Batch(AttemptBatch),
     /// All documents of a chunk of keys have been read.
     EndOfChunk,
 }
 
-impl Ahead {
+impl ReadAhead {
     /// Reads one chunk of keys after the other.
     pub fn start(source: Arc<dyn AnswerSource>, quiz_id: String, chunks: Vec<Vec<Bson>>) -> Self {
-        let (sender, received) = mpsc::channel(AHEAD);
+        let (sender, received) = mpsc::channel(BATCHES_AHEAD);
         let mut reader = JoinSet::new();
         let read = async move {
             for keys in chunks {
@@ -43,12 +43,12 @@ impl Ahead {
         Self { received, reader }
     }
 
-    /// `None` at the end.
-    pub async fn next(&mut self) -> Result<Option<Read>, SourceError> {
+    /// The next event; `None` at the end.
+    pub async fn next(&mut self) -> Result<Option<ReadEvent>, SourceError> {
         if let Some(read) = self.received.recv().await {
             return read.map(Some);
         }
-        // a reader that broke down must not look like the end
+        // a panic of the reader must not look like the end
         match self.reader.join_next().await {
             Some(Err(error)) if error.is_panic() => panic::resume_unwind(error.into_panic()),
             Some(Err(error)) => {
@@ -60,19 +60,19 @@ impl Ahead {
     }
 }
 
-/// Ends early where nobody listens any more.
+/// Reads one chunk of keys; ends early if the receiver is gone.
 async fn send_chunk(
     source: &dyn AnswerSource,
     quiz_id: &str,
     keys: Vec<Bson>,
-    sender: &Sender<Result<Read, SourceError>>,
+    sender: &Sender<Result<ReadEvent, SourceError>>,
 ) -> Result<(), SourceError> {
     let mut batches = source.attempts(quiz_id, keys).await?;
     while let Some(batch) = batches.try_next().await? {
-        if sender.send(Ok(Read::Batch(batch))).await.is_err() {
+        if sender.send(Ok(ReadEvent::Batch(batch))).await.is_err() {
             return Ok(());
         }
     }
-    drop(sender.send(Ok(Read::EndOfChunk)).await);
+    drop(sender.send(Ok(ReadEvent::EndOfChunk)).await);
     Ok(())
 }

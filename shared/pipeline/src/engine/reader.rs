@@ -1,3 +1,9 @@
+//! Reads the attempts of one test session and gives them to the scorer.
+//!
+//! Heads first: four fields of each attempt choose the best attempt of each user. Then only the chosen attempts are read,
+//! unless a snapshot has them. A chosen document without a start and without answers is no attempt; the next round then
+//! takes the user's next best document.
+
 use std::collections::HashSet;
 use std::sync::Arc;
 
@@ -8,7 +14,7 @@ use quiz_domain::{
     SnapshotKey, SnapshotWriter, TakenDocument, TestSession, user_id,
 };
 
-use super::ahead::{Ahead, Read};
+use super::ahead::{ReadAhead, ReadEvent};
 use super::snapshots::Snapshots;
 use crate::error::SyncError;
 use crate::ports::{AnswerSource, AttemptBatch, Clock, QuizDocuments};
@@ -17,14 +23,14 @@ use crate::scope::RunScope;
 use crate::sink::SessionWriter;
 use crate::stopwatch::Stopwatch;
 
-/// Attempts that a sink wants are read so many at a time, by user id: that is how it gets them in order though
-/// the source has none. Of each only what the student answered is kept meanwhile.
-const ATTEMPTS: usize = 256;
-/// Documents of a user that are looked through together where the best one was no attempt; four times as many in each
-/// further round.
-const CANDIDATES: usize = 4;
+/// Attempts in a chunk, if the sink wants single attempts. Each chunk is sorted by user id before the sink gets it, because
+/// the source has no order.
+const CHUNK_ATTEMPTS: usize = 256;
+/// Documents of a user that are checked together after the best one was no attempt; four times as many in each further
+/// round.
+const FIRST_CANDIDATES: usize = 4;
 
-/// Reads, scores and ranks the attempts at a test.
+/// Reads, scores and ranks the attempts of a test session.
 #[derive(Clone)]
 pub(super) struct Reader {
     pub source: Arc<dyn AnswerSource>,
@@ -33,8 +39,8 @@ pub(super) struct Reader {
     pub snapshots: Option<Snapshots>,
 }
 
-/// A test whose quiz is read.
-pub(super) struct Asked<'a> {
+/// A test session whose quiz is read.
+pub(super) struct PreparedSession<'a> {
     pub builder: SessionScorer,
     pub session: TestSession,
     quiz_id: String,
@@ -42,51 +48,52 @@ pub(super) struct Asked<'a> {
     scope: &'a RunScope,
 }
 
-/// A test that is read.
+/// A test session that is read and ranked.
 pub(super) struct ReadSession {
     pub test: SessionResult,
-    /// Attempts whose documents were not read, as a snapshot had them.
+    /// Attempts that came from the snapshot and were not read.
     pub known: u64,
     pub snapshot: Option<SnapshotWriter>,
 }
 
 impl Reader {
-    pub async fn quiz<'a>(
+    /// Reads the quiz and prepares the scorer.
+    pub async fn prepare<'a>(
         &self,
         request: &SessionRequest,
         scope: &'a RunScope,
-    ) -> Result<Asked<'a>, SyncError> {
+    ) -> Result<PreparedSession<'a>, SyncError> {
         let target = &request.target;
         let documents = self.source.quiz(&target.quiz_id).await?.ok_or_else(|| SyncError::UnknownQuiz {
             session_id: target.session_id.clone(),
             quiz_id: target.quiz_id.clone(),
         })?;
-        let QuizDocuments { quiz: document, questions, problems: of_source } = documents;
+        let QuizDocuments { quiz: document, questions, problems: source_problems } = documents;
         let (quiz, mut problems) = Quiz::read(&document, &questions)?;
-        problems.merge(of_source);
+        problems.merge(source_problems);
         let snapshots = self.snapshots.as_ref().filter(|_| quiz.kind != QuizKind::Form);
-        let snapshot_key = snapshots.and_then(|it| it.key(&document, &questions));
+        let snapshot_key = snapshots.and_then(|snapshots| snapshots.key(&document, &questions));
         let session = request.session(&quiz);
         let builder = SessionScorer::new(quiz, session.clone(), scope.read_started_at, problems);
-        Ok(Asked { builder, session, quiz_id: target.quiz_id.clone(), snapshot_key, scope })
+        Ok(PreparedSession { builder, session, quiz_id: target.quiz_id.clone(), snapshot_key, scope })
     }
 
-    /// Shows each attempt to the writer, by user id, if it wants them.
+    /// Reads, scores and ranks the attempts. A writer that wants single attempts gets each of them, by user id.
     pub async fn read(
         &self,
-        asked: Asked<'_>,
+        prepared: PreparedSession<'_>,
         writer: &mut dyn SessionWriter,
         (reading, writing): (&mut Stopwatch, &mut Stopwatch),
     ) -> Result<ReadSession, SyncError> {
-        let Asked { mut builder, quiz_id, snapshot_key, scope, .. } = asked;
+        let PreparedSession { mut builder, quiz_id, snapshot_key, scope, .. } = prepared;
         let wants_attempts = writer.wants_attempts();
         let mut selection = reading.time(self.selection(&quiz_id, builder.problems())).await?;
         let known = match (&self.snapshots, snapshot_key) {
-            (Some(snapshots), Some(key)) if !wants_attempts && snapshots.pay_for(selection.len()) => {
+            (Some(snapshots), Some(key)) if !wants_attempts && snapshots.is_worthwhile(selection.len()) => {
                 if let Some(written) = Snapshots::writer(&key, scope.read_started_at) {
                     builder.record_snapshot(written);
                 }
-                // a forced sync trusts nothing that is stored
+                // a forced sync does not use the snapshot
                 if scope.rewrite { None } else { reading.time(snapshots.load(&quiz_id, &key)).await }
             }
             _ => None,
@@ -101,12 +108,12 @@ impl Reader {
             }
             let chunks = if wants_attempts { in_chunks(&best) } else { vec![keys(&best)] };
             drop(best);
-            let mut documents = Ahead::start(Arc::clone(&self.source), quiz_id.clone(), chunks);
+            let mut documents = ReadAhead::start(Arc::clone(&self.source), quiz_id.clone(), chunks);
             let mut without_attempt = HashSet::new();
             let mut wanted: Vec<Box<JudgedAttempt>> = Vec::new();
             while let Some(read) = reading.time(documents.next()).await? {
                 match read {
-                    Read::Batch(batch) => {
+                    ReadEvent::Batch(batch) => {
                         for taken in take_all(&mut builder, &batch, wants_attempts) {
                             match taken {
                                 TakenDocument::Attempt(attempt) if wants_attempts => wanted.push(attempt),
@@ -117,7 +124,7 @@ impl Reader {
                             }
                         }
                     }
-                    Read::EndOfChunk => {
+                    ReadEvent::EndOfChunk => {
                         wanted.sort_by(|a, b| a.attempt.user_id.cmp(&b.attempt.user_id));
                         for attempt in wanted.drain(..) {
                             writing.time(writer.take(builder.quiz(), &attempt)).await?;
@@ -132,8 +139,8 @@ impl Reader {
         Ok(ReadSession { test: builder.finish()?, known: taken_known, snapshot })
     }
 
-    /// The best remaining document of each user, documents that are no attempts left out, by user id. A user may have
-    /// opened the quiz thousands of times without an answer, so a round of queries looks through many documents.
+    /// The best remaining attempt of each user, by user id. A user may have opened the quiz thousands of times without an
+    /// answer, so each round checks many documents.
     async fn next_best(
         &self,
         selection: &mut AttemptSelection,
@@ -141,10 +148,10 @@ impl Reader {
         quiz_id: &str,
     ) -> Result<Vec<AttemptHead>, SyncError> {
         let mut best = Vec::new();
-        let mut most = CANDIDATES;
+        let mut most = FIRST_CANDIDATES;
         while !selection.is_empty() {
             let mut candidates = selection.take_first(most);
-            let empty = self.empty_among(&candidates, builder, quiz_id).await?;
+            let empty = self.find_empty(&candidates, builder, quiz_id).await?;
             candidates.retain(|head| !empty.contains(&(head.user_id.clone(), head.stored_id().to_string())));
             candidates.dedup_by(|next, first| next.user_id == first.user_id);
             selection.drop_users(&candidates.iter().map(|head| head.user_id.as_str()).collect());
@@ -155,23 +162,23 @@ impl Reader {
         Ok(best)
     }
 
-    /// The users and `_id`s of the documents that are no attempts. The only document that a user has left needs no look: it is
-    /// read next anyway.
-    async fn empty_among(
+    /// The users and `_id`s of the candidates that are no attempts. The last document of a user is not checked here, because
+    /// it is read next anyway.
+    async fn find_empty(
         &self,
         candidates: &[AttemptHead],
         builder: &SessionScorer,
         quiz_id: &str,
     ) -> Result<HashSet<(String, String)>, SyncError> {
-        let of_users = candidates.chunk_by(|a, b| a.user_id == b.user_id);
-        let keys: Vec<Bson> = of_users.filter(|heads| heads.len() > 1).flat_map(keys).collect();
+        let user_heads = candidates.chunk_by(|a, b| a.user_id == b.user_id);
+        let keys: Vec<Bson> = user_heads.filter(|heads| heads.len() > 1).flat_map(keys).collect();
         let mut empty = HashSet::new();
         if keys.is_empty() {
             return Ok(empty);
         }
-        let mut documents = Ahead::start(Arc::clone(&self.source), quiz_id.to_owned(), vec![keys]);
+        let mut documents = ReadAhead::start(Arc::clone(&self.source), quiz_id.to_owned(), vec![keys]);
         while let Some(read) = documents.next().await? {
-            let Read::Batch(batch) = read else { continue };
+            let ReadEvent::Batch(batch) = read else { continue };
             let documents = batch.documents().map(|document| batch.decode(document));
             let no_attempts = documents.filter(|document| builder.is_no_attempt(document));
             let key = |document: Document| Some((user_id(&document)?, document.get("_id")?.to_string()));
@@ -180,12 +187,14 @@ impl Reader {
         Ok(empty)
     }
 
+    /// Saves the snapshot of this read, if there is one.
     pub async fn save(&self, quiz_id: &str, snapshot: Option<SnapshotWriter>) {
         if let Some((snapshots, snapshot)) = self.snapshots.as_ref().zip(snapshot) {
             snapshots.save(quiz_id, snapshot).await;
         }
     }
 
+    /// Reads the heads of all attempts.
     async fn selection(&self, quiz_id: &str, problems: &mut Problems) -> Result<AttemptSelection, SyncError> {
         let mut selection = AttemptSelection::new(self.excluded_users.clone());
         let mut heads = self.source.attempt_heads(quiz_id).await?;
@@ -204,10 +213,10 @@ fn keys(heads: &[AttemptHead]) -> Vec<Bson> {
 }
 
 fn in_chunks(heads: &[AttemptHead]) -> Vec<Vec<Bson>> {
-    heads.chunks(ATTEMPTS).map(keys).collect()
+    heads.chunks(CHUNK_ATTEMPTS).map(keys).collect()
 }
 
-/// Most documents are scored as they are stored; what is unusual is decoded.
+/// Scores the documents of a batch: most of them as stored bytes, unusual ones after decoding.
 fn take_all<'a>(
     builder: &'a mut SessionScorer,
     batch: &'a AttemptBatch,

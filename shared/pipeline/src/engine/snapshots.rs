@@ -6,15 +6,15 @@ use quiz_domain::{Snapshot, SnapshotKey, SnapshotWriter};
 
 use crate::ports::SnapshotStore;
 
-/// How long ago a document was last written that counts as settled: more than the backend's clock can be off, and than
-/// an answer can come after its attempt has ended.
+/// A document that was last written this long ago counts as settled: longer than the error of the backend's clock, and
+/// longer than an answer can arrive after its attempt ended.
 const SETTLED: Duration = Duration::from_mins(10);
-/// Fewer documents are read in less time than a snapshot takes.
+/// Reading fewer documents than this is faster than using a snapshot.
 const LEAST: usize = 500;
-/// A snapshot is written anew when one in so many attempts was not in the one before.
+/// A snapshot is replaced if at least one in so many attempts was read, and not taken from the old snapshot.
 const READ_ANEW: usize = 20;
 
-/// Scored attempts, kept from one read of a quiz to the next.
+/// Scored attempts, kept from one sync of a quiz to the next.
 #[derive(Clone)]
 pub struct Snapshots {
     store: Arc<dyn SnapshotStore>,
@@ -23,14 +23,13 @@ pub struct Snapshots {
 }
 
 impl Snapshots {
-    /// `program` tells two versions of the scoring apart, such as the commit that it was built from: what one has scored
-    /// the other does not trust.
+    /// `program` names the version of the scoring, such as its commit. A snapshot of another version is not used.
     #[must_use]
     pub fn new(store: Arc<dyn SnapshotStore>, program: impl Into<String>) -> Self {
         Self { store, program: program.into(), least: LEAST }
     }
 
-    /// For tests with at least so many attempts.
+    /// Uses snapshots for test sessions with at least so many attempts.
     #[must_use]
     pub fn from(self, least: usize) -> Self {
         Self { least, ..self }
@@ -40,16 +39,16 @@ impl Snapshots {
         SnapshotKey::of(&self.program, quiz, questions)
     }
 
-    pub(super) fn pay_for(&self, attempts: usize) -> bool {
+    pub(super) fn is_worthwhile(&self, attempts: usize) -> bool {
         attempts >= self.least
     }
 
-    /// Where it cannot be had, everything is read.
+    /// Loads the snapshot; `None` if it cannot be used, so that all attempts are read.
     pub(super) async fn load(&self, quiz_id: &str, key: &SnapshotKey) -> Option<Snapshot> {
         match self.store.load(quiz_id).await {
             Ok(bytes) => Snapshot::open(bytes?, key),
             Err(error) => {
-                tracing::warn!(quiz_id, error = %error, "snapshot cannot be loaded, so all attempts are read");
+                tracing::warn!(quiz_id, error = %error, "snapshot not loaded, all attempts are read");
                 None
             }
         }
@@ -59,7 +58,7 @@ impl Snapshots {
         SnapshotWriter::new(key, read_started_at.checked_sub(SETTLED).ok()?)
     }
 
-    /// Saves it where it will spare the next read more than this costs.
+    /// Saves the snapshot if it saves the next read more time than writing it takes.
     pub(super) async fn save(&self, quiz_id: &str, written: SnapshotWriter) {
         if written.len() < self.least || written.read() * READ_ANEW < written.len() {
             return;
@@ -68,7 +67,7 @@ impl Snapshots {
         match self.store.save(quiz_id, written.into_bytes()).await {
             Ok(()) => tracing::debug!(quiz_id, attempts, "snapshot saved"),
             Err(error) => {
-                tracing::warn!(quiz_id, error = %error, "snapshot cannot be saved, so the next sync reads all attempts");
+                tracing::warn!(quiz_id, error = %error, "snapshot not saved, the next sync reads all attempts");
             }
         }
     }

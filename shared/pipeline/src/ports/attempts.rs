@@ -3,11 +3,11 @@ use futures::stream::BoxStream;
 
 use super::SourceError;
 
-/// Session documents as they are stored, one behind the other.
+/// Attempts as stored BSON, one after the other in one buffer.
 #[derive(Clone, Debug)]
 pub struct AttemptBatch {
     bytes: Vec<u8>,
-    /// Where each ends.
+    /// The end of each document, in bytes.
     ends: Vec<usize>,
     decode: fn(&RawDocument) -> Document,
 }
@@ -16,10 +16,10 @@ pub struct AttemptBatch {
 pub type AttemptStream<'a> = BoxStream<'a, Result<AttemptBatch, SourceError>>;
 
 impl AttemptBatch {
-    /// What a batch aims at. One of a few large documents can be larger.
+    /// The target size of a batch, in bytes. A batch of few large documents can be larger.
     pub const BYTES: usize = 1024 * 1024;
 
-    /// `decode` is how its source decodes a document; one that it cannot decode becomes [`quiz_domain::unreadable`].
+    /// `decode` decodes a document of this source; a document that cannot be decoded becomes [`quiz_domain::unreadable`].
     #[must_use]
     pub fn new(decode: fn(&RawDocument) -> Document) -> Self {
         Self { bytes: Vec::new(), ends: Vec::new(), decode }
@@ -45,7 +45,7 @@ impl AttemptBatch {
         self.bytes.len()
     }
 
-    /// Whether no more should be added.
+    /// Whether the batch has its target size.
     #[must_use]
     pub fn is_full(&self) -> bool {
         self.bytes.len() >= Self::BYTES

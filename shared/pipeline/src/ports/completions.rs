@@ -1,17 +1,17 @@
 use jiff::Timestamp;
 
-/// When a quiz's newest session document was written.
+/// The time at which the newest attempt of a quiz was written.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct LastAnswer {
     pub quiz_id: String,
     pub at: Timestamp,
 }
 
-/// A quiz that users have completed within a time.
+/// A quiz that students completed within a period.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct CompletedQuiz {
     pub quiz_id: String,
     pub students: u64,
-    /// When the newest of their ended session documents was written.
+    /// When the newest of their ended attempts was written.
     pub newest: Timestamp,
 }

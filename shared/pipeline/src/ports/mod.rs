@@ -1,4 +1,4 @@
-//! What the engine needs from the world.
+//! The ports: the traits that adapters implement for the engine.
 
 mod attempts;
 mod clock;

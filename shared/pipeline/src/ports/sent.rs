@@ -1,13 +1,13 @@
 use std::sync::{Arc, Mutex, PoisonError};
 
-/// The write requests of one run that have no answer: they can still arrive.
+/// The write requests of one run without an answer, which can still arrive.
 #[derive(Clone, Default)]
 pub(super) struct SentWrites(Arc<Mutex<Unanswered>>);
 
 #[derive(Default)]
 struct Unanswered {
     under_way: usize,
-    /// When the newest of those that were given up was sent.
+    /// When the newest request that was given up was sent, in milliseconds since 1970.
     last_given_up: Option<i64>,
 }
 
@@ -26,7 +26,7 @@ impl SentWrites {
     }
 }
 
-/// One write request that is under way. Where this is dropped, the request counts as given up without an answer.
+/// One write request that is under way. If this is dropped, the request counts as given up without an answer.
 pub struct SentWrite {
     sent_at: i64,
     writes: SentWrites,
@@ -34,13 +34,13 @@ pub struct SentWrite {
 }
 
 impl SentWrite {
-    /// Milliseconds since 1970.
+    /// When the request was sent, in milliseconds since 1970.
     #[must_use]
     pub fn sent_at(&self) -> i64 {
         self.sent_at
     }
 
-    /// The store has answered: nothing of the request arrives later.
+    /// Notes the answer of the store: nothing of the request can arrive later.
     pub fn answered(mut self) {
         self.is_answered = true;
     }

@@ -2,13 +2,12 @@ use async_trait::async_trait;
 
 use super::StoreError;
 
-/// Where the snapshot of a quiz's scored attempts lies between syncs. What is lost of it is read again, so nothing hangs
-/// on it.
+/// A store of snapshots, one of each quiz's scored attempts. A lost snapshot costs only time: all attempts are read again.
 #[async_trait]
 pub trait SnapshotStore: Send + Sync {
-    /// The bytes that were saved last, whole and undamaged; `None` where there are none, or they are not.
+    /// The bytes that were saved last; `None` if there are none, or if they are damaged.
     async fn load(&self, quiz_id: &str) -> Result<Option<Vec<u8>>, StoreError>;
 
-    /// Replaces what is there. Of two at once one wins, or neither.
+    /// Replaces the stored snapshot. If two saves run at the same time, one wins, or the snapshot is lost.
     async fn save(&self, quiz_id: &str, snapshot: Vec<u8>) -> Result<(), StoreError>;
 }

@@ -19,7 +19,7 @@ pub enum SourceError {
     /// The server refuses the request itself; a retry cannot help until the server or its configuration changes.
     #[error("may not read {what}: {cause}")]
     Refused { what: String, cause: Cause },
-    /// What is stored is no BSON document or cannot be opened; a retry cannot help.
+    /// The stored bytes are no BSON document, or cannot be opened; a retry cannot help.
     #[error("cannot read {what}: {cause}")]
     Corrupt { what: String, cause: Cause },
 }
@@ -28,35 +28,34 @@ pub enum SourceError {
 #[derive(Clone, Debug, Default)]
 pub struct QuizDocuments {
     pub quiz: Document,
-    /// Those of `questions` whose `question_set_id` is one of the quiz's sets, in any order.
+    /// The documents of `questions` whose `question_set_id` is one of the quiz's sets, in any order.
     pub questions: Vec<Document>,
-    /// What was odd when they were read, such as a quiz that is stored twice.
+    /// Problems found while reading, such as a quiz that is stored twice.
     pub problems: Problems,
 }
 
 /// Documents one by one, as they are read.
 pub type DocumentStream<'a> = BoxStream<'a, Result<Document, SourceError>>;
 
-/// Where quizzes, questions and session documents lie. Ids are given as text and match a stored id of
-/// either type, text or `ObjectId`.
+/// The source of quizzes, questions and attempts. Ids are given as text, and match a stored text or `ObjectId`.
 ///
-/// An error in a stream ends the sync of the whole test. So for a document that a source cannot decode it yields
-/// [`quiz_domain::unreadable`], and the domain counts it. A quiz is an error of its own.
+/// An error in a stream ends the sync of the whole test session. So a source yields [`quiz_domain::unreadable`] for an
+/// attempt that it cannot decode, and the domain counts it as a problem. A quiz that cannot be decoded is an error.
 #[async_trait]
 pub trait AnswerSource: Send + Sync {
-    /// `None` where there is no such quiz.
+    /// The quiz with its questions; `None` if there is no such quiz.
     async fn quiz(&self, quiz_id: &str) -> Result<Option<QuizDocuments>, SourceError>;
 
-    /// Of every session document of the quiz only the fields of [`quiz_domain::AttemptHead::FIELDS`]. A document may come
-    /// more than once: [`quiz_domain::AttemptSelection::merge_states`] chooses its newest state.
+    /// The heads of all attempts at the quiz: only the fields of [`quiz_domain::AttemptHead::FIELDS`]. A document may come
+    /// more than once; [`quiz_domain::AttemptSelection::merge_states`] chooses its newest state.
     async fn attempt_heads<'a>(&'a self, quiz_id: &'a str) -> Result<DocumentStream<'a>, SourceError>;
 
-    /// The same of these users' session documents of the quiz; a user id is given as text, and matches a stored text,
-    /// number or `ObjectId`.
+    /// The heads of these users' attempts at the quiz. A user id is given as text, and matches a stored text, number or
+    /// `ObjectId`.
     async fn heads_of(&self, quiz_id: &str, user_ids: &[String]) -> Result<Vec<Document>, SourceError>;
 
-    /// The full session documents with these `_id`s (in stored form), in any order, each once in its newest state; one that
-    /// is gone is left out. Fields that [`quiz_domain::Attempt::read`] does not look at may be missing.
+    /// The attempts with these `_id`s (in stored form), in any order, each once in its newest state; deleted documents are
+    /// left out. Fields that [`quiz_domain::Attempt::read`] does not use may be missing.
     async fn attempts<'a>(
         &'a self,
         quiz_id: &'a str,

@@ -13,11 +13,10 @@ pub enum StoreError {
     /// The server or network failed, or throttles; a retry may help.
     #[error("could not {action} table {table}: {cause}")]
     Unavailable { action: &'static str, table: String, cause: Cause },
-    /// The table is missing, its keys are others, or access is denied; a retry cannot help until that
-    /// is mended.
+    /// The table is missing, its keys are others, or access is denied; a retry cannot help until this is fixed.
     #[error("cannot {action} table {table}: {cause}")]
     Refused { action: &'static str, table: String, cause: Cause },
-    /// The run's lease is over; a retry under a new one may help.
+    /// The run's fence has ended; a retry under a new lease may help.
     #[error("the lease was over before all was written to table {table}")]
     LeaseOver { table: String },
 }
@@ -29,29 +28,28 @@ impl StoreError {
     }
 }
 
-/// An item that the store cannot hold (too large, too deep, a key too long). It costs its neighbours
-/// nothing.
+/// An item that the store cannot hold (too large, too deep, a key too long). Other items are written all the same.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Refusal {
     pub sort_key: String,
     pub reason: String,
 }
 
+/// The result of one put.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct PutOutcome {
     pub written: u64,
     pub refused: Vec<Refusal>,
 }
 
-/// Where reports are written. Every table's partition key is `session_id`; an item replaces the one
-/// with its keys. Nothing is written, nor deleted, once the fence is over: that is
-/// [`StoreError::LeaseOver`].
+/// A store of reports. The partition key of each table is `session_id`; an item replaces the item with the same keys. Once
+/// the fence has ended, the store neither writes nor deletes, and returns [`StoreError::LeaseOver`].
 #[async_trait]
 pub trait ReportStore: Send + Sync {
-    /// What the session has in the table, as it is now.
+    /// The items of a test session in a table, as stored now.
     async fn stored(&self, table: ReportTable, session_id: &str) -> Result<StoredItems, StoreError>;
 
-    /// Writes items of one table, any number of them, whose keys differ.
+    /// Writes any number of items with different keys into one table.
     async fn put(
         &self,
         table: ReportTable,
@@ -59,7 +57,7 @@ pub trait ReportStore: Send + Sync {
         fence: &Fence,
     ) -> Result<PutOutcome, StoreError>;
 
-    /// Deletes the session's items of these sort keys, which are there; tells how many.
+    /// Deletes the test session's items with these sort keys, which exist; returns how many were deleted.
     async fn delete(
         &self,
         table: ReportTable,
@@ -72,10 +70,10 @@ pub trait ReportStore: Send + Sync {
 /// A store's items one by one, as they are read.
 pub type ItemStream<'a> = BoxStream<'a, Result<Value, StoreError>>;
 
-/// Where written reports are read.
+/// Reads written reports.
 #[async_trait]
 pub trait ReportReader: Send + Sync {
-    /// A user's items of a session, by sort key.
+    /// A user's items of a test session, by sort key.
     async fn user_items(
         &self,
         table: ReportTable,
@@ -83,6 +81,6 @@ pub trait ReportReader: Send + Sync {
         user_id: &str,
     ) -> Result<Vec<Value>, StoreError>;
 
-    /// All items of a session, by sort key.
+    /// All items of a test session, by sort key.
     fn session_items<'a>(&'a self, table: ReportTable, session_id: &'a str) -> ItemStream<'a>;
 }

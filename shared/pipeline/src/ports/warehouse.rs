@@ -9,28 +9,28 @@ use thiserror::Error;
 
 use super::Fence;
 
-/// Why rows could not be written. Whatever it is, the rows that were there are whole.
+/// Why rows could not be written. The rows that were there before stay complete.
 #[derive(Clone, Debug, Error)]
 pub enum WarehouseError {
-    /// The service or network failed, is busy, or others write at the same time; a retry may help.
+    /// The service or network failed, the service is busy, or others write at the same time; a retry may help.
     #[error("could not {action}: {cause}")]
     Unavailable { action: String, cause: SharedCause },
-    /// Credentials, permissions, a missing dataset, a table of another shape; a retry cannot help until
-    /// that is mended.
+    /// Wrong credentials, missing permissions, a missing dataset, or a table of another shape; a retry cannot help until
+    /// this is fixed.
     #[error("cannot {action}: {cause}")]
     Refused { action: String, cause: SharedCause },
-    /// The test's own data; a retry cannot help until it changes.
+    /// The data of one test session is wrong; a retry cannot help until the data changes.
     #[error("the warehouse refuses rows of session {session_id}: {cause}")]
     Rows { session_id: String, cause: SharedCause },
-    /// The lease of the test's run is over; a retry under a new one may help.
+    /// The fence of the test session's run has ended; a retry under a new lease may help.
     #[error("the lease was over before the rows of session {session_id} were written")]
     LeaseOver { session_id: String },
-    /// A test's date; a retry cannot help until it changes.
+    /// The date of one test session is out of range; a retry cannot help until the date changes.
     #[error(transparent)]
     Date(#[from] DateOutOfRange),
 }
 
-/// A cause that all tests of a batch share.
+/// A cause that all test sessions of a batch share.
 pub type SharedCause = Arc<dyn std::error::Error + Send + Sync>;
 
 impl WarehouseError {
@@ -42,49 +42,49 @@ impl WarehouseError {
         Self::Refused { action: action.into(), cause: Arc::from(cause.into()) }
     }
 
-    /// Whether a retry may help without anyone mending anything.
+    /// Whether a retry may help without a change to the configuration or the data.
     #[must_use]
     pub fn is_retryable(&self) -> bool {
         matches!(self, Self::Unavailable { .. } | Self::LeaseOver { .. })
     }
 
-    /// Whether only one test's data is at fault, so that the others can be written without it.
+    /// Whether the data of one test session is wrong, so that the others can be written without it.
     #[must_use]
     pub fn is_of_one_test(&self) -> bool {
         matches!(self, Self::Rows { .. } | Self::Date(_))
     }
 }
 
-/// What all rows of a staged test share.
+/// The values that all rows of a staged test session share.
 #[derive(Clone, Debug)]
 pub struct StagedSession {
     pub session_id: String,
     pub start_date: Date,
     pub inserted_at: Timestamp,
-    /// The test is written only while this holds.
+    /// The test session is written only while this fence holds.
     pub fence: Fence,
 }
 
-/// Where result rows are written for analysts.
+/// A store of result rows for analysts.
 pub trait Warehouse: Send + Sync {
     /// Begins a batch, with a staging area of its own.
     ///
     /// # Errors
-    /// [`WarehouseError::Unavailable`] where there is no room for it.
+    /// [`WarehouseError::Unavailable`] if there is no space for the staging area.
     fn begin(&self) -> Result<Arc<dyn WarehouseBatch>, WarehouseError>;
 }
 
-/// The tests of one batch on their way into the warehouse. What is not replaced leaves nothing behind.
+/// The staged test sessions of one batch. Rows that are not committed leave nothing behind.
 #[async_trait]
 pub trait WarehouseBatch: Send + Sync {
-    /// Takes some rows of a test: encodes them, and may write them to disk.
+    /// Stages some rows of a test session: encodes them, and may write them to disk.
     ///
     /// # Errors
-    /// [`WarehouseError`] where they cannot be staged; the batch's other tests may still be.
+    /// [`WarehouseError`] if the rows cannot be staged; other test sessions of the batch may still be staged.
     async fn stage(&self, session_id: &str, rows: RowBatch) -> Result<(), WarehouseError>;
 
-    /// Makes the rows of these tests, in all tables, exactly those that were staged for them; no reader
-    /// sees half of it. All of them land together, or where that fails for the data of some, the others do.
-    /// The results are in the order of the tests.
-    async fn replace(&self, tests: &[StagedSession]) -> Vec<Result<(), WarehouseError>>;
+    /// Replaces the rows of these test sessions, in all tables, with their staged rows; no reader sees a partial change. All
+    /// test sessions are committed together; if the data of some is refused, the others are committed without them.
+    /// Returns a result for each test session, in their order.
+    async fn replace(&self, sessions: &[StagedSession]) -> Vec<Result<(), WarehouseError>>;
 }

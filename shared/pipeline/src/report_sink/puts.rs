@@ -4,15 +4,15 @@ use quiz_domain::reports::{ReportItem, ReportTable};
 use tokio::task::JoinSet;
 use tracing::Instrument;
 
-use super::resumed;
+use super::resume_panic;
 use crate::ports::{Fence, PutOutcome, ReportStore};
 use crate::sink::SinkError;
 
-/// How many chunks are on their way at once: while the last requests of one are waited for, others go on.
-const PUTS: usize = 4;
+/// Chunks put at the same time: while one chunk waits for its last requests, others go on.
+const MOST_PUTS: usize = 4;
 
-/// Chunks on their way into a table, each by a task of its own: what a store does to encode them is done on all
-/// cores. Dropping it ends them.
+/// Running puts into a table, one task for each chunk, so that a store encodes chunks on all cores. Dropping this ends
+/// the tasks.
 pub(super) struct Puts {
     store: Arc<dyn ReportStore>,
     table: ReportTable,
@@ -26,7 +26,7 @@ impl Puts {
     }
 
     pub fn has_room(&self) -> bool {
-        self.tasks.len() < PUTS
+        self.tasks.len() < MOST_PUTS
     }
 
     pub fn push(&mut self, items: Vec<ReportItem>) {
@@ -35,9 +35,9 @@ impl Puts {
         self.tasks.spawn(put.in_current_span());
     }
 
-    /// The next one that has ended; `None` where none is under way.
+    /// The result of the next put that ends; `None` if none is running.
     pub async fn next(&mut self) -> Option<Result<PutOutcome, SinkError>> {
         let ended = self.tasks.join_next().await?;
-        Some(ended.unwrap_or_else(|crash| Err(resumed(crash, self.table))))
+        Some(ended.unwrap_or_else(|crash| Err(resume_panic(crash, self.table))))
     }
 }

@@ -1,4 +1,4 @@
-//! What becomes of each message of a batch, whatever its neighbours do.
+//! Each message of a batch gets its own result.
 
 use std::sync::atomic::Ordering;
 
@@ -6,13 +6,18 @@ use quiz_events::QueueMessage;
 use quiz_pipeline::batch::BatchReport;
 use tokio::time::Instant;
 
-use crate::common::{Notes, handle, message, of};
+use crate::common::{RecordingQueue, handle, message, sync_message};
 
 #[tokio::test(start_paused = true)]
-async fn a_bad_message_is_parked_alone_with_its_cause_and_is_not_retried() {
-    let queue = Notes::default();
-    let messages =
-        [of("1", "A"), message("2", "{oops"), of("3", "A"), of("4", "refused"), message("5", "{}")];
+async fn broken_message_is_parked_alone_with_its_cause() {
+    let queue = RecordingQueue::default();
+    let messages = [
+        sync_message("1", "A"),
+        message("2", "{oops"),
+        sync_message("3", "A"),
+        sync_message("4", "refused"),
+        message("5", "{}"),
+    ];
     let (report, sync) = handle(&messages, &queue, 900).await;
     assert_eq!(report, BatchReport { parked: 3, synced: 1, ..BatchReport::default() });
     assert_eq!(*sync.synced.lock().unwrap(), ["A"]);
@@ -27,9 +32,15 @@ async fn a_bad_message_is_parked_alone_with_its_cause_and_is_not_retried() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_test_that_fails_or_panics_or_hangs_fails_its_own_messages_only() {
-    let queue = Notes::default();
-    let messages = [of("1", "bad"), of("2", "panics"), of("3", "hangs"), of("4", "good"), of("5", "bad")];
+async fn failed_sync_fails_only_its_own_messages() {
+    let queue = RecordingQueue::default();
+    let messages = [
+        sync_message("1", "bad"),
+        sync_message("2", "panics"),
+        sync_message("3", "hangs"),
+        sync_message("4", "good"),
+        sync_message("5", "bad"),
+    ];
     let (mut report, sync) = handle(&messages, &queue, 900).await;
     report.failed.sort();
     assert_eq!(
@@ -42,27 +53,32 @@ async fn a_test_that_fails_or_panics_or_hangs_fails_its_own_messages_only() {
     );
     assert_eq!(*sync.synced.lock().unwrap(), ["good"]);
     let delays = queue.delayed.lock().unwrap();
-    assert!(delays.len() == 4 && delays.values().all(|it| (30..=60).contains(&it.as_secs())), "{delays:?}");
+    assert!(
+        delays.len() == 4 && delays.values().all(|delay| (30..=60).contains(&delay.as_secs())),
+        "{delays:?}"
+    );
 }
 
 #[tokio::test(start_paused = true)]
-async fn near_the_deadline_nothing_begins_and_what_runs_is_stopped_in_time() {
-    let queue = Notes::default();
-    let messages: Vec<_> =
-        (0..4).map(|at| of(&at.to_string(), &format!("hangs{at}"))).chain([of("late", "late")]).collect();
+async fn syncs_are_stopped_before_the_deadline() {
+    let queue = RecordingQueue::default();
+    let messages: Vec<_> = (0..4)
+        .map(|at| sync_message(&at.to_string(), &format!("hangs{at}")))
+        .chain([sync_message("late", "late")])
+        .collect();
     let began = Instant::now();
     let (report, sync) = handle(&messages, &queue, 60).await;
-    assert_eq!(began.elapsed().as_secs(), 54, "told to stop with 8 s left, and cut off 2 s later");
+    assert_eq!(began.elapsed().as_secs(), 54, "stopped with 8 s left, and aborted 2 s later");
     assert_eq!((report.failed.len(), report.synced), (5, 0));
-    assert!(sync.synced.lock().unwrap().is_empty(), "the late test was not begun");
-    let (report, _) = handle(&[of("1", "good")], &queue, 10).await;
-    assert_eq!(report.failed, ["1"], "10 s are too few to begin, and no invocation has more");
+    assert!(sync.synced.lock().unwrap().is_empty(), "the late test session was not started");
+    let (report, _) = handle(&[sync_message("1", "good")], &queue, 10).await;
+    assert_eq!(report.failed, ["1"], "10 s are too few to start, and no invocation has more");
 }
 
 #[tokio::test(start_paused = true)]
-async fn tests_run_beside_each_other_up_to_the_bound() {
-    let queue = Notes::default();
-    let messages: Vec<_> = (0..12).map(|at| of(&at.to_string(), &format!("test{at}"))).collect();
+async fn syncs_run_in_parallel_up_to_the_limit() {
+    let queue = RecordingQueue::default();
+    let messages: Vec<_> = (0..12).map(|at| sync_message(&at.to_string(), &format!("test{at}"))).collect();
     let began = Instant::now();
     let (report, sync) = handle(&messages, &queue, 900).await;
     assert_eq!(report.synced, 12);
@@ -71,10 +87,10 @@ async fn tests_run_beside_each_other_up_to_the_bound() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn the_last_try_parks_with_the_cause_instead_of_going_without_one() {
-    let queue = Notes::default();
-    let last = QueueMessage { receive_count: 5, ..of("last", "bad") };
-    let (report, _) = handle(&[last, of("first", "bad")], &queue, 900).await;
+async fn last_try_parks_with_the_cause() {
+    let queue = RecordingQueue::default();
+    let last = QueueMessage { receive_count: 5, ..sync_message("last", "bad") };
+    let (report, _) = handle(&[last, sync_message("first", "bad")], &queue, 900).await;
     assert_eq!(report, BatchReport { failed: vec!["first".into()], parked: 1, ..BatchReport::default() });
     let parked = queue.parked.lock().unwrap();
     assert_eq!(parked["last"].code, "source_unavailable");
@@ -82,19 +98,19 @@ async fn the_last_try_parks_with_the_cause_instead_of_going_without_one() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_message_that_cannot_be_parked_is_kept() {
-    let queue = Notes { parking_fails: true, ..Notes::default() };
+async fn message_that_cannot_be_parked_is_kept() {
+    let queue = RecordingQueue { parking_fails: true, ..RecordingQueue::default() };
     let (report, _) = handle(&[message("1", "oops oops")], &queue, 900).await;
     assert_eq!(report, BatchReport { failed: vec!["1".into()], ..BatchReport::default() });
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_message_of_several_tests_is_done_when_all_are_and_comes_back_while_one_may_yet_succeed() {
+async fn message_of_several_test_sessions_waits_for_all() {
     let sessions = |names: [&str; 2]| {
         let ids = names.map(|name| format!("\"{name}_6715f621e1eb083bfa9b56cc\"")).join(",");
         format!(r#"{{"session_ids":[{ids}]}}"#)
     };
-    let queue = Notes::default();
+    let queue = RecordingQueue::default();
     let messages = [
         message("both", &sessions(["A", "B"])),
         message("retry", &sessions(["refused", "bad"])),
@@ -108,10 +124,10 @@ async fn a_message_of_several_tests_is_done_when_all_are_and_comes_back_while_on
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_quiz_that_may_still_come_is_waited_for_and_parked_after_the_last_try() {
-    let queue = Notes::default();
-    let last = QueueMessage { receive_count: 5, ..of("last", "unknown-quiz") };
-    let (report, _) = handle(&[last, of("first", "unknown-too")], &queue, 900).await;
+async fn missing_quiz_is_retried_then_parked() {
+    let queue = RecordingQueue::default();
+    let last = QueueMessage { receive_count: 5, ..sync_message("last", "unknown-quiz") };
+    let (report, _) = handle(&[last, sync_message("first", "unknown-too")], &queue, 900).await;
     assert_eq!(report, BatchReport { failed: vec!["first".into()], parked: 1, ..BatchReport::default() });
     let parked = queue.parked.lock().unwrap();
     assert_eq!(
@@ -121,7 +137,7 @@ async fn a_quiz_that_may_still_come_is_waited_for_and_parked_after_the_last_try(
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_completion_whose_attempt_is_not_there_comes_back_alone_and_is_parked_after_the_last_try() {
+async fn completion_without_attempt_is_retried_then_parked() {
     let completed = |id: &str, user: &str, receive_count| QueueMessage {
         receive_count,
         ..message(
@@ -132,7 +148,7 @@ async fn a_completion_whose_attempt_is_not_there_comes_back_alone_and_is_parked_
             ),
         )
     };
-    let queue = Notes::default();
+    let queue = RecordingQueue::default();
     let messages = [completed("1", "there", 1), completed("2", "absent", 1), completed("3", "absent too", 5)];
     let (report, sync) = handle(&messages, &queue, 900).await;
     assert_eq!(report, BatchReport { failed: vec!["2".into()], parked: 1, synced: 1, absorbed: 0 });
@@ -141,5 +157,9 @@ async fn a_completion_whose_attempt_is_not_there_comes_back_alone_and_is_parked_
     assert_eq!(cause.code, "attempt_not_found");
     assert_eq!(cause.error, "user absent too has no ended attempt at quiz q");
     let (report, sync) = handle(&[completed("2", "absent", 1)], &queue, 900).await;
-    assert_eq!((report.failed.len(), sync.synced.lock().unwrap().len()), (1, 1), "others may have joined it");
+    assert_eq!(
+        (report.failed.len(), sync.synced.lock().unwrap().len()),
+        (1, 1),
+        "other requests may have joined it"
+    );
 }

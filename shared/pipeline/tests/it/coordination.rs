@@ -1,4 +1,4 @@
-//! Who syncs a test, by its sync state: what is covered, joined, deferred, or done at once.
+//! The coordinator by stored sync state: requests run, are covered, joined or deferred.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -12,14 +12,14 @@ use quiz_suites::function::SyncFunction;
 use quiz_sync_state::{Failing, FollowUp, LastRun, Lease, Recovered, RunResult, StateKey, SyncState};
 use tokio::time::Instant;
 
-use crate::common::{Notes, Scripted, Scripting, States, message, of};
+use crate::common::{RecordingQueue, Scripted, Scripting, States, message, sync_message};
 
 const NOW: i64 = 1_714_500_000_000;
 
-/// Tokio's own time, which stands still until something sleeps.
-struct Time(Instant);
+/// Tokio's paused time, which moves only while something sleeps.
+struct PausedClock(Instant);
 
-impl Clock for Time {
+impl Clock for PausedClock {
     fn now(&self) -> Timestamp {
         let now = Timestamp::from_millisecond(NOW).unwrap();
         now + SignedDuration::try_from(self.0.elapsed()).unwrap()
@@ -29,7 +29,7 @@ impl Clock for Time {
 struct Function {
     states: Arc<States>,
     sync: Arc<Scripted>,
-    queue: Notes,
+    queue: RecordingQueue,
     handler: BatchHandler,
 }
 
@@ -39,11 +39,11 @@ impl Function {
         let state = SyncState { revision: 1, quiz_id: "q".into(), ..state };
         states.0.lock().unwrap().insert(key(), state);
         let handler = SyncFunction::new(states.clone())
-            .clock(Arc::new(Time(Instant::now())))
+            .clock(Arc::new(PausedClock(Instant::now())))
             .rules(Rules::default())
             .limits(limits)
             .handler_of(Sink::Reports, Arc::new(Scripting(sync.clone())));
-        Self { states, sync, queue: Notes::default(), handler }
+        Self { states, sync, queue: RecordingQueue::default(), handler }
     }
 
     async fn handle(&self, messages: &[QueueMessage]) -> BatchReport {
@@ -58,7 +58,7 @@ impl Function {
         self.sync.synced.lock().unwrap().len()
     }
 
-    /// The delays of the follow-ups that were sent.
+    /// The delays of the sent follow-ups.
     fn follow_ups(&self) -> Vec<Duration> {
         self.queue.sent.lock().unwrap().iter().map(|(_, delay)| *delay).collect()
     }
@@ -69,7 +69,7 @@ fn key() -> StateKey {
 }
 
 fn sent(id: &str, before_now_ms: i64) -> QueueMessage {
-    QueueMessage { sent_at: Timestamp::from_millisecond(NOW - before_now_ms).ok(), ..of(id, "A") }
+    QueueMessage { sent_at: Timestamp::from_millisecond(NOW - before_now_ms).ok(), ..sync_message(id, "A") }
 }
 
 fn failing() -> (Function, StateKey) {
@@ -78,9 +78,9 @@ fn failing() -> (Function, StateKey) {
 }
 
 #[tokio::test(start_paused = true)]
-async fn the_state_of_a_failed_test_says_whether_its_messages_come_again() {
+async fn failed_state_shows_whether_messages_are_parked() {
     let receives = |counts: [u32; 2]| {
-        let received = |(id, receive_count)| QueueMessage { receive_count, ..of(id, "bad") };
+        let received = |(id, receive_count)| QueueMessage { receive_count, ..sync_message(id, "bad") };
         ["1", "2"].into_iter().zip(counts).map(received).collect::<Vec<_>>()
     };
     for (counts, expected) in [([5, 1], RunResult::Failed), ([5, 5], RunResult::Parked)] {
@@ -91,7 +91,7 @@ async fn the_state_of_a_failed_test_says_whether_its_messages_come_again() {
         assert_eq!(state.last.error.as_deref(), Some("could not read quiz: connection refused"));
     }
     let function = Function::new(SyncState::default(), BatchLimits::default());
-    function.handle(&[of("1", "refused")]).await;
+    function.handle(&[sync_message("1", "refused")]).await;
     let key = StateKey { session_id: "refused".into(), sink: Sink::Reports };
     let result = function.states.0.lock().unwrap()[&key].last.result;
     assert_eq!(result, Some(RunResult::Parked), "it can never succeed");
@@ -107,7 +107,7 @@ fn done(synced_ms_ago: i64) -> SyncState {
 }
 
 #[tokio::test(start_paused = true)]
-async fn what_a_complete_sync_has_seen_is_acknowledged() {
+async fn covered_requests_are_acknowledged() {
     let function = Function::new(done(100_000), BatchLimits::default());
     let report = function.handle(&[sent("1", 101_001), sent("2", 200_000)]).await;
     assert_eq!((report, function.syncs()), (BatchReport { absorbed: 2, ..BatchReport::default() }, 0));
@@ -116,14 +116,14 @@ async fn what_a_complete_sync_has_seen_is_acknowledged() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_forced_request_syncs_what_is_covered_and_does_not_wait() {
+async fn forced_request_runs_at_once() {
     let function = Function::new(done(10_000), BatchLimits::default());
     let forced = |id: &str| {
         let body = r#"{"session_id":"A","quiz_id":"q","force":true}"#;
         QueueMessage { sent_at: Timestamp::from_millisecond(NOW - 60_000).ok(), ..message(id, body) }
     };
     assert_eq!(function.handle(&[forced("1")]).await.synced, 1);
-    assert_eq!(*function.sync.rewrites.lock().unwrap(), [true], "also what is unchanged");
+    assert_eq!(*function.sync.rewrites.lock().unwrap(), [true], "unchanged items as well");
     let function = Function::new(held("m"), BatchLimits::default());
     assert_eq!(function.handle(&[forced("1")]).await.absorbed, 1, "it joins a run");
     let state = function.state();
@@ -131,7 +131,7 @@ async fn a_forced_request_syncs_what_is_covered_and_does_not_wait() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_request_joins_the_run_that_is_under_way() {
+async fn request_joins_a_running_sync() {
     let function = Function::new(held("m"), BatchLimits::default());
     let report = function.handle(&[sent("1", 0), sent("2", 3_000)]).await;
     assert_eq!((report.absorbed, function.syncs()), (2, 0));
@@ -140,7 +140,7 @@ async fn a_request_joins_the_run_that_is_under_way() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn the_message_that_a_run_stands_on_stays_in_the_queue_however_often_it_comes() {
+async fn anchor_of_a_run_stays_in_the_queue() {
     let function = Function::new(held("1"), BatchLimits::default());
     let last = QueueMessage { receive_count: 5, ..sent("1", 5_000) };
     let report = function.handle(&[last, sent("2", 5_000)]).await;
@@ -153,7 +153,7 @@ async fn the_message_that_a_run_stands_on_stays_in_the_queue_however_often_it_co
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_lease_that_ran_out_is_taken_over() {
+async fn expired_lease_is_taken_over() {
     let mut state = held("m");
     state.lease.as_mut().unwrap().until = NOW;
     let function = Function::new(state, BatchLimits::default());
@@ -165,7 +165,7 @@ async fn a_lease_that_ran_out_is_taken_over() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn soon_after_a_sync_the_next_waits_for_one_follow_up_that_others_join() {
+async fn requests_within_the_interval_join_one_follow_up() {
     let function = Function::new(done(30_000), BatchLimits::default());
     assert_eq!(function.handle(&[sent("1", 0)]).await.absorbed, 1);
     assert_eq!(function.follow_ups(), [Duration::from_mins(1)], "90 s after the read before");
@@ -175,16 +175,17 @@ async fn soon_after_a_sync_the_next_waits_for_one_follow_up_that_others_join() {
     assert_eq!(function.handle(&[sent("2", 0), sent("3", 0)]).await.absorbed, 2);
     assert_eq!((function.follow_ups().len(), function.syncs(), function.state().joined), (1, 0, 3));
     let follow_up = sent("follow-up-1", 0);
-    assert_eq!(function.handle(&[follow_up]).await.synced, 1, "it is no request that could join itself");
+    assert_eq!(function.handle(&[follow_up]).await.synced, 1, "a follow-up does not join itself");
     assert_eq!((function.state().follow_up, function.state().joined), (None, 0));
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_test_that_takes_longer_than_is_left_is_left_to_another_invocation() {
+async fn long_sync_is_deferred_when_time_is_short() {
     let last = LastRun { duration_ms: 860_000, ..LastRun::default() };
     let limits = BatchLimits { concurrency: 1, ..BatchLimits::default() };
     let function = Function::new(SyncState { last, ..SyncState::default() }, limits);
-    let others: Vec<QueueMessage> = (0..8).map(|at| of(&format!("b{at}"), &format!("B{at}"))).collect();
+    let others: Vec<QueueMessage> =
+        (0..8).map(|at| sync_message(&format!("b{at}"), &format!("B{at}"))).collect();
     let report = function.handle(&[others, vec![sent("1", 0)]].concat()).await;
     assert_eq!((report.synced, report.absorbed), (8, 1), "15 minutes less 8 s are too few");
     assert_eq!(function.follow_ups(), [Duration::from_secs(1)]);
@@ -192,7 +193,7 @@ async fn a_test_that_takes_longer_than_is_left_is_left_to_another_invocation() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn an_older_message_that_names_another_quiz_is_parked() {
+async fn older_message_with_another_quiz_is_parked() {
     let function =
         Function::new(SyncState { requested_through: NOW - 1_000, ..done(500) }, BatchLimits::default());
     let body = r#"{"session_id":"A","quiz_id":"other"}"#;
@@ -212,11 +213,11 @@ fn crashed(last_ms: u64) -> SyncState {
 }
 
 fn others(count: usize) -> Vec<QueueMessage> {
-    (0..count).map(|at| of(&format!("b{at}"), &format!("B{at}"))).collect()
+    (0..count).map(|at| sync_message(&format!("b{at}"), &format!("B{at}"))).collect()
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_suspect_runs_last_once_the_others_are_deleted() {
+async fn suspect_runs_last_after_others_are_deleted() {
     let function = Function::new(crashed(0), BatchLimits::default());
     let report = function.handle(&[vec![sent("1", 0)], others(3)].concat()).await;
     assert_eq!((report.synced, report.failed.len()), (4, 0));
@@ -228,7 +229,7 @@ async fn a_suspect_runs_last_once_the_others_are_deleted() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_suspect_that_takes_most_of_an_invocation_does_not_starve() {
+async fn long_suspect_does_not_starve() {
     let limits = BatchLimits { concurrency: 1, ..BatchLimits::default() };
     let function = Function::new(crashed(860_000), limits);
     // 8 s for the others: all of the time is not left
@@ -236,7 +237,7 @@ async fn a_suspect_that_takes_most_of_an_invocation_does_not_starve() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn follow_ups_say_how_many_there_were_in_a_row() {
+async fn follow_ups_count_their_depth() {
     let state = SyncState { follow_up_depth: 4, ..done(30_000) };
     let function = Function::new(state, BatchLimits::default());
     function.handle(&[sent("1", 0)]).await;
@@ -266,12 +267,12 @@ async fn lease_outlasts_an_unanswered_write() {
     for (session_id, synced) in [("unanswered", 1), ("bad-unanswered", 0)] {
         let function = Function::new(SyncState::default(), BatchLimits::default());
         let began = Instant::now();
-        let messages = [of("1", session_id)];
-        let look = async {
+        let messages = [sync_message("1", session_id)];
+        let state_later = async {
             tokio::time::sleep(Rules::DEFAULT.late).await;
             state_of(&function, session_id)
         };
-        let (report, state_at_bound) = tokio::join!(function.handle(&messages), look);
+        let (report, state_at_bound) = tokio::join!(function.handle(&messages), state_later);
         assert!(state_at_bound.lease.is_some(), "the write can still arrive");
         assert_eq!((report.synced, state_of(&function, session_id).lease), (synced, None));
         let took = began.elapsed();
@@ -284,12 +285,12 @@ async fn short_time_leaves_the_lease_to_run_out() {
     let limits = BatchLimits { start_reserve: Duration::from_secs(9), ..BatchLimits::default() };
     let function = Function::new(SyncState::default(), limits);
     let deadline = Instant::now() + Duration::from_secs(12);
-    let report = function.handler.handle(&[of("1", "unanswered")], &function.queue, deadline).await;
+    let report = function.handler.handle(&[sync_message("1", "unanswered")], &function.queue, deadline).await;
     assert_eq!((report.failed, report.synced), (vec!["1".to_owned()], 0));
     assert!(state_of(&function, "unanswered").lease.is_some() && Instant::now() < deadline);
 }
 
-/// Received far more often than something that is missing is waited for.
+/// A message received more often than a short patience allows.
 fn missing_attempt() -> QueueMessage {
     let body = r#"{"type":"quiz.completed","session_id":"A","quiz_id":"q","user_id":"absent",
         "completed_at":"2024-05-01T00:00:00Z"}"#;

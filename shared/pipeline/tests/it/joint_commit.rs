@@ -1,4 +1,4 @@
-//! A sink that commits a batch's tests together.
+//! A sink that commits the test sessions of a batch together.
 
 use std::time::Duration;
 
@@ -6,7 +6,7 @@ use quiz_events::QueueMessage;
 use quiz_pipeline::batch::{BatchLimits, BatchReport};
 use tokio::time::Instant;
 
-use crate::common::{Notes, Scripted, of, run};
+use crate::common::{RecordingQueue, Scripted, run, sync_message};
 
 fn staging() -> Scripted {
     Scripted { commits: true, ..Scripted::default() }
@@ -17,11 +17,15 @@ fn limits() -> BatchLimits {
 }
 
 #[tokio::test(start_paused = true)]
-async fn all_tests_of_a_batch_are_committed_at_once_and_what_failed_before_is_not_among_them() {
-    let queue = Notes::default();
+async fn staged_test_sessions_are_committed_together() {
+    let queue = RecordingQueue::default();
     let mut messages: Vec<QueueMessage> =
-        (0..50).map(|at| of(&at.to_string(), &format!("test{at}"))).collect();
-    messages.extend([of("panics", "panics"), of("bad", "bad"), of("unknown", "unknown")]);
+        (0..50).map(|at| sync_message(&at.to_string(), &format!("test{at}"))).collect();
+    messages.extend([
+        sync_message("panics", "panics"),
+        sync_message("bad", "bad"),
+        sync_message("unknown", "unknown"),
+    ]);
     let (mut report, script) = run(staging(), limits(), &messages, &queue, 900).await;
     report.failed.sort();
     assert_eq!(
@@ -32,13 +36,13 @@ async fn all_tests_of_a_batch_are_committed_at_once_and_what_failed_before_is_no
             ..BatchReport::default()
         }
     );
-    assert_eq!(*script.commits_of.lock().unwrap(), [50]);
+    assert_eq!(*script.commit_sizes.lock().unwrap(), [50]);
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_test_whose_rows_are_refused_is_parked_with_the_row_and_the_others_are_done() {
-    let queue = Notes::default();
-    let messages = [of("1", "A"), of("2", "refused"), of("3", "B")];
+async fn refused_rows_park_only_their_test_session() {
+    let queue = RecordingQueue::default();
+    let messages = [sync_message("1", "A"), sync_message("2", "refused"), sync_message("3", "B")];
     let (report, _) = run(staging(), limits(), &messages, &queue, 900).await;
     assert_eq!(report, BatchReport { failed: vec![], parked: 1, synced: 2, absorbed: 0 });
     let parked = queue.parked.lock().unwrap();
@@ -50,20 +54,21 @@ async fn a_test_whose_rows_are_refused_is_parked_with_the_row_and_the_others_are
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_test_that_hangs_is_stopped_early_enough_for_the_others_to_be_committed() {
-    let queue = Notes::default();
+async fn hanging_sync_leaves_time_for_the_commit() {
+    let queue = RecordingQueue::default();
     let began = Instant::now();
-    let (report, script) = run(staging(), limits(), &[of("1", "hangs"), of("2", "good")], &queue, 300).await;
+    let (report, script) =
+        run(staging(), limits(), &[sync_message("1", "hangs"), sync_message("2", "good")], &queue, 300).await;
     assert_eq!(report, BatchReport { failed: vec!["1".into()], parked: 0, synced: 1, absorbed: 0 });
     assert_eq!(began.elapsed().as_secs(), 300 - 120 - 8 + 2, "two minutes are kept for the commit");
-    assert_eq!(*script.commits_of.lock().unwrap(), [1]);
+    assert_eq!(*script.commit_sizes.lock().unwrap(), [1]);
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_commit_that_hangs_is_stopped_in_time_and_all_its_messages_come_again() {
-    let queue = Notes::default();
+async fn hanging_commit_returns_all_messages() {
+    let queue = RecordingQueue::default();
     let began = Instant::now();
-    let messages = [of("1", "stalls-the-commit"), of("2", "good")];
+    let messages = [sync_message("1", "stalls-the-commit"), sync_message("2", "good")];
     let (mut report, _) = run(staging(), limits(), &messages, &queue, 300).await;
     report.failed.sort();
     assert_eq!(
@@ -74,7 +79,8 @@ async fn a_commit_that_hangs_is_stopped_in_time_and_all_its_messages_come_again(
 }
 
 #[tokio::test(start_paused = true)]
-async fn nothing_is_committed_where_nothing_was_staged() {
-    let (_, script) = run(staging(), limits(), &[of("1", "bad")], &Notes::default(), 900).await;
-    assert!(script.commits_of.lock().unwrap().is_empty());
+async fn nothing_staged_means_no_commit() {
+    let (_, script) =
+        run(staging(), limits(), &[sync_message("1", "bad")], &RecordingQueue::default(), 900).await;
+    assert!(script.commit_sizes.lock().unwrap().is_empty());
 }

@@ -1,4 +1,4 @@
-//! What is measured of a batch.
+//! The metrics of a batch.
 
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex};
@@ -9,7 +9,7 @@ use quiz_pipeline::{
     Dimension, Listener, METRICS, Meter, Metric, MetricsListener, RECONCILE_METRICS, metrics_page,
 };
 
-use crate::common::{Notes, Scripted, message, of, run_telling};
+use crate::common::{RecordingQueue, Scripted, message, run_with_listener, sync_message};
 
 #[derive(Default)]
 struct Sums(Mutex<BTreeMap<&'static str, u64>>);
@@ -24,13 +24,26 @@ impl Meter for Sums {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_batch_is_measured() {
+async fn batch_is_measured() {
     let sums = Arc::new(Sums::default());
     let listener = MetricsListener::new(Sink::Reports, sums.clone());
-    let messages = [of("1", "A"), of("2", "A"), of("3", "A"), of("4", "bad"), message("5", "{oops")];
+    let messages = [
+        sync_message("1", "A"),
+        sync_message("2", "A"),
+        sync_message("3", "A"),
+        sync_message("4", "bad"),
+        message("5", "{oops"),
+    ];
     let listener = Arc::new(listener);
-    run_telling(Scripted::default(), BatchLimits::default(), listener, &messages, &Notes::default(), 900)
-        .await;
+    run_with_listener(
+        Scripted::default(),
+        BatchLimits::default(),
+        listener,
+        &messages,
+        &RecordingQueue::default(),
+        900,
+    )
+    .await;
     let sums = sums.0.lock().unwrap();
     for (name, sum) in
         [("SyncsFinished", 1), ("SyncsFailed", 1), ("MessagesCoalesced", 2), ("MessagesParked", 1)]
@@ -42,19 +55,20 @@ async fn a_batch_is_measured() {
     }
 }
 
-/// Each receive of a message is logged and counted, also where not even the batch can be begun.
+/// Each receive of a message is counted, even if the batch cannot begin.
 #[tokio::test(start_paused = true)]
-async fn a_batch_that_cannot_be_begun_is_measured() {
+async fn batch_that_cannot_begin_is_measured() {
     let sums = Arc::new(Sums::default());
     let listener = Arc::new(MetricsListener::new(Sink::Reports, sums.clone()));
-    let (script, queue) = (Scripted { cannot_begin: true, ..Scripted::default() }, Notes::default());
-    let messages = [of("1", "A"), of("2", "A"), of("3", "B")];
-    let (report, _) = run_telling(script, BatchLimits::default(), listener, &messages, &queue, 900).await;
+    let (script, queue) = (Scripted { cannot_begin: true, ..Scripted::default() }, RecordingQueue::default());
+    let messages = [sync_message("1", "A"), sync_message("2", "A"), sync_message("3", "B")];
+    let (report, _) =
+        run_with_listener(script, BatchLimits::default(), listener, &messages, &queue, 900).await;
     assert_eq!((report.failed.len(), sums.0.lock().unwrap()["SyncsFailed"]), (3, 2));
 }
 
 #[tokio::test]
-async fn the_depth_of_a_follow_up_is_measured() {
+async fn depth_of_a_follow_up_is_measured() {
     let sums = Arc::new(Sums::default());
     let listener = MetricsListener::new(Sink::Reports, sums.clone());
     let target = SessionTarget { session_id: "A".into(), quiz_id: "q".into() };
@@ -63,7 +77,7 @@ async fn the_depth_of_a_follow_up_is_measured() {
 }
 
 #[test]
-fn the_page_is_what_the_code_says() {
+fn metrics_page_is_up_to_date() {
     let page = concat!(env!("CARGO_MANIFEST_DIR"), "/../../docs/METRICS.md");
     let written = std::fs::read_to_string(page).unwrap_or_default();
     let how = "run `cargo run -p quiz-pipeline --example metrics_page > docs/METRICS.md`";

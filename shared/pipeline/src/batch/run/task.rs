@@ -1,3 +1,5 @@
+//! A task with a deadline: it is stopped by its fences first, then aborted.
+
 use std::time::Duration;
 
 use tokio::task::AbortHandle;
@@ -6,39 +8,39 @@ use tracing::Instrument;
 
 use crate::ports::Fence;
 
-/// What a task that is told to stop has to end what it has begun: a request that is under way.
+/// The time in which a stopped task can end a request that is under way.
 const GRACE: Duration = Duration::from_secs(2);
 
-pub(super) enum Ended<T> {
+pub(super) enum TaskEnd<T> {
     Done(T),
-    /// It was told to stop. `None` where it did not end by itself, and was cut off.
+    /// The deadline was reached. `None` if the task did not end in time and was aborted.
     Stopped(Option<T>),
     Panicked(String),
 }
 
-/// A task of its own, told to stop by its fences at `stop`.
-pub(super) async fn within<T: Send + 'static>(
+/// Runs a task until `stop`, then revokes its fences, waits a little, and aborts the task.
+pub(super) async fn run_until<T: Send + 'static>(
     stop: Instant,
     fences: &[Fence],
     task: impl Future<Output = T> + Send + 'static,
-) -> Ended<T> {
+) -> TaskEnd<T> {
     let mut task = tokio::spawn(task.in_current_span());
     let _stop_with_the_batch = AbortOnDrop(task.abort_handle());
     if let Ok(ended) = timeout_at(stop, &mut task).await {
         return match ended {
-            Ok(done) => Ended::Done(done),
-            Err(crash) => Ended::Panicked(format!("the sync broke down: {crash}")),
+            Ok(done) => TaskEnd::Done(done),
+            Err(crash) => TaskEnd::Panicked(format!("the sync broke down: {crash}")),
         };
     }
     fences.iter().for_each(Fence::revoke);
     if let Ok(ended) = timeout(GRACE, &mut task).await {
-        return Ended::Stopped(ended.ok());
+        return TaskEnd::Stopped(ended.ok());
     }
     task.abort();
-    Ended::Stopped(task.await.ok())
+    TaskEnd::Stopped(task.await.ok())
 }
 
-/// A task whose batch is gone must not go on writing.
+/// Aborts a task when its batch is dropped, so that the task writes nothing more.
 struct AbortOnDrop(AbortHandle);
 
 impl Drop for AbortOnDrop {

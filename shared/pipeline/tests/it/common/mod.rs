@@ -1,4 +1,4 @@
-//! A scripted sync and a queue that notes what it is told.
+//! A scripted sync, and a queue that records its calls.
 #![allow(clippy::unwrap_used, dead_code, reason = "helpers of several test files, which may panic")]
 
 use std::collections::HashMap;
@@ -25,15 +25,15 @@ use tokio::time::Instant;
 #[derive(Default)]
 pub struct Scripted {
     pub synced: Mutex<Vec<String>>,
-    /// Of each of them, whether all was to be written.
+    /// Whether each sync rewrites unchanged items.
     pub rewrites: Mutex<Vec<bool>>,
     pub running: AtomicUsize,
     pub most_running: AtomicUsize,
-    /// Whether tests are only staged, for a commit together.
+    /// Whether test sessions are staged for a joint commit.
     pub commits: bool,
-    /// How many tests each commit had.
-    pub commits_of: Mutex<Vec<usize>>,
-    /// No batch can be begun.
+    /// The number of test sessions in each commit.
+    pub commit_sizes: Mutex<Vec<usize>>,
+    /// Whether no batch can begin.
     pub cannot_begin: bool,
 }
 
@@ -113,15 +113,15 @@ impl WarehouseBatch for Scripted {
         Ok(())
     }
 
-    async fn replace(&self, tests: &[StagedSession]) -> Vec<Result<(), WarehouseError>> {
-        self.commits_of.lock().unwrap().push(tests.len());
-        if tests.iter().any(|test| test.session_id.contains("stalls-the-commit")) {
+    async fn replace(&self, sessions: &[StagedSession]) -> Vec<Result<(), WarehouseError>> {
+        self.commit_sizes.lock().unwrap().push(sessions.len());
+        if sessions.iter().any(|session| session.session_id.contains("stalls-the-commit")) {
             tokio::time::sleep(Duration::from_hours(1)).await;
         }
         let refuses = |session_id: &String| {
             if session_id.starts_with("refused") { Err(refused(session_id.clone())) } else { Ok(()) }
         };
-        tests.iter().map(|test| refuses(&test.session_id)).collect()
+        sessions.iter().map(|session| refuses(&session.session_id)).collect()
     }
 }
 
@@ -142,7 +142,7 @@ impl SyncStates for States {
 
     async fn swap(&self, key: &StateKey, seen: &SyncState, next: &SyncState) -> Result<bool, StateError> {
         let mut states = self.0.lock().unwrap();
-        let is_seen = states.get(key).map_or(0, |it| it.revision) == seen.revision;
+        let is_seen = states.get(key).map_or(0, |state| state.revision) == seen.revision;
         if is_seen {
             states.insert(key.clone(), SyncState { revision: seen.revision + 1, ..next.clone() });
         }
@@ -157,12 +157,12 @@ impl SyncStates for States {
     }
 }
 
-/// A queue that notes what it is told.
+/// A queue that records its calls.
 #[derive(Default)]
-pub struct Notes {
+pub struct RecordingQueue {
     pub parked: Mutex<HashMap<String, ParkCause>>,
     pub delayed: Mutex<HashMap<String, Duration>>,
-    /// Deleted before the batch ended.
+    /// Messages deleted before the batch ended.
     pub acknowledged: Mutex<Vec<String>>,
     /// Follow-ups, each with its delay.
     pub sent: Mutex<Vec<(String, Duration)>>,
@@ -172,7 +172,7 @@ pub struct Notes {
 }
 
 #[async_trait]
-impl SourceQueue for Notes {
+impl SourceQueue for RecordingQueue {
     async fn park(&self, message: &QueueMessage, cause: &ParkCause) -> Result<(), QueueError> {
         if self.parking_fails {
             let message_id = message.message_id.clone();
@@ -211,11 +211,15 @@ pub fn message(id: &str, body: &str) -> QueueMessage {
     QueueMessage { message_id: id.into(), body: body.into(), receive_count: 1, ..QueueMessage::default() }
 }
 
-pub fn of(id: &str, session: &str) -> QueueMessage {
+pub fn sync_message(id: &str, session: &str) -> QueueMessage {
     message(id, &format!(r#"{{"session_id":"{session}","quiz_id":"q"}}"#))
 }
 
-pub async fn handle(messages: &[QueueMessage], queue: &Notes, seconds: u64) -> (BatchReport, Arc<Scripted>) {
+pub async fn handle(
+    messages: &[QueueMessage],
+    queue: &RecordingQueue,
+    seconds: u64,
+) -> (BatchReport, Arc<Scripted>) {
     run(Scripted::default(), BatchLimits::default(), messages, queue, seconds).await
 }
 
@@ -223,18 +227,18 @@ pub async fn run(
     script: Scripted,
     limits: BatchLimits,
     messages: &[QueueMessage],
-    queue: &Notes,
+    queue: &RecordingQueue,
     seconds: u64,
 ) -> (BatchReport, Arc<Scripted>) {
-    run_telling(script, limits, Arc::new(LogListener), messages, queue, seconds).await
+    run_with_listener(script, limits, Arc::new(LogListener), messages, queue, seconds).await
 }
 
-pub async fn run_telling(
+pub async fn run_with_listener(
     script: Scripted,
     limits: BatchLimits,
     listener: Arc<dyn Listener>,
     messages: &[QueueMessage],
-    queue: &Notes,
+    queue: &RecordingQueue,
     seconds: u64,
 ) -> (BatchReport, Arc<Scripted>) {
     let script = Arc::new(script);

@@ -1,11 +1,11 @@
-//! A sync that takes from a snapshot what has not changed has the result of one that reads everything.
+//! A sync with a snapshot has the same result as a sync that reads all attempts.
 
-mod world;
+mod fixture;
 
 use std::sync::atomic::Ordering;
 
+use fixture::{Attempt, Fixture, Oddity};
 use proptest::prelude::*;
-use world::{Attempt, Oddity, World};
 
 #[derive(Clone, Debug)]
 enum Step {
@@ -68,34 +68,34 @@ fn usual(number: u8) -> Attempt {
     Attempt { number, user: number, answers: [Some(0), Some(1), Some(2)], ended: true, oddity: Oddity::None }
 }
 
-/// With the attempts of four users, ended an hour ago.
-fn world() -> World {
-    let world = World { now: 60, ..World::default() };
-    (0..4).for_each(|number| world.documents.write(usual(number), 0));
-    world
+/// Attempts of four users that ended an hour ago.
+fn fixture() -> Fixture {
+    let fixture = Fixture { now: 60, ..Fixture::default() };
+    (0..4).for_each(|number| fixture.documents.write(usual(number), 0));
+    fixture
 }
 
 proptest! {
     #![proptest_config(ProptestConfig::with_cases(512))]
 
     #[test]
-    fn it_equals_a_full_read(steps in prop::collection::vec(step(), 1..60)) {
+    fn incremental_read_equals_a_full_read(steps in prop::collection::vec(step(), 1..60)) {
         let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
-        let mut world = World { now: 1_000, ..World::default() };
+        let mut fixture = Fixture { now: 1_000, ..Fixture::default() };
         for step in steps {
             match step {
-                Step::Write(attempt) => world.documents.write(attempt, world.now),
+                Step::Write(attempt) => fixture.documents.write(attempt, fixture.now),
                 Step::AnswerSilently { number, answers } => {
-                    world.documents.answer_silently(number, answers, world.now);
+                    fixture.documents.answer_silently(number, answers, fixture.now);
                 }
-                Step::Remove { number } => world.documents.remove(number),
-                Step::Wait(minutes) => world.now += minutes,
-                Step::ChangeQuiz => drop(world.documents.quiz.fetch_add(1, Ordering::SeqCst)),
-                Step::LoseSnapshot => world.snapshots.forget(),
-                Step::ChangeProgram => world.program += 1,
+                Step::Remove { number } => fixture.documents.remove(number),
+                Step::Wait(minutes) => fixture.now += minutes,
+                Step::ChangeQuiz => drop(fixture.documents.quiz.fetch_add(1, Ordering::SeqCst)),
+                Step::LoseSnapshot => fixture.snapshots.forget(),
+                Step::ChangeProgram => fixture.program += 1,
                 Step::Sync { force } => {
-                    let quick = runtime.block_on(world.sync(force));
-                    let full = runtime.block_on(world.sync_in_full());
+                    let quick = runtime.block_on(fixture.sync(force));
+                    let full = runtime.block_on(fixture.sync_in_full());
                     prop_assert_eq!(&quick.result, &full.result);
                     prop_assert_eq!(&quick.outcome.problems, &full.outcome.problems);
                     prop_assert_eq!(quick.outcome.figures, full.outcome.figures);
@@ -108,41 +108,41 @@ proptest! {
 }
 
 #[tokio::test]
-async fn what_has_not_changed_is_not_read_again() {
-    let mut world = world();
-    assert_eq!(world.sync(false).await.read, 4);
-    let again = world.sync(false).await;
+async fn unchanged_attempts_are_not_read_again() {
+    let mut fixture = fixture();
+    assert_eq!(fixture.sync(false).await.read, 4);
+    let again = fixture.sync(false).await;
     assert_eq!((again.read, again.outcome.known), (0, 4));
 
-    world.documents.write(usual(9), world.now);
-    world.documents.write(Attempt { answers: [None; 3], ..usual(2) }, world.now);
-    assert_eq!(world.sync(false).await.read, 2, "one more, and one that changed");
-    assert_eq!(world.sync(false).await.read, 2, "they might change yet");
-    world.now += 11;
-    assert_eq!(world.sync(false).await.read, 2);
-    assert_eq!(world.sync(false).await.read, 0);
+    fixture.documents.write(usual(9), fixture.now);
+    fixture.documents.write(Attempt { answers: [None; 3], ..usual(2) }, fixture.now);
+    assert_eq!(fixture.sync(false).await.read, 2, "one more, and one that changed");
+    assert_eq!(fixture.sync(false).await.read, 2, "they might change yet");
+    fixture.now += 11;
+    assert_eq!(fixture.sync(false).await.read, 2);
+    assert_eq!(fixture.sync(false).await.read, 0);
 }
 
 #[tokio::test]
-async fn an_attempt_that_has_not_ended_is_always_read() {
-    let world = world();
-    world.documents.write(Attempt { ended: false, ..usual(7) }, 0);
-    world.sync(false).await;
-    assert_eq!(world.sync(false).await.read, 1);
+async fn attempt_that_has_not_ended_is_always_read() {
+    let fixture = fixture();
+    fixture.documents.write(Attempt { ended: false, ..usual(7) }, 0);
+    fixture.sync(false).await;
+    assert_eq!(fixture.sync(false).await.read, 1);
 }
 
 #[tokio::test]
-async fn all_is_read_on_force_for_another_quiz_or_program_and_without_a_snapshot() {
-    let mut world = world();
-    world.sync(false).await;
-    assert_eq!(world.sync(true).await.read, 4);
-    assert_eq!(world.sync(false).await.read, 0);
-    world.documents.quiz.fetch_add(1, Ordering::SeqCst);
-    assert_eq!(world.sync(false).await.read, 4, "a changed quiz");
-    assert_eq!(world.sync(false).await.read, 0);
-    world.program += 1;
-    assert_eq!(world.sync(false).await.read, 4, "another program");
-    assert_eq!(world.sync(false).await.read, 0);
-    world.snapshots.forget();
-    assert_eq!(world.sync(false).await.read, 4, "no snapshot");
+async fn unusable_snapshot_causes_a_full_read() {
+    let mut fixture = fixture();
+    fixture.sync(false).await;
+    assert_eq!(fixture.sync(true).await.read, 4);
+    assert_eq!(fixture.sync(false).await.read, 0);
+    fixture.documents.quiz.fetch_add(1, Ordering::SeqCst);
+    assert_eq!(fixture.sync(false).await.read, 4, "a changed quiz");
+    assert_eq!(fixture.sync(false).await.read, 0);
+    fixture.program += 1;
+    assert_eq!(fixture.sync(false).await.read, 4, "another program");
+    assert_eq!(fixture.sync(false).await.read, 0);
+    fixture.snapshots.forget();
+    assert_eq!(fixture.sync(false).await.read, 4, "no snapshot");
 }

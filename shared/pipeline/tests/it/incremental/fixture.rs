@@ -1,4 +1,4 @@
-//! A quiz whose documents change, and its syncs with and without a snapshot.
+//! A quiz whose attempts change, and its syncs with and without a snapshot.
 
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
@@ -26,7 +26,7 @@ const MINUTE: i64 = 60_000;
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Oddity {
     None,
-    /// `updated_at` is not told.
+    /// `updated_at` is missing.
     NoTime,
     /// `updated_at` is a text.
     TextTime,
@@ -36,7 +36,7 @@ pub enum Oddity {
     NoAttempt,
 }
 
-/// A session document.
+/// An attempt, as a document.
 #[derive(Clone, Copy, Debug)]
 pub struct Attempt {
     /// Gives the `_id`.
@@ -53,19 +53,19 @@ pub struct Documents {
     attempts: Mutex<Vec<(Attempt, i64)>>,
     /// One more with each change of the quiz.
     pub quiz: AtomicUsize,
-    /// Session documents read so far.
+    /// Attempts read so far.
     pub read: AtomicUsize,
 }
 
 impl Documents {
     pub fn write(&self, attempt: Attempt, now: i64) {
         let mut all = self.attempts.lock().unwrap();
-        all.retain(|(it, _)| it.number != attempt.number);
+        all.retain(|(known, _)| known.number != attempt.number);
         all.push((attempt, now));
     }
 
-    /// Changes answers as some versions of the backend do, which leave `updated_at`: of an attempt that has not ended, or
-    /// has just ended.
+    /// Changes answers and leaves `updated_at`, as some versions of the backend do for an attempt that has not ended or has
+    /// just ended.
     pub fn answer_silently(&self, number: u8, answers: [Option<u8>; 3], now: i64) {
         for (attempt, written) in self.attempts.lock().unwrap().iter_mut() {
             if attempt.number == number && (!attempt.ended || now - *written < 9) {
@@ -75,7 +75,7 @@ impl Documents {
     }
 
     pub fn remove(&self, number: u8) {
-        self.attempts.lock().unwrap().retain(|(it, _)| it.number != number);
+        self.attempts.lock().unwrap().retain(|(known, _)| known.number != number);
     }
 
     fn all(&self) -> Vec<Document> {
@@ -136,7 +136,8 @@ impl AnswerSource for Documents {
 
     async fn attempt_heads<'a>(&'a self, _quiz_id: &'a str) -> Result<DocumentStream<'a>, SourceError> {
         let is_head = |field: &String| AttemptHead::FIELDS.contains(&field.as_str());
-        let head = move |it: Document| Ok(it.into_iter().filter(|(field, _)| is_head(field)).collect());
+        let head =
+            move |document: Document| Ok(document.into_iter().filter(|(field, _)| is_head(field)).collect());
         Ok(stream::iter(self.all().into_iter().map(head)).boxed())
     }
 
@@ -150,7 +151,8 @@ impl AnswerSource for Documents {
         keys: Vec<Bson>,
     ) -> Result<AttemptStream<'a>, SourceError> {
         let mut batch = AttemptBatch::new(|raw| raw.try_into().unwrap());
-        for document in self.all().into_iter().filter(|it| keys.contains(it.get("_id").unwrap())) {
+        for document in self.all().into_iter().filter(|document| keys.contains(document.get("_id").unwrap()))
+        {
             batch.push(&RawDocumentBuf::try_from(&document).unwrap());
         }
         self.read.fetch_add(batch.len(), Ordering::SeqCst);
@@ -158,16 +160,16 @@ impl AnswerSource for Documents {
     }
 }
 
-/// Minutes since 1970.
-struct At(i64);
+/// A clock that stands at so many minutes since 1970.
+struct FixedClock(i64);
 
-impl Clock for At {
+impl Clock for FixedClock {
     fn now(&self) -> Timestamp {
         Timestamp::from_millisecond(self.0 * MINUTE).unwrap()
     }
 }
 
-/// Keeps all that a result says.
+/// A sink that keeps the whole result as text.
 #[derive(Clone, Default)]
 struct Capture(Arc<Mutex<String>>);
 
@@ -193,23 +195,24 @@ impl SessionWriter for Capture {
         _: Stamp,
         _: &RunScope,
     ) -> Result<SinkCounts, SinkError> {
-        *self.0.lock().unwrap() = all_of(test);
+        *self.0.lock().unwrap() = describe_result(test);
         Ok(SinkCounts::default())
     }
 }
 
-fn all_of(test: &SessionResult) -> String {
+fn describe_result(test: &SessionResult) -> String {
     let stamp = Stamp { written_at: Timestamp::UNIX_EPOCH, generation: 1 };
     let items = ReportTable::ALL.into_iter().flat_map(|table| reports::items(test, table, stamp));
     let items: Vec<String> = items.map(|item| serde_json::to_string_pretty(&item).unwrap()).collect();
     let AttemptResults::Scored { attempts, questions, .. } = &test.results else { panic!("not scored") };
-    let attempts: Vec<_> = attempts.iter().map(|it| (&it.id, it.is_final, it.total_time_spent)).collect();
+    let attempts: Vec<_> =
+        attempts.iter().map(|attempt| (&attempt.id, attempt.is_final, attempt.total_time_spent)).collect();
     format!("{}\n{attempts:?}\n{questions:?}\n{:?}\n{:?}", items.join("\n"), test.start, test.problems)
 }
 
-/// The documents, and what is kept between syncs.
+/// The documents, and the snapshots between syncs.
 #[derive(Default)]
-pub struct World {
+pub struct Fixture {
     pub documents: Arc<Documents>,
     pub snapshots: Arc<MemorySnapshots>,
     pub program: usize,
@@ -217,30 +220,30 @@ pub struct World {
     pub now: i64,
 }
 
-/// One sync's result, and how it came about.
-pub struct Done {
+/// One sync's result, with its reads.
+pub struct SyncResult {
     pub result: String,
     pub outcome: SyncOutcome,
-    /// Session documents that it read.
+    /// Attempts that the sync read.
     pub read: usize,
 }
 
-impl World {
+impl Fixture {
     /// Syncs with the snapshot, if there is one.
-    pub async fn sync(&self, force: bool) -> Done {
+    pub async fn sync(&self, force: bool) -> SyncResult {
         let snapshots = Snapshots::new(self.snapshots.clone(), self.program.to_string()).from(1);
         self.run(force, Some(snapshots)).await
     }
 
-    /// Syncs without one.
-    pub async fn sync_in_full(&self) -> Done {
+    /// Syncs without a snapshot.
+    pub async fn sync_in_full(&self) -> SyncResult {
         self.run(false, None).await
     }
 
-    async fn run(&self, rewrite: bool, snapshots: Option<Snapshots>) -> Done {
+    async fn run(&self, rewrite: bool, snapshots: Option<Snapshots>) -> SyncResult {
         let sink = Capture::default();
         let sync = SingleSync::new(self.documents.clone(), Arc::new(sink.clone()))
-            .clock(Arc::new(At(self.now)))
+            .clock(Arc::new(FixedClock(self.now)))
             .rewrite(rewrite)
             .snapshots(snapshots);
         let before = self.documents.read.load(Ordering::SeqCst);
@@ -248,6 +251,6 @@ impl World {
         let outcome = sync.run(&SessionRequest::new(target)).await.unwrap();
         let read = self.documents.read.load(Ordering::SeqCst) - before;
         let result = sink.0.lock().unwrap().clone();
-        Done { result, outcome, read }
+        SyncResult { result, outcome, read }
     }
 }

@@ -1,3 +1,8 @@
+//! Completions whose attempt cannot be read yet.
+//!
+//! An event can arrive before MongoDB shows the attempt that it announces. No sync covers such a completion, so its
+//! message returns to the queue and is tried again.
+
 use std::collections::HashSet;
 
 use jiff::Timestamp;
@@ -7,15 +12,15 @@ use crate::error::SyncError;
 use crate::listener::Failure;
 use crate::sync::SessionSync;
 
-/// Which messages of a group name a user whose ended attempt is not there: no sync covers them yet, so they come
-/// again. They ask for one all the same, as others may have joined them. Where an attempt was written after its
-/// message was sent, the message counts as sent then.
-pub(super) async fn check(
+/// Finds the messages of a group whose user has no ended attempt yet; returns their places and failures. The group is
+/// synced all the same, because other requests may have joined these messages. If an attempt was written after its message
+/// was sent, the message counts as sent at that later time.
+pub(super) async fn find(
     sync: &dyn SessionSync,
     group: &mut Group,
     now: Timestamp,
 ) -> Result<Vec<(usize, Failure)>, SyncError> {
-    let users: HashSet<&String> = group.members.iter().filter_map(|it| it.user_id.as_ref()).collect();
+    let users: HashSet<&String> = group.members.iter().filter_map(|member| member.user_id.as_ref()).collect();
     if users.is_empty() {
         return Ok(Vec::new());
     }
@@ -34,7 +39,7 @@ pub(super) async fn check(
         let messages = failures.len();
         tracing::warn!(messages, quiz_id, "completions whose ended attempt is not there yet");
     }
-    group.recount();
+    group.update_requested_at();
     Ok(failures)
 }
 
