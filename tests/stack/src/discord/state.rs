@@ -3,7 +3,7 @@ use super::channel::{Author, Channel};
 use super::problem::Problem;
 use super::rate::Rate;
 use super::reply::Reply;
-use super::routes::{Asked, Operation, Target, WEBHOOK_TOKEN};
+use super::routes::{Operation, ReadRequest, Target, WEBHOOK_TOKEN};
 use super::schema::Schemas;
 use super::{DiscordRules, Fault, SeenRequest, limits};
 
