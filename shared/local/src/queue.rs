@@ -26,7 +26,7 @@ pub struct QueueSettings {
     pub max_receive_count: Option<u32>,
 }
 
-/// Why a message's visibility stays as it is. A retry cannot help.
+/// Why the visibility of a message was not changed. A retry cannot help.
 #[derive(Clone, Debug, Error, PartialEq, Eq)]
 pub enum VisibilityError {
     #[error("receipt handle {0:?} belongs to no message or is stale")]

@@ -1,4 +1,4 @@
-"""The servers of the local stack, and what the supervisor needs to know of a process. Standard library only."""
+"""The servers of the local stack, and the state of processes for the supervisor. Standard library only."""
 
 import ctypes
 import http.client
@@ -29,7 +29,7 @@ def log(text):
 
 
 def started(pid):
-    """Start time of a process in clock ticks since boot; 0 where the system does not tell, -1 for a zombie."""
+    """Start time of a process in clock ticks since boot; 0 where the system has no value, -1 for a zombie."""
     try:
         fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
     except OSError:
@@ -48,13 +48,13 @@ def is_alive(pid, start):
 
 
 def die_with_parent():
-    """In the child, on Linux: a SIGTERM when the supervisor is killed."""
+    """Runs in the child: on Linux the child gets a SIGTERM when the supervisor is killed."""
     if sys.platform == "linux":
         ctypes.CDLL(None).prctl(1, signal.SIGTERM)  # 1 = PR_SET_PDEATHSIG
 
 
 def free_ports(count):
-    """Different loopback ports that nothing listens on now."""
+    """Different free loopback ports."""
     sockets = [socket.socket() for _ in range(count)]
     try:
         for free in sockets:
@@ -78,7 +78,7 @@ def answers(port, path):
 
 
 class Server:
-    """One server process, the leader of a session of its own."""
+    """One server process, the leader of its own session."""
 
     name = ""
 
@@ -108,7 +108,7 @@ class Server:
             )
 
     def has_ended(self):
-        """Whether the process has ended; it is left unreaped, so that its pid stays its own."""
+        """Whether the process has ended. The process is not reaped, so that no other process gets its pid."""
         return os.waitid(os.P_PID, self.process.pid, os.WEXITED | os.WNOHANG | os.WNOWAIT) is not None
 
     def signal(self, number):
@@ -118,7 +118,7 @@ class Server:
             pass
 
     def stop(self):
-        """Ends the server and what it started (the functions of ministack are in its group)."""
+        """Ends the server and its process group, which has the functions of ministack."""
         if self.process is None:
             return
         self.signal(signal.SIGTERM)
@@ -169,7 +169,7 @@ class Ministack(Server):
             "MINISTACK_REGION": REGION,
             "S3_DATA_DIR": str(self.base / "s3"),
             "STATE_DIR": str(self.base / "state"),
-            # listeners on fixed ports, and containers that are none of ours
+            # listeners on fixed ports, and containers of other programs
             "IOT_MTLS_ENABLED": "0",
             "SFTP_ENABLED": "0",
             "DOCKER_HOST": f"unix://{self.base}/no-docker.sock",
@@ -186,9 +186,9 @@ class Secantusdb(Server):
         return f"mongodb://127.0.0.1:{self.port}/?directConnection=true"
 
     def command(self):
-        beside = Path(sys.executable).with_name("secantusd-py")
+        executable = Path(sys.executable).with_name("secantusd-py")
         options = ["--host", "127.0.0.1", "--port", str(self.port)]
-        return [sys.executable, str(beside), *options, "--storage-path", ":memory:", "--log-level", "WARNING"]
+        return [sys.executable, str(executable), *options, "--storage-path", ":memory:", "--log-level", "WARNING"]
 
     def is_ready(self):
         """Whether `{ping: 1}` sent as OP_MSG is answered with `ok: 1.0`."""
@@ -211,13 +211,13 @@ class LocalBigquery(Server):
         return f"http://127.0.0.1:{self.port}"
 
     def command(self):
-        beside = Path(sys.executable).with_name("local-bigquery")
+        executable = Path(sys.executable).with_name("local-bigquery")
         ports = ["--host", "127.0.0.1", "--port", str(self.port), "--grpc-port", str(self.grpc_port)]
         data = ["--project", PROJECT, "--data-dir", str(self.base / "bigquery")]
-        return [sys.executable, str(beside), "serve", *ports, *data]
+        return [sys.executable, str(executable), "serve", *ports, *data]
 
     def environment(self):
-        """DuckDB looks for its extensions below HOME; they are 130 MB, and lie in the Python environment."""
+        """Links DuckDB's extensions (130 MB) from the Python environment into HOME, where DuckDB searches them."""
         environment = super().environment()
         extensions = Path(environment["HOME"]) / ".duckdb" / "extensions"
         if not extensions.is_symlink():

@@ -26,11 +26,11 @@ FAILURE_KEPT_SECONDS = 24 * 3600
 
 
 class Stopped(Exception):
-    """The runner is gone, or a signal asks to end."""
+    """The runner has ended, or a signal requests the end."""
 
 
 class Runner:
-    """The process whose life the servers share."""
+    """The process with whose end the servers end."""
 
     def __init__(self, pid, start):
         self.pid, self.start, self.fd = pid, start, None
@@ -45,7 +45,7 @@ class Runner:
             raise Stopped
 
     def watch(self, seconds):
-        """Returns after `seconds`; raises Stopped as soon as the process is gone."""
+        """Returns after `seconds`; raises Stopped as soon as the process ends."""
         if self.fd is None:
             time.sleep(seconds)
             gone = not is_alive(self.pid, self.start)
@@ -62,7 +62,7 @@ def write_atomically(path, content):
 
 
 def end_leftovers(runs):
-    """Ends the servers of supervisors that were killed, and removes what these left in the directory `runs`."""
+    """Ends the servers of killed supervisors, and removes their files in the directory `runs`."""
     for path in runs.glob("*.json"):
         try:
             left = json.loads(path.read_text())

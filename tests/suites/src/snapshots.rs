@@ -112,7 +112,7 @@ async fn concurrent_saves_never_mix(store: &dyn SnapshotStore, quiz: &str, piece
 }
 
 async fn load_during_a_save_is_whole(store: &dyn SnapshotStore, quiz: &str, piece: usize) {
-    let quiz = format!("{quiz} loaded meanwhile");
+    let quiz = format!("{quiz} loaded during save");
     let snapshots: Vec<Vec<u8>> = (1..=4).map(|seed| bytes(seed, 2 * piece + 1)).collect();
     let saves = async {
         for snapshot in &snapshots {

@@ -60,7 +60,7 @@ async fn heads_of_some_users_are_found(source: &dyn AnswerSource, stored: &Colle
         let expected = all.into_iter().filter(|head| user_id(head).is_some_and(|user| users.contains(&user)));
         let expected: Vec<Document> = expected.collect();
         assert!(!expected.is_empty() && expected.len() < stored.sessions_of(quiz_id).len());
-        users.push("nobody".to_owned());
+        users.push("unknown user".to_owned());
         assert_same(source.heads_of(quiz_id, &users).await.unwrap(), expected, "heads of users");
         assert!(source.heads_of(quiz_id, &[]).await.unwrap().is_empty());
     }

@@ -68,7 +68,7 @@ async fn user_reads_only_own_items(store: &dyn Reports, session: &str, table: Re
         let keys: Vec<_> = found.iter().map(|item| sort_key(table, item)).collect();
         assert!(keys.is_sorted(), "not by sort key: {keys:?}");
     }
-    for user in ["u", "U1", "u1#", "nobody"] {
+    for user in ["u", "U1", "u1#", "unknown user"] {
         let found = store.user_items(table, &session, user).await.unwrap();
         assert!(found.is_empty(), "{user} has items of others");
     }
@@ -94,8 +94,8 @@ async fn session_items_are_complete_and_sorted(store: &dyn Reports, session: &st
     let keys: Vec<String> = found.iter().map(|item| sort_key(table, item)).collect();
     assert_eq!(keys, expected);
     assert!(found.iter().all(|item| item["session_id"] == *session));
-    for nobody in ["no such session", ""] {
-        assert!(session_items(store, table, nobody).await.is_empty());
+    for unknown in ["no such session", ""] {
+        assert!(session_items(store, table, unknown).await.is_empty());
     }
     clear(store, table, &session, COUNT).await;
     clear(store, table, &other, 3).await;
@@ -121,8 +121,8 @@ async fn stored_digests_are_listed(store: &dyn Reports, session: &str, table: Re
     assert_eq!(known.written_by(one.sort_key(), content, 7), None, "other content");
     known.keep(one.sort_key());
     assert_eq!((known.stale(7).count(), known.stale(6).count()), (COUNT - 1, 0));
-    for nobody in ["no such session", ""] {
-        assert!(store.stored(table, nobody).await.unwrap().is_empty());
+    for unknown in ["no such session", ""] {
+        assert!(store.stored(table, unknown).await.unwrap().is_empty());
     }
     clear(store, table, &session, COUNT).await;
     clear(store, table, &other, 3).await;

@@ -264,8 +264,8 @@ const THREE: [Student; 3] = [Student::new(1, 1), Student::new(2, 0), Student::ne
 
 /// Deletes all items of the test session.
 async fn clear(store: &Arc<dyn Reports>, session: &str) {
-    let nobody = ranked(session, true, "Sums", &[]);
-    Sync::of(1_000_000).run(store.clone(), &nobody).await.unwrap();
+    let empty = ranked(session, true, "Sums", &[]);
+    Sync::of(1_000_000).run(store.clone(), &empty).await.unwrap();
 }
 
 async fn unchanged_items_are_not_written(store: &Arc<dyn Reports>, session: &str) {

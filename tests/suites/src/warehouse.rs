@@ -67,7 +67,7 @@ async fn read_rows_equal_staged_rows(warehouse: &dyn Warehouse, rows: &dyn Rows,
 }
 
 async fn replace_keeps_other_test_sessions(warehouse: &dyn Warehouse, rows: &dyn Rows, session: &str) {
-    let (session, other) = (format!("{session} replaced"), format!("{session} beside"));
+    let (session, other) = (format!("{session} replaced"), format!("{session} other"));
     write(warehouse, &[Sample::scored(&session, 0..6), Sample::scored(&other, 0..3)]).await;
     let before = sorted(rows.rows(WarehouseTable::QuestionResponses, &other).await);
     for _ in 0..2 {

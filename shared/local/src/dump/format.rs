@@ -33,7 +33,7 @@ impl Format {
                 _ => break,
             }
         }
-        Self::of_head(head.get(..read).unwrap_or_default())
+        Self::from_head(head.get(..read).unwrap_or_default())
     }
 
     /// The format of a gzipped file's content.
@@ -41,11 +41,11 @@ impl Format {
         let mut head = Vec::new();
         // a truncated gzip may still hold enough bytes
         drop(MultiGzDecoder::new(BufReader::new(file)).take(HEAD as u64).read_to_end(&mut head));
-        Self::of_head(&head)
+        Self::from_head(&head)
     }
 
-    fn of_head(head: &[u8]) -> Self {
-        // a document of 559,903 bytes begins like a gzip, and goes on with its `_id`
+    fn from_head(head: &[u8]) -> Self {
+        // a document of 559,903 bytes begins like a gzip, but continues with its `_id`
         if head.starts_with(&GZIP) && head.get(5..9) != Some(b"_id\0") {
             Self::Gzip
         } else if head.starts_with(&ARCHIVE) {
@@ -73,9 +73,9 @@ mod tests {
 
     #[test]
     fn document_with_gzip_like_length_is_bson() {
-        assert_eq!(Format::of_head(b"\x1f\x8b\x08\0\x02_id\0"), Format::Plain);
-        assert_eq!(Format::of_head(b"\x1f\x8b\x08\0\0\0\0\0\0"), Format::Gzip);
-        assert_eq!(Format::of_head(b"\x1f\x8b"), Format::Plain);
-        assert_eq!(Format::of_head(b""), Format::Plain);
+        assert_eq!(Format::from_head(b"\x1f\x8b\x08\0\x02_id\0"), Format::Plain);
+        assert_eq!(Format::from_head(b"\x1f\x8b\x08\0\0\0\0\0\0"), Format::Gzip);
+        assert_eq!(Format::from_head(b"\x1f\x8b"), Format::Plain);
+        assert_eq!(Format::from_head(b""), Format::Plain);
     }
 }

@@ -29,9 +29,9 @@ fn alarms() -> Vec<(String, String)> {
     let alarms = resources.values().filter(|resource| resource["Type"] == "AWS::CloudWatch::Alarm");
     alarms
         .map(|alarm| &alarm["Properties"])
-        .map(|it| {
-            let name = text(&it["AlarmName"]);
-            (name.strip_prefix("${AWS::StackName}-").unwrap().to_owned(), text(&it["AlarmDescription"]))
+        .map(|alarm| {
+            let name = text(&alarm["AlarmName"]);
+            (name.strip_prefix("${AWS::StackName}-").unwrap().to_owned(), text(&alarm["AlarmDescription"]))
         })
         .collect()
 }

@@ -133,7 +133,7 @@ pub const NEVER_CALLED: &[(&str, &[&str], &str)] = &[
     (
         DISCORD,
         &["sqs:DeleteMessage"],
-        "its messages are deleted by Lambda; behind the queue's trait object there is the way to do it early, too",
+        "Lambda deletes its messages; the queue's trait object also holds the early delete",
     ),
 ];
 

@@ -88,8 +88,8 @@ fn request_gives_action_and_resources() {
     let several = r#"{"RequestItems": {"a": [], "b": []}}"#;
     assert_eq!(
         of("dynamodb", Some("DynamoDB_20120810.BatchWriteItem"), several),
-        ["a", "b"].map(|it| {
-            pair("dynamodb:BatchWriteItem", &format!("arn:aws:dynamodb:ap-south-1:000000000000:table/{it}"))
+        ["a", "b"].map(|name| {
+            pair("dynamodb:BatchWriteItem", &format!("arn:aws:dynamodb:ap-south-1:000000000000:table/{name}"))
         })
     );
     let queue = r#"{"QueueUrl": "http://sqs/000000000000/reports", "MessageBody": "m"}"#;

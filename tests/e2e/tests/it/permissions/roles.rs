@@ -18,9 +18,9 @@ pub struct Function<'a> {
 pub fn functions(template: &Value) -> Vec<Function<'_>> {
     let resources = template["Resources"].as_object().unwrap().values();
     resources
-        .filter(|it| it["Type"] == "AWS::Serverless::Function")
-        .map(|it| {
-            let properties = &it["Properties"];
+        .filter(|resource| resource["Type"] == "AWS::Serverless::Function")
+        .map(|function| {
+            let properties = &function["Properties"];
             let name = properties["FunctionName"]["Fn::Sub"].as_str().unwrap();
             let role = &properties["Role"]["Fn::GetAtt"];
             assert_eq!(role[1], "Arn", "{name}");
