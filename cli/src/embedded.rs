@@ -34,9 +34,9 @@ const A_DAY: Duration = Duration::from_hours(24);
 const BATCH_SIZE: usize = 10_000;
 
 /// The results of a local run, and the paths of its output.
-pub struct Ran {
-    pub reports: SinkRan,
-    pub warehouse: SinkRan,
+pub struct EmbeddedRun {
+    pub reports: SinkRun,
+    pub warehouse: SinkRun,
     pub top_ranks: Vec<TopRanks>,
     pub database: PathBuf,
     /// The folder with the Parquet files.
@@ -48,19 +48,19 @@ pub struct Ran {
 }
 
 /// The results of one sink.
-pub struct SinkRan {
+pub struct SinkRun {
     pub summary: Summary,
     /// Messages that the queue gave up after a failure of the handler itself.
     pub given_up: usize,
 }
 
-impl SinkRan {
+impl SinkRun {
     fn is_done(&self) -> bool {
         self.summary.parked.is_empty() && self.given_up == 0
     }
 }
 
-impl Ran {
+impl EmbeddedRun {
     /// Whether all messages are done.
     #[must_use]
     pub fn done(&self) -> Done {
@@ -95,7 +95,7 @@ pub async fn run(
     events: Vec<Arc<str>>,
     folder: &OutputFolder,
     terminal: Terminal,
-) -> anyhow::Result<Ran> {
+) -> anyhow::Result<EmbeddedRun> {
     let mut env = Environment::from_process();
     let (excluded, formats) = (excluded_users(&env), formats(&mut env));
     let events = (&*events, session_clock(&mut env));
@@ -131,7 +131,7 @@ pub async fn run(
     let top_ranks = tables.lock().unwrap_or_else(PoisonError::into_inner).clone();
     let messages = collected.messages();
     let notices = notices::write(out, &messages)?;
-    Ok(Ran { reports, warehouse, top_ranks, database, rows, messages, notices })
+    Ok(EmbeddedRun { reports, warehouse, top_ranks, database, rows, messages, notices })
 }
 
 /// Delivers the messages of one sink to its handler, as an event source mapping does, until the queue is empty.
@@ -144,7 +144,7 @@ async fn drain(
     states: Arc<dyn SyncStates>,
     (events, session_clock): (&[Arc<str>], SessionClock),
     collected: Arc<CollectedNotices>,
-) -> anyhow::Result<SinkRan> {
+) -> anyhow::Result<SinkRun> {
     let collector = Arc::new(Collector::default());
     let clock = Arc::new(SystemClock);
     let coordinator = Coordinator::new(states, clock.clone(), sink, Rules::embedded());
@@ -177,7 +177,7 @@ async fn drain(
     };
     let summary = collector.summary();
     let given_up = driven.dead_letters.saturating_sub(summary.parked.len());
-    Ok(SinkRan { summary, given_up })
+    Ok(SinkRun { summary, given_up })
 }
 
 #[cfg(test)]

@@ -10,7 +10,7 @@ use std::sync::Arc;
 
 use async_trait::async_trait;
 use indicatif::ProgressBar;
-use quiz_etl::dry_run::{TestToTry, try_all};
+use quiz_etl::dry_run::{SessionToTry, try_all};
 use quiz_etl::ui::{Done, Interrupt};
 use quiz_events::SessionTarget;
 use quiz_suites::hooked::{Call, CallFailure, Hook, Hooked};
@@ -45,7 +45,7 @@ async fn ctrl_c_stops_at_once_and_shows_results() {
     let dry = synced.dry(Arc::new(Hooked::new(synced.source(&cohort), ctrl_c)));
     let other = |number: u32| {
         let quiz_id = format!("{number:024x}");
-        TestToTry { target: SessionTarget::new(&quiz_id, None, "session_id").unwrap(), description: None }
+        SessionToTry { target: SessionTarget::new(&quiz_id, None, "session_id").unwrap(), description: None }
     };
     let tests = vec![test_to_try(), other(1), other(2), other(3)];
     let interrupt = Interrupt::listen();

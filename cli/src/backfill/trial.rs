@@ -9,7 +9,7 @@ use crate::backfill::args::{BackfillArgs, SyncArgs};
 use crate::backfill::choose::{SelectedSession, choose};
 use crate::backfill::settings::{BackfillSettings, Documents};
 use crate::backfill::sync::named_tests;
-use crate::dry_run::{DryRun, TestToTry};
+use crate::dry_run::{DryRun, SessionToTry};
 use crate::ui::{Done, Interrupt, Terminal};
 
 /// The dry run of a backfill or a sync: its test sessions, each with the description that a real run would use.
@@ -81,8 +81,9 @@ impl Trial {
             rewrite: self.rewrite,
         };
         let tests = self.tests.into_iter();
-        let tests =
-            tests.map(|SelectedSession { target, description }| TestToTry { target, description }).collect();
+        let tests = tests
+            .map(|SelectedSession { target, description }| SessionToTry { target, description })
+            .collect();
         crate::dry_run::run(dry, tests, terminal, interrupt).await
     }
 

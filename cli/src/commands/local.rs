@@ -11,7 +11,7 @@ use quiz_pipeline::ports::AnswerSource;
 use serde::de::IgnoredAny;
 use serde_json::json;
 
-use crate::embedded::{self, Ran, SinkRan};
+use crate::embedded::{self, EmbeddedRun, SinkRun};
 use crate::output_folder::OutputFolder;
 use crate::ui::{Done, Terminal, counted, excerpt};
 use crate::view;
@@ -98,7 +98,7 @@ fn sync_every_quiz(dump: &DumpSource, source: &Path) -> anyhow::Result<Vec<Arc<s
 }
 
 /// Prints the outcome of each test session, the notices, the output files and the failures.
-pub fn print_run(ran: &Ran, terminal: Terminal) {
+pub fn print_run(ran: &EmbeddedRun, terminal: Terminal) {
     let rows = ran.warehouse.summary.latest();
     for outcome in ran.reports.summary.latest() {
         terminal.print(&view::outcome(outcome, terminal.colour));
@@ -136,7 +136,7 @@ pub fn print_run(ran: &Ran, terminal: Terminal) {
 }
 
 /// The errors for messages that are neither done nor parked, with the known causes of their failed syncs.
-fn unfinished(sink: &SinkRan) -> Vec<String> {
+fn unfinished(sink: &SinkRun) -> Vec<String> {
     if sink.given_up == 0 {
         return Vec::new();
     }
@@ -153,14 +153,14 @@ fn unfinished(sink: &SinkRan) -> Vec<String> {
 
 #[cfg(test)]
 mod tests {
-    use crate::embedded::SinkRan;
+    use crate::embedded::SinkRun;
     use crate::summary::Summary;
 
     #[test]
     fn unfinished_messages_come_with_their_cause() {
         let shown = |given_up: usize, failed: &[(&str, &str)]| {
             let failed = failed.iter().map(|(session, error)| ((*session).to_owned(), (*error).to_owned()));
-            super::unfinished(&SinkRan {
+            super::unfinished(&SinkRun {
                 summary: Summary { failed: failed.collect(), ..Summary::default() },
                 given_up,
             })

@@ -2,7 +2,7 @@ use std::collections::BTreeMap;
 use std::time::{Duration, Instant};
 
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
-use quiz_sns_sqs::dead_letters::{Act, Acted, Pace};
+use quiz_sns_sqs::dead_letters::{ActionReport, DeadLetterAction, Pace};
 
 use crate::dead_letters::client::{DlqClient, warnings};
 use crate::dead_letters::plan::{ActionPlan, QueueMessages};
@@ -10,7 +10,7 @@ use crate::ui::{Interrupt, Terminal};
 
 /// What a replay or a drop did.
 pub(crate) struct PlanOutcome<'a> {
-    pub groups: Vec<(&'a QueueMessages<'a>, Acted)>,
+    pub groups: Vec<(&'a QueueMessages<'a>, ActionReport)>,
     pub time: Duration,
     pub is_interrupted: bool,
 }
@@ -42,8 +42,9 @@ impl PlanOutcome<'_> {
 
     /// Whether each message of the plan is done.
     pub fn is_complete(&self) -> bool {
-        let is_complete =
-            |acted: &Acted| acted.failed.is_empty() && acted.not_found.is_empty() && acted.remaining == 0;
+        let is_complete = |acted: &ActionReport| {
+            acted.failed.is_empty() && acted.not_found.is_empty() && acted.remaining == 0
+        };
         self.groups.iter().all(|(_, acted)| is_complete(acted))
     }
 }
@@ -86,8 +87,8 @@ fn progress(plan: &ActionPlan<'_>, terminal: Terminal) -> ProgressBar {
     let style = ProgressStyle::with_template("{msg} {bar:30} {human_pos} of {human_len}, {eta} to go");
     bar.set_style(style.unwrap_or_else(|_| ProgressStyle::default_bar()));
     bar.set_message(match plan.act {
-        Act::Replay => "messages replayed",
-        Act::Drop => "messages dropped",
+        DeadLetterAction::Replay => "messages replayed",
+        DeadLetterAction::Drop => "messages dropped",
     });
     bar.enable_steady_tick(Duration::from_millis(200));
     bar

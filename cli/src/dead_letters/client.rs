@@ -134,7 +134,7 @@ impl DlqClient {
 /// Warnings about messages of a queue that were not read, or not released at once.
 pub(crate) fn warnings(queue: &str, coverage: &Coverage) -> Vec<String> {
     let elsewhere = coverage.held_elsewhere;
-    let (late, hidden) = (coverage.not_handed_out, coverage.not_released);
+    let (late, hidden) = (coverage.not_received, coverage.not_released);
     let mut warnings = Vec::new();
     if elsewhere > 0 {
         let messages = counted(elsewhere, "message");

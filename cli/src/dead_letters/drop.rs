@@ -1,7 +1,7 @@
 use anyhow::bail;
 use jiff::Timestamp;
 use quiz_events::{MessagesDropped, Notice, NoticeKind, Notices};
-use quiz_sns_sqs::dead_letters::{Act, Pace};
+use quiz_sns_sqs::dead_letters::{DeadLetterAction, Pace};
 
 use crate::dead_letters::args::DropArgs;
 use crate::dead_letters::carry_out::{PlanOutcome, carry_out};
@@ -17,7 +17,7 @@ pub(crate) async fn drop(args: &DropArgs, terminal: Terminal) -> anyhow::Result<
     let mut client = DlqClient::connect(terminal).await?;
     let found = client.search(&args.filter, &interrupt, |letter, _| letter).await?;
     args.filter.require_unique_ids(&found.chosen)?;
-    let plan = ActionPlan::new(Act::Drop, &client.queues, found.chosen);
+    let plan = ActionPlan::new(DeadLetterAction::Drop, &client.queues, found.chosen);
     let done = |is_complete: bool| {
         if is_complete && !client.is_incomplete { Done::Well } else { Done::WithFailures }
     };

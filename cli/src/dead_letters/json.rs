@@ -1,5 +1,5 @@
 use jiff::Timestamp;
-use quiz_sns_sqs::dead_letters::{Act, Content, DeadLetter};
+use quiz_sns_sqs::dead_letters::{Content, DeadLetter, DeadLetterAction};
 use serde_json::{Value, json};
 
 use crate::dead_letters::carry_out::PlanOutcome;
@@ -74,8 +74,8 @@ pub(crate) fn plan(plan: &ActionPlan<'_>, dry_run: bool, outcome: Option<&PlanOu
         .into_iter()
         .map(|(queue, message_id, error)| json!({"message_id": message_id, "queue": queue, "error": error}));
     let done = match plan.act {
-        Act::Replay => "replayed",
-        Act::Drop => "dropped",
+        DeadLetterAction::Replay => "replayed",
+        DeadLetterAction::Drop => "dropped",
     };
     json!({
         "dry_run": dry_run,

@@ -1,11 +1,11 @@
 use std::collections::{BTreeSet, HashSet};
 
-use quiz_sns_sqs::dead_letters::{Act, DeadLetter, DeadLetterQueue, NoSource};
+use quiz_sns_sqs::dead_letters::{DeadLetter, DeadLetterAction, DeadLetterQueue, NoSource};
 
 /// The messages to replay or drop.
 #[derive(Debug)]
 pub(crate) struct ActionPlan<'a> {
-    pub act: Act,
+    pub act: DeadLetterAction,
     /// One group for each queue with at least one message.
     pub groups: Vec<QueueMessages<'a>>,
     /// Messages that stay, because their source queue is unknown.
@@ -20,12 +20,12 @@ pub(crate) struct QueueMessages<'a> {
 }
 
 impl<'a> ActionPlan<'a> {
-    pub fn new(act: Act, queues: &'a [DeadLetterQueue], letters: Vec<DeadLetter>) -> Self {
+    pub fn new(act: DeadLetterAction, queues: &'a [DeadLetterQueue], letters: Vec<DeadLetter>) -> Self {
         let mut plan = Self { act, groups: Vec::new(), without_source: Vec::new() };
         for letter in letters {
             let Some(queue) = queues.iter().find(|queue| queue.name == letter.queue) else { continue };
-            match (act, queue.source_of(letter.source_arn.as_deref())) {
-                (Act::Replay, Err(reason)) => plan.without_source.push((letter, reason)),
+            match (act, queue.find_source(letter.source_arn.as_deref())) {
+                (DeadLetterAction::Replay, Err(reason)) => plan.without_source.push((letter, reason)),
                 _ => plan.add(queue, letter),
             }
         }
@@ -50,7 +50,10 @@ impl<'a> ActionPlan<'a> {
     /// The names of the queues that a replay sends to.
     pub fn targets(&self) -> BTreeSet<&str> {
         let targets = self.groups.iter().flat_map(|group| {
-            group.letters.iter().filter_map(|letter| group.queue.source_of(letter.source_arn.as_deref()).ok())
+            group
+                .letters
+                .iter()
+                .filter_map(|letter| group.queue.find_source(letter.source_arn.as_deref()).ok())
         });
         targets.map(|source| source.name.as_str()).collect()
     }
@@ -71,7 +74,7 @@ impl QueueMessages<'_> {
 
 #[cfg(test)]
 mod tests {
-    use quiz_sns_sqs::dead_letters::{Act, NoSource, Source};
+    use quiz_sns_sqs::dead_letters::{DeadLetterAction, NoSource, Source};
 
     use super::ActionPlan;
     use crate::dead_letters::fixtures::{letter, queue};
@@ -90,11 +93,11 @@ mod tests {
                 letter("3", "notices-dlq", "discord_refused", 1),
             ]
         };
-        let plan = ActionPlan::new(Act::Replay, &queues, letters());
+        let plan = ActionPlan::new(DeadLetterAction::Replay, &queues, letters());
         assert_eq!((plan.messages(), plan.without_source.len()), (2, 1));
         assert!(matches!(plan.without_source[0].1, NoSource::Ambiguous(_)));
         assert_eq!(plan.targets().into_iter().collect::<Vec<_>>(), ["notices", "warehouse"]);
-        let plan = ActionPlan::new(Act::Drop, &queues, letters());
+        let plan = ActionPlan::new(DeadLetterAction::Drop, &queues, letters());
         assert_eq!((plan.messages(), plan.without_source.len()), (3, 0));
         assert_eq!(plan.groups[0].codes(&["1".into(), "2".into()]), ["receives_exhausted", "unknown_quiz"]);
         assert_eq!(plan.groups[0].codes(&["2".into()]), ["receives_exhausted"]);

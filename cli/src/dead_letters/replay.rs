@@ -1,6 +1,6 @@
 use anyhow::bail;
 use jiff::Timestamp;
-use quiz_sns_sqs::dead_letters::{Act, Pace};
+use quiz_sns_sqs::dead_letters::{DeadLetterAction, Pace};
 
 use crate::dead_letters::args::ReplayArgs;
 use crate::dead_letters::carry_out::carry_out;
@@ -16,7 +16,7 @@ pub(crate) async fn replay(args: &ReplayArgs, terminal: Terminal) -> anyhow::Res
     let mut client = DlqClient::connect(terminal).await?;
     let found = client.search(&args.filter, &interrupt, |letter, _| letter).await?;
     args.filter.require_unique_ids(&found.chosen)?;
-    let plan = ActionPlan::new(Act::Replay, &client.queues, found.chosen);
+    let plan = ActionPlan::new(DeadLetterAction::Replay, &client.queues, found.chosen);
     let is_plan_complete = plan.without_source.is_empty() && !client.is_incomplete;
     let done =
         |is_complete: bool| if is_complete && is_plan_complete { Done::Well } else { Done::WithFailures };

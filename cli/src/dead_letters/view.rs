@@ -1,5 +1,5 @@
 use jiff::{Timestamp, Unit};
-use quiz_sns_sqs::dead_letters::{Act, Content, DeadLetter, DeadLetterQueue};
+use quiz_sns_sqs::dead_letters::{Content, DeadLetter, DeadLetterAction, DeadLetterQueue};
 use serde_json::Value;
 
 use crate::dead_letters::carry_out::{PlanOutcome, group_by_reason};
@@ -92,7 +92,7 @@ pub(crate) fn details(
             format!("{rounded}, {} ago", age(now.duration_since(time)))
         })
     };
-    let source = queue.map(|queue| match queue.source_of(letter.source_arn.as_deref()) {
+    let source = queue.map(|queue| match queue.find_source(letter.source_arn.as_deref()) {
         Ok(source) => source.name.clone(),
         Err(reason) => reason.to_string(),
     });
@@ -132,8 +132,8 @@ fn body(content: &Content, raw: bool) -> String {
 /// The plan of a replay or a drop.
 pub(crate) fn plan(plan: &ActionPlan<'_>, now: Timestamp, ink: Ink) -> String {
     let verb = match plan.act {
-        Act::Replay => "To replay",
-        Act::Drop => "To drop",
+        DeadLetterAction::Replay => "To replay",
+        DeadLetterAction::Drop => "To drop",
     };
     let mut lines = vec![ink.strong(&format!("{verb}: {}", counted(plan.messages(), "message")))];
     if plan.messages() > 0 {
@@ -159,8 +159,8 @@ fn without_source(plan: &ActionPlan<'_>, ink: Ink) -> Vec<String> {
 /// The result of a replay or a drop.
 pub(crate) fn outcome(plan: &ActionPlan<'_>, outcome: &PlanOutcome<'_>, ink: Ink) -> String {
     let done = match plan.act {
-        Act::Replay => "replayed",
-        Act::Drop => "dropped",
+        DeadLetterAction::Replay => "replayed",
+        DeadLetterAction::Drop => "dropped",
     };
     let done = format!(
         "{} of {} {done} in {}",
@@ -197,7 +197,7 @@ mod tests {
     use std::time::Duration;
 
     use quiz_sns_sqs::SqsError;
-    use quiz_sns_sqs::dead_letters::{Act, ActError, Acted, Content, DeadLetter};
+    use quiz_sns_sqs::dead_letters::{ActError, ActionReport, Content, DeadLetter, DeadLetterAction};
 
     use super::{details, list, outcome, plan};
     use crate::dead_letters::carry_out::PlanOutcome;
@@ -253,25 +253,28 @@ mod tests {
         let mut given_up = letter("77", "reports-dlq", "receives_exhausted", 10);
         given_up.source_arn = Some(queues[0].sources[0].arn.clone());
         letters.push(given_up);
-        let full_plan = ActionPlan::new(Act::Replay, &queues, letters);
+        let full_plan = ActionPlan::new(DeadLetterAction::Replay, &queues, letters);
         let group = |at: usize| &full_plan.groups[at];
         let denied = SqsError::Failed { queue: "reports".into(), answer: "AccessDenied".into() };
-        let failed = Acted { failed: vec![("77".into(), ActError::NotSent(denied))], ..Acted::default() };
-        let ended = |acted: Acted, other: Acted, is_interrupted| PlanOutcome {
+        let failed = ActionReport {
+            failed: vec![("77".into(), ActError::NotSent(denied))],
+            ..ActionReport::default()
+        };
+        let ended = |acted: ActionReport, other: ActionReport, is_interrupted| PlanOutcome {
             groups: vec![(group(0), acted), (group(1), other)],
             time: Duration::from_millis(1_234),
             is_interrupted,
         };
-        let complete = Acted { done: vec!["ff".into()], ..Acted::default() };
-        let late = Acted { remaining: 1, ..Acted::default() };
-        let gone = Acted { not_found: vec!["77".into()], ..Acted::default() };
+        let complete = ActionReport { done: vec!["ff".into()], ..ActionReport::default() };
+        let late = ActionReport { remaining: 1, ..ActionReport::default() };
+        let gone = ActionReport { not_found: vec!["77".into()], ..ActionReport::default() };
         let shown = [
             plan(&full_plan, now(), INK),
             outcome(&full_plan, &ended(failed, complete.clone(), false), INK),
             outcome(&full_plan, &ended(gone, late, true), INK),
             outcome(
-                &ActionPlan::new(Act::Drop, &queues, vec![letter("ff", "notices-dlq", "x", 1)]),
-                &ended(Acted::default(), complete, false),
+                &ActionPlan::new(DeadLetterAction::Drop, &queues, vec![letter("ff", "notices-dlq", "x", 1)]),
+                &ended(ActionReport::default(), complete, false),
                 INK,
             ),
         ];

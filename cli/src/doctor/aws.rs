@@ -11,7 +11,7 @@ use aws_sdk_sts::config::{ConfigBag, Intercept, RuntimeComponents};
 use aws_sdk_sts::error::{BoxError, ProvideErrorMetadata, SdkError};
 use jiff::fmt::rfc2822;
 use jiff::{SignedDuration, Timestamp};
-use quiz_lambda::aws::{NotSignedIn, answer_of, check_sign_in};
+use quiz_lambda::aws::{NotSignedIn, check_sign_in, error_cause};
 
 use crate::doctor::call_timeout::CallTimeout;
 use crate::doctor::check::{Check, Finding, Group};
@@ -30,7 +30,7 @@ impl AwsFailure {
         E: ProvideErrorMetadata + Error + 'static,
         R: fmt::Debug,
     {
-        Self { code: error.code().map(str::to_owned), text: answer_of(error) }
+        Self { code: error.code().map(str::to_owned), text: error_cause(error) }
     }
 
     pub fn without_code(text: String) -> Self {

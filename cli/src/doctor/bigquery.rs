@@ -28,8 +28,8 @@ pub async fn check(
         (BigQueryCredentials::ApplicationDefault { file }, _) => {
             ("Application Default Credentials", Credentials::ApplicationDefault { file: file.clone() })
         }
-        (BigQueryCredentials::Secret(_) | BigQueryCredentials::Nobody, _) => {
-            ("none: BIGQUERY_ENDPOINT is an emulator", Credentials::Nobody)
+        (BigQueryCredentials::Secret(_) | BigQueryCredentials::Anonymous, _) => {
+            ("none: BIGQUERY_ENDPOINT is an emulator", Credentials::Anonymous)
         }
     };
     let connected = BigQueryInspector::connect(location.clone(), credentials);
@@ -43,7 +43,7 @@ pub async fn check(
     let mut checks = vec![check("credentials", Finding::good(who))];
     let (found_location, jobs) = futures::join!(
         timeout.limit(inspector.location(), no_answer),
-        timeout.limit(inspector.may_run_jobs(), no_answer),
+        timeout.limit(inspector.check_run_jobs(), no_answer),
     );
     let dataset = judge_dataset(location, &found_location);
     let is_elsewhere = dataset.status != Status::Good;
@@ -56,13 +56,15 @@ pub async fn check(
     let check_table = async |table: WarehouseTable| {
         let facts = timeout.limit(inspector.table(table), no_answer).await;
         let missing_rights = match &facts {
-            Ok(TableFacts::Ours { .. }) => timeout.limit(inspector.lacks_on(table), no_answer).await,
+            Ok(TableFacts::Ours { .. }) => {
+                timeout.limit(inspector.missing_permissions(table), no_answer).await
+            }
             _ => Ok(Vec::new()),
         };
         check(table.name(), judge_table(location, &facts, &missing_rights))
     };
     let (creation, tables) = futures::join!(
-        timeout.limit(inspector.may_make_tables(), no_answer),
+        timeout.limit(inspector.check_create_tables(), no_answer),
         join_all(WarehouseTable::ALL.map(check_table)),
     );
     let table_creation = if jobs.is_err() {

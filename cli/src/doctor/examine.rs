@@ -80,7 +80,7 @@ impl Examiner<'_> {
     fn key_source(&self) -> Option<&SecretSource> {
         match &self.settings.warehouse.get()?.credentials {
             BigQueryCredentials::Secret(source) => Some(source),
-            BigQueryCredentials::ApplicationDefault { .. } | BigQueryCredentials::Nobody => None,
+            BigQueryCredentials::ApplicationDefault { .. } | BigQueryCredentials::Anonymous => None,
         }
     }
 

@@ -134,10 +134,10 @@ fn judge_rights(database: &str, rights: &Result<Rights, MongoError>) -> Finding 
         Ok(Rights::NoAuthentication) => {
             Finding::warning("no sign-in: anyone who reaches the server can read and write", fix)
         }
-        Ok(Rights::Untold { roles }) if roles.iter().all(|role| role == "read") && !roles.is_empty() => {
+        Ok(Rights::RolesOnly { roles }) if roles.iter().all(|role| role == "read") && !roles.is_empty() => {
             Finding::good("the role read")
         }
-        Ok(Rights::Untold { roles }) => Finding::warning(
+        Ok(Rights::RolesOnly { roles }) => Finding::warning(
             format!("unknown: the server does not list the rights of the roles {}", roles.join(", ")),
             "check that the user can only read: db.runCommand({connectionStatus: 1, showPrivileges: true})",
         ),
@@ -241,8 +241,8 @@ mod tests {
         let judged = |rights| judge_rights("quiz", &Ok(rights)).status;
         assert_eq!(judged(Rights::Known { writes: Vec::new() }), Status::Good);
         assert_eq!(judged(Rights::Known { writes: vec!["insert".into()] }), Status::Warning);
-        assert_eq!(judged(Rights::Untold { roles: vec!["read".into()] }), Status::Good);
-        assert_eq!(judged(Rights::Untold { roles: vec!["dbOwner".into()] }), Status::Warning);
+        assert_eq!(judged(Rights::RolesOnly { roles: vec!["read".into()] }), Status::Good);
+        assert_eq!(judged(Rights::RolesOnly { roles: vec!["dbOwner".into()] }), Status::Warning);
         assert_eq!(judged(Rights::NoAuthentication), Status::Warning);
     }
 

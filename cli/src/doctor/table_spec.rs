@@ -28,7 +28,7 @@ pub struct TableSpec {
     /// Whether the table needs point-in-time recovery.
     pub is_kept: bool,
     /// The time-to-live attribute.
-    pub expires_by: Option<&'static str>,
+    pub expiry_attribute: Option<&'static str>,
 }
 
 impl KeySpec {
@@ -72,7 +72,7 @@ impl TableSpec {
             key: KeySpec::new(ReportTable::PARTITION_KEY, Some(table.sort_key())),
             indexes,
             is_kept: true,
-            expires_by: None,
+            expiry_attribute: None,
         }
     }
 
@@ -83,7 +83,7 @@ impl TableSpec {
             key: KeySpec::new("session_id", Some("sink")),
             indexes: &[],
             is_kept: true,
-            expires_by: None,
+            expiry_attribute: None,
         }
     }
 
@@ -94,7 +94,7 @@ impl TableSpec {
             key: KeySpec::new("name", None),
             indexes: &[],
             is_kept: false,
-            expires_by: Some("expires_at"),
+            expiry_attribute: Some("expires_at"),
         }
     }
 
@@ -105,7 +105,7 @@ impl TableSpec {
             key: KeySpec::new("snapshot_id", None),
             indexes: &[],
             is_kept: false,
-            expires_by: Some("expires_at"),
+            expiry_attribute: Some("expires_at"),
         }
     }
 

@@ -33,20 +33,20 @@ async fn check_table(inspector: &TableInspector, table: &TableSpec, timeout: Cal
         Err(InspectError::Failed(_)) => Some("DynamoDB does not describe the table"),
     };
     let key = table.key.attributes();
-    let (read, recovers, expires) = futures::join!(
+    let (read, has_point_in_time_recovery, expires) = futures::join!(
         timeout.limit(inspector.read(name, &key), InspectError::Failed),
-        timeout.limit(inspector.recovers(name), InspectError::Failed),
-        timeout.limit(inspector.expires_by(name), InspectError::Failed),
+        timeout.limit(inspector.has_point_in_time_recovery(name), InspectError::Failed),
+        timeout.limit(inspector.expiry_attribute(name), InspectError::Failed),
     );
     let unless_skipped = |finding: Finding| skip_reason.map_or(finding, Finding::skipped);
     let keys_differ = facts.as_ref().is_ok_and(|facts| !has_key(&facts.key, table.key));
     let read = if keys_differ { Finding::skipped("its keys are wrong") } else { judge_read(table, &read) };
     checks.push(Group::Dynamodb.check(format!("{name} read"), unless_skipped(read)));
     if table.is_kept {
-        let finding = unless_skipped(judge_recovery(table, &recovers));
+        let finding = unless_skipped(judge_recovery(table, &has_point_in_time_recovery));
         checks.push(Group::Dynamodb.check(format!("{name} recovery"), finding));
     }
-    if let Some(attribute) = table.expires_by {
+    if let Some(attribute) = table.expiry_attribute {
         let finding = unless_skipped(judge_expiry(table, attribute, &expires));
         checks.push(Group::Dynamodb.check(format!("{name} expiry"), finding));
     }
@@ -113,8 +113,8 @@ fn judge_read(table: &TableSpec, read: &Result<(), InspectError>) -> Finding {
     }
 }
 
-fn judge_recovery(table: &TableSpec, recovers: &Result<bool, InspectError>) -> Finding {
-    match recovers {
+fn judge_recovery(table: &TableSpec, has_point_in_time_recovery: &Result<bool, InspectError>) -> Finding {
+    match has_point_in_time_recovery {
         Ok(true) => Finding::good("point-in-time recovery is on"),
         Ok(false) => Finding::warning("point-in-time recovery is off", table.recovery_command()),
         Err(error) => Finding::warning(

@@ -10,7 +10,7 @@ use crate::dry_run::failure::Failure;
 
 /// What a sync of one test session would change.
 #[derive(Clone, Debug, PartialEq)]
-pub struct TestDifference {
+pub struct SessionDifference {
     pub session_id: String,
     pub quiz_id: String,
     pub test_name: String,
@@ -99,7 +99,7 @@ impl ItemCounts {
     }
 }
 
-impl TestDifference {
+impl SessionDifference {
     /// The rows of all tables.
     #[must_use]
     pub fn row_count(&self) -> u64 {

@@ -20,8 +20,8 @@ mod view;
 
 pub use changes::{Change, LargestChanges, OldAndNew};
 pub use comparing::CanHold;
-pub use difference::{ItemCounts, ReportCounts, TableRows, TestDifference};
+pub use difference::{ItemCounts, ReportCounts, SessionDifference, TableRows};
 pub use failure::Failure;
-pub use one_session::{DryRun, TestToTry};
+pub use one_session::{DryRun, SessionToTry};
 pub use run::{run, try_all};
-pub use tried::{FailedTest, Tried};
+pub use tried::{FailedSession, Tried};

@@ -9,7 +9,7 @@ use quiz_pipeline::{Engine, ReportSink, RunScope, SessionRequest, SyncError, War
 
 use crate::dry_run::comparing::{CanHold, ComparingStore};
 use crate::dry_run::counting::CountingWarehouse;
-use crate::dry_run::difference::TestDifference;
+use crate::dry_run::difference::SessionDifference;
 use crate::dry_run::failure::Failure;
 use crate::dry_run::tee::{RowsFailure, RowsSink, Tee};
 
@@ -34,7 +34,7 @@ pub struct DryRun {
 
 /// One test session of a dry run.
 #[derive(Clone, Debug, PartialEq)]
-pub struct TestToTry {
+pub struct SessionToTry {
     pub target: SessionTarget,
     /// The newest known description, as in a real run.
     pub description: Option<SessionDescription>,
@@ -45,16 +45,16 @@ impl DryRun {
     ///
     /// # Errors
     /// [`SyncError`] as in a real run, or stored reports that cannot be read.
-    pub async fn test(&self, test: &TestToTry) -> Result<TestDifference, SyncError> {
+    pub async fn test(&self, test: &SessionToTry) -> Result<SessionDifference, SyncError> {
         self.counting(test, &ProgressBar::hidden()).await
     }
 
     /// Does the same, and counts the attempts in `taken`.
     pub(crate) async fn counting(
         &self,
-        test: &TestToTry,
+        test: &SessionToTry,
         taken: &ProgressBar,
-    ) -> Result<TestDifference, SyncError> {
+    ) -> Result<SessionDifference, SyncError> {
         let target = &test.target;
         let store = Arc::new(ComparingStore::new(Arc::clone(&self.reports), self.can_hold));
         let (rows, failure) = (CountingWarehouse::default(), RowsFailure::default());
@@ -79,7 +79,7 @@ impl DryRun {
             Some(error) => Err(Failure::from_error(&error.into())),
             None => Ok(rows.rows()),
         });
-        Ok(TestDifference {
+        Ok(SessionDifference {
             session_id: outcome.session_id,
             quiz_id: outcome.quiz_id,
             test_name: outcome.test_name,

@@ -5,11 +5,11 @@ use futures::FutureExt;
 use indicatif::ProgressBar;
 use tokio::task::JoinSet;
 
-use crate::dry_run::difference::TestDifference;
+use crate::dry_run::difference::SessionDifference;
 use crate::dry_run::failure::Failure;
-use crate::dry_run::one_session::{DryRun, TestToTry};
+use crate::dry_run::one_session::{DryRun, SessionToTry};
 use crate::dry_run::progress::Progress;
-use crate::dry_run::tried::{FailedTest, Tried};
+use crate::dry_run::tried::{FailedSession, Tried};
 use crate::dry_run::view;
 use crate::ui::{Done, Interrupt, Terminal};
 
@@ -18,7 +18,7 @@ const AT_ONCE: usize = 2;
 
 /// Runs all test sessions, prints each result at once and a summary at the end. A failure does not stop the others;
 /// Ctrl-C stops at once, because a dry run writes nothing.
-pub async fn run(dry: DryRun, tests: Vec<TestToTry>, terminal: Terminal, interrupt: &Interrupt) -> Done {
+pub async fn run(dry: DryRun, tests: Vec<SessionToTry>, terminal: Terminal, interrupt: &Interrupt) -> Done {
     let progress = Progress::new(terminal, tests.len());
     let ink = terminal.ink();
     let tried = try_all(dry, tests, &progress.taken, interrupt, |result| {
@@ -43,10 +43,10 @@ pub async fn run(dry: DryRun, tests: Vec<TestToTry>, terminal: Terminal, interru
 /// Runs the test sessions, a few at once, and passes each result to `show`.
 pub async fn try_all(
     dry: DryRun,
-    tests: Vec<TestToTry>,
+    tests: Vec<SessionToTry>,
     taken: &ProgressBar,
     interrupt: &Interrupt,
-    mut show: impl FnMut(Result<&TestDifference, &Failure>),
+    mut show: impl FnMut(Result<&SessionDifference, &Failure>),
 ) -> Tried {
     let dry = Arc::new(dry);
     let total = tests.len();
@@ -87,7 +87,7 @@ pub async fn try_all(
     ended.sort_by_key(|(position, ..)| *position);
     let mut tried = Tried { left: total - ended.len(), ..Tried::default() };
     for (_, test, result) in ended {
-        let failed = |rows_only, failure| FailedTest { target: test.target, rows_only, failure };
+        let failed = |rows_only, failure| FailedSession { target: test.target, rows_only, failure };
         match result {
             Ok(difference) => {
                 if let Some(Err(failure)) = &difference.rows {

@@ -1,7 +1,7 @@
 use quiz_events::{SessionTarget, Sink};
 use serde_json::{Map, Value, json};
 
-use crate::dry_run::difference::{ReportCounts, TestDifference};
+use crate::dry_run::difference::{ReportCounts, SessionDifference};
 use crate::dry_run::failure::Failure;
 use crate::ui::Done;
 
@@ -9,14 +9,14 @@ use crate::ui::Done;
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Tried {
     /// In the order of the arguments, like the failures.
-    pub tests: Vec<TestDifference>,
-    pub failed: Vec<FailedTest>,
+    pub tests: Vec<SessionDifference>,
+    pub failed: Vec<FailedSession>,
     /// Test sessions left out after Ctrl-C.
     pub left: usize,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct FailedTest {
+pub struct FailedSession {
     pub target: SessionTarget,
     /// Whether only the warehouse failed; the test session is then also among the results.
     pub rows_only: bool,
@@ -61,8 +61,8 @@ impl Tried {
         let totals = self.totals();
         json!({
             "dry_run": true,
-            "tests": self.tests.iter().map(TestDifference::json).collect::<Vec<_>>(),
-            "failed": self.failed.iter().map(FailedTest::json).collect::<Vec<_>>(),
+            "tests": self.tests.iter().map(SessionDifference::json).collect::<Vec<_>>(),
+            "failed": self.failed.iter().map(FailedSession::json).collect::<Vec<_>>(),
             "totals": {
                 "tests": self.tests.len(), "failed": self.failed.len(), "left": self.left,
                 "reports": totals.reports.json(),
@@ -76,7 +76,7 @@ impl Tried {
     }
 }
 
-impl FailedTest {
+impl FailedSession {
     fn json(&self) -> Value {
         let failure = &self.failure;
         let mut fields = Map::new();

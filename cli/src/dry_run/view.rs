@@ -4,13 +4,13 @@ use quiz_domain::round2;
 use quiz_events::Sink;
 
 use crate::dry_run::changes::{Change, LargestChanges, OldAndNew};
-use crate::dry_run::difference::{ItemCounts, ReportCounts, TestDifference};
-use crate::dry_run::tried::{FailedTest, Tried};
+use crate::dry_run::difference::{ItemCounts, ReportCounts, SessionDifference};
+use crate::dry_run::tried::{FailedSession, Tried};
 use crate::ui::{Ink, cohort, count, counted, excerpt, short, table};
 
 /// One test session: changes of reports, items and rows, problems of its documents, and the largest changes.
 #[must_use]
-pub fn difference(test: &TestDifference, ink: Ink) -> String {
+pub fn difference(test: &SessionDifference, ink: Ink) -> String {
     let name = ink.strong(&excerpt(&test.test_name));
     let mut lines = vec![format!("would sync {name} {}", ink.quiet(&short(&test.session_id)))];
     lines.push(match test.participants {
@@ -67,7 +67,7 @@ pub fn summary(tried: &Tried, ink: Ink) -> String {
 
 /// One line: the test session, the error and the next step.
 #[must_use]
-pub fn failure(failed: &FailedTest) -> String {
+pub fn failure(failed: &FailedSession) -> String {
     let failure = &failed.failure;
     // an error of the warehouse names the session itself
     let subject = if failed.rows_only {
@@ -169,9 +169,9 @@ mod tests {
 
     use super::{difference, failure, summary};
     use crate::dry_run::changes::{Change, LargestChanges, OldAndNew};
-    use crate::dry_run::difference::{ItemCounts, ReportCounts, TableRows, TestDifference};
+    use crate::dry_run::difference::{ItemCounts, ReportCounts, SessionDifference, TableRows};
     use crate::dry_run::failure::Failure;
-    use crate::dry_run::tried::{FailedTest, Tried};
+    use crate::dry_run::tried::{FailedSession, Tried};
     use crate::ui::{Ink, is_hidden};
 
     const PLAIN: Ink = Ink { colour: false };
@@ -181,14 +181,14 @@ mod tests {
         Change { user_id: user.to_owned(), marks: OldAndNew { old, new }, rank }
     }
 
-    fn test() -> TestDifference {
+    fn test() -> SessionDifference {
         let mut problems = Problems::default();
         problems.add(ProblemKind::AnswersMissing, "session document x answers 1 of 4 questions");
         let risen = change("20231234", (33.0, 36.5), (Some(1_120), Some(88)));
         let fallen = change("20239999", (12.0, 11.0), (Some(1_400), Some(1_401)));
         let ended = change("20230001", (8.0, 9.0), (None, Some(1_500)));
         let passed = change("20237777", (20.0, 20.0), (Some(90), Some(91)));
-        TestDifference {
+        SessionDifference {
             session_id: "SAPA_5020a0d0f1e2d3c4b5000001".into(),
             quiz_id: "5020a0d0f1e2d3c4b5000001".into(),
             test_name: "SAPA Ability Test".into(),
@@ -235,7 +235,7 @@ mod tests {
     }
 
     fn tried() -> Tried {
-        let early = TestDifference {
+        let early = SessionDifference {
             session_id: "early".into(),
             participants: 0,
             rows: Some(Err(refused())),
@@ -254,8 +254,8 @@ mod tests {
         Tried {
             tests: vec![test(), early],
             failed: vec![
-                FailedTest { target: target("early"), rows_only: true, failure: refused() },
-                FailedTest { target: target("absent"), rows_only: false, failure: absent },
+                FailedSession { target: target("early"), rows_only: true, failure: refused() },
+                FailedSession { target: target("absent"), rows_only: false, failure: absent },
             ],
             left: 2,
         }

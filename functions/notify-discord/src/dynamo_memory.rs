@@ -10,7 +10,7 @@ use aws_sdk_dynamodb::types::{
     AttributeValue, KeysAndAttributes, ReturnValue, ReturnValuesOnConditionCheckFailure,
 };
 use jiff::{SignedDuration, Timestamp};
-use quiz_lambda::aws::answer_of;
+use quiz_lambda::aws::error_cause;
 
 use crate::memory::{CLAIM, Memory, MemoryError, Recalled, Shown, Tries};
 
@@ -59,7 +59,7 @@ impl DynamoMemory {
         let keys = KeysAndAttributes::builder().set_keys(Some(keys.collect())).consistent_read(true).build();
         let keys = keys.map_err(|error| MemoryError(error.to_string()))?;
         let answer = self.client.batch_get_item().request_items(&self.table, keys).send().await;
-        let answer = answer.map_err(|error| MemoryError(answer_of(&error)))?;
+        let answer = answer.map_err(|error| MemoryError(error_cause(&error)))?;
         Ok(answer.responses.into_iter().flatten().flat_map(|(_, items)| items).collect())
     }
 }
@@ -88,7 +88,7 @@ impl Memory for DynamoMemory {
     async fn remember(&self, notices: &[String]) -> Result<(), MemoryError> {
         let puts = notices.iter().map(|id| async move {
             let put = send(self.put(id, "posted", NOTICE)).await?;
-            put.map_err(|error| MemoryError(answer_of(&error)))
+            put.map_err(|error| MemoryError(error_cause(&error)))
         });
         futures::future::try_join_all(puts).await.map(drop)
     }
@@ -97,7 +97,7 @@ impl Memory for DynamoMemory {
         let count = |count: u32| AttributeValue::N(count.to_string());
         let put = self.put(&tries_name(notice), "not posted", NOTICE);
         let put = put.item("answered", count(tries.answered)).item("alone", count(tries.alone));
-        send(put).await?.map(drop).map_err(|error| MemoryError(answer_of(&error)))
+        send(put).await?.map(drop).map_err(|error| MemoryError(error_cause(&error)))
     }
 
     async fn claim_card(&self, card: &str, notice_id: &str) -> Result<bool, MemoryError> {
@@ -114,7 +114,7 @@ impl Memory for DynamoMemory {
             Ok(_) => Ok(true),
             Err(error) => match error.as_service_error() {
                 Some(PutItemError::ConditionalCheckFailedException(_)) => Ok(false),
-                _ => Err(MemoryError(answer_of(&error))),
+                _ => Err(MemoryError(error_cause(&error))),
             },
         }
     }
@@ -146,7 +146,7 @@ impl Memory for DynamoMemory {
             Ok(put) => put.attributes,
             Err(error) => match error.as_service_error() {
                 Some(PutItemError::ConditionalCheckFailedException(newer)) => newer.item.clone(),
-                _ => return Err(MemoryError(answer_of(&error))),
+                _ => return Err(MemoryError(error_cause(&error))),
             },
         };
         Ok(before.filter(is_alive).as_ref().and_then(shown))

@@ -42,14 +42,14 @@ impl CredentialsSource for SecretKeySource {
             BigQueryCredentials::ApplicationDefault { file } => {
                 Credentials::ApplicationDefault { file: file.clone() }
             }
-            BigQueryCredentials::Nobody => Credentials::Nobody,
+            BigQueryCredentials::Anonymous => Credentials::Anonymous,
         })
     }
 
     fn can_change(&self) -> bool {
         match &self.credentials {
             BigQueryCredentials::Secret(secret) => secret.can_change(),
-            BigQueryCredentials::ApplicationDefault { .. } | BigQueryCredentials::Nobody => false,
+            BigQueryCredentials::ApplicationDefault { .. } | BigQueryCredentials::Anonymous => false,
         }
     }
 }

@@ -25,7 +25,7 @@ pub enum Credentials {
     /// server.
     ApplicationDefault { file: Option<PathBuf> },
     /// No identity, for an emulator.
-    Nobody,
+    Anonymous,
 }
 
 /// The source of the credentials.
@@ -87,7 +87,7 @@ impl Connector for TokenConnector {
         match credentials {
             Credentials::ServiceAccountKey(text) => service_account(text).await,
             Credentials::ApplicationDefault { file } => application_default(file.as_deref()).await,
-            Credentials::Nobody => Ok(None),
+            Credentials::Anonymous => Ok(None),
         }
     }
 

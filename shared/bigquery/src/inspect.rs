@@ -81,7 +81,10 @@ impl BigQueryInspector {
     ///
     /// # Errors
     /// [`BigQueryError`] if BigQuery does not answer.
-    pub async fn lacks_on(&self, table: WarehouseTable) -> Result<Vec<&'static str>, BigQueryError> {
+    pub async fn missing_permissions(
+        &self,
+        table: WarehouseTable,
+    ) -> Result<Vec<&'static str>, BigQueryError> {
         let method = format!("{}:testIamPermissions", table.name());
         let request = self.0.request(Method::POST, &["datasets", &self.0.place.dataset, "tables", &method]);
         let answer: Value = self.0.send(request.json(&json!({ "permissions": ROW_PERMISSIONS }))).await?;
@@ -94,7 +97,7 @@ impl BigQueryInspector {
     ///
     /// # Errors
     /// [`BigQueryError`] if the credentials may not run jobs.
-    pub async fn may_run_jobs(&self) -> Result<(), BigQueryError> {
+    pub async fn check_run_jobs(&self) -> Result<(), BigQueryError> {
         self.dry_run("SELECT 1".to_owned()).await
     }
 
@@ -102,7 +105,7 @@ impl BigQueryInspector {
     ///
     /// # Errors
     /// [`BigQueryError`] if the credentials may not create tables.
-    pub async fn may_make_tables(&self) -> Result<(), BigQueryError> {
+    pub async fn check_create_tables(&self) -> Result<(), BigQueryError> {
         let name = self.0.full_name("quiz_etl_doctor");
         self.dry_run(format!("CREATE TABLE `{name}` (column_1 STRING)")).await
     }

@@ -156,7 +156,7 @@ impl SessionScorer {
 
     /// Whether a session document belongs to this quiz and is no attempt: the user never started and answered nothing.
     #[must_use]
-    pub fn is_no_attempt(&self, document: &Document) -> bool {
+    pub fn is_untouched(&self, document: &Document) -> bool {
         let attempt = Attempt::read(document, &self.quiz, &mut Problems::default());
         attempt.is_some_and(|attempt| !attempt.is_attempt())
     }

@@ -31,7 +31,7 @@ pub enum DynamoError {
     Denied { calls: &'static str, answer: String },
     /// No retry helps until the table has these keys; DynamoDB can only create it again.
     #[error("its {keys} ({answer})")]
-    OtherKeys { keys: String, answer: String },
+    WrongKeys { keys: String, answer: String },
     /// DynamoDB rejects the request; no retry helps.
     #[error("{0}")]
     Rejected(String),
@@ -156,7 +156,7 @@ where
         Fault::Permanent(DynamoError::Denied { calls: table.into().calls, answer: text })
     } else if code == "ValidationException" && KEY_MESSAGES.iter().any(|part| message.contains(part)) {
         let keys = table.into().keys;
-        Fault::Permanent(DynamoError::OtherKeys { keys, answer: message.to_owned() })
+        Fault::Permanent(DynamoError::WrongKeys { keys, answer: message.to_owned() })
     } else if code == "ValidationException" {
         Fault::Invalid(message.to_owned())
     } else {

@@ -95,7 +95,7 @@ impl TableInspector {
     ///
     /// # Errors
     /// Those of [`Self::describe`].
-    pub async fn recovers(&self, table: &str) -> Result<bool, InspectError> {
+    pub async fn has_point_in_time_recovery(&self, table: &str) -> Result<bool, InspectError> {
         let answer = self.client.describe_continuous_backups().table_name(table).send().await;
         let answer = answer.map_err(|error| failed(&error))?;
         let recovery = answer
@@ -109,7 +109,7 @@ impl TableInspector {
     ///
     /// # Errors
     /// Those of [`Self::describe`].
-    pub async fn expires_by(&self, table: &str) -> Result<Option<String>, InspectError> {
+    pub async fn expiry_attribute(&self, table: &str) -> Result<Option<String>, InspectError> {
         let answer = self.client.describe_time_to_live().table_name(table).send().await;
         let time_to_live = answer.map_err(|error| failed(&error))?.time_to_live_description;
         let enabled = time_to_live.filter(|time_to_live| {

@@ -16,7 +16,7 @@ pub fn with_causes(error: &dyn std::error::Error) -> String {
 
 /// Why a call to a service failed, as a text for people: the service's code and message, or the error with its causes.
 #[must_use]
-pub fn answer_of(code: Option<&str>, message: Option<&str>, error: &dyn std::error::Error) -> String {
+pub fn error_cause(code: Option<&str>, message: Option<&str>, error: &dyn std::error::Error) -> String {
     match (code, message) {
         (Some(code), Some(message)) => format!("{code}: {message}"),
         (Some(code), None) => code.to_owned(),

@@ -26,7 +26,7 @@ mod sink;
 
 pub use backoff::{Backoff, MOST_RECEIVES};
 pub use card_update::{CardUpdate, Moment};
-pub use cause::{Cause, answer_of, with_causes};
+pub use cause::{Cause, error_cause, with_causes};
 pub use entries::{Entries, Entry, EntryError, EntryText};
 pub use envelope::QueueMessage;
 pub use error::EventError;

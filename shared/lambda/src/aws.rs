@@ -30,10 +30,10 @@ pub async fn config() -> SdkConfig {
 
 /// The cause of a failed call, for people.
 #[must_use]
-pub fn answer_of<E, R>(error: &SdkError<E, R>) -> String
+pub fn error_cause<E, R>(error: &SdkError<E, R>) -> String
 where
     E: ProvideErrorMetadata + Error + 'static,
     R: std::fmt::Debug,
 {
-    quiz_events::answer_of(error.code(), error.message(), error)
+    quiz_events::error_cause(error.code(), error.message(), error)
 }

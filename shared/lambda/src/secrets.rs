@@ -9,7 +9,7 @@ use aws_sdk_secretsmanager::error::SdkError;
 use aws_sdk_secretsmanager::operation::get_secret_value::GetSecretValueError;
 use thiserror::Error;
 
-use crate::aws::answer_of;
+use crate::aws::error_cause;
 
 pub use plain::NotPlain;
 
@@ -79,7 +79,7 @@ impl SecretSource {
 }
 
 fn unreadable<R: fmt::Debug>(id: &str, error: &SdkError<GetSecretValueError, R>) -> SecretError {
-    SecretError::Unreadable { id: id.to_owned(), cause: answer_of(error) }
+    SecretError::Unreadable { id: id.to_owned(), cause: error_cause(error) }
 }
 
 #[cfg(test)]

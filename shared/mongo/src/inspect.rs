@@ -25,7 +25,7 @@ pub enum Rights {
     /// The server does not authenticate: each client may do anything.
     NoAuthentication,
     /// The server names the user's roles, but not their privileges.
-    Untold { roles: Vec<String> },
+    RolesOnly { roles: Vec<String> },
     /// The actions the user may do that change the database, by the server's names.
     Known { writes: Vec<String> },
 }
@@ -155,7 +155,7 @@ fn rights(info: &Document, database: &str) -> Rights {
     let privileges = list("authenticatedUserPrivileges");
     if privileges.is_empty() {
         let role = |role: &Bson| role.as_document()?.get_str("role").ok().map(str::to_owned);
-        return Rights::Untold { roles: list("authenticatedUserRoles").iter().filter_map(role).collect() };
+        return Rights::RolesOnly { roles: list("authenticatedUserRoles").iter().filter_map(role).collect() };
     }
     let mut writes: Vec<String> = privileges
         .iter()
@@ -211,7 +211,7 @@ mod tests {
             "authenticatedUsers": [user.clone()], "authenticatedUserRoles": [{ "role": "read", "db": "quiz" }],
             "authenticatedUserPrivileges": [],
         };
-        assert_eq!(rights(&roles_only, "quiz"), Rights::Untold { roles: vec!["read".into()] });
+        assert_eq!(rights(&roles_only, "quiz"), Rights::RolesOnly { roles: vec!["read".into()] });
         let on = |db: &str, collection: &str, actions: &[&str]| {
             doc! { "resource": { "db": db, "collection": collection }, "actions": actions.to_vec() }
         };

@@ -16,7 +16,7 @@ impl QueueArn {
             {
                 Ok(Self { account: account.to_owned(), name: name.to_owned() })
             }
-            _ => Err(SqsError::NoQueueArn(arn.to_owned())),
+            _ => Err(SqsError::InvalidQueueArn(arn.to_owned())),
         }
     }
 

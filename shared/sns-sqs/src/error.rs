@@ -10,7 +10,7 @@ use thiserror::Error as ThisError;
 pub enum SqsError {
     /// No retry helps.
     #[error("{0:?} is no ARN of an SQS queue")]
-    NoQueueArn(String),
+    InvalidQueueArn(String),
     /// No retry helps until the queue has a dead-letter queue.
     #[error("the queue {0} has no dead-letter queue: give it a redrive policy")]
     NoDeadLetterQueue(String),
@@ -44,5 +44,5 @@ pub(crate) fn service_answer<E>(error: &SdkError<E, HttpResponse>) -> String
 where
     E: ProvideErrorMetadata + Error + 'static,
 {
-    quiz_events::answer_of(error.code(), error.message(), error)
+    quiz_events::error_cause(error.code(), error.message(), error)
 }

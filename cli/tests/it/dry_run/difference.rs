@@ -4,7 +4,7 @@ use proptest::prelude::*;
 use quiz_domain::ProblemKind;
 use quiz_domain::reports::{ReportFormats, ReportTable};
 use quiz_domain::rows::WarehouseTable;
-use quiz_etl::dry_run::{ItemCounts, ReportCounts, TableRows, TestDifference};
+use quiz_etl::dry_run::{ItemCounts, ReportCounts, SessionDifference, TableRows};
 use quiz_events::SessionDescription;
 use quiz_pipeline::ports::{Fence, Refusal, ReportStore};
 
@@ -33,7 +33,7 @@ fn reports([new, changed, unchanged, removed]: [u64; 4]) -> ReportCounts {
 }
 
 /// The prediction of the dry run, after a check that the real run does the same.
-async fn predicted(synced: &SyncedStore, cohort: &Cohort) -> TestDifference {
+async fn predicted(synced: &SyncedStore, cohort: &Cohort) -> SessionDifference {
     let difference = synced.predict(cohort).await;
     let before = synced.dump().await;
     let outcome = synced.sync(cohort, None).await;
@@ -155,7 +155,7 @@ async fn refused_item_is_a_problem_and_deleted() {
 async fn forced_sync_rewrites_unchanged_items() {
     let mut synced = SyncedStore::new(BOTH);
     synced.sync(&four(), None).await;
-    let items = |difference: &TestDifference| -> Vec<_> {
+    let items = |difference: &SessionDifference| -> Vec<_> {
         difference.items.iter().map(|counts| (counts.unchanged, counts.rewritten, counts.written())).collect()
     };
     assert_eq!(items(&predicted(&synced, &four()).await), [(12, 0, 0), (4, 0, 0)]);
@@ -238,7 +238,7 @@ proptest! {
 }
 
 /// Asserts that the largest changes match the stored items, five at most.
-fn assert_largest(difference: &TestDifference, before: &super::common::Dump, after: &super::common::Dump) {
+fn assert_largest(difference: &SessionDifference, before: &super::common::Dump, after: &super::common::Dump) {
     let mut by_marks = changes(before, after);
     let mut by_rank = by_marks.clone();
     by_marks.retain(|change| change.marks.old.to_bits() != change.marks.new.to_bits());

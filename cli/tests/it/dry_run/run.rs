@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use async_trait::async_trait;
 use indicatif::ProgressBar;
-use quiz_etl::dry_run::{TestToTry, Tried, run, try_all};
+use quiz_etl::dry_run::{SessionToTry, Tried, run, try_all};
 use quiz_etl::ui::{Done, Interrupt, Terminal};
 use quiz_events::{SessionDescription, SessionTarget};
 use quiz_suites::hooked::{Call, CallFailure, Hook, Hooked};
@@ -33,15 +33,15 @@ fn small() -> Cohort {
     Cohort::assessment(&[("a", [Some(1); 3]), ("b", [Some(1), Some(0), None]), ("b#c", [Some(0); 3])])
 }
 
-fn session_to_try(session_id: &str, quiz_id: &str) -> TestToTry {
+fn session_to_try(session_id: &str, quiz_id: &str) -> SessionToTry {
     let target = SessionTarget::new(session_id, Some(quiz_id), "session_id").unwrap();
-    TestToTry { target, description: None }
+    SessionToTry { target, description: None }
 }
 
-fn tests() -> Vec<TestToTry> {
+fn tests() -> Vec<SessionToTry> {
     let long_ago = "-000044-03-15T12:00:00Z".parse().unwrap();
     let early = SessionDescription { start_time: Some(long_ago), ..SessionDescription::default() };
-    let early = TestToTry { description: Some(early), ..session_to_try("early", QUIZ) };
+    let early = SessionToTry { description: Some(early), ..session_to_try("early", QUIZ) };
     vec![
         session_to_try("crashes", CRASH),
         test_to_try(),
@@ -101,7 +101,7 @@ async fn command_fails_if_any_session_fails() {
     let synced = SyncedStore::new(BOTH);
     let terminal = Terminal { json: false, colour: false, progress: false };
     let interrupt = Interrupt::listen();
-    let all = async |tests: Vec<TestToTry>| {
+    let all = async |tests: Vec<SessionToTry>| {
         let dry = synced.dry(Arc::new(Hooked::new(synced.source(&small()), Arc::new(FaultyQuizzes))));
         run(dry, tests, terminal, &interrupt).await
     };

@@ -136,7 +136,7 @@ async fn cut_upload_continues_where_it_stopped() {
     .await;
     let mut settings = dataset.settings(gate.url());
     settings.uploads = UploadSizes { at_once: 1 << 10, chunk: 4 << 10 };
-    let warehouse = BigQueryWarehouse::new(settings, Arc::new(Credentials::Nobody));
+    let warehouse = BigQueryWarehouse::new(settings, Arc::new(Credentials::Anonymous));
     write(&warehouse, &[Sample::scored("s", 0..2_000)]).await;
     assert_eq!(dataset.count(WarehouseTable::QuestionResponses).await, 6_000);
     assert_eq!(dataset.jobs().await, ["commit_1", "load_1", "tables"]);

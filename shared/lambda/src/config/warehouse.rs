@@ -22,7 +22,7 @@ pub enum BigQueryCredentials {
         file: Option<PathBuf>,
     },
     /// No credentials, for an emulator.
-    Nobody,
+    Anonymous,
 }
 
 impl WarehouseConfig {
@@ -58,7 +58,7 @@ impl WarehouseConfig {
 fn credentials(env: &Environment, emulated: bool) -> BigQueryCredentials {
     match env.optional("BIGQUERY_CREDENTIALS_SECRET_ID") {
         Some(id) => BigQueryCredentials::Secret(SecretSource::ById(id)),
-        None if emulated => BigQueryCredentials::Nobody,
+        None if emulated => BigQueryCredentials::Anonymous,
         None => BigQueryCredentials::ApplicationDefault {
             file: env.optional("GOOGLE_APPLICATION_CREDENTIALS").map(PathBuf::from),
         },
@@ -98,7 +98,7 @@ mod tests {
         assert_eq!(default, BigQueryCredentials::ApplicationDefault { file: None });
         let emulated =
             read(Environment::from_variables([URI, project, ("BIGQUERY_ENDPOINT", "http://localhost")]));
-        assert_eq!(emulated, BigQueryCredentials::Nobody);
+        assert_eq!(emulated, BigQueryCredentials::Anonymous);
     }
 
     #[test]

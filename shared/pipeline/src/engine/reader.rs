@@ -180,7 +180,7 @@ impl Reader {
         while let Some(read) = documents.next().await? {
             let ReadEvent::Batch(batch) = read else { continue };
             let documents = batch.documents().map(|document| batch.decode(document));
-            let no_attempts = documents.filter(|document| builder.is_no_attempt(document));
+            let no_attempts = documents.filter(|document| builder.is_untouched(document));
             let key = |document: Document| Some((user_id(&document)?, document.get("_id")?.to_string()));
             empty.extend(no_attempts.filter_map(key));
         }

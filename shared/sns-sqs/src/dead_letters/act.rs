@@ -22,7 +22,7 @@ const LONGEST_HOLD: Duration = Duration::from_mins(15);
 
 /// An action on a message in a dead-letter queue.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Act {
+pub enum DeadLetterAction {
     /// Sends the message to the queue that it came from, then deletes it from the dead-letter queue.
     Replay,
     /// Deletes the message.
@@ -31,7 +31,7 @@ pub enum Act {
 
 /// The results for the chosen messages of one queue.
 #[derive(Clone, Debug, Default)]
-pub struct Acted {
+pub struct ActionReport {
     /// The ids of the replayed or dropped messages.
     pub done: Vec<String>,
     /// The ids of the messages that failed, each with its error.
@@ -76,15 +76,15 @@ impl DeadLetters {
         &self,
         queue: &DeadLetterQueue,
         chosen: &HashSet<String>,
-        act: Act,
+        act: DeadLetterAction,
         pace: &Pace,
         stop: Stop<'_>,
         each: &(dyn Fn() + Send + Sync),
-    ) -> Acted {
+    ) -> ActionReport {
         // Hide messages long enough to act on all of them at this pace.
         let hold = pace.time_for(chosen.len()).clamp(SHORTEST_HOLD, LONGEST_HOLD);
         let mut scan = Scan::new(&self.sqs, &queue.url, hold, stop);
-        let mut acted = Acted::default();
+        let mut acted = ActionReport::default();
         let mut left: HashSet<&String> = chosen.iter().collect();
         while !left.is_empty() {
             let Some(messages) = scan.next().await else { break };
@@ -135,7 +135,7 @@ impl DeadLetters {
         queue: &DeadLetterQueue,
         message: Message,
         receipt: &Receipt,
-        act: Act,
+        act: DeadLetterAction,
         pace: &Pace,
         stop: Stop<'_>,
     ) -> ActOutcome {
@@ -146,8 +146,8 @@ impl DeadLetters {
             return ActOutcome::HeldTooLong;
         }
         let done = match act {
-            Act::Replay => self.replay(queue, message, receipt).await,
-            Act::Drop => self.delete(queue, receipt).await.map_err(ActError::NotDeleted),
+            DeadLetterAction::Replay => self.replay(queue, message, receipt).await,
+            DeadLetterAction::Drop => self.delete(queue, receipt).await.map_err(ActError::NotDeleted),
         };
         done.map_or_else(ActOutcome::Failed, |()| ActOutcome::Done)
     }
@@ -161,7 +161,7 @@ impl DeadLetters {
         let system = message.attributes.as_ref();
         let named = system
             .and_then(|attributes| attributes.get(&MessageSystemAttributeName::DeadLetterQueueSourceArn));
-        let source = queue.source_of(named.map(String::as_str).filter(|arn| !arn.is_empty()))?;
+        let source = queue.find_source(named.map(String::as_str).filter(|arn| !arn.is_empty()))?;
         let attributes = original_attributes(message.message_attributes.unwrap_or_default());
         let request = self.sqs.send_message().queue_url(&source.url);
         let request = request.message_body(message.body.unwrap_or_default());

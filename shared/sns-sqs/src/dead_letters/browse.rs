@@ -9,7 +9,7 @@ const HOLD: Duration = Duration::from_mins(2);
 
 /// The chosen messages of a queue.
 #[derive(Clone, Debug)]
-pub struct Browsed<T> {
+pub struct BrowseResult<T> {
     pub chosen: Vec<T>,
     pub coverage: Coverage,
 }
@@ -22,13 +22,13 @@ impl DeadLetters {
         queue: &DeadLetterQueue,
         stop: Stop<'_>,
         mut choose: impl FnMut(DeadLetter, Content) -> Option<T>,
-    ) -> Browsed<T> {
+    ) -> BrowseResult<T> {
         let mut scan = Scan::new(&self.sqs, &queue.url, HOLD, stop);
         let mut chosen = Vec::new();
         while let Some(messages) = scan.next().await {
             let letters = messages.into_iter().map(|message| read(message, queue));
             chosen.extend(letters.filter_map(|(letter, content)| choose(letter, content)));
         }
-        Browsed { chosen, coverage: scan.finish().await }
+        BrowseResult { chosen, coverage: scan.finish().await }
     }
 }

@@ -9,7 +9,7 @@ use crate::lookup;
 
 /// The dead-letter queues that were found behind topics.
 #[derive(Clone, Debug, Default)]
-pub struct Discovered {
+pub struct Discovery {
     /// In the order of the topics and their subscriptions, each once.
     pub queues: Vec<DeadLetterQueue>,
     /// Topics, subscriptions and queues that cannot be read or have no dead-letter queue.
@@ -33,8 +33,8 @@ pub enum DiscoveryProblem {
 
 impl DeadLetters {
     /// Finds the dead-letter queues of all SQS subscriptions of the topics, and of the subscribed queues.
-    pub async fn discover(&self, topic_arns: &[String]) -> Discovered {
-        let mut found = Discovered::default();
+    pub async fn discover(&self, topic_arns: &[String]) -> Discovery {
+        let mut found = Discovery::default();
         for topic in topic_arns {
             let request = self.sns.list_subscriptions_by_topic().topic_arn(topic);
             let mut subscriptions = request.into_paginator().items().send();
@@ -53,7 +53,7 @@ impl DeadLetters {
     }
 
     /// Adds the dead-letter queue of the subscribed queue, and that of the subscription itself.
-    async fn follow_subscription(&self, subscription: &Subscription, found: &mut Discovered) {
+    async fn follow_subscription(&self, subscription: &Subscription, found: &mut Discovery) {
         let Some(endpoint) = subscription.endpoint().filter(|_| subscription.protocol() == Some("sqs"))
         else {
             return;
@@ -110,7 +110,7 @@ impl DeadLetters {
         dead_letters.map(Some).ok_or_else(|| problem("its redrive policy names no queue".to_owned()))
     }
 
-    async fn add(&self, found: &mut Discovered, arn: &str, source: Source) {
+    async fn add(&self, found: &mut Discovery, arn: &str, source: Source) {
         if let Some(known) = found.queues.iter_mut().find(|queue| queue.arn == arn) {
             if !known.sources.contains(&source) {
                 known.sources.push(source);

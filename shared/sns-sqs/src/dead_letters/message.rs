@@ -137,13 +137,13 @@ fn cause(
         let error = "the message has no cause: a person sent it here, or its body left no room for a cause";
         return (NO_CAUSE.into(), error.into());
     };
-    let gave_up = match queue.gave_up(arn) {
+    let exhausted = match queue.redrive_source(arn) {
         Some((source, receives)) => {
             format!("the queue {} gave the message up after {receives} receives", source.name)
         }
         None => format!("the queue {arn} gave the message up"),
     };
-    (RECEIVES_EXHAUSTED.into(), format!("{gave_up}; the log of its function has the cause"))
+    (RECEIVES_EXHAUSTED.into(), format!("{exhausted}; the log of its function has the cause"))
 }
 
 /// The type of the message in the body, and the test sessions that it names.

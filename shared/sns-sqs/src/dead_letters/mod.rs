@@ -19,9 +19,9 @@ mod pace;
 mod queue;
 mod scan;
 
-pub use act::{Act, ActError, Acted};
-pub use browse::Browsed;
-pub use discover::{Discovered, DiscoveryProblem};
+pub use act::{ActError, ActionReport, DeadLetterAction};
+pub use browse::BrowseResult;
+pub use discover::{Discovery, DiscoveryProblem};
 pub use message::{Content, DeadLetter};
 pub use pace::Pace;
 pub use queue::{DeadLetterQueue, NoSource, Source, SourceKind};

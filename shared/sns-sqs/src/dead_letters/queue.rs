@@ -44,7 +44,7 @@ impl DeadLetterQueue {
     ///
     /// # Errors
     /// [`NoSource`] if the named queue is not a source, or SQS names none and there are several sources.
-    pub fn source_of(&self, named: Option<&str>) -> Result<&Source, NoSource> {
+    pub fn find_source(&self, named: Option<&str>) -> Result<&Source, NoSource> {
         if let Some(arn) = named {
             let source = self.sources.iter().find(|source| source.arn == arn);
             return source.ok_or_else(|| NoSource::Unknown(arn.to_owned()));
@@ -60,7 +60,7 @@ impl DeadLetterQueue {
 
     /// The source with this ARN, and its maximum of receives; `None` if only a subscription to the queue is a source.
     #[must_use]
-    pub fn gave_up(&self, arn: &str) -> Option<(&Source, u32)> {
+    pub fn redrive_source(&self, arn: &str) -> Option<(&Source, u32)> {
         self.sources.iter().find_map(|source| match source.kind {
             SourceKind::Queue { max_receive_count } if source.arn == arn => Some((source, max_receive_count)),
             _ => None,
@@ -84,13 +84,13 @@ mod tests {
     fn source_is_the_named_or_the_only_queue() {
         let kind = SourceKind::Queue { max_receive_count: 5 };
         let single = queue(vec![source("a", kind), source("a", SourceKind::Subscription)]);
-        assert_eq!(single.source_of(None).unwrap().name, "a");
-        assert_eq!(single.source_of(Some("arn/b")), Err(NoSource::Unknown("arn/b".into())));
-        assert_eq!(single.gave_up("arn/a").map(|(_, count)| count), Some(5));
+        assert_eq!(single.find_source(None).unwrap().name, "a");
+        assert_eq!(single.find_source(Some("arn/b")), Err(NoSource::Unknown("arn/b".into())));
+        assert_eq!(single.redrive_source("arn/a").map(|(_, count)| count), Some(5));
 
         let shared = queue(vec![source("b", kind), source("a", kind)]);
-        assert_eq!(shared.source_of(Some("arn/b")).unwrap().name, "b");
-        let ambiguous = shared.source_of(None).unwrap_err();
+        assert_eq!(shared.find_source(Some("arn/b")).unwrap().name, "b");
+        let ambiguous = shared.find_source(None).unwrap_err();
         assert_eq!(
             ambiguous.to_string(),
             "the queues a and b share its dead-letter queue, and nothing says from which of them it came"

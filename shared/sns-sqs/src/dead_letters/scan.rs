@@ -47,7 +47,7 @@ pub struct Coverage {
     /// Messages that other consumers hold; approximate, like SQS's count.
     pub held_elsewhere: u64,
     /// Messages that SQS counts as visible but did not return; approximate.
-    pub not_handed_out: u64,
+    pub not_received: u64,
     /// Messages that could not be made visible again; they become visible when their hold ends.
     pub not_released: usize,
     /// Whether the scan was stopped before its end.
@@ -135,7 +135,7 @@ impl<'a> Scan<'a> {
         Coverage {
             seen: self.seen.len(),
             held_elsewhere: depth.in_flight.saturating_sub(held),
-            not_handed_out: depth.visible,
+            not_received: depth.visible,
             not_released: self.release().await,
             stopped: (self.stop)(),
             trouble: self.trouble,

@@ -11,7 +11,8 @@ use jiff::Timestamp;
 use quiz_events::{ParkCause, QueueMessage, SourceQueue};
 use quiz_sns_sqs::SqsQueue;
 use quiz_sns_sqs::dead_letters::{
-    Act, ActError, Acted, Browsed, DeadLetter, DeadLetterQueue, DeadLetters, NoSource, Pace, SourceKind,
+    ActError, ActionReport, BrowseResult, DeadLetter, DeadLetterAction, DeadLetterQueue, DeadLetters,
+    NoSource, Pace, SourceKind,
 };
 use quiz_stack::{Action, Delivery, Gate, GateRequest, QueueDepth, QueuePair, Stack, unique};
 
@@ -59,7 +60,7 @@ impl DeadLetterFixture {
         }
     }
 
-    async fn browse(&self) -> Browsed<DeadLetter> {
+    async fn browse(&self) -> BrowseResult<DeadLetter> {
         self.dead.browse(&self.queue().await, &never, |letter, _| Some(letter)).await
     }
 
@@ -249,8 +250,8 @@ async fn replayed_message_equals_the_original() {
     assert_eq!(fixture.dead_letters().await, 1);
 }
 
-async fn replay(dead: &DeadLetters, queue: &DeadLetterQueue, chosen: &HashSet<String>) -> Acted {
-    dead.act(queue, chosen, Act::Replay, &Pace::unlimited(), &never, &|| ()).await
+async fn replay(dead: &DeadLetters, queue: &DeadLetterQueue, chosen: &HashSet<String>) -> ActionReport {
+    dead.act(queue, chosen, DeadLetterAction::Replay, &Pace::unlimited(), &never, &|| ()).await
 }
 
 #[tokio::test]
@@ -303,7 +304,7 @@ async fn stopped_replay_can_be_continued() {
     };
     let stop = || done.load(Ordering::SeqCst) >= 7;
     let pace = Pace::per_second(NonZeroU32::new(100).unwrap());
-    let acted = fixture.dead.act(&queue, &all, Act::Replay, &pace, &stop, &each).await;
+    let acted = fixture.dead.act(&queue, &all, DeadLetterAction::Replay, &pace, &stop, &each).await;
     assert!(acted.coverage.stopped && (7..30).contains(&acted.done.len()), "{acted:?}");
     assert_eq!(acted.done.len() + acted.remaining, 30);
     assert_eq!(fixture.dead_letters().await, acted.remaining as u64);
@@ -327,7 +328,8 @@ async fn only_chosen_messages_are_dropped() {
     let chosen = letters.iter().filter(|letter| letter.error_code == "unknown_quiz");
     let chosen: HashSet<String> = chosen.map(|letter| letter.message_id.clone()).collect();
     let queue = fixture.queue().await;
-    let acted = fixture.dead.act(&queue, &chosen, Act::Drop, &Pace::unlimited(), &never, &|| ()).await;
+    let acted =
+        fixture.dead.act(&queue, &chosen, DeadLetterAction::Drop, &Pace::unlimited(), &never, &|| ()).await;
     assert_eq!((acted.done.len(), acted.failed.len()), (12, 0));
     assert_eq!(fixture.dead_letters().await, 1);
     assert_eq!(fixture.replayed().await, Vec::<String>::new());

@@ -9,7 +9,7 @@ use quiz_domain::ProblemKind;
 use quiz_domain::reports::{ReportFormats, ReportTable};
 use quiz_dynamo::{DynamoStore, TableNames, WriteLimits};
 use quiz_e2e::{Pipeline, comparable, json, quizzes};
-use quiz_etl::dry_run::{DryRun, ReportCounts, TestDifference, TestToTry};
+use quiz_etl::dry_run::{DryRun, ReportCounts, SessionDifference, SessionToTry};
 use quiz_events::SessionTarget;
 use quiz_mongo::MongoSource;
 use quiz_pipeline::ports::SystemClock;
@@ -56,7 +56,7 @@ impl DryRunFixture {
         reports
     }
 
-    async fn dry_run(&self) -> Vec<TestDifference> {
+    async fn dry_run(&self) -> Vec<SessionDifference> {
         let before = self.scan().await;
         let Pipeline { stack, deployed, v1, v2, forms, .. } = &self.pipeline;
         let names = TableNames { sections: v1.clone(), students: v2.clone(), form_responses: forms.clone() };
@@ -75,14 +75,14 @@ impl DryRunFixture {
         let mut differences = Vec::new();
         for id in &self.ids {
             let target = SessionTarget::new(id, None, "session_id").unwrap();
-            differences.push(dry.test(&TestToTry { target, description: None }).await.unwrap());
+            differences.push(dry.test(&SessionToTry { target, description: None }).await.unwrap());
         }
         assert!(before == self.scan().await, "the dry run has written items");
         differences
     }
 
     /// Makes a dry run, then a real run, and asserts that both agree.
-    async fn predict_and_run(&self) -> Vec<TestDifference> {
+    async fn predict_and_run(&self) -> Vec<SessionDifference> {
         let mut before = Vec::new();
         for id in &self.ids {
             before.push(self.reports(id).await);

@@ -132,8 +132,11 @@ fn tables_are_kept_recoverable_and_on_demand() {
     for (name, table) in tables {
         assert_eq!(table["BillingMode"], "PAY_PER_REQUEST");
         // what is lost of the snapshots is read again
-        let recovers = name != "SnapshotsTable";
-        assert_eq!(table["PointInTimeRecoverySpecification"]["PointInTimeRecoveryEnabled"], recovers);
+        let has_point_in_time_recovery = name != "SnapshotsTable";
+        assert_eq!(
+            table["PointInTimeRecoverySpecification"]["PointInTimeRecoveryEnabled"],
+            has_point_in_time_recovery
+        );
         // the notices of the last day and the snapshots are worth nothing without the stack
         let is_passing = ["NoticeMemoryTable", "SnapshotsTable"].contains(&name);
         let kept = if is_passing { "Delete" } else { "Retain" };

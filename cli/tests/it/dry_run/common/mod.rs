@@ -8,7 +8,7 @@ use std::sync::Arc;
 
 use bson::{Bson, bson, doc};
 use quiz_domain::reports::{ReportFormats, ReportTable};
-use quiz_etl::dry_run::{CanHold, Change, DryRun, OldAndNew, ReportCounts, TestDifference, TestToTry};
+use quiz_etl::dry_run::{CanHold, Change, DryRun, OldAndNew, ReportCounts, SessionDifference, SessionToTry};
 use quiz_events::{SessionDescription, SessionTarget};
 use quiz_local::{DumpSource, SqliteStore};
 use quiz_pipeline::ports::{AnswerSource, SystemClock};
@@ -93,8 +93,8 @@ impl Cohort {
     }
 }
 
-pub fn test_to_try() -> TestToTry {
-    TestToTry { target: SessionTarget::new(SESSION, None, "session_id").unwrap(), description: None }
+pub fn test_to_try() -> SessionToTry {
+    SessionToTry { target: SessionTarget::new(SESSION, None, "session_id").unwrap(), description: None }
 }
 
 /// All items of the test session, by table and sort key.
@@ -137,7 +137,7 @@ impl SyncedStore {
     }
 
     /// Runs the dry run, and asserts that it writes nothing.
-    pub async fn predict(&self, cohort: &Cohort) -> TestDifference {
+    pub async fn predict(&self, cohort: &Cohort) -> SessionDifference {
         self.predict_described(cohort, None).await
     }
 
@@ -145,10 +145,10 @@ impl SyncedStore {
         &self,
         cohort: &Cohort,
         description: Option<SessionDescription>,
-    ) -> TestDifference {
+    ) -> SessionDifference {
         let (before, bytes) = (self.dump().await, self.bytes());
         let dry = self.dry(self.source(cohort));
-        let test = TestToTry { description, ..test_to_try() };
+        let test = SessionToTry { description, ..test_to_try() };
         let difference = dry.test(&test).await.unwrap();
         assert!(self.bytes() == bytes, "the store's files have changed");
         assert_eq!(self.dump().await, before);
@@ -227,7 +227,7 @@ impl Counted {
         counted
     }
 
-    pub fn predicted(difference: &TestDifference) -> Self {
+    pub fn predicted(difference: &SessionDifference) -> Self {
         let items = difference.items.iter();
         Self {
             reports: difference.reports,

@@ -32,7 +32,7 @@ impl Dataset {
 
     /// The warehouse behind the endpoint.
     pub fn behind(&self, endpoint: &str) -> BigQueryWarehouse {
-        self.with(endpoint, Credentials::Nobody)
+        self.with(endpoint, Credentials::Anonymous)
     }
 
     pub fn with(&self, endpoint: &str, credentials: Credentials) -> BigQueryWarehouse {
