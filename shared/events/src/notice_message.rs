@@ -160,7 +160,7 @@ mod tests {
     }
 
     #[test]
-    fn notice_of_an_unknown_sink_is_shown_as_it_is() {
+    fn notice_of_an_unknown_sink_keeps_its_text() {
         let parked = |sink: &str| {
             let text = r#"{"id":"n","at":"2026-11-21T08:36:04Z","type":"messages.parked","error_code":"c","error":"e"}"#;
             let text = text.replace('}', &format!(r#","messages":2,"sink":"{sink}"}}"#));

@@ -1,10 +1,10 @@
 //! A client whose secret can be rotated while the process lives.
 //!
-//! Lambda keeps an instance for hours. A client made of a secret that is read only once would fail from the moment at
-//! which the secret is rotated until the instance ends. So an operation whose credentials are refused has the secret
-//! read again: where its text has changed, a new client is made, and the operation is tried once more with it.
+//! Problem: Lambda keeps an instance for hours. A client whose secret is read only once would fail from the rotation of the
+//! secret until the instance ends. Idea: an operation whose credentials are refused reads the secret again. If the text has
+//! changed, a new client is made, and the operation runs once more.
 //!
-//! - Operations that are refused at the same time read the secret once. Each names the client that was refused; where
+//! - Operations that are refused at the same time read the secret once. Each names the client that was refused; if
 //!   another operation has replaced that client already, the replacement is used.
 //! - After a read that gave no new client (the same text, no answer, or a text that no client can be made of), the
 //!   secret is not read again for [`PAUSE`]. An instance with a wrong password does not read the secret for each message.
@@ -65,15 +65,15 @@ impl<K: Connector> Renewable<K> {
         Self { connector, client: RwLock::default(), known }
     }
 
-    /// The client, where it has been made.
+    /// The client, if it was made.
     fn made(&self) -> Option<Arc<K::Client>> {
         self.client.read().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
-    /// The client, which the first call makes.
+    /// The client; the first call makes it.
     ///
     /// # Errors
-    /// Where the secret cannot be read or no client can be made of it. The next call tries again.
+    /// The connector's error if the secret cannot be read or no client can be made of it. The next call tries again.
     pub async fn client(&self) -> Result<Arc<K::Client>, K::Error> {
         if let Some(client) = self.made() {
             return Ok(client);
@@ -90,11 +90,10 @@ impl<K: Connector> Renewable<K> {
         Ok(client)
     }
 
-    /// Runs an operation. Where its credentials are refused and the secret has changed, it runs once more with a new
-    /// client.
+    /// Runs an operation; once more with a new client if its credentials are refused and the secret has changed.
     ///
     /// # Errors
-    /// As [`Renewable::client`], and the operation's own error.
+    /// As for [`Renewable::client`], and the operation's own error.
     pub async fn run<T, F, R>(&self, operation: F) -> Result<T, K::Error>
     where
         F: Fn(Arc<K::Client>) -> R,
@@ -110,7 +109,7 @@ impl<K: Connector> Renewable<K> {
         }
     }
 
-    /// The client to use in place of `used`, which failed with `error`; `None` where the error is not about credentials,
+    /// The client to use in place of `used`, which failed with `error`; `None` if the error is not about credentials,
     /// or the secret gives no other client. A stream that failed half-way calls this, so that the next call succeeds.
     pub async fn after_failure(&self, used: &Arc<K::Client>, error: &K::Error) -> Option<Arc<K::Client>> {
         if !self.connector.is_refused(error) || !self.connector.can_change() {

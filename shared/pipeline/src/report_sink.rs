@@ -1,10 +1,11 @@
 //! Writes the reports of one test session into the report tables.
 //!
-//! Problem: a test session has up to some 100,000 items, and a sync usually changes few of them. Idea: each item has a digest
-//! of its content. The sink reads the stored digests, puts the items whose digest differs, and deletes leftover items.
+//! Problem: a test session has up to some 100,000 items, and a sync usually changes few of them. Idea: each item has a
+//! digest of its content. The sink reads the stored digests, puts the items whose digest differs, and deletes leftover
+//! items.
 //!
 //! - After a finished sync a table has exactly the items of the result, but for items that the store refuses.
-//! - An item of a later generation is neither overwritten nor deleted.
+//! - An item that a later run wrote is not deleted.
 //! - Each write checks the fence. After an error no new chunk starts, and running puts are awaited: no write may arrive
 //!   after the run has ended.
 //! - A forced sync also rewrites unchanged items, except items that an earlier run of the same sync has rewritten.

@@ -6,7 +6,8 @@
 //!
 //! - At most one lease holds at a time; each new lease has a greater generation.
 //! - A finished sync covers a request only if its read began later than the request, by a margin for the clocks.
-//! - A request that is not covered has a message in a queue, or a lease whose anchor message stays in the queue.
+//! - A request that is not covered has a message in a queue, or a lease whose anchor message stays in the queue. One known
+//!   exception: a message that is received twice can be lost if two runs fail; reconcile then requests the sync.
 //!
 //! The tests check these rules in every order of events within small bounds. All times are milliseconds since 1970, UTC.
 //!

@@ -173,7 +173,7 @@ fn event_within_other_wrappings_is_read() {
 }
 
 #[test]
-fn time_of_a_session_is_read_as_quizzes_store_it() {
+fn quiz_time_format_is_read() {
     let start = |text: &str| {
         let request = sync(&format!(r#"{{"session_id":"{ID}","session":{{"start_time":"{text}"}}}}"#));
         request.session.unwrap().start_time.unwrap().to_string()

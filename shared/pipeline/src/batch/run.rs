@@ -4,7 +4,7 @@
 //! result of its own, and no lease may be left behind without need.
 //!
 //! Idea: a few groups at a time go through the same steps, each with a deadline: store the request, look for the
-//! attempts of its completions, ask the coordinator, sync. A sync that only stages its rows waits for the joint commit.
+//! attempts of its completions, be admitted by the coordinator, sync. A sync that only stages its rows waits for the joint commit.
 //!
 //! - Each group ends with one [`GroupResult`], which settles its messages.
 //! - A run that ends in this process gives its lease up. If that fails, its messages stay in the queue until the lease

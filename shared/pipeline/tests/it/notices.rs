@@ -88,7 +88,7 @@ async fn only_the_last_try_sends_a_failure_notice() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn messages_parked_by_an_outage_are_left_to_its_card() {
+async fn outage_messages_are_left_to_its_card() {
     let messages = [
         QueueMessage { receive_count: 5, ..sync_message("1", "bad") },
         sync_message("2", "refused"),

@@ -102,7 +102,7 @@ fn nothing_is_lost_with_deferred_syncs() {
 }
 
 #[test]
-fn nothing_is_lost_if_clocks_differ_by_the_margin() {
+fn nothing_is_lost_within_the_clock_margin() {
     holds(Protocol { rules: rules(1, 3, 0), skew: 1, last_tick: 6, ..SMALL });
 }
 
