@@ -62,8 +62,8 @@ async fn play(options: &Options) -> Result<()> {
     }
     say("deploying the pipeline");
     let parameters = [("SyncIntervalSeconds", "10")];
-    let options = DeploymentOptions { binaries: &binaries, parameters: &parameters, consumes: true };
-    let deployed = Deployment::create(stack, &name, &options).await?;
+    let deployment = DeploymentOptions { binaries: &binaries, parameters: &parameters, consumes: true };
+    let deployed = Deployment::create(stack, &name, &deployment).await?;
     say("syncing the first test, which makes the warehouse's tables");
     let mut sync = Command::new(binaries.join("quiz-etl"));
     sync.args(["sync", &documents::session_id(0), "--wait"]).envs(deployed.variables());
