@@ -9,7 +9,7 @@ use crate::say;
 const PAUSE: Duration = Duration::from_secs(1);
 
 /// Prints each new and each edited message of the channel, until the program ends.
-pub async fn tell(discord: &Discord) -> Result<()> {
+pub async fn print_messages(discord: &Discord) -> Result<()> {
     let mut seen_edits: HashMap<String, usize> = HashMap::new();
     loop {
         for message in discord.messages() {

@@ -81,7 +81,10 @@ async fn play(options: &Options) -> Result<()> {
         "{exports}\nready: in another terminal, source {}\nhere, `break` breaks two test sessions, `fix` repairs them, and Ctrl-C ends it",
         script.display()
     ));
-    tokio::try_join!(discord::tell(&deployed.discord), typed::obey(&database, options.tests))?;
+    tokio::try_join!(
+        discord::print_messages(&deployed.discord),
+        typed::run_commands(&database, options.tests)
+    )?;
     Ok(())
 }
 

@@ -6,7 +6,7 @@ use crate::documents::set_broken;
 use crate::say;
 
 /// Runs each typed command, until the program ends.
-pub async fn obey(database: &Database, tests: u32) -> Result<()> {
+pub async fn run_commands(database: &Database, tests: u32) -> Result<()> {
     let (sender, mut typed) = mpsc::unbounded_channel();
     // a separate thread, because a read of standard input cannot be cancelled
     std::thread::spawn(move || {
