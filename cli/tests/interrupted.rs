@@ -2,7 +2,6 @@
 #![allow(clippy::unwrap_used, clippy::panic, clippy::indexing_slicing, reason = "a test may panic")]
 
 #[path = "it/dry_run/common/mod.rs"]
-#[allow(dead_code, reason = "the other tests of the dry run use the rest")]
 mod common;
 
 use std::process::Command;

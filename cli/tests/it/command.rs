@@ -117,7 +117,7 @@ fn failed_event_does_not_stop_the_others() {
     ];
     std::fs::write(folder.path().join("events"), events.join("\n")).unwrap();
     let run = quiz_etl(folder.path(), &["local", "--source", "dump", "--events", "events", "--out", "out"]);
-    let unknown = "there is no quiz ffffffffffffffffffffffff (asked for by session Group_ffffffffffffffffffffffff) (unknown_quiz)";
+    let unknown = "there is no quiz ffffffffffffffffffffffff (requested by session Group_ffffffffffffffffffffffff) (unknown_quiz)";
     assert_eq!(failure(&run), (1, unknown.to_owned()));
     assert!(stdout(&run).contains("Spring test") && stdout(&run).contains(&format!("Group_{QUIZ}")));
 }

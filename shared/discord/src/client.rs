@@ -162,7 +162,7 @@ impl DiscordClient {
         let mut request = self.http.request(method, url).header(USER_AGENT, AGENT);
         match &self.target {
             ParsedTarget::Bot { authorization, .. } => {
-                request = request.header("Authorization", authorization)
+                request = request.header("Authorization", authorization);
             }
             ParsedTarget::Webhook { thread_id, .. } => {
                 let wait = edits.is_none().then_some(("wait", "true"));

@@ -53,7 +53,7 @@ impl SyncRequest {
         match &self.targets[..] {
             [target] => add("session_id", Some(target.session_id.clone().into())),
             targets => {
-                add("session_ids", Some(targets.iter().map(|target| target.session_id.as_str()).collect()))
+                add("session_ids", Some(targets.iter().map(|target| target.session_id.as_str()).collect()));
             }
         }
         // test sessions of different quizzes name their quiz in their ids

@@ -16,7 +16,7 @@ pub(crate) const FOLLOW_UP_NOT_SENT: &str = "follow_up_not_sent";
 #[derive(Debug, Error)]
 pub enum SyncError {
     /// Retried, because the quiz may not be written yet; parked with this cause after the last try.
-    #[error("there is no quiz {quiz_id} (asked for by session {session_id})")]
+    #[error("there is no quiz {quiz_id} (requested by session {session_id})")]
     UnknownQuiz { session_id: String, quiz_id: String },
     /// Parked: no retry can help until the quiz is fixed.
     #[error(transparent)]

@@ -24,7 +24,7 @@ impl SinkError {
     /// Whether the same messages can never succeed.
     #[must_use]
     pub fn is_permanent(&self) -> bool {
-        matches!(self, Self::Warehouse(error) if error.is_of_one_test())
+        matches!(self, Self::Warehouse(error) if error.concerns_one_session())
     }
 
     /// Whether the run's fence ended before everything was written.

@@ -69,7 +69,7 @@ pub async fn deploy(documents: &SampleDocuments, parameters: &[(&str, &str)]) ->
     }
     let mut all = vec![("SyncIntervalSeconds", "0")];
     all.extend_from_slice(parameters);
-    Arc::new(Deployment::create(stack, &name, &wishes(&binaries(), &all, false)).await.unwrap())
+    Arc::new(Deployment::create(stack, &name, &deployment_options(&binaries(), &all, false)).await.unwrap())
 }
 
 /// A gate before the stack's MongoDB, and the name of a secret with a URI through the gate. Without a given timeout the
@@ -94,7 +94,7 @@ pub fn binaries() -> PathBuf {
     binary("quiz-etl").parent().unwrap().to_owned()
 }
 
-pub fn wishes<'a>(
+pub fn deployment_options<'a>(
     binaries: &'a Path,
     parameters: &'a [(&'a str, &'a str)],
     consumes: bool,

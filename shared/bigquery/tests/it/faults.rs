@@ -172,7 +172,7 @@ async fn refused_rows_stop_only_their_own_session() {
             Ok(()) => assert_eq!(rows, 9, "s{at}"),
             Err(error) => {
                 assert_eq!((at, rows), (2, 0));
-                assert!(error.is_of_one_test());
+                assert!(error.concerns_one_session());
                 let text = error.to_string();
                 assert!(text.starts_with("the warehouse refuses rows of session s2: "), "{text}");
                 assert!(

@@ -50,7 +50,7 @@ impl WarehouseError {
 
     /// Whether the data of one test session is wrong, so that the others can be written without it.
     #[must_use]
-    pub fn is_of_one_test(&self) -> bool {
+    pub fn concerns_one_session(&self) -> bool {
         matches!(self, Self::Rows { .. } | Self::Date(_))
     }
 }

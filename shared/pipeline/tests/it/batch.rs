@@ -132,7 +132,7 @@ async fn missing_quiz_is_retried_then_parked() {
     let parked = queue.parked.lock().unwrap();
     assert_eq!(
         (&*parked["last"].code, &*parked["last"].error),
-        ("unknown_quiz", "there is no quiz q (asked for by session unknown-quiz)")
+        ("unknown_quiz", "there is no quiz q (requested by session unknown-quiz)")
     );
 }
 

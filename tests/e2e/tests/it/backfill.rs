@@ -7,7 +7,7 @@ use std::time::Instant;
 use mongodb::Database;
 use mongodb::bson::{DateTime, Document, doc};
 use quiz_domain::rows::WarehouseTable;
-use quiz_e2e::{PATIENCE, binaries, binary, wishes};
+use quiz_e2e::{PATIENCE, binaries, binary, deployment_options};
 use quiz_local::ParquetWarehouse;
 use quiz_stack::{Deployment, DiscordMessage, Stack, eventually, insert, signal, unique};
 use serde_json::{Value, json};
@@ -64,8 +64,9 @@ impl BackfillStack {
         let stack = Stack::get().await.unwrap();
         let name = unique("backfill");
         let parameters = [("SyncIntervalSeconds", "10")];
-        let pipeline =
-            Deployment::create(stack, &name, &wishes(&binaries(), &parameters, true)).await.unwrap();
+        let pipeline = Deployment::create(stack, &name, &deployment_options(&binaries(), &parameters, true))
+            .await
+            .unwrap();
         let database = stack.mongodb().await.unwrap().database(&name);
         insert(&database, "quizzes", (0..tests).map(quiz).collect()).await.unwrap();
         insert(&database, "sessions", (0..tests).flat_map(sessions).collect()).await.unwrap();

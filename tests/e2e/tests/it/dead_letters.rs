@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 use std::process::{Output, Stdio};
 
 use aws_sdk_sqs::types::MessageAttributeValue;
-use quiz_e2e::{PATIENCE, binaries, binary, wishes};
+use quiz_e2e::{PATIENCE, binaries, binary, deployment_options};
 use quiz_stack::{Deployment, QueueDepth, QueuePair, REGION, Stack, eventually, signal, unique};
 use serde_json::Value;
 use tokio::process::{Child, Command};
@@ -24,7 +24,8 @@ impl StoppedDeployment {
     async fn new() -> Self {
         let stack = Stack::get().await.unwrap();
         let name = unique("dlq");
-        let deployment = Deployment::create(stack, &name, &wishes(&binaries(), &[], false)).await.unwrap();
+        let deployment =
+            Deployment::create(stack, &name, &deployment_options(&binaries(), &[], false)).await.unwrap();
         Self {
             stack,
             name: format!("{name}-reports"),

@@ -6,7 +6,7 @@ use std::io::Write;
 use std::process::{Command, Stdio};
 
 use quiz_domain::reports::ReportTable;
-use quiz_e2e::{PATIENCE, binaries, wishes};
+use quiz_e2e::{PATIENCE, binaries, deployment_options};
 use quiz_events::{MOST_RECEIVES, Sink};
 use quiz_stack::{Deployment, Stack, template, unique};
 use serde_json::{Map, Value, json};
@@ -304,7 +304,8 @@ async fn another_release_is_another_version_of_each_function_to_which_traffic_mo
 async fn deployed(parameters: &[(&str, &str)]) -> (&'static Stack, Deployment) {
     let stack = Stack::get().await.unwrap();
     let name = unique("template");
-    let deployment = Deployment::create(stack, &name, &wishes(&binaries(), parameters, false)).await.unwrap();
+    let deployment =
+        Deployment::create(stack, &name, &deployment_options(&binaries(), parameters, false)).await.unwrap();
     (stack, deployment)
 }
 

@@ -11,7 +11,7 @@ use aws_sdk_dynamodb::types::{
 use aws_sdk_sqs::types::QueueAttributeName;
 use mongodb::IndexModel;
 use mongodb::bson::doc;
-use quiz_e2e::{binaries, binary, wishes};
+use quiz_e2e::{binaries, binary, deployment_options};
 use quiz_stack::{Delivery, Deployment, Discord, DiscordRules, QueuePair, Stack, insert, unique};
 use serde_json::{Value, json};
 
@@ -31,7 +31,8 @@ impl SetUp {
         let stack = Stack::get().await.unwrap();
         let discord = Discord::start(DiscordRules { per_window: 1_000, ..DiscordRules::default() }).unwrap();
         let name = unique("doctor");
-        let deployment = Deployment::create(stack, &name, &wishes(&binaries(), &[], true)).await.unwrap();
+        let deployment =
+            Deployment::create(stack, &name, &deployment_options(&binaries(), &[], true)).await.unwrap();
         let mut environment = BTreeMap::from_iter(deployment.variables());
         environment.remove("MONGODB_URI");
         let set_up = Self { stack, discord, name, environment: BTreeMap::new() };
