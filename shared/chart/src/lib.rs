@@ -6,7 +6,7 @@
 //! ```
 //! use quiz_chart::{Bar, Distribution, png};
 //!
-//! let bars = vec![Bar { from: 0.0, to: 10.0, takers: 4 }, Bar { from: 10.0, to: 20.0, takers: 9 }];
+//! let bars = vec![Bar { from: 0.0, to: 10.0, participants: 4 }, Bar { from: 10.0, to: 20.0, participants: 9 }];
 //! let distribution = Distribution { bars, average: Some(11.5), median: Some(12.0), highest: Some(19.0) };
 //! let picture = png(&distribution)?.ok_or("no participant")?;
 //! assert!(picture.starts_with(b"\x89PNG"));

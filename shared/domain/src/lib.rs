@@ -27,25 +27,25 @@
 //!
 //! ```
 //! use bson::doc;
-//! use quiz_domain::{Quiz, Standing, Taken, TestBuilder, TestResults, TestSession};
+//! use quiz_domain::{Quiz, Standing, TakenDocument, SessionScorer, AttemptResults, TestSession};
 //!
 //! let question = doc! {"_id": "q1", "type": "single-choice", "text": "1 + 1?", "correct_answer": [2]};
 //! let marking = doc! {"correct": 4, "wrong": -1, "skipped": 0};
 //! let set = doc! {"title": "Physics", "marking_scheme": marking, "questions": [question]};
 //! let (quiz, problems) = Quiz::read(&doc! {"_id": "quiz", "question_sets": [set]}, &[])?;
 //! let now = "2026-05-01T12:00:00Z".parse()?;
-//! let mut builder = TestBuilder::new(quiz, TestSession::default(), now, problems);
+//! let mut builder = SessionScorer::new(quiz, TestSession::default(), now, problems);
 //! for (id, user_id, option) in [("a1", "asha", 2), ("a2", "ravi", 0), ("a3", "zoya", 2)] {
 //!     let attempt = doc! {
 //!         "_id": id, "user_id": user_id, "quiz_id": "quiz", "has_quiz_ended": true,
 //!         "session_answers": [{"question_id": "q1", "answer": [option]}],
 //!     };
-//!     assert!(matches!(builder.take(&attempt), Taken::Attempt(_)));
+//!     assert!(matches!(builder.take(&attempt), TakenDocument::Attempt(_)));
 //! }
 //!
 //! let test = builder.finish()?;
 //! assert!(test.problems.is_empty());
-//! let TestResults::Scored { rankings, .. } = &test.results else { unreachable!("the quiz is no form") };
+//! let AttemptResults::Scored { rankings, .. } = &test.results else { unreachable!("the quiz is no form") };
 //! let overall = rankings.first().ok_or("the whole test is always ranked")?;
 //! assert_eq!(overall.marks, [4.0, -1.0, 4.0]);
 //! let standings: Vec<Standing> = overall.standings().flatten().collect();

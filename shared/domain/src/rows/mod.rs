@@ -4,7 +4,7 @@
 //! Parquet files and `docs/WAREHOUSE.md` are derived from these lists, so a new column is added in one place.
 //!
 //! Rows of questions and forms are made while the attempts are read. Rows of tests need ranks, so they are made after
-//! [`SessionScorer::finish`](crate::TestBuilder::finish).
+//! [`SessionScorer::finish`](crate::SessionScorer::finish).
 
 mod batch;
 mod cell;

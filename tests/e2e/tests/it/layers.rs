@@ -8,7 +8,7 @@ use serde_json::Value;
 
 /// The layers from bottom to top. Packages of one layer do not depend on each other.
 const LAYERS: [&[&str]; 8] = [
-    &["quiz-chart", "quiz-domain", "quiz-events", "quiz-sample"],
+    &["quiz-chart", "quiz-domain", "quiz-events", "quiz-pages", "quiz-sample"],
     &["quiz-parquet", "quiz-sync-state"],
     &["quiz-pipeline"],
     &["quiz-bigquery", "quiz-discord", "quiz-dynamo", "quiz-local", "quiz-mongo", "quiz-sns-sqs"],
