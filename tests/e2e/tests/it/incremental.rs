@@ -54,7 +54,7 @@ async fn unchanged_attempts_are_not_read_again() {
     let fixture = IncrementalFixture { pipeline, session, documents: database.collection("sessions") };
 
     let first = fixture.sync(false).await;
-    assert_eq!((&first["takers"], &first["known"]), (&json!(700), &json!(0)), "{first}");
+    assert_eq!((&first["participants"], &first["known"]), (&json!(700), &json!(0)), "{first}");
 
     // a changed document with an old `updated_at` is not read again; a new student is
     let user = student.get_str("user_id").unwrap();
@@ -66,10 +66,10 @@ async fn unchanged_attempts_are_not_read_again() {
     fixture.documents.insert_one(newcomer).await.unwrap();
     let second = fixture.sync(false).await;
     let known = second["known"].as_i64().unwrap();
-    assert!(second["takers"] == 701 && (500..=700).contains(&known), "{second}");
+    assert!(second["participants"] == 701 && (500..=700).contains(&known), "{second}");
     assert_eq!((fixture.skipped(user).await, fixture.skipped("newcomer").await), (before, before));
 
     let forced = fixture.sync(true).await;
-    assert_eq!((&forced["takers"], &forced["known"]), (&json!(701), &json!(0)), "{forced}");
+    assert_eq!((&forced["participants"], &forced["known"]), (&json!(701), &json!(0)), "{forced}");
     assert_eq!((fixture.skipped(user).await, fixture.skipped("newcomer").await), (before + 1.0, before));
 }

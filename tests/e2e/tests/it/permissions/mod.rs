@@ -63,7 +63,7 @@ fn surplus_and_missing_statements_are_found() {
     let tells = json!({"Action": "sns:Publish"});
     let empties = json!({"Action": ["dynamodb:GetItem", "sqs:PurgeQueue"]});
     assert_eq!(differences(&needed, &[reads.clone(), tells.clone()]), Vec::<String>::new());
-    assert_eq!(differences(&needed, &[reads]), ["sns:Publish is needed, and not allowed"]);
+    assert_eq!(differences(&needed, &[reads]), ["sns:Publish is needed but not allowed"]);
     assert_eq!(differences(&needed, &[empties, tells]), ["sqs:PurgeQueue is allowed, and nothing needs it"]);
 }
 
