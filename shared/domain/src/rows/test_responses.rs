@@ -79,7 +79,7 @@ pub(super) static COLUMNS: [Column; 38] = [
     (
         float(
             "percentile",
-            "100 × (takers with marks ≤ these) / takers, unrounded; null for an attempt that is not final",
+            "100 × (ranked participants with marks ≤ these) / ranked participants, unrounded; null for an attempt that is not final",
         ),
         |row| Cell::float(row.standing.map(|standing| standing.percentile)),
     ),
