@@ -8,7 +8,7 @@
 //!
 //! let documents = sapa::documents()?;
 //! assert_eq!(documents.questions.len(), 16);
-//! assert_eq!(sapa::users()?.len(), sapa::TAKERS);
+//! assert_eq!(sapa::users()?.len(), sapa::PARTICIPANTS);
 //! # Ok::<(), quiz_sample::SampleError>(())
 //! ```
 
