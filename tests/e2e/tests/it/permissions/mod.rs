@@ -64,7 +64,7 @@ fn surplus_and_missing_statements_are_found() {
     let empties = json!({"Action": ["dynamodb:GetItem", "sqs:PurgeQueue"]});
     assert_eq!(differences(&needed, &[reads.clone(), tells.clone()]), Vec::<String>::new());
     assert_eq!(differences(&needed, &[reads]), ["sns:Publish is needed but not allowed"]);
-    assert_eq!(differences(&needed, &[empties, tells]), ["sqs:PurgeQueue is allowed, and nothing needs it"]);
+    assert_eq!(differences(&needed, &[empties, tells]), ["sqs:PurgeQueue is allowed but not needed"]);
 }
 
 /// The paragraph "Permissions" in a function's README names exactly the function's calls.
