@@ -20,7 +20,7 @@ pub async fn connect(config: DiscordConfig) -> SqsHandler {
     let memory = DynamoMemory::new(aws_sdk_dynamodb::Client::new(&aws), config.memory_table);
     let sqs = aws_sdk_sqs::Client::new(&aws);
     let channel = Arc::new(LazyChannel::new(config.discord, config.endpoint, aws));
-    quiz_lambda::begin("the way to Discord", Arc::clone(&channel).ready());
+    quiz_lambda::begin("Discord connection", Arc::clone(&channel).ready());
     let notifier = Notifier { channel, memory: Arc::new(memory), backoff: Backoff::default() };
     SqsHandler::new(Arc::new(notifier), move |arn| Arc::new(SqsQueue::from_arn(sqs.clone(), arn)))
 }

@@ -1,10 +1,10 @@
-//! Commands of cargo that pages name, and the packages, targets and tests that there are for them.
+//! Finds the cargo commands that pages name, and the packages, targets and tests of the workspace.
 
 use std::io;
 
 use crate::repository::{Repository, ending};
 
-/// Options whose value is the next word, beside those that a [`CargoCommand`] has a field for.
+/// Options whose value is the next word. A [`CargoCommand`] has fields for the others.
 const WITH_VALUE: [&str; 5] = ["--config", "--features", "--profile", "--target", "-j"];
 /// Where a command of a shell ends.
 const ENDS: [&str; 5] = ["|", "&&", ";", ">", "<"];
@@ -125,8 +125,8 @@ impl Package {
     }
 }
 
-/// The module of a source file, `a::b::`. That of a test's file begins below the folder of its program, and unit tests lie in
-/// `tests`.
+/// The module path of a source file, such as `a::b::`. A test file's path begins below the folder of its program; unit
+/// tests are in the module `tests`.
 fn module(path: &str) -> String {
     let (path, unit) = match path.strip_prefix("/src/") {
         Some(path) => (path, "tests::"),

@@ -6,9 +6,10 @@
 use std::collections::HashSet;
 use std::sync::Arc;
 
+use jiff::civil::Date;
 use quiz_events::Sink;
 use quiz_pipeline::batch::{BatchHandler, BatchLimits};
-use quiz_pipeline::ports::{AnswerSource, Clock, SystemClock};
+use quiz_pipeline::ports::{AnswerSource, Clock, StagedSession, SystemClock};
 use quiz_pipeline::{
     Coordinator, Engine, Listener, LogListener, ResultSink, Rules, RunScope, SessionRequest, SessionSync,
     Snapshots, SyncError, SyncOutcome,
@@ -95,6 +96,17 @@ impl SyncFunction {
             clock: self.clock,
             limits: self.limits,
         }
+    }
+}
+
+/// A staged test session without rows, for a test whose own sync stages.
+#[must_use]
+pub fn staged_session(session_id: &str, scope: &RunScope) -> StagedSession {
+    StagedSession {
+        session_id: session_id.to_owned(),
+        start_date: Date::MIN,
+        inserted_at: scope.read_started_at,
+        fence: scope.fence.clone(),
     }
 }
 

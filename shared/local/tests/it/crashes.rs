@@ -7,7 +7,6 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use jiff::Timestamp;
-use jiff::civil::Date;
 use quiz_domain::rows::RowBatch;
 use quiz_events::{Notice, Notices, Sink};
 use quiz_local::{MemoryQueue, QueueSettings, SqliteStore};
@@ -17,7 +16,7 @@ use quiz_pipeline::{
     Listener, LogListener, NoticeListener, Rules, RunScope, SessionRequest, SessionSync, SyncError,
     SyncOutcome, Synced,
 };
-use quiz_suites::function::SyncFunction;
+use quiz_suites::function::{SyncFunction, staged_session};
 use quiz_sync_state::{StateKey, SyncState, SyncStates};
 use tempfile::TempDir;
 use tokio::sync::Notify;
@@ -64,12 +63,7 @@ impl SessionSync for Syncs {
         if !self.is_staging {
             return Ok(Synced::Done(outcome));
         }
-        let staged = StagedSession {
-            session_id: outcome.session_id.clone(),
-            start_date: Date::MIN,
-            inserted_at: scope.read_started_at,
-            fence: scope.fence.clone(),
-        };
+        let staged = staged_session(&outcome.session_id, scope);
         Ok(Synced::Staged(outcome, staged))
     }
 }

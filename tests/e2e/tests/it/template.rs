@@ -200,7 +200,10 @@ fn every_queue_function_and_sink_is_watched_and_tells_the_team() {
         }
         let is_ours = alarm["Namespace"] == json!({"Fn::Sub": "QuizEtl/${AWS::StackName}"});
         let metric = metric(alarm)["MetricName"].as_str().unwrap();
-        assert!(!is_ours || metrics.contains(&format!("| `{metric}` |")), "{name}: nobody makes {metric}");
+        assert!(
+            !is_ours || metrics.contains(&format!("| `{metric}` |")),
+            "{name}: no function writes {metric}"
+        );
         // a time without data is no alarm, but for the one that says that nothing looks any more
         let missing = if name == "NoSyncAlarm" { "breaching" } else { "notBreaching" };
         assert_eq!(alarm["TreatMissingData"], missing, "{name}");

@@ -8,7 +8,6 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use jiff::Timestamp;
-use jiff::civil::Date;
 use quiz_domain::rows::RowBatch;
 use quiz_events::{Cause, ParkCause, QueueError, QueueMessage, Sink, SourceQueue};
 use quiz_pipeline::batch::{BatchLimits, BatchReport};
@@ -16,7 +15,7 @@ use quiz_pipeline::ports::{SourceError, StagedSession, WarehouseBatch, Warehouse
 use quiz_pipeline::{
     Listener, LogListener, RunScope, SessionRequest, SessionSync, SinkError, SyncError, SyncOutcome, Synced,
 };
-use quiz_suites::function::SyncFunction;
+use quiz_suites::function::{SyncFunction, staged_session};
 use quiz_sync_state::{StateError, StateKey, SyncState, SyncStates};
 use tokio::time::Instant;
 
@@ -97,12 +96,7 @@ impl SessionSync for Scripting {
         if !script.commits {
             return Ok(Synced::Done(outcome));
         }
-        let staged = StagedSession {
-            session_id: outcome.session_id.clone(),
-            start_date: Date::MIN,
-            inserted_at: scope.read_started_at,
-            fence: scope.fence.clone(),
-        };
+        let staged = staged_session(&outcome.session_id, scope);
         Ok(Synced::Staged(outcome, staged))
     }
 }
