@@ -6,9 +6,27 @@ pub const MOST_RECEIVES: u32 = 600;
 
 /// The wait of a failed message: doubled with each receive up to a limit, with jitter so that retries spread out. The limit
 /// is low, so that a message is retried soon after its cause is gone.
+///
+/// # Examples
+///
+/// ```
+/// use std::time::Duration;
+///
+/// use quiz_events::Backoff;
+///
+/// let backoff = Backoff::default();
+/// for (receive_count, minutes) in [(1, 1), (2, 2), (3, 4), (4, 8), (5, 15), (6, 15), (500, 15)] {
+///     let (wait, longest) = (backoff.wait(receive_count), Duration::from_mins(minutes));
+///     assert!(longest / 2 <= wait && wait <= longest);
+/// }
+/// // a message that is parked at its 7th receive has waited at least half of 1 + 2 + 4 + 8 + 15 + 15 minutes
+/// assert_eq!(backoff.least_patience(7), Duration::from_mins(45) / 2);
+/// ```
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Backoff {
+    /// The longest wait after the first receive.
     pub first: Duration,
+    /// The longest wait after any receive; SQS allows 12 hours.
     pub longest: Duration,
 }
 

@@ -16,6 +16,7 @@ const OUTAGE_SILENCE: SignedDuration = SignedDuration::from_hours(3);
 pub struct CardUpdate {
     /// The name of the card: `backfill:…`, `outage:MongoDB`.
     pub card: String,
+    /// The order of this update among the updates of the card.
     pub moment: Moment,
     /// Whether the notice is posted as a new card and closes the open one.
     pub closes: bool,
@@ -41,6 +42,7 @@ impl CardUpdate {
 pub struct Moment {
     /// Whether this is the final update, which is newer than all others by any clock.
     pub is_over: bool,
+    /// When the notice was made.
     pub at: Timestamp,
 }
 

@@ -16,7 +16,7 @@ use thiserror::Error;
 const LONGEST: usize = 1 << 20;
 const BYTE_ORDER_MARK: &[u8] = b"\xef\xbb\xbf";
 
-/// Why a file of entries cannot be read.
+/// Why a file of entries cannot be read. Lines count from 1.
 #[derive(Debug, Error)]
 pub enum EntryError {
     #[error("{0}")]
@@ -62,6 +62,26 @@ enum Next {
 }
 
 /// The entries of a text.
+///
+/// # Examples
+///
+/// ```
+/// use quiz_events::{Entries, Entry, EntryText};
+///
+/// let file = r#"# late answers of May
+/// Group_6715f621e1eb083bfa9b56cc
+/// {
+///   "session_id": "weekly-1", "quiz_id": "6715f621e1eb083bfa9b56cc"
+/// }
+/// {"session_id" "weekly-2"}"#;
+/// let mut entries = Entries::new(file.as_bytes());
+/// let id = EntryText::Line("Group_6715f621e1eb083bfa9b56cc".to_owned());
+/// assert_eq!(entries.next_entry()?, Some(Entry { line: 2, text: id }));
+/// assert!(matches!(entries.next_entry()?, Some(Entry { line: 3, text: EntryText::Json(_) })));
+/// let error = entries.next_entry().unwrap_err();
+/// assert_eq!(error.to_string(), "line 6: it is not JSON: expected `:`");
+/// # Ok::<(), quiz_events::EntryError>(())
+/// ```
 #[derive(Debug)]
 pub struct Entries<R> {
     input: R,
@@ -73,6 +93,7 @@ pub struct Entries<R> {
 }
 
 impl<R: BufRead> Entries<R> {
+    /// Reads nothing yet.
     #[must_use]
     pub fn new(input: R) -> Self {
         Self { input, line: 1, position: Position::TopLevel, is_line_fresh: true, is_begun: false }
@@ -136,7 +157,8 @@ impl<R: BufRead> Entries<R> {
         }
     }
 
-    /// The next line without its line end; `None` at the end. For files without entries, such as CSV files.
+    /// The number of the next line, from 1, and its text without the line end; `None` at the end. For files without
+    /// entries, such as CSV files.
     ///
     /// # Errors
     /// As for [`Entries::next_entry`].

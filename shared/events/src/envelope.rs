@@ -12,9 +12,11 @@ const MOST_ENVELOPES: usize = 3;
 /// One message of an SQS queue, as a consumer received it.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct QueueMessage {
+    /// SQS's id of the message; a redelivered message has the same id.
     pub message_id: String,
     /// The handle of this receive, to delete the message or change its visibility.
     pub receipt_handle: String,
+    /// The text as sent: an event, a notice, or SNS's notification around one of them.
     pub body: String,
     /// The message attribute `type`, if the sender set it.
     pub event_type: Option<String>,
@@ -50,11 +52,11 @@ pub(crate) struct Attribute {
 }
 
 impl QueueMessage {
-    /// Parses the event of the message. The body is the raw event, or SNS's notification around it. Notifications can be
-    /// nested, because a topic can forward the messages of another topic.
+    /// Parses the event of the message. The body is the raw event, or SNS's notification around it. Up to three
+    /// notifications can be nested, because a topic can forward the messages of another topic.
     ///
     /// # Errors
-    /// [`EventError`] as for [`parse_by`].
+    /// [`EventError`] as for [`parse_by`]; a retry cannot help.
     pub fn event(&self) -> Result<Event, EventError> {
         let (mut body, mut event_type) = (self.body.clone(), self.event_type.clone());
         for _ in 0..MOST_ENVELOPES {

@@ -1,6 +1,7 @@
 use thiserror::Error;
 
-/// Why a message is no event. A retry cannot help: the message must change.
+/// Why a message is no event. A retry cannot help: the message must change. `field` is the path of a JSON field, such as
+/// `session_ids[1]` or `session.end_time`.
 #[derive(Debug, Error, PartialEq, Eq)]
 pub enum EventError {
     #[error("the message is empty")]
@@ -27,7 +28,7 @@ pub enum EventError {
 }
 
 impl EventError {
-    /// The `error_code` of a parked message.
+    /// The `error_code` of a parked message: `not_an_event`, `unknown_event_type`, `invalid_field` or `quiz_id_unknown`.
     #[must_use]
     pub fn code(&self) -> &'static str {
         match self {

@@ -10,7 +10,7 @@ use crate::session_id::SessionTarget;
 /// The most test sessions in one event, so that one invocation can sync them.
 const MOST_SESSIONS: usize = 100;
 
-/// A published event.
+/// A published event, which [`parse`] reads.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Event {
     QuizCompleted(Completion),
@@ -21,15 +21,33 @@ pub enum Event {
 #[derive(Clone, Debug, PartialEq)]
 pub struct Completion {
     pub target: SessionTarget,
+    /// The student; the event is retried until an attempt of this student has ended.
     pub user_id: Option<String>,
     /// By the sender's clock; only for measuring lag.
     pub completed_at: Timestamp,
 }
 
 /// A request to sync test sessions, sent by reconcile, the command or an operator.
+///
+/// # Examples
+///
+/// ```
+/// use quiz_events::{Event, SessionTarget, SyncRequest, parse};
+/// use serde_json::json;
+///
+/// let target = SessionTarget::new("Group_6715f621e1eb083bfa9b56cc", None, "session_id")?;
+/// let request = SyncRequest { targets: vec![target], force: true, ..SyncRequest::default() };
+/// let json = json!({"type": "session.sync", "session_id": "Group_6715f621e1eb083bfa9b56cc",
+///                   "quiz_id": "6715f621e1eb083bfa9b56cc", "force": true});
+/// assert_eq!(request.to_json(), json);
+/// assert_eq!(parse(&json.to_string(), None)?, Event::SessionSync(request));
+/// # Ok::<(), quiz_events::EventError>(())
+/// ```
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct SyncRequest {
+    /// 1 to 100 test sessions.
     pub targets: Vec<SessionTarget>,
+    /// Sync now, even if already up to date, and rewrite unchanged items.
     pub force: bool,
     pub reason: Option<String>,
     pub requested_by: Option<String>,
@@ -41,6 +59,7 @@ pub struct SyncRequest {
 }
 
 impl SyncRequest {
+    /// The event's `type`.
     pub const TYPE: &str = "session.sync";
 
     /// The request as published JSON, which [`parse`] reads.
@@ -98,6 +117,7 @@ impl Event {
         }
     }
 
+    /// The backfill that sent the event, if one did.
     #[must_use]
     pub fn backfill_id(&self) -> Option<&str> {
         match self {
@@ -106,6 +126,7 @@ impl Event {
         }
     }
 
+    /// The description in the event, if it has one.
     #[must_use]
     pub fn session(&self) -> Option<&SessionDescription> {
         match self {
@@ -118,15 +139,32 @@ impl Event {
 /// Parses a published event: a JSON object whose `type` (or `event`) is `quiz.completed` or `session.sync`, or the bare id
 /// of a test session. An object without a type has the type of `type_attribute` (the message attribute `type`), or else
 /// `session.sync`. Unknown fields and null fields are ignored. An object that was encoded twice, as a JSON text, is decoded
-/// once more. Of EventBridge's envelope, `detail` is read.
+/// once more. EventBridge's envelope is unwrapped: its `detail` is the event.
 ///
 /// # Errors
 /// [`EventError`] names the problem and its field, or the service that sent the message.
+///
+/// # Examples
+///
+/// ```
+/// use quiz_events::{Event, parse};
+///
+/// // an operator may send the bare id of a test session
+/// let Event::SessionSync(request) = parse("Group_6715f621e1eb083bfa9b56cc", None)? else { panic!("an id is a request") };
+/// assert_eq!(request.targets.len(), 1);
+///
+/// let error = |text: &str| parse(text, None).unwrap_err();
+/// assert_eq!(error(r#"{"type": "quiz.started"}"#).code(), "unknown_event_type");
+/// let late = r#"{"session_id": "Group_6715f621e1eb083bfa9b56cc", "session": {"end_time": "late"}}"#;
+/// let problem = r#"`session.end_time` is no ISO time such as 2024-04-30T18:15:00Z: "late""#;
+/// assert_eq!(error(late).to_string(), problem);
+/// # Ok::<(), quiz_events::EventError>(())
+/// ```
 pub fn parse(message: &str, type_attribute: Option<&str>) -> Result<Event, EventError> {
     parse_by(SessionClock::default(), message, type_attribute)
 }
 
-/// Like [`parse`], with the sender's clock.
+/// Like [`parse`], with the clock by which the sender writes the times of a description.
 ///
 /// # Errors
 /// As for [`parse`].

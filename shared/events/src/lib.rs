@@ -3,6 +3,31 @@
 //!
 //! The crate also has the ports of queues and topics, and two helpers for clients of services: [`Backoff`] for retries and
 //! [`Renewable`] for rotated secrets.
+//!
+//! # Examples
+//!
+//! A message of a queue holds an event, here in SNS's envelope. A message without an event gives the cause with which its
+//! consumer parks it.
+//!
+//! ```
+//! use quiz_events::{Event, QueueMessage};
+//! use serde_json::json;
+//!
+//! let message = |body: String| QueueMessage { body, receive_count: 1, ..QueueMessage::default() };
+//! let event = r#"{"type": "quiz.completed", "session_id": "Group_6715f621e1eb083bfa9b56cc",
+//!                 "user_id": "20231234", "completed_at": "2024-04-30T18:15:00Z"}"#;
+//! let envelope = json!({"Type": "Notification", "TopicArn": "arn:aws:sns:…:quiz-events", "Message": event});
+//!
+//! let Event::QuizCompleted(completion) = message(envelope.to_string()).event()? else {
+//!     panic!("its type is quiz.completed")
+//! };
+//! assert_eq!(completion.target.session_id, "Group_6715f621e1eb083bfa9b56cc");
+//! assert_eq!(completion.target.quiz_id, "6715f621e1eb083bfa9b56cc");
+//!
+//! let error = message(r#"{"type": "quiz.completed"}"#.to_owned()).event().unwrap_err();
+//! assert_eq!((error.code(), error.to_string().as_str()), ("invalid_field", "`session_id` is missing"));
+//! # Ok::<(), quiz_events::EventError>(())
+//! ```
 
 mod backoff;
 mod card_update;

@@ -6,7 +6,29 @@ use crate::outage::{Outage, OutageOver};
 use crate::reconciled::{SyncsRequested, UnknownQuiz};
 use crate::sink::{Sink, read_known_sinks};
 
-/// A notice for the operations team, as sent over the topic `sync-notices`.
+/// A notice for the operations team, as sent over the topic `sync-notices`. Its JSON is one flat object with the fields of
+/// its kind.
+///
+/// # Examples
+///
+/// ```
+/// use quiz_events::{Notice, NoticeKind};
+///
+/// let text = r#"{"id": "parked:reports:m-1", "at": "2026-11-21T08:36:04Z", "type": "messages.parked",
+///     "sink": "reports", "error_code": "not_an_event", "error": "the message is empty", "messages": 2}"#;
+/// let notice: Notice = serde_json::from_str(text)?;
+/// assert_eq!((notice.kind.name(), notice.kind.sender()), ("messages.parked", "reports"));
+/// let NoticeKind::MessagesParked(parked) = &notice.kind else { panic!("its type says so") };
+/// assert_eq!(parked.messages, 2);
+/// assert_eq!(notice.card_update(), None, "each parking has a card of its own");
+///
+/// // all notices of a backfill edit one card
+/// let text = r#"{"id": "b-1:2", "at": "2026-11-21T08:36:04Z", "type": "backfill.started",
+///     "backfill_id": "b-1", "tests": 40, "done": 12, "failed": 0}"#;
+/// let update = serde_json::from_str::<Notice>(text)?.card_update();
+/// assert_eq!(update.map(|update| update.card).as_deref(), Some("backfill:b-1"));
+/// # Ok::<(), serde_json::Error>(())
+/// ```
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Notice {
     /// The id of the notice; a redelivered notice has the same id.
@@ -16,6 +38,7 @@ pub struct Notice {
     /// The full hash of the commit that the sender was built from, if it is known.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub commit: Option<String>,
+    /// The fact.
     #[serde(flatten)]
     pub kind: NoticeKind,
 }
@@ -50,6 +73,7 @@ impl Notice {
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(tag = "type")]
 pub enum NoticeKind {
+    /// The result of a test session is written to a sink.
     #[serde(rename = "sync.finished")]
     SyncFinished(SyncFinished),
     /// The last try failed, and the messages are in the dead-letter queue.
@@ -64,6 +88,7 @@ pub enum NoticeKind {
     /// A backfill runs: sent at its start, and again under a new id with newer counts.
     #[serde(rename = "backfill.started")]
     BackfillStarted(Backfill),
+    /// A backfill has ended: each test session is synced or given up.
     #[serde(rename = "backfill.finished")]
     BackfillFinished(Backfill),
     /// Reconcile requested syncs of stale test sessions.
@@ -133,6 +158,7 @@ pub struct SyncFinished {
     /// Report items that were not written, because their stored digest equals the new one.
     #[serde(default, skip_serializing_if = "is_default")]
     pub unchanged: u64,
+    /// The messages that this sync serves.
     #[serde(rename = "messages_coalesced")]
     pub messages: u64,
     pub started_at: Timestamp,
@@ -140,6 +166,7 @@ pub struct SyncFinished {
     /// From the newest completion to the end of the sync.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub lag_ms: Option<u64>,
+    /// The highest marks of a ranked participant; `None` if there is none. So for `average` and `median`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub highest: Option<f64>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -157,7 +184,7 @@ fn is_default<T: Default + PartialEq>(value: &T) -> bool {
     *value == T::default()
 }
 
-/// The number of participants with `from ≤ marks < to`.
+/// The number of ranked participants with `from ≤ marks < to`.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 pub struct HistogramBin {
     pub from: f64,
@@ -218,7 +245,9 @@ pub struct MessagesDropped {
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Backfill {
     pub backfill_id: String,
+    /// All test sessions of the backfill.
     pub tests: u64,
+    /// Test sessions that are synced.
     pub done: u64,
     /// Test sessions that are given up.
     pub failed: u64,

@@ -10,7 +10,9 @@ use crate::notice::Notice;
 /// A message on the queue of notices.
 #[derive(Clone, Debug, PartialEq)]
 pub enum NoticeMessage {
+    /// A notice of a function or the command.
     Notice(Box<Notice>),
+    /// An alarm of CloudWatch.
     Alarm(Alarm),
     /// Any other message.
     Other(OtherMessage),
@@ -31,22 +33,29 @@ impl NoticeMessage {
 /// A CloudWatch alarm that has changed its state.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Alarm {
+    /// The id of the message.
     pub id: String,
     pub name: String,
     pub description: Option<String>,
     /// `ALARM`, `OK` or `INSUFFICIENT_DATA`.
     pub state: String,
+    /// CloudWatch's reason for the change.
     pub reason: String,
     pub region: Option<String>,
+    /// When the state changed, or when the message was sent.
     pub at: Option<Timestamp>,
 }
 
 /// A message that is neither a notice nor an alarm.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct OtherMessage {
+    /// The id of the message.
     pub id: String,
+    /// SNS's subject.
     pub subject: Option<String>,
+    /// The message; a JSON object is shown as lines of `name: value`.
     pub text: String,
+    /// When the message was sent.
     pub at: Option<Timestamp>,
 }
 

@@ -22,7 +22,9 @@ pub struct Outage {
     pub sinks: Vec<Sink>,
     /// The error code of the newest failure.
     pub error_code: String,
+    /// The error of the newest failure.
     pub error: String,
+    /// When the newest failure happened.
     pub failed_at: Timestamp,
     /// The end of the newest finished sync into one of these sinks.
     #[serde(default, skip_serializing_if = "Option::is_none")]

@@ -64,6 +64,7 @@ pub enum StaleReason {
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct UnknownQuiz {
     pub quiz_id: String,
+    /// The quiz's title in MongoDB.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub title: Option<String>,
     /// The number of students who completed it lately.

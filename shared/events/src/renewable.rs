@@ -24,8 +24,10 @@ const PAUSE: Duration = Duration::from_mins(1);
 /// Makes the client of one dependency.
 #[async_trait]
 pub trait Connector: Send + Sync {
+    /// The text of the secret; a changed text makes a new client.
     type Secret: PartialEq + Send + Sync;
     type Client: Send + Sync;
+    /// The errors of reads, connections and operations.
     type Error: Display + Send;
 
     /// The dependency's name in the log.
@@ -34,8 +36,16 @@ pub trait Connector: Send + Sync {
     /// Whether a later read can give another secret.
     fn can_change(&self) -> bool;
 
+    /// Reads the secret from its store.
+    ///
+    /// # Errors
+    /// If the store does not answer or has no such secret.
     async fn read(&self) -> Result<Self::Secret, Self::Error>;
 
+    /// Makes a client of the secret.
+    ///
+    /// # Errors
+    /// If no client can be made of the secret's text.
     async fn connect(&self, secret: &Self::Secret) -> Result<Self::Client, Self::Error>;
 
     /// Whether an operation failed because the client's credentials were refused.
@@ -59,6 +69,7 @@ struct Known<S> {
 }
 
 impl<K: Connector> Renewable<K> {
+    /// Reads nothing yet: the first operation makes the client.
     #[must_use]
     pub fn new(connector: K) -> Self {
         let known = Mutex::new(Known { secret: None, read_in_vain: None });

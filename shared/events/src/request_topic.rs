@@ -20,6 +20,7 @@ pub enum PublishError {
 /// The topic of events, for senders of requests.
 #[async_trait]
 pub trait RequestTopic: Send + Sync {
-    /// Publishes the requests; returns a result for each, in their order.
+    /// Publishes the requests; returns a result for each, in their order: [`PublishError`] for a request that may not be
+    /// published. Any number of requests is allowed.
     async fn publish(&self, requests: &[SyncRequest]) -> Vec<Result<(), PublishError>>;
 }

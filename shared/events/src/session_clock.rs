@@ -11,13 +11,22 @@ const TWELVE_HOURS: &str = "%Y-%m-%d %I:%M:%S %p";
 /// The meaning of a `Z` at the end of a description's time. For every sender, a time without a zone is India's clock, and an
 /// offset is taken as written.
 ///
+/// # Examples
+///
 /// ```
-/// use quiz_events::SessionClock;
-/// let time = |clock: SessionClock, text| clock.read(text).unwrap().to_string();
-/// assert_eq!(time(SessionClock::Utc, "2026-05-01T20:00:00Z"), "2026-05-01T20:00:00Z");
-/// assert_eq!(time(SessionClock::India, "2026-05-01T20:00:00Z"), "2026-05-01T14:30:00Z");
-/// assert_eq!(time(SessionClock::India, "2026-05-01T20:00:00+05:30"), "2026-05-01T14:30:00Z");
-/// assert_eq!(time(SessionClock::Utc, "2026-05-01 08:00:00 PM"), "2026-05-01T14:30:00Z");
+/// use quiz_events::SessionClock::{India, Utc};
+///
+/// let (night, evening) = (Some("2026-05-01T20:00:00Z".parse()?), Some("2026-05-01T14:30:00Z".parse()?));
+/// // the clocks differ in the meaning of a `Z` alone
+/// assert_eq!(Utc.read("2026-05-01T20:00:00Z"), night);
+/// assert_eq!(India.read("2026-05-01T20:00:00Z"), evening);
+/// for clock in [Utc, India] {
+///     assert_eq!(clock.read("2026-05-01T20:00:00"), evening);
+///     assert_eq!(clock.read("2026-05-01 08:00:00 PM"), evening);
+///     assert_eq!(clock.read("2026-05-01T20:00:00+05:30"), evening);
+///     assert_eq!(clock.read("2026-05-01"), None, "a date is no time");
+/// }
+/// # Ok::<(), jiff::Error>(())
 /// ```
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum SessionClock {
@@ -44,6 +53,7 @@ impl SessionClock {
 }
 
 impl FromStr for SessionClock {
+    /// A sentence for people: the name is neither `utc` nor `india`.
     type Err = String;
 
     fn from_str(name: &str) -> Result<Self, Self::Err> {

@@ -8,16 +8,38 @@ const SHOWN: usize = 60;
 /// A test session and the quiz that it schedules.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct SessionTarget {
+    /// `{group}_{quiz id}`, or another id that its sender gives together with `quiz_id`; at most 512 bytes.
     pub session_id: String,
+    /// The `_id` of the quiz in MongoDB; at most 512 bytes.
     pub quiz_id: String,
 }
 
 impl SessionTarget {
-    /// Checks the ids. Without `quiz_id`, the end of the session id names the quiz.
+    /// Checks the ids, without the white space around them. Without `quiz_id`, the end of the session id names the quiz.
+    /// `field` is the name by which an error shows the session id.
     ///
     /// # Errors
-    /// [`EventError`] if an id is empty, too long, or has white space, a comma, a quote or a control character in it, or if
-    /// the session id names no quiz.
+    /// [`EventError::Invalid`] if an id is empty, longer than 512 bytes, or has white space, a comma, a quote or a control
+    /// character in it. [`EventError::NoQuiz`] if the session id names no quiz.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use quiz_events::SessionTarget;
+    ///
+    /// let target = SessionTarget::new("Group_6715f621e1eb083bfa9b56cc", None, "session_id")?;
+    /// assert_eq!(target.quiz_id, "6715f621e1eb083bfa9b56cc");
+    ///
+    /// // an id without 24 hex digits at its end needs the id of its quiz
+    /// let error = SessionTarget::new("weekly-1", None, "session_id").unwrap_err();
+    /// assert_eq!(error.code(), "quiz_id_unknown");
+    /// assert!(SessionTarget::new("weekly-1", Some("6715f621e1eb083bfa9b56cc"), "session_id").is_ok());
+    ///
+    /// // a list that its sender did not split
+    /// let error = SessionTarget::new("Group-A,Group-B", None, "session_ids[2]").unwrap_err();
+    /// assert_eq!(error.to_string(), r#"`session_ids[2]` "Group-A,Group-B" has a comma in it: ','"#);
+    /// # Ok::<(), quiz_events::EventError>(())
+    /// ```
     pub fn new(session_id: &str, quiz_id: Option<&str>, field: &str) -> Result<Self, EventError> {
         let session_id = checked(session_id, field)?;
         let quiz_id = match quiz_id {
@@ -33,7 +55,8 @@ impl SessionTarget {
     }
 }
 
-/// The quiz at the end of a session id: the part after the last `_`, or the whole id, if that part is 24 hex digits.
+/// The quiz at the end of a session id: the part after the last `_`, or the whole id without `_`. `None` if that part is
+/// not 24 hex digits.
 #[must_use]
 pub fn quiz_id_of(session_id: &str) -> Option<&str> {
     let last = session_id.rsplit('_').next()?;

@@ -1,15 +1,7 @@
 //! Admission: the decision about the messages of one test session in a batch.
 //!
 //! Problem: requests come in bursts, late, and more than once, and a run may be under way. Idea: one function of the state,
-//! the request and the time decides. The first rule that applies wins:
-//!
-//! 1. The request contradicts the quiz of a newer request: reject it.
-//! 2. A lease holds: join its run.
-//! 3. A finished sync covers the request: acknowledge it.
-//! 4. A follow-up is due later: join it.
-//! 5. Earlier runs crashed: park the messages, or isolate the test session.
-//! 6. Too little time, or the interval since the last read has not passed: defer to a follow-up.
-//! 7. Otherwise: take the lease and run. A forced request skips rules 3 and 4, and the interval.
+//! the request and the time decides: [`SyncState::admit`] lists its rules.
 //!
 //! See docs/decisions/0008-sync-state.md and docs/decisions/0013-crashes.md.
 
@@ -18,14 +10,16 @@ use quiz_events::SessionDescription;
 use crate::rules::{Rules, millis};
 use crate::state::{FollowUp, Lease, SyncState};
 
-/// The request of the messages in one batch that name the same test session.
+/// The request of the messages in one batch that name the same test session. All times are in ms since 1970.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct LeaseRequest {
+    /// The quiz that the messages name.
     pub quiz_id: String,
     /// When the newest message was sent.
     pub through: i64,
+    /// The ids of all messages, at least one.
     pub message_ids: Vec<String>,
-    /// The id of the message that stays in the queue while the run works.
+    /// The id of the message that stays in the queue while the run works; one of `message_ids`.
     pub anchor: String,
     /// When a forced request was received: sync at once, even if covered, and rewrite unchanged items.
     pub force: Option<i64>,
@@ -43,7 +37,7 @@ pub struct LeaseRequest {
     pub is_alone: bool,
 }
 
-/// The decision about a request.
+/// The decision about a request. All times are in ms since 1970.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Admission {
     /// A finished sync covers the request: acknowledge the messages.
@@ -65,7 +59,57 @@ pub enum Admission {
 }
 
 impl SyncState {
-    /// Decides about a request, by the rules at the top of this module.
+    /// Decides about a request at `now` (ms since 1970). The first rule that applies wins:
+    ///
+    /// 1. The request contradicts the quiz of a newer request: [`Admission::Contradicts`].
+    /// 2. A lease holds: [`Admission::Joined`].
+    /// 3. A finished sync covers the request: [`Admission::Covered`].
+    /// 4. A follow-up is due later: [`Admission::Joined`].
+    /// 5. Earlier runs crashed: [`Admission::Park`] or [`Admission::Isolate`].
+    /// 6. Too little time, or the interval since the last read has not passed: [`Admission::Defer`].
+    /// 7. Otherwise: [`Admission::Run`]. A forced request skips rules 3 and 4, and the interval.
+    ///
+    /// # Examples
+    ///
+    /// A sync has read everything until 100 s. The next message comes before the interval of 90 s is over.
+    ///
+    /// ```
+    /// use quiz_sync_state::{Admission, LeaseRequest, Rules, SyncState};
+    ///
+    /// let state = SyncState {
+    ///     revision: 4,
+    ///     quiz_id: "6715f621e1eb083bfa9b56cc".to_owned(),
+    ///     synced_through: 100_000,
+    ///     ..SyncState::default()
+    /// };
+    /// let rules = Rules::default();
+    /// # let request = |message_id: &str, through| LeaseRequest {
+    /// #     quiz_id: "6715f621e1eb083bfa9b56cc".to_owned(),
+    /// #     through,
+    /// #     message_ids: vec![message_id.to_owned()],
+    /// #     anchor: message_id.to_owned(),
+    /// #     force: None,
+    /// #     description: None,
+    /// #     newest_completion: None,
+    /// #     follow_up_depth: 0,
+    /// #     owner: format!("run of {message_id}"),
+    /// #     not_before: None,
+    /// #     is_alone: false,
+    /// # };
+    /// // `request(message_id, sent_at)` is made as in the example of this crate
+    /// let sent_at_120 = request("m-1", 120_000);
+    /// assert_eq!(state.admit(&sent_at_120, 121_000, &rules), Admission::Defer { due: 190_000 });
+    /// // an operator's forced request does not wait
+    /// let forced = LeaseRequest { force: Some(121_000), ..sent_at_120 };
+    /// assert!(matches!(state.admit(&forced, 121_000, &rules), Admission::Run { .. }));
+    /// // a message that arrives late is covered: it was sent before the read
+    /// assert_eq!(state.admit(&request("m-2", 90_000), 121_000, &rules), Admission::Covered);
+    /// // an older message names another quiz
+    /// let state = SyncState { requested_through: 150_000, ..state };
+    /// let other = LeaseRequest { quiz_id: "671746a7ce6bc6d1f9aba0a8".to_owned(), ..request("m-3", 120_000) };
+    /// let contradicts = Admission::Contradicts { quiz_id: state.quiz_id.clone(), now: false };
+    /// assert_eq!(state.admit(&other, 151_000, &rules), contradicts);
+    /// ```
     #[must_use]
     pub fn admit(&self, request: &LeaseRequest, now: i64, rules: &Rules) -> Admission {
         let held = self.held(now);

@@ -15,7 +15,7 @@ pub const MOST_CRASHES: u32 = 5;
 const COOL_DOWN_MS: i64 = 10 * 60 * 1_000;
 
 impl SyncState {
-    /// Crashed runs in a row, including a run whose lease has just expired.
+    /// Crashed runs in a row, including a run whose lease has expired at `now` (ms since 1970).
     #[must_use]
     pub fn crashed_runs(&self, now: i64) -> u32 {
         let is_lost = self.lease.as_ref().is_some_and(|lease| lease.until <= now);
@@ -33,7 +33,7 @@ impl SyncState {
         self.crashed_runs(now) >= MOST_CRASHES && !is_newly_forced && !is_cool
     }
 
-    /// The state after [`crate::Admission::Park`], with the error that the messages are parked with.
+    /// The state after [`crate::Admission::Park`] at `now` (ms since 1970), with the error of the parked messages.
     #[must_use]
     pub fn parked_for_crashes(&self, request: &LeaseRequest, failure: RunFailure, now: i64) -> Self {
         let mut next = self.with_request(request);

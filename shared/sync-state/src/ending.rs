@@ -15,9 +15,43 @@ use crate::rules::{Rules, millis};
 use crate::state::{FollowUp, LastRun, RunResult, SyncState};
 
 /// The holder of a lease: its name and generation.
+///
+/// # Examples
+///
+/// A lease that has run out still belongs to its holder. The holder loses it when another run takes it.
+///
+/// ```
+/// use quiz_sync_state::{Ending, LastRun, Lease, LeaseHolder, Rules, Standing, SyncState};
+///
+/// let rules = Rules::default();
+/// let lease = |owner: &str, until| Some(Lease { owner: owner.to_owned(), message_id: "m-1".to_owned(), until });
+/// // run a took its lease at 10 s, for 60 s
+/// let running = SyncState {
+///     revision: 1,
+///     requested_through: 9_000,
+///     generation: 10_000,
+///     lease: lease("a", 70_000),
+///     ..SyncState::default()
+/// };
+/// let holder = LeaseHolder { owner: "a".to_owned(), generation: 10_000 };
+/// assert_eq!(running.standing(69_999, &rules).0, Standing::Running);
+///
+/// // the lease runs out at 70 s; a late heartbeat extends it
+/// assert_eq!((running.held(70_000), running.crashed_runs(70_000)), (None, 1));
+/// assert_eq!(running.standing(70_000, &rules).0, Standing::Behind);
+/// let extended = running.heartbeat(&holder, 75_000, &rules);
+/// assert_eq!(extended.and_then(|state| state.lease), lease("a", 135_000));
+///
+/// // run b has taken the lease: run a can neither extend it nor store its end
+/// let taken_over = SyncState { generation: 72_000, lease: lease("b", 132_000), ..running };
+/// assert_eq!(taken_over.heartbeat(&holder, 75_000, &rules), None);
+/// assert_eq!(taken_over.finished(&holder, &LastRun::default(), &rules), Ending::Lost);
+/// ```
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct LeaseHolder {
+    /// [`LeaseRequest::owner`](crate::LeaseRequest::owner) of the request that took the lease.
     pub owner: String,
+    /// [`SyncState::generation`] of the state with the lease.
     pub generation: i64,
 }
 
@@ -26,6 +60,7 @@ pub struct LeaseHolder {
 pub struct RunFailure {
     /// Stable, for filters: `source_unavailable`.
     pub code: String,
+    /// One sentence for people.
     pub error: String,
     /// Whether the messages are parked: they can never succeed, or have had their last try.
     pub parked: bool,
@@ -34,8 +69,8 @@ pub struct RunFailure {
 /// How to store the end of a run.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Ending {
-    /// Store `next`. If `due` is given, requests joined after the read began, or the run was paused: first send a follow-up
-    /// due then, and add it by [`SyncState::followed_up`].
+    /// Store `next`. If `due` (ms since 1970) is given, requests joined after the read began, or the run was paused: first
+    /// send a follow-up due then, and add it by [`SyncState::followed_up`].
     Store { next: Box<SyncState>, due: Option<i64> },
     /// The end is stored already: the answer was lost.
     Stored,
@@ -51,7 +86,8 @@ impl SyncState {
             && self.lease.as_ref().is_some_and(|lease| lease.owner == holder.owner)
     }
 
-    /// The state with the lease extended; `None` if another run holds it.
+    /// The state with the lease extended to `now` (ms since 1970) and [`Rules::lease`]; `None` if it is no longer this
+    /// holder's.
     #[must_use]
     pub fn heartbeat(&self, holder: &LeaseHolder, now: i64, rules: &Rules) -> Option<Self> {
         let mut next = self.clone();
@@ -60,7 +96,8 @@ impl SyncState {
         Some(next)
     }
 
-    /// Ends a run that has written everything of a read that began at `last.read_started_at`.
+    /// Ends a run that has written everything of a read that began at `last.read_started_at`. A follow-up is due if a
+    /// request is not covered: [`Rules::interval`] after that read.
     #[must_use]
     pub fn finished(&self, holder: &LeaseHolder, last: &LastRun, rules: &Rules) -> Ending {
         let (read_started_at, described_at) = (last.read_started_at, last.read_described_at);
@@ -83,8 +120,8 @@ impl SyncState {
         })
     }
 
-    /// Ends a failed run, whose messages are retried or parked. `progress` is the progress of this run and of earlier runs of
-    /// the same sync.
+    /// Ends a run that failed at `now` (ms since 1970), and whose messages are retried or parked. `progress` is the progress
+    /// of this run and of earlier runs of the same sync.
     #[must_use]
     pub fn failed(
         &self,
@@ -100,7 +137,8 @@ impl SyncState {
         })
     }
 
-    /// Ends a run that was stopped near the deadline. A follow-up continues it from `progress`.
+    /// Ends a run that was stopped near the deadline, at `now` (ms since 1970). A follow-up continues it from `progress` at
+    /// once.
     #[must_use]
     pub fn paused(&self, holder: &LeaseHolder, progress: String, now: i64) -> Ending {
         let last = LastRun {

@@ -29,7 +29,7 @@ pub struct Recovered {
     /// When the first try failed (ms since 1970).
     #[serde(rename = "recovered_since")]
     pub since: i64,
-    /// When a run wrote again.
+    /// When a run wrote again (ms since 1970).
     #[serde(rename = "recovered_at")]
     pub at: i64,
     /// The error code of the last failure.
@@ -49,8 +49,8 @@ impl SyncState {
         (next != *self).then_some(next)
     }
 
-    /// The state after a try that failed before its lease was taken. `None` if a run holds the lease, or if the state already
-    /// decides about the request.
+    /// The state after a try that failed at `now` (ms since 1970), before its lease was taken. `None` if a run holds the
+    /// lease, or if the state already decides about the request.
     #[must_use]
     pub fn failed_early(
         &self,
@@ -68,7 +68,8 @@ impl SyncState {
         Some(next)
     }
 
-    /// Whether tries fail now or failed recently, with an error code for which `is_outage` is true.
+    /// Whether tries fail at `now` (ms since 1970), or a run ended the failures less than 45 minutes before. Only failures
+    /// count with an error code for which `is_outage` is true.
     #[must_use]
     pub fn has_lately_failed(&self, now: i64, is_outage: impl Fn(&str) -> bool) -> bool {
         let is_failing = self.failing.as_ref().is_some_and(|failing| is_outage(&failing.code));
@@ -96,8 +97,8 @@ impl SyncState {
         }
     }
 
-    /// The newest time at which the sink is known to have worked: the end of the newest sync, or the start of its read if a
-    /// later run failed.
+    /// The newest time at which the sink is known to have worked (ms since 1970): the end of the newest sync, or the start
+    /// of its read if a later run failed. `None` if no sync has finished.
     #[must_use]
     pub fn worked_at(&self) -> Option<i64> {
         let is_finished = self.last.result == Some(RunResult::Finished);

@@ -12,6 +12,57 @@
 //! The tests check these rules in every order of events within small bounds. All times are milliseconds since 1970, UTC.
 //!
 //! See docs/decisions/0008-sync-state.md.
+//!
+//! # Examples
+//!
+//! One message starts a run, and a second message joins it. A caller stores each `next` by [`SyncStates::swap`], which
+//! counts the revision up.
+//!
+//! ```
+//! use quiz_sync_state::{Admission, Ending, FollowUp, LastRun, LeaseHolder, LeaseRequest, Rules, SyncState};
+//!
+//! let rules = Rules::default();
+//! let request = |message_id: &str, through| LeaseRequest {
+//!     quiz_id: "6715f621e1eb083bfa9b56cc".to_owned(),
+//!     through,
+//!     message_ids: vec![message_id.to_owned()],
+//!     anchor: message_id.to_owned(),
+//!     force: None,
+//!     description: None,
+//!     newest_completion: None,
+//!     follow_up_depth: 0,
+//!     owner: format!("run of {message_id}"),
+//!     not_before: None,
+//!     is_alone: false,
+//! };
+//! let swapped = |next: SyncState| SyncState { revision: next.revision + 1, ..next };
+//!
+//! // a message sent at 10 s takes the lease
+//! let first = request("m-1", 10_000);
+//! let Admission::Run { next, .. } = SyncState::default().admit(&first, 10_500, &rules) else {
+//!     panic!("no other run is under way")
+//! };
+//! let running = swapped(next);
+//! let holder = LeaseHolder { owner: first.owner.clone(), generation: running.generation };
+//!
+//! // a message sent at 15 s joins this run
+//! let second = request("m-2", 15_000);
+//! let Admission::Joined { next: Some(next), keep: None } = running.admit(&second, 15_500, &rules) else {
+//!     panic!("the lease holds")
+//! };
+//! let joined = swapped(next);
+//!
+//! // the run read at 12 s, before the second message: a follow-up must read again, 90 s after that read
+//! let last = LastRun { read_started_at: 12_000, finished_at: 20_000, ..LastRun::default() };
+//! let Ending::Store { next, due: Some(due) } = joined.finished(&holder, &last, &rules) else {
+//!     panic!("the second request is not covered")
+//! };
+//! assert_eq!(due, 102_000);
+//! let finished = swapped(next.followed_up(FollowUp { message_id: "m-3".to_owned(), due }));
+//!
+//! // the first message comes again: the finished sync covers it
+//! assert_eq!(finished.admit(&first, 30_000, &rules), Admission::Covered);
+//! ```
 
 mod admit;
 mod crashes;

@@ -5,7 +5,7 @@ use thiserror::Error;
 
 use crate::state::SyncState;
 
-/// The key of a state: a test session and a sink.
+/// The key of a state: a test session and a sink. Keys are sorted by session id, then by the sink's name.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
 pub struct StateKey {
     pub session_id: String,
@@ -24,13 +24,79 @@ pub enum StateError {
 }
 
 /// A store of sync states.
+///
+/// A caller reads a state, decides by the rules, and stores its decision by [`SyncStates::swap`]. If the swap returns
+/// `false`, another invocation was faster: the caller reads the state again and decides again.
+///
+/// # Examples
+///
+/// Two invocations read the same state. The second swap finds a newer revision and stores nothing.
+///
+/// ```
+/// use quiz_sync_state::{StateError, StateKey, SyncState, SyncStates};
+///
+/// async fn note_request(states: &dyn SyncStates, key: &StateKey, through: i64) -> Result<(), StateError> {
+///     loop {
+///         let seen = states.get(key).await?;
+///         let next = SyncState { requested_through: seen.requested_through.max(through), ..seen.clone() };
+///         if states.swap(key, &seen, &next).await? {
+///             return Ok(());
+///         }
+///     }
+/// }
+/// # use std::{collections::BTreeMap, pin::pin, sync::Mutex, task::{Context, Poll, Waker}};
+/// # use quiz_events::Sink;
+/// # #[derive(Default)]
+/// # struct InMemory(Mutex<BTreeMap<StateKey, SyncState>>);
+/// # #[async_trait::async_trait]
+/// # impl SyncStates for InMemory {
+/// #     async fn get(&self, key: &StateKey) -> Result<SyncState, StateError> {
+/// #         Ok(self.0.lock().unwrap().get(key).cloned().unwrap_or_default())
+/// #     }
+/// #     async fn swap(&self, key: &StateKey, seen: &SyncState, next: &SyncState) -> Result<bool, StateError> {
+/// #         let mut states = self.0.lock().unwrap();
+/// #         let stored = states.entry(key.clone()).or_default();
+/// #         let is_unchanged = stored.revision == seen.revision;
+/// #         if is_unchanged {
+/// #             *stored = SyncState { revision: seen.revision + 1, ..next.clone() };
+/// #         }
+/// #         Ok(is_unchanged)
+/// #     }
+/// #     async fn all(&self) -> Result<Vec<(StateKey, SyncState)>, StateError> {
+/// #         Ok(self.0.lock().unwrap().clone().into_iter().collect())
+/// #     }
+/// # }
+/// # async fn example() -> Result<(), StateError> {
+/// # let states = InMemory::default();
+///
+/// let key = StateKey { session_id: "Group_6715f621e1eb083bfa9b56cc".to_owned(), sink: Sink::Reports };
+/// let seen = states.get(&key).await?;
+/// assert_eq!((seen.revision, &seen), (0, &SyncState::default()));
+/// note_request(&states, &key, 20_000).await?; // another invocation
+///
+/// let next = SyncState { requested_through: 10_000, ..seen.clone() };
+/// assert!(!states.swap(&key, &seen, &next).await?, "the other invocation was faster");
+/// note_request(&states, &key, 10_000).await?; // reads again
+/// let stored = states.get(&key).await?;
+/// assert_eq!((stored.revision, stored.requested_through), (2, 20_000));
+/// # Ok(())
+/// # }
+/// # let done = pin!(example()).poll(&mut Context::from_waker(Waker::noop()));
+/// # assert!(matches!(done, Poll::Ready(Ok(()))), "the store in memory answers at once");
+/// ```
 #[async_trait]
 pub trait SyncStates: Send + Sync {
     /// The state as stored now; the default if there is none.
+    ///
+    /// # Errors
+    /// [`StateError`], as for each method of the port.
     async fn get(&self, key: &StateKey) -> Result<SyncState, StateError>;
 
     /// Stores `next` with the revision after `seen`'s, if the stored state still has the revision of `seen`. Returns whether
     /// it was stored.
+    ///
+    /// # Errors
+    /// After [`StateError::Unavailable`], `next` may be stored all the same: the next read shows it.
     async fn swap(&self, key: &StateKey, seen: &SyncState, next: &SyncState) -> Result<bool, StateError>;
 
     /// The states of these keys, in their order; the default if there is none. A store that reads many keys in one

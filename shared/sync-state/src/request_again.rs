@@ -13,14 +13,14 @@ pub struct RequestedAgain {
     /// At least 1.
     #[serde(rename = "asked_again_times")]
     pub times: u32,
-    /// When the newest of them was sent.
+    /// When the newest of them was sent (ms since 1970).
     #[serde(rename = "asked_again_at")]
     pub at: i64,
 }
 
 impl RequestedAgain {
-    /// When reconcile may send the next request: half an hour after the first, an hour after the second, and so on up to a
-    /// day.
+    /// When reconcile may send the next request (ms since 1970): half an hour after the first, an hour after the second, and
+    /// so on up to a day.
     #[must_use]
     pub fn waits_until(&self) -> i64 {
         let doublings = self.times.saturating_sub(1).min(16);
@@ -29,9 +29,9 @@ impl RequestedAgain {
 }
 
 impl SyncState {
-    /// The state with one more request of reconcile: the pass that stores it publishes the event. `answered` is the newest
-    /// answer that no sync covers; it counts as a request, so that it stays stale when it is old. Only for a state without a
-    /// lease.
+    /// The state with one more request of reconcile: the pass that stores it publishes the event. `answered` is the time of
+    /// the newest answer that no sync covers. The answer counts as a request, so that the test session stays stale when the
+    /// answer is old. Both times are in ms since 1970. Only for a state without a lease.
     #[must_use]
     pub fn request_again(&self, quiz_id: &str, answered: Option<i64>, now: i64) -> Self {
         let mut next = self.clone();

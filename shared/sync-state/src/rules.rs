@@ -22,6 +22,7 @@ impl Default for Rules {
 }
 
 impl Rules {
+    /// The rules in production: a margin of 1 s, a lease of 60 s, late writes for 12 s, an interval of 90 s.
     pub const DEFAULT: Self = Self {
         margin: Duration::from_secs(1),
         lease: Duration::from_mins(1),
@@ -35,13 +36,13 @@ impl Rules {
         Self { margin: Duration::ZERO, interval: Duration::ZERO, ..Self::default() }
     }
 
-    /// Whether a read that began then covers a request sent at `through`.
+    /// Whether a read that began then covers a request sent at `through`; both in ms since 1970.
     #[must_use]
     pub fn covers(&self, read_started_at: i64, through: i64) -> bool {
         through.saturating_add(millis(self.margin)) < read_started_at
     }
 
-    /// The first time at which a read covers `through`.
+    /// The first time at which a read covers `through`; both in ms since 1970.
     #[must_use]
     pub fn readable_at(&self, through: i64) -> i64 {
         through.saturating_add(millis(self.margin)).saturating_add(1)

@@ -25,9 +25,11 @@ pub enum Standing {
 }
 
 impl Standing {
+    /// Each standing, the most urgent first.
     pub const ALL: [Self; 7] =
         [Self::Parked, Self::Failed, Self::Behind, Self::Running, Self::Waiting, Self::Synced, Self::Unknown];
 
+    /// The word that is printed.
     #[must_use]
     pub fn name(self) -> &'static str {
         match self {
@@ -43,7 +45,7 @@ impl Standing {
 }
 
 impl SyncState {
-    /// The standing at `now`, and since when (ms since 1970; for [`Standing::Waiting`]: until when).
+    /// The standing at `now`, and since when; for [`Standing::Waiting`] until when. Both times are in ms since 1970.
     #[must_use]
     pub fn standing(&self, now: i64, rules: &Rules) -> (Standing, i64) {
         if self.revision == 0 {

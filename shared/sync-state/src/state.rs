@@ -6,12 +6,14 @@ use crate::request_again::RequestedAgain;
 use crate::rules::Rules;
 
 /// The sync state of one test session in one sink. The default is a test session without any request. It is stored as a
-/// [`crate::Record`], one flat item; `rename` gives the attribute's name if the field has another one.
+/// [`crate::Record`], one flat item; `rename` gives the attribute's name if the field has another one. All times are in ms
+/// since 1970; 0 means never.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(default)]
 pub struct SyncState {
     /// One more with each change; 0 where nothing is stored.
     pub revision: u64,
+    /// The quiz of the newest request; empty without any request.
     pub quiz_id: String,
     /// When the newest request was sent.
     pub requested_through: i64,
@@ -19,8 +21,10 @@ pub struct SyncState {
     pub rewrite_through: i64,
     /// Just before the read of the newest finished sync began; the sync covers everything until then.
     pub synced_through: i64,
-    /// The generation of the newest run, greater than any before it.
+    /// The generation of the newest run, greater than any before it: when the run took its lease, or one more than the
+    /// generation before.
     pub generation: i64,
+    /// The newest run's lease, also after it has run out; `None` once the run has ended.
     #[serde(flatten)]
     pub lease: Option<Lease>,
     /// The message in the sink's queue that stands for the requests since the last read.
@@ -33,12 +37,14 @@ pub struct SyncState {
     /// The newest description of the test session.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub session: Option<SessionDescription>,
+    /// When that description was sent.
     pub described_at: i64,
     /// Messages that joined since the newest finished sync's read, and were acknowledged.
     pub joined: u64,
     /// The newest completion that no finished sync covers, by its sender's clock.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub newest_completion: Option<i64>,
+    /// The newest run that ended.
     #[serde(flatten)]
     pub last: LastRun,
     /// The failed tries since the newest run that wrote.
@@ -58,11 +64,13 @@ pub struct SyncState {
 /// The right to sync the test session. It ends when its time is over or its holder gives it up.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub struct Lease {
+    /// The unique name of the run.
     #[serde(rename = "lease_owner")]
     pub owner: String,
     /// The anchor: the holder's message that stays in the queue, and returns if the holder dies.
     #[serde(rename = "lease_message_id", default)]
     pub message_id: String,
+    /// The lease holds before this time (ms since 1970).
     #[serde(rename = "lease_until")]
     pub until: i64,
 }
@@ -70,14 +78,15 @@ pub struct Lease {
 /// A delayed request that a sync has sent to its own queue.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub struct FollowUp {
+    /// SQS's id of the message.
     #[serde(rename = "follow_up_message_id")]
     pub message_id: String,
-    /// The message becomes visible at this time.
+    /// The message becomes visible at this time (ms since 1970).
     #[serde(rename = "follow_up_due")]
     pub due: i64,
 }
 
-/// The newest run that ended, as shown to people.
+/// The newest run that ended, as shown to people. All times are in ms since 1970.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(default)]
 pub struct LastRun {
@@ -89,12 +98,16 @@ pub struct LastRun {
     /// Messages that had joined when the read began.
     #[serde(rename = "last_joined")]
     pub joined: u64,
+    /// Students with an attempt that counts.
     #[serde(rename = "takers")]
     pub participants: u64,
+    /// Report items, or warehouse rows.
     pub rows_written: u64,
+    /// When the run began to read.
     pub read_started_at: i64,
     /// When the description that the run used was sent.
     pub read_described_at: i64,
+    /// When the run ended.
     pub finished_at: i64,
     pub duration_ms: u64,
 }
@@ -109,6 +122,7 @@ fn known<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<RunResult>
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize)]
 #[serde(rename_all = "lowercase")]
 pub enum RunResult {
+    /// Everything of its read is written.
     Finished,
     /// Failed, and its messages are retried.
     Failed,
@@ -132,6 +146,7 @@ impl RunResult {
         }
     }
 
+    /// The result with this name; `None` if this version knows no such result.
     #[must_use]
     pub fn from_name(name: &str) -> Option<Self> {
         Self::ALL.into_iter().find(|result| result.name() == name)
@@ -139,7 +154,7 @@ impl RunResult {
 }
 
 impl SyncState {
-    /// The lease that holds now.
+    /// The lease that holds at `now` (ms since 1970).
     #[must_use]
     pub fn held(&self, now: i64) -> Option<&Lease> {
         self.lease.as_ref().filter(|lease| now < lease.until)
@@ -151,7 +166,7 @@ impl SyncState {
         self.rewrite_through > 0 && !self.has_synced(self.rewrite_through, rules)
     }
 
-    /// Whether a finished sync covers a request sent at `through`.
+    /// Whether a finished sync covers a request sent at `through` (ms since 1970).
     #[must_use]
     pub fn has_synced(&self, through: i64, rules: &Rules) -> bool {
         self.synced_through > 0 && rules.covers(self.synced_through.saturating_add(1), through)
