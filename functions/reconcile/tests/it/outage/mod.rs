@@ -2,7 +2,7 @@
 //! handlers, the backoff, reconcile and the notices are real. At the end both sinks have exactly the contents of a run
 //! without an outage, and no notice was posted twice.
 //!
-//! `cargo test -p reconcile --test it outage:: -- --nocapture` prints the table; docs/decisions/0014-outages.md has it.
+//! `cargo test -p reconcile --test it outage:: -- --nocapture` prints the table; docs/decisions/0014-outages.md sums it up.
 
 mod discord;
 mod pipeline;
