@@ -127,14 +127,13 @@ fn field_type(kind: &FieldType) -> String {
     }
 }
 
-/// The text of `docs/WAREHOUSE.md`.
+/// The text of `docs/WAREHOUSE.md`. Columns that all tables have are listed once.
 #[must_use]
 pub fn page() -> String {
     let mut page = String::from(
         "# Warehouse tables\n\n\
-         This page describes the three BigQuery tables that sync-warehouse writes: rows, columns, example queries, and \
-         how a sync replaces rows.\n\
-         `cargo run -p quiz-bigquery --example warehouse_page > docs/WAREHOUSE.md` makes the page from the columns in \
+         This page describes the three BigQuery tables that sync-warehouse writes.\n\
+         `cargo run -p quiz-bigquery --example warehouse_page > docs/WAREHOUSE.md` makes it from the columns in \
          `shared/domain/src/rows`.\n\n\
          | table | a row is |\n|---|---|\n",
     );
@@ -142,24 +141,31 @@ pub fn page() -> String {
         let _ = writeln!(page, "| [`{0}`](#{0}) | {1} |", table.name(), table.description());
     }
     page.push_str(INTRODUCTION);
+    let is_shared = |column: &&ColumnSpec| {
+        WarehouseTable::ALL.iter().all(|table| table.columns().any(|other| other == *column))
+    };
+    page.push_str("\n## Columns of all tables\n\n");
+    write_columns(&mut page, WarehouseTable::TestResponses.columns().filter(is_shared));
     for table in WarehouseTable::ALL {
         let _ = writeln!(page, "\n## {}\n", table.name());
-        let _ = writeln!(page, "{}.\n", capital(table.description()));
-        let _ = writeln!(page, "| column | type | null | meaning |\n|---|---|---|---|");
-        for column in table.columns() {
-            let null = if column.required { "never" } else { "can be" };
-            let (name, kind, meaning) = (column.name, type_name(column.kind), column.description);
-            let _ = writeln!(page, "| `{name}` | {kind} | {null} | {meaning} |");
-        }
+        write_columns(&mut page, table.columns().filter(|column| !is_shared(column)));
     }
     page
+}
+
+fn write_columns<'a>(page: &mut String, columns: impl Iterator<Item = &'a ColumnSpec>) {
+    page.push_str("| column | type | null | meaning |\n|---|---|---|---|\n");
+    for column in columns {
+        let null = if column.required { "" } else { "yes" };
+        let (name, kind, meaning) = (column.name, type_name(column.kind), column.description);
+        let _ = writeln!(page, "| `{name}` | {kind} | {null} | {meaning} |");
+    }
 }
 
 /// The part of the page between the list of tables and their columns.
 const INTRODUCTION: &str = "
 The dataset is `BIGQUERY_DATASET`, by default `assessments`.
 `quiz-etl local` and `quiz-etl demo` write the same rows to Parquet files, `warehouse/<table>/<session>.parquet`.
-The file name of a session id with capital letters ends in `~` and a hash, because some disks ignore case.
 
 Dates and clock times are India's (UTC+05:30); a `TIMESTAMP` is a moment.
 A null means unknown, or no basis to compute from.
@@ -190,22 +196,9 @@ A condition on `start_date` limits the bytes that BigQuery bills.
 
 ## How a sync replaces rows
 
-- A sync replaces all rows of its `session_id` in all three tables, in [one transaction](decisions/0006-replace-rows.md).
-- After the transaction, the tables hold exactly the rows of the newest read, each row once.
-- A query sees the old rows or the new rows, never a mixture.
-- `inserted_at` is the time of the sync that wrote a row.
+- A sync replaces all rows of its `session_id` in all three tables, in [one transaction](decisions/0006-replace-rows.md). A query sees the old rows or the new rows, each once.
 - A student without a counting attempt has no row; `EXCLUDED_USER_IDS` are left out.
-
-## Limits
-
-- sync-warehouse must read, load and commit a test session within one invocation.
 - BigQuery bills each transaction for the whole partitions of the changed days: [costs](COSTS.md#bigquery).
-- The function creates a missing table and adds a missing nullable column.
-- Any other difference between a table and this page is an error, and the function writes nothing.
-- A table must not have columns of its own: join your own table by `session_id` and `user_id`.
+- The function creates a missing table and adds a missing nullable column. Any other difference between a table and this page is an error, and the function writes nothing.
+- So a table must not have columns of its own: join your own table by `session_id` and `user_id`.
 ";
-
-fn capital(text: &str) -> String {
-    let mut letters = text.chars();
-    letters.next().map(|first| first.to_uppercase().chain(letters).collect()).unwrap_or_default()
-}
