@@ -21,7 +21,7 @@
 //!   limits or marks cannot be read is refused ([`QuizError`]).
 //! - All times are instants. Dates and clock times in reports are in India time (UTC+05:30).
 //!
-//! The decision `docs/decisions/0004-what-does-not-fit.md` says how each defect is handled.
+//! The decision `docs/decisions/0004-what-does-not-fit.md` says which rules hold for defects; [`Problems`] counts each kind.
 //!
 //! # Rank a cohort
 //!

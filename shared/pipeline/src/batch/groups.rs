@@ -97,7 +97,7 @@ fn newest_quizzes(parsed: &[Parsed]) -> HashMap<String, String> {
 }
 
 /// The failure of a message that names another quiz than a newer message. The older message waits for its next receive: by
-/// then the newer message is synced, or parked if the newer message was wrong.
+/// then the sync state has the quiz of the newer message, and the older message is parked.
 fn contradiction(target: &SessionTarget, quizzes: &HashMap<String, String>) -> Option<Failure> {
     let newest = quizzes.get(&target.session_id)?;
     (*newest != target.quiz_id).then(|| {
