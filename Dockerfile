@@ -26,14 +26,14 @@ ENV RUSTFLAGS="--remap-path-prefix=${CARGO_HOME}/registry/src=/crates" \
 COPY --from=planner /build/recipe.json /build/packages ./
 # the dependencies, compiled anew only when a manifest or Cargo.lock changes. Every step names the same packages, as their
 # features are those that all of them ask for: with others, the dependencies would be compiled again.
-RUN cargo chef cook --locked --profile image $(cat packages)
+RUN cargo chef cook --locked --profile image --features quiz-etl/aws $(cat packages)
 COPY . .
-RUN cargo build --locked --profile image --lib $(cat packages)
+RUN cargo build --locked --profile image --features quiz-etl/aws --lib $(cat packages)
 
 FROM libraries AS build
 ARG FUNCTION
 # a file's date is part of its layer: with a fixed one, the same binary is the same layer for every commit
-RUN cargo build --locked --profile image --bin "${FUNCTION}" $(cat packages) \
+RUN cargo build --locked --profile image --features quiz-etl/aws --bin "${FUNCTION}" $(cat packages) \
     && install -D --mode 755 "target/image/${FUNCTION}" /out/bootstrap \
     && touch --date @0 /out/bootstrap
 

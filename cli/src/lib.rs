@@ -1,12 +1,21 @@
 //! The command `quiz-etl`: a module for each verb, and [`ui`] for output that all verbs share.
 
+#[cfg(feature = "aws")]
 mod backfill;
 mod commands;
+#[cfg(feature = "aws")]
 mod dead_letters;
+#[cfg(feature = "aws")]
 mod doctor;
+#[cfg(feature = "aws")]
 pub mod dry_run;
 mod embedded;
 mod next_step;
+#[cfg(feature = "aws")]
+mod operate;
+#[cfg(not(feature = "aws"))]
+#[path = "without_aws.rs"]
+mod operate;
 mod output_folder;
 mod presenting;
 mod progress;
@@ -77,11 +86,9 @@ pub enum Command {
         #[arg(long)]
         from: Option<PathBuf>,
     },
-    Sync(crate::backfill::SyncArgs),
-    Backfill(crate::backfill::BackfillArgs),
     Status(crate::status::StatusArgs),
-    Dlq(crate::dead_letters::DlqArgs),
-    Doctor(crate::doctor::DoctorArgs),
+    #[command(flatten)]
+    Operate(crate::operate::Operate),
     /// Print the completion script of a shell.
     #[command(after_help = commands::COMPLETIONS_EXAMPLES)]
     Completions {
@@ -124,11 +131,8 @@ async fn run_command(command: Command, terminal: Terminal) -> anyhow::Result<Don
         Command::Report { session, user, from } => {
             commands::report(&session, &user, from.as_deref(), terminal).await
         }
-        Command::Sync(args) => commands::sync(&args, terminal).await,
-        Command::Backfill(args) => commands::backfill(&args, terminal).await,
         Command::Status(args) => crate::status::run(&args, terminal).await,
-        Command::Dlq(args) => crate::dead_letters::run(args, terminal).await,
-        Command::Doctor(args) => crate::doctor::run(&args, terminal).await,
+        Command::Operate(verb) => verb.run(terminal).await,
         Command::Completions { shell } => commands::completions(shell, terminal),
         Command::Man { out } => commands::man(out.as_deref(), terminal),
     }

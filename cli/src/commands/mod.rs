@@ -1,5 +1,6 @@
 //! The commands without a module of their own, and the embedded runs.
 
+#[cfg(feature = "aws")]
 mod backfill;
 mod completions;
 mod demo;
@@ -7,6 +8,7 @@ mod local;
 mod man;
 mod report;
 
+#[cfg(feature = "aws")]
 pub use backfill::{backfill, sync};
 pub use completions::{EXAMPLES as COMPLETIONS_EXAMPLES, completions};
 pub use demo::{EXAMPLES as DEMO_EXAMPLES, demo};

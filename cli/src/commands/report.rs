@@ -2,9 +2,6 @@ use std::path::Path;
 
 use anyhow::bail;
 use quiz_domain::reports::ReportTable;
-use quiz_dynamo::{DynamoStore, WriteLimits};
-use quiz_lambda::Environment;
-use quiz_lambda::config::{formats, table_names};
 use quiz_local::SqliteStore;
 use quiz_pipeline::ports::ReportReader;
 use serde_json::{Value, json};
@@ -56,8 +53,17 @@ async fn from_folder(folder: &Path, session: &str, user: &str) -> anyhow::Result
     Ok(items)
 }
 
+#[cfg(not(feature = "aws"))]
+async fn from_dynamo(_: &str, _: &str) -> anyhow::Result<Vec<Value>> {
+    Err(crate::operate::lacks("`quiz-etl report` without --from").into())
+}
+
+#[cfg(feature = "aws")]
 async fn from_dynamo(session: &str, user: &str) -> anyhow::Result<Vec<Value>> {
-    let mut env = Environment::from_process();
+    use quiz_dynamo::{DynamoStore, WriteLimits};
+    use quiz_lambda::config::{formats, table_names};
+
+    let mut env = quiz_lambda::Environment::from_process();
     let (names, formats) = (table_names(&env), formats(&mut env));
     env.finish(())?;
     let client = aws_sdk_dynamodb::Client::new(&quiz_lambda::aws::signed_in().await?);

@@ -1,8 +1,8 @@
 use std::path::{Path, PathBuf};
 
 use anyhow::anyhow;
+#[cfg(feature = "aws")]
 use quiz_dynamo::DynamoStates;
-use quiz_lambda::Environment;
 use quiz_local::SqliteStore;
 use quiz_sync_state::{Rules, StateError, StateKey, SyncState, SyncStates};
 
@@ -20,6 +20,7 @@ pub struct Source {
 /// An enum, as a trait object would link the code that stores states, and this command only reads them.
 enum States {
     File(SqliteStore),
+    #[cfg(feature = "aws")]
     Table(DynamoStates),
 }
 
@@ -38,7 +39,12 @@ impl Source {
                 rules: Rules::embedded(),
             });
         }
-        let table = Environment::from_process().or("SYNC_STATE_TABLE", "quiz_sync_state");
+        Self::table().await
+    }
+
+    #[cfg(feature = "aws")]
+    async fn table() -> anyhow::Result<Self> {
+        let table = quiz_lambda::Environment::from_process().or("SYNC_STATE_TABLE", "quiz_sync_state");
         let client = aws_sdk_dynamodb::Client::new(&quiz_lambda::aws::signed_in().await?);
         Ok(Self {
             states: States::Table(DynamoStates::new(client, table)),
@@ -48,10 +54,16 @@ impl Source {
         })
     }
 
+    #[cfg(not(feature = "aws"))]
+    async fn table() -> anyhow::Result<Self> {
+        Err(crate::operate::lacks("`quiz-etl status` without --from").into())
+    }
+
     /// All states.
     pub async fn all(&self) -> anyhow::Result<Vec<(StateKey, SyncState)>> {
         let states = match &self.states {
             States::File(store) => store.all().await,
+            #[cfg(feature = "aws")]
             States::Table(table) => table.all().await,
         };
         states.map_err(|error| self.failed(error))
@@ -61,6 +73,7 @@ impl Source {
     pub async fn get(&self, keys: Vec<StateKey>) -> anyhow::Result<Vec<(StateKey, SyncState)>> {
         let states = match &self.states {
             States::File(store) => store.get_many(&keys).await,
+            #[cfg(feature = "aws")]
             States::Table(table) => table.get_many(&keys).await,
         };
         let states = states.map_err(|error| self.failed(error))?;

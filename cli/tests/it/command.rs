@@ -209,6 +209,7 @@ fn huge_user_id_is_cut_for_display() {
 }
 
 #[test]
+#[cfg(feature = "aws")]
 fn missing_sign_in_is_one_sentence() {
     let folder = tempfile::tempdir().unwrap();
     let run = |region: &[(&str, &str)], arguments: &[&str]| {

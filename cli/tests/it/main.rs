@@ -9,5 +9,9 @@
 )]
 
 mod command;
+#[cfg(feature = "aws")]
 mod dry_run;
+#[cfg(feature = "aws")]
 mod help;
+#[cfg(not(feature = "aws"))]
+mod without_aws;

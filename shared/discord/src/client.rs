@@ -1,7 +1,7 @@
 //! Posts and edits messages through a webhook or a bot.
 //!
 //! The problem: serenity's own client either drops the wait of a 429 or waits without end, and cannot reach a stub. So
-//! requests are sent here, with serenity's routes and models. The client remembers when the next request is allowed and
+//! requests are sent here, with serenity's models. The client remembers when the next request is allowed and
 //! waits until then, if that is before the caller's deadline; otherwise the caller's queue waits.
 //! Decision: `docs/decisions/0007-notices.md`.
 
@@ -14,9 +14,8 @@ use rate::Limit;
 use reqwest::header::USER_AGENT;
 use reqwest::multipart::{Form, Part};
 use reqwest::{Method, RequestBuilder, Response, StatusCode, Url};
-use serenity::http::Route;
 use serenity::model::channel::Message;
-use serenity::model::id::{ChannelId, MessageId, WebhookId};
+use serenity::model::id::{ChannelId, MessageId};
 use tokio::time::{Instant, sleep_until};
 
 use crate::error::DiscordError;
@@ -26,6 +25,7 @@ use crate::refusal::refusal;
 pub use inspect::{ChannelFacts, ChannelKind, PosterFacts};
 
 const DISCORD: &str = "https://discord.com";
+const VERSION: &str = "/api/v10";
 const CONNECT: Duration = Duration::from_secs(5);
 const REQUEST: Duration = Duration::from_secs(15);
 /// The form that Discord requires.
@@ -55,8 +55,8 @@ pub struct DiscordClient {
 enum ParsedTarget {
     /// With a `thread_id`, messages go to this thread of the webhook's channel.
     Webhook {
-        id: WebhookId,
-        token: String,
+        /// `/webhooks/ID/TOKEN`
+        path: String,
         thread_id: Option<String>,
     },
     Bot {
@@ -144,22 +144,19 @@ impl DiscordClient {
     }
 
     fn request(&self, post: &Post, edits: Option<MessageId>) -> Result<RequestBuilder, DiscordError> {
-        let route = match (&self.target, edits) {
-            (ParsedTarget::Webhook { id, token, .. }, None) => {
-                Route::WebhookWithToken { webhook_id: *id, token }
+        let (method, path) = match (&self.target, edits) {
+            (ParsedTarget::Webhook { path, .. }, None) => (Method::POST, path.clone()),
+            (ParsedTarget::Webhook { path, .. }, Some(id)) => {
+                (Method::PATCH, format!("{path}/messages/{id}"))
             }
-            (ParsedTarget::Webhook { id, token, .. }, Some(message_id)) => {
-                Route::WebhookMessage { webhook_id: *id, token, message_id }
+            (ParsedTarget::Bot { channel, .. }, None) => {
+                (Method::POST, format!("/channels/{channel}/messages"))
             }
-            (ParsedTarget::Bot { channel, .. }, None) => Route::ChannelMessages { channel_id: *channel },
-            (ParsedTarget::Bot { channel, .. }, Some(message_id)) => {
-                Route::ChannelMessage { channel_id: *channel, message_id }
+            (ParsedTarget::Bot { channel, .. }, Some(id)) => {
+                (Method::PATCH, format!("/channels/{channel}/messages/{id}"))
             }
         };
-        let url = route.path().replace(DISCORD, &self.endpoint);
-        let url = Url::parse(&url).map_err(|_| DiscordError::bad_endpoint())?;
-        let method = if edits.is_some() { Method::PATCH } else { Method::POST };
-        let mut request = self.http.request(method, url).header(USER_AGENT, AGENT);
+        let mut request = self.http.request(method, self.url(&path)?).header(USER_AGENT, AGENT);
         match &self.target {
             ParsedTarget::Bot { authorization, .. } => {
                 request = request.header("Authorization", authorization);
@@ -181,6 +178,12 @@ impl DiscordClient {
             form = form.part(format!("files[{number}]"), part);
         }
         Ok(request.multipart(form))
+    }
+
+    /// The URL of a path of Discord's API.
+    fn url(&self, path: &str) -> Result<Url, DiscordError> {
+        let url = format!("{}{VERSION}{path}", self.endpoint);
+        Url::parse(&url).map_err(|_| DiscordError::bad_endpoint())
     }
 }
 
@@ -204,11 +207,12 @@ async fn read(status: StatusCode, answer: Response) -> Result<String, DiscordErr
 fn webhook(url: &str) -> Option<ParsedTarget> {
     let url = Url::parse(url.trim()).ok()?;
     let mut parts = url.path_segments()?.skip_while(|part| *part != "webhooks").skip(1);
-    let id = WebhookId::new(number(parts.next()?)?);
-    let token = parts.next().filter(|token| !token.is_empty())?.to_owned();
+    let id = number(parts.next()?)?;
+    let token = parts.next().filter(|token| !token.is_empty())?;
+    let path = format!("/webhooks/{id}/{token}");
     let thread_id = url.query_pairs().find(|(name, _)| name == "thread_id");
     let thread_id = thread_id.map(|(_, id)| id.into_owned()).filter(|id| number(id).is_some());
-    Some(ParsedTarget::Webhook { id, token, thread_id })
+    Some(ParsedTarget::Webhook { path, thread_id })
 }
 
 /// An id of Discord, which is never 0.

@@ -1,32 +1,20 @@
 //! The SQS entry point of a Lambda: serves Lambda's events and reads them as messages.
 
 mod handler;
-
-use std::time::{Duration, SystemTime};
+#[cfg(feature = "aws")]
+mod serve;
 
 use aws_lambda_events::sqs::{BatchItemFailure, SqsBatchResponse, SqsEvent, SqsMessage, SqsMessageAttribute};
 use jiff::Timestamp;
-use lambda_runtime::{Error, LambdaEvent, service_fn};
 use quiz_events::QueueMessage;
-use tokio::time::Instant;
 
 pub use handler::{MessageHandler, SqsHandler};
+#[cfg(feature = "aws")]
+pub use serve::{deadline, serve};
 
 const SENT: &str = "SentTimestamp";
 const RECEIVES: &str = "ApproximateReceiveCount";
 const TYPE: &str = "type";
-
-/// Handles Lambda's events until the process ends, each before the deadline of its invocation.
-///
-/// # Errors
-/// [`Error`] if the Lambda runtime cannot be reached.
-pub async fn serve(handler: &SqsHandler) -> Result<(), Error> {
-    let answer = |event: LambdaEvent<SqsEvent>| async move {
-        let deadline = deadline(event.context.deadline());
-        Ok::<_, Error>(handler.handle(event.payload, deadline).await)
-    };
-    lambda_runtime::run(service_fn(answer)).await
-}
 
 /// The event's messages, in order.
 #[must_use]
@@ -88,13 +76,6 @@ fn response(failed: impl IntoIterator<Item = String>) -> SqsBatchResponse {
         })
         .collect();
     response
-}
-
-/// Converts the deadline of an invocation to tokio's clock.
-#[must_use]
-pub fn deadline(at: SystemTime) -> Instant {
-    let left = at.duration_since(SystemTime::now()).unwrap_or(Duration::ZERO);
-    Instant::now() + left
 }
 
 #[cfg(test)]

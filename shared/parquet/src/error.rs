@@ -1,7 +1,7 @@
 use std::error::Error;
 use std::sync::Arc;
 
-use polars::error::PolarsError;
+use polars_core::error::PolarsError;
 use thiserror::Error;
 use tokio::task::JoinError;
 

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use jiff::Timestamp;
 use jiff::civil::Date;
-use polars::prelude::{Column, DataFrame, IntoColumn, NamedFrom, PolarsResult, Series};
+use polars_core::prelude::{Column, DataFrame, IntoColumn, NamedFrom, PolarsResult, Series};
 use quiz_domain::rows::{INSERTED_AT, START_DATE, WarehouseTable, days_since_1970};
 
 use crate::error::ParquetError;

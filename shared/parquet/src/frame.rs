@@ -1,4 +1,4 @@
-use polars::prelude::{
+use polars_core::prelude::{
     Column, DataFrame, DataType, IntoColumn, NamedFrom, PolarsResult, Series, TimeUnit, TimeZone,
 };
 use quiz_domain::rows::{CellType, ColumnData, ColumnSpec, RowBatch};

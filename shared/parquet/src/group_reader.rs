@@ -1,9 +1,9 @@
 use std::fs::File;
 
-use polars::io::SerReader;
-use polars::io::parquet::metadata::FileMetadataRef;
-use polars::io::parquet::read::ParquetReader;
-use polars::prelude::{DataFrame, PolarsResult};
+use polars_core::prelude::{DataFrame, PolarsResult};
+use polars_io::SerReader;
+use polars_io::parquet::metadata::FileMetadataRef;
+use polars_io::parquet::read::ParquetReader;
 
 use crate::error::ParquetError;
 use crate::staging::{Group, StagingFile};

@@ -4,8 +4,8 @@ use std::thread;
 
 use futures::StreamExt;
 use futures::stream::FuturesOrdered;
-use polars::io::parquet::write::{BatchedWriter, RowGroupIterColumns};
-use polars::prelude::{DataFrame, PolarsError, PolarsResult};
+use polars_core::prelude::{DataFrame, PolarsError, PolarsResult};
+use polars_io::parquet::write::{BatchedWriter, RowGroupIterColumns};
 use tokio::task::{JoinHandle, spawn_blocking};
 
 use crate::error::ParquetError;

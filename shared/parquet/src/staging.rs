@@ -1,7 +1,7 @@
 use std::fs::File;
 use std::sync::{Arc, LazyLock};
 
-use polars::prelude::DataFrame;
+use polars_core::prelude::DataFrame;
 use quiz_domain::rows::{CellType, ColumnSpec, RowBatch, WarehouseTable};
 use tokio::sync::Mutex;
 

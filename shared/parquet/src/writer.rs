@@ -6,8 +6,8 @@
 
 use std::io::Write;
 
-use polars::io::parquet::write::{BatchedWriter, KeyValueMetadata, ParquetWriter};
-use polars::prelude::{ArrowDataType, ArrowSchema, CompatLevel, Field, PolarsResult, Schema, SchemaExt};
+use polars_core::prelude::{ArrowDataType, ArrowSchema, CompatLevel, Field, PolarsResult, Schema, SchemaExt};
+use polars_io::parquet::write::{BatchedWriter, KeyValueMetadata, ParquetWriter};
 use polars_parquet::write::schema_to_metadata_key;
 use quiz_domain::rows::ColumnSpec;
 

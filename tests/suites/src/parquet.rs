@@ -3,9 +3,9 @@
 use std::fs::File;
 use std::path::Path;
 
-use polars::io::SerReader;
-use polars::io::parquet::read::ParquetReader;
-use polars::prelude::{AnyValue, TimeUnit};
+use polars_core::prelude::{AnyValue, TimeUnit};
+use polars_io::SerReader;
+use polars_io::parquet::read::ParquetReader;
 use serde_json::{Map, Value, json};
 
 /// The rows of a file, as polars reads them: a date as `YYYY-MM-DD`, a moment in microseconds since 1970.

@@ -1,11 +1,10 @@
 //! Reads the webhook, the bot and the channel from Discord, and posts nothing.
 
+use reqwest::StatusCode;
 use reqwest::header::USER_AGENT;
-use reqwest::{StatusCode, Url};
 use serde_json::Value;
-use serenity::http::Route;
 
-use super::{AGENT, DISCORD, DiscordClient, ParsedTarget};
+use super::{AGENT, DiscordClient, ParsedTarget};
 use crate::error::DiscordError;
 use crate::refusal::refusal;
 
@@ -45,11 +44,11 @@ impl DiscordClient {
     /// # Errors
     /// [`DiscordError`] if Discord does not know it, or does not answer.
     pub async fn poster(&self) -> Result<PosterFacts, DiscordError> {
-        let route = match &self.target {
-            ParsedTarget::Webhook { id, token, .. } => Route::WebhookWithToken { webhook_id: *id, token },
-            ParsedTarget::Bot { .. } => Route::UserMe,
+        let path = match &self.target {
+            ParsedTarget::Webhook { path, .. } => path,
+            ParsedTarget::Bot { .. } => "/users/@me",
         };
-        let poster = self.get(route).await?;
+        let poster = self.get(path).await?;
         let text = |name: &str| poster.get(name).and_then(Value::as_str).map(str::to_owned);
         Ok(PosterFacts {
             name: text("name").or_else(|| text("username")).unwrap_or_default(),
@@ -63,7 +62,7 @@ impl DiscordClient {
     /// [`DiscordError`] if the bot does not see the channel, or Discord does not answer.
     pub async fn channel(&self) -> Result<Option<ChannelFacts>, DiscordError> {
         let ParsedTarget::Bot { channel, .. } = &self.target else { return Ok(None) };
-        let facts = self.get(Route::Channel { channel_id: *channel }).await?;
+        let facts = self.get(&format!("/channels/{channel}")).await?;
         let kind = facts.get("type").and_then(Value::as_u64).unwrap_or_default();
         Ok(Some(ChannelFacts {
             name: facts.get("name").and_then(Value::as_str).unwrap_or_default().to_owned(),
@@ -75,10 +74,8 @@ impl DiscordClient {
         }))
     }
 
-    async fn get(&self, route: Route<'_>) -> Result<Value, DiscordError> {
-        let url = route.path().replace(DISCORD, &self.endpoint);
-        let url = Url::parse(&url).map_err(|_| DiscordError::bad_endpoint())?;
-        let mut request = self.http.get(url).header(USER_AGENT, AGENT);
+    async fn get(&self, path: &str) -> Result<Value, DiscordError> {
+        let mut request = self.http.get(self.url(path)?).header(USER_AGENT, AGENT);
         if let ParsedTarget::Bot { authorization, .. } = &self.target {
             request = request.header("Authorization", authorization);
         }

@@ -1,9 +1,9 @@
 use std::num::NonZeroU32;
 
-use polars::prelude::{
-    ChunkAgg, ChunkQuantile, Float64Chunked, IntoSeries, NewChunkedArray, PolarsError, RankMethod,
-    RankOptions, SeriesRank,
+use polars_core::prelude::{
+    ChunkAgg, ChunkQuantile, Float64Chunked, IntoSeries, NewChunkedArray, PolarsError,
 };
+use polars_ops::series::{RankMethod, RankOptions, SeriesRank};
 use thiserror::Error;
 
 use crate::round::percent;

@@ -3,6 +3,8 @@
 
 #[cfg(feature = "discord")]
 mod discord;
+#[cfg(feature = "pipeline")]
+mod formats;
 #[cfg(feature = "sync")]
 mod reconcile;
 #[cfg(feature = "sync")]
@@ -12,9 +14,11 @@ mod warehouse;
 
 #[cfg(feature = "discord")]
 pub use discord::{DiscordConfig, DiscordSource};
+#[cfg(feature = "pipeline")]
+pub use formats::formats;
 #[cfg(feature = "sync")]
 pub use reconcile::{PassLimits, ReconcileConfig};
 #[cfg(feature = "sync")]
-pub use reports::{ReportsConfig, formats, snapshots_table, table_names};
+pub use reports::{ReportsConfig, snapshots_table, table_names};
 #[cfg(feature = "warehouse")]
 pub use warehouse::{BigQueryCredentials, WarehouseConfig};

@@ -1,6 +1,7 @@
 use quiz_domain::reports::{ReportFormats, ReportTable};
 use quiz_dynamo::TableNames;
 
+use super::formats;
 use crate::sync::SourceSettings;
 use crate::{ConfigError, Environment};
 
@@ -28,22 +29,6 @@ impl ReportsConfig {
         };
         env.finish(config)
     }
-}
-
-/// The formats of the reports, from `REPORT_FORMATS`.
-pub fn formats(env: &mut Environment) -> ReportFormats {
-    let mut formats = ReportFormats { v1: false, v2: false };
-    for format in env.list("REPORT_FORMATS", "v1") {
-        match format.as_str() {
-            "v1" => formats.v1 = true,
-            "v2" => formats.v2 = true,
-            _ => env.problem("REPORT_FORMATS must be v1, v2 or v1,v2".to_owned()),
-        }
-    }
-    if !formats.v1 && !formats.v2 {
-        env.problem("REPORT_FORMATS names no format".to_owned());
-    }
-    formats
 }
 
 /// The names of the report tables, from the environment or by default.

@@ -35,7 +35,7 @@ pub const CALLS: &[Calls] = &[
     ("shared/sns-sqs/src/events.rs", &["sns:Publish"], &[RECONCILE, OPERATOR]),
     // secrets
     (
-        "shared/lambda/src/secrets.rs",
+        "shared/lambda/src/secrets/read.rs",
         &["secretsmanager:GetSecretValue"],
         &[REPORTS, WAREHOUSE, DISCORD, RECONCILE, OPERATOR],
     ),
