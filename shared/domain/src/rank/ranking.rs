@@ -1,9 +1,9 @@
 use std::num::NonZeroU32;
 
 use polars_core::prelude::{
-    ChunkAgg, ChunkQuantile, Float64Chunked, IntoSeries, NewChunkedArray, PolarsError,
+    ChunkAgg, ChunkQuantile, ChunkSort, Float64Chunked, NewChunkedArray, PolarsError,
 };
-use polars_ops::series::{RankMethod, RankOptions, SeriesRank};
+use rayon::prelude::{IntoParallelRefIterator, ParallelIterator};
 use thiserror::Error;
 
 use crate::round::percent;
@@ -59,10 +59,13 @@ pub(crate) fn rank(marks: &[f64]) -> Result<(Vec<Option<PackedStanding>>, Cohort
         average: column.mean(),
         median: column.median(),
     };
-    let highest_first = RankOptions { method: RankMethod::Min, descending: true };
-    let ranks = column.into_series().rank(highest_first, None);
-    let standing = |rank| NonZeroU32::new(rank).map(|rank| PackedStanding { rank });
-    Ok((ranks.idx()?.into_no_null_iter().map(standing).collect(), figures))
+    let highest_first = column.sort(true);
+    let highest_first = highest_first.cont_slice()?;
+    let standing = |mark: &f64| {
+        let above = highest_first.partition_point(|other| other > mark);
+        NonZeroU32::new(count(above).saturating_add(1)).map(|rank| PackedStanding { rank })
+    };
+    Ok((marks.par_iter().map(standing).collect(), figures))
 }
 
 pub(crate) fn count(len: usize) -> u32 {
