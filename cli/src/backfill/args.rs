@@ -11,7 +11,7 @@ const RUN: &str = "Run";
 const SYNC_EXAMPLES: &str = "\
 Examples:
   quiz-etl sync EnableStudents_6715f621e1eb083bfa9b56cc
-  quiz-etl sync EnableStudents_6715f621e1eb083bfa9b56cc --force --wait --reason 'key of question 7 corrected'
+  quiz-etl sync EnableStudents_6715f621e1eb083bfa9b56cc --force --wait --reason 'report edited by hand'
   quiz-etl sync Mock-test-3 --quiz-id 6715f621e1eb083bfa9b56cc
   quiz-etl sync EnableStudents_6715f621e1eb083bfa9b56cc --dry-run";
 
