@@ -81,6 +81,9 @@ fn parse_event(json: &str, clock: SessionClock) -> anyhow::Result<Vec<ListedSess
         Ok(Event::QuizCompleted(_)) => {
             bail!("a quiz.completed event cannot request a sync: give the session id alone")
         }
+        Ok(Event::SessionChanged(_)) => {
+            bail!("a message with an action names no test session: give the session id alone")
+        }
         Err(EventError::NoQuiz { session_id, .. }) => Ok(vec![ListedSession::Id(session_id)]),
         Err(error) => Err(error.into()),
     }

@@ -4,6 +4,7 @@ use serde_json::{Map, Value};
 
 use crate::error::EventError;
 use crate::foreign::Foreign;
+use crate::session_change::SessionChange;
 use crate::session_clock::{self, SessionClock};
 use crate::session_id::SessionTarget;
 
@@ -15,6 +16,8 @@ const MOST_SESSIONS: usize = 100;
 pub enum Event {
     QuizCompleted(Completion),
     SessionSync(SyncRequest),
+    /// A message of quiz-creator or the LMS.
+    SessionChanged(SessionChange),
 }
 
 /// A student completed a quiz.
@@ -108,12 +111,13 @@ pub struct SessionDescription {
 }
 
 impl Event {
-    /// The test sessions that the event is about.
+    /// The test sessions that the event is about; none if it requests no sync.
     #[must_use]
     pub fn targets(&self) -> &[SessionTarget] {
         match self {
             Self::QuizCompleted(completion) => std::slice::from_ref(&completion.target),
             Self::SessionSync(request) => &request.targets,
+            Self::SessionChanged(_) => &[],
         }
     }
 
@@ -121,7 +125,7 @@ impl Event {
     #[must_use]
     pub fn backfill_id(&self) -> Option<&str> {
         match self {
-            Self::QuizCompleted(_) => None,
+            Self::QuizCompleted(_) | Self::SessionChanged(_) => None,
             Self::SessionSync(request) => request.backfill_id.as_deref(),
         }
     }
@@ -130,7 +134,7 @@ impl Event {
     #[must_use]
     pub fn session(&self) -> Option<&SessionDescription> {
         match self {
-            Self::QuizCompleted(_) => None,
+            Self::QuizCompleted(_) | Self::SessionChanged(_) => None,
             Self::SessionSync(request) => request.session.as_deref(),
         }
     }
@@ -139,7 +143,8 @@ impl Event {
 /// Parses a published event: a JSON object whose `type` (or `event`) is `quiz.completed` or `session.sync`, or the bare id
 /// of a test session. An object without a type has the type of `type_attribute` (the message attribute `type`), or else
 /// `session.sync`. Unknown fields and null fields are ignored. An object that was encoded twice, as a JSON text, is decoded
-/// once more. EventBridge's envelope is unwrapped: its `detail` is the event.
+/// once more. EventBridge's envelope is unwrapped: its `detail` is the event. An object with an `action`, and without a type
+/// and a session id, is a message of quiz-creator or the LMS.
 ///
 /// # Errors
 /// [`EventError`] names the problem and its field, or the service that sent the message.
@@ -203,6 +208,9 @@ pub fn parse_by(
         None => fields.text("event")?,
     };
     match named.or(type_attribute.map(str::trim).filter(|name| !name.is_empty())) {
+        None if fields.get("action").is_some() && !is_ours(&fields.0) => {
+            SessionChange::read(&fields.0).map(Event::SessionChanged)
+        }
         None | Some("session.sync") => fields.sync_request(clock).map(Event::SessionSync),
         Some("quiz.completed") => fields.completion().map(Event::QuizCompleted),
         Some(other) => Err(EventError::UnknownType(shortened(other))),

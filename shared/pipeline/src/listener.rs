@@ -2,7 +2,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use async_trait::async_trait;
-use quiz_events::{ParkCause, QueueMessage, SessionTarget};
+use quiz_events::{ParkCause, QueueMessage, SessionChange, SessionTarget};
 
 use crate::outcome::SyncOutcome;
 use crate::stopwatch::millis;
@@ -111,6 +111,9 @@ pub trait Listener: Send + Sync {
     /// A follow-up was sent, the `depth`th in a row.
     async fn followed_up(&self, _target: &SessionTarget, _depth: u32) {}
 
+    /// The message requests no sync and is acknowledged.
+    async fn session_changed(&self, _message: &QueueMessage, _change: SessionChange) {}
+
     /// The messages so far are settled. A batch can call this twice.
     async fn batch_ended(&self) {}
 }
@@ -159,6 +162,12 @@ impl Listener for Listeners {
     async fn followed_up(&self, target: &SessionTarget, depth: u32) {
         for listener in &self.0 {
             listener.followed_up(target, depth).await;
+        }
+    }
+
+    async fn session_changed(&self, message: &QueueMessage, change: SessionChange) {
+        for listener in &self.0 {
+            listener.session_changed(message, change).await;
         }
     }
 
@@ -221,6 +230,15 @@ impl Listener for LogListener {
         } else {
             tracing::debug!(session_id, depth, "follow-up sent");
         }
+    }
+
+    async fn session_changed(&self, message: &QueueMessage, change: SessionChange) {
+        tracing::info!(
+            message_id = message.message_id,
+            action = change.action.as_str(),
+            db_id = change.db_id,
+            "session change acknowledged without a sync"
+        );
     }
 
     async fn failed(&self, target: &SessionTarget, failure: &Failure) {

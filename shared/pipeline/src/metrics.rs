@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use async_trait::async_trait;
-use quiz_events::{ParkCause, QueueMessage, SessionTarget, Sink};
+use quiz_events::{ParkCause, QueueMessage, SessionChange, SessionTarget, Sink};
 
 use crate::listener::{Absorbed, Failure, Listener};
 use crate::outcome::SyncOutcome;
@@ -83,6 +83,12 @@ const FOLLOW_UP_DEPTH: Metric = Metric::new(
     "follow-ups of one test session in a row, each sent by the sync of the one before",
 );
 
+const SESSION_CHANGES: Metric = Metric::new(
+    "SessionChanges",
+    Unit::Count,
+    "messages of quiz-creator and the LMS, acknowledged without a sync",
+);
+
 pub const TESTS_BEHIND: Metric =
     Metric::new("TestsBehind", Unit::Count, "stale test sessions with no sync running, counted in each sink");
 pub const OLDEST_BEHIND: Metric = Metric::new(
@@ -102,7 +108,7 @@ pub const UNKNOWN_TESTS: Metric = Metric::new(
 pub const RECONCILE_METRICS: [Metric; 4] = [TESTS_BEHIND, OLDEST_BEHIND, SYNCS_REQUESTED, UNKNOWN_TESTS];
 
 /// The metrics of syncs.
-pub const METRICS: [Metric; 14] = [
+pub const METRICS: [Metric; 15] = [
     SYNCS_FINISHED,
     SYNCS_FAILED,
     SYNCS_PAUSED,
@@ -117,6 +123,7 @@ pub const METRICS: [Metric; 14] = [
     MESSAGES_WAITING,
     MESSAGES_PARKED,
     FOLLOW_UP_DEPTH,
+    SESSION_CHANGES,
 ];
 
 /// The dimension of measurements: CloudWatch keeps each one apart.
@@ -204,6 +211,10 @@ impl Listener for MetricsListener {
 
     async fn followed_up(&self, _target: &SessionTarget, depth: u32) {
         self.record(&[(FOLLOW_UP_DEPTH, depth.into())]);
+    }
+
+    async fn session_changed(&self, _message: &QueueMessage, _change: SessionChange) {
+        self.record(&[(SESSION_CHANGES, 1)]);
     }
 }
 

@@ -2,8 +2,8 @@
 
 use proptest::prelude::*;
 use quiz_events::{
-    Event, EventError, QueueMessage, SessionClock, SessionDescription, SessionTarget, SyncRequest, parse,
-    quiz_id_of,
+    ChangeAction, Event, EventError, QueueMessage, SessionChange, SessionClock, SessionDescription,
+    SessionTarget, SyncRequest, parse, quiz_id_of,
 };
 
 use serde_json::json;
@@ -100,6 +100,11 @@ fn every_error_names_its_field() {
             r#"{"session_id":"6715f621e1eb083bfa9b56cc","session":{"batch":1}}"#,
             r#"{"session_id":"6715f621e1eb083bfa9b56cc","session":{"end_time":"late"}}"#,
             r#"{"session_id":"a\u0000b","quiz_id":"q"}"#,
+            r#"{"environment":"production","action":"delete","id":825}"#,
+            r#"{"action":7,"id":825}"#,
+            r#"{"action":"patch"}"#,
+            r#"{"action":"patch","id":"GroupA"}"#,
+            r#"{"action":"patch","id":8.5}"#,
         ]
         .map(|message| format!("{message}\n    {}", error(message)))
         .join("\n")
@@ -155,6 +160,26 @@ fn message_of_another_service_is_named() {
         assert_eq!(error.to_string(), format!("the message is {what}, not an event of ours"));
         assert_eq!(error.code(), "not_an_event");
     }
+}
+
+#[test]
+fn changes_of_quiz_creator_and_lms_are_read() {
+    use ChangeAction::{DbId, Patch, RegenerateQuiz};
+    let cases = [
+        (r#"{"environment":"production","action":"db_id","id":825}"#, DbId),
+        (r#"{"environment":"staging","action":"regenerate_quiz","id":"825"}"#, RegenerateQuiz),
+        (r#"{"action":"patch","id":825,"patch_session":{"name":"Mock 7","is_active":false}}"#, Patch),
+    ];
+    for (body, action) in cases {
+        let event = parse(body, None).unwrap();
+        assert_eq!(event, Event::SessionChanged(SessionChange { action, db_id: 825 }), "{body}");
+        assert!(event.targets().is_empty() && body.contains(action.as_str()));
+    }
+    // an event of ours ignores a field that it does not know
+    let ours = format!(r#"{{"session_id":"{ID}","action":"patch"}}"#);
+    assert!(matches!(parse(&ours, None), Ok(Event::SessionSync(_))));
+    let typed = format!(r#"{{"type":"session.sync","session_ids":["{ID}"],"action":7}}"#);
+    assert!(matches!(parse(&typed, None), Ok(Event::SessionSync(_))));
 }
 
 #[test]

@@ -5,6 +5,7 @@
 //!
 //! - A broken message is rejected alone, with its cause; the other messages are not affected.
 //! - A message of several test sessions is a member of several groups.
+//! - A message that a test session changed belongs to no group: it is counted and acknowledged.
 //! - The newest description wins, by the time at which its message was sent.
 //! - A message that names another quiz than a newer message of the same test session is rejected for now.
 //!
@@ -13,7 +14,7 @@
 use std::collections::HashMap;
 
 use jiff::Timestamp;
-use quiz_events::{Event, QueueMessage, SessionTarget};
+use quiz_events::{Event, QueueMessage, SessionChange, SessionTarget};
 
 use crate::listener::Failure;
 use crate::request::SessionRequest;
@@ -40,6 +41,8 @@ pub(super) struct Grouped {
     pub groups: Vec<Group>,
     /// Messages that are not synced with this batch, by their place in the batch.
     pub rejected: Vec<(usize, Failure)>,
+    /// Messages that request no sync, by their place in the batch.
+    pub changes: Vec<(usize, SessionChange)>,
 }
 
 struct Parsed<'a> {
@@ -54,6 +57,7 @@ pub(super) fn group(messages: &[QueueMessage]) -> Grouped {
     let mut parsed = Vec::with_capacity(messages.len());
     for (place, message) in messages.iter().enumerate() {
         match message.event() {
+            Ok(Event::SessionChanged(change)) => grouped.changes.push((place, change)),
             Ok(event) => parsed.push(Parsed { place, message, event }),
             Err(error) => {
                 let failure = Failure::permanent(error.code(), error.to_string());
@@ -125,6 +129,7 @@ impl Group {
                 let depth = sync.follow_up_depth.unwrap_or_default();
                 self.request.follow_up_depth = self.request.follow_up_depth.max(depth);
             }
+            Event::SessionChanged(_) => {}
         }
         let request = &mut self.request;
         let backfill_id = event.backfill_id().filter(|id| match &request.backfill_id {
@@ -158,7 +163,7 @@ mod tests {
     use super::{Group, group};
     use crate::listener::Patience;
     use jiff::Timestamp;
-    use quiz_events::QueueMessage;
+    use quiz_events::{ChangeAction, QueueMessage, SessionChange};
 
     const QUIZ: &str = "6715f621e1eb083bfa9b56cc";
 
@@ -214,6 +219,16 @@ mod tests {
         assert_eq!(grouped.rejected[0].0, 1);
         let waits = &grouped.rejected[0].1;
         assert_eq!((waits.code, waits.patience), ("contradicting_quiz", Patience::Long));
+    }
+
+    #[test]
+    fn session_change_joins_no_group() {
+        let change = message(r#"{"action":"patch","id":"825","patch_session":{}}"#.into(), 1);
+        let grouped = group(&[completed("A", 1), change]);
+        assert_eq!((grouped.groups.len(), grouped.rejected.len()), (1, 0));
+        assert_eq!(places(&grouped.groups[0]), [0]);
+        let expected = SessionChange { action: ChangeAction::Patch, db_id: 825 };
+        assert_eq!(grouped.changes, [(1, expected)]);
     }
 
     #[test]

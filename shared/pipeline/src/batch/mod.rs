@@ -7,7 +7,8 @@
 //! group the messages, sync the groups a few at a time, commit the staged rows together, then settle each message.
 //! Test sessions whose last run crashed run last and alone, after all other messages are settled and deleted.
 //!
-//! - A message is acknowledged only after its test sessions are synced, covered, joined or deferred.
+//! - A message is acknowledged only after its test sessions are synced, covered, joined or deferred, or if it requests no
+//!   sync.
 //! - Each step ends before the deadline; a message that is not settled by then returns to its queue.
 //!
 //! See docs/decisions/0002-retry-or-park.md and docs/decisions/0013-crashes.md.
@@ -93,6 +94,11 @@ impl BatchHandler {
         let time = time::BatchTime::new(&self.limits, deadline);
         let mut settlement = settle::Settlement::new(self, messages, queue, deadline);
         settlement.add_failures(grouped.rejected);
+        for (place, change) in grouped.changes {
+            if let Some(message) = messages.get(place) {
+                self.listener.session_changed(message, change).await;
+            }
+        }
         // step 1: sync all test sessions but the suspects
         let ended = run::run(self, grouped.groups, messages, queue, time, Isolation::Wait).await;
         let (results, mut isolated) = ended.least_suspect_first();

@@ -32,6 +32,22 @@ async fn broken_message_is_parked_alone_with_its_cause() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn session_change_is_acknowledged_without_a_sync() {
+    let queue = RecordingQueue::default();
+    let messages = [
+        message("1", r#"{"environment":"production","action":"regenerate_quiz","id":825}"#),
+        sync_message("2", "A"),
+        message("3", r#"{"environment":"production","action":"delete","id":825}"#),
+    ];
+    let (report, sync) = handle(&messages, &queue, 900).await;
+    assert_eq!(report, BatchReport { parked: 1, synced: 1, ..BatchReport::default() });
+    assert_eq!(*sync.synced.lock().unwrap(), ["A"]);
+    let parked = queue.parked.lock().unwrap();
+    let problem = r#"`action` must be db_id, regenerate_quiz or patch, but is "delete""#;
+    assert_eq!((&*parked["3"].code, &*parked["3"].error), ("invalid_field", problem));
+}
+
+#[tokio::test(start_paused = true)]
 async fn failed_sync_fails_only_its_own_messages() {
     let queue = RecordingQueue::default();
     let messages = [

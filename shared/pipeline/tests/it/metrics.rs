@@ -33,6 +33,7 @@ async fn batch_is_measured() {
         sync_message("3", "A"),
         sync_message("4", "bad"),
         message("5", "{oops"),
+        message("6", r#"{"environment":"production","action":"db_id","id":825}"#),
     ];
     let listener = Arc::new(listener);
     run_with_listener(
@@ -45,9 +46,13 @@ async fn batch_is_measured() {
     )
     .await;
     let sums = sums.0.lock().unwrap();
-    for (name, sum) in
-        [("SyncsFinished", 1), ("SyncsFailed", 1), ("MessagesCoalesced", 2), ("MessagesParked", 1)]
-    {
+    for (name, sum) in [
+        ("SyncsFinished", 1),
+        ("SyncsFailed", 1),
+        ("MessagesCoalesced", 2),
+        ("MessagesParked", 1),
+        ("SessionChanges", 1),
+    ] {
         assert_eq!(sums[name], sum, "{name}");
     }
     for name in ["Takers", "RowsWritten", "SyncDuration", "SourceTime", "SinkTime"] {

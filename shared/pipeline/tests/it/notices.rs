@@ -44,6 +44,8 @@ async fn notices_of_a_batch_are_sent_together() {
     let mut messages = vec![sync_message("1", "A"), sync_message("2", "A"), sync_message("3", "B")];
     messages.extend((0..40).map(|at| message(&format!("bad{at}"), "{oops")));
     messages.extend([sync_message("u1", "refused"), sync_message("u2", "refused")]);
+    // a session change causes no notice
+    messages.push(message("c", r#"{"environment":"production","action":"db_id","id":825}"#));
     let sent = sent_notices(&messages).await;
     assert_eq!(sent.len(), 1, "sent once, when the batch is settled");
     let mut kinds: Vec<String> = sent[0]

@@ -155,6 +155,7 @@ fn type_and_sessions(content: &Content) -> (Option<String>, Vec<String>) {
         let kind = match event {
             Event::QuizCompleted(_) => "quiz.completed",
             Event::SessionSync(_) => "session.sync",
+            Event::SessionChanged(change) => change.action.as_str(),
         };
         let sessions = event.targets().iter().map(|target| target.session_id.clone()).collect();
         return (Some(kind.to_owned()), sessions);
