@@ -14,7 +14,7 @@ use aws_lambda_events::sqs::SqsEvent;
 use criterion::{BatchSize, Criterion, Throughput, criterion_group, criterion_main};
 use jiff::Timestamp;
 use quiz_benches::completions;
-use quiz_events::{QueueMessage, Sink};
+use quiz_events::{QueueMessage, SessionTarget, Sink};
 use quiz_lambda::sqs;
 use quiz_local::{MemoryQueue, QueueSettings};
 use quiz_pipeline::batch::{BatchHandler, BatchLimits};
@@ -60,7 +60,7 @@ impl SessionSync for NoSync {
 
     async fn ended(
         &self,
-        _quiz_id: &str,
+        _target: &SessionTarget,
         user_ids: &[String],
     ) -> Result<HashMap<String, Option<Timestamp>>, SyncError> {
         Ok(user_ids.iter().map(|user| (user.clone(), None)).collect())

@@ -7,7 +7,7 @@ use anyhow::{Context, bail};
 use quiz_dynamo::DynamoStates;
 use quiz_events::{SessionClock, SessionDescription, SessionTarget, Sink};
 use quiz_mongo::MongoCatalog;
-use quiz_sync_state::{StateKey, SyncState, SyncStates};
+use quiz_sync_state::{StateKey, SyncState, SyncStates, without_refused_sessions};
 
 use crate::backfill::args::SelectionArgs;
 use crate::backfill::list::{ListedSession, ids, parse_id, read_list};
@@ -72,7 +72,7 @@ pub async fn choose(
         let tests = named.into_iter().filter(|test| wanted.contains(&test.target.quiz_id)).collect();
         return Ok(Selection { tests, unknown_quizzes: Vec::new() });
     }
-    let states = states.all().await.context("cannot read the sync states")?;
+    let states = without_refused_sessions(states.all().await.context("cannot read the sync states")?);
     Ok(known_sessions(quizzes, &states, args.include_unknown))
 }
 

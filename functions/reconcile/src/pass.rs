@@ -8,7 +8,7 @@ use quiz_events::{Notice, Notices, RequestTopic};
 use quiz_lambda::config::PassLimits;
 use quiz_pipeline::ports::{Clock, CompletedQuiz, LastAnswer};
 use quiz_pipeline::{Dimension, Meter, OLDEST_BEHIND, SYNCS_REQUESTED, TESTS_BEHIND, UNKNOWN_TESTS};
-use quiz_sync_state::{StateKey, SyncState, SyncStates};
+use quiz_sync_state::{StateKey, SyncState, SyncStates, without_refused_sessions};
 use serde::Serialize;
 use thiserror::Error;
 use tokio::time::{Instant, timeout_at};
@@ -79,6 +79,8 @@ impl Reconciler {
         let Some(states) = problems.collect("the sync states were not read", states) else {
             return Err(problems.into_error());
         };
+        // each request for a refused session id would be parked again
+        let states = without_refused_sessions(states);
 
         // find the stale test sessions whose quiz exists
         let mut stale = self.stale_sessions(&states, answered.as_deref(), now);

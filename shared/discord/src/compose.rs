@@ -155,7 +155,7 @@ fn failed_card(notice: &Notice, failed: &SyncFailed) -> Card {
             ago(notice.at),
             names.join("\n")
         ),
-        fields: vec![next_step(&[replay(&choice)])],
+        fields: vec![next_step(&[replay(&failed.error_code, &choice)])],
         picture: None,
         notices: vec![notice.id.clone()],
         senders: Senders::of([notice]),

@@ -230,7 +230,7 @@ fn failure_field(notice: &Notice, failed: &SyncFailed) -> (String, String, bool)
     let (code, error) = (plain(&failed.error_code, 60), plain(&failed.error, ERROR));
     let messages = counted(failed.messages, "message");
     let session_id = failed.session_ids.first().map_or("", String::as_str);
-    let step = replay(&format!("--session {}", shell_word(session_id, "SESSION")));
+    let step = replay(&failed.error_code, &format!("--session {}", shell_word(session_id, "SESSION")));
     let value = format!("{error}\n{messages} parked ({code}) {}\n{step}", ago(notice.at));
     (format!("{} failed", capital(failed.sink)), value, false)
 }

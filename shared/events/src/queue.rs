@@ -36,6 +36,11 @@ pub struct ParkCause {
     pub parked_at: Timestamp,
 }
 
+impl ParkCause {
+    /// The code of a message whose `session_id` is the `_id` of an attempt. No sync of that id can succeed.
+    pub const SESSION_ID_OF_ATTEMPT: &str = "session_id_of_attempt";
+}
+
 /// The queue that a batch came from.
 ///
 /// The caller acknowledges a message only if a crash afterwards loses nothing: its results are written, a stored sync state

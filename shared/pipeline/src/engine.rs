@@ -7,6 +7,7 @@
 //! - A sink that wants single attempts gets them by user id; other sinks get the ranked result only.
 //! - With a snapshot, only attempts that changed since the last sync are read. The result is the same.
 //! - A document that does not fit is counted as a problem; it does not end the sync.
+//! - The heads also show whether the session id is the `_id` of an attempt. Such a sync fails before anything is written.
 //!
 //! See docs/decisions/0004-what-does-not-fit.md and docs/decisions/0012-incremental-reading.md.
 
@@ -22,6 +23,7 @@ use async_trait::async_trait;
 use jiff::Timestamp;
 use quiz_domain::reports::Stamp;
 use quiz_domain::{AttemptHead, Problems, SessionResult};
+use quiz_events::SessionTarget;
 use reader::Reader;
 
 use crate::error::SyncError;
@@ -116,20 +118,30 @@ impl SessionSync for Engine {
 
     async fn ended(
         &self,
-        quiz_id: &str,
+        target: &SessionTarget,
         user_ids: &[String],
     ) -> Result<HashMap<String, Option<Timestamp>>, SyncError> {
         let mut ended: HashMap<String, Option<Timestamp>> = HashMap::new();
-        for document in self.reader.source.heads_of(quiz_id, user_ids).await? {
+        for document in self.reader.source.heads_of(&target.quiz_id, user_ids).await? {
             // the sync itself reports problems of documents
-            let head = AttemptHead::read(&document, &mut Problems::default());
-            if let Some(head) = head.filter(|head| head.ended) {
+            let Some(head) = AttemptHead::read(&document, &mut Problems::default()) else { continue };
+            refuse_attempt_id(target, &head)?;
+            if head.ended {
                 let newest = ended.entry(head.user_id).or_default();
                 *newest = head.updated_at.max(*newest);
             }
         }
         Ok(ended)
     }
+}
+
+/// Refuses a session id that is the `_id` of this attempt. A quiz without a test session has its own id as session id.
+fn refuse_attempt_id(target: &SessionTarget, head: &AttemptHead) -> Result<(), SyncError> {
+    let SessionTarget { session_id, quiz_id } = target;
+    if head.id != *session_id || session_id == quiz_id {
+        return Ok(());
+    }
+    Err(SyncError::SessionIdOfAttempt { session_id: session_id.clone(), quiz_id: quiz_id.clone() })
 }
 
 impl Engine {

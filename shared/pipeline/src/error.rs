@@ -1,7 +1,7 @@
 use std::time::Duration;
 
 use quiz_domain::{QuizError, RankError};
-use quiz_events::QueueError;
+use quiz_events::{ParkCause, QueueError};
 use quiz_sync_state::StateError;
 use thiserror::Error;
 
@@ -18,6 +18,11 @@ pub enum SyncError {
     /// Retried, because the quiz may not be written yet; parked with this cause after the last try.
     #[error("there is no quiz {quiz_id} (requested by session {session_id})")]
     UnknownQuiz { session_id: String, quiz_id: String },
+    /// Parked: each attempt's id would get a copy of the whole test session. No retry can help.
+    #[error(
+        "session_id {session_id} is the _id of an attempt at quiz {quiz_id}; send the id of the test session"
+    )]
+    SessionIdOfAttempt { session_id: String, quiz_id: String },
     /// Parked: no retry can help until the quiz is fixed.
     #[error(transparent)]
     Quiz(#[from] QuizError),
@@ -67,9 +72,10 @@ impl SyncError {
     #[must_use]
     pub fn patience(&self) -> Patience {
         match self {
-            Self::Quiz(_) | Self::RunsCrash { .. } | Self::Contradiction { permanent: true, .. } => {
-                Patience::None
-            }
+            Self::SessionIdOfAttempt { .. }
+            | Self::Quiz(_)
+            | Self::RunsCrash { .. }
+            | Self::Contradiction { permanent: true, .. } => Patience::None,
             Self::Sink(error) if error.is_permanent() => Patience::None,
             Self::UnknownQuiz { .. } | Self::Source(SourceError::Corrupt { .. }) | Self::Rank(_) => {
                 Patience::Short
@@ -101,6 +107,7 @@ impl SyncError {
     pub fn code(&self) -> &'static str {
         match self {
             Self::UnknownQuiz { .. } => "unknown_quiz",
+            Self::SessionIdOfAttempt { .. } => ParkCause::SESSION_ID_OF_ATTEMPT,
             Self::Quiz(_) => "malformed_quiz",
             Self::Source(SourceError::Unavailable { .. }) => "source_unavailable",
             Self::Source(SourceError::Unauthorized { .. } | SourceError::Refused { .. }) => "source_refused",

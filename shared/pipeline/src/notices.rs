@@ -33,13 +33,14 @@ pub struct NoticeListener {
 #[derive(Default)]
 struct BatchNotices {
     finished: Vec<Notice>,
-    /// By cause.
+    /// By code and error.
     parked: BTreeMap<(String, String), ParkedMessages>,
 }
 
 #[derive(Default)]
 struct ParkedMessages {
     first_message: String,
+    first_error: String,
     messages: u64,
     session_ids: Vec<String>,
 }
@@ -83,10 +84,14 @@ impl Listener for NoticeListener {
         }
         let event = message.event().ok();
         let targets = event.as_ref().map_or(&[][..], |event| event.targets());
+        // a wrong publisher sends another attempt's id for each student: they share one notice
+        let is_shared = cause.code == ParkCause::SESSION_ID_OF_ATTEMPT;
+        let error = if is_shared { String::new() } else { cause.error.clone() };
         self.with(|batch| {
-            let cause_messages = batch.parked.entry((cause.code.clone(), cause.error.clone())).or_default();
+            let cause_messages = batch.parked.entry((cause.code.clone(), error)).or_default();
             if cause_messages.messages == 0 {
                 cause_messages.first_message.clone_from(&message.message_id);
+                cause_messages.first_error.clone_from(&cause.error);
             }
             cause_messages.messages += 1;
             for target in targets {
@@ -101,9 +106,9 @@ impl Listener for NoticeListener {
 
     async fn batch_ended(&self) {
         let BatchNotices { finished, parked } = self.with(std::mem::take);
-        let parked = parked.into_iter().map(|((code, error), parked)| {
+        let parked = parked.into_iter().map(|((code, _), parked)| {
             let id = format!("parked:{}:{}", self.sink, parked.first_message);
-            Notice::new(id, self.clock.now(), parked_kind(self.sink, code, &error, parked))
+            Notice::new(id, self.clock.now(), parked_kind(self.sink, code, parked))
         });
         let notices: Vec<Notice> = finished.into_iter().chain(parked).collect();
         if !notices.is_empty() {
@@ -113,8 +118,8 @@ impl Listener for NoticeListener {
 }
 
 /// The notice of parked messages: a failed sync if they name test sessions, else broken messages.
-fn parked_kind(sink: Sink, error_code: String, error: &str, parked: ParkedMessages) -> NoticeKind {
-    let (error, messages) = (cut(error), parked.messages);
+fn parked_kind(sink: Sink, error_code: String, parked: ParkedMessages) -> NoticeKind {
+    let (error, messages) = (cut(&parked.first_error), parked.messages);
     if parked.session_ids.is_empty() {
         NoticeKind::MessagesParked(MessagesParked { sink, error_code, error, messages })
     } else {

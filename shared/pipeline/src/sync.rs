@@ -3,6 +3,7 @@ use std::sync::Arc;
 
 use async_trait::async_trait;
 use jiff::Timestamp;
+use quiz_events::SessionTarget;
 
 use crate::error::SyncError;
 use crate::outcome::SyncOutcome;
@@ -24,11 +25,14 @@ pub trait SessionSync: Send + Sync {
     /// Reads, scores and ranks one test session, and writes or stages its result, while the fence of `scope` holds.
     async fn sync(&self, request: &SessionRequest, scope: &RunScope) -> Result<Synced, SyncError>;
 
-    /// The users among `user_ids` with an ended attempt at the quiz, each with the time of the attempt's last write, if the
-    /// document has that time.
+    /// The users among `user_ids` with an ended attempt at the quiz of `target`, each with the time of the attempt's last
+    /// write, if the document has that time.
+    ///
+    /// # Errors
+    /// [`SyncError::SessionIdOfAttempt`] if the session id is the `_id` of an attempt of these users.
     async fn ended(
         &self,
-        quiz_id: &str,
+        target: &SessionTarget,
         user_ids: &[String],
     ) -> Result<HashMap<String, Option<Timestamp>>, SyncError>;
 }

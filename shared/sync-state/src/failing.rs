@@ -1,11 +1,15 @@
 //! Test sessions that cannot be synced for now: since when, and why. A request is stored before MongoDB is queried, so
 //! during an outage the states show each waiting test session. See docs/decisions/0014-outages.md.
 
+use std::collections::HashSet;
+
+use quiz_events::ParkCause;
 use serde::{Deserialize, Serialize};
 
 use crate::admit::LeaseRequest;
 use crate::crashes::MOST_CRASHES;
 use crate::ending::RunFailure;
+use crate::port::StateKey;
 use crate::rules::Rules;
 use crate::state::{LastRun, RunResult, SyncState};
 
@@ -35,6 +39,17 @@ pub struct Recovered {
     /// The error code of the last failure.
     #[serde(rename = "recovered_code")]
     pub code: String,
+}
+
+/// The states of test sessions that a sync can serve. It leaves out, in all sinks, a session id that a sync refused because
+/// it is the `_id` of an attempt.
+#[must_use]
+pub fn without_refused_sessions(mut states: Vec<(StateKey, SyncState)>) -> Vec<(StateKey, SyncState)> {
+    let is_refused = |failing: &Failing| failing.code == ParkCause::SESSION_ID_OF_ATTEMPT;
+    let refused = states.iter().filter(|(_, state)| state.failing.as_ref().is_some_and(is_refused));
+    let refused: HashSet<String> = refused.map(|(key, _)| key.session_id.clone()).collect();
+    states.retain(|(key, _)| !refused.contains(&key.session_id));
+    states
 }
 
 impl SyncState {

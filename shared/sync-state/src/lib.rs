@@ -78,7 +78,7 @@ mod state;
 pub use admit::{Admission, LeaseRequest};
 pub use crashes::MOST_CRASHES;
 pub use ending::{Ending, LeaseHolder, RunFailure};
-pub use failing::{Failing, Recovered};
+pub use failing::{Failing, Recovered, without_refused_sessions};
 pub use port::{StateError, StateKey, SyncStates};
 pub use record::Record;
 pub use request_again::RequestedAgain;

@@ -2,10 +2,10 @@
 
 use std::time::Duration;
 
-use quiz_events::{NoticeKind, Sink, StaleReason, SyncsRequested};
+use quiz_events::{NoticeKind, ParkCause, Sink, StaleReason, SyncsRequested};
 use quiz_lambda::config::PassLimits;
 use quiz_pipeline::ports::CompletedQuiz;
-use quiz_sync_state::RequestedAgain;
+use quiz_sync_state::{Failing, RequestedAgain, SyncState};
 use reconcile::Summary;
 use tokio::time::Instant;
 
@@ -157,6 +157,24 @@ async fn session_without_quiz_is_skipped() {
     fixture.services.titles.lock().unwrap().clear();
     assert_eq!(fixture.pass().await.unwrap(), Summary::default());
     assert!(fixture.services.notices.lock().unwrap().is_empty());
+}
+
+#[tokio::test]
+async fn refused_session_id_is_never_requested() {
+    let fixture = Fixture::new(PassLimits::default());
+    let failing = Some(Failing { since: NOW - HOUR, code: ParkCause::SESSION_ID_OF_ATTEMPT.into() });
+    let refused = SyncState { failing, ..parked("q1", HOUR) };
+    fixture.plant("650000000000000000000a01", Sink::Reports, refused).await;
+    // an earlier release synced it
+    fixture.plant("650000000000000000000a01", Sink::Warehouse, synced("q1", HOUR)).await;
+    fixture.answer("q1", 30 * MINUTE);
+    *fixture.services.completed.lock().unwrap() =
+        vec![CompletedQuiz { quiz_id: "q1".into(), students: 2, newest: time(NOW - 30 * MINUTE) }];
+    let expected = Summary { unknown: 1, ..Summary::default() };
+    assert_eq!(fixture.pass().await.unwrap(), expected, "no event has named its test session");
+    fixture.later(48 * HOUR);
+    assert_eq!(fixture.pass().await.unwrap(), Summary::default());
+    assert!(fixture.services.published.lock().unwrap().is_empty());
 }
 
 #[tokio::test]

@@ -1,7 +1,7 @@
 //! The texts of the messages.
 
 use quiz_discord::compose;
-use quiz_events::{HistogramBin, NoticeKind, NoticeMessage, Sink, SyncFinished};
+use quiz_events::{HistogramBin, NoticeKind, NoticeMessage, ParkCause, Sink, SyncFailed, SyncFinished};
 use serde_json::Value;
 
 use crate::common::{EVIL, alarm, all_kinds, at, dropped, failed, finished, notice, parked, problem};
@@ -89,6 +89,22 @@ fn failed_sink_has_a_next_step() {
         written,
         notice("2", failed(Sink::Warehouse, &["s"], "no permission"))
     ]));
+}
+
+#[test]
+fn attempt_ids_are_dropped_not_replayed() {
+    for (session_ids, choice) in
+        [(&["a1"][..], "--session a1"), (&["a1", "a2"], "--code session_id_of_attempt")]
+    {
+        let failed = SyncFailed {
+            session_ids: session_ids.iter().map(ToString::to_string).collect(),
+            error_code: ParkCause::SESSION_ID_OF_ATTEMPT.to_owned(),
+            ..SyncFailed::default()
+        };
+        let posted = posted(&[notice("1", NoticeKind::SyncFailed(failed))]);
+        let step = format!("`quiz-etl dlq drop {choice} --reason 'id of an attempt'`");
+        assert!(posted.contains(&step) && !posted.contains("dlq replay"), "{posted}");
+    }
 }
 
 #[test]

@@ -8,7 +8,7 @@ use std::time::Duration;
 use async_trait::async_trait;
 use jiff::Timestamp;
 use quiz_domain::rows::RowBatch;
-use quiz_events::{Notice, Notices, Sink};
+use quiz_events::{Notice, Notices, SessionTarget, Sink};
 use quiz_local::{MemoryQueue, QueueSettings, SqliteStore};
 use quiz_pipeline::batch::{BatchLimits, BatchReport};
 use quiz_pipeline::ports::{StagedSession, WarehouseBatch, WarehouseError};
@@ -45,7 +45,7 @@ impl SessionSync for Syncs {
 
     async fn ended(
         &self,
-        _quiz_id: &str,
+        _target: &SessionTarget,
         _user_ids: &[String],
     ) -> Result<HashMap<String, Option<Timestamp>>, SyncError> {
         Ok(HashMap::new())

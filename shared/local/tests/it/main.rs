@@ -8,6 +8,7 @@
     reason = "a test may panic, and say what it found"
 )]
 
+mod attempt_ids;
 mod burst;
 mod common;
 mod crashes;

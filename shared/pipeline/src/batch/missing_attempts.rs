@@ -25,8 +25,9 @@ pub(super) async fn find(
         return Ok(Vec::new());
     }
     let users: Vec<String> = users.into_iter().cloned().collect();
-    let quiz_id = group.request.target.quiz_id.clone();
-    let ended = sync.ended(&quiz_id, &users).await?;
+    let target = &group.request.target;
+    let quiz_id = target.quiz_id.clone();
+    let ended = sync.ended(target, &users).await?;
     let mut failures = Vec::new();
     for member in &mut group.members {
         let Some(user_id) = &member.user_id else { continue };

@@ -13,8 +13,10 @@ use quiz_domain::{
     AttemptHead, AttemptSelection, JudgedAttempt, Problems, Quiz, QuizKind, SessionResult, SessionScorer,
     SnapshotKey, SnapshotWriter, TakenDocument, TestSession, user_id,
 };
+use quiz_events::SessionTarget;
 
 use super::ahead::{ReadAhead, ReadEvent};
+use super::refuse_attempt_id;
 use super::snapshots::Snapshots;
 use crate::error::SyncError;
 use crate::ports::{AnswerSource, AttemptBatch, Clock, QuizDocuments};
@@ -43,7 +45,7 @@ pub(super) struct Reader {
 pub(super) struct PreparedSession<'a> {
     pub builder: SessionScorer,
     pub session: TestSession,
-    quiz_id: String,
+    target: SessionTarget,
     snapshot_key: Option<SnapshotKey>,
     scope: &'a RunScope,
 }
@@ -75,7 +77,7 @@ impl Reader {
         let snapshot_key = snapshots.and_then(|snapshots| snapshots.key(&document, &questions));
         let session = request.session(&quiz);
         let builder = SessionScorer::new(quiz, session.clone(), scope.read_started_at, problems);
-        Ok(PreparedSession { builder, session, quiz_id: target.quiz_id.clone(), snapshot_key, scope })
+        Ok(PreparedSession { builder, session, target: target.clone(), snapshot_key, scope })
     }
 
     /// Reads, scores and ranks the attempts. A writer that wants single attempts gets each of them, by user id.
@@ -85,9 +87,10 @@ impl Reader {
         writer: &mut dyn SessionWriter,
         (reading, writing): (&mut Stopwatch, &mut Stopwatch),
     ) -> Result<ReadSession, SyncError> {
-        let PreparedSession { mut builder, quiz_id, snapshot_key, scope, .. } = prepared;
+        let PreparedSession { mut builder, target, snapshot_key, scope, .. } = prepared;
         let wants_attempts = writer.wants_attempts();
-        let mut selection = reading.time(self.selection(&quiz_id, builder.problems())).await?;
+        let mut selection = reading.time(self.selection(&target, builder.problems())).await?;
+        let quiz_id = target.quiz_id;
         let known = match (&self.snapshots, snapshot_key) {
             (Some(snapshots), Some(key)) if !wants_attempts && snapshots.is_worthwhile(selection.len()) => {
                 if let Some(written) = Snapshots::writer(&key, scope.read_started_at) {
@@ -195,11 +198,16 @@ impl Reader {
     }
 
     /// Reads the heads of all attempts.
-    async fn selection(&self, quiz_id: &str, problems: &mut Problems) -> Result<AttemptSelection, SyncError> {
+    async fn selection(
+        &self,
+        target: &SessionTarget,
+        problems: &mut Problems,
+    ) -> Result<AttemptSelection, SyncError> {
         let mut selection = AttemptSelection::new(self.excluded_users.clone());
-        let mut heads = self.source.attempt_heads(quiz_id).await?;
+        let mut heads = self.source.attempt_heads(&target.quiz_id).await?;
         while let Some(head) = heads.try_next().await? {
             if let Some(head) = AttemptHead::read(&head, problems) {
+                refuse_attempt_id(target, &head)?;
                 selection.add(head);
             }
         }

@@ -90,6 +90,18 @@ async fn only_the_last_try_sends_a_failure_notice() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn attempt_ids_share_one_notice() {
+    let messages: Vec<QueueMessage> =
+        (0..30).map(|at| sync_message(&format!("m{at}"), &format!("attempt-{at:02}"))).collect();
+    let sent = sent_notices(&messages).await;
+    let [notice] = &sent[0][..] else { panic!("{sent:?}") };
+    let NoticeKind::SyncFailed(failed) = &notice.kind else { panic!("{notice:?}") };
+    assert_eq!((failed.messages, failed.session_ids.len()), (30, 30));
+    let example = "session_id attempt-00 is the _id of an attempt at quiz q; send the id of the test session";
+    assert_eq!((&*failed.error_code, &*failed.error), ("session_id_of_attempt", example));
+}
+
+#[tokio::test(start_paused = true)]
 async fn outage_messages_are_left_to_its_card() {
     let messages = [
         QueueMessage { receive_count: 5, ..sync_message("1", "bad") },

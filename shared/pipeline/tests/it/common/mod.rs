@@ -9,7 +9,7 @@ use std::time::Duration;
 use async_trait::async_trait;
 use jiff::Timestamp;
 use quiz_domain::rows::RowBatch;
-use quiz_events::{Cause, ParkCause, QueueError, QueueMessage, Sink, SourceQueue};
+use quiz_events::{Cause, ParkCause, QueueError, QueueMessage, SessionTarget, Sink, SourceQueue};
 use quiz_pipeline::batch::{BatchLimits, BatchReport};
 use quiz_pipeline::ports::{SourceError, StagedSession, WarehouseBatch, WarehouseError};
 use quiz_pipeline::{
@@ -19,7 +19,7 @@ use quiz_suites::function::{SyncFunction, staged_session};
 use quiz_sync_state::{StateError, StateKey, SyncState, SyncStates};
 use tokio::time::Instant;
 
-/// Syncs by the name of the session: `bad` fails, `panics`, `hangs`, `unknown`, `refused`; the rest succeed
+/// Syncs by the name of the session: `bad` fails, `panics`, `hangs`, `unknown`, `attempt`, `refused`; the rest succeed
 /// after a second. A session whose name contains `unanswered` begins with a write request that gets no answer.
 #[derive(Default)]
 pub struct Scripted {
@@ -51,7 +51,7 @@ impl SessionSync for Scripting {
 
     async fn ended(
         &self,
-        _quiz_id: &str,
+        _target: &SessionTarget,
         user_ids: &[String],
     ) -> Result<HashMap<String, Option<Timestamp>>, SyncError> {
         let there = user_ids.iter().filter(|user| !user.starts_with("absent"));
@@ -77,6 +77,10 @@ impl SessionSync for Scripting {
         if session.starts_with("unknown") {
             let quiz_id = request.target.quiz_id.clone();
             return Err(SyncError::UnknownQuiz { session_id: session, quiz_id });
+        }
+        if session.starts_with("attempt") {
+            let quiz_id = request.target.quiz_id.clone();
+            return Err(SyncError::SessionIdOfAttempt { session_id: session, quiz_id });
         }
         if session.starts_with("refused") && !script.commits {
             return Err(SinkError::from(refused(session)).into());

@@ -14,12 +14,13 @@ use quiz_pipeline::ports::{
     AnswerSource, AttemptBatch, AttemptStream, Clock, DocumentStream, QuizDocuments, SourceError,
 };
 use quiz_pipeline::{
-    ResultSink, RunScope, SessionRequest, SessionWriter, SinkCounts, SinkError, Snapshots, SyncOutcome,
+    ResultSink, RunScope, SessionRequest, SessionWriter, SinkCounts, SinkError, Snapshots, SyncError,
+    SyncOutcome,
 };
 use quiz_suites::function::SingleSync;
 use quiz_suites::snapshots::MemorySnapshots;
 
-const QUIZ: &str = "6715f621e1eb083bfa9b56cc";
+pub const QUIZ: &str = "6715f621e1eb083bfa9b56cc";
 const MINUTE: i64 = 60_000;
 
 /// What is odd about a document.
@@ -231,26 +232,36 @@ pub struct SyncResult {
 impl Fixture {
     /// Syncs with the snapshot, if there is one.
     pub async fn sync(&self, force: bool) -> SyncResult {
+        self.sync_as("Group", force).await.unwrap()
+    }
+
+    /// Syncs like [`Fixture::sync`], under this session id.
+    pub async fn sync_as(&self, session_id: &str, force: bool) -> Result<SyncResult, SyncError> {
         let snapshots = Snapshots::new(self.snapshots.clone(), self.program.to_string()).from(1);
-        self.run(force, Some(snapshots)).await
+        self.run(session_id, force, Some(snapshots)).await
     }
 
     /// Syncs without a snapshot.
     pub async fn sync_in_full(&self) -> SyncResult {
-        self.run(false, None).await
+        self.run("Group", false, None).await.unwrap()
     }
 
-    async fn run(&self, rewrite: bool, snapshots: Option<Snapshots>) -> SyncResult {
+    async fn run(
+        &self,
+        session_id: &str,
+        rewrite: bool,
+        snapshots: Option<Snapshots>,
+    ) -> Result<SyncResult, SyncError> {
         let sink = Capture::default();
         let sync = SingleSync::new(self.documents.clone(), Arc::new(sink.clone()))
             .clock(Arc::new(FixedClock(self.now)))
             .rewrite(rewrite)
             .snapshots(snapshots);
         let before = self.documents.read.load(Ordering::SeqCst);
-        let target = SessionTarget { session_id: "Group".into(), quiz_id: QUIZ.into() };
-        let outcome = sync.run(&SessionRequest::new(target)).await.unwrap();
+        let target = SessionTarget { session_id: session_id.into(), quiz_id: QUIZ.into() };
+        let outcome = sync.run(&SessionRequest::new(target)).await?;
         let read = self.documents.read.load(Ordering::SeqCst) - before;
         let result = sink.0.lock().unwrap().clone();
-        SyncResult { result, outcome, read }
+        Ok(SyncResult { result, outcome, read })
     }
 }

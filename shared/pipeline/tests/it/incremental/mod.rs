@@ -4,7 +4,7 @@ mod fixture;
 
 use std::sync::atomic::Ordering;
 
-use fixture::{Attempt, Fixture, Oddity};
+use fixture::{Attempt, Fixture, Oddity, QUIZ};
 use proptest::prelude::*;
 
 #[derive(Clone, Debug)]
@@ -121,6 +121,20 @@ async fn unchanged_attempts_are_not_read_again() {
     fixture.now += 11;
     assert_eq!(fixture.sync(false).await.read, 2);
     assert_eq!(fixture.sync(false).await.read, 0);
+}
+
+#[tokio::test]
+async fn attempt_id_is_refused_although_no_attempt_is_read() {
+    let fixture = fixture();
+    fixture.sync(false).await;
+    for (number, force) in [(0, false), (3, true)] {
+        let attempt_id = format!("{number:024x}");
+        let error = fixture.sync_as(&attempt_id, force).await.err().unwrap();
+        assert_eq!((error.code(), error.is_permanent()), ("session_id_of_attempt", true));
+    }
+    assert_eq!(fixture.documents.read.load(Ordering::SeqCst), 4, "as many as the first sync read");
+    // a quiz without a test session has its own id as session id
+    assert_eq!(fixture.sync_as(QUIZ, false).await.unwrap().outcome.known, 4);
 }
 
 #[tokio::test]
