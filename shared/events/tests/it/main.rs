@@ -11,3 +11,4 @@
 mod entries;
 mod events;
 mod fuzz;
+mod publishing;

@@ -22,6 +22,7 @@ mod notices_end_to_end;
 mod outage;
 mod permissions;
 mod poison;
+mod publishing;
 mod reconcile;
 mod release;
 mod reports_end_to_end;
