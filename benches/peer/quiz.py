@@ -141,7 +141,8 @@ def chapter_of(quiz, section, question, correct):
     if not name:
         return None
     for at, chapter in enumerate(quiz.chapters):
-        if (chapter.section, chapter.name, chapter.code) == (section, name, code):
+        if (chapter.section, chapter.name) == (section, name):
+            chapter.code = chapter.code or code
             break
     else:
         at = len(quiz.chapters)

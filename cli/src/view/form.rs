@@ -26,27 +26,15 @@ pub(super) fn render(mut items: Vec<&Value>, ink: Ink) -> String {
     format!("{heading}\n{}", table(3, &header, rows))
 }
 
-/// The texts of the chosen options, else the stored response.
+/// A text as the student wrote it, else the response in words. An older item has no words for some responses.
 fn response(item: &Value) -> String {
     if item.get("is_answered").and_then(Value::as_bool) == Some(false) {
         return "(not answered)".to_owned();
     }
-    let labels = stored_text(item, "user_response_labels");
-    if !labels.is_empty() {
-        return plain(&labels, usize::MAX);
-    }
+    let labels = plain(&stored_text(item, "user_response_labels"), usize::MAX);
     match item.get("user_response") {
-        None | Some(Value::Null) => String::new(),
         Some(Value::String(text)) => clean(text),
-        Some(Value::Object(rows)) => {
-            let rows: Vec<String> =
-                rows.iter().map(|(row, given)| format!("{row}: {}", without_quotes(given))).collect();
-            clean(&rows.join("; "))
-        }
-        Some(other) => clean(&without_quotes(other)),
+        Some(response) if labels.is_empty() => clean(&response.to_string()),
+        _ => labels,
     }
-}
-
-fn without_quotes(value: &Value) -> String {
-    value.as_str().map_or_else(|| value.to_string(), str::to_owned)
 }

@@ -41,6 +41,8 @@ pub(super) fn render(document: &Value, ink: Ink) -> String {
     }
     parts.push(table(1, &header, rows));
     parts.extend(chapters(part("chapter_performance")));
+    let message = stored_text(part("recommendation"), "message");
+    parts.extend((!message.is_empty()).then_some(message));
     parts.join("\n")
 }
 
@@ -56,7 +58,7 @@ fn chapters(chapters: &Value) -> Option<String> {
             vec![
                 stored_text(chapter, "subject"),
                 stored_text(chapter, "chapter_name"),
-                stored_marks(chapter, "marks_scored", "max_score"),
+                stored_marks(chapter, "marks_scored", "max_marks_possible"),
                 stored_number(chapter, "total_questions"),
                 stored_number(chapter, "num_correct"),
                 stored_number(chapter, "num_wrong"),

@@ -90,6 +90,7 @@ pub use rank::test_results::{
 };
 pub use read::attempt::{AnswerRecord, Attempt, AttemptHead, user_id};
 pub use read::marking::{MarkingScheme, PartialRule};
+pub use read::priority::ChapterPriority;
 pub use read::question::{Question, QuestionType};
 pub use read::quiz::{Chapter, QuestionSet, Quiz, QuizError, QuizKind};
 pub use read::selection::AttemptSelection;

@@ -49,6 +49,7 @@ impl ResultSink for WarehouseSink {
             WarehouseTable::QuestionResponses
         };
         Ok(Box::new(RowWriter {
+            session: session.clone(),
             buffer: RowBuffer {
                 batch,
                 session_id: session.session_id.clone(),
@@ -61,6 +62,7 @@ impl ResultSink for WarehouseSink {
 }
 
 struct RowWriter {
+    session: TestSession,
     buffer: RowBuffer,
     questions: QuestionRows,
 }
@@ -68,9 +70,8 @@ struct RowWriter {
 #[async_trait]
 impl SessionWriter for RowWriter {
     async fn take(&mut self, quiz: &Quiz, taken: &JudgedAttempt) -> Result<(), SinkError> {
-        let session_id = &self.buffer.session_id;
         if quiz.kind == QuizKind::Form {
-            rows::append_form(quiz, session_id, &taken.attempt, &mut self.buffer.rows);
+            rows::append_form(quiz, &self.session, &taken.attempt, &mut self.buffer.rows);
         } else {
             self.questions.append(quiz, taken, &mut self.buffer.rows);
         }

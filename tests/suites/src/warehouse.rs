@@ -136,6 +136,9 @@ async fn quiz_changed_to_form_moves_its_rows(warehouse: &dyn Warehouse, rows: &d
         |user: &str| answers.iter().find(|row| row["user_id"] == user && row["question_id"] == "a").unwrap();
     assert_eq!(of("u2")["user_response"], r#"{"row":[1,2.75],"दूसरी":"text"}"#);
     assert_eq!((&of("u1")["priority"], &of("u1")["is_answered"]), (&"high".into(), &true.into()));
+    assert_eq!(of("u2")["user_response_labels"], "row: 1, 2.75; दूसरी: text");
+    assert_eq!((&of("u1")["test_type"], &of("u1")["group"]), (&"form".into(), &"Group".into()));
+    assert_eq!((&of("u1")["cms_test_id"], &of("u1")["batch"]), (&Value::Null, &Value::Null));
     assert_eq!(of("u0")["question_text"], "Why? कारण 🙂");
 }
 
@@ -167,13 +170,14 @@ impl Sample {
         let session = TestSession {
             session_id: self.session_id.clone(),
             quiz_id: quiz.id.clone(),
+            group: Some("Group".into()),
             end: Timestamp::from_second(1_714_590_000).ok(),
             ..TestSession::default()
         };
         let now = Timestamp::from_microsecond(1_714_500_000_123_456).unwrap();
         let is_form = quiz.kind == QuizKind::Form;
         let questions = QuestionRows::new(&quiz, &self.session_id);
-        let mut builder = SessionScorer::new(quiz, session, now, problems);
+        let mut builder = SessionScorer::new(quiz, session.clone(), now, problems);
         let table = if is_form { WarehouseTable::FormResponses } else { WarehouseTable::QuestionResponses };
         let mut answers = RowBatch::new(table);
         for document in &self.attempts {
@@ -181,7 +185,7 @@ impl Sample {
                 panic!("no attempt: {document}")
             };
             if is_form {
-                rows::append_form(builder.quiz(), &self.session_id, &taken.attempt, &mut answers);
+                rows::append_form(builder.quiz(), &session, &taken.attempt, &mut answers);
             } else {
                 questions.append(builder.quiz(), &taken, &mut answers);
             }

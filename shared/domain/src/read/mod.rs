@@ -3,6 +3,7 @@
 pub(crate) mod attempt;
 pub(crate) mod fields;
 pub(crate) mod marking;
+pub(crate) mod priority;
 pub(crate) mod question;
 pub(crate) mod quiz;
 pub(crate) mod raw;

@@ -16,10 +16,10 @@ use thiserror::Error;
 use crate::problem::{ProblemKind, Problems};
 use crate::read::fields;
 use crate::read::marking::{self, MarkingScheme};
+use crate::read::priority::ChapterPriority;
 use crate::read::question::Question;
 use crate::read::stored::replaces;
 use crate::read::time;
-use crate::read::value::Value;
 use crate::round::round2;
 use crate::score::sections::{self, SectionPart};
 use crate::score::tally::Tally;
@@ -90,23 +90,20 @@ pub struct QuestionSet {
 }
 
 /// The counted questions of one chapter within one section.
+///
+/// The name identifies a chapter within its section. The Reporting Engine's pages and the LMS show names, so two chapter ids
+/// with one name are one line, in v1 and in v2.
 #[derive(Clone, Debug)]
 pub struct Chapter {
     /// Index into [`Quiz::sections`].
     pub section: usize,
     pub name: String,
+    /// The first chapter id that a question of the chapter has.
     pub code: Option<String>,
-    pub priority: Value,
+    /// The highest priority that a question of the chapter has.
+    pub priority: Option<ChapterPriority>,
     pub questions: u32,
     pub max_score: f64,
-}
-
-impl Chapter {
-    /// Whether a question with this chapter name and code belongs here. A missing code matches every code.
-    pub(crate) fn matches(&self, name: &str, code: Option<&str>) -> bool {
-        let other_code = self.code.as_deref().zip(code).is_some_and(|(own, other)| own != other);
-        self.name == name && !other_code
-    }
 }
 
 /// A quiz, with the questions of all its sets in one list.

@@ -23,13 +23,15 @@ pub struct ChapterLine {
     pub attempt_percentage: f64,
 }
 
-/// One attempt's result in one chapter.
+/// One attempt's result in one chapter. Marks have two decimals.
 pub(super) struct ChapterScore<'a> {
     pub chapter: &'a Chapter,
     pub section: &'a str,
     pub tally: Tally,
     pub skipped: u32,
     pub marks: f64,
+    pub max_marks: f64,
+    pub percentage: Option<f64>,
     pub accuracy: Option<f64>,
     pub attempt_percentage: Option<f64>,
 }
@@ -48,12 +50,15 @@ pub(super) fn scores<'a>(
         .filter_map(|(chapter, tally)| {
             let answered = tally.tally.answered();
             let correct = f64::from(tally.tally.correct) + 0.5 * f64::from(tally.tally.partially_correct);
+            let (marks, max_marks) = (round2(tally.marks), round2(chapter.max_score));
             Some(ChapterScore {
                 chapter,
                 section: quiz.sections.get(chapter.section)?,
                 tally: tally.tally,
                 skipped: chapter.questions.saturating_sub(answered),
-                marks: round2(tally.marks),
+                marks,
+                max_marks,
+                percentage: percent(marks, max_marks).map(round2),
                 accuracy: percent(correct, f64::from(answered)).map(round2),
                 attempt_percentage: percent(f64::from(answered), f64::from(chapter.questions)).map(round2),
             })
@@ -71,7 +76,7 @@ pub(super) fn lines(
             chapter_code: score.chapter.code.clone(),
             section: score.section.to_owned(),
             marks_scored: score.marks,
-            max_score: round2(score.chapter.max_score),
+            max_score: score.max_marks,
             total_questions: score.chapter.questions,
             accuracy: score.accuracy.unwrap_or_default(),
             attempt_percentage: score.attempt_percentage.unwrap_or_default(),

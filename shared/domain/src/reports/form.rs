@@ -1,5 +1,6 @@
 use serde::Serialize;
 
+use super::answer_labels::labels;
 use super::{ContentDigest, ReportItem, SortKeys, Stamp, date};
 use crate::rank::test_results::{AttemptResults, FormAttempt, SessionResult};
 use crate::read::question::Question;
@@ -24,10 +25,10 @@ pub struct FormResponse {
     pub question_text: Option<String>,
     #[serde(skip_serializing_if = "Value::is_null")]
     pub priority: Value,
-    /// The stored answer.
+    /// The stored answer, of its stored type. The readers show the labels.
     #[serde(skip_serializing_if = "Value::is_unknown")]
     pub user_response: Value,
-    /// The texts of the chosen options, joined with `, `.
+    /// The answer in words; `None` only where the question is not answered.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub user_response_labels: Option<String>,
     pub is_answered: bool,
@@ -78,20 +79,4 @@ fn response(
         sync_generation: stamp.generation,
         content_digest: None,
     }
-}
-
-/// The texts of the chosen options, joined with `, `. `None` where the answer is no list of the question's options, or an
-/// option has no text.
-pub(crate) fn labels(question: &Question, answer: &Value) -> Option<String> {
-    let Value::List(chosen) = answer else { return None };
-    if chosen.is_empty() || question.options.is_empty() {
-        return None;
-    }
-    let label = |index: &Value| {
-        let index = index.as_number().filter(|index| index.fract() == 0.0 && *index >= 0.0)?;
-        #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "whole, not negative")]
-        question.options.get(index as usize).map(String::as_str).filter(|text| !text.is_empty())
-    };
-    let labels: Option<Vec<&str>> = chosen.iter().map(label).collect();
-    labels.map(|labels| labels.join(", "))
 }

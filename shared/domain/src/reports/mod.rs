@@ -2,25 +2,34 @@
 //! `form_question_responses`.
 //!
 //! The Reporting Engine and the LMS read these tables by their attribute names, so the names must not change. An item
-//! leaves out an unknown value. [`ReportItem::seal`] adds a digest of the content: a sync rewrites an item only where the
-//! stored digest differs.
+//! leaves out an unknown value. [`field_groups`] lists the fields with their readers, and `docs/REPORTS.md` shows them.
+//!
+//! [`ReportItem::seal`] adds a digest of the content: a sync rewrites an item only where the stored digest differs.
 
+mod answer_labels;
 mod chapters;
 mod content;
+mod fields;
 mod form;
+mod page;
+mod recommendation;
 mod section;
 mod student;
 
 use jiff::Timestamp;
 use serde::Serialize;
 
+pub(crate) use answer_labels::labels;
 pub use chapters::ChapterLine;
 pub use content::ContentDigest;
+pub use fields::{FieldGroup, FieldSpec, FieldType, Presence, field_groups};
 pub use form::FormResponse;
-pub(crate) use form::labels;
+pub use page::reports_page;
+pub use recommendation::{Recommendation, RecommendedChapter};
 pub use section::{SectionReport, SectionResult, section_results};
 pub use student::{
-    ChapterPerformance, Performance, ReportHeader, ReportMetadata, StudentReport, SubjectPerformance,
+    ChapterPerformance, OverallPerformance, Performance, ReportHeader, ReportMetadata, StudentReport,
+    SubjectPerformance,
 };
 
 use crate::problem::{ProblemKind, Problems};

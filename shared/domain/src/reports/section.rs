@@ -71,6 +71,8 @@ pub struct SectionReport {
     pub sync_generation: i64,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub content_digest: Option<ContentDigest>,
+    /// A line for each chapter name of the subject; `None` where there is none, because the page prints an empty table for
+    /// an empty list.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub chapter_wise_data: Option<Vec<ChapterLine>>,
 }
@@ -101,12 +103,13 @@ pub fn section_results(test: &SessionResult, stamp: Stamp) -> impl Iterator<Item
     })
 }
 
-/// The items of all students whose user id can be part of a key. Items of subjects have their chapters.
+/// The items of all students whose user id can be part of a key. Items of subjects have their chapters, if they have any.
 pub(super) fn items(test: &SessionResult, stamp: Stamp) -> impl Iterator<Item = super::ReportItem> + Send {
     let keys = SortKeys::new(test);
     let results = section_results(test, stamp).filter(move |result| keys.is_usable(&result.attempt.user_id));
     results.map(|SectionResult { mut report, attempt, section, .. }| {
-        report.chapter_wise_data = section.map(|section| chapters::lines(test, attempt, Some(section)));
+        let lines = section.map(|section| chapters::lines(test, attempt, Some(section)));
+        report.chapter_wise_data = lines.filter(|lines| !lines.is_empty());
         super::ReportItem::Section(Box::new(report))
     })
 }

@@ -38,6 +38,11 @@ pub(super) const fn flag(name: &'static str, description: &'static str) -> Colum
     ColumnSpec::new(name, CellType::Bool, description)
 }
 
+pub(super) const TEST_TYPE: ColumnSpec = text("test_type", "the Quiz Engine's quiz_type");
+pub(super) const GROUP: ColumnSpec = text("group", "the session's group");
+pub(super) const BATCH: ColumnSpec = text("batch", "the session's batch");
+pub(super) const CMS_TEST_ID: ColumnSpec = text("cms_test_id", "the quiz's source_id");
+
 /// The day of the test session, and the partition column. It is not among the row columns: without a scheduled start, the
 /// earliest attempt decides the day, after all attempts are read.
 pub const START_DATE: ColumnSpec = ColumnSpec::new(

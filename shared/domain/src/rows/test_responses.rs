@@ -1,6 +1,6 @@
 use super::RowBatch;
 use super::cell::{Cell, CellType};
-use super::schema::{ColumnSpec, WarehouseTable, float, int, text};
+use super::schema::{BATCH, CMS_TEST_ID, ColumnSpec, GROUP, TEST_TYPE, WarehouseTable, float, int, text};
 use crate::rank::ranking::{CohortFigures, Standing};
 use crate::rank::test_results::{ScoredAttempt, SessionResult};
 use crate::read::time::to_india_time;
@@ -29,7 +29,7 @@ pub(super) static COLUMNS: [Column; 38] = [
     (text("test_name", "the session's name, else the quiz's title, else its id").required(), |row| {
         Cell::text(&row.report.test_name)
     }),
-    (text("test_type", "the Quiz Engine's quiz_type"), |row| Cell::known(row.report.test_type.as_deref())),
+    (TEST_TYPE, |row| Cell::known(row.report.test_type.as_deref())),
     (text("test_format", "the Quiz Engine's test_format"), |row| {
         Cell::known(row.report.test_format.as_deref())
     }),
@@ -44,8 +44,8 @@ pub(super) static COLUMNS: [Column; 38] = [
     (text("end_time", "clock time in India at which the test's window closes, HH:MM:SS"), |row| {
         Cell::known(row.report.end_time.as_deref())
     }),
-    (text("group", "the session's group"), |row| Cell::known(row.report.group.as_deref())),
-    (text("batch", "the session's batch"), |row| Cell::known(row.report.batch.as_deref())),
+    (GROUP, |row| Cell::known(row.report.group.as_deref())),
+    (BATCH, |row| Cell::known(row.report.batch.as_deref())),
     (text("stream", "the session's stream"), |row| Cell::known(row.report.stream.as_deref())),
     (text("course", "the session's course"), |row| Cell::known(row.report.course.as_deref())),
     (text("grade", "the session's grade, else the quiz's"), |row| Cell::known(row.report.grade.as_deref())),
@@ -99,7 +99,7 @@ pub(super) static COLUMNS: [Column; 38] = [
     (int("sync_generation", "grows from one sync of a session to the next").required(), |row| {
         Cell::Int(row.report.sync_generation)
     }),
-    (text("cms_test_id", "the quiz's source_id"), |row| Cell::known(row.test.quiz.source_id.as_deref())),
+    (CMS_TEST_ID, |row| Cell::known(row.test.quiz.source_id.as_deref())),
     (int("num_answered", "questions").required(), |row| Cell::count(row.score.answered)),
     (float("median_test_score", "of the final attempts, 2 decimals"), |row| {
         Cell::float(row.figures.median.map(round2))

@@ -80,13 +80,14 @@ impl Outcomes {
         })
     }
 
-    /// Each question that has a record, with its set and its judgement.
+    /// Each question with its set and its judgement. A question without a record counts as skipped.
     pub fn judged<'a>(
         &'a self,
         quiz: &'a Quiz,
     ) -> impl Iterator<Item = (&'a Question, &'a QuestionSet, Judgement)> {
         self.by_question(quiz).filter_map(|(question, outcome, partial_marks)| {
-            let (outcome, set) = (outcome?, quiz.set_containing(question)?);
+            let without_record = if question.counts() { Outcome::Skipped } else { Outcome::Ungraded };
+            let (outcome, set) = (outcome.unwrap_or(without_record), quiz.set_containing(question)?);
             let marks = match outcome {
                 Outcome::Correct => set.marking.correct,
                 Outcome::Wrong => set.marking.wrong,

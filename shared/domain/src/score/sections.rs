@@ -5,6 +5,7 @@
 //! questions. Such a set counts as a whole in the section of most of its questions.
 
 use crate::problem::{ProblemKind, Problems};
+use crate::read::priority::ChapterPriority;
 use crate::read::question::Question;
 use crate::read::quiz::{Chapter, QuestionSet, Quiz, QuizKind};
 
@@ -83,14 +84,12 @@ pub(crate) fn assign(quiz: &mut Quiz, problems: &mut Problems) {
             question.chapter_line = match &question.chapter {
                 Some(name) if counts => Some(position_or_push(
                     &mut quiz.chapters,
-                    |chapter| {
-                        chapter.section == section && chapter.matches(name, question.chapter_id.as_deref())
-                    },
+                    |chapter| chapter.section == section && chapter.name == *name,
                     || Chapter {
                         section,
                         name: name.clone(),
-                        code: question.chapter_id.clone(),
-                        priority: question.priority.clone(),
+                        code: None,
+                        priority: None,
                         questions: 0,
                         max_score: 0.0,
                     },
@@ -100,6 +99,8 @@ pub(crate) fn assign(quiz: &mut Quiz, problems: &mut Problems) {
             let correct = quiz.sets.get(set_index).map_or(0.0, |set| set.marking.correct);
             if let Some(chapter) = question.chapter_line.and_then(|line| quiz.chapters.get_mut(line)) {
                 chapter.code = chapter.code.take().or_else(|| question.chapter_id.clone());
+                let priority = ChapterPriority::read(&question.priority);
+                chapter.priority = chapter.priority.into_iter().chain(priority).min();
                 chapter.questions += 1;
                 chapter.max_score += correct;
             }

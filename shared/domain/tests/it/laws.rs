@@ -1,6 +1,6 @@
 //! Properties that hold for every quiz, every cohort and any BSON.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 
 use bson::{Bson, Document, bson, doc};
 use proptest::prelude::*;
@@ -9,6 +9,8 @@ use quiz_domain::rows::WarehouseTable;
 use quiz_domain::{Attempt, AttemptResults, Problems, Quiz, Ranking, SessionResult};
 
 use crate::common::{build, build_rows, question, quiz, score};
+use crate::fields::{assert_listed, items};
+use crate::readers::print_page;
 
 const TYPES: [&str; 5] =
     ["single-choice", "multi-choice", "numerical-integer", "numerical-float", "subjective"];
@@ -24,7 +26,8 @@ fn answers() -> impl Strategy<Value = Bson> {
 }
 
 fn sets() -> impl Strategy<Value = Document> {
-    let drawn = (0..TYPES.len(), prop::collection::vec(0..3_i32, 1..3), 0..8_u8, 0..3_usize);
+    let chapters = (0..4_usize, 0..3_usize);
+    let drawn = (0..TYPES.len(), prop::collection::vec(0..3_i32, 1..3), 0..8_u8, 0..3_usize, chapters);
     let marks = (
         prop::sample::select(vec![4.0, 1.0, 2.5]),
         prop::sample::select(vec![-1.0, 0.0, -0.25, -1.0 / 3.0]),
@@ -32,13 +35,19 @@ fn sets() -> impl Strategy<Value = Document> {
     );
     (prop::collection::vec(drawn, 1..6), marks, prop::option::of(0..7_i32), any::<bool>()).prop_map(
         |(drawn, (correct, wrong, skipped), limit, partial)| {
-            let questions = drawn.into_iter().map(|(kind, key, odd, subject)| {
+            let questions = drawn.into_iter().map(|(kind, key, odd, subject, (chapter, id))| {
                 let key = if TYPES[kind].starts_with("numerical") { bson!(key[0]) } else { bson!(key) };
                 let mut question = question("", TYPES[kind], key);
                 question.insert("graded", odd != 0);
                 question.insert("force_correct", odd == 1);
                 let subject = ["Physics", "Chemistry", "Maths"][subject];
-                question.insert("metadata", bson!({"subject": subject, "chapter": "One"}));
+                let chapter = [Bson::Null, bson!("One"), bson!("One"), bson!("Two")][chapter].clone();
+                let priority = ["High", "low", "urgent"][id];
+                let id = [Bson::Null, bson!("1"), bson!("2")][id].clone();
+                question.insert(
+                    "metadata",
+                    bson!({"subject": subject, "chapter": chapter, "chapter_id": id, "priority": priority}),
+                );
                 Bson::from(question)
             });
             let rules = bson!([{"conditions": [{"num_correct_selected": 1}], "marks": 1}]);
@@ -173,6 +182,56 @@ proptest! {
                 prop_assert!((sum("marks_scored") - score.marks).abs() <= 0.005 + 1e-9);
                 prop_assert!((sum("max_marks") - score.max_marks).abs() <= 0.005 + 1e-9);
                 prop_assert_eq!(count("skipped"), score.skipped as usize);
+            }
+        }
+    }
+
+    #[test]
+    fn chapters_add_up_to_their_questions((quiz, sessions) in cohorts()) {
+        let (test, mut rows) = build_rows(&quiz, &[], &sessions, crate::common::session());
+        let questions = rows.remove(&WarehouseTable::QuestionResponses).unwrap();
+        for document in items(&test, ReportTable::Students) {
+            let lines = document["chapter_performance"].as_array().unwrap();
+            let names: HashSet<_> =
+                lines.iter().map(|line| (line["subject"].as_str(), line["chapter_name"].as_str())).collect();
+            prop_assert_eq!(names.len(), lines.len());
+            let own = questions.iter().filter(|row| {
+                row["user_id"] == document["user_id"] && row["outcome"] != "ungraded" && !row["chapter_name"].is_null()
+            });
+            let own: Vec<_> = own.collect();
+            let counted: u64 = lines.iter().filter_map(|line| line["total_questions"].as_u64()).sum();
+            prop_assert_eq!(counted, own.len() as u64);
+            for line in lines {
+                let within = |row: &&&crate::common::Row| {
+                    row["section"] == line["subject"] && row["chapter_name"] == line["chapter_name"]
+                };
+                let count = |outcome: &str| own.iter().filter(within).filter(|row| row["outcome"] == outcome).count();
+                for (field, outcome) in [
+                    ("num_correct", "correct"),
+                    ("num_wrong", "wrong"),
+                    ("num_partially_correct", "partially_correct"),
+                    ("num_skipped", "skipped"),
+                ] {
+                    prop_assert_eq!(line[field].as_u64(), Some(count(outcome) as u64));
+                }
+                for (field, column) in [("marks_scored", "marks_scored"), ("max_marks_possible", "max_marks")] {
+                    let sum: f64 = own.iter().filter(within).filter_map(|row| row[column].as_f64()).sum();
+                    prop_assert!((sum - line[field].as_f64().unwrap()).abs() <= 0.005 + 1e-9);
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn readers_can_use_every_item((quiz, sessions) in cohorts()) {
+        let test = build(&quiz, &sessions);
+        for table in [ReportTable::Sections, ReportTable::Students] {
+            for item in items(&test, table) {
+                assert_listed(table, &item);
+                prop_assert!(item.get("chapter_wise_data").is_none_or(|lines| !lines.as_array().unwrap().is_empty()));
+                if table == ReportTable::Students {
+                    prop_assert!(print_page(&item).contains("Recommendation: "));
+                }
             }
         }
     }

@@ -10,9 +10,12 @@
 
 mod cohort;
 mod common;
+mod fields;
+mod form_answers;
 mod laws;
 mod quiz_documents;
 mod raw;
+mod readers;
 mod reports;
 mod rows;
 mod scoring_table;

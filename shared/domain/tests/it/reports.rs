@@ -136,6 +136,17 @@ fn percentage_without_divisor_differs_by_version() {
 }
 
 #[test]
+fn question_without_record_is_skipped_in_its_chapter() {
+    let mut quiz = two_subjects();
+    let set = quiz.get_array_mut("question_sets").unwrap()[0].as_document_mut().unwrap();
+    set.insert("marking_scheme", doc! {"correct": 4, "wrong": -1, "skipped": -0.5});
+    let test = build_with(&quiz, &[], &[attempt("u", &[("a", bson!([0]))])], session(), now());
+    let physics = json(&test, ReportTable::Sections, "u#Physics");
+    let marks = |at: usize| physics["chapter_wise_data"][at]["marks_scored"].as_f64().unwrap();
+    assert_eq!((marks(0), marks(1), &physics["marks_scored"]), (4.0, -0.5, &3.5.into()));
+}
+
+#[test]
 fn homework_has_default_marks_and_ranks() {
     let quiz = crate::common::with_ids(include_str!("fixtures/homework_quiz.json"));
     let right = attempt("u", &[("q0-00", Bson::Null), ("q0-01", bson!([2, 0]))]);
@@ -166,6 +177,8 @@ fn form_becomes_responses_without_ranks() {
     assert_eq!((&blank["is_answered"], &blank["user_response"]), (&false.into(), &"  ".into()));
     let untouched = json(&test, ReportTable::FormResponses, "u#3");
     assert_eq!((&untouched["is_answered"], untouched.get("user_response")), (&false.into(), None));
+    let text = json(&test, ReportTable::FormResponses, "u#0");
+    assert_eq!((&text["user_response"], &text["user_response_labels"]), (&"Asha".into(), &"Asha".into()));
 }
 
 #[test]

@@ -133,8 +133,9 @@ fn open_attempt_has_no_rank() {
 #[test]
 fn form_row() {
     let mut form = quiz(one_set(vec![full_question("q1", "multi-choice", Bson::Null)]));
-    form.insert("metadata", doc! {"quiz_type": "form"});
-    let (_, rows) = build_rows(&form, &[], &[attempt("u", &[("q1", bson!([0, 2]))])], session());
+    form.insert("metadata", doc! {"quiz_type": "form", "source_id": "cms-1"});
+    let described = TestSession { batch: Some("B".into()), ..session() };
+    let (_, rows) = build_rows(&form, &[], &[attempt("u", &[("q1", bson!([0, 2]))])], described);
     insta::assert_json_snapshot!(rows[&WarehouseTable::FormResponses]);
     assert!(
         rows[&WarehouseTable::QuestionResponses].is_empty()

@@ -3,8 +3,8 @@ use std::process::Command;
 
 use anyhow::{Context, Result, ensure};
 
-/// Builds the functions and the command with the profile of this program, and all packages at once, as the tests do: the
-/// same features, so that nothing is compiled again. Returns the folder of the binaries.
+/// Builds the functions and the command with the profile of this program, all at once, so that no library is compiled twice
+/// with other features. Returns the folder of the binaries.
 pub fn binaries() -> Result<PathBuf> {
     let executable = std::env::current_exe().context("cannot tell the path of this program")?;
     let folder = executable.ancestors().nth(2).context("this program is not in a target directory")?;

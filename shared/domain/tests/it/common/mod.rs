@@ -115,14 +115,14 @@ pub fn build_rows(
 ) -> (SessionResult, HashMap<WarehouseTable, Vec<Row>>) {
     let mut batches: HashMap<_, _> =
         WarehouseTable::ALL.into_iter().map(|table| (table, RowBatch::new(table))).collect();
-    let session_id = session.session_id.clone();
+    let described = session.clone();
     let test = build_showing(quiz, questions, sessions, session, now(), &mut |quiz, taken| {
         if quiz.kind == QuizKind::Form {
             let rows = batches.get_mut(&WarehouseTable::FormResponses).unwrap();
-            rows::append_form(quiz, &session_id, &taken.attempt, rows);
+            rows::append_form(quiz, &described, &taken.attempt, rows);
         } else {
             let rows = batches.get_mut(&WarehouseTable::QuestionResponses).unwrap();
-            QuestionRows::new(quiz, &session_id).append(quiz, taken, rows);
+            QuestionRows::new(quiz, &described.session_id).append(quiz, taken, rows);
         }
     });
     let section_rows = batches.get_mut(&WarehouseTable::TestResponses).unwrap();
