@@ -54,6 +54,7 @@ async fn from_folder(folder: &Path, session: &str, user: &str) -> anyhow::Result
 }
 
 #[cfg(not(feature = "aws"))]
+#[expect(clippy::unused_async, reason = "as with the feature `aws`")]
 async fn from_dynamo(_: &str, _: &str) -> anyhow::Result<Vec<Value>> {
     Err(crate::operate::lacks("`quiz-etl report` without --from").into())
 }

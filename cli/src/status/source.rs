@@ -55,6 +55,7 @@ impl Source {
     }
 
     #[cfg(not(feature = "aws"))]
+    #[expect(clippy::unused_async, reason = "as with the feature `aws`")]
     async fn table() -> anyhow::Result<Self> {
         Err(crate::operate::lacks("`quiz-etl status` without --from").into())
     }
