@@ -64,6 +64,18 @@ mod tests {
     }
 
     #[test]
+    fn older_v2_document_shows_the_maximum_of_a_chapter() {
+        let documents = stored(&sapa_test(), ReportTable::Students, "sapa-5");
+        let mut older = documents.clone();
+        for document in &mut older {
+            for chapter in document["chapter_performance"].as_array_mut().unwrap() {
+                assert!(chapter.as_object_mut().unwrap().remove("max_marks_possible").is_some());
+            }
+        }
+        assert_eq!(report(&older, false), report(&documents, false));
+    }
+
+    #[test]
     fn report_of_a_form() {
         insta::assert_snapshot!(report(&stored(&form(), ReportTable::FormResponses, "u1"), false));
     }

@@ -55,10 +55,13 @@ fn chapters(chapters: &Value) -> Option<String> {
         .as_array()?
         .iter()
         .map(|chapter| {
+            // an older document has only the old name
+            let is_new = chapter.get("max_marks_possible").is_some();
+            let maximum = if is_new { "max_marks_possible" } else { "max_score" };
             vec![
                 stored_text(chapter, "subject"),
                 stored_text(chapter, "chapter_name"),
-                stored_marks(chapter, "marks_scored", "max_marks_possible"),
+                stored_marks(chapter, "marks_scored", maximum),
                 stored_number(chapter, "total_questions"),
                 stored_number(chapter, "num_correct"),
                 stored_number(chapter, "num_wrong"),

@@ -81,6 +81,14 @@ const fn if_known(name: Words, kind: FieldType, meaning: Words, readers: Words) 
 
 const SESSION_ID: &str = "id of the test session";
 const USER_ID: &str = "the Quiz Engine's id of the student";
+const FIRST_CHAPTER_ID: &str = "the first chapter id that a question of the chapter has";
+const MARKS: &str = "marks, 2 decimals";
+const COUNTED: &str = "questions that count";
+const PERCENTAGE: &str = "100 × marks / maximum";
+const ACCURACY: &str = "100 × (correct + ½ partially correct) / answered";
+const ENDED: &str = "whether the student ended the attempt";
+const RANK: &str = "1-2-2-4 among the final attempts; only of a final attempt";
+const TEST_NAME: &str = "the session's name, else the quiz's title, else its id";
 
 /// What quiz-etl keeps in each item for itself.
 const OWN: [FieldSpec; 2] = [
@@ -99,7 +107,7 @@ const SECTION: [FieldSpec; 35] = [
     always("user_id", Text, USER_ID, "page, list"),
     always("section", Text, "`overall`, or a subject", "page"),
     always("test_id", Text, "id of the quiz", "page"),
-    always("test_name", Text, "the session's name, else the quiz's title, else its id", "page, list"),
+    always("test_name", Text, TEST_NAME, "page, list"),
     if_known("test_type", Text, "the Quiz Engine's quiz_type", ""),
     if_known("test_format", Text, "the Quiz Engine's test_format", ""),
     always("platform", Text, "`quizengine`", "page"),
@@ -117,9 +125,9 @@ const SECTION: [FieldSpec; 35] = [
     if_known("stream", Text, "the session's stream", "page"),
     if_known("course", Text, "the session's course", ""),
     if_known("grade", Text, "the session's grade, else the quiz's", ""),
-    always("marks_scored", Number, "marks, 2 decimals", "page"),
+    always("marks_scored", Number, MARKS, "page"),
     always("max_marks_possible", Number, "the section's maximum, 2 decimals", ""),
-    always("total_questions", Count, "questions that count", ""),
+    always("total_questions", Count, COUNTED, ""),
     always("num_correct", Count, "questions", "page"),
     always("num_wrong", Count, "questions", "page"),
     always("num_partially_correct", Count, "questions", "page"),
@@ -131,7 +139,7 @@ const SECTION: [FieldSpec; 35] = [
         "100 × (correct + ½ partially correct) / answered; 0 where nothing is answered",
         "page",
     ),
-    if_known("rank", Count, "1-2-2-4 among the final attempts; only of a final attempt", "page, list"),
+    if_known("rank", Count, RANK, "page, list"),
     if_known(
         "percentile",
         Number,
@@ -141,7 +149,7 @@ const SECTION: [FieldSpec; 35] = [
     always("number_test_taker", Count, "final attempts", ""),
     if_known("highest_test_score", Number, "of the final attempts", "page"),
     if_known("avg_test_score", Number, "of the final attempts", ""),
-    always("has_quiz_ended", Flag, "whether the student ended the attempt", ""),
+    always("has_quiz_ended", Flag, ENDED, ""),
     always("inserted_at_timestamp", Text, "when the sync wrote the item: RFC 3339, UTC", ""),
     if_known(
         "chapter_wise_data",
@@ -153,11 +161,11 @@ const SECTION: [FieldSpec; 35] = [
 
 const CHAPTER_LINE: [FieldSpec; 8] = [
     always("chapter_name", Text, "unique within the subject", "page"),
-    if_known("chapter_code", Text, "the first chapter id that a question of the chapter has", "page"),
+    if_known("chapter_code", Text, FIRST_CHAPTER_ID, "page"),
     always("section", Text, "the subject", ""),
-    always("marks_scored", Number, "marks, 2 decimals", "page"),
+    always("marks_scored", Number, MARKS, "page"),
     always("max_score", Number, "the chapter's maximum, 2 decimals", "page"),
-    always("total_questions", Count, "questions that count", "page"),
+    always("total_questions", Count, COUNTED, "page"),
     always("accuracy", Number, "as in the item", "page"),
     always("attempt_percentage", Number, "100 × answered / questions; 0 without questions", "page"),
 ];
@@ -201,7 +209,7 @@ const STUDENT: [FieldSpec; 12] = [
 const REPORT_HEADER: [FieldSpec; 6] = [
     always("student_id", Text, "as above", "page, print"),
     if_known("student_name", Text, "not written yet", "page, print"),
-    always("test_name", Text, "the session's name, else the quiz's title, else its id", "page, print, LMS"),
+    always("test_name", Text, TEST_NAME, "page, print, LMS"),
     always("test_date", Text, "day of the test", "page, print, LMS"),
     if_known("course", Text, "the session's course", "page, print"),
     if_known("stream", Text, "the session's stream", "page, print"),
@@ -211,38 +219,38 @@ const SUBJECT: FieldSpec = always("subject", Text, "the subject", "page, print, 
 const CMS_RANK: FieldSpec = if_known("cms_rank", Count, "the rank again", "list");
 
 const PERFORMANCE: [FieldSpec; 11] = [
-    always("marks_scored", Number, "marks, 2 decimals", "page, print, LMS"),
+    always("marks_scored", Number, MARKS, "page, print, LMS"),
     always("max_marks_possible", Number, "the maximum, 2 decimals", "page, print, LMS"),
-    or_null("percentage", Number, "100 × marks / maximum", "page, print, LMS"),
-    or_null("accuracy", Number, "100 × (correct + ½ partially correct) / answered", "page, print, LMS"),
+    or_null("percentage", Number, PERCENTAGE, "page, print, LMS"),
+    or_null("accuracy", Number, ACCURACY, "page, print, LMS"),
     always("num_correct", Count, "questions", "page, print, LMS"),
     always("num_wrong", Count, "questions", "page, print, LMS"),
     always("num_skipped", Count, "questions", "page, print, LMS"),
-    always("total_questions", Count, "questions that count", "LMS"),
-    if_known("rank", Count, "1-2-2-4 among the final attempts; only of a final attempt", ""),
+    always("total_questions", Count, COUNTED, "LMS"),
+    if_known("rank", Count, RANK, ""),
     if_known("percentile", Number, "as in v1; only of a final attempt", "list"),
-    always("has_quiz_ended", Flag, "whether the student ended the attempt", "page, print, LMS"),
+    always("has_quiz_ended", Flag, ENDED, "page, print, LMS"),
 ];
 
 const CHAPTER_PERFORMANCE: [FieldSpec; 14] = [
     always("chapter_name", Text, "unique within the subject", "page, print, LMS"),
-    if_known("chapter_id", Text, "the first chapter id that a question of the chapter has", "LMS"),
+    if_known("chapter_id", Text, FIRST_CHAPTER_ID, "LMS"),
     if_known(
         "priority",
         Text,
         "`high`, `medium`, `low` or `unknown`: the highest that a question of the chapter has",
         "page, print",
     ),
-    always("total_questions", Count, "questions that count", "LMS"),
+    always("total_questions", Count, COUNTED, "LMS"),
     always("num_correct", Count, "questions", "page, print, LMS"),
     always("num_wrong", Count, "questions", "page, print, LMS"),
     always("num_partially_correct", Count, "questions", "LMS"),
     always("num_skipped", Count, "questions", "page, print, LMS"),
-    always("marks_scored", Number, "marks, 2 decimals", "page, print, LMS"),
+    always("marks_scored", Number, MARKS, "page, print, LMS"),
     always("max_marks_possible", Number, "the chapter's maximum, 2 decimals", "page, print, LMS"),
     always("max_score", Number, "the maximum under its old name, kept for one release", ""),
-    or_null("percentage", Number, "100 × marks / maximum", "LMS"),
-    or_null("accuracy", Number, "100 × (correct + ½ partially correct) / answered", "LMS"),
+    or_null("percentage", Number, PERCENTAGE, "LMS"),
+    or_null("accuracy", Number, ACCURACY, "LMS"),
     or_null("attempt_percentage", Number, "100 × answered / questions", ""),
 ];
 
@@ -283,6 +291,6 @@ const FORM_RESPONSE: [FieldSpec; 13] = [
     if_known("user_response", Any, "the answer as stored", ""),
     if_known("user_response_labels", Text, "the answer in words; each answered question has it", "form page"),
     always("is_answered", Flag, "a non-blank text, a non-empty list or object, or any number", "form page"),
-    always("test_name", Text, "the session's name, else the quiz's title, else its id", "form page"),
+    always("test_name", Text, TEST_NAME, "form page"),
     always("start_date", Text, "day of the form", "form page"),
 ];

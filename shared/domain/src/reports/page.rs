@@ -103,8 +103,8 @@ The readers have the names of the first two tables in their code: they find no r
 | always | every item has the field |
 | or null | every item has the field; null where the divisor is 0 |
 | if known | the field is left out where the value is unknown |
-| no reader | none is known |
 
+An empty cell of readers means that none is known.
 Percentages are 0 to 100 with two decimals.
 Dates are `YYYY-MM-DD` and clock times `HH:MM:SS`, both India's (UTC+05:30).
 A release only adds fields; [CHANGELOG.md](../CHANGELOG.md) names each field that a later release leaves out.
