@@ -381,7 +381,7 @@ fn unfit(field: &str, wanted: &str, given: &Value) -> EventError {
     invalid(field, &format!("must be {wanted}, but is {}", json_type(given)))
 }
 
-fn invalid(field: &str, problem: &str) -> EventError {
+pub(crate) fn invalid(field: &str, problem: &str) -> EventError {
     EventError::Invalid { field: field.to_owned(), problem: problem.to_owned() }
 }
 
@@ -405,6 +405,6 @@ fn json_type(value: &Value) -> &'static str {
     }
 }
 
-fn shortened(text: &str) -> String {
+pub(crate) fn shortened(text: &str) -> String {
     text.chars().take(80).collect()
 }

@@ -3,6 +3,7 @@
 use serde_json::{Map, Value};
 
 use crate::error::EventError;
+use crate::event::{invalid, shortened};
 
 /// A message that a test session changed in db-service. It requests no sync.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -42,19 +43,19 @@ impl SessionChange {
     pub(crate) fn read(fields: &Map<String, Value>) -> Result<Self, EventError> {
         let named = fields.get("action").and_then(Value::as_str);
         let action = ChangeAction::ALL.into_iter().find(|action| Some(action.as_str()) == named);
-        let unknown = || invalid("action", "db_id, regenerate_quiz or patch", fields.get("action"));
+        let unknown = || not_wanted("action", "db_id, regenerate_quiz or patch", fields.get("action"));
         let action = action.ok_or_else(unknown)?;
         let db_id = match fields.get("id") {
             None | Some(Value::Null) => return Err(EventError::Missing { field: "id" }),
             Some(Value::String(id)) => id.trim().parse().ok(),
             Some(id) => id.as_u64(),
         };
-        let db_id = db_id.ok_or_else(|| invalid("id", "a whole number from 0", fields.get("id")))?;
+        let db_id = db_id.ok_or_else(|| not_wanted("id", "a whole number from 0", fields.get("id")))?;
         Ok(Self { action, db_id })
     }
 }
 
-fn invalid(field: &str, wanted: &str, given: Option<&Value>) -> EventError {
-    let given: String = given.map(ToString::to_string).unwrap_or_default().chars().take(80).collect();
-    EventError::Invalid { field: field.to_owned(), problem: format!("must be {wanted}, but is {given}") }
+fn not_wanted(field: &str, wanted: &str, given: Option<&Value>) -> EventError {
+    let given = given.map(ToString::to_string).unwrap_or_default();
+    invalid(field, &format!("must be {wanted}, but is {}", shortened(&given)))
 }
