@@ -11,6 +11,7 @@ pub mod quizzes;
 pub mod warehouse;
 
 use std::collections::HashMap;
+use std::ffi::OsStr;
 use std::fmt::Write;
 use std::path::{Path, PathBuf};
 use std::process::Command;
@@ -21,6 +22,7 @@ use aws_sdk_dynamodb::types::AttributeValue;
 use aws_sdk_sqs::types::QueueAttributeName;
 use quiz_sample::{SampleDocuments, write_dump};
 use quiz_stack::{Delivery, Deployment, DeploymentOptions, QueuePair, Stack, TcpGate, insert, unique};
+use serde::de::DeserializeOwned;
 use serde_json::{Map, Number, Value};
 use tempfile::TempDir;
 
@@ -52,6 +54,17 @@ pub fn run_local(documents: &SampleDocuments, gzip: bool) -> TempDir {
         .unwrap();
     assert!(local.status.success(), "{}", String::from_utf8_lossy(&local.stderr));
     folder
+}
+
+/// Runs a program in the stack's Python and parses its output as JSON.
+pub async fn run_python<T: DeserializeOwned>(
+    program: &str,
+    args: impl IntoIterator<Item: AsRef<OsStr>>,
+) -> T {
+    let python = Stack::get().await.unwrap().python().unwrap();
+    let ran = Command::new(python).args(["-c", program]).args(args).env("TZ", "UTC").output().unwrap();
+    assert!(ran.status.success(), "{}", String::from_utf8_lossy(&ran.stderr));
+    serde_json::from_slice(&ran.stdout).unwrap()
 }
 
 /// Inserts the documents into a new database and deploys the template with the real binaries. The functions get messages

@@ -1,18 +1,15 @@
 //! The function sync-warehouse with its dataset.
 
-use std::ffi::OsStr;
 use std::path::Path;
-use std::process::Command;
 use std::sync::Arc;
 
 use mongodb::Database;
 use quiz_domain::rows::WarehouseTable;
 use quiz_sample::SampleDocuments;
-use quiz_stack::{BigQuery, Deployment, Stack};
-use serde::de::DeserializeOwned;
+use quiz_stack::{BigQuery, Deployment};
 use serde_json::{Map, Value};
 
-use super::{Deployed, deploy};
+use super::{Deployed, deploy, run_python};
 
 pub type Row = Map<String, Value>;
 
@@ -105,12 +102,4 @@ pub struct Filtered {
 /// Filters a Parquet file by a text column.
 pub async fn filter_by_readers(path: &Path, (column, value): (&str, &str)) -> Filtered {
     run_python(FILTERS, path.to_str().into_iter().chain([column, value])).await
-}
-
-/// Runs a program in the stack's Python and parses its output as JSON.
-async fn run_python<T: DeserializeOwned>(program: &str, args: impl IntoIterator<Item: AsRef<OsStr>>) -> T {
-    let python = Stack::get().await.unwrap().python().unwrap();
-    let ran = Command::new(python).args(["-c", program]).args(args).env("TZ", "UTC").output().unwrap();
-    assert!(ran.status.success(), "{}", String::from_utf8_lossy(&ran.stderr));
-    serde_json::from_slice(&ran.stdout).unwrap()
 }

@@ -43,6 +43,9 @@ pub(super) fn recommend(chapters: &[ChapterPerformance]) -> Recommendation {
     let chosen: Vec<&ChapterPerformance> =
         weak().filter(|chapter| worst.is_some_and(|worst| order(chapter, worst).is_eq())).collect();
     let message = match chosen.as_slice() {
+        [] if chapters.is_empty() => {
+            "The questions of this test name no chapter, so there is no recommendation.".to_owned()
+        }
         [] if !is_answered => {
             "No question of a chapter is answered, so there is no recommendation.".to_owned()
         }
@@ -154,8 +157,9 @@ mod tests {
 
     #[test]
     fn nothing_answered_has_no_recommendation() {
-        let message = "No question of a chapter is answered, so there is no recommendation.".to_owned();
-        assert_eq!(recommended(&[]), (message.clone(), vec![]));
-        assert_eq!(recommended(&[chapter("Optics", "high", 2, None)]), (message, vec![]));
+        let no_chapter = "The questions of this test name no chapter, so there is no recommendation.";
+        assert_eq!(recommended(&[]), (no_chapter.to_owned(), vec![]));
+        let no_answer = "No question of a chapter is answered, so there is no recommendation.";
+        assert_eq!(recommended(&[chapter("Optics", "high", 2, None)]), (no_answer.to_owned(), vec![]));
     }
 }

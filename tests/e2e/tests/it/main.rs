@@ -23,6 +23,7 @@ mod outage;
 mod permissions;
 mod poison;
 mod publishing;
+mod readers;
 mod reconcile;
 mod release;
 mod reports_end_to_end;
