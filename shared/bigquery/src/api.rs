@@ -1,6 +1,7 @@
 //! BigQuery's REST API with retries, credentials and the client package's models.
 
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use gcp_bigquery_client::model::dataset::Dataset;
@@ -64,6 +65,10 @@ pub(crate) struct Api {
     pub place: BigQueryLocation,
     pub retries: Retries,
     pub uploads: UploadSizes,
+    /// BigQuery refuses a job that would bill more bytes.
+    pub most_billed: u64,
+    /// The bytes that ended jobs billed, since the last [`Self::take_billed`].
+    billed: AtomicU64,
     pub http: reqwest::Client,
     pub bearer: Bearer,
     /// The URL that the paths of the methods are added to.
@@ -75,6 +80,7 @@ impl Api {
         place: BigQueryLocation,
         retries: Retries,
         uploads: UploadSizes,
+        most_billed: u64,
         credentials: Arc<dyn CredentialsSource>,
     ) -> Result<Self, BigQueryError> {
         // reqwest is built without a TLS provider, so that the binary has only this one.
@@ -89,7 +95,29 @@ impl Api {
             );
             BigQueryError::new(ErrorKind::Refused, wrong)
         })?;
-        Ok(Self { place, retries, uploads, http, bearer: Bearer::new(credentials), base })
+        let billed = AtomicU64::new(0);
+        Ok(Self {
+            place,
+            retries,
+            uploads,
+            most_billed,
+            billed,
+            http,
+            bearer: Bearer::new(credentials),
+            base,
+        })
+    }
+
+    /// Counts the bytes that an ended job billed.
+    pub fn count_billed(&self, job: &Job) {
+        let statistics = job.statistics.as_ref().and_then(|statistics| statistics.query.as_ref());
+        let billed = statistics.and_then(|query| query.total_bytes_billed.as_ref()?.parse().ok());
+        self.billed.fetch_add(billed.unwrap_or(0), Ordering::Relaxed);
+    }
+
+    /// The bytes that ended jobs billed since the last call.
+    pub fn take_billed(&self) -> u64 {
+        self.billed.swap(0, Ordering::Relaxed)
     }
 
     /// Sends a request with the retries of [`Retries`], and once more if Google refuses the credentials and the secret has

@@ -12,7 +12,7 @@ use quiz_events::Backoff;
 
 use crate::api::Api;
 use crate::error::{BigQueryError, ErrorKind};
-use crate::sql::OVERTAKEN;
+use crate::sql::{NO_GENERATION, OVERTAKEN};
 
 /// The interval between two reads of a running job.
 const POLL: Backoff = Backoff { first: Duration::from_millis(200), longest: Duration::from_secs(2) };
@@ -29,6 +29,7 @@ pub(crate) fn query(api: &Api, job_id: &str, sql: String, parameters: Vec<QueryP
     let query = JobConfigurationQuery {
         query: sql,
         use_legacy_sql: Some(false),
+        maximum_bytes_billed: Some(api.most_billed.to_string()),
         parameter_mode: (!parameters.is_empty()).then(|| "NAMED".to_owned()),
         query_parameters: (!parameters.is_empty()).then_some(parameters),
         ..JobConfigurationQuery::default()
@@ -55,6 +56,7 @@ pub(crate) async fn wait(api: &Api, job_id: &str, started: Job) -> Result<Job, B
         tokio::time::sleep(POLL.wait(polls)).await;
         job = api.job(job_id).await?;
     }
+    api.count_billed(&job);
     let status = job.status.clone().unwrap_or_default();
     match status.error_result {
         Some(first) => Err(failure(job_id, &first, status.errors.as_deref().unwrap_or_default())),
@@ -83,6 +85,7 @@ fn failure(job_id: &str, first: &ErrorProto, errors: &[ErrorProto]) -> BigQueryE
     let reason = first.reason.as_deref().unwrap_or_default();
     let kind = match reason {
         _ if lower.contains(OVERTAKEN) => ErrorKind::Overtaken,
+        _ if lower.contains(NO_GENERATION) => ErrorKind::Transient,
         _ if COLLISIONS.iter().any(|text| lower.contains(text)) => ErrorKind::Collision,
         "backendError"
         | "internalError"

@@ -5,8 +5,8 @@
 //! alone; the others are written.
 //!
 //! Invariants: a run commits only test sessions whose lease it holds. A job runs once for each of its names, so a retried
-//! request finds its own job and loads nothing twice. A transaction stops if a later run has written rows of one of
-//! its test sessions. Decision: `docs/decisions/0006-replace-rows.md`.
+//! request finds its own job and loads nothing twice. A transaction stops if a later run has committed one of its test
+//! sessions ([`sql`]). Transactions of one dataset always conflict, so a process commits one batch at a time. Decision: `docs/decisions/0006-replace-rows.md`.
 
 use std::collections::HashSet;
 use std::sync::Arc;
@@ -17,8 +17,10 @@ use gcp_bigquery_client::model::job_configuration::JobConfiguration;
 use gcp_bigquery_client::model::job_configuration_load::JobConfigurationLoad;
 use gcp_bigquery_client::model::table_reference::TableReference;
 use jiff::Timestamp;
+use jiff::civil::Date;
 use quiz_parquet::{StagingFile, staging_columns};
 use quiz_pipeline::ports::{StagedSession, WarehouseError};
+use tokio::sync::Mutex;
 
 use crate::api::Api;
 use crate::error::{BigQueryError, ErrorKind};
@@ -27,6 +29,8 @@ use crate::{jobs, schema, sql, upload};
 
 const LOAD: &str = "load rows into BigQuery";
 const COMMIT: &str = "replace rows in BigQuery";
+/// In bytes. BigQuery refuses a script of more than 1 MB.
+const LONGEST_SCRIPT: usize = 900_000;
 
 /// A result for each test session, in the order of the batch.
 pub(crate) type Results = Vec<Result<(), WarehouseError>>;
@@ -34,7 +38,11 @@ pub(crate) type Results = Vec<Result<(), WarehouseError>>;
 /// The write of one batch.
 pub(crate) struct BatchWrite<'a> {
     pub api: &'a Api,
+    /// The day after the creation of the table of generations.
+    pub since: Date,
     pub settings: &'a Settings,
+    /// Held during a commit.
+    pub commits: &'a Mutex<()>,
     /// When BigQuery drops the staging tables.
     pub expires: Timestamp,
 }
@@ -146,8 +154,13 @@ impl BatchWrite<'_> {
             if !sessions.iter().all(|session| session.fence.holds()) {
                 return self.commit_held(name, staging, sessions).await;
             }
-            let script = sql::replace(|table| self.api.full_name(table), staging.as_deref());
-            let parameters = vec![sql::session_ids(&sessions), sql::tests(&sessions)];
+            let script =
+                sql::replace(|table| self.api.full_name(table), self.since, &sessions, staging.as_deref());
+            if script.len() > LONGEST_SCRIPT && sessions.len() > 1 {
+                return self.commit_halves(name, staging, sessions).await;
+            }
+            let parameters = vec![sql::tests(&sessions)];
+            let turn = self.commits.lock().await;
             let job = self
                 .job(&format!("{name}_commit"), |job_id| {
                     let job = jobs::query(self.api, &job_id, script.clone(), parameters.clone());
@@ -156,6 +169,7 @@ impl BatchWrite<'_> {
                     async move { if held { self.api.start(&job_id, &job).await } else { Err(lease_over()) } }
                 })
                 .await;
+            drop(turn);
             match job {
                 Err(error) if error.kind == ErrorKind::LeaseOver => {
                     self.commit_held(format!("{name}h"), staging, sessions).await
@@ -177,10 +191,7 @@ impl BatchWrite<'_> {
                 {
                     let count = sessions.len();
                     tracing::warn!(sessions = count, error = %error, "transaction refused, batch halved");
-                    let (first, second) = halves(sessions);
-                    let mut results = self.commit(format!("{name}a"), staging.clone(), first).await;
-                    results.extend(self.commit(format!("{name}b"), staging, second).await);
-                    results
+                    self.commit_halves(name, staging, sessions).await
                 }
                 Err(error) => {
                     let error = warehouse_error(COMMIT, &error);
@@ -188,6 +199,18 @@ impl BatchWrite<'_> {
                 }
             }
         })
+    }
+
+    async fn commit_halves(
+        &self,
+        name: String,
+        staging: Option<String>,
+        sessions: Vec<StagedSession>,
+    ) -> Results {
+        let (first, second) = halves(sessions);
+        let mut results = self.commit(format!("{name}a"), staging.clone(), first).await;
+        results.extend(self.commit(format!("{name}b"), staging, second).await);
+        results
     }
 
     /// Commits only the test sessions whose lease the run still holds.

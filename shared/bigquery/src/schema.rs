@@ -32,7 +32,8 @@ fn definition(column: &ColumnSpec) -> String {
     format!("`{name}` {kind}{required} OPTIONS (description = {})", literal(column.description))
 }
 
-fn literal(text: &str) -> String {
+/// A text in SQL.
+pub(crate) fn literal(text: &str) -> String {
     format!("'{}'", text.replace('\\', "\\\\").replace('\'', "\\'"))
 }
 

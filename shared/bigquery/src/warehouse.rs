@@ -4,6 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use async_trait::async_trait;
+use jiff::civil::Date;
 use jiff::{SignedDuration, Timestamp};
 use quiz_domain::rows::RowBatch;
 use quiz_events::Backoff;
@@ -21,6 +22,9 @@ use crate::{replace, tables};
 /// When BigQuery drops a staging table that a function left: longer than any function runs.
 const STAGING_LIFE: SignedDuration = SignedDuration::from_hours(1);
 
+/// One TiB, for some 6 USD at most.
+pub(crate) const MOST_BILLED: u64 = 1 << 40;
+
 /// The settings of the warehouse.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Settings {
@@ -30,6 +34,8 @@ pub struct Settings {
     /// The most tries of a job that a retry may fix: its transaction lost to another one, or BigQuery stopped it.
     pub job_attempts: u32,
     pub job_backoff: Backoff,
+    /// BigQuery refuses a job that would bill more bytes.
+    pub most_billed: u64,
 }
 
 impl Settings {
@@ -40,6 +46,7 @@ impl Settings {
             retries: Retries::default(),
             uploads: UploadSizes::default(),
             job_attempts: 8,
+            most_billed: MOST_BILLED,
             job_backoff: Backoff { first: Duration::from_secs(1), longest: Duration::from_secs(20) },
         }
     }
@@ -53,15 +60,17 @@ struct Shared {
     settings: Settings,
     credentials: Arc<dyn CredentialsSource>,
     api: OnceCell<Api>,
-    /// Whether the tables are checked; a failed write resets it.
-    checked: Mutex<bool>,
+    /// The day that the check of the tables returned; a failed write resets it.
+    checked: Mutex<Option<Date>>,
+    /// Held by the batch that commits: transactions of one dataset conflict.
+    commits: Mutex<()>,
 }
 
 impl BigQueryWarehouse {
     #[must_use]
     pub fn new(settings: Settings, credentials: Arc<dyn CredentialsSource>) -> Self {
-        let (api, checked) = (OnceCell::new(), Mutex::new(false));
-        Self(Arc::new(Shared { settings, credentials, api, checked }))
+        let (api, checked, commits) = (OnceCell::new(), Mutex::new(None), Mutex::new(()));
+        Self(Arc::new(Shared { settings, credentials, api, checked, commits }))
     }
 
     /// Gets an access token before the first write.
@@ -104,41 +113,47 @@ impl WarehouseBatch for BigQueryBatch {
         // A new name for each batch: two concurrent runs of the same messages have their own tables and jobs.
         let name =
             format!("quiz_etl_{}_{:016x}", Timestamp::now().strftime("%Y%m%dt%H%M%S"), fastrand::u64(..));
-        let api = match Box::pin(self.shared.ready(&name)).await {
-            Ok(api) => api,
+        let (api, since) = match Box::pin(self.shared.ready(&name)).await {
+            Ok(ready) => ready,
             Err(error) => return all(&warehouse_error("write to BigQuery", &error)),
         };
         let write = replace::BatchWrite {
             api,
+            since,
             settings: &self.shared.settings,
+            commits: &self.shared.commits,
             expires: Timestamp::now().saturating_add(STAGING_LIFE).unwrap_or(Timestamp::MAX),
         };
         let results = write.load_and_commit(name, staging, sessions.to_vec()).await;
         if results.iter().any(Result::is_err) {
-            *self.shared.checked.lock().await = false;
+            *self.shared.checked.lock().await = None;
         }
         results
+    }
+
+    fn take_billed_bytes(&self) -> u64 {
+        self.shared.api.get().map_or(0, Api::take_billed)
     }
 }
 
 impl Shared {
     async fn api(&self) -> Result<&Api, BigQueryError> {
         let connect = || async {
-            let Settings { place, retries, uploads, .. } = self.settings.clone();
-            Api::connect(place, retries, uploads, Arc::clone(&self.credentials))
+            let Settings { place, retries, uploads, most_billed, .. } = self.settings.clone();
+            Api::connect(place, retries, uploads, most_billed, Arc::clone(&self.credentials))
         };
         self.api.get_or_try_init(connect).await
     }
 
-    /// The API, after the tables are checked.
-    async fn ready(&self, name: &str) -> Result<&Api, BigQueryError> {
+    /// The API, after the tables are checked, with the day that the check returned.
+    async fn ready(&self, name: &str) -> Result<(&Api, Date), BigQueryError> {
         let api = self.api().await?;
         let mut checked = self.checked.lock().await;
-        if !*checked {
-            tables::ensure(api, name).await?;
-            *checked = true;
-        }
-        Ok(api)
+        let since = match *checked {
+            Some(since) => since,
+            None => *checked.insert(tables::ensure(api, name).await?),
+        };
+        Ok((api, since))
     }
 }
 

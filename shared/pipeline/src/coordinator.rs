@@ -16,6 +16,7 @@
 
 mod follow_up;
 mod run;
+mod start_date;
 mod without_lease;
 
 use std::cmp::Reverse;
@@ -310,7 +311,15 @@ impl Coordinator {
             duration_ms: millis(outcome.duration),
             ..LastRun::default()
         };
-        self.end(run, queue, |state, _| state.finished(&run.holder, &last, &self.rules)).await
+        self.end(run, queue, |state, _| {
+            let finished = state.finished(&run.holder, &last, &self.rules);
+            finished.with(|next| {
+                if let Some(date) = outcome.start_date {
+                    next.start_dates = date.into();
+                }
+            })
+        })
+        .await
     }
 
     /// Ends a run that was stopped near the deadline. Sends a follow-up that continues it, and returns its depth.

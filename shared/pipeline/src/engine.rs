@@ -106,6 +106,7 @@ impl SessionSync for Engine {
         let staged = counts.staged.take();
         let outcome = SyncOutcome {
             known: read.known,
+            start_date: staged.as_ref().map(|staged| staged.start_date),
             source_time: reading.total,
             sink_time: writing.total,
             ..self.outcome(request, &read.test, counts, scope)
@@ -169,6 +170,7 @@ impl Engine {
             messages: request.messages,
             backfill_id: request.backfill_id.clone(),
             generation: scope.generation,
+            start_date: None,
             started_at: scope.read_started_at,
             duration: Duration::ZERO,
             source_time: Duration::ZERO,

@@ -114,6 +114,9 @@ pub trait Listener: Send + Sync {
     /// The message requests no sync and is acknowledged.
     async fn session_changed(&self, _message: &QueueMessage, _change: SessionChange) {}
 
+    /// The warehouse billed so many bytes for a commit.
+    async fn billed(&self, _bytes: u64) {}
+
     /// The messages so far are settled. A batch can call this twice.
     async fn batch_ended(&self) {}
 }
@@ -168,6 +171,12 @@ impl Listener for Listeners {
     async fn session_changed(&self, message: &QueueMessage, change: SessionChange) {
         for listener in &self.0 {
             listener.session_changed(message, change).await;
+        }
+    }
+
+    async fn billed(&self, bytes: u64) {
+        for listener in &self.0 {
+            listener.billed(bytes).await;
         }
     }
 

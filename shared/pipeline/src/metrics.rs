@@ -13,6 +13,7 @@ use crate::stopwatch::millis;
 /// A unit as CloudWatch names it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Unit {
+    Bytes,
     Count,
     Milliseconds,
 }
@@ -21,6 +22,7 @@ impl Unit {
     #[must_use]
     pub fn name(self) -> &'static str {
         match self {
+            Self::Bytes => "Bytes",
             Self::Count => "Count",
             Self::Milliseconds => "Milliseconds",
         }
@@ -89,6 +91,9 @@ const SESSION_CHANGES: Metric = Metric::new(
     "messages of quiz-creator and the LMS, acknowledged without a sync",
 );
 
+const BYTES_BILLED: Metric =
+    Metric::new("BytesBilled", Unit::Bytes, "bytes that BigQuery billed for the transaction of a batch");
+
 pub const TESTS_BEHIND: Metric =
     Metric::new("TestsBehind", Unit::Count, "stale test sessions with no sync running, counted in each sink");
 pub const OLDEST_BEHIND: Metric = Metric::new(
@@ -108,7 +113,7 @@ pub const UNKNOWN_TESTS: Metric = Metric::new(
 pub const RECONCILE_METRICS: [Metric; 4] = [TESTS_BEHIND, OLDEST_BEHIND, SYNCS_REQUESTED, UNKNOWN_TESTS];
 
 /// The metrics of syncs.
-pub const METRICS: [Metric; 15] = [
+pub const METRICS: [Metric; 16] = [
     SYNCS_FINISHED,
     SYNCS_FAILED,
     SYNCS_PAUSED,
@@ -124,6 +129,7 @@ pub const METRICS: [Metric; 15] = [
     MESSAGES_PARKED,
     FOLLOW_UP_DEPTH,
     SESSION_CHANGES,
+    BYTES_BILLED,
 ];
 
 /// The dimension of measurements: CloudWatch keeps each one apart.
@@ -215,6 +221,10 @@ impl Listener for MetricsListener {
 
     async fn session_changed(&self, _message: &QueueMessage, _change: SessionChange) {
         self.record(&[(SESSION_CHANGES, 1)]);
+    }
+
+    async fn billed(&self, bytes: u64) {
+        self.record(&[(BYTES_BILLED, bytes)]);
     }
 }
 

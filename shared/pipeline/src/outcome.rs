@@ -1,6 +1,7 @@
 use std::time::Duration;
 
 use jiff::Timestamp;
+use jiff::civil::Date;
 use quiz_domain::{CohortFigures, Histogram, Problems};
 use quiz_events::Sink;
 
@@ -31,6 +32,8 @@ pub struct SyncOutcome {
     /// The backfill, if no other sender requested the sync.
     pub backfill_id: Option<String>,
     pub generation: i64,
+    /// The start date of its warehouse rows.
+    pub start_date: Option<Date>,
     pub started_at: Timestamp,
     pub duration: Duration,
     /// The part of `duration` that waits for the source.

@@ -1,6 +1,7 @@
 use std::sync::Arc;
 
 use jiff::Timestamp;
+use quiz_sync_state::StartDates;
 
 use crate::ports::{Fence, WarehouseBatch};
 use crate::progress::WriteProgress;
@@ -16,6 +17,10 @@ pub struct RunScope {
     pub rewrite: bool,
     pub fence: Fence,
     pub progress: WriteProgress,
+    /// The start dates under which the warehouse may have rows of earlier runs.
+    pub start_dates: StartDates,
+    /// Whether a sync of this test session has finished before.
+    pub has_finished_before: bool,
     /// The staging area until the batch's commit. See [`crate::SessionSync::begin`].
     pub staging: Option<Arc<dyn WarehouseBatch>>,
 }
@@ -30,6 +35,8 @@ impl RunScope {
             rewrite: false,
             fence: Fence::open(),
             progress: WriteProgress::default(),
+            start_dates: StartDates::unknown(),
+            has_finished_before: false,
             staging: None,
         }
     }

@@ -95,6 +95,9 @@ impl SessionWriter for RowWriter {
             session_id: self.buffer.session_id,
             start_date,
             inserted_at: stamp.written_at,
+            generation: stamp.generation,
+            earlier_dates: scope.start_dates.known().cloned(),
+            is_first: !scope.has_finished_before,
             fence: scope.fence.clone(),
         };
         Ok(SinkCounts { written: self.buffer.written, staged: Some(staged), ..SinkCounts::default() })

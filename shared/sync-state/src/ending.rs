@@ -66,6 +66,17 @@ pub struct RunFailure {
     pub parked: bool,
 }
 
+impl Ending {
+    /// The same end, with a change to the state that it stores.
+    #[must_use]
+    pub fn with(mut self, change: impl FnOnce(&mut SyncState)) -> Self {
+        if let Self::Store { next, .. } = &mut self {
+            change(next);
+        }
+        self
+    }
+}
+
 /// How to store the end of a run.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Ending {

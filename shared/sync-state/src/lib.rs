@@ -73,6 +73,7 @@ mod record;
 mod request_again;
 mod rules;
 mod standing;
+mod start_dates;
 mod state;
 
 pub use admit::{Admission, LeaseRequest};
@@ -84,4 +85,5 @@ pub use record::Record;
 pub use request_again::RequestedAgain;
 pub use rules::{Rules, millis};
 pub use standing::Standing;
+pub use start_dates::StartDates;
 pub use state::{FollowUp, LastRun, Lease, RunResult, SyncState};

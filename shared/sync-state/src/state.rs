@@ -4,6 +4,7 @@ use serde::{Deserialize, Deserializer, Serialize};
 use crate::failing::{Failing, Recovered};
 use crate::request_again::RequestedAgain;
 use crate::rules::Rules;
+use crate::start_dates::StartDates;
 
 /// The sync state of one test session in one sink. The default is a test session without any request. It is stored as a
 /// [`crate::Record`], one flat item; `rename` gives the attribute's name if the field has another one. All times are in ms
@@ -56,6 +57,9 @@ pub struct SyncState {
     /// The progress of a sync that is partly written, for the run that continues it.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub progress: Option<String>,
+    /// The start dates of its rows, in the warehouse's state. The version before drops them.
+    #[serde(default = "StartDates::unknown", skip_serializing_if = "StartDates::is_unknown")]
+    pub start_dates: StartDates,
     /// The requests of reconcile since the last finished sync.
     #[serde(flatten)]
     pub requested_again: Option<RequestedAgain>,

@@ -103,6 +103,9 @@ impl SyncFunction {
 #[must_use]
 pub fn staged_session(session_id: &str, scope: &RunScope) -> StagedSession {
     StagedSession {
+        generation: scope.generation,
+        earlier_dates: scope.start_dates.known().cloned(),
+        is_first: !scope.has_finished_before,
         session_id: session_id.to_owned(),
         start_date: Date::MIN,
         inserted_at: scope.read_started_at,

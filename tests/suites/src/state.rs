@@ -1,6 +1,7 @@
 //! The suite of [`SyncStates`].
 
 use futures::future::join_all;
+use jiff::civil::date;
 use quiz_events::{SessionDescription, Sink};
 use quiz_sync_state::{
     Failing, FollowUp, LastRun, Lease, Recovered, RequestedAgain, RunResult, StateKey, SyncState, SyncStates,
@@ -45,6 +46,7 @@ fn key(session_id: &str, sink: Sink) -> StateKey {
 
 fn full() -> SyncState {
     SyncState {
+        start_dates: date(2024, 4, 30).into(),
         revision: 1,
         quiz_id: "6715f621e1eb083bfa9b56cc".into(),
         requested_through: 1_714_500_000_123,

@@ -1,11 +1,13 @@
 //! The suite of [`Warehouse`].
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use async_trait::async_trait;
 use bson::Document;
 use futures::future::join_all;
 use jiff::Timestamp;
+use jiff::civil::{Date, date};
 use quiz_domain::reports::Stamp;
 use quiz_domain::rows::{self, QuestionRows, RowBatch, WarehouseTable};
 use quiz_domain::{Quiz, QuizKind, SessionScorer, TakenDocument, TestSession};
@@ -30,6 +32,7 @@ pub async fn warehouse(warehouse: &dyn Warehouse, rows: &dyn Rows, session: &str
     expired_lease_keeps_old_rows(warehouse, rows, session).await;
     empty_test_session_has_no_rows(warehouse, rows, session).await;
     quiz_changed_to_form_moves_its_rows(warehouse, rows, session).await;
+    moved_test_session_has_rows_on_one_day(warehouse, rows, session).await;
 }
 
 async fn read_rows_equal_staged_rows(warehouse: &dyn Warehouse, rows: &dyn Rows, session: &str) {
@@ -142,11 +145,35 @@ async fn quiz_changed_to_form_moves_its_rows(warehouse: &dyn Warehouse, rows: &d
     assert_eq!(of("u0")["question_text"], "Why? कारण 🙂");
 }
 
+async fn moved_test_session_has_rows_on_one_day(warehouse: &dyn Warehouse, rows: &dyn Rows, session: &str) {
+    let session = format!("{session} moved");
+    let (first, moved) = (date(2024, 4, 30), date(2024, 5, 7));
+    write(warehouse, &[Sample::scored(&session, 0..3)]).await;
+    // the next run knows the date, and the one after it has lost the state
+    for sample in [
+        Sample::scored(&session, 0..3).by_run(2).on(moved).after([first]),
+        Sample::scored(&session, 0..3).by_run(3).on(first),
+        Sample::scored(&session, 0..3).by_run(4).on(moved).after([first, moved]),
+    ] {
+        let day = sample.start.unwrap().strftime("%Y-%m-%d").to_string();
+        write(warehouse, &[sample]).await;
+        for table in [WarehouseTable::TestResponses, WarehouseTable::QuestionResponses] {
+            let found = rows.rows(table, &session).await;
+            assert_eq!(found.len(), 9);
+            assert!(found.iter().all(|row| row["start_date"] == day.as_str()), "{found:?}");
+        }
+    }
+}
+
 /// A small test session: three questions in two subjects for each user.
 pub struct Sample {
     session_id: String,
     kind: &'static str,
     attempts: Vec<Document>,
+    start: Option<Timestamp>,
+    generation: i64,
+    earlier_dates: Option<BTreeSet<Date>>,
+    is_first: bool,
 }
 
 impl Sample {
@@ -161,7 +188,39 @@ impl Sample {
     }
 
     fn new(session_id: &str, kind: &'static str, users: std::ops::Range<usize>) -> Self {
-        Self { session_id: session_id.to_owned(), kind, attempts: users.map(attempt).collect() }
+        Self {
+            session_id: session_id.to_owned(),
+            kind,
+            attempts: users.map(attempt).collect(),
+            start: None,
+            generation: 1,
+            earlier_dates: None,
+            is_first: false,
+        }
+    }
+
+    /// Staged by a run with this generation; without it, by one with generation 1.
+    #[must_use]
+    pub fn by_run(self, generation: i64) -> Self {
+        Self { generation, ..self }
+    }
+
+    /// With a start on this day; without it, the day of the attempts, 2024-04-30.
+    #[must_use]
+    pub fn on(self, day: Date) -> Self {
+        Self { start: day.at(4, 30, 0, 0).in_tz("UTC").ok().map(|start| start.timestamp()), ..self }
+    }
+
+    /// Staged by a run that knows under which dates the warehouse may have rows.
+    #[must_use]
+    pub fn after(self, dates: impl IntoIterator<Item = Date>) -> Self {
+        Self { earlier_dates: Some(dates.into_iter().collect()), ..self }
+    }
+
+    /// Staged by the first run of a test session.
+    #[must_use]
+    pub fn first(self) -> Self {
+        Self { earlier_dates: Some(BTreeSet::new()), is_first: true, ..self }
     }
 
     /// Stages all rows of the test session.
@@ -171,6 +230,7 @@ impl Sample {
             session_id: self.session_id.clone(),
             quiz_id: quiz.id.clone(),
             group: Some("Group".into()),
+            start: self.start,
             end: Timestamp::from_second(1_714_590_000).ok(),
             ..TestSession::default()
         };
@@ -191,7 +251,7 @@ impl Sample {
             }
         }
         let test = builder.finish().unwrap();
-        let stamp = Stamp { written_at: now, generation: 1 };
+        let stamp = Stamp { written_at: now, generation: self.generation };
         let mut results = RowBatch::new(WarehouseTable::TestResponses);
         rows::section_rows(&test, stamp).for_each(|row| row.append(&mut results));
         for rows in [answers, results] {
@@ -204,6 +264,9 @@ impl Sample {
             session_id: self.session_id.clone(),
             start_date,
             inserted_at: now,
+            generation: self.generation,
+            earlier_dates: self.earlier_dates.clone(),
+            is_first: self.is_first,
             fence: Fence::open(),
         }
     }

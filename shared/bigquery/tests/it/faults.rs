@@ -216,12 +216,50 @@ async fn only_refused_transactions_are_halved() {
 }
 
 #[tokio::test]
+async fn commit_without_an_answer_leaves_rows_once() {
+    let dataset = Dataset::new().await;
+    write(&dataset.warehouse().await, &[Sample::scored("other", 0..1)]).await;
+    // the transaction runs, but each answer about it is lost
+    let gate = gate(|request| {
+        let asks = request.path_and_query.contains("_commit_") || text(request).contains("_commit_");
+        if asks { Action::CutAfterForwarding } else { Action::Forward }
+    })
+    .await;
+    let error = results(&dataset.behind(gate.url()), &["s"]).await.remove(0).unwrap_err();
+    assert!(error.is_retryable(), "{error}");
+    let again = [Sample::scored("s", 0..3).by_run(2)];
+    write(&dataset.warehouse().await, &again).await;
+    for table in [WarehouseTable::TestResponses, WarehouseTable::QuestionResponses] {
+        assert_eq!(dataset.rows(table, "s").await.len(), 9);
+    }
+}
+
+#[tokio::test]
+async fn billed_bytes_are_counted_and_bounded() {
+    let dataset = Dataset::new().await;
+    let gate = gate(|request| {
+        let body = text(request);
+        let Some((name, _)) = body.split_once("_commit_1\"") else { return Action::Forward };
+        let name = name.rsplit('"').next().unwrap();
+        assert!(body.contains(r#""maximumBytesBilled":"1099511627776""#), "{body}");
+        let statistics = json!({"query": {"totalBytesBilled": "20971520"}});
+        let job = json!({"jobReference": {"jobId": format!("{name}_commit_1")},
+            "statistics": statistics, "status": {"state": "DONE"}});
+        reply(200, &job)
+    })
+    .await;
+    let batch = dataset.behind(gate.url()).begin().unwrap();
+    let staged = Sample::scored("s", 0..1).stage(&*batch).await;
+    assert!(batch.replace(&[staged]).await.remove(0).is_ok());
+    assert_eq!((batch.take_billed_bytes(), batch.take_billed_bytes()), (20 << 20, 0));
+}
+
+#[tokio::test]
 async fn overtaken_commit_changes_nothing_and_others_land() {
     let dataset = Dataset::new().await;
     let warehouse = dataset.warehouse().await;
     let later = warehouse.begin().unwrap();
-    let mut test = Sample::scored("overtaken", 0..5).stage(&*later).await;
-    test.inserted_at += jiff::SignedDuration::from_millis(1);
+    let test = Sample::scored("overtaken", 0..5).by_run(2).stage(&*later).await;
     assert!(later.replace(&[test]).await.remove(0).is_ok());
 
     let results = results(&warehouse, &["a", "overtaken", "b"]).await;

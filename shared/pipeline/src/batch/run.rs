@@ -225,8 +225,20 @@ impl BatchRun<'_> {
         let ended = run_until(self.time.stop, &[fence], task).await;
         let result = match ended {
             TaskEnd::Done(Ok(Synced::Staged(outcome, session))) => {
-                let span = Span::current();
-                return Step::Staged(Box::new(Staged { group, failures, run, outcome, session, span }));
+                match self.in_time(coordinator.store_start_date(&run, session.start_date)).await {
+                    Ok(()) => {
+                        let span = Span::current();
+                        return Step::Staged(Box::new(Staged {
+                            group,
+                            failures,
+                            run,
+                            outcome,
+                            session,
+                            span,
+                        }));
+                    }
+                    Err(failure) => Err(failure),
+                }
             }
             TaskEnd::Done(Ok(Synced::Done(outcome))) | TaskEnd::Stopped(Some(Ok(Synced::Done(outcome)))) => {
                 return Step::Ended(self.finish(group, failures, &run, outcome).await);

@@ -89,6 +89,8 @@ impl Run {
             rewrite: self.is_to_rewrite(),
             fence: self.fence.clone(),
             progress: self.progress.clone(),
+            start_dates: self.state.start_dates.clone(),
+            has_finished_before: self.state.synced_through > 0,
             staging,
         }
     }

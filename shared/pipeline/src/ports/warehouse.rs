@@ -1,3 +1,4 @@
+use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use async_trait::async_trait;
@@ -61,6 +62,12 @@ pub struct StagedSession {
     pub session_id: String,
     pub start_date: Date,
     pub inserted_at: Timestamp,
+    /// Greater than the generation of any earlier run of this test session.
+    pub generation: i64,
+    /// The start dates under which earlier runs may have written rows; `None` if unknown.
+    pub earlier_dates: Option<BTreeSet<Date>>,
+    /// Whether no sync of this test session has finished yet: an older program may have written rows of it.
+    pub is_first: bool,
     /// The test session is written only while this fence holds.
     pub fence: Fence,
 }
@@ -87,4 +94,9 @@ pub trait WarehouseBatch: Send + Sync {
     /// test sessions are committed together; if the data of some is refused, the others are committed without them.
     /// Returns a result for each test session, in their order.
     async fn replace(&self, sessions: &[StagedSession]) -> Vec<Result<(), WarehouseError>>;
+
+    /// The bytes that the warehouse has billed since the last call, also for failed tries.
+    fn take_billed_bytes(&self) -> u64 {
+        0
+    }
 }

@@ -1,13 +1,15 @@
 //! Items of the state table. During a canary the version before reads and writes the same items, so the names and
 //! types of their attributes stay as they are here.
 
+use jiff::civil::{Date, date};
 use quiz_events::{SessionDescription, Sink};
 use quiz_sync_state::{
-    Failing, FollowUp, LastRun, Lease, Record, Recovered, RequestedAgain, RunResult, StateKey, SyncState,
+    Failing, FollowUp, LastRun, Lease, Record, Recovered, RequestedAgain, RunResult, StartDates, StateKey,
+    SyncState,
 };
 use serde_json::{Value, json};
 
-/// An item with all attributes, as the version before stores it.
+/// An item with all attributes. The version before does not know `start_dates`, and drops it.
 const FULL: &str = r#"{
     "asked_again_at": 1714500030000, "asked_again_times": 3, "crashed_runs": 2, "described_at": 7,
     "duration_ms": 8, "failing_code": "source_unavailable", "failing_since": 1714490000000,
@@ -23,8 +25,8 @@ const FULL: &str = r#"{
         "batch": null, "course": null, "end_time": null, "grade": null, "group": null,
         "school": null, "start_time": "2024-04-30T18:15:00Z", "stream": null, "test_name": "Mock 7"
     },
-    "session_id": "Group_6715f621e1eb083bfa9b56cc", "sink": "reports", "synced_through": 1714499999999,
-    "takers": 1525
+    "session_id": "Group_6715f621e1eb083bfa9b56cc", "sink": "reports",
+    "start_dates": ["2024-04-30", "2024-05-01"], "synced_through": 1714499999999, "takers": 1525
 }"#;
 
 /// An item without the optional attributes.
@@ -32,7 +34,8 @@ const LEAST: &str = r#"{
     "crashed_runs": 0, "described_at": 0, "duration_ms": 0, "finished_at": 0, "follow_up_depth": 0,
     "generation": 0, "joined": 0, "last_joined": 0, "quiz_id": "", "read_described_at": 0,
     "read_started_at": 0, "requested_through": 0, "revision": 0, "rewrite_through": 0, "rows_written": 0,
-    "session_id": "Group_6715f621e1eb083bfa9b56cc", "sink": "reports", "synced_through": 0, "takers": 0
+    "session_id": "Group_6715f621e1eb083bfa9b56cc", "sink": "reports", "start_dates": [], "synced_through": 0,
+    "takers": 0
 }"#;
 
 fn key() -> StateKey {
@@ -77,6 +80,7 @@ fn full() -> SyncState {
             code: "sink_failed".into(),
         }),
         progress: Some("{\"generation\":1}".into()),
+        start_dates: dates(&[date(2024, 4, 30), date(2024, 5, 1)]),
         requested_again: Some(RequestedAgain { times: 3, at: 1_714_500_030_000 }),
     }
 }
@@ -123,4 +127,31 @@ fn items_of_other_versions_are_read() {
         ..full()
     };
     assert_eq!(read(&item), expected);
+}
+
+fn dates(dates: &[Date]) -> StartDates {
+    let state = |state: SyncState, date: &Date| state.with_start_date(*date).unwrap();
+    dates.iter().fold(SyncState::default(), state).start_dates
+}
+
+#[test]
+fn date_is_stored_before_rows_are_written_under_it() {
+    let (first, moved) = (date(2024, 4, 30), date(2024, 5, 7));
+    let new = SyncState::default();
+    let known = new.with_start_date(first).unwrap();
+    assert_eq!(known.start_dates, StartDates::from(first));
+    assert_eq!(known.with_start_date(first), None);
+    let both = known.with_start_date(moved).unwrap();
+    assert_eq!(both.start_dates, dates(&[first, moved]), "the run can die before or after its commit");
+    assert_eq!(read(&stored(both.clone())), both);
+}
+
+#[test]
+fn item_of_the_version_before_has_unknown_dates() {
+    let mut item = stored(SyncState::default());
+    item.as_object_mut().unwrap().remove("start_dates");
+    let state = read(&item);
+    assert_eq!(state.start_dates, StartDates::unknown());
+    assert_eq!(state.with_start_date(date(2024, 4, 30)), None, "the commit looks for rows under each date");
+    assert_eq!(stored(state), item);
 }

@@ -27,6 +27,9 @@ impl BatchRun<'_> {
         }
         let mut writing = Stopwatch::default();
         let committed = writing.time(self.replace(&staged)).await;
+        if let Some(staging) = &self.staging {
+            self.handler.listener.billed(staging.take_billed_bytes()).await;
+        }
         // the results are in the order of the test sessions; a test session without a result gets the failure of the commit
         let (committed, missing, is_over) = match committed {
             TaskEnd::Done(committed) | TaskEnd::Stopped(Some(committed)) => {
