@@ -18,7 +18,8 @@ const COMMIT_RESERVE: Duration = Duration::from_mins(2);
 pub async fn connect(config: WarehouseConfig) -> SqsHandler {
     let aws = quiz_lambda::aws::config().await;
     let credentials = SecretKeySource { credentials: config.credentials, aws: aws.clone() };
-    let warehouse = BigQueryWarehouse::new(Settings::new(config.location), Arc::new(credentials));
+    let settings = Settings { bytes_per_job: config.bytes_per_job, ..Settings::new(config.location) };
+    let warehouse = BigQueryWarehouse::new(settings, Arc::new(credentials));
     quiz_lambda::begin("BigQuery connection", warehouse.clone().ready());
     let sink = Arc::new(WarehouseSink::new(Arc::new(warehouse)));
     let limits = BatchLimits { commit_reserve: COMMIT_RESERVE, ..BatchLimits::default() };

@@ -66,7 +66,7 @@ pub(crate) struct Api {
     pub retries: Retries,
     pub uploads: UploadSizes,
     /// BigQuery refuses a job that would bill more bytes.
-    pub most_billed: u64,
+    pub bytes_per_job: u64,
     /// The bytes that ended jobs billed, since the last [`Self::take_billed`].
     billed: AtomicU64,
     pub http: reqwest::Client,
@@ -80,7 +80,7 @@ impl Api {
         place: BigQueryLocation,
         retries: Retries,
         uploads: UploadSizes,
-        most_billed: u64,
+        bytes_per_job: u64,
         credentials: Arc<dyn CredentialsSource>,
     ) -> Result<Self, BigQueryError> {
         // reqwest is built without a TLS provider, so that the binary has only this one.
@@ -100,7 +100,7 @@ impl Api {
             place,
             retries,
             uploads,
-            most_billed,
+            bytes_per_job,
             billed,
             http,
             bearer: Bearer::new(credentials),

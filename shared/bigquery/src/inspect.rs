@@ -14,7 +14,7 @@ use crate::credentials::Credentials;
 use crate::error::{BigQueryError, ErrorKind};
 use crate::location::BigQueryLocation;
 use crate::upload::UploadSizes;
-use crate::warehouse::MOST_BILLED;
+use crate::warehouse::BYTES_PER_JOB;
 use crate::{jobs, tables};
 
 /// The permissions that a sync needs on a table.
@@ -47,7 +47,7 @@ impl BigQueryInspector {
     /// # Errors
     /// [`BigQueryError`] if Google gives no access token for the credentials.
     pub async fn connect(place: BigQueryLocation, credentials: Credentials) -> Result<Self, BigQueryError> {
-        let api = Api::connect(place, RETRIES, UploadSizes::default(), MOST_BILLED, Arc::new(credentials))?;
+        let api = Api::connect(place, RETRIES, UploadSizes::default(), BYTES_PER_JOB, Arc::new(credentials))?;
         api.bearer.token().await?;
         Ok(Self(api))
     }

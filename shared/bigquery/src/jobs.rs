@@ -29,7 +29,7 @@ pub(crate) fn query(api: &Api, job_id: &str, sql: String, parameters: Vec<QueryP
     let query = JobConfigurationQuery {
         query: sql,
         use_legacy_sql: Some(false),
-        maximum_bytes_billed: Some(api.most_billed.to_string()),
+        maximum_bytes_billed: Some(api.bytes_per_job.to_string()),
         parameter_mode: (!parameters.is_empty()).then(|| "NAMED".to_owned()),
         query_parameters: (!parameters.is_empty()).then_some(parameters),
         ..JobConfigurationQuery::default()

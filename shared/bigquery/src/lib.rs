@@ -25,4 +25,4 @@ pub use inspect::{BigQueryInspector, TableFacts};
 pub use location::BigQueryLocation;
 pub use schema::{ddl, page};
 pub use upload::UploadSizes;
-pub use warehouse::{BigQueryWarehouse, Settings};
+pub use warehouse::{BYTES_PER_JOB, BigQueryWarehouse, Settings};

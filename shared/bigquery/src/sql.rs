@@ -30,7 +30,7 @@ use crate::schema::literal;
 pub(crate) const GENERATIONS: &str = "quiz_etl_generations";
 /// The transaction's error if a later run has committed one of its test sessions.
 pub(crate) const OVERTAKEN: &str = "a later run has written these sessions";
-/// The transaction's error if the row of a test session in [`GENERATIONS`] was deleted meanwhile.
+/// The transaction's error if the row of a test session in [`GENERATIONS`] was deleted.
 pub(crate) const NO_GENERATION: &str = "a session has no row in quiz_etl_generations";
 
 /// The statement that creates [`GENERATIONS`]; `name` is its full name. BigQuery drops rows without a commit for 30 days:

@@ -22,8 +22,8 @@ use crate::{replace, tables};
 /// When BigQuery drops a staging table that a function left: longer than any function runs.
 const STAGING_LIFE: SignedDuration = SignedDuration::from_hours(1);
 
-/// One TiB, for some 6 USD at most.
-pub(crate) const MOST_BILLED: u64 = 1 << 40;
+/// The bytes that one job may bill by default: one TiB, some 6 USD.
+pub const BYTES_PER_JOB: u64 = 1 << 40;
 
 /// The settings of the warehouse.
 #[derive(Clone, Debug, PartialEq)]
@@ -35,7 +35,7 @@ pub struct Settings {
     pub job_attempts: u32,
     pub job_backoff: Backoff,
     /// BigQuery refuses a job that would bill more bytes.
-    pub most_billed: u64,
+    pub bytes_per_job: u64,
 }
 
 impl Settings {
@@ -46,7 +46,7 @@ impl Settings {
             retries: Retries::default(),
             uploads: UploadSizes::default(),
             job_attempts: 8,
-            most_billed: MOST_BILLED,
+            bytes_per_job: BYTES_PER_JOB,
             job_backoff: Backoff { first: Duration::from_secs(1), longest: Duration::from_secs(20) },
         }
     }
@@ -139,8 +139,8 @@ impl WarehouseBatch for BigQueryBatch {
 impl Shared {
     async fn api(&self) -> Result<&Api, BigQueryError> {
         let connect = || async {
-            let Settings { place, retries, uploads, most_billed, .. } = self.settings.clone();
-            Api::connect(place, retries, uploads, most_billed, Arc::clone(&self.credentials))
+            let Settings { place, retries, uploads, bytes_per_job, .. } = self.settings.clone();
+            Api::connect(place, retries, uploads, bytes_per_job, Arc::clone(&self.credentials))
         };
         self.api.get_or_try_init(connect).await
     }

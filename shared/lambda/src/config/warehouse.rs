@@ -1,6 +1,6 @@
 use std::path::PathBuf;
 
-use quiz_bigquery::BigQueryLocation;
+use quiz_bigquery::{BYTES_PER_JOB, BigQueryLocation};
 
 use crate::sync::SourceSettings;
 use crate::{ConfigError, Environment, SecretSource};
@@ -11,6 +11,8 @@ pub struct WarehouseConfig {
     pub source: SourceSettings,
     pub location: BigQueryLocation,
     pub credentials: BigQueryCredentials,
+    /// The most bytes that BigQuery may bill for one job.
+    pub bytes_per_job: u64,
 }
 
 /// The credentials for BigQuery.
@@ -51,7 +53,9 @@ impl WarehouseConfig {
             }
         }
         let credentials = credentials(&env, location.endpoint.is_some());
-        env.finish(Self { source, location, credentials })
+        let wanted = "a number of bytes, such as 1099511627776";
+        let bytes_per_job = env.parsed("BIGQUERY_BYTES_PER_JOB", BYTES_PER_JOB, wanted);
+        env.finish(Self { source, location, credentials, bytes_per_job })
     }
 }
 
@@ -106,5 +110,6 @@ mod tests {
         let config =
             WarehouseConfig::read(Environment::from_variables([URI, ("BIGQUERY_PROJECT", "p")])).unwrap();
         assert_eq!((&*config.location.dataset, &*config.location.location), ("assessments", "asia-south1"));
+        assert_eq!(config.bytes_per_job, 1 << 40);
     }
 }

@@ -192,6 +192,7 @@ fn every_queue_function_and_sink_is_watched_and_tells_the_team() {
     }
     want("OldestBehind", "reconcile".to_owned());
     want("NumberOfMessagesDeleted", "NoticesQueue".to_owned());
+    want("BytesBilled", "warehouse".to_owned());
     assert_eq!(watched(&all), wanted);
     let metrics = std::fs::read_to_string("../../docs/METRICS.md").unwrap();
     for (name, alarm) in of_type(&all, "AWS::CloudWatch::Alarm") {
