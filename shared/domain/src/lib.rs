@@ -99,6 +99,7 @@ pub use read::test_session::TestSession;
 pub use read::time::{read_india_time, read_utc_time, to_india_time};
 pub use read::value::Value;
 pub use round::round2;
+pub use score::key_digest::KeyDigest;
 pub use score::scoring::{Judgement, Outcome, is_answered, judge};
 pub use score::sections::{OVERALL, SectionPart};
 pub use score::snapshot::{Snapshot, SnapshotKey, SnapshotWriter};

@@ -314,6 +314,7 @@ impl Coordinator {
         self.end(run, queue, |state, _| {
             let finished = state.finished(&run.holder, &last, &self.rules);
             finished.with(|next| {
+                next.key_digest = outcome.key_digest.as_ref().map(ToString::to_string);
                 if let Some(date) = outcome.start_date {
                     next.start_dates = date.into();
                 }

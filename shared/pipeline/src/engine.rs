@@ -170,6 +170,7 @@ impl Engine {
             messages: request.messages,
             backfill_id: request.backfill_id.clone(),
             generation: scope.generation,
+            key_digest: Some(test.quiz.key_digest()),
             start_date: None,
             started_at: scope.read_started_at,
             duration: Duration::ZERO,

@@ -2,7 +2,7 @@ use std::time::Duration;
 
 use jiff::Timestamp;
 use jiff::civil::Date;
-use quiz_domain::{CohortFigures, Histogram, Problems};
+use quiz_domain::{CohortFigures, Histogram, KeyDigest, Problems};
 use quiz_events::Sink;
 
 /// The longest time for which SQS keeps a message.
@@ -32,6 +32,8 @@ pub struct SyncOutcome {
     /// The backfill, if no other sender requested the sync.
     pub backfill_id: Option<String>,
     pub generation: i64,
+    /// The digest of the quiz's key; none before the quiz is read.
+    pub key_digest: Option<KeyDigest>,
     /// The start date of its warehouse rows.
     pub start_date: Option<Date>,
     pub started_at: Timestamp,

@@ -60,6 +60,9 @@ pub struct SyncState {
     /// The start dates of its rows, in the warehouse's state. The version before drops them.
     #[serde(default = "StartDates::unknown", skip_serializing_if = "StartDates::is_unknown")]
     pub start_dates: StartDates,
+    /// The digest of the quiz's key in the newest finished sync; absent if an older version made it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub key_digest: Option<String>,
     /// The requests of reconcile since the last finished sync.
     #[serde(flatten)]
     pub requested_again: Option<RequestedAgain>,
