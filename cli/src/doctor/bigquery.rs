@@ -1,7 +1,9 @@
 //! Checks credentials, dataset, jobs and tables of BigQuery. Dry runs test permissions, so nothing is written.
 
 use futures::future::join_all;
-use quiz_bigquery::{BigQueryError, BigQueryInspector, BigQueryLocation, Credentials, ErrorKind, TableFacts};
+use quiz_bigquery::{
+    BigQueryError, BigQueryInspector, BigQueryLocation, Credentials, ErrorKind, TableDifferences,
+};
 use quiz_domain::rows::WarehouseTable;
 use quiz_lambda::Secret;
 use quiz_lambda::config::BigQueryCredentials;
@@ -54,14 +56,12 @@ pub async fn check(
         return checks;
     }
     let check_table = async |table: WarehouseTable| {
-        let facts = timeout.limit(inspector.table(table), no_answer).await;
-        let missing_rights = match &facts {
-            Ok(TableFacts::Ours { .. }) => {
-                timeout.limit(inspector.missing_permissions(table), no_answer).await
-            }
+        let existing = timeout.limit(inspector.table(table), no_answer).await;
+        let missing_rights = match &existing {
+            Ok(Some(_)) => timeout.limit(inspector.missing_permissions(table), no_answer).await,
             _ => Ok(Vec::new()),
         };
-        check(table.name(), judge_table(location, &facts, &missing_rights))
+        check(table.name(), judge_table(location, &existing, &missing_rights))
     };
     let (creation, tables) = futures::join!(
         timeout.limit(inspector.check_create_tables(), no_answer),
@@ -140,46 +140,60 @@ fn judge_table_creation(location: &BigQueryLocation, creation: &Result<(), BigQu
 
 fn judge_table(
     location: &BigQueryLocation,
-    facts: &Result<TableFacts, BigQueryError>,
+    existing: &Result<Option<TableDifferences>, BigQueryError>,
     missing_rights: &Result<Vec<&'static str>, BigQueryError>,
 ) -> Finding {
-    let to_add = match facts {
-        Ok(TableFacts::Ours { to_add }) => to_add,
-        Ok(TableFacts::Absent) => return Finding::good("does not exist yet; the first sync creates it"),
-        Ok(TableFacts::Other(wrong)) => {
-            return Finding::bad(
-                wrong.join("; "),
-                "rename it (ALTER TABLE … RENAME TO …), so that the next sync creates a new one, then backfill",
-            );
-        }
+    let differences = match existing {
+        Ok(Some(differences)) => differences,
+        Ok(None) => return Finding::good("does not exist yet; the first sync creates it"),
         Err(error) => {
             return Finding::bad(error.to_string(), access_fix(location, error, "roles/bigquery.dataEditor"));
         }
     };
-    let columns = if to_add.is_empty() {
-        "has all columns that a sync writes".to_owned()
-    } else {
-        format!("the next sync adds {}", to_add.join(", "))
-    };
+    let found = describe(differences);
+    if !differences.refusals.is_empty() {
+        // One statement can fix several differences.
+        let mut fixes: Vec<&str> = differences.refusals.iter().map(|refusal| &*refusal.fix).collect();
+        fixes.dedup();
+        return Finding::bad(found, fixes.join("; "));
+    }
     match missing_rights {
-        Ok(missing) if missing.is_empty() => Finding::good(columns),
+        Ok(missing) if missing.is_empty() && differences.warnings.is_empty() => Finding::good(found),
+        Ok(missing) if missing.is_empty() => Finding::warning(
+            found,
+            "leave it, or copy the table: docs/WAREHOUSE.md#tables-that-exist-already",
+        ),
         Ok(missing) => {
             let refused = BigQueryError { kind: ErrorKind::Refused, message: String::new() };
             Finding::bad(
-                format!("{columns}, but {} is not allowed", missing.join(", ")),
+                format!("{found}, but {} is not allowed", missing.join(", ")),
                 access_fix(location, &refused, "roles/bigquery.dataEditor"),
             )
         }
         Err(error) => Finding::warning(
-            format!("{columns}; cannot read its permissions: {error}"),
+            format!("{found}; cannot read its permissions: {error}"),
             "check that the account has roles/bigquery.dataEditor on the dataset",
         ),
     }
 }
 
+/// The refusals first, then the costs, then the columns that the next sync adds.
+fn describe(differences: &TableDifferences) -> String {
+    let refusals = differences.refusals.iter().map(|refusal| refusal.reason.clone());
+    let mut found: Vec<String> = refusals.chain(differences.warnings.iter().cloned()).collect();
+    let to_add: Vec<&str> = differences.to_add.iter().map(|column| column.name).collect();
+    if !to_add.is_empty() {
+        found.push(format!("the next sync adds {}", to_add.join(", ")));
+    } else if differences.refusals.is_empty() {
+        found.push("has all columns that a sync writes".to_owned());
+    }
+    found.join("; ")
+}
+
 #[cfg(test)]
 mod tests {
-    use quiz_bigquery::{BigQueryError, BigQueryLocation, ErrorKind, TableFacts};
+    use quiz_bigquery::{BigQueryError, BigQueryLocation, ErrorKind, Refusal, TableDifferences};
+    use quiz_domain::rows::START_DATE;
 
     use super::{judge_dataset, judge_jobs, judge_table, no_answer};
     use crate::doctor::check::Status;
@@ -207,7 +221,7 @@ mod tests {
     fn missing_permission_names_its_role() {
         let jobs = judge_jobs(&configured(), &Err(refused())).fix.unwrap();
         assert!(jobs.contains("add-iam-policy-binding p ") && jobs.contains("roles/bigquery.jobUser"));
-        let ours = Ok(TableFacts::Ours { to_add: Vec::new() });
+        let ours = Ok(Some(TableDifferences::default()));
         let table = judge_table(&configured(), &ours, &Ok(vec!["bigquery.tables.updateData"]));
         assert_eq!(table.status, Status::Bad);
         assert!(table.found.contains("bigquery.tables.updateData is not allowed"));
@@ -215,11 +229,25 @@ mod tests {
     }
 
     #[test]
-    fn table_that_sync_creates_is_good() {
-        let judged = |facts| judge_table(&configured(), &Ok(facts), &Ok(Vec::new()));
-        assert_eq!(judged(TableFacts::Absent).status, Status::Good);
-        assert_eq!(judged(TableFacts::Ours { to_add: vec!["rank"] }).found, "the next sync adds rank");
-        let other = judged(TableFacts::Other(vec!["its column rank is STRING, not INT64".into()]));
-        assert_eq!((other.status, &*other.found), (Status::Bad, "its column rank is STRING, not INT64"));
+    fn table_shows_refusals_costs_and_additions() {
+        let judged = |existing| judge_table(&configured(), &Ok(existing), &Ok(Vec::new()));
+        assert_eq!(judged(None).status, Status::Good);
+        let new = judged(Some(TableDifferences::default()));
+        assert_eq!((new.status, &*new.found), (Status::Good, "has all columns that a sync writes"));
+        let added = TableDifferences { to_add: vec![&START_DATE], ..TableDifferences::default() };
+        let good = judged(Some(added.clone()));
+        assert_eq!((good.status, &*good.found), (Status::Good, "the next sync adds start_date"));
+
+        let costly = TableDifferences { warnings: vec!["it has no partitions".into()], ..added };
+        let warning = judged(Some(costly.clone()));
+        assert_eq!(warning.status, Status::Warning);
+        assert_eq!(warning.found, "it has no partitions; the next sync adds start_date");
+        assert!(warning.fix.unwrap().ends_with("docs/WAREHOUSE.md#tables-that-exist-already"));
+
+        let refusal = |reason: &str, fix: &str| Refusal { reason: reason.into(), fix: fix.into() };
+        let refusals = vec![refusal("a", "ALTER 1"), refusal("b", "ALTER 1"), refusal("c", "ALTER 2")];
+        let bad = judged(Some(TableDifferences { refusals, ..costly }));
+        assert_eq!((bad.status, bad.fix.as_deref()), (Status::Bad, Some("ALTER 1; ALTER 2")));
+        assert_eq!(bad.found, "a; b; c; it has no partitions; the next sync adds start_date");
     }
 }

@@ -15,6 +15,7 @@ use serde::de::DeserializeOwned;
 use crate::answer;
 use crate::credentials::{Bearer, CredentialsSource};
 use crate::error::{BigQueryError, ErrorKind};
+use crate::existing::ExistingTable;
 use crate::location::BigQueryLocation;
 use crate::upload::UploadSizes;
 
@@ -158,7 +159,7 @@ impl Api {
         self.run("read the dataset", || self.send(self.request(Method::GET, &path))).await
     }
 
-    pub async fn table(&self, table: &str) -> Result<Option<Table>, BigQueryError> {
+    pub async fn table(&self, table: &str) -> Result<Option<ExistingTable>, BigQueryError> {
         let path = ["datasets", &self.place.dataset, "tables", table];
         match self.run("read a table's schema", || self.send(self.request(Method::GET, &path))).await {
             Ok(table) => Ok(Some(table)),

@@ -12,10 +12,11 @@ use serde_json::{Value, json};
 use crate::api::{Api, Retries};
 use crate::credentials::Credentials;
 use crate::error::{BigQueryError, ErrorKind};
+use crate::existing::TableDifferences;
+use crate::jobs;
 use crate::location::BigQueryLocation;
 use crate::upload::UploadSizes;
 use crate::warehouse::BYTES_PER_JOB;
-use crate::{jobs, tables};
 
 /// The permissions that a sync needs on a table.
 const ROW_PERMISSIONS: [&str; 3] =
@@ -23,20 +24,6 @@ const ROW_PERMISSIONS: [&str; 3] =
 /// One try, as a person waits for the answer.
 const RETRIES: Retries =
     Retries { attempts: 1, backoff: Backoff { first: Duration::ZERO, longest: Duration::ZERO } };
-
-/// How a sync would find a table.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum TableFacts {
-    /// The table does not exist; a sync creates it.
-    Absent,
-    /// A sync can write to the table.
-    Ours {
-        /// The missing columns, which a sync adds.
-        to_add: Vec<&'static str>,
-    },
-    /// A sync refuses to write to the table, for these reasons, a sentence each.
-    Other(Vec<String>),
-}
 
 /// Reads the facts and permissions of one dataset.
 pub struct BigQueryInspector(Api);
@@ -64,18 +51,13 @@ impl BigQueryInspector {
         }
     }
 
-    /// Compares a table with the columns that a sync writes.
+    /// Compares a table with the columns that a sync writes; `None` if the table does not exist, so a sync creates it.
     ///
     /// # Errors
     /// [`BigQueryError`] if BigQuery does not answer.
-    pub async fn table(&self, table: WarehouseTable) -> Result<TableFacts, BigQueryError> {
-        let Some(actual) = self.0.table(table.name()).await? else { return Ok(TableFacts::Absent) };
-        let found = tables::check(table, &actual);
-        if found.wrong.is_empty() {
-            let to_add = found.missing.into_iter().map(|column| column.name).collect();
-            return Ok(TableFacts::Ours { to_add });
-        }
-        Ok(TableFacts::Other(found.wrong))
+    pub async fn table(&self, table: WarehouseTable) -> Result<Option<TableDifferences>, BigQueryError> {
+        let existing = self.0.table(table.name()).await?;
+        Ok(existing.map(|existing| existing.compare(table, &self.0.full_name(table.name()))))
     }
 
     /// The permissions that a sync needs on an existing table and that the credentials lack.

@@ -3,7 +3,6 @@
 use std::fmt::Write;
 
 use gcp_bigquery_client::model::field_type::FieldType;
-use gcp_bigquery_client::model::table::Table;
 use gcp_bigquery_client::model::table_field_schema::TableFieldSchema;
 use gcp_bigquery_client::model::table_schema::TableSchema;
 use quiz_domain::rows::{CellType, ColumnSpec, WarehouseTable};
@@ -11,7 +10,10 @@ use quiz_domain::rows::{CellType, ColumnSpec, WarehouseTable};
 /// The statement that creates a table; `name` is `project.dataset.table`.
 #[must_use]
 pub fn ddl(table: WarehouseTable, name: &str) -> String {
-    let columns: Vec<String> = table.columns().map(|column| format!("  {}", definition(column))).collect();
+    let line = |column: &ColumnSpec| {
+        format!("  {}", definition(column, if column.required { " NOT NULL" } else { "" }))
+    };
+    let columns: Vec<String> = table.columns().map(line).collect();
     format!(
         "CREATE TABLE IF NOT EXISTS `{name}` (\n{}\n)\nPARTITION BY {}\nCLUSTER BY {}\nOPTIONS (description = {})",
         columns.join(",\n"),
@@ -21,15 +23,18 @@ pub fn ddl(table: WarehouseTable, name: &str) -> String {
     )
 }
 
-/// The statement that adds a column to an older table.
-pub(crate) fn add_column(column: &ColumnSpec, name: &str) -> String {
-    format!("ALTER TABLE `{name}` ADD COLUMN IF NOT EXISTS {}", definition(column))
+/// The statement that adds columns to a table that exists already; BigQuery allows only nullable ones.
+///
+/// It is one statement, as BigQuery allows few changes of a table within seconds.
+pub(crate) fn add_columns(columns: &[&ColumnSpec], name: &str) -> String {
+    let add = |column: &&ColumnSpec| format!("ADD COLUMN IF NOT EXISTS {}", definition(column, ""));
+    let additions: Vec<String> = columns.iter().map(add).collect();
+    format!("ALTER TABLE `{name}`\n{}", additions.join(",\n"))
 }
 
-fn definition(column: &ColumnSpec) -> String {
-    let required = if column.required { " NOT NULL" } else { "" };
+fn definition(column: &ColumnSpec, constraint: &str) -> String {
     let (name, kind) = (column.name, type_name(column.kind));
-    format!("`{name}` {kind}{required} OPTIONS (description = {})", literal(column.description))
+    format!("`{name}` {kind}{constraint} OPTIONS (description = {})", literal(column.description))
 }
 
 /// A text in SQL.
@@ -37,7 +42,7 @@ pub(crate) fn literal(text: &str) -> String {
     format!("'{}'", text.replace('\\', "\\\\").replace('\'', "\\'"))
 }
 
-fn type_name(kind: CellType) -> &'static str {
+pub(crate) fn type_name(kind: CellType) -> &'static str {
     match kind {
         CellType::Text => "STRING",
         CellType::Int => "INT64",
@@ -62,70 +67,6 @@ pub(crate) fn nullable(columns: &[ColumnSpec]) -> TableSchema {
         TableFieldSchema::new(column.name, kind)
     };
     TableSchema::new(columns.iter().map(field).collect())
-}
-
-/// The differences between an existing table and the columns that a sync writes.
-#[derive(Debug, Default, PartialEq, Eq)]
-pub(crate) struct Differences {
-    /// The missing nullable columns, which can be added.
-    pub missing: Vec<&'static ColumnSpec>,
-    /// The other differences, a sentence each: a person must fix them.
-    pub wrong: Vec<String>,
-}
-
-pub(crate) fn differences(table: WarehouseTable, actual: &Table) -> Differences {
-    let mut found = Differences::default();
-    let fields = actual.schema.fields.as_deref().unwrap_or_default();
-    for column in table.columns() {
-        match fields.iter().find(|field| field.name.eq_ignore_ascii_case(column.name)) {
-            None if column.required => {
-                found.wrong.push(format!("it lacks the required column {}", column.name));
-            }
-            None => found.missing.push(column),
-            Some(field) => found.wrong.extend(difference(column, field)),
-        }
-    }
-    for field in fields {
-        if !table.columns().any(|column| column.name.eq_ignore_ascii_case(&field.name)) {
-            found.wrong.push(format!("it has the unknown column {}", field.name));
-        }
-    }
-    let partition = actual.time_partitioning.as_ref();
-    let by = partition.and_then(|partition| partition.field.as_deref()).unwrap_or("nothing");
-    let every = partition.map_or("", |partition| partition.r#type.as_str());
-    if by != WarehouseTable::PARTITION || every != "DAY" {
-        let ours = WarehouseTable::PARTITION;
-        let theirs = format!("{by} {every}");
-        found.wrong.push(format!("it is partitioned by {}, not by {ours} DAY", theirs.trim_end()));
-    }
-    let clusters =
-        actual.clustering.as_ref().and_then(|clustering| clustering.fields.clone()).unwrap_or_default();
-    if clusters != WarehouseTable::CLUSTER {
-        let ours = WarehouseTable::CLUSTER.join(", ");
-        found.wrong.push(format!("it is clustered by {:?}, not by {ours}", clusters.join(", ")));
-    }
-    found
-}
-
-fn difference(column: &ColumnSpec, field: &TableFieldSchema) -> Option<String> {
-    let (name, ours) = (column.name, type_name(column.kind));
-    let theirs = field_type(&field.r#type);
-    if theirs != ours {
-        return Some(format!("its column {name} is {theirs}, not {ours}"));
-    }
-    let mode = if column.required { "REQUIRED" } else { "NULLABLE" };
-    let theirs = field.mode.as_deref().unwrap_or("NULLABLE");
-    (theirs != mode).then(|| format!("its column {name} is {theirs}, not {mode}"))
-}
-
-/// The standard name of a type; the API uses older names.
-fn field_type(kind: &FieldType) -> String {
-    match kind {
-        FieldType::Integer | FieldType::Int64 => "INT64".to_owned(),
-        FieldType::Float | FieldType::Float64 => "FLOAT64".to_owned(),
-        FieldType::Boolean | FieldType::Bool => "BOOL".to_owned(),
-        other => format!("{other:?}").to_uppercase(),
-    }
 }
 
 /// The text of `docs/WAREHOUSE.md`. Columns that all tables have are listed once.
@@ -192,7 +133,7 @@ GROUP BY test_id, question_id
 ORDER BY correct
 ```
 
-Each table is partitioned by the day of `start_date` and clustered by `session_id`, `user_id`.
+Each table that a sync creates is partitioned by the day of `start_date` and clustered by `session_id`, `user_id`.
 A condition on `start_date` limits the bytes that BigQuery bills.
 
 ## How a sync replaces rows
@@ -200,6 +141,39 @@ A condition on `start_date` limits the bytes that BigQuery bills.
 - A sync replaces all rows of its `session_id` in all three tables, in [one transaction](decisions/0006-replace-rows.md). A query sees the old rows or the new rows, each once.
 - A student without a counting attempt has no row; `EXCLUDED_USER_IDS` are left out.
 - BigQuery bills each transaction for the whole partitions of the changed days: [costs](COSTS.md#bigquery).
-- The function creates a missing table and adds a missing nullable column. Any other difference between a table and this page is an error, and the function writes nothing.
-- So a table must not have columns of its own: join your own table by `session_id` and `user_id`.
+- The function creates a missing table. It writes into a table that exists already, as the next section says.
+
+## Tables that exist already
+
+A table of another program needs no preparation in most cases.
+`quiz-etl doctor --only bigquery` shows, for each table, the columns that the next sync adds, what costs more, and what a sync refuses.
+
+| the table has | a sync |
+|---|---|
+| not all columns of this page | adds the missing ones as nullable columns |
+| nullable columns, another order, another letter case | writes |
+| columns of its own | leaves them null, or at their default |
+| NUMERIC, BIGNUMERIC or FLOAT64 in place of INT64; DATETIME in place of DATE | writes, and BigQuery converts the values |
+| rows of another program with the same `session_id` | replaces them |
+| no partitions, other partitions, other clusters | writes; BigQuery bills more |
+| a type with a limit, such as STRING(20) | writes; a longer value fails the sync of its test session |
+| another type, or an array, in place of a column of this page | refuses |
+| a REQUIRED column that a sync leaves null | refuses |
+| `require_partition_filter` | refuses |
+| the kind view, external table or snapshot | refuses |
+
+If a sync refuses one table, it writes to no table.
+Its error names each table and column, with the SQL statement that fixes it.
+A renamed column keeps its values, under a name such as `rank_old`. The next sync adds the column of this page, and a backfill fills it.
+
+The function logs the warning `existing table differs from a new one` for each costly table when it checks the tables.
+To give a table the partitions of this page, [pause the pipeline](DEPLOY.md#pausing) after the first sync and copy the table:
+
+```sql
+CREATE TABLE assessments.test_responses_new
+PARTITION BY start_date CLUSTER BY session_id, user_id
+AS SELECT * FROM assessments.test_responses;
+ALTER TABLE assessments.test_responses RENAME TO test_responses_old;
+ALTER TABLE assessments.test_responses_new RENAME TO test_responses;
+```
 ";

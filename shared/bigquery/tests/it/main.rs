@@ -10,5 +10,6 @@
 
 mod common;
 mod credentials;
+mod existing;
 mod faults;
 mod warehouse;

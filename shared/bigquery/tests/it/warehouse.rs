@@ -96,48 +96,6 @@ async fn rows_of_an_older_program_are_replaced_once_without_dates() {
 }
 
 #[tokio::test]
-async fn missing_column_is_added_and_rows_stay() {
-    let dataset = Dataset::new().await;
-    write(&dataset.warehouse().await, &[Sample::scored("old", 0..3)]).await;
-    let table = WarehouseTable::QuestionResponses.name();
-    dataset.bigquery.execute(&format!("ALTER TABLE {table} DROP COLUMN difficulty")).await.unwrap();
-    write(&dataset.warehouse().await, &[Sample::scored("new", 0..3)]).await;
-    for session in ["old", "new"] {
-        let rows = dataset.rows(WarehouseTable::QuestionResponses, session).await;
-        assert_eq!(rows.len(), 9);
-        assert!(rows.iter().all(|row| row["difficulty"].is_null()));
-    }
-}
-
-#[tokio::test]
-async fn other_schema_is_described_and_nothing_is_written() {
-    let dataset = Dataset::new().await;
-    let create =
-        "CREATE TABLE test_responses (session_id STRING NOT NULL, user_id STRING, rank STRING, mood STRING)";
-    dataset.bigquery.execute(create).await.unwrap();
-    let warehouse = dataset.warehouse().await;
-    let batch = warehouse.begin().unwrap();
-    let staged =
-        [Sample::scored("a", 0..1).stage(&*batch).await, Sample::scored("b", 0..1).stage(&*batch).await];
-    for result in batch.replace(&staged).await {
-        let error = result.unwrap_err();
-        assert!(matches!(error, WarehouseError::Refused { .. }) && !error.is_retryable(), "{error}");
-        let text = error.to_string();
-        for difference in [
-            "its column user_id is NULLABLE, not REQUIRED",
-            "its column rank is STRING, not INT64",
-            "it has the unknown column mood",
-            "it lacks the required column section",
-            "it is partitioned by nothing, not by start_date DAY",
-        ] {
-            assert!(text.contains(difference), "{text}");
-        }
-    }
-    assert_eq!(dataset.bigquery.tables().await.unwrap(), ["test_responses"]);
-    assert!(dataset.bigquery.query("SELECT * FROM test_responses").await.unwrap().is_empty());
-}
-
-#[tokio::test]
 async fn missing_dataset_is_named() {
     let dataset = Dataset::new().await;
     let other = Dataset { name: "nowhere".to_owned(), ..dataset };

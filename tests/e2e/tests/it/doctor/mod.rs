@@ -240,15 +240,28 @@ async fn faulty_warehouse_comes_with_fixes() {
 
     let dataset = format!("{}_other", set_up.name.replace('-', "_"));
     let bigquery = set_up.stack.bigquery(&dataset).await.unwrap();
-    bigquery.execute("CREATE TABLE test_responses (session_id STRING, mine STRING)").await.unwrap();
+    bigquery
+        .execute("CREATE TABLE test_responses (session_id STRING, rank STRING, mine STRING)")
+        .await
+        .unwrap();
+    let older = "CREATE TABLE all_responses_question_level (mine STRING, session_id STRING)";
+    bigquery.execute(older).await.unwrap();
     let changed = [("BIGQUERY_DATASET", &*dataset), ("BIGQUERY_LOCATION", "asia-south1")];
     let (checks, code) = set_up.checks(&changed, &["--only", "bigquery"]);
     assert_eq!(code, 1);
     let (_, fix) = checks.one("bigquery", "dataset", "bad");
     assert_eq!(fix, "set BIGQUERY_LOCATION to US");
     let (found, fix) = checks.one("bigquery", "test_responses", "bad");
-    assert!(found.contains("it has the unknown column mine"), "{found}");
-    assert!(fix.contains("RENAME"), "{fix}");
+    assert!(
+        found.starts_with("column rank is STRING, which cannot hold INT64; it has no partitions: "),
+        "{found}"
+    );
+    assert!(found.contains("; the next sync adds user_id, section, "), "{found}");
+    let table = format!("{BIGQUERY_PROJECT}.{dataset}.test_responses");
+    assert_eq!(fix, format!("ALTER TABLE `{table}` RENAME COLUMN `rank` TO `rank_old`"));
+    let (found, fix) = checks.one("bigquery", "all_responses_question_level", "warning");
+    assert!(found.contains("each sync bills the whole table"), "{found}");
+    assert!(fix.ends_with("docs/WAREHOUSE.md#tables-that-exist-already"), "{fix}");
     checks.one("bigquery", "all_responses_form_level", "good");
 
     set_up.make_secret("key", r#"{"type": "service_account", "private_key": "hunter2"}"#).await;
