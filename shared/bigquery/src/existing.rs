@@ -16,6 +16,7 @@ use std::fmt;
 use jiff::Timestamp;
 use quiz_domain::rows::{CellType, ColumnSpec, WarehouseTable};
 use serde::Deserialize;
+use serde::de::IgnoredAny;
 
 use crate::schema::type_name;
 
@@ -48,6 +49,8 @@ struct Field {
     r#type: String,
     mode: Option<String>,
     default_value_expression: Option<String>,
+    /// BigQuery makes the values itself, such as ids.
+    generated_column: Option<IgnoredAny>,
     /// The most characters of a `STRING(L)`.
     max_length: Option<String>,
     /// The most digits of a `NUMERIC(P)`.
@@ -138,7 +141,7 @@ impl ExistingTable {
         let is_ours =
             |field: &Field| table.columns().any(|column| column.name.eq_ignore_ascii_case(&field.name));
         for field in self.schema.fields.iter().filter(|field| !is_ours(field)) {
-            if field.is_required() && field.default_value_expression.is_none() {
+            if field.is_required() && !field.has_own_values() {
                 let column = &field.name;
                 let reason =
                     format!("column {column} is REQUIRED without a default, but a sync does not write it");
@@ -253,6 +256,11 @@ impl Field {
 
     fn is_required(&self) -> bool {
         self.mode.as_deref() == Some("REQUIRED")
+    }
+
+    /// Whether BigQuery fills the column of a row that does not name it.
+    fn has_own_values(&self) -> bool {
+        self.default_value_expression.is_some() || self.generated_column.is_some()
     }
 
     fn is_repeated(&self) -> bool {
