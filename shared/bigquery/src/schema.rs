@@ -141,7 +141,7 @@ A condition on `start_date` limits the bytes that BigQuery bills.
 - A sync replaces all rows of its `session_id` in all three tables, in [one transaction](decisions/0006-replace-rows.md). A query sees the old rows or the new rows, each once.
 - A student without a counting attempt has no row; `EXCLUDED_USER_IDS` are left out.
 - BigQuery bills each transaction for the whole partitions of the changed days: [costs](COSTS.md#bigquery).
-- The function creates a missing table. It writes into a table that exists already, as the next section says.
+- The function creates a missing table, and writes into [tables that exist already](#tables-that-exist-already).
 
 ## Tables that exist already
 
