@@ -141,6 +141,7 @@ A condition on `start_date` limits the bytes that BigQuery bills.
 - A sync replaces all rows of its `session_id` in all three tables, in [one transaction](decisions/0006-replace-rows.md). A query sees the old rows or the new rows, each once.
 - A student without a counting attempt has no row; `EXCLUDED_USER_IDS` are left out.
 - BigQuery bills each transaction for the whole partitions of the changed days: [costs](COSTS.md#bigquery).
+- `quiz_etl_generations` keeps two commits of one test session apart. It has a row for each test session of the last 30 days; leave it as it is.
 - The function creates a missing table, and writes into [tables that exist already](#tables-that-exist-already).
 
 ## Tables that exist already
@@ -154,7 +155,7 @@ A table of another program needs no preparation in most cases.
 | nullable columns, another order, another letter case | writes |
 | columns of its own | leaves them null, or at their default |
 | NUMERIC, BIGNUMERIC or FLOAT64 in place of INT64; DATETIME in place of DATE | writes, and BigQuery converts the values |
-| rows of another program with the same `session_id` | replaces them |
+| rows of another program with the same `session_id` | replaces them at its first sync; stop the other program before |
 | no partitions, other partitions, other clusters | writes; BigQuery bills more |
 | a type with a limit, such as STRING(20) | writes; a longer value fails the sync of its test session |
 | another type, or an array, in place of a column of this page | refuses |

@@ -7,8 +7,8 @@ use quiz_domain::rows::WarehouseTable;
 
 use crate::api::Api;
 use crate::error::{BigQueryError, ErrorKind};
-use crate::jobs;
 use crate::existing::ExistingTable;
+use crate::jobs;
 use crate::schema::{add_columns, ddl};
 use crate::sql::{GENERATIONS, create_generations};
 
