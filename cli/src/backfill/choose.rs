@@ -72,7 +72,8 @@ pub async fn choose(
         let tests = named.into_iter().filter(|test| wanted.contains(&test.target.quiz_id)).collect();
         return Ok(Selection { tests, unknown_quizzes: Vec::new() });
     }
-    let states = without_refused_sessions(states.all().await.context("cannot read the sync states")?);
+    let states = states.get_by_quiz(&quizzes).await.context("cannot read the sync states")?;
+    let states = without_refused_sessions(states);
     Ok(known_sessions(quizzes, &states, args.include_unknown))
 }
 

@@ -32,6 +32,7 @@ Environment: SYNC_STATE_TABLE (default quiz_sync_state) and the variables of the
 ///
 /// Reads the sync states and changes nothing.
 /// Without SESSION, shows a table of unsynced test sessions, worst first, then oldest, and counts by standing.
+/// `--all`, `--standing synced` and `--from` also read and count synced ones.
 /// With SESSION, shows all details.
 #[derive(Debug, Args)]
 #[command(after_long_help = EXAMPLES, after_help = "For examples and the meaning of each standing, use --help")]
@@ -39,7 +40,7 @@ pub struct StatusArgs {
     /// Show all details of these test sessions.
     #[arg(value_name = "SESSION", value_parser = NonEmptyStringValueParser::new())]
     pub sessions: Vec<String>,
-    /// Include synced test sessions.
+    /// Include synced test sessions, which reads each sync state that was ever stored.
     #[arg(long, conflicts_with = "standings")]
     pub all: bool,
     /// Show only this sink.
@@ -70,6 +71,17 @@ pub struct StatusArgs {
     /// Read the output folder of `local` or `demo` instead of DynamoDB.
     #[arg(long, value_name = "DIR")]
     pub from: Option<PathBuf>,
+}
+
+impl StatusArgs {
+    /// Whether synced test sessions are read as well. A folder has few of them; a table has each one since the first sync.
+    #[must_use]
+    pub fn reads_synced(&self) -> bool {
+        self.all
+            || self.standings.contains(&Standing::Synced)
+            || self.from.is_some()
+            || !self.sessions.is_empty()
+    }
 }
 
 fn sink() -> impl TypedValueParser<Value = Sink> {

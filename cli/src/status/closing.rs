@@ -5,11 +5,18 @@ use crate::ui::{Ink, count, counted, quoted};
 
 /// The counts by standing, then one line with the next step for each bad standing.
 pub fn closing(overview: &Overview, ink: Ink) -> Vec<String> {
+    if overview.tests == 0 && !overview.has_synced {
+        return vec![
+            "no unsynced test session found; `quiz-etl status --all` lists synced ones, too".to_owned(),
+        ];
+    }
     if overview.tests == 0 {
         return vec!["no sync state found: request a sync with `quiz-etl sync SESSION`".to_owned()];
     }
-    let counts =
-        overview.counts.iter().filter(|(standing, count)| *count > 0 || *standing == Standing::Synced);
+    let is_shown = |(standing, count): &&(Standing, usize)| {
+        *count > 0 || (*standing == Standing::Synced && overview.has_synced)
+    };
+    let counts = overview.counts.iter().filter(is_shown);
     let counts: Vec<String> = counts
         .map(|(standing, number)| {
             let text = format!("{} {}", count(*number), standing.name());

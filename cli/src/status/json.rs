@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 
 use jiff::Timestamp;
 use quiz_events::{SessionDescription, Sink};
+use quiz_sync_state::Standing;
 use serde::Serialize;
 
 use crate::status::moments::moment;
@@ -15,6 +16,7 @@ pub struct Answer<'a> {
     tests: Vec<Entry<'a>>,
     /// Matching test sessions that `--limit` left out.
     left_out: usize,
+    /// Without `synced` if synced test sessions were not read.
     counts: BTreeMap<&'static str, usize>,
     unknown: &'a [String],
 }
@@ -71,7 +73,12 @@ impl<'a> Answer<'a> {
             at: overview.at,
             tests: overview.rows.iter().take(shown).map(|row| entry(row, overview.at)).collect(),
             left_out: overview.rows.len() - shown,
-            counts: overview.counts.iter().map(|(standing, count)| (standing.name(), *count)).collect(),
+            counts: overview
+                .counts
+                .iter()
+                .filter(|(standing, _)| *standing != Standing::Synced || overview.has_synced)
+                .map(|(standing, count)| (standing.name(), *count))
+                .collect(),
             unknown: &overview.unknown,
         }
     }

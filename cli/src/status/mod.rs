@@ -215,7 +215,7 @@ mod tests {
         let table = shown(stored.clone(), &["--limit", "3"]);
         assert_eq!(table.lines().filter(|line| line.starts_with("T_")).count(), 3);
         assert!(table.contains("T_4999") && table.contains("… and 2,497 more"), "{table}");
-        assert!(table.contains("2,500 failed, 2,500 synced"), "{table}");
+        assert!(table.contains("2,500 test sessions, each sink counted separately: 2,500 failed"), "{table}");
         let on_a_screen = shown_on(stored.clone(), &[], Canvas { lines: Some(24), ..PLAIN });
         assert!((20..=24).contains(&on_a_screen.lines().count()), "{on_a_screen}");
         let read = overview(stored, &["--all", "--limit", "10"]);
@@ -244,8 +244,23 @@ mod tests {
 
     #[test]
     fn empty_table_names_the_next_step() {
-        insta::assert_snapshot!(shown(Vec::new(), &[]), @"no sync state found: request a sync with `quiz-etl sync SESSION`");
+        insta::assert_snapshot!(shown(Vec::new(), &["--all"]), @"no sync state found: request a sync with `quiz-etl sync SESSION`");
         let synced = vec![(key("A", Sink::Reports), ended(RunResult::Finished, MINUTE))];
-        insta::assert_snapshot!(shown(synced, &[]), @"1 test session, each sink counted separately: 1 synced");
+        insta::assert_snapshot!(shown(synced.clone(), &["--from", "out"]), @"1 test session, each sink counted separately: 1 synced");
+        insta::assert_snapshot!(shown(synced, &[]), @"no unsynced test session found; `quiz-etl status --all` lists synced ones, too");
+    }
+
+    #[test]
+    fn synced_sessions_are_counted_only_where_they_are_read() {
+        let counts = |given: &[&str]| {
+            let read = overview(one_of_each(), given);
+            let answer: serde_json::Value =
+                serde_json::from_str(&json(&read, &args(given)).unwrap()).unwrap();
+            answer["counts"].clone()
+        };
+        assert_eq!((&counts(&[])["synced"], &counts(&[])["parked"]), (&serde_json::Value::Null, &2.into()));
+        for given in [&["--all"][..], &["--standing", "synced"], &["--from", "out"]] {
+            assert_eq!(counts(given)["synced"], 1, "{given:?}");
+        }
     }
 }

@@ -27,6 +27,8 @@ pub struct Overview {
     pub rows: Vec<Row>,
     /// Over all rows, chosen or not.
     pub counts: Counts,
+    /// Whether synced test sessions were read.
+    pub has_synced: bool,
     /// The number of test sessions over all rows.
     pub tests: usize,
     /// Sessions on the command line without a state in any sink.
@@ -46,12 +48,14 @@ impl Overview {
                 Row { key, state, standing, since }
             })
             .collect();
+        let has_synced = args.reads_synced();
+        rows.retain(|row| has_synced || row.standing != Standing::Synced);
         let counts = Standing::ALL
             .map(|standing| (standing, rows.iter().filter(|row| row.standing == standing).count()));
         let tests = rows.iter().map(|row| &row.key.session_id).collect::<HashSet<_>>().len();
         rows.retain(|row| is_chosen(row, args, now));
         rows.sort_by(|a, b| (a.standing, a.since, &a.key).cmp(&(b.standing, b.since, &b.key)));
-        Self { at, rows, counts, tests, unknown }
+        Self { at, rows, counts, has_synced, tests, unknown }
     }
 
     /// Whether a chosen row is parked, failed or behind.

@@ -40,8 +40,13 @@ pub async fn run(args: &StatusArgs, terminal: Terminal) -> anyhow::Result<Done> 
 
 /// Reads the states that the arguments choose.
 pub async fn read(source: &Source, args: &StatusArgs) -> anyhow::Result<Overview> {
-    let states =
-        if args.sessions.is_empty() { source.all().await? } else { source.get(keys(&args.sessions)).await? };
+    let states = if !args.sessions.is_empty() {
+        source.get(keys(&args.sessions)).await?
+    } else if args.reads_synced() {
+        source.all().await?
+    } else {
+        source.unfinished().await?
+    };
     Ok(Overview::new(states, args, &source.rules, Timestamp::now()))
 }
 

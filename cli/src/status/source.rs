@@ -60,12 +60,22 @@ impl Source {
         Err(crate::operate::lacks("`quiz-etl status` without --from").into())
     }
 
-    /// All states.
+    /// All states, which takes longer with each test session that was ever synced.
     pub async fn all(&self) -> anyhow::Result<Vec<(StateKey, SyncState)>> {
         let states = match &self.states {
-            States::File(store) => store.all().await,
+            States::File(store) => store.scan(|_| true).await,
             #[cfg(feature = "aws")]
-            States::Table(table) => table.all().await,
+            States::Table(table) => table.scan(|_| true).await,
+        };
+        states.map_err(|error| self.failed(error))
+    }
+
+    /// The states that are not synced, and perhaps some that have just been synced.
+    pub async fn unfinished(&self) -> anyhow::Result<Vec<(StateKey, SyncState)>> {
+        let states = match &self.states {
+            States::File(store) => store.get_unfinished().await,
+            #[cfg(feature = "aws")]
+            States::Table(table) => table.get_unfinished().await,
         };
         states.map_err(|error| self.failed(error))
     }

@@ -11,13 +11,40 @@ use quiz_lambda::sync::{EmbeddedMetrics, LazyMongo};
 use quiz_mongo::MongoCatalog;
 use quiz_pipeline::ports::{CompletedQuiz, LastAnswer, SourceError, SystemClock};
 use quiz_sns_sqs::{EventTopic, SnsNotices};
+use tokio::time::{Instant, timeout_at};
 
-use crate::pass::Reconciler;
+use crate::pass::{PassError, Reconciler, Summary};
 use crate::ports::{Answers, Window};
 
-/// A reconciler on MongoDB, DynamoDB and SNS. Each client connects when it is first used; the connection to MongoDB is
-/// opened in the background at once.
-pub async fn connect(config: ReconcileConfig) -> Reconciler {
+/// The function on MongoDB, DynamoDB and SNS.
+pub struct Reconcile {
+    states: DynamoStates,
+    reconciler: Reconciler,
+}
+
+impl Reconcile {
+    /// Prepares the indexes of the sync states, for at most half of the time, then does a pass.
+    ///
+    /// # Errors
+    /// [`PassError`] if a service failed or did not answer before `deadline`. A pass without an index works, more slowly.
+    pub async fn pass(&self, lookback: Duration, deadline: Instant) -> Result<Summary, PassError> {
+        let half = Instant::now() + deadline.saturating_duration_since(Instant::now()) / 2;
+        let prepared = timeout_at(half, self.states.prepare_indexes(half)).await;
+        let pass = self.reconciler.pass(lookback, deadline).await;
+        let problem = match prepared {
+            Ok(Ok(_)) => return pass,
+            Ok(Err(error)) => error.to_string(),
+            Err(_) => "no answer in time".to_owned(),
+        };
+        let mut problems = vec![format!("the indexes of the sync states were not prepared: {problem}")];
+        problems.extend(pass.err().into_iter().flat_map(|error| error.problems));
+        Err(PassError { problems })
+    }
+}
+
+/// Connects the function. Each client connects when it is first used; the connection to MongoDB is opened in the
+/// background at once.
+pub async fn connect(config: ReconcileConfig) -> Reconcile {
     let aws = quiz_lambda::aws::config().await;
     let sns = aws_sdk_sns::Client::new(&aws);
     let dynamodb = aws_sdk_dynamodb::Client::new(&aws);
@@ -29,15 +56,17 @@ pub async fn connect(config: ReconcileConfig) -> Reconciler {
         excluded_users: source.excluded_users,
     };
     quiz_lambda::begin("MongoDB connection", Arc::clone(&answers.mongo).ready());
-    Reconciler {
-        states: Arc::new(DynamoStates::new(dynamodb, source.state_table)),
+    let states = DynamoStates::new(dynamodb, source.state_table);
+    let reconciler = Reconciler {
+        states: Arc::new(states.clone()),
         answers: Arc::new(answers),
         events: Arc::new(EventTopic::new(sns, config.events_topic)),
         notices: notices.map(|notices| Arc::new(notices) as Arc<dyn Notices>),
         meter: Arc::new(EmbeddedMetrics { namespace: source.metrics_namespace, commit }),
         clock: Arc::new(SystemClock),
         limits: config.limits,
-    }
+    };
+    Reconcile { states, reconciler }
 }
 
 /// The answers in MongoDB. A pass works on the sync states also if MongoDB cannot be reached.

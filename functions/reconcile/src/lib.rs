@@ -5,6 +5,7 @@
 
 mod connect;
 mod input;
+mod known;
 mod notices;
 mod outages;
 mod pass;
@@ -12,9 +13,9 @@ mod ports;
 mod requests;
 mod stale;
 
-pub use connect::connect;
+pub use connect::{Reconcile, connect};
 pub use input::parse_lookback;
-pub use outages::{Outages, find_outages};
+pub use outages::{Outages, WorkedAt, find_outages, note_work};
 pub use pass::{PassError, Reconciler, Summary};
 pub use ports::{Answers, Window};
 pub use stale::{Facts, Need, StaleSession, find_stale_sessions};

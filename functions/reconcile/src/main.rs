@@ -7,7 +7,7 @@ use reconcile::{connect, parse_lookback};
 async fn main() -> anyhow::Result<()> {
     telemetry::init();
     let config = ReconcileConfig::read(Environment::from_process())?;
-    let reconciler = connect(config).await;
-    let served = schedule::serve(|input, deadline| reconciler.pass(parse_lookback(&input), deadline)).await;
+    let reconcile = connect(config).await;
+    let served = schedule::serve(|input, deadline| reconcile.pass(parse_lookback(&input), deadline)).await;
     served.map_err(|error| anyhow!(error))
 }

@@ -4,7 +4,7 @@
 //! So the states together show how many test sessions wait for which service, and since when. A test session whose next
 //! sync is running counts as before, until that sync ends. See docs/decisions/0014-outages.md.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use jiff::Timestamp;
 use quiz_events::{Outage, OutageOver, Sink};
@@ -17,7 +17,7 @@ const SHORTEST_MS: i64 = 5 * MINUTE_MS;
 /// An older failure does not count: a waiting message is retried at least every 15 minutes.
 const STALE_MS: i64 = 2 * 60 * MINUTE_MS;
 /// Passes report a recovery for this long, because a pass or a notice may be lost.
-const RECOVERED_MS: i64 = 2 * 60 * MINUTE_MS;
+pub(crate) const RECOVERED_MS: i64 = 2 * 60 * MINUTE_MS;
 /// Longer error texts are cut, in characters.
 const LONGEST_ERROR: usize = 500;
 
@@ -37,15 +37,28 @@ impl Outages {
     }
 }
 
-/// The outages at `now`, in milliseconds since 1970.
+/// The newest time at which each sink is known to have worked, in ms since 1970.
+pub type WorkedAt = BTreeMap<Sink, i64>;
+
+/// Adds the times at which the sinks of these states have worked.
+pub fn note_work(worked_at: &mut WorkedAt, states: &[(StateKey, SyncState)]) {
+    for (key, state) in states {
+        if let Some(at) = state.worked_at() {
+            let newest = worked_at.entry(key.sink).or_insert(at);
+            *newest = at.max(*newest);
+        }
+    }
+}
+
+/// The outages at `now`, in milliseconds since 1970. `states` has at least the unfinished states.
 #[must_use]
-pub fn find_outages(states: &[(StateKey, SyncState)], now: i64) -> Outages {
+pub fn find_outages(states: &[(StateKey, SyncState)], worked_at: &WorkedAt, now: i64) -> Outages {
     let mut outages = Outages::default();
     for dependency in Dependency::ALL {
         let waiting = waiting_states(states, dependency, now);
         if waiting.is_empty() {
             outages.over.extend(recovery(states, dependency, now));
-        } else if let Some(outage) = open_outage(states, dependency, &waiting, now) {
+        } else if let Some(outage) = open_outage(worked_at, dependency, &waiting, now) {
             outages.open.push((dependency, outage));
         }
     }
@@ -88,7 +101,7 @@ fn is_retried(state: &SyncState, now: i64) -> bool {
 }
 
 fn open_outage(
-    states: &[(StateKey, SyncState)],
+    worked_at: &WorkedAt,
     dependency: Dependency,
     waiting: &[WaitingState<'_>],
     now: i64,
@@ -99,8 +112,7 @@ fn open_outage(
     }
     let newest = waiting.iter().max_by_key(|waiting| waiting.state.last.finished_at)?;
     let sinks: BTreeSet<Sink> = waiting.iter().map(|waiting| waiting.key.sink).collect();
-    let sink_states = states.iter().filter(|(key, _)| sinks.contains(&key.sink));
-    let worked_at = sink_states.filter_map(|(_, state)| state.worked_at()).max();
+    let worked_at = sinks.iter().filter_map(|sink| worked_at.get(sink)).max().copied();
     // a test session that failed before the service last worked has a cause of its own and does not date the outage
     let failing_since = waiting.iter().map(|waiting| waiting.failing.since);
     let begun = failing_since.filter(|since| Some(*since) >= worked_at).min();

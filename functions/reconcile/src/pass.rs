@@ -8,11 +8,12 @@ use quiz_events::{Notice, Notices, RequestTopic};
 use quiz_lambda::config::PassLimits;
 use quiz_pipeline::ports::{Clock, CompletedQuiz, LastAnswer};
 use quiz_pipeline::{Dimension, Meter, OLDEST_BEHIND, SYNCS_REQUESTED, TESTS_BEHIND, UNKNOWN_TESTS};
-use quiz_sync_state::{StateKey, SyncState, SyncStates, without_refused_sessions};
+use quiz_sync_state::{StateKey, SyncState, SyncStates};
 use serde::Serialize;
 use thiserror::Error;
 use tokio::time::{Instant, timeout_at};
 
+use crate::known::KnownStates;
 use crate::notices::{Titles, outage_notices, requested_notice, unknown_quiz_notices};
 use crate::outages::{Outages, find_outages};
 use crate::ports::{Answers, Window};
@@ -70,20 +71,29 @@ impl Reconciler {
         let patience = (stop.saturating_duration_since(Instant::now()) / 3).min(LONGEST_QUERY);
         let window = Window::before(now, lookback, self.limits.settle);
 
-        // read the states and the newest answers
-        let (states, answered) = tokio::join!(
-            timeout_at(stop, self.states.all()),
+        // read the unfinished states, the newest answers, and the states of the answered quizzes
+        let (unfinished, answered) = tokio::join!(
+            timeout_at(stop, self.states.get_unfinished()),
             timeout_at(Instant::now() + patience, self.answers.answered(window, patience)),
         );
         let answered = problems.collect("the newest answers were not read", answered);
-        let Some(states) = problems.collect("the sync states were not read", states) else {
-            return Err(problems.into_error());
-        };
-        // each request for a refused session id would be parked again
-        let states = without_refused_sessions(states);
+        let unfinished = problems.collect("the sync states were not read", unfinished);
+        let Some(unfinished) = unfinished else { return Err(problems.into_error()) };
+        let newest = newest_answers(answered.as_deref());
+        let known = timeout_at(stop, self.read_known_states(unfinished, &newest)).await;
+        let known = problems.collect("the sync states of the answered quizzes were not read", known);
+        let Some(known) = known else { return Err(problems.into_error()) };
 
         // find the stale test sessions whose quiz exists
-        let mut stale = self.stale_sessions(&states, answered.as_deref(), now);
+        let mut stale = find_stale_sessions(&Facts {
+            states: &known.states,
+            worked_at: &known.worked_at,
+            answered: &newest,
+            is_mongodb_up: answered.is_some(),
+            sinks: &self.limits.sinks,
+            now: now.as_millisecond(),
+            grace: self.limits.grace,
+        });
         let (mut titles, mut without_quiz) = (Titles::new(), HashSet::new());
         if answered.is_some() && !stale.is_empty() {
             let ids: HashSet<String> = stale.iter().map(|session| session.quiz_id.clone()).collect();
@@ -93,7 +103,7 @@ impl Reconciler {
                 titles = found;
             }
         }
-        let outages = find_outages_without(&without_quiz, &states, now);
+        let outages = find_outages_without(&without_quiz, &known, now);
 
         // request the syncs that are due
         let due: Vec<StaleSession> = stale.iter().filter(|session| session.is_due()).cloned().collect();
@@ -105,7 +115,7 @@ impl Reconciler {
         // find the quizzes that no sync has named
         let unknown = match &answered {
             Some(answered) => {
-                self.unknown_quizzes(answered, &states, now, (patience, stop), &mut problems).await
+                self.unknown_quizzes(answered, &known, now, (patience, stop), &mut problems).await
             }
             None => None,
         };
@@ -116,6 +126,8 @@ impl Reconciler {
         let mut notices = outage_notices(&outages, now);
         notices.extend(requested_notice(&unexplained, left, &titles, now));
         self.send_notices(notices, unknown.as_deref(), now, stop).await;
+
+        self.clean_index(&known, now.as_millisecond(), stop).await;
 
         // report
         let summary = Summary {
@@ -138,39 +150,18 @@ impl Reconciler {
         if problems.0.is_empty() { Ok(summary) } else { Err(problems.into_error()) }
     }
 
-    fn stale_sessions(
-        &self,
-        states: &[(StateKey, SyncState)],
-        answered: Option<&[LastAnswer]>,
-        now: Timestamp,
-    ) -> Vec<StaleSession> {
-        let is_mongodb_up = answered.is_some();
-        let answered = answered.unwrap_or_default().iter();
-        let answered: HashMap<String, i64> =
-            answered.map(|answer| (answer.quiz_id.clone(), answer.at.as_millisecond())).collect();
-        find_stale_sessions(&Facts {
-            states,
-            answered: &answered,
-            is_mongodb_up,
-            sinks: &self.limits.sinks,
-            now: now.as_millisecond(),
-            grace: self.limits.grace,
-        })
-    }
-
     /// Quizzes that students completed within [`UNKNOWN_LOOKBACK`] and no sync has named.
     async fn unknown_quizzes(
         &self,
         answered: &[LastAnswer],
-        states: &[(StateKey, SyncState)],
+        known: &KnownStates,
         now: Timestamp,
         (patience, stop): (Duration, Instant),
         problems: &mut Problems,
     ) -> Option<Vec<CompletedQuiz>> {
         let window = Window::before(now, UNKNOWN_LOOKBACK, self.limits.settle);
-        let known: HashSet<&str> = states.iter().map(|(_, state)| state.quiz_id.as_str()).collect();
         let is_unknown =
-            |answer: &&LastAnswer| window.since <= answer.at && !known.contains(answer.quiz_id.as_str());
+            |answer: &&LastAnswer| window.since <= answer.at && !known.quizzes.contains(&answer.quiz_id);
         let ids: Vec<String> =
             answered.iter().filter(is_unknown).map(|answer| answer.quiz_id.clone()).collect();
         if ids.is_empty() {
@@ -220,6 +211,12 @@ impl Reconciler {
     }
 }
 
+/// The time of each quiz's newest answer, in ms since 1970.
+fn newest_answers(answered: Option<&[LastAnswer]>) -> HashMap<String, i64> {
+    let answered = answered.unwrap_or_default().iter();
+    answered.map(|answer| (answer.quiz_id.clone(), answer.at.as_millisecond())).collect()
+}
+
 /// Removes the test sessions whose quiz does not exist, for example because the session id was mistyped: no sync can
 /// succeed. Returns their ids.
 fn remove_without_quiz(stale: &mut Vec<StaleSession>, quizzes: &Titles) -> HashSet<String> {
@@ -237,17 +234,14 @@ fn remove_without_quiz(stale: &mut Vec<StaleSession>, quizzes: &Titles) -> HashS
 }
 
 /// The outages, without test sessions that no sync can heal: they would keep a card open for ever.
-fn find_outages_without(
-    session_ids: &HashSet<String>,
-    states: &[(StateKey, SyncState)],
-    now: Timestamp,
-) -> Outages {
+fn find_outages_without(session_ids: &HashSet<String>, known: &KnownStates, now: Timestamp) -> Outages {
     let now = now.as_millisecond();
     if session_ids.is_empty() {
-        return find_outages(states, now);
+        return find_outages(&known.states, &known.worked_at, now);
     }
     let is_counted = |(key, _): &&(StateKey, SyncState)| !session_ids.contains(&key.session_id);
-    find_outages(&states.iter().filter(is_counted).cloned().collect::<Vec<_>>(), now)
+    let counted: Vec<_> = known.states.iter().filter(is_counted).cloned().collect();
+    find_outages(&counted, &known.worked_at, now)
 }
 
 #[derive(Default)]

@@ -15,7 +15,7 @@ use quiz_events::{Sink, StaleReason};
 use quiz_pipeline::Dependency;
 use quiz_sync_state::{Rules, Standing, StateKey, SyncState, millis};
 
-use crate::outages::Outages;
+use crate::outages::{Outages, WorkedAt};
 
 /// The wait after a run's messages were parked, in multiples of the grace.
 const PARKED_GRACES: i64 = 3;
@@ -29,7 +29,9 @@ const CLAIMING_MS: i64 = 5 * 60 * 1_000;
 /// The input of [`find_stale_sessions`]. Times are milliseconds since 1970.
 #[derive(Clone, Copy, Debug)]
 pub struct Facts<'a> {
+    /// All states of the test sessions in it: a missing state counts as never synced.
     pub states: &'a [(StateKey, SyncState)],
+    pub worked_at: &'a WorkedAt,
     /// The time of the newest settled answer, by quiz id.
     pub answered: &'a HashMap<String, i64>,
     /// Whether MongoDB answered in this pass.
@@ -187,8 +189,7 @@ fn is_working(dependency: Dependency, sink: Sink, failed_at: i64, facts: &Facts<
         // this pass has just read the states from DynamoDB
         Dependency::DynamoDb => true,
         Dependency::BigQuery | Dependency::Sqs => {
-            let sink_states = facts.states.iter().filter(|(key, _)| key.sink == sink);
-            sink_states.filter_map(|(_, state)| state.worked_at()).any(|at| at > failed_at)
+            facts.worked_at.get(&sink).is_some_and(|at| *at > failed_at)
         }
     }
 }

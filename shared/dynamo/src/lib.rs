@@ -2,7 +2,7 @@
 //!
 //! - [`DynamoStore`] is a [`ReportStore`](quiz_pipeline::ports::ReportStore): it writes reports with BatchWriteItem and
 //!   reads them with Query.
-//! - [`DynamoStates`] holds the sync states and replaces them with conditional PutItem.
+//! - [`DynamoStates`] holds the sync states, replaces them with conditional PutItem, and makes their indexes.
 //! - [`DynamoSnapshots`] is a [`SnapshotStore`](quiz_pipeline::ports::SnapshotStore) with PutItem and GetItem.
 //!
 //! [`TableInspector`] describes tables for the doctor verb.
@@ -20,6 +20,7 @@ mod limits;
 mod measure;
 mod names;
 mod snapshots;
+mod state_index;
 mod states;
 mod store;
 mod window;
@@ -31,5 +32,6 @@ pub use item::can_hold;
 pub use limits::WriteLimits;
 pub use names::TableNames;
 pub use snapshots::DynamoSnapshots;
+pub use state_index::IndexProgress;
 pub use states::DynamoStates;
 pub use store::DynamoStore;

@@ -62,8 +62,13 @@ pub enum StateError {
 /// #         }
 /// #         Ok(is_unchanged)
 /// #     }
-/// #     async fn all(&self) -> Result<Vec<(StateKey, SyncState)>, StateError> {
-/// #         Ok(self.0.lock().unwrap().clone().into_iter().collect())
+/// #     async fn get_unfinished(&self) -> Result<Vec<(StateKey, SyncState)>, StateError> {
+/// #         let states = self.0.lock().unwrap().clone();
+/// #         Ok(states.into_iter().filter(|(_, state)| state.is_unfinished()).collect())
+/// #     }
+/// #     async fn get_by_quiz(&self, quiz_ids: &[String]) -> Result<Vec<(StateKey, SyncState)>, StateError> {
+/// #         let states = self.0.lock().unwrap().clone();
+/// #         Ok(states.into_iter().filter(|(_, state)| quiz_ids.contains(&state.quiz_id)).collect())
 /// #     }
 /// # }
 /// # async fn example() -> Result<(), StateError> {
@@ -109,7 +114,13 @@ pub trait SyncStates: Send + Sync {
         Ok(states)
     }
 
-    /// All stored states, sorted by session id and sink. States of sinks that this version does not know are skipped,
-    /// with one warning for all of them.
-    async fn all(&self) -> Result<Vec<(StateKey, SyncState)>, StateError>;
+    /// The stored states that are [unfinished](SyncState::is_unfinished), sorted by session id and sink. Finished states do
+    /// not make the call slower, so it stays fast as the history grows. States of sinks that this version does not know
+    /// are skipped, with one warning for all of them. A state that has just changed may be missing.
+    async fn get_unfinished(&self) -> Result<Vec<(StateKey, SyncState)>, StateError>;
+
+    /// The stored states whose quiz is one of these, sorted by session id and sink. The call takes longer with more
+    /// quizzes, not with more history. Unknown sinks and states that have just changed: as for
+    /// [`SyncStates::get_unfinished`].
+    async fn get_by_quiz(&self, quiz_ids: &[String]) -> Result<Vec<(StateKey, SyncState)>, StateError>;
 }

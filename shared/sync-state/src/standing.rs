@@ -68,6 +68,24 @@ impl SyncState {
         (Standing::Behind, self.requested_through)
     }
 
+    /// Whether the state can need a sync or a notice, or a standing other than [`Standing::Synced`], without a newer answer
+    /// or request. It does not depend on the time, so a store can index it: a finished state stays finished until it
+    /// is stored again. It holds under any rules whose margin is at most the default's.
+    #[must_use]
+    pub fn is_unfinished(&self) -> bool {
+        let rules = Rules::DEFAULT;
+        let has_failed = matches!(self.last.result, Some(RunResult::Failed | RunResult::Parked));
+        // the request comes before the margin of the default rules, so each smaller margin finds it synced as well
+        let is_synced = self.has_synced(self.requested_through, &rules) && !self.is_to_rewrite(&rules);
+        !is_synced
+            || has_failed
+            || self.lease.is_some()
+            || self.follow_up.is_some()
+            || self.progress.is_some()
+            || self.failing.is_some()
+            || self.recovered.is_some()
+    }
+
     /// The follow-up in the queue, unless it is so late that it counts as lost.
     #[must_use]
     pub fn awaited(&self, now: i64) -> Option<&FollowUp> {
@@ -132,6 +150,8 @@ mod tests {
         ];
         for (state, expected, since) in cases {
             assert_eq!(state.standing(NOW, &Rules::default()), (expected, since), "{state:?}");
+            let is_shown = ![Standing::Synced, Standing::Unknown].contains(&expected);
+            assert!(state.is_unfinished() || !is_shown, "{state:?}");
         }
     }
 }

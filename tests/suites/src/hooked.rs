@@ -201,8 +201,12 @@ impl<T: SyncStates + ?Sized, H: Hook + ?Sized> SyncStates for Hooked<T, H> {
         self.around(Call::ListStates, state_failed("read", "(many)"), self.inner.get_many(keys)).await
     }
 
-    async fn all(&self) -> Result<Vec<(StateKey, SyncState)>, StateError> {
-        self.around(Call::ListStates, state_failed("read", "(all)"), self.inner.all()).await
+    async fn get_unfinished(&self) -> Result<Vec<(StateKey, SyncState)>, StateError> {
+        self.around(Call::ListStates, state_failed("read", "(all)"), self.inner.get_unfinished()).await
+    }
+
+    async fn get_by_quiz(&self, quiz_ids: &[String]) -> Result<Vec<(StateKey, SyncState)>, StateError> {
+        self.around(Call::ListStates, state_failed("read", "(all)"), self.inner.get_by_quiz(quiz_ids)).await
     }
 }
 

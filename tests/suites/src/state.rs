@@ -1,5 +1,7 @@
 //! The suite of [`SyncStates`].
 
+use std::collections::HashSet;
+
 use futures::future::join_all;
 use jiff::civil::date;
 use quiz_events::{SessionDescription, Sink};
@@ -14,6 +16,9 @@ pub async fn sync_states(states: &dyn SyncStates, session: &str) {
     swap_after_another_swap_is_refused(states, session).await;
     one_of_many_concurrent_swaps_wins(states, session).await;
     many_states_are_read_together(states, session).await;
+    unfinished_states_are_found_until_they_finish(states, session).await;
+    states_are_found_by_quiz(states, session).await;
+    state_without_quiz_is_stored(states, session).await;
 }
 
 async fn many_states_are_read_together(states: &dyn SyncStates, session: &str) {
@@ -29,11 +34,68 @@ async fn many_states_are_read_together(states: &dyn SyncStates, session: &str) {
         assert_eq!(*state, if at % 2 == 0 { expected } else { SyncState::default() });
     }
     assert!(states.get_many(&[]).await.unwrap().is_empty());
-    let all = states.all().await.unwrap();
-    assert!(all.is_sorted_by_key(|(key, _)| key.clone()));
-    let suite_states: Vec<_> = all.into_iter().filter(|(key, _)| keys.contains(key)).collect();
-    assert_eq!(suite_states.len(), 65);
-    assert!(suite_states.iter().all(|(_, state)| state.last == full().last));
+}
+
+async fn unfinished_states_are_found_until_they_finish(states: &dyn SyncStates, session: &str) {
+    let keys = [Sink::Reports, Sink::Warehouse].map(|sink| key(&format!("{session} unfinished"), sink));
+    let found = async || -> Vec<(StateKey, SyncState)> {
+        let all = states.get_unfinished().await.unwrap();
+        assert!(all.is_sorted_by_key(|(key, _)| key.clone()));
+        assert!(all.iter().all(|(_, state)| state.is_unfinished()));
+        all.into_iter().filter(|(key, _)| keys.contains(key)).collect()
+    };
+    for key in &keys {
+        assert!(states.swap(key, &SyncState::default(), &full()).await.unwrap());
+    }
+    assert_eq!(found().await, keys.clone().map(|key| (key, full())));
+    assert!(states.swap(&keys[0], &full(), &finished("q")).await.unwrap());
+    assert_eq!(found().await, [(keys[1].clone(), full())]);
+    assert!(states.swap(&keys[0], &SyncState { revision: 2, ..full() }, &full()).await.unwrap());
+    assert_eq!(found().await.len(), 2, "it is unfinished again");
+}
+
+async fn states_are_found_by_quiz(states: &dyn SyncStates, session: &str) {
+    let quiz = |at: usize| format!("{session} quiz {at}");
+    let of = |at: usize, sink| key(&format!("{session} of quiz {at}"), sink);
+    for at in 0..40 {
+        for sink in Sink::ALL {
+            let next =
+                if at % 2 == 0 { finished(&quiz(at)) } else { SyncState { quiz_id: quiz(at), ..full() } };
+            assert!(states.swap(&of(at, sink), &SyncState::default(), &next).await.unwrap());
+        }
+    }
+    let wanted: Vec<String> = (0..60).step_by(3).map(quiz).chain([quiz(3), String::new()]).collect();
+    let found = states.get_by_quiz(&wanted).await.unwrap();
+    assert!(found.is_sorted_by_key(|(key, _)| key.clone()));
+    let expected: HashSet<StateKey> =
+        (0..40).step_by(3).flat_map(|at| Sink::ALL.map(|sink| of(at, sink))).collect();
+    assert_eq!((found.len(), found.iter().map(|(key, _)| key.clone()).collect()), (expected.len(), expected));
+    assert!(found.iter().all(|(_, state)| wanted.contains(&state.quiz_id) && state.revision == 1));
+    // a test session that gets another quiz leaves the first
+    let moved = SyncState { quiz_id: quiz(99), ..full() };
+    assert!(states.swap(&of(0, Sink::Reports), &SyncState { revision: 1, ..full() }, &moved).await.unwrap());
+    assert_eq!(states.get_by_quiz(&[quiz(99)]).await.unwrap().len(), 1);
+    assert_eq!(states.get_by_quiz(&[quiz(0)]).await.unwrap().len(), 1);
+    assert!(states.get_by_quiz(&[]).await.unwrap().is_empty());
+}
+
+async fn state_without_quiz_is_stored(states: &dyn SyncStates, session: &str) {
+    let key = key(&format!("{session} without quiz"), Sink::Reports);
+    let next = SyncState { quiz_id: String::new(), ..full() };
+    assert!(states.swap(&key, &SyncState::default(), &next).await.unwrap());
+    assert_eq!(states.get(&key).await.unwrap(), next);
+}
+
+/// Synced, with no newer request.
+fn finished(quiz_id: &str) -> SyncState {
+    let last = LastRun { result: Some(RunResult::Finished), ..LastRun::default() };
+    SyncState {
+        quiz_id: quiz_id.into(),
+        requested_through: 1_714_500_000_123,
+        synced_through: 1_714_500_010_000,
+        last,
+        ..SyncState::default()
+    }
 }
 
 fn full_without_progress() -> SyncState {

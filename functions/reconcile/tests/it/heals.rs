@@ -84,3 +84,36 @@ async fn pass_heals_a_session_with_lost_messages() {
     assert_eq!(pass().await.unwrap(), Summary::default());
     assert_eq!(services.notices.lock().unwrap().len(), 1);
 }
+
+/// Sync states never expire. If one is deleted all the same, the next event syncs the test session again.
+#[tokio::test]
+async fn deleted_state_loses_no_sync() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("reports.db");
+    let store = Arc::new(SqliteStore::open(&path).unwrap());
+    let settings = QueueSettings { visibility_timeout: Duration::from_mins(10), max_receive_count: Some(3) };
+    let queue = Arc::new(MemoryQueue::new(settings, Arc::new(SystemClock)));
+    let batches = batches(folder.path(), &store);
+    let key = key(sapa::SESSION_ID, Sink::Reports);
+    let sync = async || {
+        queue.send(sapa::SESSION_ID.to_owned(), None);
+        let answer = |messages: Vec<QueueMessage>| {
+            let (batches, queue) = (&batches, &queue);
+            async move {
+                batches.handle(&messages, &**queue, Instant::now() + Duration::from_mins(5)).await.failed
+            }
+        };
+        drive(&queue, 10, answer, |_| {}).await;
+        store.get(&key).await.unwrap()
+    };
+    let before = sync().await;
+    assert_eq!(before.last.result, Some(RunResult::Finished));
+    let items = |state: &SyncState| (state.last.participants, state.last.rows_written);
+    assert!(items(&before).0 > 0);
+
+    let deleted = rusqlite::Connection::open(&path).unwrap().execute("DELETE FROM quiz_sync_state", []);
+    assert_eq!(deleted.unwrap(), 1);
+    let after = sync().await;
+    assert_eq!((after.last.result, items(&after).0), (Some(RunResult::Finished), items(&before).0));
+    assert!(after.generation > before.generation, "the fences of earlier runs stay behind");
+}

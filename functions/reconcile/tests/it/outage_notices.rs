@@ -5,7 +5,7 @@ use quiz_events::{Notice, NoticeKind, Outage, OutageOver, Sink};
 use quiz_lambda::config::PassLimits;
 use quiz_pipeline::Dependency;
 use quiz_sync_state::{Failing, LastRun, Recovered, RunResult, StateKey, SyncState};
-use reconcile::{Outages, find_outages};
+use reconcile::{Outages, WorkedAt, find_outages, note_work};
 
 use crate::common::{Fixture, HOUR, MINUTE, NOW, failed, key, parked, recovered, synced, time};
 
@@ -14,7 +14,13 @@ const UNAVAILABLE: &str = "source_unavailable";
 fn found_outages(states: &[(&str, Sink, SyncState)]) -> Outages {
     let states: Vec<_> =
         states.iter().map(|(session, sink, state)| (key(session, *sink), state.clone())).collect();
-    find_outages(&states, NOW)
+    outages_of(&states)
+}
+
+fn outages_of(states: &[(StateKey, SyncState)]) -> Outages {
+    let mut worked_at = WorkedAt::default();
+    note_work(&mut worked_at, states);
+    find_outages(states, &worked_at, NOW)
 }
 
 fn only_outage(states: &[(&str, Sink, SyncState)]) -> Outage {
@@ -238,7 +244,7 @@ proptest! {
             (StateKey { session_id: format!("s{session}"), sink }, state)
         };
         let states: Vec<_> = states.into_iter().map(named).collect();
-        let found = find_outages(&states, NOW);
+        let found = outages_of(&states);
         let open = found.open.iter().map(|(_, outage)| &outage.dependency);
         let mut names: Vec<&String> = open.chain(found.over.iter().map(|over| &over.dependency)).collect();
         let count = names.len();

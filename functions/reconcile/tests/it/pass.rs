@@ -1,15 +1,18 @@
 //! A pass requests the stale test sessions and sends notices.
 
+use std::sync::Arc;
 use std::time::Duration;
 
+use async_trait::async_trait;
 use quiz_events::{NoticeKind, ParkCause, Sink, StaleReason, SyncsRequested};
 use quiz_lambda::config::PassLimits;
+use quiz_local::SqliteStore;
 use quiz_pipeline::ports::CompletedQuiz;
-use quiz_sync_state::{Failing, RequestedAgain, SyncState};
+use quiz_sync_state::{Failing, RequestedAgain, StateError, StateKey, SyncState, SyncStates};
 use reconcile::Summary;
 use tokio::time::Instant;
 
-use crate::common::{Fixture, HOUR, MINUTE, NOW, key, parked, synced, time};
+use crate::common::{Fixture, HOUR, MINUTE, NOW, key, parked, recovered, synced, time};
 
 fn requested_notice(fixture: &Fixture) -> SyncsRequested {
     match &fixture.services.notices.lock().unwrap()[..] {
@@ -228,4 +231,77 @@ async fn session_claimed_during_the_pass_is_skipped() {
     assert!(fixture.services.published.lock().unwrap().is_empty());
     assert!(fixture.services.notices.lock().unwrap().is_empty());
     assert_eq!(fixture.state("A_q", Sink::Warehouse).await.requested_again, None);
+}
+
+#[tokio::test]
+async fn lost_state_of_one_sink_is_requested() {
+    let fixture = Fixture::new(PassLimits::default());
+    fixture.plant("A_q1", Sink::Reports, synced("q1", MINUTE)).await;
+    fixture.answer("q1", HOUR);
+    assert_eq!(fixture.pass().await.unwrap().requested, 1);
+    assert_eq!(fixture.services.sessions_published(), ["A_q1"]);
+    let lost = fixture.state("A_q1", Sink::Warehouse).await;
+    assert_eq!((&*lost.quiz_id, lost.requested_through), ("q1", NOW - HOUR));
+}
+
+#[tokio::test]
+async fn other_sink_of_an_unfinished_session_is_not_new() {
+    let fixture = Fixture::new(PassLimits::default());
+    fixture.plant("A_q1", Sink::Reports, parked("q1", 40 * MINUTE)).await;
+    // finished for another quiz, so neither the index nor the answered quiz finds it
+    let other = SyncState { requested_through: 1, ..synced("q0", MINUTE) };
+    fixture.plant("A_q1", Sink::Warehouse, other.clone()).await;
+    fixture.answer("q1", HOUR);
+    assert_eq!(fixture.pass().await.unwrap(), Summary { behind: 1, requested: 1, ..Summary::default() });
+    assert_eq!(fixture.state("A_q1", Sink::Warehouse).await, SyncState { revision: 1, ..other });
+}
+
+#[tokio::test]
+async fn old_recovery_leaves_the_index() {
+    let fixture = Fixture::new(PassLimits::default());
+    fixture.plant("A_q", Sink::Reports, recovered("source_unavailable", 3 * HOUR, HOUR)).await;
+    fixture.pass().await.unwrap();
+    assert!(fixture.state("A_q", Sink::Reports).await.recovered.is_some(), "passes still report it");
+    fixture.later(HOUR);
+    fixture.pass().await.unwrap();
+    let state = fixture.state("A_q", Sink::Reports).await;
+    assert_eq!((state.recovered.as_ref(), state.is_unfinished(), state.revision), (None, false, 2));
+    fixture.pass().await.unwrap();
+    assert_eq!(fixture.state("A_q", Sink::Reports).await.revision, 2);
+}
+
+/// Sync states whose index lacks an unfinished state, as after a rollback to a version without the index.
+struct WithoutIndex(Arc<SqliteStore>);
+
+#[async_trait]
+impl SyncStates for WithoutIndex {
+    async fn get(&self, key: &StateKey) -> Result<SyncState, StateError> {
+        self.0.get(key).await
+    }
+
+    async fn swap(&self, key: &StateKey, seen: &SyncState, next: &SyncState) -> Result<bool, StateError> {
+        self.0.swap(key, seen, next).await
+    }
+
+    async fn get_unfinished(&self) -> Result<Vec<(StateKey, SyncState)>, StateError> {
+        Ok(Vec::new())
+    }
+
+    async fn get_by_quiz(&self, quiz_ids: &[String]) -> Result<Vec<(StateKey, SyncState)>, StateError> {
+        self.0.get_by_quiz(quiz_ids).await
+    }
+}
+
+#[tokio::test]
+async fn state_missing_in_the_index_is_stored_again() {
+    let mut fixture = Fixture::new(PassLimits::default());
+    fixture.reconciler.states = Arc::new(WithoutIndex(fixture.store.clone()));
+    // too young to be requested
+    fixture.plant("A_q", Sink::Reports, parked("q", 5 * MINUTE)).await;
+    fixture.plant("A_q", Sink::Warehouse, synced("q", MINUTE)).await;
+    fixture.answer("q", HOUR);
+    assert_eq!(fixture.pass().await.unwrap(), Summary::default());
+    let revisions =
+        [Sink::Reports, Sink::Warehouse].map(async |sink| fixture.state("A_q", sink).await.revision);
+    assert_eq!(futures::future::join_all(revisions).await, [2, 1]);
 }

@@ -6,9 +6,10 @@ use std::time::Duration;
 use proptest::prelude::*;
 use quiz_events::{Sink, StaleReason};
 use quiz_sync_state::{
-    Failing, FollowUp, LastRun, Lease, RequestedAgain, Rules, RunResult, StateKey, SyncState,
+    Failing, FollowUp, LastRun, Lease, Recovered, RequestedAgain, Rules, RunResult, Standing, StateKey,
+    SyncState,
 };
-use reconcile::{Facts, StaleSession, find_stale_sessions};
+use reconcile::{Facts, Outages, StaleSession, WorkedAt, find_outages, find_stale_sessions, note_work};
 
 const MINUTE: i64 = 60_000;
 const HOUR: i64 = 60 * MINUTE;
@@ -23,8 +24,11 @@ fn stale_sessions(states: &[(StateKey, SyncState)], answered: &[(&str, i64)], no
         answered.iter().map(|(quiz, at)| ((*quiz).to_owned(), *at)).collect();
     let sinks = [Sink::Warehouse, Sink::Reports];
     let grace = Duration::from_mins(10);
+    let mut worked_at = WorkedAt::default();
+    note_work(&mut worked_at, states);
     find_stale_sessions(&Facts {
         states,
+        worked_at: &worked_at,
         answered: &answered,
         is_mongodb_up: true,
         sinks: &sinks,
@@ -229,7 +233,17 @@ fn due_after_outage(sink: Sink, state: SyncState, is_mongodb_up: bool, other_fin
     let states = [(key("A_q", sink), state), (key("B_q", sink), SyncState { requested_through: 0, ..other })];
     let (answered, sinks) = (HashMap::new(), [sink]);
     let grace = Duration::from_mins(10);
-    let facts = Facts { states: &states, answered: &answered, is_mongodb_up, sinks: &sinks, now: NOW, grace };
+    let mut worked_at = WorkedAt::default();
+    note_work(&mut worked_at, &states);
+    let facts = Facts {
+        states: &states,
+        worked_at: &worked_at,
+        answered: &answered,
+        is_mongodb_up,
+        sinks: &sinks,
+        now: NOW,
+        grace,
+    };
     find_stale_sessions(&facts).iter().any(StaleSession::is_due)
 }
 
@@ -268,6 +282,15 @@ prop_compose! {
     fn ago(longest: i64)(ago in 0..longest) -> i64 { NOW - ago }
 }
 
+fn any_code() -> impl Strategy<Value = &'static str> {
+    prop_oneof![
+        Just("source_unavailable"),
+        Just("sink_failed"),
+        Just("follow_up_not_sent"),
+        Just("malformed_quiz"),
+    ]
+}
+
 prop_compose! {
     fn any_state()(
         revision in 1..9_u64,
@@ -282,9 +305,8 @@ prop_compose! {
         finished_at in ago(3 * HOUR),
         is_half_written in any::<bool>(),
         requested_again in prop::option::of((1..9_u32, ago(30 * HOUR))),
-        failing in prop::option::of((ago(30 * HOUR), prop_oneof![
-            Just("source_unavailable"), Just("sink_failed"), Just("follow_up_not_sent"), Just("malformed_quiz"),
-        ])),
+        failing in prop::option::of((ago(30 * HOUR), any_code())),
+        recovered in prop::option::of((ago(30 * HOUR), ago(3 * HOUR), any_code())),
     ) -> SyncState {
         SyncState {
             revision,
@@ -297,6 +319,7 @@ prop_compose! {
             progress: is_half_written.then(|| "parts".into()),
             requested_again: requested_again.map(|(times, at)| RequestedAgain { times, at }),
             failing: failing.map(|(since, code)| Failing { since, code: code.into() }),
+            recovered: recovered.map(|(since, at, code)| Recovered { since, at, code: code.into() }),
             ..SyncState::default()
         }
     }
@@ -381,6 +404,26 @@ proptest! {
         let sinks_known = all_synced(&after, NOW + 2_000);
         let after_sync = stale_sessions(&sinks_known, &[], NOW + 2 * HOUR);
         prop_assert!(after_sync.is_empty(), "{after_sync:?}");
+    }
+
+    /// What `is_unfinished` says of all states is what a pass and `status` find at any later time.
+    #[test]
+    fn states_outside_the_index_need_nothing(states in any_states(), later in 0..40 * HOUR) {
+        let now = NOW + later;
+        let (unfinished, finished): (Vec<_>, Vec<_>) =
+            states.iter().cloned().partition(|(_, state)| state.is_unfinished());
+        prop_assert!(stale_sessions(&finished, &[], now).is_empty());
+        for rules in [Rules::default(), Rules::embedded()] {
+            for (_, state) in &finished {
+                prop_assert_eq!(state.standing(now, &rules).0, Standing::Synced);
+                prop_assert!(!state.is_to_rewrite(&rules));
+            }
+        }
+        let mut worked_at = WorkedAt::default();
+        note_work(&mut worked_at, &states);
+        let outages = |states: &[(StateKey, SyncState)]| find_outages(states, &worked_at, now);
+        prop_assert_eq!(outages(&unfinished), outages(&states));
+        prop_assert_eq!(outages(&finished), Outages::default());
     }
 
     #[test]

@@ -12,5 +12,6 @@ mod common;
 mod late;
 mod retries;
 mod snapshots;
+mod state_index;
 mod states;
 mod store;

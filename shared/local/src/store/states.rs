@@ -1,9 +1,9 @@
-use std::collections::BTreeSet;
+use std::collections::{BTreeSet, HashSet};
 
 use async_trait::async_trait;
 use quiz_events::{Cause, Sink};
 use quiz_sync_state::{Record, StateError, StateKey, SyncState, SyncStates};
-use rusqlite::{Connection, OptionalExtension, Row, TransactionBehavior};
+use rusqlite::{Connection, OptionalExtension, TransactionBehavior};
 
 use super::SqliteStore;
 
@@ -30,6 +30,39 @@ const RELEASE: &str = r#"UPDATE "quiz_sync_state" SET "revision" = "revision" + 
     '$.generation', json_extract("item", '$.generation') + 1)"#;
 
 impl SqliteStore {
+    /// Reads all states, one after the other, and keeps those for which `keep` is true, sorted by key. A local file has
+    /// few states, so no index finds them.
+    ///
+    /// # Errors
+    /// [`StateError`] where the file cannot be read.
+    pub async fn scan(
+        &self,
+        keep: impl Fn(&SyncState) -> bool + Send + 'static,
+    ) -> Result<Vec<(StateKey, SyncState)>, StateError> {
+        let kept = self.blocking(move |connection| {
+            let mut read = connection.prepare_cached(ALL)?;
+            let mut rows = read.query([])?;
+            let (mut states, mut unknown) = (Vec::new(), BTreeSet::new());
+            while let Some(row) = rows.next()? {
+                let sink: String = row.get(0)?;
+                if sink.parse::<Sink>().is_err() {
+                    unknown.insert(sink);
+                    continue;
+                }
+                match record(&row.get::<_, String>(1)?, EVERY) {
+                    Ok(record) if keep(&record.state) => states.push((record.key, record.state)),
+                    Ok(_) => {}
+                    Err(error) => return Ok(Err(error)),
+                }
+            }
+            if !unknown.is_empty() {
+                tracing::warn!(sinks = ?unknown, "sync states of unknown sinks skipped");
+            }
+            Ok(Ok(states))
+        });
+        kept.await.map_err(|error| error.into_state_error("read", EVERY))?
+    }
+
     /// Releases all leases and follow-ups, for a process whose queues are in memory: the messages of an earlier process
     /// are lost with that process.
     ///
@@ -77,21 +110,13 @@ impl SyncStates for SqliteStore {
         swapped.await.map_err(|error| error.into_state_error("store", &key.session_id))
     }
 
-    async fn all(&self) -> Result<Vec<(StateKey, SyncState)>, StateError> {
-        let items = self.blocking(|connection| {
-            let mut read = connection.prepare_cached(ALL)?;
-            let named = |row: &Row<'_>| Ok((row.get::<_, String>(0)?, row.get::<_, String>(1)?));
-            read.query_map([], named)?.collect::<rusqlite::Result<Vec<_>>>()
-        });
-        let items = items.await.map_err(|error| error.into_state_error("read", EVERY))?;
-        let (known, unknown): (Vec<_>, Vec<_>) =
-            items.into_iter().partition(|(sink, _)| sink.parse::<Sink>().is_ok());
-        if !unknown.is_empty() {
-            let sinks: BTreeSet<String> = unknown.into_iter().map(|(sink, _)| sink).collect();
-            tracing::warn!(?sinks, "sync states of unknown sinks skipped");
-        }
-        let keyed = |record: Record| (record.key, record.state);
-        known.iter().map(|(_, item)| record(item, EVERY).map(keyed)).collect()
+    async fn get_unfinished(&self) -> Result<Vec<(StateKey, SyncState)>, StateError> {
+        self.scan(SyncState::is_unfinished).await
+    }
+
+    async fn get_by_quiz(&self, quiz_ids: &[String]) -> Result<Vec<(StateKey, SyncState)>, StateError> {
+        let wanted: HashSet<String> = quiz_ids.iter().cloned().collect();
+        self.scan(move |state| wanted.contains(&state.quiz_id)).await
     }
 }
 

@@ -209,7 +209,7 @@ async fn backfill_survives_ctrl_c_and_failures() {
     assert!(replayed.status.success(), "{}", text(&replayed));
     let (code, ended) = backfills.json(&["backfill", "--resume"]).await;
     assert_eq!((code, &ended["done"], &ended["failed"]), (0, &number(TESTS), &json!([])), "{ended}");
-    let (code, status) = backfills.json(&["status", "--check"]).await;
+    let (code, status) = backfills.json(&["status", "--all", "--check"]).await;
     assert_eq!((code, &status["counts"]["synced"]), (0, &number(2 * TESTS)), "{status}");
     assert_eq!(backfills.items().await, TESTS * STUDENTS * ITEMS);
 

@@ -195,8 +195,12 @@ impl SyncStates for Simulated<dyn SyncStates> {
         self.party.call("store state", state_failed, swap).await
     }
 
-    async fn all(&self) -> Result<Vec<(StateKey, SyncState)>, StateError> {
-        self.party.call("read state", state_failed, self.inner.all()).await
+    async fn get_unfinished(&self) -> Result<Vec<(StateKey, SyncState)>, StateError> {
+        self.party.call("read state", state_failed, self.inner.get_unfinished()).await
+    }
+
+    async fn get_by_quiz(&self, quiz_ids: &[String]) -> Result<Vec<(StateKey, SyncState)>, StateError> {
+        self.party.call("read state", state_failed, self.inner.get_by_quiz(quiz_ids)).await
     }
 }
 

@@ -42,8 +42,13 @@ pub const CALLS: &[Calls] = &[
     // sync states
     ("shared/dynamo/src/states.rs", &["dynamodb:GetItem"], &[REPORTS, WAREHOUSE]),
     ("shared/dynamo/src/states.rs", &["dynamodb:PutItem"], &[REPORTS, WAREHOUSE, RECONCILE]),
-    ("shared/dynamo/src/states.rs", &["dynamodb:Scan"], &[RECONCILE, OPERATOR]),
-    ("shared/dynamo/src/states.rs", &["dynamodb:BatchGetItem"], &[OPERATOR]),
+    ("shared/dynamo/src/states.rs", &["dynamodb:BatchGetItem", "dynamodb:Query"], &[RECONCILE, OPERATOR]),
+    ("shared/dynamo/src/state_index.rs", &["dynamodb:GetItem", "dynamodb:Scan"], &[RECONCILE, OPERATOR]),
+    (
+        "shared/dynamo/src/state_index.rs",
+        &["dynamodb:DescribeTable", "dynamodb:PutItem", "dynamodb:UpdateTable"],
+        &[RECONCILE],
+    ),
     // snapshots of scored attempts
     ("shared/dynamo/src/snapshots.rs", &["dynamodb:GetItem", "dynamodb:PutItem"], &[REPORTS]),
     // reports
@@ -116,18 +121,13 @@ pub const OF_THE_SDK: [&str; 2] = ["sts:AssumeRole", "sts:AssumeRoleWithWebIdent
 /// Operations that a binary holds without calling them: the binary, the actions, and the reason.
 pub const NEVER_CALLED: &[(&str, &[&str], &str)] = &[
     (
-        RECONCILE,
-        &["dynamodb:GetItem", "dynamodb:BatchGetItem"],
-        "it reads all sync states at once; behind its trait object there are the ways to read some, too",
-    ),
-    (
         REPORTS,
         &["dynamodb:BatchGetItem", "dynamodb:Scan"],
         "it reads one sync state at a time; behind the trait object of the states there are the ways to read many, too",
     ),
     (
         WAREHOUSE,
-        &["dynamodb:BatchGetItem", "dynamodb:Scan"],
+        &["dynamodb:BatchGetItem", "dynamodb:Query", "dynamodb:Scan"],
         "it reads one sync state at a time; behind the trait object of the states there are the ways to read many, too",
     ),
     (
