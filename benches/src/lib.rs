@@ -5,6 +5,7 @@
 mod assessment;
 mod completions;
 mod dump;
+mod http;
 mod process;
 mod run;
 mod sinks;
@@ -13,6 +14,7 @@ mod table;
 pub use assessment::{LoadedAssessment, builder, read, stamp};
 pub use completions::{Completion, completions};
 pub use dump::Dump;
+pub use http::read_request;
 pub use process::{Usage, megabytes, run_in_process};
 pub use run::sync;
 pub use sinks::{DiscardingSink, EncodingStore, EncodingWarehouse, ResultsCsv};
