@@ -22,6 +22,7 @@ use clap::Parser;
 use history_table::{History, HistoryTable, quiz_id};
 use jiff::Timestamp;
 use quiz_benches::{MarkdownTable, Usage, megabytes};
+use quiz_domain::KeyDigest;
 use quiz_dynamo::{DynamoStates, IndexProgress};
 use quiz_events::{PublishError, RequestTopic, SyncRequest};
 use quiz_lambda::config::PassLimits;
@@ -174,6 +175,10 @@ impl Answers for Services {
         _patience: Duration,
     ) -> Result<Vec<CompletedQuiz>, SourceError> {
         Ok(Vec::new())
+    }
+
+    async fn keys(&self, _quiz_ids: &[String]) -> Result<HashMap<String, KeyDigest>, SourceError> {
+        Ok(HashMap::new())
     }
 
     async fn titles(&self, quiz_ids: &[String]) -> Result<HashMap<String, Option<String>>, SourceError> {

@@ -3,6 +3,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use async_trait::async_trait;
+use quiz_domain::KeyDigest;
 use quiz_dynamo::DynamoStates;
 use quiz_events::Notices;
 use quiz_lambda::Commit;
@@ -95,6 +96,10 @@ impl Answers for AnswerCatalog {
             catalog.completed_within(quiz_ids, within, excluded, patience).await
         };
         self.mongo.run(read).await
+    }
+
+    async fn keys(&self, quiz_ids: &[String]) -> Result<HashMap<String, KeyDigest>, SourceError> {
+        self.mongo.run(|catalog| async move { catalog.keys(quiz_ids).await }).await
     }
 
     async fn titles(&self, quiz_ids: &[String]) -> Result<HashMap<String, Option<String>>, SourceError> {

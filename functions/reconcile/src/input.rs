@@ -4,12 +4,12 @@ use serde_json::Value;
 
 const DEFAULT_HOURS: u64 = 24;
 /// 30 days.
-const MOST_HOURS: u64 = 720;
+const MOST_HOURS: u64 = 1_440;
 const HOUR: Duration = Duration::from_hours(1);
 
 /// How far back a pass searches for answers, from the schedule's input: `{"lookback_hours": 24}`.
 ///
-/// The default is 24 hours, also if the value is no whole number. The hours are limited to 1 to 720. Other fields of the
+/// The default is 24 hours, also if the value is no whole number. The hours are limited to 1 to 1440. Other fields of the
 /// input are ignored.
 #[must_use]
 pub fn parse_lookback(input: &Value) -> Duration {
@@ -32,9 +32,9 @@ mod tests {
     #[test]
     fn lookback_is_read_and_limited() {
         let hours = |input| parse_lookback(&input).as_secs() / 3_600;
-        assert_eq!(hours(json!({"lookback_hours": 384})), 384);
+        assert_eq!(hours(json!({"lookback_hours": 1_440})), 1_440);
         assert_eq!(hours(json!({"lookback_hours": 0})), 1);
-        assert_eq!(hours(json!({"lookback_hours": 9_000_000_000_u64})), 720);
+        assert_eq!(hours(json!({"lookback_hours": 9_000_000_000_u64})), 1_440);
         for odd in [json!({}), json!(null), json!("x"), json!([1]), json!({"lookback_hours": null})] {
             assert_eq!(hours(odd), 24);
         }

@@ -6,18 +6,22 @@
 use std::collections::{BTreeMap, HashMap, HashSet};
 
 use futures::{StreamExt, stream};
+use quiz_domain::KeyDigest;
 use quiz_events::Sink;
 use quiz_sync_state::{Rules, StateError, StateKey, SyncState, without_refused_sessions};
 use tokio::time::{Instant, timeout_at};
 
 use crate::outages::{RECOVERED_MS, WorkedAt, note_work};
 use crate::pass::Reconciler;
+use crate::stale::has_other_key;
 
 /// Quizzes whose states are in memory at the same time.
 const QUIZZES_AT_ONCE: usize = 5_000;
 /// The most states that a pass stores to keep the index of unfinished states small and complete.
 const MOST_CLEANED: usize = 1_000;
-const CLEANED_AT_ONCE: usize = 16;
+/// The most states whose digest a pass stores.
+const MOST_DIGESTS: usize = 10_000;
+const STORED_AT_ONCE: usize = 16;
 
 /// The sync states of a pass.
 #[derive(Debug, Default)]
@@ -28,8 +32,14 @@ pub(crate) struct KnownStates {
     pub worked_at: WorkedAt,
     /// The quizzes of all states that the pass has read.
     pub quizzes: HashSet<String>,
+    /// The digests of keys that some sync did not use yet, by quiz id.
+    pub keys: HashMap<String, KeyDigest>,
+    /// Why the keys were not read.
+    pub problem: Option<String>,
     /// Unfinished states that the index lacks.
     missing: Vec<StateKey>,
+    /// Finished states without a digest of this version, each with the digest to store.
+    without_digest: Vec<(StateKey, SyncState, String)>,
 }
 
 impl Reconciler {
@@ -52,9 +62,11 @@ impl Reconciler {
                 state.is_unfinished() && state.lease.is_none() && !states.contains_key(key)
             };
             known.missing.extend(found.iter().filter(is_missing).map(|(key, _)| key.clone()));
+            self.compare_keys(&found, &mut known).await;
             for session in found.chunk_by(|(a, _), (b, _)| a.session_id == b.session_id) {
                 known.quizzes.extend(session.iter().map(|(_, state)| state.quiz_id.clone()));
-                if may_be_stale(session, answered, &self.limits.sinks) {
+                let has_other_key = || session.iter().any(|(_, state)| has_other_key(state, &known.keys));
+                if may_be_stale(session, answered, &self.limits.sinks) || has_other_key() {
                     states.extend(session.iter().cloned());
                 }
             }
@@ -75,6 +87,42 @@ impl Reconciler {
         Ok(known)
     }
 
+    /// Compares the keys of synced quizzes with the keys that their syncs used. A pass without the keys does the rest of its
+    /// work.
+    async fn compare_keys(&self, states: &[(StateKey, SyncState)], known: &mut KnownStates) {
+        let is_synced = |state: &SyncState| state.synced_through > 0 && state.lease.is_none();
+        let synced = states.iter().filter(|(_, state)| is_synced(state));
+        let quizzes: HashSet<&String> = synced.clone().map(|(_, state)| &state.quiz_id).collect();
+        let quizzes: Vec<String> = quizzes.into_iter().cloned().collect();
+        let keys = match self.answers.keys(&quizzes).await {
+            Ok(keys) => keys,
+            Err(error) => {
+                known.problem = Some(format!("the keys of the quizzes were not read: {error}"));
+                return;
+            }
+        };
+        for (key, state) in synced {
+            let Some(now) = keys.get(&state.quiz_id) else { continue };
+            let is_known =
+                state.key_digest.as_deref().map(KeyDigest::from_stored).is_some_and(|used| used.is_current());
+            if !is_known && known.without_digest.len() < MOST_DIGESTS {
+                known.without_digest.push((key.clone(), state.clone(), now.to_string()));
+            }
+            if has_other_key(state, &keys) {
+                known.keys.insert(state.quiz_id.clone(), now.clone());
+            }
+        }
+    }
+
+    /// Stores the digest of the key for states of an older version: the next change of the key requests a sync.
+    pub(crate) async fn store_digests(&self, known: &KnownStates, stop: Instant) {
+        let states = known.without_digest.iter();
+        let next = states.map(|(key, seen, digest)| {
+            (key, seen, SyncState { key_digest: Some(digest.clone()), ..seen.clone() })
+        });
+        self.swap_all(next.collect(), stop, "digests of keys").await;
+    }
+
     /// Stores again the states that are missing in the index of unfinished states, and finished states without their old
     /// recovery, which then leave the index. A state that has changed is left alone.
     pub(crate) async fn clean_index(&self, known: &KnownStates, now: i64, stop: Instant) {
@@ -84,18 +132,27 @@ impl Reconciler {
             (next.is_some() || missing.contains(key))
                 .then(|| (key, state, next.unwrap_or_else(|| state.clone())))
         });
-        let swaps = stream::iter(cleaned.take(MOST_CLEANED).collect::<Vec<_>>())
+        self.swap_all(cleaned.take(MOST_CLEANED).collect(), stop, "index of unfinished states").await;
+    }
+
+    /// Stores states that have not changed since the pass read them. The next pass does what is left.
+    async fn swap_all(
+        &self,
+        changes: Vec<(&StateKey, &SyncState, SyncState)>,
+        stop: Instant,
+        what: &'static str,
+    ) {
+        let swaps = stream::iter(changes)
             .map(|(key, seen, next)| async move { self.states.swap(key, seen, &next).await })
-            .buffer_unordered(CLEANED_AT_ONCE)
+            .buffer_unordered(STORED_AT_ONCE)
             .collect::<Vec<_>>();
-        // the next pass does the rest
         let Ok(swapped) = timeout_at(stop, swaps).await else { return };
         let stored = swapped.iter().filter(|swapped| matches!(swapped, Ok(true))).count();
         if let Some(error) = swapped.iter().find_map(|swapped| swapped.as_ref().err()) {
-            tracing::warn!(error = %error, "index of unfinished states not cleaned");
+            tracing::warn!(what, error = %error, "sync states not stored");
         }
         if stored > 0 {
-            tracing::info!(stored, "index of unfinished states cleaned");
+            tracing::info!(what, stored, "sync states stored");
         }
     }
 }

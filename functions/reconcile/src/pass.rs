@@ -83,12 +83,14 @@ impl Reconciler {
         let known = timeout_at(stop, self.read_known_states(unfinished, &newest)).await;
         let known = problems.collect("the sync states of the answered quizzes were not read", known);
         let Some(known) = known else { return Err(problems.into_error()) };
+        problems.0.extend(known.problem.clone());
 
         // find the stale test sessions whose quiz exists
         let mut stale = find_stale_sessions(&Facts {
             states: &known.states,
             worked_at: &known.worked_at,
             answered: &newest,
+            keys: &known.keys,
             is_mongodb_up: answered.is_some(),
             sinks: &self.limits.sinks,
             now: now.as_millisecond(),
@@ -128,6 +130,7 @@ impl Reconciler {
         self.send_notices(notices, unknown.as_deref(), now, stop).await;
 
         self.clean_index(&known, now.as_millisecond(), stop).await;
+        self.store_digests(&known, stop).await;
 
         // report
         let summary = Summary {

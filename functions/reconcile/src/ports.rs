@@ -3,6 +3,7 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use jiff::{SignedDuration, Timestamp};
+use quiz_domain::KeyDigest;
 use quiz_pipeline::ports::{CompletedQuiz, LastAnswer, SourceError};
 
 /// The time from `since` on and before `until`.
@@ -44,6 +45,12 @@ pub trait Answers: Send + Sync {
         window: Window,
         patience: Duration,
     ) -> Result<Vec<CompletedQuiz>, SourceError>;
+
+    /// The digests of the keys of the given quizzes; a quiz that does not exist or cannot be read has no entry.
+    ///
+    /// # Errors
+    /// [`SourceError`] if MongoDB cannot be read.
+    async fn keys(&self, quiz_ids: &[String]) -> Result<HashMap<String, KeyDigest>, SourceError>;
 
     /// The titles of the given quizzes; a quiz that does not exist has no entry.
     ///

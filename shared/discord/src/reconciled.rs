@@ -23,8 +23,10 @@ const LIST: usize = DESCRIPTION / 2;
 
 /// The card of stale test sessions for which reconcile requested a sync.
 pub fn requested_card(notice: &Notice, requested: &SyncsRequested) -> Card {
-    // Failure: requests do not help. Warning: a sync failed. Info: completions or requests were not synced.
-    let is_late = |sink: &StaleSink| matches!(sink.because, StaleReason::Answers | StaleReason::Asked);
+    // Failure: requests do not help. Warning: a sync failed. Info: completions, requests or a corrected key were not synced.
+    let is_late = |sink: &StaleSink| {
+        matches!(sink.because, StaleReason::Answers | StaleReason::Asked | StaleReason::KeyChanged)
+    };
     let sinks = || requested.tests.iter().flat_map(|session| &session.sinks);
     let severity = if sinks().any(|sink| sink.times >= MAX_REQUESTS) {
         Severity::Failure
@@ -74,6 +76,10 @@ fn sink_line(sink: &StaleSink) -> String {
         StaleReason::Answers => match sink.synced_through {
             Some(synced) => format!("answers of {since} came after its last sync, {}", ago(synced)),
             None => format!("answers of {since}, never synced"),
+        },
+        StaleReason::KeyChanged => match sink.synced_through {
+            Some(synced) => format!("the quiz's key changed after its last sync, {}", ago(synced)),
+            None => "the quiz's key changed after its last sync".to_owned(),
         },
         StaleReason::Asked => format!("requested {since}, not synced since"),
         StaleReason::Failed => format!("failed {since}, not retried since{error}"),

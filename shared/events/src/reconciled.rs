@@ -54,6 +54,8 @@ pub enum StaleReason {
     Answers,
     /// A request is not covered, and no run or follow-up is known.
     Asked,
+    /// The quiz's key has changed since the last sync.
+    KeyChanged,
     /// The last run failed, and its messages have not returned.
     Failed,
     /// The last run failed, and its messages are in the dead-letter queue.

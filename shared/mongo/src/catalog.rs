@@ -25,7 +25,8 @@ const ATTEMPTS_BY_TIME: &str = "the attempts by time";
 /// Reads which quizzes exist, how many students attempted them, and when.
 #[derive(Clone, Debug)]
 pub struct MongoCatalog {
-    quizzes: Collection<RawDocumentBuf>,
+    pub(crate) quizzes: Collection<RawDocumentBuf>,
+    pub(crate) questions: Collection<RawDocumentBuf>,
     sessions: Collection<Document>,
 }
 
@@ -36,7 +37,11 @@ impl MongoCatalog {
     /// [`MongoError`] if the URI is invalid, or the hosts of an SRV URI cannot be resolved.
     pub async fn connect(uri: &str, database: &str) -> Result<Self, MongoError> {
         let database: Database = connect::database(uri, database).await?;
-        Ok(Self { quizzes: database.collection("quizzes"), sessions: database.collection("sessions") })
+        Ok(Self {
+            quizzes: database.collection("quizzes"),
+            questions: database.collection("questions"),
+            sessions: database.collection("sessions"),
+        })
     }
 
     /// Returns the ids of the quizzes with this `metadata.quiz_type`.
@@ -214,7 +219,10 @@ impl MongoCatalog {
 }
 
 /// Reads all documents of a cursor. A document that cannot be decoded becomes a placeholder, so the others are read.
-async fn decoded(mut cursor: Cursor<RawDocumentBuf>, what: &str) -> Result<Vec<Document>, SourceError> {
+pub(crate) async fn decoded(
+    mut cursor: Cursor<RawDocumentBuf>,
+    what: &str,
+) -> Result<Vec<Document>, SourceError> {
     let mut documents = Vec::new();
     while cursor.advance().await.map_err(|error| read_error(what.to_owned(), &error))? {
         documents.push(decode_or_placeholder(cursor.current(), what));
@@ -244,7 +252,7 @@ fn date_and_text(at: Timestamp) -> (DateTime, String) {
     (DateTime::from_millis(at.as_millisecond()), at.strftime("%Y-%m-%dT%H:%M:%S").to_string())
 }
 
-fn id(value: &Bson) -> Option<String> {
+pub(crate) fn id(value: &Bson) -> Option<String> {
     match value {
         Bson::String(id) => Some(id.clone()),
         Bson::ObjectId(id) => Some(id.to_hex()),

@@ -12,6 +12,7 @@ mod connect;
 mod documents;
 mod error;
 mod inspect;
+mod keys;
 mod source;
 
 pub use catalog::MongoCatalog;

@@ -93,7 +93,7 @@ impl MongoSource {
 }
 
 /// The ids of the quiz's question sets, each in all stored forms of a reference to it.
-fn set_ids(quiz: &Document) -> Vec<Bson> {
+pub(crate) fn set_ids(quiz: &Document) -> Vec<Bson> {
     let sets = quiz.get_array("question_sets").map(Vec::as_slice).unwrap_or_default();
     let ids = sets.iter().filter_map(|set| set.as_document()?.get("_id"));
     ids.flat_map(|id| match id {

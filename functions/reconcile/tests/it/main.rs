@@ -10,6 +10,7 @@
 
 mod common;
 mod heals;
+mod keys;
 mod outage;
 mod outage_notices;
 mod pass;

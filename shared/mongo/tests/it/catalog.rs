@@ -6,8 +6,9 @@ use std::time::Duration;
 use bson::oid::ObjectId;
 use bson::{Bson, DateTime, Document, doc};
 use jiff::Timestamp;
-use quiz_mongo::MongoCatalog;
-use quiz_pipeline::ports::{CompletedQuiz, LastAnswer};
+use quiz_domain::Quiz;
+use quiz_mongo::{MongoCatalog, MongoSource};
+use quiz_pipeline::ports::{AnswerSource, CompletedQuiz, LastAnswer};
 use quiz_stack::{Stack, insert, unique};
 
 const TIMEOUT: Duration = Duration::from_secs(30);
@@ -131,5 +132,53 @@ async fn titles_are_those_of_existing_quizzes() {
         (object_id.to_hex(), None),
     ];
     assert_eq!(titles, HashMap::from(expected));
+    database.drop().await.unwrap();
+}
+
+#[tokio::test]
+async fn keys_are_those_that_a_sync_reads() {
+    let (catalog, database) = catalog().await;
+    let source =
+        MongoSource::connect(Stack::get().await.unwrap().mongodb_uri(), database.name()).await.unwrap();
+    let object_id = ObjectId::new();
+    let question = |id: &str, set: Bson, key: i32| {
+        doc! {"_id": id, "question_set_id": set, "type": "single-choice", "correct_answer": [key], "graded": true,
+        "text": "Which?", "options": [{"text": "Yes"}, {"text": "No"}], "solution": ["Because."],
+        "metadata": {"subject": "Physics", "chapter": "Optics"}}
+    };
+    let quiz = |id: Bson, set: Bson, questions: Vec<Document>| {
+        doc! {"_id": id, "title": "Mock 7", "metadata": {"quiz_type": "assessment"},
+        "question_sets": [{"_id": set, "title": "All", "questions": questions}]}
+    };
+    // the stub of the second quiz has no key, so the questions collection decides
+    let mut stub = question("b", "s2".into(), 0);
+    for field in ["correct_answer", "text", "options", "metadata"] {
+        stub.remove(field);
+    }
+    let quizzes = vec![
+        quiz("q1".into(), "s1".into(), vec![question("a", "s1".into(), 0)]),
+        quiz(object_id.into(), "s2".into(), vec![stub]),
+        doc! {"_id": "broken", "question_sets": "none"},
+    ];
+    insert(&database, "quizzes", quizzes).await.unwrap();
+    let questions = vec![question("a", "s1".into(), 0), question("b", "s2".into(), 0)];
+    insert(&database, "questions", questions).await.unwrap();
+
+    let wanted = ["q1".to_owned(), object_id.to_hex(), "broken".to_owned(), "none".to_owned()];
+    let before = catalog.keys(&wanted).await.unwrap();
+    assert_eq!(before.len(), 2);
+    for (quiz_id, digest) in &before {
+        let stored = source.quiz(quiz_id).await.unwrap().unwrap();
+        let (quiz, _) = Quiz::read(&stored.quiz, &stored.questions).unwrap();
+        assert_eq!(quiz.key_digest(), *digest, "{quiz_id}");
+    }
+
+    let questions = database.collection::<Document>("questions");
+    let corrected = doc! {"$set": {"correct_answer": [1], "text": "Which one?"}};
+    questions.update_one(doc! {"_id": "b"}, corrected).await.unwrap();
+    questions.update_one(doc! {"_id": "a"}, doc! {"$set": {"solution": ["So."]}}).await.unwrap();
+    let after = catalog.keys(&wanted).await.unwrap();
+    assert!(before[&object_id.to_hex()].differs_from(&after[&object_id.to_hex()]));
+    assert_eq!(before["q1"], after["q1"]);
     database.drop().await.unwrap();
 }

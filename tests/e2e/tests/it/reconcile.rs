@@ -203,3 +203,31 @@ async fn pass_without_mongodb_requests_known_stale_sessions() {
     fixture.consume().await;
     assert_eq!(fixture.students(PARKED).await, (STUDENTS, STUDENTS), "reconcile reads the stale state");
 }
+
+#[tokio::test]
+async fn corrected_key_corrects_reports_and_rows() {
+    let fixture = ReconcileFixture::new().await;
+    fixture.publish(WITHHELD).await;
+    fixture.consume().await;
+    let marks = async || {
+        let items = fixture.reports.session_items(&fixture.reports.v2, &session_id(WITHHELD)).await;
+        let rows = fixture.warehouse.rows(WarehouseTable::QuestionResponses, &session_id(WITHHELD)).await;
+        let marks = items.iter().map(|item| &item["overall_performance"]["marks_scored"]);
+        let row_marks = rows.iter().map(|row| &row["marks_scored"]);
+        marks.chain(row_marks).map(|marks| marks.as_f64().unwrap()).collect::<Vec<_>>()
+    };
+    let before = marks().await;
+    assert_eq!(before.len(), 2 * STUDENTS);
+    assert!(before.iter().all(|marks| *marks > 0.5), "{before:?}");
+    assert_eq!(fixture.reconcile().await["requested"], 0);
+
+    let quizzes = fixture.database.collection::<Document>("quizzes");
+    let corrected = doc! {"$set": {"question_sets.0.questions.0.correct_answer": 5}};
+    quizzes.update_one(doc! {"_id": quiz_id(WITHHELD)}, corrected).await.unwrap();
+    assert_eq!(fixture.reconcile().await["requested"], 1);
+    fixture.consume().await;
+    let after = marks().await;
+    assert_eq!(after.len(), 2 * STUDENTS);
+    assert!(after.iter().all(|marks| *marks < 0.5), "{after:?}");
+    assert_eq!(fixture.reconcile().await["requested"], 0);
+}

@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use jiff::Timestamp;
+use quiz_domain::KeyDigest;
 use quiz_events::{Notice, Notices, PublishError, RequestTopic, Sink, SyncRequest};
 use quiz_lambda::config::PassLimits;
 use quiz_local::SqliteStore;
@@ -37,6 +38,8 @@ pub struct FakeServices {
     pub changed_during_pass: Mutex<Option<(Arc<SqliteStore>, StateKey)>>,
     pub published: Mutex<Vec<SyncRequest>>,
     /// Test sessions whose events the topic refuses.
+    /// The digests of the keys by quiz id.
+    pub keys: Mutex<HashMap<String, KeyDigest>>,
     pub refused: Mutex<HashSet<String>>,
     pub notices: Mutex<Vec<Notice>>,
     pub measured: Mutex<HashMap<&'static str, u64>>,
@@ -72,6 +75,11 @@ impl Answers for FakeServices {
     ) -> Result<Vec<CompletedQuiz>, SourceError> {
         let completed = self.completed.lock().unwrap().clone();
         self.source(completed.into_iter().filter(|quiz| quiz_ids.contains(&quiz.quiz_id)).collect())
+    }
+
+    async fn keys(&self, quiz_ids: &[String]) -> Result<HashMap<String, KeyDigest>, SourceError> {
+        let keys = self.keys.lock().unwrap().clone();
+        self.source(keys.into_iter().filter(|(quiz, _)| quiz_ids.contains(quiz)).collect())
     }
 
     async fn titles(&self, quiz_ids: &[String]) -> Result<HashMap<String, Option<String>>, SourceError> {

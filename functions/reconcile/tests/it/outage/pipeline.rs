@@ -8,6 +8,7 @@ use std::time::Duration;
 use async_trait::async_trait;
 use jiff::Timestamp;
 use notify_discord::Notifier;
+use quiz_domain::KeyDigest;
 use quiz_domain::reports::ReportFormats;
 use quiz_events::{
     Backoff, MOST_RECEIVES, Notice, Notices, PublishError, QueueMessage, RequestTopic, SyncRequest,
@@ -112,6 +113,10 @@ impl Answers for NewestAnswers {
         _: Duration,
     ) -> Result<Vec<CompletedQuiz>, SourceError> {
         self.mongodb(Vec::new()).await
+    }
+
+    async fn keys(&self, _: &[String]) -> Result<HashMap<String, KeyDigest>, SourceError> {
+        self.mongodb(HashMap::new()).await
     }
 
     async fn titles(&self, quiz_ids: &[String]) -> Result<HashMap<String, Option<String>>, SourceError> {
