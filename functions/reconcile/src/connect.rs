@@ -24,13 +24,14 @@ pub struct Reconcile {
 }
 
 impl Reconcile {
-    /// Prepares the indexes of the sync states, for at most half of the time, then does a pass.
+    /// Prepares the indexes of the sync states, then does a pass. The first part ends after a third of the time, or half of
+    /// it if DynamoDB does not answer.
     ///
     /// # Errors
     /// [`PassError`] if a service failed or did not answer before `deadline`. A pass without an index works, more slowly.
     pub async fn pass(&self, lookback: Duration, deadline: Instant) -> Result<Summary, PassError> {
-        let half = Instant::now() + deadline.saturating_duration_since(Instant::now()) / 2;
-        let prepared = timeout_at(half, self.states.prepare_indexes(half)).await;
+        let (now, left) = (Instant::now(), deadline.saturating_duration_since(Instant::now()));
+        let prepared = timeout_at(now + left / 2, self.states.prepare_indexes(now + left / 3)).await;
         let pass = self.reconciler.pass(lookback, deadline).await;
         let problem = match prepared {
             Ok(Ok(_)) => return pass,

@@ -6,21 +6,18 @@
 use std::collections::{BTreeMap, HashMap, HashSet};
 
 use futures::{StreamExt, stream};
-use quiz_domain::KeyDigest;
 use quiz_events::Sink;
 use quiz_sync_state::{Rules, StateError, StateKey, SyncState, without_refused_sessions};
 use tokio::time::{Instant, timeout_at};
 
+use crate::keys::{UsedKeys, has_finished};
 use crate::outages::{RECOVERED_MS, WorkedAt, note_work};
 use crate::pass::Reconciler;
-use crate::stale::has_other_key;
 
 /// Quizzes whose states are in memory at the same time.
 const QUIZZES_AT_ONCE: usize = 5_000;
 /// The most states that a pass stores to keep the index of unfinished states small and complete.
 const MOST_CLEANED: usize = 1_000;
-/// The most states whose digest a pass stores.
-const MOST_DIGESTS: usize = 10_000;
 const STORED_AT_ONCE: usize = 16;
 
 /// The sync states of a pass.
@@ -32,14 +29,10 @@ pub(crate) struct KnownStates {
     pub worked_at: WorkedAt,
     /// The quizzes of all states that the pass has read.
     pub quizzes: HashSet<String>,
-    /// The digests of keys that some sync did not use yet, by quiz id.
-    pub keys: HashMap<String, KeyDigest>,
-    /// Why the keys were not read.
-    pub problem: Option<String>,
+    /// The digests of the keys that the newest syncs used, by quiz id; none of a sync by an older version.
+    pub used_keys: UsedKeys,
     /// Unfinished states that the index lacks.
     missing: Vec<StateKey>,
-    /// Finished states without a digest of this version, each with the digest to store.
-    without_digest: Vec<(StateKey, SyncState, String)>,
 }
 
 impl Reconciler {
@@ -62,11 +55,13 @@ impl Reconciler {
                 state.is_unfinished() && state.lease.is_none() && !states.contains_key(key)
             };
             known.missing.extend(found.iter().filter(is_missing).map(|(key, _)| key.clone()));
-            self.compare_keys(&found, &mut known).await;
+            for (_, state) in &found {
+                let used = known.used_keys.entry(state.quiz_id.clone()).or_default();
+                used.extend(has_finished(state).then(|| state.key_digest.clone()));
+            }
             for session in found.chunk_by(|(a, _), (b, _)| a.session_id == b.session_id) {
                 known.quizzes.extend(session.iter().map(|(_, state)| state.quiz_id.clone()));
-                let has_other_key = || session.iter().any(|(_, state)| has_other_key(state, &known.keys));
-                if may_be_stale(session, answered, &self.limits.sinks) || has_other_key() {
+                if may_be_stale(session, answered, &self.limits.sinks) {
                     states.extend(session.iter().cloned());
                 }
             }
@@ -87,48 +82,12 @@ impl Reconciler {
         Ok(known)
     }
 
-    /// Compares the keys of synced quizzes with the keys that their syncs used. A pass without the keys does the rest of its
-    /// work.
-    async fn compare_keys(&self, states: &[(StateKey, SyncState)], known: &mut KnownStates) {
-        let is_synced = |state: &SyncState| state.synced_through > 0 && state.lease.is_none();
-        let synced = states.iter().filter(|(_, state)| is_synced(state));
-        let quizzes: HashSet<&String> = synced.clone().map(|(_, state)| &state.quiz_id).collect();
-        let quizzes: Vec<String> = quizzes.into_iter().cloned().collect();
-        let keys = match self.answers.keys(&quizzes).await {
-            Ok(keys) => keys,
-            Err(error) => {
-                known.problem = Some(format!("the keys of the quizzes were not read: {error}"));
-                return;
-            }
-        };
-        for (key, state) in synced {
-            let Some(now) = keys.get(&state.quiz_id) else { continue };
-            let is_known =
-                state.key_digest.as_deref().map(KeyDigest::from_stored).is_some_and(|used| used.is_current());
-            if !is_known && known.without_digest.len() < MOST_DIGESTS {
-                known.without_digest.push((key.clone(), state.clone(), now.to_string()));
-            }
-            if has_other_key(state, &keys) {
-                known.keys.insert(state.quiz_id.clone(), now.clone());
-            }
-        }
-    }
-
-    /// Stores the digest of the key for states of an older version: the next change of the key requests a sync.
-    pub(crate) async fn store_digests(&self, known: &KnownStates, stop: Instant) {
-        let states = known.without_digest.iter();
-        let next = states.map(|(key, seen, digest)| {
-            (key, seen, SyncState { key_digest: Some(digest.clone()), ..seen.clone() })
-        });
-        self.swap_all(next.collect(), stop, "digests of keys").await;
-    }
-
-    /// Stores again the states that are missing in the index of unfinished states, and finished states without their old
-    /// recovery, which then leave the index. A state that has changed is left alone.
+    /// Stores again the states that are missing in the index of unfinished states, and finished states without what keeps
+    /// them in it. A state that has changed is left alone.
     pub(crate) async fn clean_index(&self, known: &KnownStates, now: i64, stop: Instant) {
         let missing: HashSet<&StateKey> = known.missing.iter().collect();
         let cleaned = known.states.iter().filter_map(|(key, state)| {
-            let next = without_old_recovery(state, now);
+            let next = without_leftovers(state, now);
             (next.is_some() || missing.contains(key))
                 .then(|| (key, state, next.unwrap_or_else(|| state.clone())))
         });
@@ -136,7 +95,7 @@ impl Reconciler {
     }
 
     /// Stores states that have not changed since the pass read them. The next pass does what is left.
-    async fn swap_all(
+    pub(crate) async fn swap_all(
         &self,
         changes: Vec<(&StateKey, &SyncState, SyncState)>,
         stop: Instant,
@@ -168,9 +127,11 @@ fn may_be_stale(session: &[(StateKey, SyncState)], answered: &HashMap<String, i6
         || session.iter().any(|(_, state)| state.is_unfinished() || lacks_answer(state))
 }
 
-/// The finished state that is left when passes no longer report the recovery.
-fn without_old_recovery(state: &SyncState, now: i64) -> Option<SyncState> {
-    state.recovered.as_ref().filter(|recovered| recovered.at.saturating_add(RECOVERED_MS) <= now)?;
-    let next = SyncState { recovered: None, ..state.clone() };
-    (!next.is_unfinished()).then_some(next)
+/// The finished state without what keeps it in the index: a recovery that passes no longer report, and a follow-up whose
+/// message has not come.
+fn without_leftovers(state: &SyncState, now: i64) -> Option<SyncState> {
+    let mut next = state.clone();
+    next.recovered = next.recovered.filter(|recovered| now < recovered.at.saturating_add(RECOVERED_MS));
+    next.follow_up = state.awaited(now).cloned();
+    (next != *state && !next.is_unfinished()).then_some(next)
 }

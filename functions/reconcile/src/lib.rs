@@ -5,6 +5,7 @@
 
 mod connect;
 mod input;
+mod keys;
 mod known;
 mod notices;
 mod outages;

@@ -17,13 +17,18 @@ use crate::known::KnownStates;
 use crate::notices::{Titles, outage_notices, requested_notice, unknown_quiz_notices};
 use crate::outages::{Outages, find_outages};
 use crate::ports::{Answers, Window};
-use crate::requests::NAME;
+use crate::requests::{NAME, RequestReport};
 use crate::stale::{Facts, StaleSession, find_stale_sessions};
 
 /// Time to send notices and to answer Lambda after the last request.
 const RESERVE: Duration = Duration::from_secs(5);
 /// A MongoDB query that takes longer lacks its index.
 const LONGEST_QUERY: Duration = Duration::from_mins(1);
+/// Answers that no sync covers are searched this far back, longer than SQS keeps a message. A longer look-back is only for
+/// keys.
+const STALE_LOOKBACK: Duration = Duration::from_hours(16 * 24);
+/// The share of the time left in which keys are read.
+const KEYS_SHARE: f64 = 0.7;
 /// Older completions of an unknown quiz are left out: notices named the quiz on those days.
 const UNKNOWN_LOOKBACK: Duration = Duration::from_hours(48);
 
@@ -69,7 +74,7 @@ impl Reconciler {
         let now = self.clock.now();
         let mut problems = Problems::default();
         let patience = (stop.saturating_duration_since(Instant::now()) / 3).min(LONGEST_QUERY);
-        let window = Window::before(now, lookback, self.limits.settle);
+        let window = Window::before(now, lookback.min(STALE_LOOKBACK), self.limits.settle);
 
         // read the unfinished states, the newest answers, and the states of the answered quizzes
         let (unfinished, answered) = tokio::join!(
@@ -80,17 +85,22 @@ impl Reconciler {
         let unfinished = problems.collect("the sync states were not read", unfinished);
         let Some(unfinished) = unfinished else { return Err(problems.into_error()) };
         let newest = newest_answers(answered.as_deref());
-        let known = timeout_at(stop, self.read_known_states(unfinished, &newest)).await;
+        let known = timeout_at(stop, self.read_known_states(unfinished.clone(), &newest)).await;
         let known = problems.collect("the sync states of the answered quizzes were not read", known);
-        let Some(known) = known else { return Err(problems.into_error()) };
-        problems.0.extend(known.problem.clone());
+        let (known, answered) = match known {
+            Some(known) => (known, answered),
+            // the unfinished states need their syncs all the same
+            None => match timeout_at(stop, self.read_known_states(unfinished, &HashMap::new())).await {
+                Ok(Ok(known)) => (known, None),
+                _ => return Err(problems.into_error()),
+            },
+        };
 
         // find the stale test sessions whose quiz exists
         let mut stale = find_stale_sessions(&Facts {
             states: &known.states,
             worked_at: &known.worked_at,
             answered: &newest,
-            keys: &known.keys,
             is_mongodb_up: answered.is_some(),
             sinks: &self.limits.sinks,
             now: now.as_millisecond(),
@@ -110,8 +120,16 @@ impl Reconciler {
         // request the syncs that are due
         let due: Vec<StaleSession> = stale.iter().filter(|session| session.is_due()).cloned().collect();
         let (in_this_pass, rest) = due.split_at(due.len().min(self.limits.sessions));
-        let report = self.request_syncs(in_this_pass, now.as_millisecond(), stop).await;
-        problems.0.extend(report.problems);
+        let mut report = self.request_syncs(in_this_pass, now.as_millisecond(), stop).await;
+        if let Some(answered) = &answered {
+            let most = self.limits.sessions.saturating_sub(in_this_pass.len());
+            let by_key =
+                self.request_new_keys(answered, &known, lookback, most, (now, stop), &mut problems).await;
+            report.published.extend(by_key.published);
+            report.problems.extend(by_key.problems);
+            report.late += by_key.late;
+        }
+        problems.0.append(&mut report.problems);
         let left = rest.len() + report.late;
 
         // find the quizzes that no sync has named
@@ -130,7 +148,6 @@ impl Reconciler {
         self.send_notices(notices, unknown.as_deref(), now, stop).await;
 
         self.clean_index(&known, now.as_millisecond(), stop).await;
-        self.store_digests(&known, stop).await;
 
         // report
         let summary = Summary {
@@ -151,6 +168,38 @@ impl Reconciler {
             "pass done"
         );
         if problems.0.is_empty() { Ok(summary) } else { Err(problems.into_error()) }
+    }
+
+    /// Requests the test sessions whose quiz has a new key, at most `most`.
+    async fn request_new_keys(
+        &self,
+        answered: &[LastAnswer],
+        known: &KnownStates,
+        lookback: Duration,
+        most: usize,
+        (now, stop): (Timestamp, Instant),
+        problems: &mut Problems,
+    ) -> RequestReport {
+        // keep a part of the time for the requests and the notices
+        let stop_reading =
+            Instant::now() + stop.saturating_duration_since(Instant::now()).mul_f64(KEYS_SHARE);
+        let mut quizzes: Vec<String> = answered.iter().map(|answer| answer.quiz_id.clone()).collect();
+        if lookback > STALE_LOOKBACK {
+            let window = Window::before(now, lookback, self.limits.settle);
+            let patience = LONGEST_QUERY.min(stop_reading.saturating_duration_since(Instant::now()) / 2);
+            let older = timeout_at(stop_reading, self.answers.answered(window, patience)).await;
+            let older = problems.collect("the answers of the whole look-back were not read", older);
+            quizzes = older.map_or(quizzes, |older| older.into_iter().map(|answer| answer.quiz_id).collect());
+        }
+        let report = self.compare_keys(quizzes, &known.used_keys, now.as_millisecond(), stop_reading).await;
+        problems.0.extend(report.problem.map(|why| format!("the keys of the quizzes were not read: {why}")));
+        if report.left > 0 {
+            tracing::info!(quizzes = report.left, "no time was left to compare keys");
+        }
+        let (in_this_pass, rest) = report.changed.split_at(report.changed.len().min(most));
+        let mut requested = self.request_syncs(in_this_pass, now.as_millisecond(), stop).await;
+        requested.late += rest.len();
+        requested
     }
 
     /// Quizzes that students completed within [`UNKNOWN_LOOKBACK`] and no sync has named.

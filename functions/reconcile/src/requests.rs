@@ -109,7 +109,8 @@ impl Reconciler {
     ) -> Result<Vec<ClaimedNeed<'a>>, StateError> {
         let mut claimed = Vec::new();
         for need in &session.needs {
-            let next = need.seen.request_again(&session.quiz_id, need.answered, now);
+            let mut next = need.seen.request_again(&session.quiz_id, need.answered, now);
+            next.key_requested = need.new_key.clone().or(next.key_requested);
             match self.states.swap(&need.key, &need.seen, &next).await {
                 Ok(true) => {
                     let state = SyncState { revision: need.seen.revision.saturating_add(1), ..next };

@@ -1,7 +1,6 @@
 //! Finds stale test sessions with no sync running: a pure function of the sync states, the newest answers and the time.
 //!
-//! A sink is stale if answers are newer than its last sync, if a request is not synced, if a sync wrote only a part, or if
-//! the quiz's key has changed since.
+//! A sink is stale if answers are newer than its last sync, if a request is not synced, or if a sync wrote only a part.
 //! A running sync (lease) or a due follow-up serves the sink, so it is left alone. A request, a failed run and a parked
 //! run each get some time to heal through the queue before a pass requests the sync again.
 //!
@@ -12,7 +11,6 @@
 use std::collections::{BTreeMap, HashMap};
 use std::time::Duration;
 
-use quiz_domain::KeyDigest;
 use quiz_events::{Sink, StaleReason};
 use quiz_pipeline::Dependency;
 use quiz_sync_state::{Rules, Standing, StateKey, SyncState, millis};
@@ -36,8 +34,6 @@ pub struct Facts<'a> {
     pub worked_at: &'a WorkedAt,
     /// The time of the newest settled answer, by quiz id.
     pub answered: &'a HashMap<String, i64>,
-    /// The digests of keys that a sync did not use yet, by quiz id.
-    pub keys: &'a HashMap<String, KeyDigest>,
     /// Whether MongoDB answered in this pass.
     pub is_mongodb_up: bool,
     /// The deployed sinks.
@@ -71,6 +67,8 @@ pub struct Need {
     pub stale_since: i64,
     /// The time of the newest answer that is not synced; of this pass if the key has changed.
     pub answered: Option<i64>,
+    /// The digest of a key that the last sync did not use.
+    pub new_key: Option<String>,
     /// Whether the wait after reconcile's last request is over.
     pub is_due: bool,
 }
@@ -152,11 +150,9 @@ fn need(key: StateKey, seen: SyncState, answered: Option<i64>, facts: &Facts<'_>
     let is_unsynced = |through: &i64| *through > 0 && !seen.has_synced(*through, &rules);
     let answered = answered.filter(is_unsynced);
     let requested = Some(seen.requested_through).filter(is_unsynced);
-    // the request for a new key counts as of now, so the sink stays stale until a sync reads the key
-    let key_changed = has_other_key(&seen, facts.keys).then_some(now);
     // a run that failed half way has left old and new items in the sink
     let is_half_written = seen.progress.is_some();
-    if answered.or(requested).or(key_changed).is_none() && !is_half_written {
+    if answered.is_none() && requested.is_none() && !is_half_written {
         return None;
     }
     let (standing, stands_since) = seen.standing(now, &rules);
@@ -168,7 +164,6 @@ fn need(key: StateKey, seen: SyncState, answered: Option<i64>, facts: &Facts<'_>
         (Standing::Parked, _) => (StaleReason::Parked, stands_since, parked_wait),
         (Standing::Failed, _) => (StaleReason::Failed, stands_since, grace.saturating_mul(FAILED_GRACES)),
         (_, Some(at)) => (StaleReason::Answers, at, 0),
-        (_, None) if requested.is_none() && key_changed.is_some() => (StaleReason::KeyChanged, now, 0),
         (_, None) => (StaleReason::Asked, stands_since, grace),
     };
     if now < since.saturating_add(wait) {
@@ -177,14 +172,7 @@ fn need(key: StateKey, seen: SyncState, answered: Option<i64>, facts: &Facts<'_>
     let stale_since = answered.into_iter().chain(requested).min().unwrap_or(since);
     // after an outage the doubled wait of earlier requests does not apply
     let is_due = outage.is_some() || seen.requested_again.is_none_or(|again| again.waits_until() <= now);
-    let answered = answered.or(key_changed);
-    Some(Need { key, seen, reason, since, stale_since, answered, is_due })
-}
-
-/// Whether the newest finished sync used another key than the quiz has now.
-pub(crate) fn has_other_key(state: &SyncState, keys: &HashMap<String, KeyDigest>) -> bool {
-    let used = state.key_digest.as_deref().filter(|_| state.synced_through > 0).map(KeyDigest::from_stored);
-    used.zip(keys.get(&state.quiz_id)).is_some_and(|(used, now)| used.differs_from(now))
+    Some(Need { key, seen, reason, since, stale_since, answered, new_key: None, is_due })
 }
 
 /// The dependency whose outage parked the test session's messages. `None` if reconcile has requested the test session

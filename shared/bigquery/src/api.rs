@@ -1,7 +1,7 @@
 //! BigQuery's REST API with retries, credentials and the client package's models.
 
-use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use gcp_bigquery_client::model::dataset::Dataset;
@@ -16,6 +16,7 @@ use crate::answer;
 use crate::credentials::{Bearer, CredentialsSource};
 use crate::error::{BigQueryError, ErrorKind};
 use crate::existing::ExistingTable;
+use crate::jobs;
 use crate::location::BigQueryLocation;
 use crate::upload::UploadSizes;
 
@@ -70,6 +71,8 @@ pub(crate) struct Api {
     pub bytes_per_job: u64,
     /// The bytes that ended jobs billed, since the last [`Self::take_billed`].
     billed: AtomicU64,
+    /// Jobs whose end nobody has seen yet.
+    abandoned: Mutex<Vec<String>>,
     pub http: reqwest::Client,
     pub bearer: Bearer,
     /// The URL that the paths of the methods are added to.
@@ -96,13 +99,14 @@ impl Api {
             );
             BigQueryError::new(ErrorKind::Refused, wrong)
         })?;
-        let billed = AtomicU64::new(0);
+        let (billed, abandoned) = (AtomicU64::new(0), Mutex::default());
         Ok(Self {
             place,
             retries,
             uploads,
             bytes_per_job,
             billed,
+            abandoned,
             http,
             bearer: Bearer::new(credentials),
             base,
@@ -114,6 +118,23 @@ impl Api {
         let statistics = job.statistics.as_ref().and_then(|statistics| statistics.query.as_ref());
         let billed = statistics.and_then(|query| query.total_bytes_billed.as_ref()?.parse().ok());
         self.billed.fetch_add(billed.unwrap_or(0), Ordering::Relaxed);
+    }
+
+    /// Remembers a job that was not watched to its end. It may go on, and be billed.
+    pub fn abandon(&self, job_id: &str) {
+        self.abandoned.lock().unwrap_or_else(PoisonError::into_inner).push(job_id.to_owned());
+    }
+
+    /// Counts the bytes of abandoned jobs that have ended by now. Without an answer, a later call counts them.
+    pub async fn count_abandoned(&self) {
+        let abandoned = std::mem::take(&mut *self.abandoned.lock().unwrap_or_else(PoisonError::into_inner));
+        for job_id in abandoned {
+            match self.job(&job_id).await {
+                Ok(job) if jobs::is_done(&job) => self.count_billed(&job),
+                Err(error) if error.kind == ErrorKind::NotFound => {}
+                Ok(_) | Err(_) => self.abandon(&job_id),
+            }
+        }
     }
 
     /// The bytes that ended jobs billed since the last call.

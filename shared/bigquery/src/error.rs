@@ -29,6 +29,8 @@ pub enum ErrorKind {
     Unauthorized,
     /// A table has another schema, or BigQuery refuses the job or the request: a person must fix it.
     Refused,
+    /// The job would bill more bytes than allowed: a person must allow more.
+    TooDear,
     /// BigQuery refuses the rows: a retry cannot help until they change.
     Rows,
     /// A later run has written rows of a test session: nothing was replaced.

@@ -19,8 +19,12 @@ use crate::upload::UploadSizes;
 use crate::warehouse::BYTES_PER_JOB;
 
 /// The permissions that a sync needs on a table.
-const ROW_PERMISSIONS: [&str; 3] =
-    ["bigquery.tables.get", "bigquery.tables.getData", "bigquery.tables.updateData"];
+const ROW_PERMISSIONS: [&str; 4] = [
+    "bigquery.tables.get",
+    "bigquery.tables.getData",
+    "bigquery.tables.update",
+    "bigquery.tables.updateData",
+];
 /// One try, as a person waits for the answer.
 const RETRIES: Retries =
     Retries { attempts: 1, backoff: Backoff { first: Duration::ZERO, longest: Duration::ZERO } };

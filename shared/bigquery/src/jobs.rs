@@ -47,15 +47,36 @@ pub(crate) fn named(api: &Api, job_id: &str, configuration: JobConfiguration) ->
     Job { job_reference: Some(reference), configuration: Some(configuration), ..Job::default() }
 }
 
+pub(crate) fn is_done(job: &Job) -> bool {
+    job.status.as_ref().and_then(|status| status.state.as_deref()) == Some("DONE")
+}
+
+/// A job that is watched to its end, or else remembered: its bytes are billed in any case.
+struct Watched<'a> {
+    api: &'a Api,
+    job_id: &'a str,
+    has_ended: bool,
+}
+
+impl Drop for Watched<'_> {
+    fn drop(&mut self) {
+        if !self.has_ended {
+            self.api.abandon(self.job_id);
+        }
+    }
+}
+
 /// Waits for the end of a job; a failed job is an error.
 pub(crate) async fn wait(api: &Api, job_id: &str, started: Job) -> Result<Job, BigQueryError> {
     let mut job = started;
     let mut polls = 0;
-    while job.status.as_ref().and_then(|status| status.state.as_deref()) != Some("DONE") {
+    let mut watched = Watched { api, job_id, has_ended: false };
+    while !is_done(&job) {
         polls += 1;
         tokio::time::sleep(POLL.wait(polls)).await;
         job = api.job(job_id).await?;
     }
+    watched.has_ended = true;
     api.count_billed(&job);
     let status = job.status.clone().unwrap_or_default();
     match status.error_result {
@@ -97,12 +118,14 @@ fn failure(job_id: &str, first: &ErrorProto, errors: &[ErrorProto]) -> BigQueryE
         | "tableUnavailable"
         | "timeout"
         | "stopped" => ErrorKind::Transient,
+        "bytesBilledLimitExceeded" => ErrorKind::TooDear,
         "invalid" => ErrorKind::Rows,
         "notFound" => ErrorKind::NotFound,
         "duplicate" => ErrorKind::Exists,
         _ => ErrorKind::Refused,
     };
-    BigQueryError::new(kind, format!("job {job_id} failed ({reason}): {message}"))
+    let fix = if kind == ErrorKind::TooDear { ": raise BIGQUERY_BYTES_PER_JOB" } else { "" };
+    BigQueryError::new(kind, format!("job {job_id} failed ({reason}): {message}{fix}"))
 }
 
 #[cfg(test)]

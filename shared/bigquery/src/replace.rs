@@ -154,6 +154,13 @@ impl BatchWrite<'_> {
             if !sessions.iter().all(|session| session.fence.holds()) {
                 return self.commit_held(name, staging, sessions).await;
             }
+            // a deletion without dates can be too dear: keep it apart
+            let (undated, dated): (Vec<StagedSession>, Vec<_>) =
+                sessions.iter().cloned().partition(|session| sql::has_unknown_dates(session, self.since));
+            if !undated.is_empty() && !dated.is_empty() {
+                return self.commit_apart(name, staging, sessions, undated, dated).await;
+            }
+            let is_dated = undated.is_empty();
             let script =
                 sql::replace(|table| self.api.full_name(table), self.since, &sessions, staging.as_deref());
             if script.len() > LONGEST_SCRIPT && sessions.len() > 1 {
@@ -185,9 +192,11 @@ impl BatchWrite<'_> {
                     };
                     sessions.into_iter().map(over).collect()
                 }
+                // half of the test sessions may have fewer days
                 Err(error)
-                    if matches!(error.kind, ErrorKind::Refused | ErrorKind::Overtaken)
-                        && sessions.len() > 1 =>
+                    if sessions.len() > 1
+                        && (matches!(error.kind, ErrorKind::Refused | ErrorKind::Overtaken)
+                            || (error.kind == ErrorKind::TooDear && is_dated)) =>
                 {
                     let count = sessions.len();
                     tracing::warn!(sessions = count, error = %error, "transaction refused, batch halved");
@@ -199,6 +208,26 @@ impl BatchWrite<'_> {
                 }
             }
         })
+    }
+
+    /// Commits the test sessions with known dates first, then those without.
+    async fn commit_apart(
+        &self,
+        name: String,
+        staging: Option<String>,
+        sessions: Vec<StagedSession>,
+        undated: Vec<StagedSession>,
+        dated: Vec<StagedSession>,
+    ) -> Results {
+        let is_undated: Vec<bool> =
+            sessions.iter().map(|session| sql::has_unknown_dates(session, self.since)).collect();
+        let mut dated = self.commit(format!("{name}d"), staging.clone(), dated).await.into_iter();
+        let mut undated = self.commit(format!("{name}u"), staging, undated).await.into_iter();
+        let result = |(session, is_undated): (StagedSession, bool)| {
+            let result = if is_undated { undated.next() } else { dated.next() };
+            result.unwrap_or(Err(WarehouseError::LeaseOver { session_id: session.session_id }))
+        };
+        sessions.into_iter().zip(is_undated).map(result).collect()
     }
 
     async fn commit_halves(

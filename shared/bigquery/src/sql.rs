@@ -10,7 +10,7 @@
 //!
 //! BigQuery skips partitions and blocks only by constants, so ids and dates are literals. A DELETE names the start dates under
 //! which a test session may have rows. It reads the whole table only if they are unknown: the state is of an older version
-//! of quiz-etl, or the test session is not younger than [`GENERATIONS`] and an older program may have written rows.
+//! of quiz-etl, or the quiz is not younger than [`GENERATIONS`] and an older program may have written rows.
 //! Decision: `docs/decisions/0006-replace-rows.md`.
 
 use std::collections::{BTreeSet, HashMap};
@@ -112,16 +112,10 @@ fn delete_conditions(sessions: &[StagedSession], since: Date) -> Vec<String> {
         let ids: Vec<String> = sessions.iter().map(|session| literal(&session.session_id)).collect();
         format!("session_id IN ({})", ids.join(", "))
     };
-    let (mut dated, mut undated, mut days) = (Vec::new(), Vec::new(), BTreeSet::new());
-    for session in sessions {
-        match dates_of_rows(session, since) {
-            Some(dates) => {
-                dated.push(session);
-                days.extend(dates);
-            }
-            None => undated.push(session),
-        }
-    }
+    let (undated, dated): (Vec<&StagedSession>, Vec<_>) =
+        sessions.iter().partition(|session| has_unknown_dates(session, since));
+    let mut days: BTreeSet<Date> = dated.iter().map(|session| session.start_date).collect();
+    days.extend(dated.iter().flat_map(|session| session.earlier_dates.iter().flatten()));
     let mut conditions = Vec::new();
     if !dated.is_empty() {
         let days: Vec<String> = days.iter().map(|day| format!("DATE '{day}'")).collect();
@@ -133,12 +127,10 @@ fn delete_conditions(sessions: &[StagedSession], since: Date) -> Vec<String> {
     conditions
 }
 
-/// The start dates under which the tables may have rows of a test session; `None` for any date.
-fn dates_of_rows(session: &StagedSession, since: Date) -> Option<BTreeSet<Date>> {
-    let mut dates = session.earlier_dates.clone()?;
-    dates.insert(session.start_date);
-    let is_older = dates.first().is_some_and(|first| *first <= since);
-    (!(session.is_first && is_older)).then_some(dates)
+/// Whether the tables may have rows of the test session under any date.
+pub(crate) fn has_unknown_dates(session: &StagedSession, since: Date) -> bool {
+    let is_older = session.quiz_made_on.is_none_or(|made| made <= since);
+    session.earlier_dates.is_none() || (session.is_first && is_older)
 }
 
 /// The parameter `@tests`: the session ids and generations, with the values that all rows of a test session share.
@@ -196,7 +188,7 @@ mod tests {
     use jiff::civil::{Date, date};
     use quiz_pipeline::ports::{Fence, StagedSession};
 
-    use super::{dates_of_rows, replace};
+    use super::{has_unknown_dates, replace};
 
     const TABLE_CREATED: Date = date(2026, 11, 1);
 
@@ -208,6 +200,7 @@ mod tests {
             generation: 1,
             earlier_dates: earlier_dates.map(|dates| dates.iter().copied().collect()),
             is_first: false,
+            quiz_made_on: None,
             fence: Fence::open(),
         }
     }
@@ -227,17 +220,15 @@ mod tests {
     }
 
     #[test]
-    fn first_sync_looks_everywhere_only_for_an_older_test_session() {
-        let first = |day, earlier: &[Date]| {
-            let session = session("new", Some(earlier));
-            dates_of_rows(&StagedSession { is_first: true, start_date: day, ..session }, TABLE_CREATED)
+    fn first_sync_looks_everywhere_only_for_an_older_quiz() {
+        let first = |made| {
+            let session = session("new", Some(&[]));
+            has_unknown_dates(&StagedSession { is_first: true, quiz_made_on: made, ..session }, TABLE_CREATED)
         };
-        let (younger, older) = (date(2026, 11, 2), date(2026, 11, 1));
-        assert_eq!(first(younger, &[]), Some([younger].into()));
-        assert_eq!(first(older, &[]), None);
-        // the first run died after its commit, and the test session moved
-        assert_eq!(first(younger, &[older]), None);
-        let moved = date(2026, 11, 9);
-        assert_eq!(first(moved, &[younger]), Some([younger, moved].into()));
+        // no attempt is older than its quiz, whatever the start date says
+        assert!(!first(Some(date(2026, 11, 2))));
+        assert!(first(Some(date(2026, 11, 1))));
+        assert!(first(None), "the id tells no time");
+        assert!(!has_unknown_dates(&session("synced", Some(&[])), TABLE_CREATED));
     }
 }

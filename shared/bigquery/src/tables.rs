@@ -55,7 +55,7 @@ pub(crate) async fn ensure(api: &Api, name: &str) -> Result<Date, BigQueryError>
     jobs::wait(api, &job_id, started).await.map(|_| since)
 }
 
-/// The day after a moment in UTC: no clock of the world, and no date of a row, is ahead of it.
+/// The day after a moment in UTC: each quiz that existed then was made before this day.
 fn day_after(moment: Timestamp) -> Option<Date> {
     Offset::UTC.to_datetime(moment).date().tomorrow().ok()
 }

@@ -117,6 +117,7 @@ impl WarehouseBatch for BigQueryBatch {
             Ok(ready) => ready,
             Err(error) => return all(&warehouse_error("write to BigQuery", &error)),
         };
+        api.count_abandoned().await;
         let write = replace::BatchWrite {
             api,
             since,

@@ -15,11 +15,12 @@
 
 use std::collections::{BTreeSet, HashMap};
 
-use aws_sdk_dynamodb::error::{ProvideErrorMetadata, SdkError};
+use aws_sdk_dynamodb::error::{BuildError, ProvideErrorMetadata, SdkError};
+use aws_sdk_dynamodb::operation::put_item::PutItemError;
 use aws_sdk_dynamodb::types::{
     AttributeDefinition, AttributeValue, BillingMode, CreateGlobalSecondaryIndexAction,
     GlobalSecondaryIndexUpdate, IndexStatus, KeySchemaElement, KeyType, Projection, ProjectionType,
-    ProvisionedThroughput, ScalarAttributeType, TableDescription, TableStatus,
+    ProvisionedThroughputDescription, ScalarAttributeType, TableDescription, TableStatus,
 };
 use futures::{StreamExt, TryStreamExt, stream};
 use quiz_sync_state::{Record, StateError, StateKey, SyncState, SyncStates};
@@ -42,6 +43,9 @@ const SHARDS: [&str; 16] = ["0", "1", "2", "3", "4", "5", "6", "7", "8", "9", "a
 
 /// The key of the marker. No session id begins with a space, and versions that do not know this sink skip the item.
 const MARKER: (&str, &str) = (" indexes", "marker");
+const CREATE_INDEX: &str = "create the index of";
+/// Pages of 1 MB after which [`DynamoStates::prepare_indexes`] stores its place.
+const PAGES_PER_CURSOR: usize = 20;
 /// States that [`DynamoStates::prepare_indexes`] stores at the same time.
 const STORES_AT_ONCE: usize = 16;
 
@@ -113,9 +117,10 @@ impl DynamoStates {
             return Ok(IndexProgress::Ready);
         }
         let mut cursor = cursor(&marker);
-        let (mut read, mut indexed) = (0_usize, 0_usize);
+        let (mut pages, mut read, mut indexed) = (0_usize, 0_usize, 0_usize);
         loop {
             let (items, next) = self.page(cursor).await?;
+            pages += 1;
             read += items.len();
             indexed += self.index(items).await?;
             let Some(next) = next else {
@@ -123,10 +128,13 @@ impl DynamoStates {
                 tracing::info!(table = self.table, read, indexed, "sync states indexed");
                 return Ok(IndexProgress::Ready);
             };
-            if Instant::now() >= until {
+            let is_over = Instant::now() >= until;
+            if is_over || pages.is_multiple_of(PAGES_PER_CURSOR) {
                 let keys = [(CURSOR.0, "session_id"), (CURSOR.1, "sink")];
                 let keys = keys.map(|(name, key)| (name, next.get(key).cloned().unwrap_or_else(|| text(""))));
                 self.store_marker(&keys).await?;
+            }
+            if is_over {
                 tracing::info!(table = self.table, read, indexed, "sync states partly indexed");
                 return Ok(IndexProgress::Indexing);
             }
@@ -134,9 +142,17 @@ impl DynamoStates {
         }
     }
 
-    /// Whether all states are in the index of unfinished states.
-    pub(crate) async fn is_indexed(&self) -> Result<bool, StateError> {
-        Ok(self.marker().await?.contains_key(IS_COMPLETE))
+    /// Reads the part of the table that [`Self::prepare_indexes`] has not read yet, like [`Self::scan`].
+    pub(crate) async fn scan_unindexed(
+        &self,
+        keep: impl Fn(&SyncState) -> bool + Send,
+    ) -> Result<Vec<(StateKey, SyncState)>, StateError> {
+        let marker = self.marker().await?;
+        if marker.contains_key(IS_COMPLETE) {
+            Ok(Vec::new())
+        } else {
+            self.scan_from(cursor(&marker), keep).await
+        }
     }
 
     /// Reads the whole table, a page at a time, and keeps the states for which `keep` is true, sorted by key.
@@ -147,8 +163,15 @@ impl DynamoStates {
         &self,
         keep: impl Fn(&SyncState) -> bool + Send,
     ) -> Result<Vec<(StateKey, SyncState)>, StateError> {
+        self.scan_from(None, keep).await
+    }
+
+    async fn scan_from(
+        &self,
+        mut cursor: Option<Item>,
+        keep: impl Fn(&SyncState) -> bool + Send,
+    ) -> Result<Vec<(StateKey, SyncState)>, StateError> {
         let (mut states, mut unknown) = (Vec::new(), BTreeSet::new());
-        let mut cursor = None;
         loop {
             let (items, next) = self.page(cursor).await?;
             for item in items {
@@ -216,8 +239,19 @@ impl DynamoStates {
     async fn store_marker(&self, attributes: &[(&str, AttributeValue)]) -> Result<(), StateError> {
         let mut item = key_item(MARKER);
         item.extend(attributes.iter().map(|(name, value)| ((*name).to_owned(), value.clone())));
-        let put = self.client.put_item().table_name(&self.table).set_item(Some(item)).send().await;
-        put.map(|_| ()).map_err(|error| self.failed(STORE, ALL_SESSIONS, &error))
+        // another process may have read all states before
+        let put = self.client.put_item().table_name(&self.table).set_item(Some(item));
+        let put = put.condition_expression(format!("attribute_not_exists({IS_COMPLETE})")).send().await;
+        match put {
+            Err(error)
+                if !error
+                    .as_service_error()
+                    .is_some_and(PutItemError::is_conditional_check_failed_exception) =>
+            {
+                Err(self.failed(STORE, ALL_SESSIONS, &error))
+            }
+            _ => Ok(()),
+        }
     }
 
     /// Whether DynamoDB has built both indexes. Creates the next missing one: DynamoDB builds one at a time.
@@ -246,7 +280,15 @@ impl DynamoStates {
 
     async fn create_index(&self, index: (&str, &str), table: &TableDescription) -> Result<(), StateError> {
         let (name, attribute) = index;
-        let create = new_index(index, table);
+        if is_provisioned(table) {
+            let text = format!(
+                "table {0} has provisioned throughput, and a new index would not scale with it: run aws dynamodb \
+                 update-table --table-name {0} --billing-mode PAY_PER_REQUEST",
+                self.table
+            );
+            return Err(state_error(CREATE_INDEX, ALL_SESSIONS, text, true));
+        }
+        let create = new_index(index);
         let (update, definition) =
             create.map_err(|error| state_error(STORE, ALL_SESSIONS, error.to_string(), true))?;
         let update = self
@@ -262,7 +304,7 @@ impl DynamoStates {
             }
             // another pass was faster, or DynamoDB builds an index of another table
             Err(error) if is_busy(&error) => Ok(()),
-            Err(error) => Err(self.failed("create the index of", ALL_SESSIONS, &error)),
+            Err(error) => Err(self.failed(CREATE_INDEX, ALL_SESSIONS, &error)),
         }
     }
 }
@@ -272,26 +314,21 @@ fn is_busy<E: ProvideErrorMetadata, R>(error: &SdkError<E, R>) -> bool {
     matches!(code, Some("ResourceInUseException" | "LimitExceededException"))
 }
 
-/// The creation of an index. On a table with provisioned throughput, the index gets the same throughput as the table.
+/// Whether the table has provisioned throughput. On-demand tables report 0 units.
+fn is_provisioned(table: &TableDescription) -> bool {
+    let mode = table.billing_mode_summary().and_then(|summary| summary.billing_mode());
+    let units =
+        table.provisioned_throughput().and_then(ProvisionedThroughputDescription::write_capacity_units);
+    mode != Some(&BillingMode::PayPerRequest) && units.is_some_and(|units| units > 0)
+}
+
 fn new_index(
     (name, attribute): (&str, &str),
-    table: &TableDescription,
-) -> Result<(GlobalSecondaryIndexUpdate, AttributeDefinition), aws_sdk_dynamodb::error::BuildError> {
+) -> Result<(GlobalSecondaryIndexUpdate, AttributeDefinition), BuildError> {
     let key = KeySchemaElement::builder().attribute_name(attribute).key_type(KeyType::Hash).build()?;
     let keys_only = Projection::builder().projection_type(ProjectionType::KeysOnly).build();
-    let mut index =
+    let index =
         CreateGlobalSecondaryIndexAction::builder().index_name(name).key_schema(key).projection(keys_only);
-    let mode = table.billing_mode_summary().and_then(|summary| summary.billing_mode());
-    if mode != Some(&BillingMode::PayPerRequest)
-        && let Some(throughput) = table.provisioned_throughput()
-    {
-        let units = |units: Option<i64>| units.unwrap_or(1).max(1);
-        let throughput = ProvisionedThroughput::builder()
-            .read_capacity_units(units(throughput.read_capacity_units()))
-            .write_capacity_units(units(throughput.write_capacity_units()))
-            .build()?;
-        index = index.provisioned_throughput(throughput);
-    }
     let definition =
         AttributeDefinition::builder().attribute_name(attribute).attribute_type(ScalarAttributeType::S);
     Ok((GlobalSecondaryIndexUpdate::builder().create(index.build()?).build(), definition.build()?))

@@ -1,4 +1,4 @@
-use std::collections::{BTreeSet, HashMap, HashSet};
+use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 use std::time::Duration;
 
 use async_trait::async_trait;
@@ -152,13 +152,15 @@ impl SyncStates for DynamoStates {
     }
 
     async fn get_unfinished(&self) -> Result<Vec<(StateKey, SyncState)>, StateError> {
-        if !self.is_indexed().await? {
+        let Some(keys) = self.query((UNFINISHED, UNFINISHED), shards().map(str::to_owned)).await? else {
             return self.scan(SyncState::is_unfinished).await;
-        }
-        match self.query((UNFINISHED, UNFINISHED), shards().map(str::to_owned)).await? {
-            Some(keys) => self.get_existing(keys, SyncState::is_unfinished).await,
-            None => self.scan(SyncState::is_unfinished).await,
-        }
+        };
+        let indexed = self.get_existing(keys, SyncState::is_unfinished).await?;
+        // states that older versions stored are not all in the index yet
+        let mut states: BTreeMap<_, _> =
+            self.scan_unindexed(SyncState::is_unfinished).await?.into_iter().collect();
+        states.extend(indexed);
+        Ok(states.into_iter().collect())
     }
 
     async fn get_by_quiz(&self, quiz_ids: &[String]) -> Result<Vec<(StateKey, SyncState)>, StateError> {

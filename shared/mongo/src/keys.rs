@@ -45,16 +45,14 @@ impl MongoCatalog {
             let sets: Vec<Bson> = quizzes.values().flat_map(set_ids).collect();
             let unread: Document = UNREAD.iter().map(|field| ((*field).to_owned(), Bson::Int32(0))).collect();
             let find = self.questions.find(doc! { "question_set_id": { "$in": sets } }).projection(unread);
-            let mut questions: HashMap<String, Vec<Document>> = HashMap::new();
-            for question in decoded(find.sort(doc! { "_id": 1 }).await.map_err(failed)?, KEYS).await? {
-                if let Some(set) = question.get("question_set_id").and_then(id) {
-                    questions.entry(set).or_default().push(question);
-                }
-            }
-            // read the keys
+            let questions = decoded(find.sort(doc! { "_id": 1 }).await.map_err(failed)?, KEYS).await?;
+            // read the keys; quizzes may share a set
             keys.extend(quizzes.into_iter().filter_map(|(quiz_id, quiz)| {
-                let sets = set_ids(&quiz).into_iter().filter_map(|set| id(&set));
-                let own: Vec<Document> = sets.filter_map(|set| questions.remove(&set)).flatten().collect();
+                let sets = set_ids(&quiz);
+                let is_own = |question: &&Document| {
+                    question.get("question_set_id").is_some_and(|set| sets.contains(set))
+                };
+                let own: Vec<Document> = questions.iter().filter(is_own).cloned().collect();
                 Some((quiz_id, Quiz::read(&quiz, &own).ok()?.0.key_digest()))
             }));
         }

@@ -98,6 +98,7 @@ impl SessionWriter for RowWriter {
             generation: stamp.generation,
             earlier_dates: scope.start_dates.known().cloned(),
             is_first: !scope.has_finished_before,
+            quiz_made_on: test.quiz.made_on(),
             fence: scope.fence.clone(),
         };
         Ok(SinkCounts { written: self.buffer.written, staged: Some(staged), ..SinkCounts::default() })

@@ -63,6 +63,9 @@ pub struct SyncState {
     /// The digest of the quiz's key in the newest finished sync; absent if an older version made it.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub key_digest: Option<String>,
+    /// The digest of the newest key for which reconcile requested a sync: no key is requested twice in a row.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub key_requested: Option<String>,
     /// The requests of reconcile since the last finished sync.
     #[serde(flatten)]
     pub requested_again: Option<RequestedAgain>,

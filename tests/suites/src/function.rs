@@ -106,6 +106,7 @@ pub fn staged_session(session_id: &str, scope: &RunScope) -> StagedSession {
         generation: scope.generation,
         earlier_dates: scope.start_dates.known().cloned(),
         is_first: !scope.has_finished_before,
+        quiz_made_on: None,
         session_id: session_id.to_owned(),
         start_date: Date::MIN,
         inserted_at: scope.read_started_at,

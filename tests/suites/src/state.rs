@@ -109,6 +109,7 @@ fn key(session_id: &str, sink: Sink) -> StateKey {
 fn full() -> SyncState {
     SyncState {
         key_digest: Some("1-1761cd58e3669eec52409e224c335da9".into()),
+        key_requested: Some("1-99d4d0e2b1a04c9f2a6f7e4d5c3b2a10".into()),
         start_dates: date(2024, 4, 30).into(),
         revision: 1,
         quiz_id: "6715f621e1eb083bfa9b56cc".into(),

@@ -267,6 +267,7 @@ impl Sample {
             generation: self.generation,
             earlier_dates: self.earlier_dates.clone(),
             is_first: self.is_first,
+            quiz_made_on: None,
             fence: Fence::open(),
         }
     }

@@ -1,10 +1,13 @@
 //! A pass compares the key of each answered quiz with the key that its syncs used.
 
+use std::time::Duration;
+
 use quiz_domain::KeyDigest;
 use quiz_events::{NoticeKind, Sink, StaleReason};
 use quiz_lambda::config::PassLimits;
 use quiz_sync_state::SyncState;
 use reconcile::Summary;
+use tokio::time::Instant;
 
 use crate::common::{Fixture, HOUR, MINUTE, synced};
 
@@ -81,4 +84,34 @@ async fn state_without_digest_gets_it_and_no_request() {
 async fn quiz_without_a_readable_key_requests_nothing() {
     let fixture = fixture(Some(FIRST)).await;
     assert_eq!(requested(&fixture).await, 0);
+}
+
+#[tokio::test]
+async fn sync_that_uses_another_key_again_is_not_repeated() {
+    let fixture = fixture(Some(FIRST)).await;
+    set_key(&fixture, CORRECTED);
+    assert_eq!(requested(&fixture).await, 1);
+    for sink in Sink::ALL {
+        let seen = fixture.state("A_q", sink).await;
+        let synced_through = seen.requested_through + 2_000;
+        let next = SyncState { synced_through, requested_again: None, ..seen.clone() };
+        assert!(fixture.swap("A_q", sink, &seen, &next).await);
+    }
+    fixture.later(MINUTE);
+    assert_eq!(requested(&fixture).await, 0);
+    // the key before is another new key
+    set_key(&fixture, "1-00000000000000000000000000000003");
+    assert_eq!(requested(&fixture).await, 1);
+}
+
+#[tokio::test]
+async fn daily_pass_compares_keys_of_sixty_days() {
+    let fixture = fixture(Some(FIRST)).await;
+    fixture.services.answered.lock().unwrap().clear();
+    fixture.answer("q", 40 * 24 * HOUR);
+    set_key(&fixture, CORRECTED);
+    assert_eq!(requested(&fixture).await, 0, "the passes of a day do not look so far back");
+    let deadline = Instant::now() + Duration::from_mins(1);
+    let daily = fixture.reconciler.pass(Duration::from_hours(1_440), deadline).await.unwrap();
+    assert_eq!((daily.requested, daily.behind), (1, 0));
 }

@@ -8,7 +8,7 @@ use quiz_events::{NoticeKind, ParkCause, Sink, StaleReason, SyncsRequested};
 use quiz_lambda::config::PassLimits;
 use quiz_local::SqliteStore;
 use quiz_pipeline::ports::CompletedQuiz;
-use quiz_sync_state::{Failing, RequestedAgain, StateError, StateKey, SyncState, SyncStates};
+use quiz_sync_state::{Failing, FollowUp, RequestedAgain, StateError, StateKey, SyncState, SyncStates};
 use reconcile::Summary;
 use tokio::time::Instant;
 
@@ -268,6 +268,19 @@ async fn old_recovery_leaves_the_index() {
     assert_eq!((state.recovered.as_ref(), state.is_unfinished(), state.revision), (None, false, 2));
     fixture.pass().await.unwrap();
     assert_eq!(fixture.state("A_q", Sink::Reports).await.revision, 2);
+}
+
+#[tokio::test]
+async fn covered_follow_up_leaves_the_index() {
+    let fixture = Fixture::new(PassLimits::default());
+    let follow_up = Some(FollowUp { message_id: "m".into(), due: NOW - MINUTE });
+    fixture.plant("A_q", Sink::Reports, SyncState { follow_up, ..synced("q", 2 * MINUTE) }).await;
+    fixture.pass().await.unwrap();
+    assert!(fixture.state("A_q", Sink::Reports).await.follow_up.is_some(), "its message may still come");
+    fixture.later(HOUR);
+    fixture.pass().await.unwrap();
+    let state = fixture.state("A_q", Sink::Reports).await;
+    assert_eq!((state.follow_up.as_ref(), state.is_unfinished()), (None, false));
 }
 
 /// Sync states whose index lacks an unfinished state, as after a rollback to a version without the index.

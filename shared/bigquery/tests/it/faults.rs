@@ -1,7 +1,7 @@
 //! Faults between the warehouse and BigQuery, made by a gate in front of local-bigquery.
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 
 use quiz_bigquery::{BigQueryWarehouse, Credentials, UploadSizes};
 use quiz_domain::rows::WarehouseTable;
@@ -252,6 +252,76 @@ async fn billed_bytes_are_counted_and_bounded() {
     let staged = Sample::scored("s", 0..1).stage(&*batch).await;
     assert!(batch.replace(&[staged]).await.remove(0).is_ok());
     assert_eq!((batch.take_billed_bytes(), batch.take_billed_bytes()), (20 << 20, 0));
+}
+
+#[tokio::test]
+async fn bytes_of_abandoned_jobs_are_counted_later() {
+    let dataset = Dataset::new().await;
+    write(&dataset.warehouse().await, &[Sample::scored("other", 0..1)]).await;
+    let answers = Arc::new(AtomicBool::new(false));
+    let is_answered = Arc::clone(&answers);
+    // the first commit goes on without an answer; the second one ends at once
+    let gate = gate(move |request| {
+        let body = text(request);
+        let asked = format!("{} {body}", request.path_and_query);
+        let Some((name, attempt)) = asked.split_once("_commit_") else { return Action::Forward };
+        let name = name.rsplit(['"', '/']).next().unwrap();
+        let attempt = attempt.get(..1).unwrap();
+        let (state, billed) = match (attempt, request.method.as_str()) {
+            ("1", "POST") => ("RUNNING", 0),
+            ("1", _) if !is_answered.load(Ordering::SeqCst) => return Action::Cut,
+            ("1", _) => ("DONE", 20 << 20),
+            _ => ("DONE", 10 << 20),
+        };
+        let statistics = json!({"query": {"totalBytesBilled": format!("{billed}")}});
+        let id = json!({"jobId": format!("{name}_commit_{attempt}")});
+        reply(200, &json!({"jobReference": id, "statistics": statistics, "status": {"state": state}}))
+    })
+    .await;
+    let warehouse = dataset.behind(gate.url());
+    let batch = warehouse.begin().unwrap();
+    let staged = Sample::scored("s", 0..1).stage(&*batch).await;
+    assert!(batch.replace(&[staged]).await.remove(0).is_ok());
+    assert_eq!(batch.take_billed_bytes(), 10 << 20, "nobody saw the end of the first job");
+
+    answers.store(true, Ordering::SeqCst);
+    let batch = warehouse.begin().unwrap();
+    let staged = Sample::scored("s", 0..1).stage(&*batch).await;
+    assert!(batch.replace(&[staged]).await.remove(0).is_ok());
+    assert_eq!(batch.take_billed_bytes(), (20 + 20) << 20, "the abandoned job, and this batch's first job");
+}
+
+#[tokio::test]
+async fn deletion_without_dates_is_committed_apart() {
+    let dataset = Dataset::new().await;
+    // BigQuery refuses the deletion that reads whole tables
+    let gate = gate(|request| {
+        let body = text(request);
+        let Some((name, _)) = body.split_once("u_commit_1\"") else { return Action::Forward };
+        let name = name.rsplit('"').next().unwrap();
+        let error =
+            json!({"reason": "bytesBilledLimitExceeded", "message": "Query exceeded limit for bytes billed"});
+        let status = json!({"state": "DONE", "errorResult": error, "errors": [error]});
+        reply(200, &json!({"jobReference": {"jobId": format!("{name}u_commit_1")}, "status": status}))
+    })
+    .await;
+    let warehouse = dataset.behind(gate.url());
+    let batch = warehouse.begin().unwrap();
+    let mut staged = Vec::new();
+    for sample in
+        [Sample::scored("old", 0..2), Sample::scored("new", 0..3).after([]), Sample::scored("older", 0..2)]
+    {
+        staged.push(sample.stage(&*batch).await);
+    }
+    let results = batch.replace(&staged).await;
+    assert!(matches!(&results[..], [Err(_), Ok(()), Err(_)]), "{results:?}");
+    let error = results[0].as_ref().unwrap_err().to_string();
+    assert!(
+        error.ends_with("Query exceeded limit for bytes billed: raise BIGQUERY_BYTES_PER_JOB"),
+        "{error}"
+    );
+    assert_eq!(dataset.rows(WarehouseTable::QuestionResponses, "new").await.len(), 9);
+    assert_eq!(dataset.rows(WarehouseTable::QuestionResponses, "old").await.len(), 0);
 }
 
 #[tokio::test]

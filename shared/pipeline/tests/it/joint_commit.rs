@@ -1,12 +1,16 @@
 //! A sink that commits the test sessions of a batch together.
 
+use std::sync::Arc;
 use std::time::Duration;
 
-use quiz_events::QueueMessage;
+use jiff::civil::{Date, date};
+use quiz_events::{QueueMessage, Sink};
 use quiz_pipeline::batch::{BatchLimits, BatchReport};
+use quiz_suites::function::SyncFunction;
+use quiz_sync_state::{StartDates, StateKey, SyncState};
 use tokio::time::Instant;
 
-use crate::common::{RecordingQueue, Scripted, run, sync_message};
+use crate::common::{RecordingQueue, Scripted, Scripting, States, run, sync_message};
 
 fn staging() -> Scripted {
     Scripted { commits: true, ..Scripted::default() }
@@ -83,4 +87,35 @@ async fn nothing_staged_means_no_commit() {
     let (_, script) =
         run(staging(), limits(), &[sync_message("1", "bad")], &RecordingQueue::default(), 900).await;
     assert!(script.commit_sizes.lock().unwrap().is_empty());
+}
+
+/// The start dates that are stored after a run of a test session with rows of 2024-04-30.
+async fn dates_after(session_id: &str) -> StartDates {
+    let states = Arc::new(States::default());
+    let key = StateKey { session_id: session_id.to_owned(), sink: Sink::Warehouse };
+    let before = SyncState {
+        revision: 1,
+        quiz_id: "q".to_owned(),
+        start_dates: date(2024, 4, 30).into(),
+        ..SyncState::default()
+    };
+    states.0.lock().unwrap().insert(key.clone(), before);
+    let sync = Arc::new(Scripting(Arc::new(staging())));
+    let handler = SyncFunction::new(states.clone()).limits(limits()).handler_of(Sink::Warehouse, sync);
+    let (messages, queue) = ([sync_message("1", session_id)], RecordingQueue::default());
+    handler.handle(&messages, &queue, Instant::now() + Duration::from_mins(5)).await;
+    let states = states.0.lock().unwrap();
+    states[&key].start_dates.clone()
+}
+
+#[tokio::test(start_paused = true)]
+async fn unanswered_commit_leaves_both_dates() {
+    let dates = dates_after("stalls-the-commit").await;
+    let both = [Date::MIN, date(2024, 4, 30)];
+    assert_eq!(dates.known().map(|dates| dates.iter().copied().collect()), Some(both.to_vec()));
+}
+
+#[tokio::test(start_paused = true)]
+async fn finished_run_leaves_its_own_date() {
+    assert_eq!(dates_after("moved").await, StartDates::from(Date::MIN));
 }

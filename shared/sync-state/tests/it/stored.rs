@@ -9,13 +9,14 @@ use quiz_sync_state::{
 };
 use serde_json::{Value, json};
 
-/// An item with all attributes. The version before does not know `key_digest` and
-/// `start_dates`, and drops them.
+/// An item with all attributes. The version before does not know `key_digest`,
+/// `key_requested` and `start_dates`, and drops them.
 const FULL: &str = r#"{
     "asked_again_at": 1714500030000, "asked_again_times": 3, "crashed_runs": 2, "described_at": 7,
     "duration_ms": 8, "failing_code": "source_unavailable", "failing_since": 1714490000000,
     "finished_at": 6, "follow_up_depth": 41, "follow_up_due": 1714500090000, "follow_up_message_id": "m-2",
-    "generation": 1714500000001, "joined": 12, "key_digest": "1-1761cd58e3669eec52409e224c335da9", "last_error": "could not read quiz q: no route",
+    "generation": 1714500000001, "joined": 12, "key_digest": "1-1761cd58e3669eec52409e224c335da9",
+    "key_requested": "1-99d4d0e2b1a04c9f2a6f7e4d5c3b2a10", "last_error": "could not read quiz q: no route",
     "last_joined": 3, "last_outcome": "failed", "lease_message_id": "m-1", "lease_owner": "a",
     "lease_until": 1714500060000, "newest_completion": 1714499999000, "progress": "{\"generation\":1}",
     "quiz_id": "6715f621e1eb083bfa9b56cc", "read_described_at": 4, "read_started_at": 5,
@@ -82,6 +83,7 @@ fn full() -> SyncState {
         }),
         progress: Some("{\"generation\":1}".into()),
         key_digest: Some("1-1761cd58e3669eec52409e224c335da9".into()),
+        key_requested: Some("1-99d4d0e2b1a04c9f2a6f7e4d5c3b2a10".into()),
         start_dates: dates(&[date(2024, 4, 30), date(2024, 5, 1)]),
         requested_again: Some(RequestedAgain { times: 3, at: 1_714_500_030_000 }),
     }

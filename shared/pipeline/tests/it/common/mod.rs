@@ -8,6 +8,7 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use jiff::Timestamp;
+use jiff::civil::Date;
 use quiz_domain::rows::RowBatch;
 use quiz_events::{Cause, ParkCause, QueueError, QueueMessage, SessionTarget, Sink, SourceQueue};
 use quiz_pipeline::batch::{BatchLimits, BatchReport};
@@ -95,6 +96,7 @@ impl SessionSync for Scripting {
             backfill_id: request.backfill_id.clone(),
             generation: scope.generation,
             started_at: scope.read_started_at,
+            start_date: script.commits.then_some(Date::MIN),
             ..SyncOutcome::default()
         };
         if !script.commits {
