@@ -71,7 +71,7 @@ pub(crate) struct Api {
     pub bytes_per_job: u64,
     /// The bytes that ended jobs billed, since the last [`Self::take_billed`].
     billed: AtomicU64,
-    /// Jobs whose end nobody has seen yet.
+    /// Jobs that were not watched to their end.
     abandoned: Mutex<Vec<String>>,
     pub http: reqwest::Client,
     pub bearer: Bearer,
