@@ -17,7 +17,7 @@ use crate::state::SyncState;
 /// let item = json!({
 ///     "session_id": "Group_6715f621e1eb083bfa9b56cc", "sink": "reports", "revision": 3,
 ///     "lease_owner": "a", "lease_message_id": "m-1", "lease_until": 1_714_500_060_000_i64,
-///     "attribute_of_a_later_version": true,
+///     "start_dates": [], "attribute_of_a_later_version": true,
 /// });
 /// let record: Record = serde_json::from_value(item)?;
 /// assert_eq!(record.key.sink, Sink::Reports);
