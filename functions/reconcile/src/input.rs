@@ -3,7 +3,7 @@ use std::time::Duration;
 use serde_json::Value;
 
 const DEFAULT_HOURS: u64 = 24;
-/// 30 days.
+/// 60 days.
 const MOST_HOURS: u64 = 1_440;
 const HOUR: Duration = Duration::from_hours(1);
 

@@ -27,6 +27,8 @@ const LONGEST_QUERY: Duration = Duration::from_mins(1);
 /// Answers that no sync covers are searched this far back, longer than SQS keeps a message. A longer look-back is only for
 /// keys.
 const STALE_LOOKBACK: Duration = Duration::from_hours(16 * 24);
+/// The share of the time left in which the states of answered quizzes are read.
+const STATES_SHARE: f64 = 0.6;
 /// The share of the time left in which keys are read.
 const KEYS_SHARE: f64 = 0.7;
 /// Older completions of an unknown quiz are left out: notices named the quiz on those days.
@@ -84,12 +86,13 @@ impl Reconciler {
         let answered = problems.collect("the newest answers were not read", answered);
         let unfinished = problems.collect("the sync states were not read", unfinished);
         let Some(unfinished) = unfinished else { return Err(problems.into_error()) };
-        let newest = newest_answers(answered.as_deref());
-        let known = timeout_at(stop, self.read_known_states(unfinished.clone(), &newest)).await;
+        let (newest, is_mongodb_up) = (newest_answers(answered.as_deref()), answered.is_some());
+        // keep time for the unfinished states, which need their syncs also if this read fails
+        let read_by = Instant::now() + stop.saturating_duration_since(Instant::now()).mul_f64(STATES_SHARE);
+        let known = timeout_at(read_by, self.read_known_states(unfinished.clone(), &newest)).await;
         let known = problems.collect("the sync states of the answered quizzes were not read", known);
         let (known, answered) = match known {
             Some(known) => (known, answered),
-            // the unfinished states need their syncs all the same
             None => match timeout_at(stop, self.read_known_states(unfinished, &HashMap::new())).await {
                 Ok(Ok(known)) => (known, None),
                 _ => return Err(problems.into_error()),
@@ -101,7 +104,7 @@ impl Reconciler {
             states: &known.states,
             worked_at: &known.worked_at,
             answered: &newest,
-            is_mongodb_up: answered.is_some(),
+            is_mongodb_up,
             sinks: &self.limits.sinks,
             now: now.as_millisecond(),
             grace: self.limits.grace,

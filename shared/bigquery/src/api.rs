@@ -128,13 +128,20 @@ impl Api {
     /// Counts the bytes of abandoned jobs that have ended by now. Without an answer, a later call counts them.
     pub async fn count_abandoned(&self) {
         let abandoned = std::mem::take(&mut *self.abandoned.lock().unwrap_or_else(PoisonError::into_inner));
-        for job_id in abandoned {
+        let mut abandoned = abandoned.into_iter();
+        for job_id in abandoned.by_ref() {
             match self.job(&job_id).await {
                 Ok(job) if jobs::is_done(&job) => self.count_billed(&job),
                 Err(error) if error.kind == ErrorKind::NotFound => {}
-                Ok(_) | Err(_) => self.abandon(&job_id),
+                Ok(_) => self.abandon(&job_id),
+                Err(_) => {
+                    // its retries took long enough: the batch needs its time
+                    self.abandon(&job_id);
+                    break;
+                }
             }
         }
+        abandoned.for_each(|job_id| self.abandon(&job_id));
     }
 
     /// The bytes that ended jobs billed since the last call.

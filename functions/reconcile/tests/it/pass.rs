@@ -283,32 +283,50 @@ async fn covered_follow_up_leaves_the_index() {
     assert_eq!((state.follow_up.as_ref(), state.is_unfinished()), (None, false));
 }
 
-/// Sync states whose index lacks an unfinished state, as after a rollback to a version without the index.
-struct WithoutIndex(Arc<SqliteStore>);
+/// Sync states with a fault in one of the indexes.
+struct FaultyIndex {
+    store: Arc<SqliteStore>,
+    fault: IndexFault,
+}
+
+#[derive(PartialEq, Eq)]
+enum IndexFault {
+    /// The index lacks an unfinished state, as after a rollback to a version without the index.
+    UnfinishedIsEmpty,
+    ByQuizIsThrottled,
+}
 
 #[async_trait]
-impl SyncStates for WithoutIndex {
+impl SyncStates for FaultyIndex {
     async fn get(&self, key: &StateKey) -> Result<SyncState, StateError> {
-        self.0.get(key).await
+        self.store.get(key).await
     }
 
     async fn swap(&self, key: &StateKey, seen: &SyncState, next: &SyncState) -> Result<bool, StateError> {
-        self.0.swap(key, seen, next).await
+        self.store.swap(key, seen, next).await
     }
 
     async fn get_unfinished(&self) -> Result<Vec<(StateKey, SyncState)>, StateError> {
-        Ok(Vec::new())
+        match self.fault {
+            IndexFault::UnfinishedIsEmpty => Ok(Vec::new()),
+            IndexFault::ByQuizIsThrottled => self.store.get_unfinished().await,
+        }
     }
 
     async fn get_by_quiz(&self, quiz_ids: &[String]) -> Result<Vec<(StateKey, SyncState)>, StateError> {
-        self.0.get_by_quiz(quiz_ids).await
+        if self.fault == IndexFault::ByQuizIsThrottled && !quiz_ids.is_empty() {
+            let (action, session_id) = ("read", "(all)".to_owned());
+            return Err(StateError::Unavailable { action, session_id, cause: "throttled".into() });
+        }
+        self.store.get_by_quiz(quiz_ids).await
     }
 }
 
 #[tokio::test]
 async fn state_missing_in_the_index_is_stored_again() {
     let mut fixture = Fixture::new(PassLimits::default());
-    fixture.reconciler.states = Arc::new(WithoutIndex(fixture.store.clone()));
+    let fault = IndexFault::UnfinishedIsEmpty;
+    fixture.reconciler.states = Arc::new(FaultyIndex { store: fixture.store.clone(), fault });
     // too young to be requested
     fixture.plant("A_q", Sink::Reports, parked("q", 5 * MINUTE)).await;
     fixture.plant("A_q", Sink::Warehouse, synced("q", MINUTE)).await;
@@ -317,4 +335,20 @@ async fn state_missing_in_the_index_is_stored_again() {
     let revisions =
         [Sink::Reports, Sink::Warehouse].map(async |sink| fixture.state("A_q", sink).await.revision);
     assert_eq!(futures::future::join_all(revisions).await, [2, 1]);
+}
+
+#[tokio::test]
+async fn throttled_index_by_quiz_delays_no_parked_session() {
+    let mut fixture = Fixture::new(PassLimits::default());
+    let fault = IndexFault::ByQuizIsThrottled;
+    fixture.reconciler.states = Arc::new(FaultyIndex { store: fixture.store.clone(), fault });
+    fixture.plant("A_q1", Sink::Reports, parked("q1", 40 * MINUTE)).await;
+    fixture.answer("q2", HOUR);
+    let problems = fixture.pass().await.unwrap_err().problems;
+    assert_eq!(problems.len(), 1, "{problems:?}");
+    assert!(problems[0].contains("states of the answered quizzes were not read"), "{problems:?}");
+    assert_eq!(fixture.services.sessions_published(), ["A_q1"]);
+    let notices = fixture.services.notices.lock().unwrap().clone();
+    let is_unknown = notices.iter().any(|notice| matches!(notice.kind, NoticeKind::QuizUnknown(_)));
+    assert!(!is_unknown, "the pass does not know which quizzes have a state: {notices:?}");
 }

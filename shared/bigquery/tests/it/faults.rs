@@ -282,7 +282,7 @@ async fn bytes_of_abandoned_jobs_are_counted_later() {
     let batch = warehouse.begin().unwrap();
     let staged = Sample::scored("s", 0..1).stage(&*batch).await;
     assert!(batch.replace(&[staged]).await.remove(0).is_ok());
-    assert_eq!(batch.take_billed_bytes(), 10 << 20, "nobody saw the end of the first job");
+    assert_eq!(batch.take_billed_bytes(), 10 << 20, "the warehouse has not read the end of the first job");
 
     answers.store(true, Ordering::SeqCst);
     let batch = warehouse.begin().unwrap();
