@@ -1,5 +1,5 @@
-# Prints a value for each parameter of a template, as YAML that SAM reads: NAME: 'VALUE'. The value comes from the lines
-# NAME=VALUE of $GIVEN, else from the file $VALUES, else from the template's default. resolve_parameters of common.sh runs it.
+# Prints a value for each parameter of a template, as a JSON list of "NAME=VALUE". The value comes from the lines NAME=VALUE
+# of $GIVEN, else from the file $VALUES, else from the template's default. resolve_parameters of common.sh runs it.
 #
 # The script reads a part of YAML only, because a machine may have no YAML parser: a value is one text on the line of its
 # name, plain or quoted. All other YAML is an error. The script uses only POSIX awk, for macOS.
@@ -119,6 +119,16 @@ function read_values(    name, rest, pending, pending_at) {
   if (pending != "") no_value(pending, pending_at)
 }
 
+# returns the text as it stands in a JSON string; awks disagree about backslashes in gsub
+function escaped(text,    result, position, char) {
+  for (position = 1; position <= length(text); position++) {
+    char = substr(text, position, 1)
+    if (char == "\"" || char == "\\") result = result "\\"
+    result = result (char == "\t" ? "\\t" : char)
+  }
+  return result
+}
+
 function no_value(name, number) {
   at = number
   scalar("", name)
@@ -139,7 +149,6 @@ BEGIN {
   }
   for (number = 1; number <= count; number++) {
     name = names[number]
-    gsub(/'/, "''", values[name])
-    printf "%s: '%s'\n", name, values[name]
+    printf "%s\"%s=%s\"%s\n", number == 1 ? "[" : " ", name, escaped(values[name]), number == count ? "]" : ","
   }
 }

@@ -62,6 +62,7 @@ impl Deployment {
             async |what: &str, text: &str| stack.create_secret(&format!("{name}-{what}"), text).await;
         let mut parameters: Vec<(&str, String)> = vec![
             ("Environment", "staging".to_owned()),
+            ("PermissionsBoundary", format!("arn:aws:iam::{ACCOUNT}:policy/quiz-etl-boundary")),
             ("MongoSecret", secret("mongodb-uri", stack.mongodb_uri()).await?),
             ("MongoDatabase", name.to_owned()),
             ("ReportFormats", "v1,v2".to_owned()),
@@ -215,7 +216,10 @@ impl Stack {
     }
 
     /// A deployment package of a binary, which may be removed afterwards.
-    pub(crate) async fn package(&self, binary: &Path) -> Result<Vec<u8>> {
+    ///
+    /// # Errors
+    /// A binary that cannot be read.
+    pub async fn package(&self, binary: &Path) -> Result<Vec<u8>> {
         let (binary, shared_dir) = (binary.to_owned(), self.functions_dir());
         // a server from the environment may run on another machine
         let package = tokio::task::spawn_blocking(move || match shared_dir {

@@ -55,7 +55,8 @@ fn written_out(tag: &str, value: Value) -> Value {
 }
 
 /// Adapts the template to ministack. Each function becomes a native package in the bucket, with the name of its image's
-/// parameter. CodeDeploy and alarms on metric expressions are removed, because ministack lacks both.
+/// parameter. CodeDeploy and alarms on metric expressions are removed, because ministack lacks both. The concurrency of a
+/// trigger becomes a number, because ministack makes a text of a parameter there.
 ///
 /// # Errors
 /// A template with a function whose image is not named by a parameter.
@@ -68,12 +69,16 @@ pub fn package_natively(template: &mut Value, bucket: &str) -> Result<()> {
     };
     resources.retain(|_, resource| !is_expression(resource));
     let mut images = Vec::new();
+    let concurrency = "/Queue/Properties/ScalingConfig/MaximumConcurrency";
     for resource in resources.values_mut() {
         if resource.get("Type").and_then(Value::as_str) != Some("AWS::Serverless::Function") {
             continue;
         }
         let function = resource.get_mut("Properties").and_then(Value::as_object_mut);
         let function = function.context("a function without properties")?;
+        if let Some(limit) = function.get_mut("Events").and_then(|events| events.pointer_mut(concurrency)) {
+            *limit = json!(2);
+        }
         let image =
             function.remove("ImageUri").and_then(|image| image.get("Ref")?.as_str().map(str::to_owned));
         let image = image.context("a function whose image is no parameter")?;

@@ -31,18 +31,17 @@ const SERVERS: Packages = Packages {
 for name in ('icu', 'ducklake', 'spatial'): import_extension(name)",
 };
 
-/// The commands that the scripts in `deploy/` call. The completion makes the folder `commands` for PATH, because the
-/// scripts in `bin` name the interpreter by its path before the rename.
+/// The command `aws`, which the scripts in `deploy/` call. The completion makes the folder `commands` for PATH, because
+/// the script in `bin` names the interpreter by its path before the rename.
 const DEPLOYMENT: Packages = Packages {
     name: "deployment",
     requirements: "deployment.txt",
     completion: r#"import pathlib, sys
 commands = pathlib.Path(sys.prefix, 'commands')
 commands.mkdir()
-for name in ('aws', 'sam'):
-    command = commands / name
-    command.write_text(f'#!/bin/sh\nbin=${{0%/*}}/../bin\nexec "$bin/python" "$bin/{name}" "$@"\n')
-    command.chmod(0o755)"#,
+command = commands / 'aws'
+command.write_text('#!/bin/sh\nbin=${0%/*}/../bin\nexec "$bin/python" "$bin/aws" "$@"\n')
+command.chmod(0o755)"#,
 };
 
 /// The Python of the environment that holds the servers. The caller holds the stack's lock.
@@ -53,7 +52,7 @@ pub fn ensure(stack_dir: &Path) -> Result<PathBuf> {
     Ok(environment(stack_dir, &SERVERS)?.join("bin/python"))
 }
 
-/// A folder with the commands `aws` and `sam`, for PATH; the first call installs them (about two minutes).
+/// A folder with the command `aws`, for PATH; the first call installs it (about a minute).
 ///
 /// # Errors
 /// No fitting interpreter, or pip failing: with its last lines.

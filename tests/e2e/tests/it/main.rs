@@ -27,6 +27,7 @@ mod readers;
 mod reconcile;
 mod release;
 mod reports_end_to_end;
+mod restore;
 mod runbook;
 mod stack;
 mod status;

@@ -34,6 +34,7 @@ fn arn_of(name: &str) -> Value {
 
 #[test]
 fn every_queue_keeps_its_messages_and_parks_what_fails() {
+    let whole = template("template.yaml").unwrap();
     let all = resources();
     for (_, queue) in of_type(&all, "AWS::SQS::Queue") {
         assert_eq!(queue["MessageRetentionPeriod"], TWO_WEEKS, "{queue}");
@@ -44,11 +45,18 @@ fn every_queue_keeps_its_messages_and_parks_what_fails() {
         let redrive = &queue["RedrivePolicy"];
         assert_eq!(redrive["deadLetterTargetArn"], arn_of(&format!("{name}DeadLetterQueue")));
         assert_eq!(redrive["maxReceiveCount"].as_u64(), Some(u64::from(MOST_RECEIVES)), "{name}");
+        let timeout = format!("{function}Timeout");
         let function = properties(&all, function);
         let mapping = &function["Events"]["Queue"]["Properties"];
         let window = mapping["MaximumBatchingWindowInSeconds"].as_u64().unwrap();
-        let visibility = queue["VisibilityTimeout"].as_u64().unwrap();
-        assert!(visibility >= 6 * function["Timeout"].as_u64().unwrap() + window, "{name}: AWS's rule");
+        assert_eq!(function["Timeout"], json!({"Ref": timeout}));
+        let looked_up = json!({"Fn::FindInMap": ["VisibilityByTimeout", {"Ref": timeout}, "Seconds"]});
+        assert_eq!(queue["VisibilityTimeout"], looked_up, "{name}");
+        for seconds in whole["Parameters"][&timeout]["AllowedValues"].as_array().unwrap() {
+            let visibility = &whole["Mappings"]["VisibilityByTimeout"][seconds.to_string()]["Seconds"];
+            let shortest = 6 * seconds.as_u64().unwrap() + window;
+            assert!(visibility.as_u64() >= Some(shortest), "{name}: AWS's rule for {seconds} s");
+        }
         let subscription = properties(&all, &format!("{name}Subscription"));
         assert_eq!(subscription["Endpoint"], arn_of(&format!("{name}Queue")));
         let undelivered = arn_of(&format!("{name}UndeliveredQueue"));
@@ -67,7 +75,8 @@ fn every_mapping_hands_over_batches_and_takes_back_single_messages() {
             mapping["BatchSize"].as_u64().unwrap() > 10
                 && mapping["MaximumBatchingWindowInSeconds"].as_u64() > Some(0)
         );
-        assert!(mapping["ScalingConfig"]["MaximumConcurrency"].as_u64().unwrap() >= 2);
+        let concurrency = json!({"Ref": format!("{function}Concurrency")});
+        assert_eq!(mapping["ScalingConfig"]["MaximumConcurrency"], concurrency);
     }
     let schedules = properties(&all, "Reconcile")["Events"].as_object().unwrap();
     let looks_back = |it: &Value| {
@@ -139,10 +148,14 @@ fn tables_are_kept_recoverable_and_on_demand() {
         );
         // the notices of the last day and the snapshots are worth nothing without the stack
         let is_passing = ["NoticeMemoryTable", "SnapshotsTable"].contains(&name);
-        let kept = if is_passing { "Delete" } else { "Retain" };
-        for policy in ["DeletionPolicy", "UpdateReplacePolicy"] {
-            assert_eq!(all[name][policy], kept, "{name}");
-        }
+        let policies = if is_passing { ("Delete", "Delete") } else { ("RetainExceptOnCreate", "Retain") };
+        assert_eq!(
+            (&all[name]["DeletionPolicy"], &all[name]["UpdateReplacePolicy"]),
+            (&json!(policies.0), &json!(policies.1))
+        );
+        let protection = json!({"Fn::If": ["ProtectsTables", true, false]});
+        let expected = if is_passing { Value::Null } else { protection };
+        assert_eq!(table["DeletionProtectionEnabled"], expected, "{name}");
         let expiry = json!({"AttributeName": "expires_at", "Enabled": true});
         let expected = if is_passing { expiry } else { Value::Null };
         assert_eq!(table["TimeToLiveSpecification"], expected, "{name}");
@@ -234,6 +247,12 @@ fn broken_way_to_discord_is_told_by_email_which_production_must_have() {
     }
 }
 
+/// The text before a table's name: the stack's name by default, none, or a text that the foundation names.
+fn table_prefix() -> Value {
+    let others = json!({"Fn::If": ["NamesTablesWithoutPrefix", "", {"Ref": "TablePrefix"}]});
+    json!({"Prefix": {"Fn::If": ["NamesTablesByStack", {"Fn::Sub": "${AWS::StackName}-"}, others]}})
+}
+
 #[test]
 fn all_names_begin_with_the_stack_s_so_that_two_of_them_share_nothing() {
     let names =
@@ -241,6 +260,10 @@ fn all_names_begin_with_the_stack_s_so_that_two_of_them_share_nothing() {
     for (logical, resource) in resources() {
         for name in names {
             let Some(value) = resource["Properties"].get(name) else { continue };
+            if name == "TableName" {
+                assert_eq!(value["Fn::Sub"][1], table_prefix(), "{logical}");
+                continue;
+            }
             let text = value["Fn::Sub"].as_str().unwrap_or_default().trim_start_matches("/aws/lambda/");
             let is_own = text.starts_with("${AWS::StackName}-") || *value == json!({"Ref": "AWS::StackName"});
             assert!(is_own, "{logical}: {value}");
@@ -254,6 +277,43 @@ fn all_names_begin_with_the_stack_s_so_that_two_of_them_share_nothing() {
     }
 }
 
+/// The local AWS ignores `VpcConfig`.
+#[test]
+fn function_is_in_a_vpc_only_with_subnets() {
+    let whole = template("template.yaml").unwrap();
+    let all = resources();
+    for (name, function) in of_type(&all, "AWS::Serverless::Function") {
+        let (subnets, groups) = (format!("{name}Subnets"), format!("{name}SecurityGroups"));
+        let network = json!({"SubnetIds": {"Ref": subnets}, "SecurityGroupIds": {"Ref": groups}});
+        let has_network = format!("{name}HasNetwork");
+        let expected = json!({"Fn::If": [has_network, network, {"Ref": "AWS::NoValue"}]});
+        assert_eq!(function["VpcConfig"], expected, "{name}");
+        let is_empty = json!({"Fn::Equals": [{"Fn::Join": ["", {"Ref": subnets}]}, ""]});
+        assert_eq!(whole["Conditions"][has_network], json!({"Fn::Not": [is_empty]}));
+        for parameter in [subnets, groups] {
+            assert_eq!(whole["Parameters"][parameter]["Default"], "", "outside a VPC by default");
+        }
+        // BigQuery and Discord have no endpoint in a VPC
+        let needs_nat = ["SyncWarehouse", "NotifyDiscord"].contains(&name);
+        let said = whole["Parameters"][format!("{name}Subnets")]["Description"].as_str().unwrap();
+        assert_eq!(said.contains("only through a NAT gateway"), needs_nat, "{name}: {said}");
+    }
+}
+
+#[tokio::test]
+async fn subnets_without_security_groups_are_refused() {
+    let stack = Stack::get().await.unwrap();
+    let parameters = [("SyncReportsSubnets", "subnet-1,subnet-2")];
+    let refused =
+        Deployment::create(stack, &unique("template"), &deployment_options(&binaries(), &parameters, false))
+            .await;
+    let error = format!("{:#}", refused.err().expect("a refusal"));
+    assert!(
+        error.contains("set both SyncReportsSubnets and SyncReportsSecurityGroups, or neither"),
+        "{error}"
+    );
+}
+
 /// What SAM makes of the template with these parameters: AWS's own translator, which ministack gives no parameters.
 const TRANSLATE: &str = "
 import json, sys
@@ -264,8 +324,10 @@ print(json.dumps(transform(asked['template'], asked['parameters'], SimpleNamespa
 ";
 
 async fn translated(release: &str) -> Map<String, Value> {
-    let parameters =
-        json!({"Release": release, "TrafficShift": "Canary10Percent5Minutes", "Environment": "staging"});
+    let parameters = json!({
+        "Release": release, "TrafficShift": "Canary10Percent5Minutes", "Environment": "staging",
+        "SyncReportsSubnets": "subnet-1,subnet-2", "SyncReportsSecurityGroups": "sg-1",
+    });
     let asked = json!({"template": template("template.yaml").unwrap(), "parameters": parameters}).to_string();
     let mut command = Command::new(Stack::get().await.unwrap().python().unwrap());
     command.args(["-c", TRANSLATE]).env("AWS_DEFAULT_REGION", "ap-south-1");
@@ -287,12 +349,16 @@ async fn another_release_is_another_version_of_each_function_to_which_traffic_mo
             .collect()
     };
     assert_eq!((versions(&first).len(), versions(&second).len()), (4, 4));
+    let roles = of_type(&first, "AWS::IAM::Role").into_iter().map(|(name, _)| name.to_owned());
+    assert!(roles.eq(of_type(&resources(), "AWS::IAM::Role").into_iter().map(|(name, _)| name.to_owned())));
     assert!(versions(&first).is_disjoint(&versions(&second)));
     let groups = of_type(&first, "AWS::CodeDeploy::DeploymentGroup");
     assert_eq!(groups.len(), 4);
     for (name, group) in groups {
         let alarms = &group["AlarmConfiguration"];
         assert!(alarms["Enabled"] == true && !alarms["Alarms"].as_array().unwrap().is_empty(), "{name}");
+        // SAM makes a role without a boundary if the template names none
+        assert_eq!(group["ServiceRoleArn"], arn_of("CodeDeployRole"), "{name}");
         let back = group["AutoRollbackConfiguration"]["Events"].as_array().unwrap();
         assert!(back.contains(&json!("DEPLOYMENT_STOP_ON_ALARM")), "{name}");
     }

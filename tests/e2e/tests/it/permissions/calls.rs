@@ -114,6 +114,12 @@ pub const ON_BEHALF: &[(&str, &[&str], &str)] = &[
     ("kms:Decrypt", &[REPORTS, WAREHOUSE, RECONCILE], "SNS opens the data key that it encrypts with"),
 ];
 
+/// Actions of AWS with the operator's role and without a call in the code: the action and the reason.
+pub const ON_BEHALF_OF_THE_OPERATOR: [(&str, &str); 2] = [
+    ("kms:GenerateDataKey", "SNS encrypts what is published to a topic under our key"),
+    ("kms:Decrypt", "SNS opens the data key that it encrypts with"),
+];
+
 /// Operations in every binary, because `aws-config` can use them for a person's profile; in a Lambda function the
 /// credentials come from the environment first.
 pub const OF_THE_SDK: [&str; 2] = ["sts:AssumeRole", "sts:AssumeRoleWithWebIdentity"];

@@ -3,6 +3,7 @@
 //! Three sources name the calls: the source files, the operations that the linker left in the binaries, and the requests
 //! of the deployed functions.
 
+mod boundary;
 mod calls;
 mod deployed;
 mod requests;
@@ -51,9 +52,24 @@ fn roles_allow_exactly_the_calls() {
     assert_eq!(names, BTreeSet::from(calls::FUNCTIONS));
     for function in &functions {
         let needed = &calls::of(&function.name) | &calls::on_behalf_of(&function.name);
-        let differences = differences(&needed, statements(&template["Resources"][&function.role]));
+        let differences = differences(&needed, &statements(&template["Resources"][&function.role]));
         assert!(differences.is_empty(), "{}: {differences:#?}", function.name);
     }
+}
+
+#[test]
+fn operator_may_exactly_what_the_command_calls() {
+    let template = template("template.yaml").unwrap();
+    let role = &template["Resources"]["OperatorRole"];
+    let mut needed = calls::of(calls::OPERATOR);
+    needed.extend(calls::ON_BEHALF_OF_THE_OPERATOR.map(|(action, _)| action.to_owned()));
+    // every identity may call it
+    needed.remove("sts:GetCallerIdentity");
+    let differences = differences(&needed, &statements(role));
+    assert!(differences.is_empty(), "{differences:#?}");
+    assert_eq!(role["Condition"], "HasOperator");
+    let trusted = json!({"Effect": "Allow", "Principal": {"AWS": {"Ref": "OperatorPrincipalArn"}}, "Action": "sts:AssumeRole"});
+    assert_eq!(role["Properties"]["AssumeRolePolicyDocument"]["Statement"], json!([trusted]));
 }
 
 #[test]
@@ -62,9 +78,9 @@ fn surplus_and_missing_statements_are_found() {
     let reads = json!({"Action": ["dynamodb:GetItem"]});
     let tells = json!({"Action": "sns:Publish"});
     let empties = json!({"Action": ["dynamodb:GetItem", "sqs:PurgeQueue"]});
-    assert_eq!(differences(&needed, &[reads.clone(), tells.clone()]), Vec::<String>::new());
-    assert_eq!(differences(&needed, &[reads]), ["sns:Publish is needed but not allowed"]);
-    assert_eq!(differences(&needed, &[empties, tells]), ["sqs:PurgeQueue is allowed but not needed"]);
+    assert_eq!(differences(&needed, &[&reads, &tells]), Vec::<String>::new());
+    assert_eq!(differences(&needed, &[&reads]), ["sns:Publish is needed but not allowed"]);
+    assert_eq!(differences(&needed, &[&empties, &tells]), ["sqs:PurgeQueue is allowed but not needed"]);
 }
 
 /// The paragraph "Permissions" in a function's README names exactly the function's calls.

@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use quiz_stack::template;
 use serde_json::{Value, json};
 
-use crate::permissions::roles::{functions, statements, texts};
+use crate::permissions::roles::{functions, network_statements, statements, texts};
 
 const OVER_TLS: &str = "if Bool aws:SecureTransport false";
 const ALARMS: &str = "if ArnLike aws:SourceArn \
@@ -129,11 +129,14 @@ fn each_function_has_its_own_explicit_role() {
     let template = template("template.yaml").unwrap();
     let functions = functions(&template);
     let roles = all_of(&template, "AWS::IAM::Role");
-    assert_eq!(
-        functions.iter().map(|function| function.role.as_str()).collect::<BTreeSet<_>>(),
-        roles.keys().copied().collect()
-    );
-    assert_eq!(functions.len(), roles.len());
+    let known =
+        functions.iter().map(|function| function.role.as_str()).chain(["CodeDeployRole", "OperatorRole"]);
+    assert_eq!(known.collect::<BTreeSet<_>>(), roles.keys().copied().collect());
+    assert_eq!(functions.len() + 2, roles.len());
+    for (name, role) in &roles {
+        assert_eq!(role["PermissionsBoundary"], json!({"Ref": "PermissionsBoundary"}), "{name}");
+        assert!(role["ManagedPolicyArns"].is_null(), "{name} names all its permissions");
+    }
     for function in &functions {
         assert!(
             function.properties["Policies"].is_null(),
@@ -141,19 +144,30 @@ fn each_function_has_its_own_explicit_role() {
             function.name
         );
         let role = roles[function.role.as_str()];
-        let parts: Vec<&String> = role.as_object().unwrap().keys().collect();
-        assert_eq!(parts, ["AssumeRolePolicyDocument", "Policies"], "{}", function.role);
         let trusted = json!({"Effect": "Allow", "Principal": {"Service": "lambda.amazonaws.com"}, "Action": "sts:AssumeRole"});
         assert_eq!(role["AssumeRolePolicyDocument"]["Statement"], json!([trusted]), "{}", function.role);
-        for statement in statements(&template["Resources"][&function.role]) {
+        let [network] = network_statements(&template["Resources"][&function.role])[..] else {
+            panic!("{} needs the network interfaces of a VPC", function.role)
+        };
+        assert!(texts(&network["Action"]).iter().all(|action| action.starts_with("ec2:")), "{network}");
+    }
+    for name in roles.keys() {
+        for statement in statements(&template["Resources"][name]) {
             let parts: BTreeSet<&str> = statement.as_object().unwrap().keys().map(String::as_str).collect();
             assert_eq!(parts, BTreeSet::from(["Sid", "Effect", "Action", "Resource"]), "{statement}");
             assert_eq!(statement["Effect"], "Allow");
             let actions = texts(&statement["Action"]);
             assert!(actions.iter().all(|action| !action.contains('*')), "{statement}");
-            let traces = actions.iter().all(|action| action.starts_with("xray:"));
-            assert_eq!(traces, statement["Resource"] == "*", "only traces have no ARN: {statement}");
-            assert!(traces || !statement["Resource"].to_string().contains('*'), "{statement}");
+            let has_no_arn = actions.iter().all(|action| {
+                action.starts_with("xray:")
+                    || ["cloudwatch:DescribeAlarms", "lambda:ListEventSourceMappings"].contains(action)
+            });
+            assert_eq!(has_no_arn, statement["Resource"] == "*", "{statement}");
+            let moves_traffic = statement["Sid"] == "MovesTraffic";
+            assert!(
+                has_no_arn || moves_traffic || !statement["Resource"].to_string().contains('*'),
+                "{statement}"
+            );
         }
     }
 }

@@ -33,12 +33,26 @@ pub fn functions(template: &Value) -> Vec<Function<'_>> {
         .collect()
 }
 
-/// The statements of a role, which has one inline policy.
-pub fn statements(role: &Value) -> &Vec<Value> {
+/// The statements of a role, which has one inline policy. Those of a condition are left out.
+pub fn statements(role: &Value) -> Vec<&Value> {
     assert_eq!(role["Type"], "AWS::IAM::Role");
     let policies = role["Properties"]["Policies"].as_array().unwrap();
     assert_eq!(policies.len(), 1);
-    policies[0]["PolicyDocument"]["Statement"].as_array().unwrap()
+    let all = policies[0]["PolicyDocument"]["Statement"].as_array().unwrap();
+    all.iter().filter(|statement| statement["Fn::If"].is_null()).collect()
+}
+
+/// The statements of a role that only a function in a VPC has.
+pub fn network_statements(role: &Value) -> Vec<&Value> {
+    let all = role["Properties"]["Policies"][0]["PolicyDocument"]["Statement"].as_array().unwrap();
+    let conditional = all.iter().filter_map(|statement| statement["Fn::If"].as_array());
+    conditional
+        .map(|parts| {
+            assert!(parts[0].as_str().unwrap().ends_with("HasNetwork"), "{parts:?}");
+            assert_eq!(parts[2]["Ref"], "AWS::NoValue");
+            &parts[1]
+        })
+        .collect()
 }
 
 /// One text or several.
@@ -50,7 +64,7 @@ pub fn texts(value: &Value) -> Vec<&str> {
 }
 
 /// The permissions that are allowed but not needed, and those that are needed but not allowed.
-pub fn differences(needed: &BTreeSet<Action>, statements: &[Value]) -> Vec<String> {
+pub fn differences(needed: &BTreeSet<Action>, statements: &[&Value]) -> Vec<String> {
     let allowed: BTreeSet<Action> =
         statements.iter().flat_map(|statement| texts(&statement["Action"])).map(str::to_owned).collect();
     let needless = allowed.difference(needed).map(|action| format!("{action} is allowed but not needed"));

@@ -3,7 +3,6 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::ffi::OsStr;
-use std::os::unix::fs::PermissionsExt;
 use std::path::PathBuf;
 use std::process::Command;
 use std::time::Duration;
@@ -19,12 +18,14 @@ use tempfile::TempDir;
 use crate::release::parameters::{check_tools, deploy};
 
 pub const COMMIT: &str = "c0ffee";
-const NAME: &str = "quiz-etl-staging";
 const PATIENCE: Duration = Duration::from_mins(1);
 const FUNCTIONS: [&str; 4] = ["sync-reports", "sync-warehouse", "notify-discord", "reconcile"];
 /// The account already has GitHub's provider, because ministack cannot create the provider.
 const PROVIDER: &str =
     "ExistingGitHubProviderArn=arn:aws:iam::000000000000:oidc-provider/token.actions.githubusercontent.com";
+
+/// The key of the functions' package in the bucket of the foundation.
+const PACKAGE: &str = "function.zip";
 
 pub struct Account {
     stack: &'static Stack,
@@ -46,7 +47,7 @@ impl Account {
         let account = Self { stack, id, folder: tempfile::tempdir().unwrap(), commands, parameters };
         account.copy_scripts();
         account.set_parameters("");
-        account.deploy_foundation();
+        account.deploy_foundation("quiz-etl-foundation", &["Environment=staging"]).await;
         account
     }
 
@@ -54,8 +55,13 @@ impl Account {
         self.folder.path().join(name)
     }
 
+    /// A folder of this account that comes first in the scripts' PATH.
+    pub fn commands_folder(&self) -> PathBuf {
+        self.path("commands")
+    }
+
     fn copy_scripts(&self) {
-        for folder in ["deploy/parameters", "deploy/function", "home/.aws-sam", "tmp"] {
+        for folder in ["commands", "deploy/parameters", "home", "tmp"] {
             std::fs::create_dir_all(self.path(folder)).unwrap();
         }
         for entry in std::fs::read_dir(deploy()).unwrap() {
@@ -64,37 +70,67 @@ impl Account {
                 std::fs::copy(&from, self.path("deploy").join(from.file_name().unwrap())).unwrap();
             }
         }
-        let original = std::fs::read_to_string(deploy().join("template.yaml")).unwrap();
-        std::fs::write(self.path("deploy/template.yaml"), native(&original)).unwrap();
-        // no message arrives, so no function runs
-        let bootstrap = self.path("deploy/function/bootstrap");
-        std::fs::write(&bootstrap, "#!/bin/sh\nexit 1\n").unwrap();
-        std::fs::set_permissions(&bootstrap, std::fs::Permissions::from_mode(0o755)).unwrap();
-        // in the year 2100, so that SAM does not check PyPI for a newer version
-        let metadata = json!({"lastVersionCheck": 4_102_444_800_u64}).to_string();
-        std::fs::write(self.path("home/.aws-sam/metadata.json"), metadata).unwrap();
     }
 
-    /// Prepares the account as in `docs/DEPLOY.md`, with an image of each function.
-    fn deploy_foundation(&self) {
-        let template = deploy().join("foundation.yaml");
-        let deploy = ["cloudformation", "deploy", "--stack-name", "quiz-etl-foundation", "--template-file"];
-        let mut aws = self.command(self.commands.join("aws"));
-        aws.args(deploy).arg(template).args(["--capabilities", "CAPABILITY_NAMED_IAM"]);
-        aws.args(["--parameter-overrides", "Environment=staging", "GitHubRepository=OWNER/NAME", PROVIDER]);
-        output(&mut aws);
+    /// Prepares an environment as in `docs/DEPLOY.md`, with an image of each function.
+    pub async fn deploy_foundation(&self, name: &str, parameters: &[&str]) {
+        self.update_foundation(name, parameters);
+        let output = |key: &str| {
+            let query = format!("Stacks[0].Outputs[?OutputKey=='{key}'].OutputValue");
+            let describe = ["cloudformation", "describe-stacks", "--output", "text", "--stack-name", name];
+            self.aws(&[&describe[..], &["--query", &query]].concat()).trim().to_owned()
+        };
+        let (bucket, registry) = (output("ArtifactsBucket"), output("Registry"));
         for function in FUNCTIONS {
-            let repository = format!("quiz-etl/{function}");
+            let repository = format!("{}/{function}", registry.split_once('/').unwrap().1);
             let manifest = json!({"schemaVersion": 2, "function": function}).to_string();
-            let mut aws = self.command(self.commands.join("aws"));
-            aws.args(["ecr", "put-image", "--repository-name", &repository, "--image-tag", COMMIT]);
-            output(aws.args(["--image-manifest", &manifest]));
+            let put = ["ecr", "put-image", "--repository-name", &repository, "--image-tag", COMMIT];
+            self.aws(&[&put[..], &["--image-manifest", &manifest]].concat());
         }
+        // no message arrives, so no function runs
+        let bootstrap = self.path("bootstrap");
+        std::fs::write(&bootstrap, "#!/bin/sh\nexit 1\n").unwrap();
+        std::fs::write(self.path(PACKAGE), self.stack.package(&bootstrap).await.unwrap()).unwrap();
+        let object = format!("s3://{bucket}/{PACKAGE}");
+        self.aws(&["s3", "cp", self.path(PACKAGE).to_str().unwrap(), &object]);
+        let original = std::fs::read_to_string(deploy().join("template.yaml")).unwrap();
+        std::fs::write(self.path("deploy/template.yaml"), native(&original, &bucket)).unwrap();
+    }
+
+    /// Adds a resource that fails after the tables, and returns the template as it was.
+    pub fn break_template(&self) -> String {
+        let template = std::fs::read_to_string(self.path("deploy/template.yaml")).unwrap();
+        let fails = json!({"Type": "AWS::CloudFormation::WaitCondition", "DependsOn": ["ReportsTable", "SyncStateTable"],
+            "Properties": {"Handle": {"Ref": "Handle"}, "Timeout": "1"}});
+        let handle = json!({"Type": "AWS::CloudFormation::WaitConditionHandle"});
+        let resources = format!("\nResources: {{\"Handle\": {handle}, \"Fails\": {fails}, ");
+        self.set_template(&template.replacen("\nResources: {", &resources, 1));
+        template
+    }
+
+    pub fn set_template(&self, template: &str) {
+        std::fs::write(self.path("deploy/template.yaml"), template).unwrap();
+    }
+
+    /// Deploys the foundation, or changes its parameters.
+    pub fn update_foundation(&self, name: &str, parameters: &[&str]) {
+        let template = deploy().join("foundation.yaml");
+        let deploy = ["cloudformation", "deploy", "--stack-name", name, "--template-file"];
+        let rest = ["--capabilities", "CAPABILITY_NAMED_IAM", "--parameter-overrides", PROVIDER];
+        let repository = ["GitHubRepository=OWNER/NAME"];
+        self.aws(&[&deploy[..], &[template.to_str().unwrap()], &rest, &repository, parameters].concat());
+    }
+
+    /// Runs the AWS CLI and returns its output.
+    pub fn aws(&self, arguments: &[&str]) -> String {
+        output(self.command(self.commands.join("aws")).args(arguments))
     }
 
     fn command(&self, program: impl AsRef<OsStr>) -> Command {
         let inherited = std::env::var_os("PATH").unwrap_or_default();
-        let path = std::iter::once(self.commands.clone()).chain(std::env::split_paths(&inherited));
+        let path = [self.commands_folder(), self.commands.clone()]
+            .into_iter()
+            .chain(std::env::split_paths(&inherited));
         let mut command = Command::new(program);
         command.env_clear().current_dir(self.folder.path()).env("PATH", std::env::join_paths(path).unwrap());
         command.env("HOME", self.path("home")).env("TMPDIR", self.path("tmp"));
@@ -105,7 +141,6 @@ impl Account {
             ("AWS_DEFAULT_REGION", REGION),
             ("AWS_ACCESS_KEY_ID", &self.id),
             ("AWS_SECRET_ACCESS_KEY", "test"),
-            ("SAM_CLI_TELEMETRY", "0"),
         ]);
         command
     }
@@ -115,20 +150,33 @@ impl Account {
         output(self.command(self.path("deploy").join(name)).args(arguments))
     }
 
+    /// Runs a script that must fail, and returns what it prints.
+    pub fn failing_script(&self, name: &str, arguments: &[&str]) -> String {
+        let ended = self.command(self.path("deploy").join(name)).args(arguments).output().unwrap();
+        let printed = String::from_utf8([ended.stdout, ended.stderr].concat()).unwrap();
+        assert!(!ended.status.success(), "{name} {arguments:?}: {printed}");
+        printed
+    }
+
     pub fn release(&self) -> String {
         self.script("release", &["staging", COMMIT])
     }
 
     /// Writes the parameters of staging, followed by these lines.
     pub fn set_parameters(&self, lines: &str) {
-        let text = format!("{}{lines}", self.parameters);
-        std::fs::write(self.path("deploy/parameters/staging.yaml"), text).unwrap();
+        self.set_parameters_of("staging", lines);
     }
 
-    /// Whether a release has left the file of its parameters; SAM leaves empty folders.
+    pub fn set_parameters_of(&self, environment: &str, lines: &str) {
+        let text = self.parameters.replace("Environment: staging", &format!("Environment: {environment}"));
+        let file = self.path("deploy/parameters").join(format!("{environment}.yaml"));
+        std::fs::write(file, format!("{text}{lines}")).unwrap();
+    }
+
+    /// Whether a release has left the file of its parameters.
     pub fn has_leftovers(&self) -> bool {
         let mut folders = std::fs::read_dir(self.path("tmp")).unwrap();
-        folders.any(|folder| folder.unwrap().path().join("parameters.yaml").exists())
+        folders.any(|folder| folder.unwrap().path().join("parameters.json").exists())
     }
 
     fn config(&self) -> SdkConfig {
@@ -149,17 +197,21 @@ impl Account {
         eventually(&format!("three mappings that are {state}"), PATIENCE, probe).await.unwrap();
     }
 
-    /// The states of reconcile's two schedules. SAM reads an `Enabled` that is not a constant as true.
+    /// The states of reconcile's two schedules.
     pub fn schedules(&self) -> Vec<String> {
-        let mut aws = self.command(self.commands.join("aws"));
-        let rules =
-            output(aws.args(["events", "list-rules", "--query", "Rules[].State", "--output", "text"]));
+        let rules = self.aws(&["events", "list-rules", "--query", "Rules[].State", "--output", "text"]);
         rules.split_whitespace().map(str::to_owned).collect()
+    }
+
+    /// The names of all tables of the account.
+    pub fn tables(&self) -> BTreeSet<String> {
+        let tables = self.aws(&["dynamodb", "list-tables", "--query", "TableNames", "--output", "text"]);
+        tables.split_whitespace().map(str::to_owned).collect()
     }
 
     async fn described(&self) -> Described {
         let client = aws_sdk_cloudformation::Client::new(&self.config());
-        let described = client.describe_stacks().stack_name(NAME).send().await.unwrap();
+        let described = client.describe_stacks().stack_name("quiz-etl-staging").send().await.unwrap();
         described.stacks()[0].clone()
     }
 
@@ -192,14 +244,14 @@ fn output(command: &mut Command) -> String {
 }
 
 /// Adapts the template to ministack. The parameters stay unchanged, because `deploy/release` reads them. The rest becomes
-/// JSON, which is valid YAML. SAM packages the folder `function`.
-fn native(original: &str) -> String {
+/// JSON, which is valid YAML.
+fn native(original: &str, bucket: &str) -> String {
     let (head, _) = original.split_once("\nConditions:\n").unwrap();
     let mut template = template("template.yaml").unwrap();
-    package_natively(&mut template, "unused").unwrap();
+    package_natively(&mut template, bucket).unwrap();
     for resource in template["Resources"].as_object_mut().unwrap().values_mut() {
         if resource["Type"] == "AWS::Serverless::Function" {
-            resource["Properties"]["CodeUri"] = Value::from("function");
+            resource["Properties"]["CodeUri"]["Key"] = Value::from(PACKAGE);
         }
     }
     let is_in_head = |name: &str| head.lines().any(|line| line.starts_with(&format!("{name}:")));

@@ -10,7 +10,7 @@ use serde_json::Value;
 /// The smallest parameter file.
 const REQUIRED: &str = "Environment: staging\nBigQueryProject: project\n";
 /// The values from `deploy/release`.
-const GIVEN: [&str; 8] = [
+const GIVEN: [&str; 11] = [
     "MongoSecret=arn:mongodb",
     "BigQuerySecret=arn:bigquery",
     "DiscordSecret=arn:discord",
@@ -19,6 +19,9 @@ const GIVEN: [&str; 8] = [
     "NotifyDiscordImage=registry/notify-discord@sha256:3",
     "ReconcileImage=registry/reconcile@sha256:4",
     "Release=digest",
+    "PermissionsBoundary=arn:boundary",
+    "TablePrefix=none",
+    "ProtectTables=true",
 ];
 
 pub fn deploy() -> PathBuf {
@@ -45,12 +48,9 @@ fn resolve(file: &Path, given: &[&str]) -> Result<BTreeMap<String, String>, Stri
         assert!(ended.stdout.is_empty(), "an error gives no values");
         return Err(String::from_utf8(ended.stderr).unwrap());
     }
-    let value = |line: &str| {
-        let (name, quoted) = line.split_once(": ").unwrap();
-        let value = quoted.strip_prefix('\'').and_then(|rest| rest.strip_suffix('\'')).unwrap();
-        (name.to_owned(), value.replace("''", "'"))
-    };
-    Ok(String::from_utf8(ended.stdout).unwrap().lines().map(value).collect())
+    let pairs: Vec<String> = serde_json::from_slice(&ended.stdout).unwrap();
+    let pair = |pair: &String| pair.split_once('=').map(|(name, value)| (name.to_owned(), value.to_owned()));
+    Ok(pairs.iter().map(|text| pair(text).unwrap()).collect())
 }
 
 fn resolve_text(text: &str) -> Result<BTreeMap<String, String>, String> {
@@ -103,6 +103,7 @@ fn scalars_become_text() {
         ("ExcludedUserIds: 'it''s # one'", "ExcludedUserIds", "it's # one"),
         ("ExcludedUserIds: \"a \\\"b\\\" \\\\\"  # quoted", "ExcludedUserIds", "a \"b\" \\"),
         ("MongoDatabase: \"\"", "MongoDatabase", ""),
+        ("LogLevel: 'a\tb'", "LogLevel", "a\tb"),
         ("---\n\n  # a comment\nLogLevel: warn\r", "LogLevel", "warn"),
     ] {
         let values = resolve_text(&format!("{REQUIRED}{line}")).unwrap();
@@ -130,6 +131,7 @@ fn wrong_values_are_named() {
         ("LogLevel: info\nLogLevel: warn", "LogLevel in FILE:4 is there twice"),
         ("ConsumeEvent: false", "ConsumeEvent in FILE:3 is no parameter of template.yaml"),
         ("Release: mine", "Release in FILE:3 is set by the script itself"),
+        ("TablePrefix: none", "TablePrefix in FILE:3 is set by the script itself"),
         ("ConsumeEvents false", "cannot read FILE:3: write NAME: VALUE"),
     ] {
         let folder = tempfile::tempdir().unwrap();
