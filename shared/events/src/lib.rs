@@ -40,6 +40,7 @@ mod foreign;
 mod notice;
 mod notice_message;
 mod notices;
+mod operator_acted;
 mod outage;
 mod queue;
 mod reconciled;
@@ -63,6 +64,7 @@ pub use notice::{
 };
 pub use notice_message::{Alarm, NoticeMessage, OtherMessage};
 pub use notices::Notices;
+pub use operator_acted::OperatorActed;
 pub use outage::{Outage, OutageOver};
 pub use queue::{ParkCause, QueueError, SourceQueue};
 pub use reconciled::{RequestedSession, StaleReason, StaleSink, SyncsRequested, UnknownQuiz};

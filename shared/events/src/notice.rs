@@ -2,6 +2,7 @@ use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
 use crate::card_update::CardUpdate;
+use crate::operator_acted::OperatorActed;
 use crate::outage::{Outage, OutageOver};
 use crate::reconciled::{SyncsRequested, UnknownQuiz};
 use crate::sink::{Sink, read_known_sinks};
@@ -82,9 +83,12 @@ pub enum NoticeKind {
     /// Messages that can never succeed are in the dead-letter queue.
     #[serde(rename = "messages.parked")]
     MessagesParked(MessagesParked),
-    /// An operator has deleted messages of a dead-letter queue.
+    /// An operator has deleted messages of a dead-letter queue. Only an older command sends it.
     #[serde(rename = "messages.dropped")]
     MessagesDropped(MessagesDropped),
+    /// An operator begins an action that changes something.
+    #[serde(rename = "operator.acted")]
+    OperatorActed(OperatorActed),
     /// A backfill runs: sent at its start, and again under a new id with newer counts.
     #[serde(rename = "backfill.started")]
     BackfillStarted(Backfill),
@@ -114,6 +118,7 @@ impl NoticeKind {
             Self::SyncFailed(_) => "sync.failed",
             Self::MessagesParked(_) => "messages.parked",
             Self::MessagesDropped(_) => "messages.dropped",
+            Self::OperatorActed(_) => "operator.acted",
             Self::BackfillStarted(_) => "backfill.started",
             Self::BackfillFinished(_) => "backfill.finished",
             Self::SyncsRequested(_) => "syncs.requested",
@@ -130,7 +135,10 @@ impl NoticeKind {
             Self::SyncFinished(finished) => finished.sink.as_str(),
             Self::SyncFailed(failed) => failed.sink.as_str(),
             Self::MessagesParked(parked) => parked.sink.as_str(),
-            Self::MessagesDropped(_) | Self::BackfillStarted(_) | Self::BackfillFinished(_) => "quiz-etl",
+            Self::MessagesDropped(_)
+            | Self::OperatorActed(_)
+            | Self::BackfillStarted(_)
+            | Self::BackfillFinished(_) => "quiz-etl",
             Self::SyncsRequested(_) | Self::QuizUnknown(_) | Self::OutageOpen(_) | Self::OutageOver(_) => {
                 "reconcile"
             }
@@ -346,6 +354,19 @@ mod tests {
             NoticeKind::BackfillFinished(Backfill { retrying: 2, failures: vec![failure], ..backfill });
         let text = serde_json::to_string(&notice).unwrap();
         assert_eq!(serde_json::from_str::<Notice>(&text).unwrap(), notice);
+    }
+
+    #[test]
+    fn actions_of_newer_commands_are_read() {
+        let text = concat!(
+            r#"{"id":"1","at":"2026-11-21T08:36:04Z","type":"operator.acted","action":"archive","by":"olivia","#,
+            r#""identity":"arn:aws:iam::1:user/olivia","reason":"old tests","target":"2 test sessions","count":2,"#,
+            r#""session_ids":["a","b"],"version":"0.9.0"}"#,
+        );
+        let notice: Notice = serde_json::from_str(text).unwrap();
+        let NoticeKind::OperatorActed(acted) = &notice.kind else { panic!("{notice:?}") };
+        assert_eq!((&*acted.action, acted.count, acted.session_ids.len()), ("archive", 2, 2));
+        assert_eq!(serde_json::to_string(&notice).unwrap(), text);
     }
 
     #[test]

@@ -6,14 +6,14 @@ use crate::event::SyncRequest;
 /// Requests that a topic takes in one call. A caller that publishes this many at a time loses at most these to a failure.
 pub const REQUESTS_AT_ONCE: usize = 10;
 
-/// Why an event was not published.
+/// Why a message was not published.
 #[derive(Clone, Debug, PartialEq, Eq, Error)]
 pub enum PublishError {
-    /// The topic or the network failed, or throttles; a retry may help. The event may have been published all the same.
-    #[error("topic {topic} did not take the event: {cause}")]
+    /// The topic or the network failed, or throttles; a retry may help. The message may have been published all the same.
+    #[error("topic {topic} did not accept the message: {cause}")]
     Unavailable { topic: String, cause: String },
-    /// The topic is missing, access is denied, or the event is too large; a retry cannot help until that is fixed.
-    #[error("topic {topic} refuses the event: {cause}")]
+    /// The topic is missing, access is denied, or the message is too large; a retry cannot help until that is fixed.
+    #[error("topic {topic} refuses the message: {cause}")]
     Refused { topic: String, cause: String },
 }
 

@@ -46,3 +46,11 @@ where
 {
     quiz_events::error_cause(error.code(), error.message(), error)
 }
+
+/// Whether SNS refuses the message, so that no retry helps.
+pub(crate) fn is_refusal<E: ProvideErrorMetadata, R>(error: &SdkError<E, R>) -> bool {
+    let code = error.as_service_error().and_then(ProvideErrorMetadata::code).unwrap_or_default();
+    ["NotFound", "AuthorizationError", "InvalidParameter", "AccessDenied", "InvalidClientTokenId"]
+        .iter()
+        .any(|refusal| code.starts_with(refusal))
+}

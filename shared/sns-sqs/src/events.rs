@@ -8,11 +8,11 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use aws_sdk_sns::Client;
-use aws_sdk_sns::error::{BuildError, ProvideErrorMetadata, SdkError};
+use aws_sdk_sns::error::BuildError;
 use aws_sdk_sns::types::{MessageAttributeValue, PublishBatchRequestEntry};
 use quiz_events::{PublishError, REQUESTS_AT_ONCE, RequestTopic, SyncRequest};
 
-use crate::error::service_answer;
+use crate::error::{is_refusal, service_answer};
 
 /// The maximum of bytes in one request, with room for the attributes.
 const MAX_BYTES: usize = 200_000;
@@ -129,13 +129,6 @@ fn entry(index: usize, event: &str) -> Result<PublishBatchRequestEntry, BuildErr
         MessageAttributeValue::builder().data_type("String").string_value(SyncRequest::TYPE).build()?;
     let entry = PublishBatchRequestEntry::builder().id(index.to_string()).message(event);
     entry.message_attributes("type", kind).build()
-}
-
-fn is_refusal<E: ProvideErrorMetadata, R>(error: &SdkError<E, R>) -> bool {
-    let code = error.as_service_error().and_then(ProvideErrorMetadata::code).unwrap_or_default();
-    ["NotFound", "AuthorizationError", "InvalidParameter", "AccessDenied", "InvalidClientTokenId"]
-        .iter()
-        .any(|refusal| code.starts_with(refusal))
 }
 
 #[cfg(test)]

@@ -1,18 +1,19 @@
 //! Publishes notices to the topic `sync-notices`.
 //!
 //! A notice informs people and must not fail or delay a sync. So a failure is only logged, and the function waits at
-//! most [`TIMEOUT`] for SNS.
+//! most [`TIMEOUT`] for SNS. Only [`SnsNotices::publish_one`] returns its failure: an operator's action needs its notice.
 
 use std::time::Duration;
 
 use async_trait::async_trait;
 use aws_sdk_sns::Client;
+use aws_sdk_sns::error::BuildError;
 use aws_sdk_sns::types::{MessageAttributeValue, PublishBatchRequestEntry};
 use futures::future::join_all;
-use quiz_events::{Notice, Notices};
+use quiz_events::{Notice, Notices, PublishError};
 use tokio::time::timeout;
 
-use crate::error::service_answer;
+use crate::error::{is_refusal, service_answer};
 
 /// The maximum of notices in one request of PublishBatch.
 const MAX_NOTICES: usize = 10;
@@ -35,6 +36,24 @@ impl SnsNotices {
     #[must_use]
     pub fn new(client: Client, topic_arn: String, commit: Option<&str>) -> Self {
         Self { client, topic_arn, commit: commit.map(str::to_owned) }
+    }
+
+    /// Publishes the notice and waits for SNS, with the retries of the SDK.
+    ///
+    /// # Errors
+    /// [`PublishError`] if SNS may not have accepted the notice.
+    pub async fn publish_one(&self, mut notice: Notice) -> Result<(), PublishError> {
+        notice.commit.clone_from(&self.commit);
+        let topic = || self.topic_arn.clone();
+        let refused = |cause: String| PublishError::Refused { topic: topic(), cause };
+        let text = serde_json::to_string(&notice).map_err(|error| refused(error.to_string()))?;
+        let kind = kind_attribute(&notice).map_err(|error| refused(error.to_string()))?;
+        let request = self.client.publish().topic_arn(&self.topic_arn).message(text);
+        match request.message_attributes("type", kind).send().await {
+            Ok(_) => Ok(()),
+            Err(error) if is_refusal(&error) => Err(refused(service_answer(&error))),
+            Err(error) => Err(PublishError::Unavailable { topic: topic(), cause: service_answer(&error) }),
+        }
     }
 
     async fn publish(&self, entries: Vec<PublishBatchRequestEntry>) {
@@ -92,15 +111,19 @@ fn batches(notices: &[Notice]) -> Vec<Vec<PublishBatchRequestEntry>> {
 
 fn entry(number: usize, notice: &Notice) -> Option<(usize, PublishBatchRequestEntry)> {
     let text = serde_json::to_string(notice).ok()?;
-    let kind = MessageAttributeValue::builder().data_type("String").string_value(notice.kind.name());
     let size = text.len();
     let entry = PublishBatchRequestEntry::builder()
         .id(number.to_string())
         .message(text)
-        .message_attributes("type", kind.build().ok()?)
+        .message_attributes("type", kind_attribute(notice).ok()?)
         .build()
         .ok()?;
     Some((size, entry))
+}
+
+/// The notice's type, for the subscriptions' filters.
+fn kind_attribute(notice: &Notice) -> Result<MessageAttributeValue, BuildError> {
+    MessageAttributeValue::builder().data_type("String").string_value(notice.kind.name()).build()
 }
 
 #[cfg(test)]

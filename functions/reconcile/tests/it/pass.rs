@@ -128,7 +128,7 @@ async fn next_pass_requests_a_refused_event() {
     let error = fixture.pass().await.unwrap_err();
     assert_eq!(
         error.to_string(),
-        "the pass is not complete: cannot request A_q: topic quiz-events did not take the event: throttled"
+        "the pass is not complete: cannot request A_q: topic quiz-events did not accept the message: throttled"
     );
     assert_eq!(requested_notice(&fixture).count, 1);
     assert_eq!(fixture.state("A_q", Sink::Reports).await.requested_again, None, "the claim is undone");
