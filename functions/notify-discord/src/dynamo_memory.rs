@@ -28,6 +28,7 @@ const PATIENCE: Duration = Duration::from_secs(5);
 /// | item | `name` | other attributes |
 /// |---|---|---|
 /// | posted notice | its id | |
+/// | logged action of an operator | `logged:<id>` | |
 /// | tries of a notice that is not posted | `tries:<id>` | `answered`, `alone` (N) |
 /// | shared card | `backfill:<id>`, `outage:<service>` | the Discord message's id in `value` (S), the shown notice's JSON in `notice` (S), its `shown_at` (N, ms) and `is_over` (BOOL); older items have only `value` |
 /// | claim of a card's first message | `first-of-<card>` | the notice's id in `value` |

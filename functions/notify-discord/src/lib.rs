@@ -3,6 +3,7 @@
 //! [`Notifier`] handles a batch. [`Memory`] keeps what is posted, so that a redelivered notice is not posted again and a
 //! shared card is edited. Decisions: `docs/decisions/0007-notices.md`, `docs/decisions/0014-outages.md`.
 
+mod audit;
 mod channel;
 mod connect;
 mod dynamo_memory;

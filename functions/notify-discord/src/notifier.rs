@@ -21,6 +21,7 @@ use quiz_events::{Backoff, NoticeMessage, ParkCause, QueueMessage, SourceQueue};
 use quiz_lambda::sqs::MessageHandler;
 use tokio::time::{Instant, timeout_at};
 
+use crate::audit::log_actions;
 use crate::channel::Channel;
 use crate::failure::NoticeFailure;
 use crate::memory::{Memory, Recalled, Shown, Tries};
@@ -52,6 +53,8 @@ impl MessageHandler for Notifier {
     ) -> Vec<String> {
         let stop = deadline.checked_sub(RESERVE).unwrap_or_else(Instant::now);
         let notices: Vec<NoticeMessage> = messages.iter().map(QueueMessage::notice).collect();
+
+        log_actions(&*self.memory, &notices).await;
 
         // Leave out posted notices and duplicates; separate the suspects.
         let recalled = self.recall(&notices).await;

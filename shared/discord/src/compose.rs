@@ -6,6 +6,7 @@ use crate::card::{Card, Severity};
 use crate::digest::digest;
 use crate::limits::{EMBEDS, MESSAGE};
 use crate::next_step::{next_step, replay, shell_word};
+use crate::operator::operator_card;
 use crate::post::Post;
 use crate::reconciled::{requested_card, unknown_quizzes_card};
 use crate::senders::Senders;
@@ -80,6 +81,7 @@ fn own_card(message: &NoticeMessage) -> Option<Card> {
         NoticeMessage::Notice(notice) => match &notice.kind {
             NoticeKind::MessagesParked(parked) => Some(parked_card(notice, parked)),
             NoticeKind::MessagesDropped(dropped) => Some(dropped_card(notice, dropped)),
+            NoticeKind::OperatorActed(acted) => operator_card(notice, acted),
             NoticeKind::SyncsRequested(requested) => Some(requested_card(notice, requested)),
             NoticeKind::SyncFailed(failed) if failed.session_ids.len() != 1 => {
                 Some(failed_card(notice, failed))

@@ -20,6 +20,7 @@ mod digest;
 mod error;
 mod limits;
 mod next_step;
+mod operator;
 mod outage;
 mod post;
 mod reconciled;

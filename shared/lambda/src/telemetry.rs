@@ -11,12 +11,22 @@ use tracing_subscriber::registry::LookupSpan;
 use crate::Commit;
 
 /// Starts logging. `RUST_LOG` sets the levels, `info` by default. A second call does nothing.
+///
+/// Lines with the target `audit` pass every level: they record the actions of operators.
 pub fn init() {
     let filter = EnvFilter::try_from_default_env().unwrap_or_else(|_| EnvFilter::new("info"));
-    let json = tracing_subscriber::fmt().json().flatten_event(true).with_env_filter(filter);
+    let json = tracing_subscriber::fmt().json().flatten_event(true).with_env_filter(with_audit(filter));
     let log = json.map_event_format(|format| WithCommit { format, commit: Commit::from_process() });
     if log.try_init().is_err() {
         tracing::debug!("logging already started");
+    }
+}
+
+/// The filter that also lets the lines with the target `audit` pass.
+fn with_audit(filter: EnvFilter) -> EnvFilter {
+    match "audit=info".parse() {
+        Ok(directive) => filter.add_directive(directive),
+        Err(_) => filter,
     }
 }
 
@@ -54,7 +64,9 @@ mod tests {
 
     use serde_json::Value;
 
-    use super::WithCommit;
+    use tracing_subscriber::EnvFilter;
+
+    use super::{WithCommit, with_audit};
     use crate::Commit;
 
     #[derive(Clone, Default)]
@@ -68,6 +80,22 @@ mod tests {
 
         fn flush(&mut self) -> std::io::Result<()> {
             Ok(())
+        }
+    }
+
+    #[test]
+    fn audit_lines_pass_every_level() {
+        for level in ["warn", "off", "quiz_lambda=error"] {
+            let buffer = LogBuffer::default();
+            let writer = buffer.clone();
+            let log = tracing_subscriber::fmt().json().with_writer(move || writer.clone());
+            let log = log.with_env_filter(with_audit(EnvFilter::new(level)));
+            tracing::subscriber::with_default(log.finish(), || {
+                tracing::info!(target: "audit", "operator acted");
+                tracing::info!("pass done");
+            });
+            let text = String::from_utf8(buffer.0.lock().unwrap().clone()).unwrap();
+            assert!(text.contains("operator acted") && !text.contains("pass done"), "{level}: {text}");
         }
     }
 

@@ -1,10 +1,12 @@
 //! The texts of the messages.
 
 use quiz_discord::compose;
-use quiz_events::{HistogramBin, NoticeKind, NoticeMessage, ParkCause, Sink, SyncFailed, SyncFinished};
+use quiz_events::{
+    HistogramBin, NoticeKind, NoticeMessage, OperatorActed, ParkCause, Sink, SyncFailed, SyncFinished,
+};
 use serde_json::Value;
 
-use crate::common::{EVIL, alarm, all_kinds, at, dropped, failed, finished, notice, parked, problem};
+use crate::common::{EVIL, acted, alarm, all_kinds, at, dropped, failed, finished, notice, parked, problem};
 
 fn payloads(messages: &[NoticeMessage]) -> Vec<Value> {
     compose(messages).iter().map(quiz_discord::Post::payload).collect()
@@ -116,6 +118,19 @@ fn other_kinds_have_cards() {
         alarm("OK"),
         notice("3", dropped("events of a test run", &["not_an_event", "quiz_not_found"])),
         crate::common::other("Your budget has exceeded\nits limit"),
+    ];
+    insta::assert_json_snapshot!(payloads(&messages));
+}
+
+#[test]
+fn operator_actions_have_compact_cards() {
+    let replayed = OperatorActed { action: OperatorActed::REPLAY.into(), by: None, ..acted("--all") };
+    let begun = OperatorActed { action: OperatorActed::BACKFILL.into(), ..acted("3 test sessions") };
+    let messages = [
+        notice("1", NoticeKind::OperatorActed(replayed)),
+        notice("2", NoticeKind::OperatorActed(acted("a_b"))),
+        // its own card says who and why
+        notice("3", NoticeKind::OperatorActed(begun)),
     ];
     insta::assert_json_snapshot!(payloads(&messages));
 }

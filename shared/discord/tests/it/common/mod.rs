@@ -4,8 +4,8 @@
 use jiff::Timestamp;
 use quiz_events::{
     Alarm, Backfill, BackfillFailure, HistogramBin, MessagesDropped, MessagesParked, Notice, NoticeKind,
-    NoticeMessage, NoticeProblem, OtherMessage, Outage, OutageOver, RequestedSession, Sink, StaleReason,
-    StaleSink, SyncFailed, SyncFinished, SyncsRequested, UnknownQuiz,
+    NoticeMessage, NoticeProblem, OperatorActed, OtherMessage, Outage, OutageOver, RequestedSession, Sink,
+    StaleReason, StaleSink, SyncFailed, SyncFinished, SyncsRequested, UnknownQuiz,
 };
 
 pub const EVIL: &str = "@everyone `rm -rf` **bold** [link](https://evil.example) <@&1> ~~x~~ || # \\";
@@ -179,6 +179,20 @@ pub fn other(text: &str) -> NoticeMessage {
     NoticeMessage::Other(OtherMessage { id, subject, text: text.to_owned(), at: Some(at()) })
 }
 
+/// A drop, with this text wherever an operator writes one.
+pub fn acted(text: &str) -> OperatorActed {
+    OperatorActed {
+        action: OperatorActed::DROP.into(),
+        by: Some(text.to_owned()),
+        identity: "arn:aws:sts::123456789012:assumed-role/operator/olivia".into(),
+        reason: Some(text.to_owned()),
+        target: format!("7 messages of reports-dlq ({text})"),
+        count: 7,
+        session_ids: vec![text.to_owned(); 5],
+        version: "0.1.0".into(),
+    }
+}
+
 /// One notice of each kind, with malicious names and texts beyond every limit.
 pub fn all_kinds() -> Vec<NoticeMessage> {
     let long = EVIL.repeat(70);
@@ -217,6 +231,7 @@ pub fn all_kinds() -> Vec<NoticeMessage> {
         notice("7", NoticeKind::BackfillFinished(ended)),
         notice("8", NoticeKind::MessagesDropped(lost)),
         notice("9", NoticeKind::SyncsRequested(stuck)),
+        notice("acted", NoticeKind::OperatorActed(acted(&long))),
         unknown("10", &long, Some(&long)),
         unknown("11", "q", None),
         notice(
