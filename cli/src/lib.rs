@@ -1,6 +1,8 @@
 //! The command `quiz-etl`: a module for each verb, and [`ui`] for output that all verbs share.
 
 #[cfg(feature = "aws")]
+mod audit;
+#[cfg(feature = "aws")]
 mod backfill;
 mod commands;
 #[cfg(feature = "aws")]

@@ -6,6 +6,8 @@ use clap::{Args, ValueEnum};
 use jiff::{Span, SpanRelativeTo, Timestamp};
 use quiz_events::Sink;
 
+use crate::audit::AuditArgs;
+
 const RUN: &str = "Run";
 
 const SYNC_EXAMPLES: &str = "\
@@ -19,7 +21,7 @@ const BACKFILL_EXAMPLES: &str = "\
 Examples:
   quiz-etl backfill --since 3d --dry-run
   quiz-etl backfill --quiz-type assessment --since 2026-11-01 --until 2026-11-08 --reason 'new chapter table'
-  quiz-etl backfill --file sessions.txt --rate 2 --yes
+  quiz-etl backfill --file sessions.txt --rate 2 --yes --reason 'first import'
   quiz-etl backfill --file sessions.txt --dry-run --against local --out dry-run
   quiz-etl backfill --resume";
 
@@ -56,12 +58,8 @@ pub struct RequestArgs {
     /// Sync now, even if already up to date, and rewrite unchanged items.
     #[arg(long)]
     pub force: bool,
-    /// The reason; shown in the events, the notice and the log.
-    #[arg(long, value_name = "TEXT")]
-    pub reason: Option<String>,
-    /// The name of the requester; without it, the environment variable USER.
-    #[arg(long, value_name = "NAME")]
-    pub requested_by: Option<String>,
+    #[command(flatten)]
+    pub audit: AuditArgs,
 }
 
 /// The options of a dry run.
@@ -88,7 +86,7 @@ pub enum Against {
 /// Request a sync of one or more test sessions.
 ///
 /// Publishes a session.sync event for each test session; the functions sync it. A repeated sync gives
-/// the same results. --dry-run shows what a sync would change.
+/// the same results. --dry-run shows what a sync would change. --force needs a reason.
 #[derive(Clone, Debug, Args)]
 #[command(after_help = SYNC_EXAMPLES)]
 pub struct SyncArgs {
@@ -115,7 +113,7 @@ pub struct SyncArgs {
 ///
 /// Shows a plan before it starts; posts one Discord message and updates it. After Ctrl-C, --resume
 /// continues; the functions still sync the test sessions already published. Lists each failure with
-/// its cause at the end.
+/// its cause at the end. Needs a reason.
 #[derive(Clone, Debug, Args)]
 #[command(after_help = BACKFILL_EXAMPLES)]
 pub struct BackfillArgs {

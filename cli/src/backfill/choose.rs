@@ -12,7 +12,7 @@ use quiz_sync_state::{StateKey, SyncState, SyncStates, without_refused_sessions}
 use crate::backfill::args::SelectionArgs;
 use crate::backfill::list::{ListedSession, ids, parse_id, read_list};
 use crate::backfill::settings::Documents;
-use crate::ui::WrongUse;
+use crate::ui::{WrongUse, counted, quoted};
 
 pub(crate) const NO_SELECTION: &str =
     "select test sessions by session ids, --file, --quiz-type, --since or --until";
@@ -37,6 +37,20 @@ impl SelectionArgs {
     #[must_use]
     pub fn is_empty(&self) -> bool {
         self.sessions.is_empty() && self.file.is_none() && !self.needs_documents()
+    }
+
+    /// The options on the command line, for the audit; session ids are only counted.
+    #[must_use]
+    pub fn options(&self) -> String {
+        let mut options = Vec::new();
+        let ids = self.sessions.iter().map(|word| ids(word).count()).sum::<usize>();
+        options.extend((ids > 0).then(|| counted(ids, "session id")));
+        options.extend(self.file.as_ref().map(|file| format!("--file {}", quoted(&file.to_string_lossy()))));
+        options.extend(self.quiz_type.as_ref().map(|kind| format!("--quiz-type {}", quoted(kind))));
+        options.extend(self.since.map(|since| format!("--since {since}")));
+        options.extend(self.until.map(|until| format!("--until {until}")));
+        options.extend(self.include_unknown.then(|| "--include-unknown".to_owned()));
+        options.join(" ")
     }
 
     /// Whether the selection needs MongoDB.
@@ -195,6 +209,7 @@ fn deduplicated(tests: Vec<SelectedSession>) -> Vec<SelectedSession> {
 #[cfg(test)]
 mod tests {
     use super::{SelectedSession, deduplicated, known_sessions};
+    use crate::backfill::args::SelectionArgs;
     use quiz_events::{SessionDescription, SessionTarget, Sink};
     use quiz_sync_state::{StateKey, SyncState};
 
@@ -216,6 +231,19 @@ mod tests {
             chosen("A", "q3", None),
         ];
         assert_eq!(deduplicated(tests.into()), [chosen("A", "q3", Some("new")), chosen("B", "q", None)]);
+    }
+
+    #[test]
+    fn audit_names_the_selection() {
+        let selection = SelectionArgs {
+            sessions: vec!["A_q,B_q".into(), "C_q".into()],
+            file: Some("new tests.txt".into()),
+            since: Some("2026-11-21T12:00:00Z".parse().unwrap()),
+            include_unknown: true,
+            ..SelectionArgs::default()
+        };
+        let options = "3 session ids --file 'new tests.txt' --since 2026-11-21T12:00:00Z --include-unknown";
+        assert_eq!(selection.options(), options);
     }
 
     #[test]

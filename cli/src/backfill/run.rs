@@ -4,8 +4,9 @@ use std::time::Instant;
 
 use anyhow::{Context, bail};
 use jiff::Timestamp;
-use quiz_events::Sink;
+use quiz_events::{OperatorActed, Sink};
 
+use crate::audit::Action;
 use crate::backfill::announce::Announcer;
 use crate::backfill::args::BackfillArgs;
 use crate::backfill::choose::{NO_SELECTION, choose};
@@ -15,7 +16,7 @@ use crate::backfill::settings::{BackfillSettings, Documents};
 use crate::backfill::track::Tracker;
 use crate::backfill::view;
 use crate::backfill::work::Work;
-use crate::ui::{Done, Interrupt, Terminal, WrongUse, asker, count, counted, is_wanted};
+use crate::ui::{Done, Interrupt, Terminal, WrongUse, count, counted, is_wanted};
 
 /// Runs a backfill: selects test sessions, shows the plan, asks, publishes and follows; or continues an interrupted one.
 ///
@@ -26,28 +27,48 @@ pub async fn backfill(
     terminal: Terminal,
     interrupt: &Interrupt,
 ) -> anyhow::Result<Done> {
+    match &args.resume {
+        Some(id) => resume(id, args, terminal, interrupt).await,
+        None => begin(args, terminal, interrupt).await,
+    }
+}
+
+async fn resume(
+    id: &str,
+    args: &BackfillArgs,
+    terminal: Terminal,
+    interrupt: &Interrupt,
+) -> anyhow::Result<Done> {
+    let settings = BackfillSettings::read(true).await?;
+    let (journal, request, published) = Journal::open(&journal::folder()?, id)?;
+    if request.topic != settings.events_topic {
+        bail!(
+            "backfill {} publishes to {}, but EVENTS_TOPIC_ARN is {}: resume it in its own environment",
+            request.backfill_id,
+            request.topic,
+            settings.events_topic
+        );
+    }
+    let sessions = counted(request.tests.len(), "test session");
+    terminal.step(&format!(
+        "backfill {}: {} of {sessions} published",
+        request.backfill_id,
+        count(published.len())
+    ));
+    let target = format!("resumed backfill {}", request.backfill_id);
+    settings.audit().record(action(&request, args.request.audit.requester(), target)).await?;
+    let follows = !args.detach;
+    let started = StartedBackfill { journal, request, published, unsyncable: Vec::new(), follows };
+    started.run(&settings, terminal, interrupt).await
+}
+
+async fn begin(args: &BackfillArgs, terminal: Terminal, interrupt: &Interrupt) -> anyhow::Result<Done> {
+    if args.selection.is_empty() {
+        return Err(WrongUse(NO_SELECTION.to_owned()).into());
+    }
+    let reason = args.request.audit.require_reason(terminal, interrupt).await?;
     let settings = BackfillSettings::read(true).await?;
     let folder = journal::folder()?;
-    if let Some(id) = &args.resume {
-        let (journal, request, published) = Journal::open(&folder, id)?;
-        if request.topic != settings.events_topic {
-            bail!(
-                "backfill {} publishes to {}, but EVENTS_TOPIC_ARN is {}: resume it in its own environment",
-                request.backfill_id,
-                request.topic,
-                settings.events_topic
-            );
-        }
-        let sessions = counted(request.tests.len(), "test session");
-        terminal.step(&format!(
-            "backfill {}: {} of {sessions} published",
-            request.backfill_id,
-            count(published.len())
-        ));
-        let follows = !args.detach;
-        let started = StartedBackfill { journal, request, published, unsyncable: Vec::new(), follows };
-        return started.run(&settings, terminal, interrupt).await;
-    }
     let (plan, unknown_quizzes) = plan_backfill(args, &settings).await?;
     let sinks = distinct_sinks(&args.sinks);
     terminal.step(&view::plan(&plan, &unknown_quizzes, args.rate, sinks.len(), terminal.ink()));
@@ -74,10 +95,14 @@ pub async fn backfill(
         rate: args.rate,
         sinks,
         force: args.request.force,
-        reason: args.request.reason.clone(),
-        requested_by: asker(args.request.requested_by.as_ref()),
+        reason: Some(reason),
+        requested_by: args.request.audit.requester(),
         tests: tests.collect(),
     };
+    let force = if request.force { " --force" } else { "" };
+    let target =
+        format!("{} ({}{force})", counted(request.tests.len(), "test session"), args.selection.options());
+    settings.audit().record(action(&request, request.requested_by.clone(), target)).await?;
     let journal = Journal::create(&folder, &request)?;
     terminal.step(&format!("backfill {} started", request.backfill_id));
     let follows = !args.detach;
@@ -85,13 +110,22 @@ pub async fn backfill(
     started.run(&settings, terminal, interrupt).await
 }
 
+/// The action that begins or continues the backfill.
+fn action(request: &BackfillRequest, by: Option<String>, target: String) -> Action {
+    Action {
+        name: OperatorActed::BACKFILL,
+        by,
+        reason: request.reason.clone(),
+        target,
+        count: request.tests.len(),
+        session_ids: request.tests.iter().map(|test| test.session_id.clone()).collect(),
+    }
+}
+
 async fn plan_backfill(
     args: &BackfillArgs,
     settings: &BackfillSettings,
 ) -> anyhow::Result<(BackfillPlan, Vec<String>)> {
-    if args.selection.is_empty() {
-        return Err(WrongUse(NO_SELECTION.to_owned()).into());
-    }
     let documents = Documents::connect(&settings.aws).await?;
     let selection = choose(&args.selection, &documents, &settings.states()).await?;
     let plan = make_plan(selection.tests, &documents.source, &documents.catalog, documents.formats).await;
@@ -131,14 +165,14 @@ impl StartedBackfill {
             tracker.record_published(&test.session_id, &test.before);
         }
         let states = settings.states();
-        let announcer = settings.notices().map(|notices| Announcer {
-            notices: Box::new(notices),
+        let announcer = Announcer {
+            notices: Box::new(settings.notices()),
             backfill_id: request.backfill_id.clone(),
             reason: request.reason.clone(),
             requested_by: request.requested_by.clone(),
             started_at: request.started_at,
             last_notice: Mutex::default(),
-        });
+        };
         let work = Work {
             tests: request
                 .tests
@@ -156,7 +190,7 @@ impl StartedBackfill {
             states: &states,
             journal: Some(Mutex::new(journal)),
             tracker: Mutex::new(tracker),
-            announcer,
+            announcer: Some(announcer),
             terminal,
             interrupt,
         };

@@ -7,16 +7,18 @@ use quiz_lambda::{Commit, Environment};
 use quiz_mongo::{MongoCatalog, MongoSource};
 use quiz_sns_sqs::{EventTopic, SnsNotices};
 
+use crate::audit::Audit;
+
 /// The topics and the state table of the environment: all that publishing and following need.
 pub struct BackfillSettings {
     pub aws: SdkConfig,
     pub events_topic: String,
-    pub notices_topic: Option<String>,
+    pub notices_topic: String,
     pub state_table: String,
 }
 
 impl BackfillSettings {
-    /// Reads the environment; with `publishes`, the events topic must be set.
+    /// Reads the environment; with `publishes`, both topics must be set.
     ///
     /// # Errors
     /// All missing or wrong settings at once; or no access to AWS.
@@ -26,7 +28,7 @@ impl BackfillSettings {
         if publishes && events_topic.is_empty() {
             env.problem("EVENTS_TOPIC_ARN must be set".to_owned());
         }
-        let notices_topic = env.optional("NOTICES_TOPIC_ARN");
+        let notices_topic = if publishes { Audit::require_topic(&mut env) } else { String::new() };
         let state_table = env.or("SYNC_STATE_TABLE", "quiz_sync_state");
         env.finish(())?;
         let aws = quiz_lambda::aws::signed_in().await?;
@@ -39,9 +41,14 @@ impl BackfillSettings {
     }
 
     #[must_use]
-    pub fn notices(&self) -> Option<SnsNotices> {
-        let topic = self.notices_topic.clone()?;
-        Some(SnsNotices::new(aws_sdk_sns::Client::new(&self.aws), topic, Commit::from_process().hash()))
+    pub fn notices(&self) -> SnsNotices {
+        let (sns, topic) = (aws_sdk_sns::Client::new(&self.aws), self.notices_topic.clone());
+        SnsNotices::new(sns, topic, Commit::from_process().hash())
+    }
+
+    #[must_use]
+    pub fn audit(&self) -> Audit {
+        Audit::new(&self.aws, self.notices_topic.clone())
     }
 
     #[must_use]

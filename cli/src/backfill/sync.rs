@@ -3,8 +3,9 @@ use std::sync::Mutex;
 use std::time::Instant;
 
 use anyhow::bail;
-use quiz_events::SessionTarget;
+use quiz_events::{OperatorActed, SessionTarget};
 
+use crate::audit::Action;
 use crate::backfill::args::SyncArgs;
 use crate::backfill::choose::{SelectedSession, named};
 use crate::backfill::journal::RequestedSession;
@@ -12,18 +13,32 @@ use crate::backfill::run::distinct_sinks;
 use crate::backfill::settings::BackfillSettings;
 use crate::backfill::track::Tracker;
 use crate::backfill::work::Work;
-use crate::ui::{Done, Interrupt, Terminal, WrongUse, asker};
+use crate::ui::{Done, Interrupt, Terminal, WrongUse, counted};
 
 /// Publishes a `session.sync` event for each test session; with `--wait`, follows them until all are synced.
 ///
 /// # Errors
 /// The cause that stopped it.
 pub async fn sync(args: &SyncArgs, terminal: Terminal, interrupt: &Interrupt) -> anyhow::Result<Done> {
+    let reason = match &args.request.audit.reason {
+        None if args.request.force => Some(args.request.audit.require_reason(terminal, interrupt).await?),
+        given => given.clone(),
+    };
+    let requested_by = args.request.audit.requester();
     let settings = BackfillSettings::read(true).await?;
     let states = settings.states();
     let tests = named_tests(args, &settings).await?;
     let started = Instant::now();
     let ids: Vec<String> = tests.iter().map(|test| test.target.session_id.clone()).collect();
+    let action = Action {
+        name: if args.request.force { OperatorActed::SYNC_FORCE } else { OperatorActed::SYNC },
+        by: requested_by.clone(),
+        reason: reason.clone(),
+        target: counted(ids.len(), "test session"),
+        count: ids.len(),
+        session_ids: ids.clone(),
+    };
+    settings.audit().record(action).await?;
     let requested = tests.into_iter().map(|SelectedSession { target, description }| {
         let SessionTarget { session_id, quiz_id } = target;
         (
@@ -36,8 +51,8 @@ pub async fn sync(args: &SyncArgs, terminal: Terminal, interrupt: &Interrupt) ->
         tests: requested.collect::<HashMap<_, _>>(),
         sinks: sinks.clone(),
         force: args.request.force,
-        reason: args.request.reason.clone(),
-        requested_by: asker(args.request.requested_by.as_ref()),
+        reason,
+        requested_by,
         backfill_id: None,
         rate: f64::MAX,
         follows: args.wait,

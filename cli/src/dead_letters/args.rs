@@ -3,6 +3,7 @@ use std::num::NonZeroU32;
 use clap::builder::NonEmptyStringValueParser;
 use clap::{Args, Subcommand};
 
+use crate::audit::AuditArgs;
 use crate::dead_letters::MessageFilter;
 
 const LIST_EXAMPLES: &str = "\
@@ -12,7 +13,7 @@ Examples:
   quiz-etl dlq list --json | jq '.messages[].session_ids'
 
 Finds the dead-letter queues of all queues and subscriptions of the topics EVENTS_TOPIC_ARN and
-NOTICES_TOPIC_ARN; NOTICES_TOPIC_ARN is optional.";
+NOTICES_TOPIC_ARN. `list` and `show` work without NOTICES_TOPIC_ARN.";
 
 const SHOW_EXAMPLES: &str = "\
 Examples:
@@ -21,8 +22,8 @@ Examples:
 
 const REPLAY_EXAMPLES: &str = "\
 Examples:
-  quiz-etl dlq replay --code source_unavailable
-  quiz-etl dlq replay --session EnableStudents_6715f621e1eb083bfa9b56cc --yes
+  quiz-etl dlq replay --code source_unavailable --reason 'MongoDB is back'
+  quiz-etl dlq replay --session EnableStudents_6715f621e1eb083bfa9b56cc --yes --reason 'quiz corrected'
   quiz-etl dlq replay --all --older-than 1d --dry-run
 
 Sends each message before deleting it. An interrupted replay loses none; the next one may send a few
@@ -33,7 +34,7 @@ Examples:
   quiz-etl dlq drop --id 1f2e3d4c --reason 'a test event sent by hand'
   quiz-etl dlq drop --code unknown_quiz --older-than 7d --reason 'quizzes deleted in the spring'
 
-Posts the reason on Discord if NOTICES_TOPIC_ARN is set.";
+Posts the reason on Discord before it deletes.";
 
 /// List, show, replay or delete parked messages.
 #[derive(Debug, Args)]
@@ -92,6 +93,8 @@ pub struct ReplayArgs {
     #[arg(long, short)]
     pub yes: bool,
     #[command(flatten)]
+    pub audit: AuditArgs,
+    #[command(flatten)]
     pub filter: MessageFilter,
 }
 
@@ -100,12 +103,6 @@ pub struct DropArgs {
     /// Select all messages, or all that match the other options.
     #[arg(long, help_heading = "Messages")]
     pub all: bool,
-    /// The reason; shown to the ops team.
-    #[arg(long, value_parser = reason)]
-    pub reason: String,
-    /// The name of the requester; without it, the environment variable USER.
-    #[arg(long, value_name = "NAME")]
-    pub requested_by: Option<String>,
     /// Show what would be deleted, and change nothing.
     #[arg(long)]
     pub dry_run: bool,
@@ -113,17 +110,14 @@ pub struct DropArgs {
     #[arg(long, short)]
     pub yes: bool,
     #[command(flatten)]
+    pub audit: AuditArgs,
+    #[command(flatten)]
     pub filter: MessageFilter,
 }
 
 fn rate(text: &str) -> Result<NonZeroU32, String> {
     let rate = text.parse().ok().filter(|rate: &NonZeroU32| rate.get() <= 1_000);
     rate.ok_or_else(|| "give a number of messages a second from 1 to 1000".to_owned())
-}
-
-fn reason(text: &str) -> Result<String, String> {
-    let reason = text.trim();
-    if reason.is_empty() { Err("give the reason in a few words".to_owned()) } else { Ok(reason.to_owned()) }
 }
 
 #[cfg(test)]

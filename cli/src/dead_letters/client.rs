@@ -1,12 +1,13 @@
 use anyhow::bail;
 use futures::future::join_all;
 use jiff::Timestamp;
-use quiz_lambda::{Commit, ConfigError, Environment};
+use quiz_lambda::{ConfigError, Environment};
+use quiz_sns_sqs::SqsError;
 use quiz_sns_sqs::dead_letters::{
     Content, Coverage, DeadLetter, DeadLetterQueue, DeadLetters, DiscoveryProblem,
 };
-use quiz_sns_sqs::{SnsNotices, SqsError};
 
+use crate::audit::Audit;
 use crate::dead_letters::MessageFilter;
 use crate::ui::{Interrupt, Terminal, WrongUse, counted};
 
@@ -14,8 +15,7 @@ use crate::ui::{Interrupt, Terminal, WrongUse, counted};
 pub(crate) struct DlqClient {
     pub dead_letters: DeadLetters,
     pub queues: Vec<DeadLetterQueue>,
-    /// The notices to the ops team, if a topic is set.
-    pub notices: Option<SnsNotices>,
+    pub audit: Audit,
     /// Whether a queue could not be found or read, so that messages may be missing.
     pub is_incomplete: bool,
     terminal: Terminal,
@@ -38,7 +38,7 @@ struct DlqConfig {
 }
 
 impl DlqConfig {
-    fn read(mut env: Environment) -> Result<Self, ConfigError> {
+    fn read(mut env: Environment, acts: bool) -> Result<Self, ConfigError> {
         let events_topic = env.optional("EVENTS_TOPIC_ARN");
         if events_topic.is_none() {
             env.problem(
@@ -46,21 +46,21 @@ impl DlqConfig {
                     .to_owned(),
             );
         }
-        let notices_topic = env.optional("NOTICES_TOPIC_ARN");
+        let notices_topic =
+            if acts { Some(Audit::require_topic(&mut env)) } else { env.optional("NOTICES_TOPIC_ARN") };
         env.finish(Self { events_topic: events_topic.unwrap_or_default(), notices_topic })
     }
 }
 
 impl DlqClient {
-    /// Finds the dead-letter queues of the topics.
+    /// Finds the dead-letter queues of the topics. A verb that `acts` needs the topic of notices.
     ///
     /// # Errors
     /// Missing settings, no access to AWS, or no dead-letter queue.
-    pub async fn connect(terminal: Terminal) -> anyhow::Result<Self> {
-        let config = DlqConfig::read(Environment::from_process())?;
+    pub async fn connect(acts: bool, terminal: Terminal) -> anyhow::Result<Self> {
+        let config = DlqConfig::read(Environment::from_process(), acts)?;
         let aws = quiz_lambda::aws::signed_in().await?;
-        let sns = aws_sdk_sns::Client::new(&aws);
-        let dead_letters = DeadLetters::new(sns.clone(), aws_sdk_sqs::Client::new(&aws));
+        let dead_letters = DeadLetters::new(aws_sdk_sns::Client::new(&aws), aws_sdk_sqs::Client::new(&aws));
         let mut topics = vec![config.events_topic];
         topics.extend(config.notices_topic.clone());
         let found = dead_letters.discover(&topics).await;
@@ -79,9 +79,7 @@ impl DlqClient {
         Ok(Self {
             dead_letters,
             queues: found.queues,
-            notices: config
-                .notices_topic
-                .map(|topic| SnsNotices::new(sns, topic, Commit::from_process().hash())),
+            audit: Audit::new(&aws, config.notices_topic.unwrap_or_default()),
             is_incomplete: !found.problems.iter().all(has_none),
             terminal,
         })

@@ -3,7 +3,7 @@ use clap::builder::NonEmptyStringValueParser;
 use jiff::{SignedDuration, Span, SpanRelativeTo, Timestamp};
 use quiz_sns_sqs::dead_letters::DeadLetter;
 
-use crate::ui::WrongUse;
+use crate::ui::{WrongUse, quoted};
 
 /// The options that select messages. A message must match each given option, and one of its values.
 #[derive(Clone, Debug, Default, Args)]
@@ -45,6 +45,20 @@ impl MessageFilter {
             && any(&self.id, |id| begins_with(&letter.message_id, id))
             && self.older_than.is_none_or(|limit| age.is_some_and(|age| age > limit))
             && self.newer_than.is_none_or(|limit| age.is_some_and(|age| age < limit))
+    }
+
+    /// The options on the command line, for the audit; `--all` without any.
+    #[must_use]
+    pub fn options(&self) -> String {
+        let mut options = Vec::new();
+        let lists =
+            [("queue", &self.queue), ("code", &self.code), ("session", &self.session), ("id", &self.id)];
+        for (name, values) in lists {
+            options.extend(values.iter().map(|value| format!("--{name} {}", quoted(value))));
+        }
+        options.extend(self.older_than.map(|age| format!("--older-than {age:#}")));
+        options.extend(self.newer_than.map(|age| format!("--newer-than {age:#}")));
+        if options.is_empty() { "--all".to_owned() } else { options.join(" ") }
     }
 
     /// Refuses a command that selects no messages.
@@ -169,6 +183,17 @@ mod tests {
             }),
             ["a2"]
         );
+    }
+
+    #[test]
+    fn audit_names_the_options() {
+        assert_eq!(MessageFilter::default().options(), "--all");
+        let filter = MessageFilter {
+            code: vec!["unknown_quiz".into(), "a b".into()],
+            older_than: Some(SignedDuration::from_hours(48)),
+            ..MessageFilter::default()
+        };
+        assert_eq!(filter.options(), "--code unknown_quiz --code 'a b' --older-than 48h");
     }
 
     #[test]

@@ -8,7 +8,7 @@ use crate::ui::{Done, Interrupt, Terminal};
 
 pub(crate) async fn list(args: &ListArgs, terminal: Terminal) -> anyhow::Result<Done> {
     let interrupt = Interrupt::listen();
-    let mut client = DlqClient::connect(terminal).await?;
+    let mut client = DlqClient::connect(false, terminal).await?;
     let found = client.search(&args.filter, &interrupt, |letter, _| letter).await?;
     args.filter.require_unique_ids(&found.chosen)?;
     let now = Timestamp::now();

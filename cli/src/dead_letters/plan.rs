@@ -1,6 +1,14 @@
 use std::collections::{BTreeSet, HashSet};
 
+use quiz_events::OperatorActed;
 use quiz_sns_sqs::dead_letters::{DeadLetter, DeadLetterAction, DeadLetterQueue, NoSource};
+
+use crate::audit::Action;
+use crate::dead_letters::MessageFilter;
+use crate::ui::counted;
+
+/// How many error codes the audit names.
+const CODES: usize = 10;
 
 /// The messages to replay or drop.
 #[derive(Debug)]
@@ -47,6 +55,31 @@ impl<'a> ActionPlan<'a> {
         self.groups.iter().map(|group| group.letters.len()).sum()
     }
 
+    /// The action for the audit.
+    pub fn action(&self, filter: &MessageFilter, by: Option<String>, reason: String) -> Action {
+        let queues: Vec<&str> = self.groups.iter().map(|group| group.queue.name.as_str()).collect();
+        let codes: BTreeSet<&str> = self.letters().map(|letter| letter.error_code.as_str()).collect();
+        let codes: Vec<&str> = codes.into_iter().take(CODES).collect();
+        let sessions = self.letters().flat_map(|letter| &letter.session_ids);
+        Action {
+            name: match self.act {
+                DeadLetterAction::Replay => OperatorActed::REPLAY,
+                DeadLetterAction::Drop => OperatorActed::DROP,
+            },
+            by,
+            reason: Some(reason),
+            target: format!(
+                "{} of {}, parked with {} ({})",
+                counted(self.messages(), "message"),
+                queues.join(" and "),
+                codes.join(", "),
+                filter.options()
+            ),
+            count: self.messages(),
+            session_ids: sessions.collect::<BTreeSet<_>>().into_iter().cloned().collect(),
+        }
+    }
+
     /// The names of the queues that a replay sends to.
     pub fn targets(&self) -> BTreeSet<&str> {
         let targets = self.groups.iter().flat_map(|group| {
@@ -63,13 +96,6 @@ impl QueueMessages<'_> {
     pub fn ids(&self) -> HashSet<String> {
         self.letters.iter().map(|letter| letter.message_id.clone()).collect()
     }
-
-    /// The distinct error codes of the messages with these ids.
-    pub fn codes(&self, ids: &[String]) -> Vec<String> {
-        let ids: HashSet<&String> = ids.iter().collect();
-        let letters = self.letters.iter().filter(|letter| ids.contains(&letter.message_id));
-        letters.map(|letter| letter.error_code.clone()).collect::<BTreeSet<_>>().into_iter().collect()
-    }
 }
 
 #[cfg(test)]
@@ -77,6 +103,7 @@ mod tests {
     use quiz_sns_sqs::dead_letters::{DeadLetterAction, NoSource, Source};
 
     use super::ActionPlan;
+    use crate::dead_letters::MessageFilter;
     use crate::dead_letters::fixtures::{letter, queue};
 
     #[test]
@@ -99,7 +126,12 @@ mod tests {
         assert_eq!(plan.targets().into_iter().collect::<Vec<_>>(), ["notices", "warehouse"]);
         let plan = ActionPlan::new(DeadLetterAction::Drop, &queues, letters());
         assert_eq!((plan.messages(), plan.without_source.len()), (3, 0));
-        assert_eq!(plan.groups[0].codes(&["1".into(), "2".into()]), ["receives_exhausted", "unknown_quiz"]);
-        assert_eq!(plan.groups[0].codes(&["2".into()]), ["receives_exhausted"]);
+        let action = plan.action(&MessageFilter::default(), Some("olivia".into()), "a trial".into());
+        assert_eq!((action.name, action.count), ("drop", 3));
+        assert_eq!(
+            action.target,
+            "3 messages of reports-dlq and notices-dlq, parked with discord_refused, receives_exhausted, \
+             unknown_quiz (--all)"
+        );
     }
 }

@@ -13,7 +13,9 @@ use crate::ui::{Done, Interrupt, Terminal, counted, is_wanted};
 pub(crate) async fn replay(args: &ReplayArgs, terminal: Terminal) -> anyhow::Result<Done> {
     args.filter.require_choice(args.all)?;
     let interrupt = Interrupt::listen();
-    let mut client = DlqClient::connect(terminal).await?;
+    let reason =
+        if args.dry_run { String::new() } else { args.audit.require_reason(terminal, &interrupt).await? };
+    let mut client = DlqClient::connect(!args.dry_run, terminal).await?;
     let found = client.search(&args.filter, &interrupt, |letter, _| letter).await?;
     args.filter.require_unique_ids(&found.chosen)?;
     let plan = ActionPlan::new(DeadLetterAction::Replay, &client.queues, found.chosen);
@@ -31,6 +33,7 @@ pub(crate) async fn replay(args: &ReplayArgs, terminal: Terminal) -> anyhow::Res
     if !args.yes && !is_wanted(terminal, question, &interrupt).await? {
         bail!("stopped: nothing was changed");
     }
+    client.audit.record(plan.action(&args.filter, args.audit.requester(), reason)).await?;
     let pace = Pace::per_second(args.rate);
     let outcome = carry_out(&client, &plan, &pace, &interrupt, terminal).await;
     if terminal.json {

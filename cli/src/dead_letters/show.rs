@@ -9,7 +9,7 @@ use crate::ui::{Done, Interrupt, Terminal};
 pub(crate) async fn show(args: &ShowArgs, terminal: Terminal) -> anyhow::Result<Done> {
     let filter = MessageFilter::by_ids(&args.ids);
     let interrupt = Interrupt::listen();
-    let mut client = DlqClient::connect(terminal).await?;
+    let mut client = DlqClient::connect(false, terminal).await?;
     let found = client.search(&filter, &interrupt, |letter, content| (letter, content)).await?;
     filter.require_unique_ids(found.chosen.iter().map(|(letter, _)| letter))?;
     let now = Timestamp::now();

@@ -13,6 +13,7 @@ use jiff::fmt::rfc2822;
 use jiff::{SignedDuration, Timestamp};
 use quiz_lambda::aws::{NotSignedIn, check_sign_in, error_cause};
 
+use crate::audit::get_identity;
 use crate::doctor::call_timeout::CallTimeout;
 use crate::doctor::check::{Check, Finding, Group};
 
@@ -58,9 +59,8 @@ pub async fn check(config: &SdkConfig, timeout: CallTimeout) -> Vec<Check> {
     };
     let region = Group::Aws.check("region", Finding::good(region.to_string()));
     let clock = Clock::default();
-    let client = aws_sdk_sts::Client::new(config);
     let identity = async {
-        let call = client.get_caller_identity().customize().interceptor(clock.clone()).send();
+        let call = get_identity(config).customize().interceptor(clock.clone()).send();
         call.await.map_err(|error| AwsFailure::from_sdk(&error))
     };
     match timeout.limit(identity, AwsFailure::without_code).await {

@@ -10,11 +10,11 @@ mod interrupt;
 mod terminal;
 mod text;
 
-pub use ask::{asker, is_wanted};
+pub use ask::{Question, is_wanted, line};
 pub use done::{Done, WrongUse};
 pub use ink::Ink;
 pub use interrupt::Interrupt;
 pub use terminal::Terminal;
 pub use text::{
-    age, clean, cohort, count, counted, excerpt, is_hidden, printable, quoted, seconds, short, table,
+    age, clean, cohort, count, counted, cut, excerpt, is_hidden, printable, quoted, seconds, short, table,
 };

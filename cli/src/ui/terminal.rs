@@ -4,7 +4,7 @@ use serde_json::Value;
 use tracing_subscriber::EnvFilter;
 
 use crate::ui::text::{clean, cut, printable, printable_json};
-use crate::ui::{Ink, WrongUse};
+use crate::ui::{Ink, Question, WrongUse};
 
 /// The log filter: warnings of our crates, by the prefixes of their names.
 const OURS: &str = "off,quiz_=warn,sync_=warn,reconcile=warn,notify_discord=warn";
@@ -81,20 +81,22 @@ impl Terminal {
         let _ = writeln!(std::io::stderr().lock(), "warning: {}", message(text));
     }
 
-    /// Asks for confirmation. Only `y` or `yes` confirms.
+    /// Shows the question and returns the answer, one line without spaces around it. An answer that cannot be read is empty.
     ///
     /// # Errors
-    /// [`WrongUse`] if there is no terminal to ask on; the text names `--yes`.
-    pub fn confirm(self, question: &str) -> Result<bool, WrongUse> {
+    /// [`WrongUse`] if there is no terminal to ask on; the text names the option that gives the answer.
+    pub fn ask(self, question: &Question) -> Result<String, WrongUse> {
         if self.json || !std::io::stdin().is_terminal() || !std::io::stderr().is_terminal() {
-            return Err(WrongUse(format!("{question} There is no terminal to ask on: confirm with --yes")));
+            let Question { text, option, .. } = question;
+            return Err(WrongUse(format!("{text} There is no terminal to ask on: answer with {option}")));
         }
         // not locked: other messages appear while the question waits
         let mut error = std::io::stderr();
-        let written = write!(error, "{} [y/N] ", message(question)).and_then(|()| error.flush());
+        let written =
+            write!(error, "{}{} ", message(&question.text), question.hint).and_then(|()| error.flush());
         let mut answer = String::new();
         let answered = written.and_then(|()| std::io::stdin().lock().read_line(&mut answer));
-        Ok(answered.is_ok() && matches!(answer.trim().to_ascii_lowercase().as_str(), "y" | "yes"))
+        Ok(if answered.is_ok() { answer.trim().to_owned() } else { String::new() })
     }
 
     /// Prints the error that ended a command.

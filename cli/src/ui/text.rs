@@ -90,7 +90,9 @@ pub(crate) fn printable_json(json: &str) -> String {
     shown
 }
 
-pub(crate) fn cut(text: &str, longest: usize) -> String {
+/// The text, cut after the `longest` characters.
+#[must_use]
+pub fn cut(text: &str, longest: usize) -> String {
     match text.char_indices().nth(longest) {
         Some((end, _)) => format!("{}…", text.get(..end).unwrap_or_default()),
         None => text.to_owned(),

@@ -2,7 +2,7 @@
 
 use std::io::Write;
 use std::path::Path;
-use std::process::{Command, Output};
+use std::process::{Command, Output, Stdio};
 
 use bson::{Bson, Document, bson, doc};
 use quiz_sample::{SampleDocuments, sapa, write_dump};
@@ -217,7 +217,8 @@ fn missing_sign_in_is_one_sentence() {
         command.args(arguments).current_dir(folder.path()).env_clear().env("HOME", folder.path());
         command
             .env("AWS_EC2_METADATA_DISABLED", "true")
-            .env("EVENTS_TOPIC_ARN", "arn:aws:sns:ap-south-1:1:events");
+            .env("EVENTS_TOPIC_ARN", "arn:aws:sns:ap-south-1:1:events")
+            .env("NOTICES_TOPIC_ARN", "arn:aws:sns:ap-south-1:1:notices");
         let output = command.envs(region.iter().copied()).output().unwrap();
         assert_eq!(output.status.code(), Some(1));
         String::from_utf8(output.stderr).unwrap()
@@ -227,14 +228,43 @@ fn missing_sign_in_is_one_sentence() {
         &["status"][..],
         &["report", &session, "u"],
         &["sync", &session],
-        &["backfill", &session, "--yes"],
+        &["backfill", &session, "--yes", "--reason", "a test"],
         &["dlq", "list"],
+        &["dlq", "replay", "--all", "--reason", "a test"],
     ] {
         let no_region = "error: no AWS region: set AWS_REGION, or AWS_PROFILE to a profile with a region\n";
         assert_eq!(run(&[], arguments), no_region, "{arguments:?}");
         let no_credentials = "error: no AWS credentials found: run aws sso login, or set AWS_PROFILE\n";
         assert_eq!(run(&[("AWS_REGION", "ap-south-1")], arguments), no_credentials, "{arguments:?}");
     }
+}
+
+#[test]
+#[cfg(feature = "aws")]
+fn action_needs_reason_and_notices_topic() {
+    let folder = tempfile::tempdir().unwrap();
+    let run = |arguments: &[&str]| {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_quiz-etl"));
+        command.args(arguments).current_dir(folder.path()).env_clear().env("HOME", folder.path());
+        command.env("EVENTS_TOPIC_ARN", "arn:aws:sns:ap-south-1:1:events").stdin(Stdio::null());
+        let output = command.output().unwrap();
+        (output.status.code().unwrap(), String::from_utf8(output.stderr).unwrap())
+    };
+    let session = format!("A_{QUIZ}");
+    for arguments in [
+        &["sync", &session, "--force"][..],
+        &["backfill", &session, "--yes"],
+        &["dlq", "replay", "--all", "--yes"],
+        &["dlq", "drop", "--all", "--yes"],
+    ] {
+        let (code, error) = run(arguments);
+        assert!(code == 2 && error.contains("answer with --reason"), "{arguments:?}: {code} {error}");
+        let (code, error) = run(&[arguments, &["--reason", "a test"]].concat());
+        let missing = "NOTICES_TOPIC_ARN must be set: the command records there who acts, and why";
+        assert!(code == 1 && error.contains(missing), "{arguments:?}: {code} {error}");
+    }
+    let (code, error) = run(&["sync", &session]);
+    assert!(code == 1 && error.contains("NOTICES_TOPIC_ARN must be set"), "{code} {error}");
 }
 
 #[test]

@@ -205,7 +205,8 @@ async fn backfill_survives_ctrl_c_and_failures() {
     for test in &broken {
         backfills.set_question_sets(*test, quiz(*test).get_array("question_sets").unwrap().clone()).await;
     }
-    let replayed = backfills.run(&["dlq", "replay", "--code", "malformed_quiz", "--yes"]).await;
+    let replayed =
+        backfills.run(&["dlq", "replay", "--code", "malformed_quiz", "--yes", "--reason", "fixed"]).await;
     assert!(replayed.status.success(), "{}", text(&replayed));
     let (code, ended) = backfills.json(&["backfill", "--resume"]).await;
     assert_eq!((code, &ended["done"], &ended["failed"]), (0, &number(TESTS), &json!([])), "{ended}");
@@ -242,7 +243,7 @@ async fn sessions_are_selected_by_type_and_time() {
         sessions.update_many(doc! {"quiz_id": quiz_id(number)}, change).await.unwrap();
     }
 
-    let unasked = backfills.run(&["backfill", "--file", "tests.jsonl"]).await;
+    let unasked = backfills.run(&["backfill", "--file", "tests.jsonl", "--reason", "a test"]).await;
     assert_eq!(unasked.status.code(), Some(2), "{}", text(&unasked));
     assert!(text(&unasked).contains("Sync 4 test sessions? There is no terminal to ask on"));
     assert!(!backfills.folder.path().join("backfills").exists(), "nothing is published");
@@ -252,7 +253,15 @@ async fn sessions_are_selected_by_type_and_time() {
     let none = backfills.run(&["backfill", "--resume"]).await;
     assert!(text(&none).contains("there is no backfill to resume"), "{}", text(&none));
     let unknown = backfills
-        .run(&["backfill", "Group_ffffffffffffffffffffffff", &session_id(0), "--yes", "--detach"])
+        .run(&[
+            "backfill",
+            "Group_ffffffffffffffffffffffff",
+            &session_id(0),
+            "--yes",
+            "--detach",
+            "--reason",
+            "a test",
+        ])
         .await;
     assert_eq!(unknown.status.code(), Some(1), "one could not be synced: {}", text(&unknown));
     assert!(text(&unknown).contains("there is no quiz ffffffffffffffffffffffff"), "{}", text(&unknown));
@@ -263,7 +272,7 @@ async fn sessions_are_selected_by_type_and_time() {
 
     // each test session is known now
     let chosen = async |arguments: &[&str]| {
-        let mut all = vec!["backfill", "--yes", "--force"];
+        let mut all = vec!["backfill", "--yes", "--force", "--reason", "a test"];
         all.extend(arguments);
         let (code, ended) = backfills.json(&all).await;
         assert_eq!(code, 0, "{ended}");
@@ -306,7 +315,8 @@ async fn local_dry_run_writes_only_its_folder() {
 async fn missing_topic_publishes_nothing() {
     let backfills = BackfillStack::new(1).await;
     let missing = backfills.pipeline.variable("EVENTS_TOPIC_ARN").replace("events", "nowhere");
-    let mut command = backfills.command(&["backfill", "--file", "tests.jsonl", "--yes"]);
+    let mut command =
+        backfills.command(&["backfill", "--file", "tests.jsonl", "--yes", "--reason", "a test"]);
     command.env("EVENTS_TOPIC_ARN", &missing);
     let failed = tokio::task::spawn_blocking(move || command.output()).await.unwrap().unwrap();
     assert_eq!(failed.status.code(), Some(1));

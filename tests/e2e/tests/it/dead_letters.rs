@@ -165,7 +165,8 @@ async fn only_selected_messages_are_replayed_after_yes() {
 
     let (code, error) = deployment.refused(&["replay", "--yes"]).await;
     assert!(code == 2 && error.contains("choose messages by --id"), "{code} {error}");
-    let (code, error) = deployment.refused(&["replay", "--code", "ranking_failed"]).await;
+    let (code, error) =
+        deployment.refused(&["replay", "--code", "ranking_failed", "--reason", "fixed"]).await;
     assert!(
         code == 2 && error.contains("Send 3 messages back to dlq-") && error.contains("--yes"),
         "{error}"
@@ -177,10 +178,12 @@ async fn only_selected_messages_are_replayed_after_yes() {
         (&planned["chosen"], &planned["remaining"], &planned["replayed"]),
         (&18.into(), &18.into(), &0.into())
     );
-    assert!(deployment.output(&["replay", "--code", "other", "--yes"]).await.contains("nothing to do"));
+    let none = ["replay", "--code", "other", "--yes", "--reason", "fixed"];
+    assert!(deployment.output(&none).await.contains("nothing to do"));
     assert_eq!((deployment.dead_letters().await, deployment.replayed().await.len()), (18, 0));
 
-    let shown = deployment.output(&["replay", "--code", "ranking_failed", "--yes"]).await;
+    let shown =
+        deployment.output(&["replay", "--code", "ranking_failed", "--yes", "--reason", "fixed"]).await;
     assert!(shown.contains("3 of 3 messages replayed in ") && shown.contains("quiz-etl status"), "{shown}");
     assert_eq!(
         deployment.replayed().await.into_iter().collect::<BTreeSet<_>>(),
@@ -202,26 +205,30 @@ async fn drop_needs_a_reason_and_sends_a_notice() {
     }
     let (code, error) = deployment.refused(&["drop", "--code", "unknown_quiz", "--reason", "a test"]).await;
     assert!(code == 2 && error.contains("Delete 7 messages permanently (reason: a test)?"), "{code} {error}");
+    let planned = deployment.json(&["drop", "--code", "unknown_quiz", "--dry-run"]).await;
+    assert_eq!((&planned["chosen"], &planned["dropped"]), (&7.into(), &0.into()));
 
     let dropped =
         deployment.json(&["drop", "--code", "unknown_quiz", "--reason", "quizzes of a trial", "--yes"]).await;
     assert_eq!((&dropped["dropped"], &dropped["failed"]), (&7.into(), &Value::Array(vec![])));
     assert_eq!((deployment.dead_letters().await, deployment.replayed().await.len()), (2, 0));
     let notices = deployment.stack.wait_for_messages(&deployment.notices.url, 1, PATIENCE).await.unwrap();
+    assert_eq!(notices.len(), 1, "neither a refused drop nor a dry run sends one: {notices:?}");
     let notice: Value = serde_json::from_str(notices[0].body().unwrap()).unwrap();
-    assert_eq!((&notice["type"], &notice["messages"]), (&"messages.dropped".into(), &7.into()));
-    assert_eq!(
-        (&notice["reason"], &notice["requested_by"]),
-        (&"quizzes of a trial".into(), &"olivia".into())
-    );
-    assert_eq!(notice["error_codes"], serde_json::json!(["unknown_quiz"]));
+    assert_eq!((&notice["type"], &notice["count"]), (&"operator.acted".into(), &7.into()));
+    assert_eq!((&notice["action"], &notice["by"]), (&"drop".into(), &"olivia".into()));
+    assert_eq!(notice["reason"], "quizzes of a trial");
+    let target =
+        format!("7 messages of {}-dlq, parked with unknown_quiz (--code unknown_quiz)", deployment.name);
+    assert_eq!(notice["target"], target);
 }
 
 #[tokio::test]
 async fn interrupted_replay_loses_no_message() {
     let deployment = StoppedDeployment::new().await;
     let mut all = deployment.park("unknown_quiz", 0..60).await;
-    let mut replay = deployment.command(&["replay", "--all", "--yes", "--rate", "2", "--json"]);
+    let mut replay =
+        deployment.command(&["replay", "--all", "--yes", "--rate", "2", "--json", "--reason", "fixed"]);
     let child = replay.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
     eventually("some messages to be replayed", PATIENCE, async || {
         let depth = deployment.stack.queue_depth(&deployment.queue.url).await?;
@@ -239,7 +246,7 @@ async fn interrupted_replay_loses_no_message() {
     let mut replayed = deployment.replayed().await;
     assert_eq!(replayed.len() as u64, done);
 
-    let rest = deployment.json(&["replay", "--all", "--yes", "--rate", "1000"]).await;
+    let rest = deployment.json(&["replay", "--all", "--yes", "--rate", "1000", "--reason", "fixed"]).await;
     assert_eq!((&rest["replayed"], &rest["interrupted"]), (&remaining.into(), &false.into()));
     assert_eq!(deployment.dead_letters().await, 0);
     replayed.extend(deployment.replayed().await);

@@ -9,6 +9,7 @@
 )]
 
 mod architecture;
+mod audit;
 mod backfill;
 mod burst;
 mod dead_letters;

@@ -60,6 +60,8 @@ pub const CALLS: &[Calls] = &[
         &["dynamodb:BatchGetItem", "dynamodb:PutItem"],
         &[DISCORD],
     ),
+    // the identity in an operator's notices, and for doctor
+    ("cli/src/audit.rs", &["sts:GetCallerIdentity"], &[OPERATOR]),
     // dlq
     ("shared/sns-sqs/src/dead_letters/act.rs", &["sqs:SendMessage", "sqs:DeleteMessage"], &[OPERATOR]),
     (
@@ -83,7 +85,6 @@ pub const CALLS: &[Calls] = &[
         ],
         &[OPERATOR],
     ),
-    ("cli/src/doctor/aws.rs", &["sts:GetCallerIdentity"], &[OPERATOR]),
     ("cli/src/doctor/mappings.rs", &["lambda:ListEventSourceMappings"], &[OPERATOR]),
     ("cli/src/doctor/queues.rs", &["sqs:GetQueueUrl", "sqs:GetQueueAttributes"], &[OPERATOR]),
     (
