@@ -1,10 +1,16 @@
 //! Checks credentials, dataset, jobs and tables of BigQuery. Dry runs test permissions, so nothing is written.
 
+use std::sync::Arc;
+
+use async_trait::async_trait;
+use aws_config::SdkConfig;
 use futures::future::join_all;
 use quiz_bigquery::{
-    BigQueryError, BigQueryInspector, BigQueryLocation, Credentials, ErrorKind, TableDifferences,
+    BigQueryError, BigQueryInspector, BigQueryLocation, Credentials, CredentialsSource, ErrorKind,
+    TableDifferences,
 };
 use quiz_domain::rows::WarehouseTable;
+use quiz_events::Cause;
 use quiz_lambda::Secret;
 use quiz_lambda::config::BigQueryCredentials;
 
@@ -15,34 +21,69 @@ fn no_answer(message: String) -> BigQueryError {
     BigQueryError { kind: ErrorKind::Transient, message }
 }
 
-/// Checks everything that the warehouse sink needs. `key`: the service account's key, if the configuration names one.
+/// The configured credentials, and the AWS identity of this machine.
+struct Configured {
+    credentials: Credentials,
+    aws: SdkConfig,
+}
+
+#[async_trait]
+impl CredentialsSource for Configured {
+    async fn credentials(&self) -> Result<Credentials, Cause> {
+        Ok(self.credentials.clone())
+    }
+
+    fn can_change(&self) -> bool {
+        false
+    }
+
+    fn aws(&self) -> Option<&SdkConfig> {
+        Some(&self.aws)
+    }
+}
+
+/// Gets a token; returns the kind of the credentials and the identity behind them.
+async fn sign_in(inspector: &BigQueryInspector, timeout: CallTimeout) -> Result<String, BigQueryError> {
+    let identity = timeout.limit(inspector.identity(), no_answer).await?;
+    match timeout.limit(inspector.check_token(), no_answer).await {
+        Ok(()) => Ok(identity),
+        Err(error) => Err(BigQueryError { message: format!("{identity}: {}", error.message), ..error }),
+    }
+}
+
+/// Checks everything that the warehouse sink needs. `json`: the secret's text, if the configuration names a secret.
 pub async fn check(
     config: &quiz_lambda::config::WarehouseConfig,
-    key: Option<&Secret>,
+    json: Option<&Secret>,
+    aws: Option<&SdkConfig>,
     timeout: CallTimeout,
 ) -> Vec<Check> {
     let check = |name: &str, finding| Group::Bigquery.check(name, finding);
     let location = &config.location;
-    let (who, credentials) = match (&config.credentials, key) {
-        (BigQueryCredentials::Secret(_), Some(key)) => {
-            ("a service account's key", Credentials::ServiceAccountKey(key.expose().to_owned()))
-        }
+    let credentials = match (&config.credentials, json) {
+        (BigQueryCredentials::Secret(_), Some(json)) => Credentials::Json(json.expose().to_owned()),
         (BigQueryCredentials::ApplicationDefault { file }, _) => {
-            ("Application Default Credentials", Credentials::ApplicationDefault { file: file.clone() })
+            Credentials::ApplicationDefault { file: file.clone() }
         }
-        (BigQueryCredentials::Secret(_) | BigQueryCredentials::Anonymous, _) => {
-            ("none: BIGQUERY_ENDPOINT is an emulator", Credentials::Anonymous)
-        }
+        (BigQueryCredentials::Secret(_) | BigQueryCredentials::Anonymous, _) => Credentials::Anonymous,
     };
-    let connected = BigQueryInspector::connect(location.clone(), credentials);
-    let inspector = match timeout.limit(connected, no_answer).await {
-        Ok(inspector) => inspector,
-        Err(error) => {
+    let aws = match aws {
+        Some(aws) => aws.clone(),
+        None => quiz_lambda::aws::config().await,
+    };
+    let connected = BigQueryInspector::new(location.clone(), Arc::new(Configured { credentials, aws }));
+    let signed_in = match &connected {
+        Ok(inspector) => sign_in(inspector, timeout).await,
+        Err(error) => Err(error.clone()),
+    };
+    let (inspector, identity) = match (connected, signed_in) {
+        (Ok(inspector), Ok(identity)) => (inspector, identity),
+        (_, Err(error)) | (Err(error), _) => {
             let rest = Finding::skipped("BigQuery answers only with credentials");
             return vec![check("credentials", judge_credentials(&error)), check("everything else", rest)];
         }
     };
-    let mut checks = vec![check("credentials", Finding::good(who))];
+    let mut checks = vec![check("credentials", Finding::good(identity))];
     let (found_location, jobs) = futures::join!(
         timeout.limit(inspector.location(), no_answer),
         timeout.limit(inspector.check_run_jobs(), no_answer),
@@ -82,7 +123,7 @@ pub async fn check(
 fn judge_credentials(error: &BigQueryError) -> Finding {
     Finding::bad(
         error.to_string(),
-        "set BIGQUERY_CREDENTIALS_SECRET_ID to the secret with a service account key, or run: gcloud auth application-default login",
+        "set BIGQUERY_CREDENTIALS_SECRET_ID to the secret with the credentials, or run: gcloud auth application-default login (docs/DEPLOY.md, step 2)",
     )
 }
 

@@ -73,11 +73,11 @@ impl Examiner<'_> {
         let always = [Group::Aws, Group::Secrets, Group::Dynamodb, Group::Sns, Group::Sqs];
         always.iter().any(|group| self.wants(*group))
             || by_id(Group::Mongodb, self.settings.mongodb_uri.as_ref())
-            || by_id(Group::Bigquery, self.key_source())
+            || by_id(Group::Bigquery, self.credentials_source())
             || by_id(Group::Discord, self.discord_source())
     }
 
-    fn key_source(&self) -> Option<&SecretSource> {
+    fn credentials_source(&self) -> Option<&SecretSource> {
         match &self.settings.warehouse.get()?.credentials {
             BigQueryCredentials::Secret(source) => Some(source),
             BigQueryCredentials::ApplicationDefault { .. } | BigQueryCredentials::Anonymous => None,
@@ -164,13 +164,13 @@ impl Examiner<'_> {
         let Some(config) = self.settings.warehouse.get() else {
             return vec![skipped(&self.settings.warehouse.because("sync-warehouse"))];
         };
-        let (mut checks, mut key) = (Vec::new(), None);
-        if let Some(source) = self.key_source() {
+        let (mut checks, mut json) = (Vec::new(), None);
+        if let Some(source) = self.credentials_source() {
             let variable = "BIGQUERY_CREDENTIALS_SECRET_ID";
             let (check, secret) = secrets::read(variable, source, aws, self.timeout).await;
             checks.extend(check);
             match secret {
-                SecretLookup::Read(secret) => key = Some(secret),
+                SecretLookup::Read(secret) => json = Some(secret),
                 SecretLookup::Failed(because) => {
                     checks.push(skipped(&because));
                     return checks;
@@ -178,7 +178,7 @@ impl Examiner<'_> {
             }
         }
         if self.wants(Group::Bigquery) {
-            checks.extend(bigquery::check(config, key.as_ref(), self.timeout).await);
+            checks.extend(bigquery::check(config, json.as_ref(), aws, self.timeout).await);
         }
         checks
     }

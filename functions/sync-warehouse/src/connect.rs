@@ -17,7 +17,7 @@ const COMMIT_RESERVE: Duration = Duration::from_mins(2);
 /// The handler on MongoDB, BigQuery and SQS.
 pub async fn connect(config: WarehouseConfig) -> SqsHandler {
     let aws = quiz_lambda::aws::config().await;
-    let credentials = SecretKeySource { credentials: config.credentials, aws: aws.clone() };
+    let credentials = BigQueryIdentity { credentials: config.credentials, aws: aws.clone() };
     let settings = Settings { bytes_per_job: config.bytes_per_job, ..Settings::new(config.location) };
     let warehouse = BigQueryWarehouse::new(settings, Arc::new(credentials));
     quiz_lambda::begin("BigQuery connection", warehouse.clone().ready());
@@ -26,19 +26,19 @@ pub async fn connect(config: WarehouseConfig) -> SqsHandler {
     quiz_lambda::sync::connect(aws, config.source, sink, None, limits)
 }
 
-/// Reads the key from Secrets Manager at first use, and again after Google has refused it.
-struct SecretKeySource {
+/// Reads the secret from Secrets Manager at first use, and again after Google has refused it.
+struct BigQueryIdentity {
     credentials: BigQueryCredentials,
     aws: SdkConfig,
 }
 
 #[async_trait]
-impl CredentialsSource for SecretKeySource {
+impl CredentialsSource for BigQueryIdentity {
     async fn credentials(&self) -> Result<Credentials, Cause> {
         Ok(match &self.credentials {
             BigQueryCredentials::Secret(secret) => {
-                let key = secret.resolve(&self.aws).await?;
-                Credentials::ServiceAccountKey(key.expose().to_owned())
+                let json = secret.resolve(&self.aws).await?;
+                Credentials::Json(json.expose().to_owned())
             }
             BigQueryCredentials::ApplicationDefault { file } => {
                 Credentials::ApplicationDefault { file: file.clone() }
@@ -52,5 +52,9 @@ impl CredentialsSource for SecretKeySource {
             BigQueryCredentials::Secret(secret) => secret.can_change(),
             BigQueryCredentials::ApplicationDefault { .. } | BigQueryCredentials::Anonymous => false,
         }
+    }
+
+    fn aws(&self) -> Option<&SdkConfig> {
+        Some(&self.aws)
     }
 }

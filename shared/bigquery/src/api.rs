@@ -16,6 +16,7 @@ use crate::answer;
 use crate::credentials::{Bearer, CredentialsSource};
 use crate::error::{BigQueryError, ErrorKind};
 use crate::existing::ExistingTable;
+use crate::federation::configuration::is_loopback;
 use crate::jobs;
 use crate::location::BigQueryLocation;
 use crate::upload::UploadSizes;
@@ -100,17 +101,8 @@ impl Api {
             BigQueryError::new(ErrorKind::Refused, wrong)
         })?;
         let (billed, abandoned) = (AtomicU64::new(0), Mutex::default());
-        Ok(Self {
-            place,
-            retries,
-            uploads,
-            bytes_per_job,
-            billed,
-            abandoned,
-            http,
-            bearer: Bearer::new(credentials),
-            base,
-        })
+        let bearer = Bearer::new(credentials, http.clone(), is_loopback(&base));
+        Ok(Self { place, retries, uploads, bytes_per_job, billed, abandoned, http, bearer, base })
     }
 
     /// Counts the bytes that an ended job billed.

@@ -10,7 +10,7 @@ use reqwest::Method;
 use serde_json::{Value, json};
 
 use crate::api::{Api, Retries};
-use crate::credentials::Credentials;
+use crate::credentials::CredentialsSource;
 use crate::error::{BigQueryError, ErrorKind};
 use crate::existing::TableDifferences;
 use crate::jobs;
@@ -33,14 +33,31 @@ const RETRIES: Retries =
 pub struct BigQueryInspector(Api);
 
 impl BigQueryInspector {
-    /// Connects, and gets an access token.
+    /// Prepares the requests; reads no credentials yet.
+    ///
+    /// # Errors
+    /// [`BigQueryError`] if the endpoint is not a URL.
+    pub fn new(
+        place: BigQueryLocation,
+        credentials: Arc<dyn CredentialsSource>,
+    ) -> Result<Self, BigQueryError> {
+        Api::connect(place, RETRIES, UploadSizes::default(), BYTES_PER_JOB, credentials).map(Self)
+    }
+
+    /// The kind of the credentials and the identity behind them, for people.
+    ///
+    /// # Errors
+    /// [`BigQueryError`] if the credentials cannot be read or used.
+    pub async fn identity(&self) -> Result<String, BigQueryError> {
+        self.0.bearer.identity().await
+    }
+
+    /// Gets an access token.
     ///
     /// # Errors
     /// [`BigQueryError`] if Google gives no access token for the credentials.
-    pub async fn connect(place: BigQueryLocation, credentials: Credentials) -> Result<Self, BigQueryError> {
-        let api = Api::connect(place, RETRIES, UploadSizes::default(), BYTES_PER_JOB, Arc::new(credentials))?;
-        api.bearer.token().await?;
-        Ok(Self(api))
+    pub async fn check_token(&self) -> Result<(), BigQueryError> {
+        self.0.bearer.token().await.map(drop)
     }
 
     /// The dataset's location; `None` if the dataset does not exist.

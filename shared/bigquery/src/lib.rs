@@ -9,6 +9,7 @@ mod api;
 mod credentials;
 mod error;
 mod existing;
+mod federation;
 mod inspect;
 mod jobs;
 mod location;

@@ -8,6 +8,7 @@
 mod bigquery;
 mod deployment;
 mod discord;
+mod federation;
 mod gate;
 mod google;
 mod http;
@@ -31,6 +32,7 @@ mod wait;
 pub use bigquery::{BIGQUERY_PROJECT, BigQuery};
 pub use deployment::{Deployment, DeploymentOptions, Variables};
 pub use discord::{Discord, DiscordAttachment, DiscordMessage, DiscordRules, Fault, Script, SeenRequest};
+pub use federation::{AwsKey, Federation};
 pub use gate::{Action, Gate, GateRequest};
 pub use google::{service_account_key, token_issuer};
 pub use interpreter::{Interpreter, find as find_python};

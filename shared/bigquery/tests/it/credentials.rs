@@ -4,6 +4,7 @@ use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 
 use async_trait::async_trait;
+use aws_types::SdkConfig;
 use quiz_bigquery::{BigQueryWarehouse, Credentials, CredentialsSource};
 use quiz_domain::rows::WarehouseTable;
 use quiz_events::Cause;
@@ -39,7 +40,7 @@ async fn write_error(credentials: Credentials) -> WarehouseError {
 async fn service_account_key_gets_a_token() {
     let issuer = tokens(200, &json!({"access_token": "t", "expires_in": 3600, "token_type": "Bearer"}));
     let dataset = Dataset::new().await;
-    let credentials = Credentials::ServiceAccountKey(key(issuer.url()));
+    let credentials = Credentials::Json(key(issuer.url()));
     write(&warehouse(&dataset, credentials).await, &[Sample::scored("s", 0..3)]).await;
     assert_eq!(dataset.rows(WarehouseTable::QuestionResponses, "s").await.len(), 9);
     let requests = issuer.requests();
@@ -57,10 +58,10 @@ async fn application_default_credentials_are_read_from_file() {
     let credentials = Credentials::ApplicationDefault { file: Some(file.clone()) };
     write(&warehouse(&dataset, credentials).await, &[Sample::scored("s", 0..3)]).await;
     assert_eq!(issuer.requests().len(), 1);
-    std::fs::write(&file, r#"{"type": "external_account"}"#).unwrap();
+    std::fs::write(&file, r#"{"type": "impersonated_service_account"}"#).unwrap();
     let error = write_error(Credentials::ApplicationDefault { file: Some(file) }).await.to_string();
     assert!(
-        error.contains("key.json is neither a service account's nor an authorized user's file"),
+        error.contains("key.json is neither a service account's key, nor an authorized user's file, nor"),
         "{error}"
     );
 }
@@ -69,7 +70,7 @@ async fn application_default_credentials_are_read_from_file() {
 async fn unknown_key_reports_the_answer_of_google() {
     let issuer =
         tokens(400, &json!({"error": "invalid_grant", "error_description": "Invalid JWT Signature."}));
-    let error = write_error(Credentials::ServiceAccountKey(key(issuer.url()))).await;
+    let error = write_error(Credentials::Json(key(issuer.url()))).await;
     assert!(matches!(error, WarehouseError::Refused { .. }), "{error}");
     let text = error.to_string();
     assert!(
@@ -91,7 +92,7 @@ async fn malformed_key_is_refused_without_showing_it() {
         (r#"{"private_key": "hunter2"}"#, "the secret is JSON that lacks fields of a service account key"),
         (no_pem.to_string().as_str(), "the private key of the service account is not an RSA key in PEM form"),
     ] {
-        let error = write_error(Credentials::ServiceAccountKey(text.to_owned())).await.to_string();
+        let error = write_error(Credentials::Json(text.to_owned())).await.to_string();
         assert!(error.contains(why) && !error.contains("hunter2"), "{error}");
     }
 }
@@ -106,11 +107,15 @@ struct Rotating {
 impl CredentialsSource for Rotating {
     async fn credentials(&self) -> Result<Credentials, Cause> {
         self.reads.fetch_add(1, Ordering::SeqCst);
-        Ok(Credentials::ServiceAccountKey(self.key.lock().unwrap().clone()))
+        Ok(Credentials::Json(self.key.lock().unwrap().clone()))
     }
 
     fn can_change(&self) -> bool {
         true
+    }
+
+    fn aws(&self) -> Option<&SdkConfig> {
+        None
     }
 }
 

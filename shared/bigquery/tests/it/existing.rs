@@ -42,7 +42,7 @@ impl Dataset {
 
     async fn differences(&self, table: WarehouseTable) -> TableDifferences {
         let place = self.settings(Stack::get().await.unwrap().bigquery_endpoint()).place;
-        let inspector = BigQueryInspector::connect(place, Credentials::Anonymous).await.unwrap();
+        let inspector = BigQueryInspector::new(place, Arc::new(Credentials::Anonymous)).unwrap();
         inspector.table(table).await.unwrap().unwrap()
     }
 

@@ -12,4 +12,5 @@ mod common;
 mod credentials;
 mod existing;
 mod faults;
+mod keyless;
 mod warehouse;
