@@ -114,9 +114,10 @@ impl Connector for TokenConnector {
         match credentials {
             Credentials::Json(text) => self.json(text).await,
             Credentials::ApplicationDefault { file } => self.application_default(file.as_deref()).await,
-            Credentials::Anonymous => {
-                Ok(Tokens { issuer: Issuer::Anonymous, identity: "none, for an emulator".to_owned() })
-            }
+            Credentials::Anonymous => Ok(Tokens {
+                issuer: Issuer::Anonymous,
+                identity: "none: BIGQUERY_ENDPOINT is an emulator".to_owned(),
+            }),
         }
     }
 

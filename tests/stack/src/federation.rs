@@ -9,7 +9,7 @@ use serde_json::{Value, json};
 
 use crate::{Action, Gate, GateRequest};
 
-const AUDIENCE: &str = "//iam.googleapis.com/projects/123456789012/locations/global/workloadIdentityPools/quiz-etl/providers/aws";
+const AUDIENCE: &str = "//iam.googleapis.com/projects/123456789012/locations/global/workloadIdentityPools/quiz-etl/providers/aws-lambda";
 /// The service account that [`Federation::configuration`] names.
 const ACCOUNT: &str = "etl@p.iam.gserviceaccount.com";
 const BIGQUERY: &str = "https://www.googleapis.com/auth/bigquery";
@@ -62,10 +62,12 @@ impl Federation {
     pub fn configuration(&self, with_service_account: bool) -> Value {
         let url = self.gate.url();
         let metadata = "http://169.254.169.254/latest/meta-data";
-        let mut configuration = json!({
+        let path = format!("/v1/projects/-/serviceAccounts/{ACCOUNT}:generateAccessToken");
+        json!({
             "universe_domain": "googleapis.com", "type": "external_account", "audience": AUDIENCE,
             "subject_token_type": "urn:ietf:params:aws:token-type:aws4_request",
             "token_url": format!("{url}/v1/token"),
+            "service_account_impersonation_url": with_service_account.then(|| format!("{url}{path}")),
             "credential_source": {
                 "environment_id": "aws1",
                 "region_url": format!("{metadata}/placement/availability-zone"),
@@ -73,12 +75,7 @@ impl Federation {
                 "regional_cred_verification_url":
                     "https://sts.{region}.amazonaws.com?Action=GetCallerIdentity&Version=2011-06-15",
             },
-        });
-        if with_service_account {
-            let path = format!("/v1/projects/-/serviceAccounts/{ACCOUNT}:generateAccessToken");
-            configuration["service_account_impersonation_url"] = json!(format!("{url}{path}"));
-        }
-        configuration
+        })
     }
 
     /// Accepts signatures by another key only, as after a rotation.
@@ -106,7 +103,6 @@ impl Federation {
     }
 
     /// Whether a request to BigQuery has a token that this stub issued for BigQuery.
-    #[must_use]
     pub fn admits(&self) -> impl Fn(&GateRequest) -> bool + Send + Sync + 'static {
         let state = Arc::clone(&self.state);
         move |request| {
@@ -247,11 +243,9 @@ fn check_signature(signed: &Value, key: &AwsKey) -> Result<()> {
         ensure!(names.contains(&&**name), "the header {name} is not signed");
     }
     ensure!(names.is_sorted(), "the names of the signed headers are not sorted");
-    let mut canonical = format!("POST\n/\n{query}\n");
-    for name in &names {
-        canonical += &format!("{name}:{}\n", header(name)?);
-    }
-    canonical += &format!("\n{}\n{}", names.join(";"), sha256(""));
+    let lines =
+        names.iter().map(|name| Ok(format!("{name}:{}\n", header(name)?))).collect::<Result<String>>()?;
+    let canonical = format!("POST\n/\n{query}\n{lines}\n{}\n{}", names.join(";"), sha256(""));
     let to_sign = format!("AWS4-HMAC-SHA256\n{date}\n{scope}\n{}", sha256(&canonical));
     let secret = format!("AWS4{}", key.secret).into_bytes();
     let signing = scope.split('/').fold(secret, |secret, part| hmac_sha256(&secret, part));
@@ -268,5 +262,6 @@ fn sha256(text: &str) -> String {
 }
 
 fn hex(bytes: &[u8]) -> String {
-    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
+    let digit = |value: u8| char::from_digit(u32::from(value), 16).unwrap_or('?');
+    bytes.iter().flat_map(|byte| [digit(byte >> 4), digit(byte & 15)]).collect()
 }

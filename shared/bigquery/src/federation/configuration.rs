@@ -100,12 +100,9 @@ impl Configuration {
     pub fn verification_url(&self, region: &str) -> Result<Url, BigQueryError> {
         let field = "credential_source.regional_cred_verification_url";
         let url = parse(field, &self.verification_url.replace("{region}", region))?;
-        let is_sts = url.host_str() == Some(&*format!("sts.{region}.amazonaws.com"));
-        let is_call = url.query() == Some("Action=GetCallerIdentity&Version=2011-06-15");
-        if !is_sts || !is_call || !is_plain_https(&url) || url.path() != "/" {
-            return Err(hostile(field));
-        }
-        Ok(url)
+        let accepted =
+            format!("https://sts.{region}.amazonaws.com/?Action=GetCallerIdentity&Version=2011-06-15");
+        if url.as_str() == accepted { Ok(url) } else { Err(hostile(field)) }
     }
 }
 
@@ -160,13 +157,9 @@ fn service_account(
 fn google_url(field: &str, text: &str, service: &str, allows_loopback: bool) -> Result<Url, BigQueryError> {
     let url = parse(field, text)?;
     let is_stub = allows_loopback && is_loopback(&url);
-    let is_bare = url.query().is_none();
-    if is_bare
-        && (is_stub || is_plain_https(&url) && is_of_google(url.host_str().unwrap_or_default(), service))
-    {
-        return Ok(url);
-    }
-    Err(hostile(field))
+    let is_server =
+        is_stub || is_plain_https(&url) && is_of_google(url.host_str().unwrap_or_default(), service);
+    if is_server && !url.as_str().contains(['?', '#']) { Ok(url) } else { Err(hostile(field)) }
 }
 
 /// `SERVICE.googleapis.com`, or the regional `SERVICE.REGION.rep.googleapis.com`.
@@ -179,7 +172,7 @@ fn is_of_google(host: &str, service: &str) -> bool {
 /// https on its own port, without a user.
 fn is_plain_https(url: &Url) -> bool {
     let is_nameless = url.username().is_empty() && url.password().is_none();
-    url.scheme() == "https" && url.port().is_none() && is_nameless && url.fragment().is_none()
+    url.scheme() == "https" && url.port().is_none() && is_nameless
 }
 
 /// Whether the URL is plain http to this machine.

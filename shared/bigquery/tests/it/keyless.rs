@@ -149,7 +149,10 @@ async fn role_writes_rows_as_the_service_account() {
     assert_eq!((setup.rows("s").await, setup.rows("t").await), (9, 9));
     assert_eq!(setup.google.exchanges(), (1, 1), "a valid token is kept");
     let identity = setup.inspector().identity().await.unwrap();
-    assert_eq!(identity, "no key: the AWS role through quiz-etl/aws, as etl@p.iam.gserviceaccount.com");
+    assert_eq!(
+        identity,
+        "no key: the AWS role through quiz-etl/aws-lambda, as etl@p.iam.gserviceaccount.com"
+    );
 }
 
 #[tokio::test]
@@ -158,7 +161,7 @@ async fn role_itself_writes_rows_without_impersonation() {
     write(&setup.warehouse(), &[Sample::scored("s", 0..3)]).await;
     assert_eq!((setup.rows("s").await, setup.google.exchanges()), (9, (1, 0)));
     let identity = setup.inspector().identity().await.unwrap();
-    assert_eq!(identity, "no key: the AWS role through quiz-etl/aws, as itself");
+    assert_eq!(identity, "no key: the AWS role through quiz-etl/aws-lambda, as itself");
 }
 
 #[tokio::test]
@@ -223,25 +226,25 @@ async fn refusals_name_step_reason_and_next_step() {
             "/v1/token",
             sts_error(401, "unauthorized_client", condition),
             "Google's STS answered 401, unauthorized_client: The given credential is rejected by the attribute \
-             condition.; let the attribute condition of provider quiz-etl/aws admit this AWS role",
+             condition.; let the attribute condition of provider quiz-etl/aws-lambda admit this AWS role",
         ),
         (
             "/v1/token",
             sts_error(400, "invalid_target", "The target service is invalid."),
             "Google's STS answered 400, invalid_target: The target service is invalid.; check that provider \
-             quiz-etl/aws exists and is enabled, or write the configuration again",
+             quiz-etl/aws-lambda exists and is enabled, or write the configuration again",
         ),
         (
             "/v1/token",
             sts_error(403, "access_denied", "No."),
-            "Google's STS answered 403, access_denied: No.; check provider quiz-etl/aws, and write the configuration again",
+            "Google's STS answered 403, access_denied: No.; check provider quiz-etl/aws-lambda, and write the configuration again",
         ),
         (
             ":generateAccessToken",
             answer(403, &denied),
             "Google's IAM Credentials answered 403, PERMISSION_DENIED: Permission \
              'iam.serviceAccounts.getAccessToken' denied on resource (or it may not exist).; grant \
-             roles/iam.workloadIdentityUser on etl@p.iam.gserviceaccount.com to the pool of provider quiz-etl/aws, \
+             roles/iam.workloadIdentityUser on etl@p.iam.gserviceaccount.com to the pool of provider quiz-etl/aws-lambda, \
              and enable iamcredentials.googleapis.com",
         ),
         (
@@ -311,7 +314,7 @@ async fn errors_show_no_token_and_no_key() {
     setup.google.set_fault(Some(("/v1/token", sts_error(400, "invalid_grant", &echo))));
     let error = setup.refusal().await;
     let shown = "Google's STS answered 400, invalid_grant: Invalid value: … is no token; check the AWS account of \
-                 provider quiz-etl/aws, its attribute mapping, and this machine's clock";
+                 provider quiz-etl/aws-lambda, its attribute mapping, and this machine's clock";
     assert_eq!(error.message, shown);
     setup.google.set_fault(None);
     setup.role.rotate(Some(AwsKey { secret: "hunter2".to_owned(), ..key("first") }));

@@ -18,7 +18,7 @@ pub struct WarehouseConfig {
 /// The credentials for BigQuery.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum BigQueryCredentials {
-    /// The secret holds the JSON text of a service account's key.
+    /// The secret holds JSON: a service account's key, or the credential configuration of an AWS role.
     Secret(SecretSource),
     ApplicationDefault {
         file: Option<PathBuf>,
