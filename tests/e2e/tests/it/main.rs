@@ -16,6 +16,7 @@ mod dead_letters;
 mod doctor;
 mod dry_run;
 mod incremental;
+mod keyless;
 mod layers;
 mod local_equals_lambda;
 mod nothing_lost;

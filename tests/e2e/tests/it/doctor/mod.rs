@@ -4,7 +4,7 @@ mod set_up;
 use std::time::{Duration, Instant};
 
 use aws_sdk_sqs::types::QueueAttributeName;
-use quiz_stack::{BIGQUERY_PROJECT, Delivery};
+use quiz_stack::{Action, AwsKey, BIGQUERY_PROJECT, Delivery, Federation, service_account_key, token_issuer};
 use serde_json::Value;
 use set_up::SetUp;
 
@@ -269,6 +269,44 @@ async fn faulty_warehouse_comes_with_fixes() {
     let (checks, _) = set_up.checks(&[("BIGQUERY_CREDENTIALS_SECRET_ID", &key)], &["--only", "bigquery"]);
     let (found, _) = checks.one("bigquery", "credentials", "bad");
     assert!(found.contains("lacks fields of a service account key"), "{found}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn credentials_show_kind_and_principal() {
+    let set_up = SetUp::correct().await;
+    let [id, secret] =
+        ["AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY"].map(|name| set_up.environment[name].clone());
+    let google = Federation::start(AwsKey { id, secret, session_token: None }).unwrap();
+    let credentials = |secret: &str| {
+        let variable = ("BIGQUERY_CREDENTIALS_SECRET_ID", &*set_up.resource_name(secret));
+        set_up.checks(&[variable], &["--only", "bigquery"]).0
+    };
+    set_up.make_secret("configuration", &google.configuration(true).to_string()).await;
+    let checks = credentials("configuration");
+    let (found, _) = checks.one("bigquery", "credentials", "good");
+    assert_eq!(found, "no key: the AWS role through quiz-etl/aws-lambda, as etl@p.iam.gserviceaccount.com");
+    checks.one("bigquery", "dataset", "good");
+
+    let token = serde_json::json!({"access_token": "t", "expires_in": 3600, "token_type": "Bearer"});
+    let issuer = token_issuer(200, &token).unwrap();
+    set_up.make_secret("usable-key", &service_account_key(issuer.url()).unwrap().to_string()).await;
+    let checks = credentials("usable-key");
+    let (found, _) = checks.one("bigquery", "credentials", "good");
+    assert_eq!(found, "the key of service account etl@p.iam.gserviceaccount.com");
+
+    let condition = serde_json::json!({"error": "unauthorized_client",
+        "error_description": "The given credential is rejected by the attribute condition."});
+    let refusal =
+        Action::Reply { status: 401, content_type: "application/json", body: condition.to_string() };
+    google.set_fault(Some(("/v1/token", refusal)));
+    let checks = credentials("configuration");
+    let (found, fix) = checks.one("bigquery", "credentials", "bad");
+    assert!(found.starts_with("no key: the AWS role through quiz-etl/aws-lambda, as etl@p"), "{found}");
+    assert!(
+        found.ends_with("let the attribute condition of provider quiz-etl/aws-lambda admit this AWS role"),
+        "{found}"
+    );
+    assert!(fix.contains("docs/DEPLOY.md, step 2"), "{fix}");
 }
 
 #[tokio::test(flavor = "multi_thread")]
