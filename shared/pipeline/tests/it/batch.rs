@@ -171,7 +171,7 @@ async fn completion_without_attempt_is_retried_then_parked() {
     assert_eq!(*sync.synced.lock().unwrap(), ["A"]);
     let cause = queue.parked.lock().unwrap()["3"].clone();
     assert_eq!(cause.code, "attempt_not_found");
-    assert_eq!(cause.error, "user absent too has no ended attempt at quiz q");
+    assert_eq!(cause.error, "the student of this completion has no ended attempt at quiz q");
     let (report, sync) = handle(&[completed("2", "absent", 1)], &queue, 900).await;
     assert_eq!(
         (report.failed.len(), sync.synced.lock().unwrap().len()),
