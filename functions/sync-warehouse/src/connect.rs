@@ -35,16 +35,7 @@ struct BigQueryIdentity {
 #[async_trait]
 impl CredentialsSource for BigQueryIdentity {
     async fn credentials(&self) -> Result<Credentials, Cause> {
-        Ok(match &self.credentials {
-            BigQueryCredentials::Secret(secret) => {
-                let json = secret.resolve(&self.aws).await?;
-                Credentials::Json(json.expose().to_owned())
-            }
-            BigQueryCredentials::ApplicationDefault { file } => {
-                Credentials::ApplicationDefault { file: file.clone() }
-            }
-            BigQueryCredentials::Anonymous => Credentials::Anonymous,
-        })
+        Ok(self.credentials.resolve(&self.aws).await?)
     }
 
     fn can_change(&self) -> bool {

@@ -10,6 +10,7 @@ use gcp_bigquery_client::model::table::Table;
 use gcp_bigquery_client::model::table_schema::TableSchema;
 use quiz_events::Backoff;
 use reqwest::{Method, RequestBuilder, Url};
+use serde::Deserialize;
 use serde::de::DeserializeOwned;
 
 use crate::answer;
@@ -228,10 +229,47 @@ impl Api {
         }
     }
 
+    /// Reads a page of the rows of an ended query; `from` is the token of the page before.
+    pub async fn rows(&self, job_id: &str, from: Option<&str>) -> Result<QueryPage, BigQueryError> {
+        let location = [("location", self.place.location.as_str())];
+        let get = || {
+            let request = self.request(Method::GET, &["queries", job_id]).query(&location);
+            let page = from.map(|token| ("pageToken", token));
+            self.send(request.query(page.as_slice()))
+        };
+        self.run("read the rows of a query", get).await
+    }
+
     pub async fn job(&self, job_id: &str) -> Result<Job, BigQueryError> {
         let location = [("location", &self.place.location)];
         let get = || self.send(self.request(Method::GET, &["jobs", job_id]).query(&location));
         self.run("read a job", get).await
+    }
+}
+
+/// Rows of a query.
+#[derive(Debug, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub(crate) struct QueryPage {
+    #[serde(default)]
+    rows: Vec<QueryRow>,
+    pub page_token: Option<String>,
+}
+
+#[derive(Debug, Deserialize)]
+struct QueryRow {
+    f: Vec<QueryCell>,
+}
+
+#[derive(Debug, Deserialize)]
+struct QueryCell {
+    v: Option<String>,
+}
+
+impl QueryPage {
+    /// The cells of each row; BigQuery sends each value as a text.
+    pub fn into_rows(self) -> impl Iterator<Item = Vec<Option<String>>> {
+        self.rows.into_iter().map(|row| row.f.into_iter().map(|cell| cell.v).collect())
     }
 }
 

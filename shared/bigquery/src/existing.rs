@@ -110,6 +110,11 @@ impl ExistingTable {
         Timestamp::from_millisecond(millis).ok()
     }
 
+    /// Whether the table has each of these columns.
+    pub fn has_columns(&self, names: &[&str]) -> bool {
+        names.iter().all(|name| self.field(name).is_some())
+    }
+
     /// Compares the table with the columns that a sync writes; `name` is `project.dataset.table`.
     pub fn compare(&self, table: WarehouseTable, name: &str) -> TableDifferences {
         let kind = self.r#type.as_deref().unwrap_or("TABLE");

@@ -3,7 +3,6 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use gcp_bigquery_client::model::job::Job;
 use quiz_domain::rows::WarehouseTable;
 use quiz_events::Backoff;
 use reqwest::Method;
@@ -116,10 +115,6 @@ impl BigQueryInspector {
 
     async fn dry_run(&self, sql: String) -> Result<(), BigQueryError> {
         let job_id = format!("quiz_etl_doctor_{:016x}", fastrand::u64(..));
-        let mut job: Job = jobs::query(&self.0, &job_id, sql, Vec::new());
-        if let Some(configuration) = &mut job.configuration {
-            configuration.dry_run = Some(true);
-        }
-        self.0.start(&job_id, &job).await.map(|_| ())
+        jobs::dry_run(&self.0, &job_id, sql, Vec::new()).await.map(drop)
     }
 }

@@ -13,6 +13,7 @@ use quiz_events::Backoff;
 use crate::api::Api;
 use crate::error::{BigQueryError, ErrorKind};
 use crate::sql::{NO_GENERATION, OVERTAKEN};
+use crate::warehouse::Settings;
 
 /// The interval between two reads of a running job.
 const POLL: Backoff = Backoff { first: Duration::from_millis(200), longest: Duration::from_secs(2) };
@@ -83,6 +84,54 @@ pub(crate) async fn wait(api: &Api, job_id: &str, started: Job) -> Result<Job, B
         Some(first) => Err(failure(job_id, &first, status.errors.as_deref().unwrap_or_default())),
         None => Ok(job),
     }
+}
+
+/// Runs a job to its end, and again under the next name after a failure that a retry may fix.
+///
+/// Each name is used for one job, so a retried request finds its own job.
+pub(crate) async fn run<F>(
+    api: &Api,
+    settings: &Settings,
+    name: &str,
+    start: impl Fn(String) -> F,
+) -> Result<Job, BigQueryError>
+where
+    F: Future<Output = Result<Job, BigQueryError>>,
+{
+    let mut attempt = 1;
+    loop {
+        let job_id = format!("{name}_{attempt}");
+        let ended = match Box::pin(start(job_id.clone())).await {
+            Ok(started) => Box::pin(wait(api, &job_id, started)).await,
+            // The request was retried already.
+            Err(error) => return Err(error),
+        };
+        match ended {
+            Err(error)
+                if matches!(error.kind, ErrorKind::Transient | ErrorKind::Collision)
+                    && attempt < settings.job_attempts =>
+            {
+                tracing::warn!(job_id, attempt, error = %error, "bigquery job failed, run again");
+                tokio::time::sleep(settings.job_backoff.wait(attempt)).await;
+                attempt += 1;
+            }
+            other => return other,
+        }
+    }
+}
+
+/// Checks a job that runs SQL, and returns it with the bytes that it would read. Nothing runs.
+pub(crate) async fn dry_run(
+    api: &Api,
+    job_id: &str,
+    sql: String,
+    parameters: Vec<QueryParameter>,
+) -> Result<Job, BigQueryError> {
+    let mut job = query(api, job_id, sql, parameters);
+    if let Some(configuration) = &mut job.configuration {
+        configuration.dry_run = Some(true);
+    }
+    api.start(job_id, &job).await
 }
 
 /// The error of a failed job. Its first error only counts the others, which name the row and the field.

@@ -12,7 +12,6 @@ use std::collections::HashSet;
 use std::sync::Arc;
 
 use futures::future::BoxFuture;
-use gcp_bigquery_client::model::job::Job;
 use gcp_bigquery_client::model::job_configuration::JobConfiguration;
 use gcp_bigquery_client::model::job_configuration_load::JobConfigurationLoad;
 use gcp_bigquery_client::model::table_reference::TableReference;
@@ -120,12 +119,11 @@ impl BatchWrite<'_> {
             ..JobConfigurationLoad::default()
         };
         let configuration = JobConfiguration { load: Some(load), ..JobConfiguration::default() };
-        let job = self
-            .job(&format!("{name}_load"), |job_id| {
-                let job = jobs::named(self.api, &job_id, configuration.clone());
-                async move { upload::load(self.api, &job_id, &job, &staging.file, staging.bytes).await }
-            })
-            .await?;
+        let job = jobs::run(self.api, self.settings, &format!("{name}_load"), |job_id| {
+            let job = jobs::named(self.api, &job_id, configuration.clone());
+            async move { upload::load(self.api, &job_id, &job, &staging.file, staging.bytes).await }
+        })
+        .await?;
 
         // Compare the number of loaded rows with the file's.
         let output_rows = job.statistics.and_then(|statistics| statistics.load?.output_rows);
@@ -168,14 +166,13 @@ impl BatchWrite<'_> {
             }
             let parameters = vec![sql::tests(&sessions)];
             let turn = self.commits.lock().await;
-            let job = self
-                .job(&format!("{name}_commit"), |job_id| {
-                    let job = jobs::query(self.api, &job_id, script.clone(), parameters.clone());
-                    // Check the leases again before each try.
-                    let held = sessions.iter().all(|session| session.fence.holds());
-                    async move { if held { self.api.start(&job_id, &job).await } else { Err(lease_over()) } }
-                })
-                .await;
+            let job = jobs::run(self.api, self.settings, &format!("{name}_commit"), |job_id| {
+                let job = jobs::query(self.api, &job_id, script.clone(), parameters.clone());
+                // Check the leases again before each try.
+                let held = sessions.iter().all(|session| session.fence.holds());
+                async move { if held { self.api.start(&job_id, &job).await } else { Err(lease_over()) } }
+            })
+            .await;
             drop(turn);
             match job {
                 Err(error) if error.kind == ErrorKind::LeaseOver => {
@@ -259,35 +256,6 @@ impl BatchWrite<'_> {
             result.unwrap_or(Err(WarehouseError::LeaseOver { session_id }))
         };
         ids.into_iter().map(result).collect()
-    }
-
-    /// Runs a job to its end, and again under the next name after a failure that a retry may fix.
-    ///
-    /// Each name is used for one job, so a retried request finds its own job.
-    async fn job<F>(&self, name: &str, start: impl Fn(String) -> F) -> Result<Job, BigQueryError>
-    where
-        F: Future<Output = Result<Job, BigQueryError>>,
-    {
-        let mut attempt = 1;
-        loop {
-            let job_id = format!("{name}_{attempt}");
-            let ended = match Box::pin(start(job_id.clone())).await {
-                Ok(started) => Box::pin(jobs::wait(self.api, &job_id, started)).await,
-                // The request was retried already.
-                Err(error) => return Err(error),
-            };
-            match ended {
-                Err(error)
-                    if matches!(error.kind, ErrorKind::Transient | ErrorKind::Collision)
-                        && attempt < self.settings.job_attempts =>
-                {
-                    tracing::warn!(job_id, attempt, error = %error, "bigquery job failed, run again");
-                    tokio::time::sleep(self.settings.job_backoff.wait(attempt)).await;
-                    attempt += 1;
-                }
-                other => return other,
-            }
-        }
     }
 }
 

@@ -163,6 +163,18 @@ pub(crate) fn tests(sessions: &[StagedSession]) -> QueryParameter {
     array("tests", session_type, values.collect())
 }
 
+/// A parameter that is a text.
+pub(crate) fn text_parameter(name: &str, text: &str) -> QueryParameter {
+    QueryParameter {
+        name: Some(name.to_owned()),
+        parameter_type: Some(QueryParameterType {
+            r#type: "STRING".to_owned(),
+            ..QueryParameterType::default()
+        }),
+        parameter_value: Some(text_value(text.to_owned())),
+    }
+}
+
 fn text_value(text: String) -> QueryParameterValue {
     QueryParameterValue { value: Some(text), ..QueryParameterValue::default() }
 }

@@ -70,6 +70,17 @@ pub(crate) enum Fault {
     Permanent(DynamoError),
 }
 
+impl Fault {
+    /// The error of a request that only the SDK retries.
+    pub fn into_error(self) -> DynamoError {
+        match self {
+            Self::Transient(text) => DynamoError::Unavailable(text),
+            Self::Invalid(text) => DynamoError::Rejected(text),
+            Self::Permanent(error) => error,
+        }
+    }
+}
+
 const TRANSIENT: [&str; 13] = [
     "ProvisionedThroughputExceededException",
     "ThrottlingException",

@@ -5,7 +5,7 @@
 //! - [`DynamoStates`] holds the sync states, replaces them with conditional PutItem, and makes their indexes.
 //! - [`DynamoSnapshots`] is a [`SnapshotStore`](quiz_pipeline::ports::SnapshotStore) with PutItem and GetItem.
 //!
-//! [`TableInspector`] describes tables for the doctor verb.
+//! [`TableInspector`] describes tables for the doctor verb, [`StudentEraser`] erases a student for the erase verb.
 //!
 //! **Retries**: only one layer retries a request, so that retries never multiply. Writes of reports and snapshots have
 //! the SDK's retries switched off; this crate repeats whole requests and unprocessed items with one backoff. The SDK
@@ -13,6 +13,7 @@
 
 mod batches;
 mod clients;
+mod erase;
 mod error;
 mod inspect;
 mod item;
@@ -26,6 +27,7 @@ mod store;
 mod window;
 mod writer;
 
+pub use erase::{StudentEraser, StudentItem};
 pub use error::DynamoError;
 pub use inspect::{IndexFacts, InspectError, KeyAttribute, KeyFacts, TableFacts, TableInspector};
 pub use item::can_hold;

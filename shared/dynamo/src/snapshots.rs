@@ -33,7 +33,7 @@ use crate::item::Item;
 use crate::limits::WriteLimits;
 use crate::window::Window;
 
-const KEY: &str = "snapshot_id";
+pub(crate) const KEY: &str = "snapshot_id";
 const BYTES: &str = "bytes";
 const EXPIRY: &str = "expires_at";
 /// Raise this number with each change of the layout.
@@ -67,14 +67,8 @@ impl DynamoSnapshots {
 
     async fn get(&self, id: String) -> Result<Option<Item>, DynamoError> {
         let get = self.reader.get_item().table_name(&self.table).key(KEY, AttributeValue::S(id));
-        let answer = get.consistent_read(true).send().await.map_err(|error| {
-            match classify(&error, requirements()) {
-                Fault::Transient(text) => DynamoError::Unavailable(text),
-                Fault::Invalid(text) => DynamoError::Rejected(text),
-                Fault::Permanent(error) => error,
-            }
-        })?;
-        Ok(answer.item)
+        let answer = get.consistent_read(true).send().await;
+        Ok(answer.map_err(|error| classify(&error, requirements()).into_error())?.item)
     }
 
     /// Reads the other chunks of a head's item. The inner error says why the snapshot is unusable.
@@ -207,6 +201,15 @@ impl Head {
 
     fn chunk_id(&self, quiz_id: &str, number: usize) -> String {
         format!("{quiz_id}#{}#{number}", self.digest)
+    }
+}
+
+/// The quiz of a head or of another chunk, by its key.
+pub(crate) fn quiz_of(key: &str) -> &str {
+    let mut parts = key.rsplitn(3, '#');
+    match (parts.next(), parts.next(), parts.next()) {
+        (Some(_), Some(_), Some(quiz_id)) => quiz_id,
+        _ => key,
     }
 }
 

@@ -18,7 +18,7 @@ use serde_dynamo::aws_sdk_dynamodb_1::from_item;
 use serde_json::Value;
 
 use crate::clients::Clients;
-use crate::error::{DynamoError, Fault, classify};
+use crate::error::{DynamoError, classify};
 use crate::item::{self, Item, is_partition_key, is_sort_key};
 use crate::limits::WriteLimits;
 use crate::names::TableNames;
@@ -65,11 +65,7 @@ impl DynamoStore {
         from: Option<Item>,
     ) -> Result<(Vec<Item>, Option<Item>), DynamoError> {
         let answer = query.set_exclusive_start_key(from).send().await;
-        let page = answer.map_err(|error| match classify(&error, table) {
-            Fault::Transient(text) => DynamoError::Unavailable(text),
-            Fault::Invalid(text) => DynamoError::Rejected(text),
-            Fault::Permanent(error) => error,
-        })?;
+        let page = answer.map_err(|error| classify(&error, table).into_error())?;
         let more = page.last_evaluated_key.filter(|key| !key.is_empty());
         Ok((page.items.unwrap_or_default(), more))
     }

@@ -107,6 +107,23 @@ impl MongoCatalog {
         Ok(students)
     }
 
+    /// Returns the quizzes of which a user has attempts.
+    ///
+    /// With the index `{quiz_id, user_id}` the server seeks once for each quiz, and reads only the user's attempts.
+    ///
+    /// # Errors
+    /// [`SourceError`] if the attempts cannot be read.
+    pub async fn quizzes_of(&self, user_id: &str) -> Result<BTreeSet<String>, SourceError> {
+        let pipeline = vec![
+            // the condition on the quiz lets the server use the index
+            doc! { "$match": { "quiz_id": { "$exists": true }, "user_id": { "$in": user_forms(user_id) } } },
+            doc! { "$group": { "_id": "$quiz_id" } },
+        ];
+        let groups = self.aggregate("the attempts of one student", pipeline).await?;
+        let quiz = |group: &Document| group.get("_id").and_then(id).unwrap_or_else(|| "unknown".to_owned());
+        Ok(groups.iter().map(quiz).collect())
+    }
+
     /// Returns, for each quiz, the newest attempt written at `since` or later and before `until`. Attempts after
     /// `until` are ignored, so a quiz with later attempts is included too.
     ///

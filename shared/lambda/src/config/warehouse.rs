@@ -1,9 +1,10 @@
 use std::path::PathBuf;
 
-use quiz_bigquery::{BYTES_PER_JOB, BigQueryLocation};
+use aws_config::SdkConfig;
+use quiz_bigquery::{BYTES_PER_JOB, BigQueryLocation, Credentials};
 
 use crate::sync::SourceSettings;
-use crate::{ConfigError, Environment, SecretSource};
+use crate::{ConfigError, Environment, SecretError, SecretSource};
 
 /// The configuration of `sync-warehouse`.
 #[derive(Debug)]
@@ -25,6 +26,20 @@ pub enum BigQueryCredentials {
     },
     /// No credentials, for an emulator.
     Anonymous,
+}
+
+impl BigQueryCredentials {
+    /// The credentials, with the key from Secrets Manager.
+    ///
+    /// # Errors
+    /// [`SecretError`] if Secrets Manager does not answer with a text.
+    pub async fn resolve(&self, aws: &SdkConfig) -> Result<Credentials, SecretError> {
+        Ok(match self {
+            Self::Secret(secret) => Credentials::Json(secret.resolve(aws).await?.expose().to_owned()),
+            Self::ApplicationDefault { file } => Credentials::ApplicationDefault { file: file.clone() },
+            Self::Anonymous => Credentials::Anonymous,
+        })
+    }
 }
 
 impl WarehouseConfig {
