@@ -12,6 +12,8 @@ mod doctor;
 #[cfg(feature = "aws")]
 pub mod dry_run;
 mod embedded;
+#[cfg(feature = "aws")]
+mod erase;
 mod next_step;
 #[cfg(feature = "aws")]
 mod operate;

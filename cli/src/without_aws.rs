@@ -14,6 +14,8 @@ pub enum Operate {
     Backfill(Lacking),
     /// Look into the dead-letter queues, replay or drop their messages (not in this build).
     Dlq(Lacking),
+    /// Erase one student (not in this build).
+    Erase(Lacking),
     /// Check the deployment (not in this build).
     Doctor(Lacking),
 }
@@ -33,6 +35,7 @@ impl Operate {
             Self::Sync(_) => "sync",
             Self::Backfill(_) => "backfill",
             Self::Dlq(_) => "dlq",
+            Self::Erase(_) => "erase",
             Self::Doctor(_) => "doctor",
         };
         Err(lacks(&format!("`quiz-etl {verb}`")).into())

@@ -20,6 +20,10 @@ mod view;
 mod work;
 
 pub use args::{Against, BackfillArgs, SyncArgs, TrialArgs};
+pub(crate) use journal::RequestedSession;
 pub use run::backfill;
+pub(crate) use settings::{BackfillSettings, Documents};
 pub use sync::sync;
+pub(crate) use track::{FailedSync, Tracker};
 pub use trial::Trial;
+pub(crate) use work::Work;

@@ -24,7 +24,10 @@ mod fixtures;
 use crate::ui::{Done, Terminal};
 
 pub use args::{DlqArgs, DlqCommand};
+pub(crate) use carry_out::carry_out;
+pub(crate) use client::DlqClient;
 pub use filter::MessageFilter;
+pub(crate) use plan::ActionPlan;
 
 /// Runs one verb on the queues of the environment.
 ///

@@ -14,6 +14,7 @@ fn lacking_verb_says_how_to_get_it() {
         (&["sync", "--help"][..], "`quiz-etl sync`"),
         (&["backfill", "--since", "2d", "--type", "assessment"], "`quiz-etl backfill`"),
         (&["dlq", "replay", "--code", "quiz_not_found"], "`quiz-etl dlq`"),
+        (&["erase", "20231234"], "`quiz-etl erase`"),
         (&["doctor"], "`quiz-etl doctor`"),
         (&["status"], "`quiz-etl status` without --from"),
         (&["report", "Grp_1", "u"], "`quiz-etl report` without --from"),
@@ -29,7 +30,7 @@ fn lacking_verb_says_how_to_get_it() {
 fn help_lists_lacking_verbs() {
     let output = Command::new(env!("CARGO_BIN_EXE_quiz-etl")).arg("--help").env_clear().output().unwrap();
     let help = String::from_utf8(output.stdout).unwrap();
-    for verb in ["sync", "backfill", "dlq", "doctor"] {
+    for verb in ["sync", "backfill", "dlq", "erase", "doctor"] {
         let line = help.lines().find(|line| line.trim_start().starts_with(&format!("{verb} ")));
         assert!(line.is_some_and(|line| line.contains("(not in this build)")), "{verb} in\n{help}");
     }

@@ -1,15 +1,12 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use async_trait::async_trait;
-use aws_config::SdkConfig;
-use quiz_bigquery::{BigQueryWarehouse, Credentials, CredentialsSource, Settings};
-use quiz_events::Cause;
+use quiz_bigquery::{BigQueryWarehouse, Settings};
 use quiz_lambda::sqs::SqsHandler;
 use quiz_pipeline::WarehouseSink;
 use quiz_pipeline::batch::BatchLimits;
 
-use quiz_lambda::config::{BigQueryCredentials, WarehouseConfig};
+use quiz_lambda::config::{BigQueryIdentity, WarehouseConfig};
 
 /// Time for a load and a transaction. They take seconds, and longer with concurrent writers.
 const COMMIT_RESERVE: Duration = Duration::from_mins(2);
@@ -24,28 +21,4 @@ pub async fn connect(config: WarehouseConfig) -> SqsHandler {
     let sink = Arc::new(WarehouseSink::new(Arc::new(warehouse)));
     let limits = BatchLimits { commit_reserve: COMMIT_RESERVE, ..BatchLimits::default() };
     quiz_lambda::sync::connect(aws, config.source, sink, None, limits)
-}
-
-/// Reads the secret from Secrets Manager at first use, and again after Google has refused it.
-struct BigQueryIdentity {
-    credentials: BigQueryCredentials,
-    aws: SdkConfig,
-}
-
-#[async_trait]
-impl CredentialsSource for BigQueryIdentity {
-    async fn credentials(&self) -> Result<Credentials, Cause> {
-        Ok(self.credentials.resolve(&self.aws).await?)
-    }
-
-    fn can_change(&self) -> bool {
-        match &self.credentials {
-            BigQueryCredentials::Secret(secret) => secret.can_change(),
-            BigQueryCredentials::ApplicationDefault { .. } | BigQueryCredentials::Anonymous => false,
-        }
-    }
-
-    fn aws(&self) -> Option<&SdkConfig> {
-        Some(&self.aws)
-    }
 }

@@ -11,7 +11,7 @@ use jiff::civil::Date;
 use quiz_domain::rows::{START_DATE, WarehouseTable};
 
 use crate::api::Api;
-use crate::credentials::Credentials;
+use crate::credentials::CredentialsSource;
 use crate::error::BigQueryError;
 use crate::warehouse::Settings;
 use crate::{jobs, sql};
@@ -38,12 +38,9 @@ pub struct BigQueryEraser {
 impl BigQueryEraser {
     /// # Errors
     /// [`BigQueryError`] if the endpoint is no URL.
-    pub fn new(settings: Settings, credentials: Credentials) -> Result<Self, BigQueryError> {
+    pub fn new(settings: Settings, source: Arc<dyn CredentialsSource>) -> Result<Self, BigQueryError> {
         let Settings { place, retries, uploads, bytes_per_job, .. } = settings.clone();
-        Ok(Self {
-            api: Api::connect(place, retries, uploads, bytes_per_job, Arc::new(credentials))?,
-            settings,
-        })
+        Ok(Self { api: Api::connect(place, retries, uploads, bytes_per_job, source)?, settings })
     }
 
     /// The bytes that one search reads. Nothing is billed.

@@ -21,4 +21,4 @@ pub use reconcile::{PassLimits, ReconcileConfig};
 #[cfg(feature = "sync")]
 pub use reports::{ReportsConfig, snapshots_table, table_names};
 #[cfg(feature = "warehouse")]
-pub use warehouse::{BigQueryCredentials, WarehouseConfig};
+pub use warehouse::{BigQueryCredentials, BigQueryIdentity, WarehouseConfig};

@@ -1,10 +1,12 @@
 use std::path::PathBuf;
 
+use async_trait::async_trait;
 use aws_config::SdkConfig;
-use quiz_bigquery::{BYTES_PER_JOB, BigQueryLocation, Credentials};
+use quiz_bigquery::{BYTES_PER_JOB, BigQueryLocation, Credentials, CredentialsSource};
+use quiz_events::Cause;
 
 use crate::sync::SourceSettings;
-use crate::{ConfigError, Environment, SecretError, SecretSource};
+use crate::{ConfigError, Environment, SecretSource};
 
 /// The configuration of `sync-warehouse`.
 #[derive(Debug)]
@@ -28,17 +30,37 @@ pub enum BigQueryCredentials {
     Anonymous,
 }
 
-impl BigQueryCredentials {
-    /// The credentials, with the key from Secrets Manager.
-    ///
-    /// # Errors
-    /// [`SecretError`] if Secrets Manager does not answer with a text.
-    pub async fn resolve(&self, aws: &SdkConfig) -> Result<Credentials, SecretError> {
-        Ok(match self {
-            Self::Secret(secret) => Credentials::Json(secret.resolve(aws).await?.expose().to_owned()),
-            Self::ApplicationDefault { file } => Credentials::ApplicationDefault { file: file.clone() },
-            Self::Anonymous => Credentials::Anonymous,
+/// The identity that calls BigQuery. A secret is read from Secrets Manager at first use, and again after Google has
+/// refused it.
+#[derive(Debug)]
+pub struct BigQueryIdentity {
+    pub credentials: BigQueryCredentials,
+    pub aws: SdkConfig,
+}
+
+#[async_trait]
+impl CredentialsSource for BigQueryIdentity {
+    async fn credentials(&self) -> Result<Credentials, Cause> {
+        Ok(match &self.credentials {
+            BigQueryCredentials::Secret(secret) => {
+                Credentials::Json(secret.resolve(&self.aws).await?.expose().to_owned())
+            }
+            BigQueryCredentials::ApplicationDefault { file } => {
+                Credentials::ApplicationDefault { file: file.clone() }
+            }
+            BigQueryCredentials::Anonymous => Credentials::Anonymous,
         })
+    }
+
+    fn can_change(&self) -> bool {
+        match &self.credentials {
+            BigQueryCredentials::Secret(secret) => secret.can_change(),
+            BigQueryCredentials::ApplicationDefault { .. } | BigQueryCredentials::Anonymous => false,
+        }
+    }
+
+    fn aws(&self) -> Option<&SdkConfig> {
+        Some(&self.aws)
     }
 }
 

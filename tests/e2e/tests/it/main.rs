@@ -15,6 +15,7 @@ mod burst;
 mod dead_letters;
 mod doctor;
 mod dry_run;
+mod erase;
 mod incremental;
 mod keyless;
 mod layers;

@@ -53,7 +53,7 @@ pub const CALLS: &[Calls] = &[
     ("shared/dynamo/src/snapshots.rs", &["dynamodb:GetItem", "dynamodb:PutItem"], &[REPORTS]),
     // reports
     ("shared/dynamo/src/store.rs", &["dynamodb:Query"], &[REPORTS, OPERATOR]),
-    ("shared/dynamo/src/writer.rs", &["dynamodb:BatchWriteItem"], &[REPORTS]),
+    ("shared/dynamo/src/writer.rs", &["dynamodb:BatchWriteItem"], &[REPORTS, OPERATOR]),
     // sent Discord messages
     (
         "functions/notify-discord/src/dynamo_memory.rs",
@@ -74,6 +74,8 @@ pub const CALLS: &[Calls] = &[
         &["sqs:ReceiveMessage", "sqs:ChangeMessageVisibility", "sqs:GetQueueAttributes"],
         &[OPERATOR],
     ),
+    // erase
+    ("shared/dynamo/src/erase.rs", &["dynamodb:Query", "dynamodb:Scan", "dynamodb:DeleteItem"], &[OPERATOR]),
     // doctor
     (
         "shared/dynamo/src/inspect.rs",
