@@ -357,7 +357,7 @@ async fn session_without_quiz_is_erased_after_its_run() {
     while lines.next_line().await.unwrap().is_some() {}
     assert!(child.wait().await.unwrap().success());
     assert_eq!(synced.counts(STUDENT).await, [0; 6]);
-    assert_eq!(synced.counts(OTHERS[0]).await, OF_OTHER, "nobody else is touched");
+    assert_eq!(synced.counts(OTHERS[0]).await, OF_OTHER, "the others are untouched");
     assert_eq!(synced.parked().await, 0, "no sync was requested for a quiz that is gone");
 }
 
