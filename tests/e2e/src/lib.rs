@@ -21,7 +21,9 @@ use std::time::Duration;
 use aws_sdk_dynamodb::types::AttributeValue;
 use aws_sdk_sqs::types::QueueAttributeName;
 use quiz_sample::{SampleDocuments, write_dump};
-use quiz_stack::{Delivery, Deployment, DeploymentOptions, QueuePair, Stack, TcpGate, insert, unique};
+use quiz_stack::{
+    Delivery, Deployment, DeploymentOptions, QueuePair, Release, Stack, TcpGate, insert, unique,
+};
 use serde::de::DeserializeOwned;
 use serde_json::{Map, Number, Value};
 use tempfile::TempDir;
@@ -70,6 +72,15 @@ pub async fn run_python<T: DeserializeOwned>(
 /// Inserts the documents into a new database and deploys the template with the real binaries. The functions get messages
 /// after [`Deployed::publish`] or [`Deployed::consume`].
 pub async fn deploy(documents: &SampleDocuments, parameters: &[(&str, &str)]) -> Arc<Deployment> {
+    deploy_release(Release::of_workspace(&binaries()), documents, parameters).await
+}
+
+/// Like [`deploy`], with the template and the binaries of any release.
+pub async fn deploy_release(
+    release: Release<'_>,
+    documents: &SampleDocuments,
+    parameters: &[(&str, &str)],
+) -> Arc<Deployment> {
     let stack = Stack::get().await.unwrap();
     let name = unique("pipeline");
     let database = stack.mongodb().await.unwrap().database(&name);
@@ -82,7 +93,8 @@ pub async fn deploy(documents: &SampleDocuments, parameters: &[(&str, &str)]) ->
     }
     let mut all = vec![("SyncIntervalSeconds", "0")];
     all.extend_from_slice(parameters);
-    Arc::new(Deployment::create(stack, &name, &deployment_options(&binaries(), &all, false)).await.unwrap())
+    let options = DeploymentOptions { release, parameters: &all, consumes: false };
+    Arc::new(Deployment::create(stack, &name, &options).await.unwrap())
 }
 
 /// A gate before the stack's MongoDB, and the name of a secret with a URI through the gate. Without a given timeout the
@@ -112,7 +124,7 @@ pub fn deployment_options<'a>(
     parameters: &'a [(&'a str, &'a str)],
     consumes: bool,
 ) -> DeploymentOptions<'a> {
-    DeploymentOptions { binaries, parameters, consumes }
+    DeploymentOptions { release: Release::of_workspace(binaries), parameters, consumes }
 }
 
 /// A function of a deployment with its queue.

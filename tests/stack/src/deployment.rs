@@ -1,20 +1,17 @@
 use std::path::Path;
-use std::time::Duration;
 
-use anyhow::{Context, Result, anyhow, bail};
-use aws_sdk_cloudformation::types::{Capability, Parameter, StackStatus};
+use anyhow::{Context, Result, bail};
 use http_body_util::Full;
 use hyper::Request;
 use hyper::body::Bytes;
 use serde_json::json;
 
-use crate::template::{package_natively, template};
+use crate::template::{package_natively, read_template};
 use crate::{
-    BIGQUERY_PROJECT, Discord, DiscordRules, Gate, QueuePair, REGION, Stack, eventually, http, package,
-    service_account_key, token_issuer,
+    BIGQUERY_PROJECT, Discord, DiscordRules, Gate, QueuePair, REGION, Stack, http, package,
+    service_account_key, token_issuer, unique,
 };
 
-const TIMEOUT: Duration = Duration::from_mins(1);
 const ACCOUNT: &str = "000000000000";
 /// The functions, each with the template parameter of its image.
 const FUNCTIONS: [(&str, &str); 4] = [
@@ -27,11 +24,28 @@ const FUNCTIONS: [(&str, &str); 4] = [
 /// Names and values.
 pub type Variables = Vec<(&'static str, String)>;
 
+/// A version of the pipeline.
+#[derive(Clone, Copy, Debug)]
+pub struct Release<'a> {
+    /// Its template.
+    pub template: &'a Path,
+    /// The folder of its functions' binaries.
+    pub binaries: &'a Path,
+}
+
+impl<'a> Release<'a> {
+    /// This workspace's version, with its binaries in a folder.
+    #[must_use]
+    pub fn of_workspace(binaries: &'a Path) -> Self {
+        let template = concat!(env!("CARGO_MANIFEST_DIR"), "/../../deploy/template.yaml");
+        Self { template: Path::new(template), binaries }
+    }
+}
+
 /// The settings of a deployment that a test can choose.
 #[derive(Clone, Debug)]
 pub struct DeploymentOptions<'a> {
-    /// The folder of the functions' binaries.
-    pub binaries: &'a Path,
+    pub release: Release<'a>,
     /// Parameters of the template.
     pub parameters: &'a [(&'a str, &'a str)],
     /// Whether the functions get messages from the start, or after a test enables their mappings.
@@ -46,6 +60,7 @@ pub struct Deployment {
     pub discord: Discord,
     /// The token server for the key of sync-warehouse in Secrets Manager.
     pub issuer: Gate,
+    parameters: Vec<(String, String)>,
 }
 
 impl Deployment {
@@ -80,18 +95,37 @@ impl Deployment {
             parameters.retain(|(name, _)| name != wished);
             parameters.push((wished, (*value).to_owned()));
         }
-        let mut template = template("template.yaml")?;
-        package_natively(&mut template, name)?;
-        put(stack, name, None, Vec::new()).await?;
-        for (function, image) in FUNCTIONS {
-            let package = stack.package(&options.binaries.join(function)).await?;
-            put(stack, name, Some(image), package).await?;
-        }
-        // the template is too large for the body of CreateStack
-        put(stack, name, Some("template"), template.to_string().into_bytes()).await?;
-        let url = format!("{}/{name}/template", stack.aws_endpoint());
+        let parameters = parameters.into_iter().map(|(name, value)| (name.to_owned(), value)).collect();
+        let deployment = Self { stack, name: name.to_owned(), discord, issuer, parameters };
+        let (url, parameters) = deployment.upload(options.release).await?;
         stack.create_stack(name, &url, &parameters).await?;
-        Ok(Self { stack, name: name.to_owned(), discord, issuer })
+        Ok(deployment)
+    }
+
+    /// Updates the deployment to another release with the same parameters, as far as its template has them.
+    ///
+    /// # Errors
+    /// As for [`Deployment::create`].
+    pub async fn update(&self, release: Release<'_>) -> Result<()> {
+        let (url, parameters) = self.upload(release).await?;
+        self.stack.update_stack(&self.name, &url, &parameters).await
+    }
+
+    /// Uploads a release to a new bucket. Returns the template's URL, and the parameters that the template has.
+    async fn upload(&self, release: Release<'_>) -> Result<(String, Vec<(String, String)>)> {
+        let bucket = unique("release");
+        let mut template = read_template(release.template)?;
+        package_natively(&mut template, &bucket)?;
+        put(self.stack, &bucket, None, Vec::new()).await?;
+        for (function, image) in FUNCTIONS {
+            let package = self.stack.package(&release.binaries.join(function)).await?;
+            put(self.stack, &bucket, Some(image), package).await?;
+        }
+        let known = |name: &str| template.pointer(&format!("/Parameters/{name}")).is_some();
+        let parameters = self.parameters.iter().filter(|(name, _)| known(name)).cloned().collect();
+        // the template is too large for the body of CreateStack
+        put(self.stack, &bucket, Some("template"), template.to_string().into_bytes()).await?;
+        Ok((format!("{}/{bucket}/template", self.stack.aws_endpoint()), parameters))
     }
 
     #[must_use]
@@ -227,53 +261,5 @@ impl Stack {
             None => package::complete(&binary),
         });
         package.await?
-    }
-
-    /// A client for CloudFormation, bound to the runtime of the calling test.
-    #[must_use]
-    pub fn cloudformation(&self) -> aws_sdk_cloudformation::Client {
-        aws_sdk_cloudformation::Client::new(&self.aws_config())
-    }
-
-    /// Deploys the template at `url` and waits until all resources exist.
-    ///
-    /// # Errors
-    /// A refusal of CloudFormation, or each failed resource with the reason.
-    pub async fn create_stack(&self, name: &str, url: &str, parameters: &[(&str, String)]) -> Result<()> {
-        let client = self.cloudformation();
-        let parameter = |(key, value): &(&str, String)| {
-            Parameter::builder().parameter_key(*key).parameter_value(value).build()
-        };
-        let made = client
-            .create_stack()
-            .stack_name(name)
-            .template_url(url)
-            .set_parameters(Some(parameters.iter().map(parameter).collect()))
-            .capabilities(Capability::CapabilityIam)
-            .capabilities(Capability::CapabilityAutoExpand)
-            .send();
-        made.await.with_context(|| format!("cannot deploy {name}"))?;
-        let what = format!("{name} to be deployed");
-        let status = eventually(&what, TIMEOUT, async || {
-            let described = client.describe_stacks().stack_name(name).send().await?;
-            let status = described.stacks().first().and_then(|stack| stack.stack_status().cloned());
-            match status {
-                Some(StackStatus::CreateInProgress) | None => Err(anyhow!("{status:?}")),
-                Some(status) => Ok(Some(status)),
-            }
-        });
-        let status = status.await?;
-        if status == StackStatus::CreateComplete {
-            return Ok(());
-        }
-        let events = client.describe_stack_events().stack_name(name).send().await?;
-        let failed: Vec<String> = events
-            .stack_events()
-            .iter()
-            .filter_map(|event| {
-                Some(format!("{}: {}", event.logical_resource_id()?, event.resource_status_reason()?))
-            })
-            .collect();
-        bail!("{name} is {status:?}: {}", failed.join("; "))
     }
 }

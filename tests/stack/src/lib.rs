@@ -6,6 +6,7 @@
 //! `BIGQUERY_ENDPOINT` name servers to use instead. A [`Gate`] before a server makes faults.
 
 mod bigquery;
+mod cloudformation;
 mod deployment;
 mod discord;
 mod federation;
@@ -30,7 +31,7 @@ mod venv;
 mod wait;
 
 pub use bigquery::{BIGQUERY_PROJECT, BigQuery};
-pub use deployment::{Deployment, DeploymentOptions, Variables};
+pub use deployment::{Deployment, DeploymentOptions, Release, Variables};
 pub use discord::{Discord, DiscordAttachment, DiscordMessage, DiscordRules, Fault, Script, SeenRequest};
 pub use federation::{AwsKey, Federation};
 pub use gate::{Action, Gate, GateRequest};

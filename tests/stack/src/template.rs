@@ -9,8 +9,12 @@ use serde_json::{Map, Value, json};
 /// # Errors
 /// A file that cannot be read or is not valid YAML.
 pub fn template(name: &str) -> Result<Value> {
-    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../deploy").join(name);
-    let text = std::fs::read_to_string(&path).with_context(|| format!("cannot read {}", path.display()))?;
+    read_template(&Path::new(env!("CARGO_MANIFEST_DIR")).join("../../deploy").join(name))
+}
+
+/// Reads a template as [`template`] does.
+pub(crate) fn read_template(path: &Path) -> Result<Value> {
+    let text = std::fs::read_to_string(path).with_context(|| format!("cannot read {}", path.display()))?;
     let documents = Yaml::load_from_str(&text).with_context(|| format!("{} is no YAML", path.display()))?;
     json_of(documents.first().context("an empty template")?)
 }

@@ -12,7 +12,7 @@ use std::path::PathBuf;
 use anyhow::{Context, Result, ensure};
 use clap::Parser;
 use quiz_etl::ui::{Interrupt, counted};
-use quiz_stack::{Deployment, DeploymentOptions, Stack, insert, unique};
+use quiz_stack::{Deployment, DeploymentOptions, Release, Stack, insert, unique};
 use tokio::process::Command;
 
 use documents::Content;
@@ -62,7 +62,8 @@ async fn play(options: &Options) -> Result<()> {
     }
     say("deploying the pipeline");
     let parameters = [("SyncIntervalSeconds", "10")];
-    let deployment = DeploymentOptions { binaries: &binaries, parameters: &parameters, consumes: true };
+    let release = Release::of_workspace(&binaries);
+    let deployment = DeploymentOptions { release, parameters: &parameters, consumes: true };
     let deployed = Deployment::create(stack, &name, &deployment).await?;
     say("syncing the first test, which makes the warehouse's tables");
     let mut sync = Command::new(binaries.join("quiz-etl"));
