@@ -143,6 +143,33 @@ async fn old_and_expired_entries_are_replaced() {
     assert_eq!(b1_card(&memory).await, Some(shown("78", false, 1)));
 }
 
+/// The items as commit 17c7b52 stores them, which this version must read during and after an update.
+#[tokio::test]
+async fn entries_of_the_version_before_are_read() {
+    let table = Table::create().await;
+    let in_an_hour = jiff::Timestamp::now().as_second() + 3_600;
+    let notice = r#"{"id":"5","at":"1970-01-01T00:00:00.005Z","type":"backfill.started","backfill_id":"b1","tests":3,"done":0,"failed":0,"retrying":0}"#;
+    let text = |text: &str| AttributeValue::S(text.to_owned());
+    let number = |number: i64| AttributeValue::N(number.to_string());
+    let card =
+        vec![("notice", text(notice)), ("shown_at", number(5)), ("is_over", AttributeValue::Bool(false))];
+    let tries = vec![("answered", number(70)), ("alone", number(140))];
+    for (name, value, attributes) in
+        [("n1", "posted", Vec::new()), ("tries:n2", "not posted", tries), (B1, "77", card)]
+    {
+        let put = table.client.put_item().table_name(&table.name).item("name", text(name));
+        let mut put = put.item("value", text(value)).item("expires_at", number(in_an_hour));
+        for (attribute, value) in attributes {
+            put = put.item(attribute, value);
+        }
+        put.send().await.unwrap();
+    }
+    let known = table.memory().recall(&["n1".into(), "n2".into()], &[B1.into()]).await.unwrap();
+    assert_eq!(known.notices, ["n1".to_owned()].into());
+    assert_eq!(known.tries, [("n2".to_owned(), Tries { answered: 70, alone: 140 })].into());
+    assert_eq!(known.cards, [(B1.to_owned(), shown("77", false, 5))].into());
+}
+
 #[tokio::test]
 async fn first_message_is_claimed_for_a_while() {
     let table = Table::create().await;

@@ -12,3 +12,4 @@ mod entries;
 mod events;
 mod fuzz;
 mod publishing;
+mod stored;
