@@ -72,18 +72,9 @@ fn arn(name: &str) -> String {
 
 /// Whether a pattern of IAM, in which `*` stands for any text, covers a text.
 fn covers(pattern: &str, text: &str) -> bool {
-    match pattern.split_once('*') {
-        None => pattern == text,
-        Some((head, rest)) => text.strip_prefix(head).is_some_and(|text| {
-            rest.is_empty()
-                || text.char_indices().any(|(at, _)| covers_from(rest, &text[at..]))
-                || covers_from(rest, "")
-        }),
-    }
-}
-
-fn covers_from(pattern: &str, text: &str) -> bool {
-    covers(pattern, text)
+    let Some((head, rest)) = pattern.split_once('*') else { return pattern == text };
+    text.strip_prefix(head)
+        .is_some_and(|text| (0..=text.len()).filter_map(|at| text.get(at..)).any(|text| covers(rest, text)))
 }
 
 /// The pairs of action and resource that the boundary does not allow.
