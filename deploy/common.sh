@@ -34,8 +34,12 @@ output() {
 read_foundation() {
   local name
   for name in "$stack-foundation" quiz-etl-foundation; do
-    foundation=$(aws cloudformation describe-stacks --stack-name "$name" --output text \
-      --query 'Stacks[0].Outputs[].[OutputKey, OutputValue]' 2>/dev/null) || continue
+    if ! foundation=$(aws cloudformation describe-stacks --stack-name "$name" --output text \
+      --query 'Stacks[0].Outputs[].[OutputKey, OutputValue]' 2>&1); then
+      # the role of deployments may read only its own foundation
+      [[ $foundation == *"does not exist"* || $foundation == *AccessDenied* ]] || fail "cannot read the stack $name: $foundation"
+      continue
+    fi
     [ "$(foundation Environment)" != "$environment" ] || return 0
   done
   fail "this account and region have no foundation of $environment: deploy this commit's deploy/foundation.yaml first (docs/DEPLOY.md, step 4)"
@@ -90,7 +94,7 @@ described() {
 # the variable allows_table_changes is set.
 #   deploy_stack TEMPLATE PARAMETERS_FILE KEY=VALUE...
 deploy_stack() {
-  local status made change tables
+  local status made change tables unread=0
   local template=$1 parameters=$2
   shift 2
   status=$(described 'Stacks[0].StackStatus')
@@ -103,6 +107,7 @@ deploy_stack() {
     --role-arn "$(foundation CloudFormationRoleArn)" --capabilities CAPABILITY_IAM CAPABILITY_AUTO_EXPAND \
     --no-execute-changeset --no-fail-on-empty-changeset)
   change=$(grep -o 'arn:[^ ]*:changeSet/[^ ]*' <<<"$made") || {
+    [[ $made == *"No changes to deploy"* ]] || fail "the AWS CLI names no change set: $made"
     printf 'No changes to deploy: %s is up to date\n' "$stack"
     return
   }
@@ -119,7 +124,14 @@ deploy_stack() {
   status=REVIEW_IN_PROGRESS
   while [[ $status == *_IN_PROGRESS ]]; do
     sleep 2
-    status=$(described 'Stacks[0].StackStatus')
+    # CloudFormation goes on while the network of this machine fails
+    if status=$(described 'Stacks[0].StackStatus'); then
+      unread=0
+    else
+      unread=$((unread + 1))
+      [ "$unread" -lt 30 ] || fail "cannot see how the deployment of $stack ends: look at the stack's events"
+      status=UNREAD_IN_PROGRESS
+    fi
   done
   if [ "$status" != CREATE_COMPLETE ] && [ "$status" != UPDATE_COMPLETE ]; then
     aws cloudformation describe-stack-events --stack-name "$stack" --output text --max-items 100 --query \
