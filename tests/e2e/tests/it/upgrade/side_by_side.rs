@@ -213,6 +213,10 @@ async fn versions_share_notices_and_cards() {
     let messages = versions.fixture.deployment.discord.messages();
     assert_eq!(messages.len(), syncs + 1, "one card: {messages:?}");
     assert_eq!(messages[syncs].edits, 2);
+    let late = Notice::new("late", at(1), started(1));
+    versions.notify(&[serde_json::to_string(&late).unwrap()], Active::New).await;
+    let shown = versions.fixture.deployment.discord.messages();
+    assert_eq!(shown, messages, "an older notice does not open the closed card again");
 
     // a notice that one version posted, redelivered to the other
     let parked = json!({"id": "parked", "at": at(3), "type": "messages.parked", "sink": "reports",
