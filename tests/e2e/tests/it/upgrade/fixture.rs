@@ -140,7 +140,7 @@ impl UpgradeFixture {
         quizzes.update_one(doc! {"_id": self.quiz_id(quiz)}, spoilt).await.unwrap();
     }
 
-    pub async fn mend_quiz(&self, quiz: usize) {
+    pub async fn restore_quiz(&self, quiz: usize) {
         let quizzes = self.database.collection::<Document>("quizzes");
         let whole = self.documents.quizzes[quiz].clone();
         quizzes.replace_one(doc! {"_id": self.quiz_id(quiz)}, whole).await.unwrap();

@@ -23,7 +23,7 @@ impl UpgradeFixture {
         let parked = self.complete(PARKED, &format!("parked {round}")).await;
         self.publish(&[parked, "not an id".to_owned()]).await;
         self.consume().await;
-        self.mend_quiz(PARKED).await;
+        self.restore_quiz(PARKED).await;
         self.pause().await;
         let queued = self.complete(QUEUED, &format!("queued {round}")).await;
         self.publish(&[queued]).await;

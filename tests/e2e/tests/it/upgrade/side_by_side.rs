@@ -183,7 +183,7 @@ async fn reconcile_heals_syncs_of_other_version() {
             assert_eq!(sink.dead_letters().await, 1, "{} by {parks:?}", sink.name);
             fixture.stack.drain(&sink.queue.dlq_url).await.unwrap();
         }
-        fixture.mend_quiz(SHARED[1]).await;
+        fixture.restore_quiz(SHARED[1]).await;
         assert_eq!(fixture.reconcile(reconcile).await, 1, "{student}");
         versions.consume(heals).await;
         let results = fixture.have_results(SHARED[1], &[student.to_owned()]).await;
