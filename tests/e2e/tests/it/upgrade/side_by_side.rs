@@ -1,11 +1,13 @@
 //! Both versions of the functions at work, as during a shift of traffic. The local AWS does not split the traffic of an
 //! alias, so each queue has a second mapping, to the old version.
 
+use std::collections::BTreeSet;
 use std::process::Command;
 
 use quiz_e2e::binary;
 use quiz_events::{Backfill, Notice, NoticeKind};
 use quiz_stack::MappingSpec;
+use serde::Serialize;
 use serde_json::json;
 
 use super::contents::Contents;
@@ -29,7 +31,9 @@ struct SideBySide {
     fixture: UpgradeFixture,
     /// The number of reconcile's old version.
     reconcile: String,
-    /// The mappings of the queues to the old versions.
+    /// The numbers of the old versions of the functions with a queue.
+    numbers: Vec<String>,
+    /// The mappings of the queues to these versions.
     mappings: Vec<String>,
 }
 
@@ -45,7 +49,7 @@ impl SideBySide {
             versions.push((function, queue, fixture.live_version(function).await));
         }
         fixture.update(&Version::new()).await;
-        let mut mappings = Vec::new();
+        let (mut numbers, mut mappings) = (Vec::new(), Vec::new());
         for (function, queue, version) in versions {
             assert_ne!(fixture.live_version(function).await, version, "{function} has a new version");
             let mapping = MappingSpec {
@@ -56,10 +60,12 @@ impl SideBySide {
                 enabled: false,
             };
             mappings.push(fixture.stack.map_queue(&mapping).await.unwrap());
+            numbers.push(version);
         }
-        Self { fixture, reconcile, mappings }
+        Self { fixture, reconcile, numbers, mappings }
     }
 
+    /// Chooses the versions that get the messages published from now on.
     async fn activate(&self, active: Active) {
         let fixture = &self.fixture;
         for mapping in &self.mappings {
@@ -74,13 +80,37 @@ impl SideBySide {
         }
     }
 
-    /// Lets a version handle all messages.
-    async fn consume(&self, active: Active) {
-        self.activate(active).await;
+    /// Waits until the active versions have handled all messages.
+    async fn wait(&self) {
         let fixture = &self.fixture;
         for function in [&fixture.reports.deployed, &fixture.warehouse.deployed, &fixture.notices] {
             function.wait().await;
-            assert_eq!(function.dead_letters().await, 0, "{} by {active:?}", function.name);
+            assert_eq!(function.dead_letters().await, 0, "{}", function.name);
+        }
+    }
+
+    /// For each sink, the number of the version that ran each invocation.
+    async fn invocations(&self) -> Vec<Vec<String>> {
+        let mut invocations = Vec::new();
+        for sink in self.fixture.sinks() {
+            let logs = self.fixture.stack.function_logs(&sink.name).await.unwrap();
+            let started = logs.lines().filter(|line| line.starts_with("START "));
+            invocations.push(started.map(|line| line.rsplit(' ').next().unwrap().to_owned()).collect());
+        }
+        invocations
+    }
+
+    /// Checks that these versions, and no other, have run since the invocations before.
+    async fn assert_ran(&self, active: Active, before: &[Vec<String>]) {
+        for (at, invocations) in self.invocations().await.into_iter().enumerate() {
+            let versions: BTreeSet<&String> = invocations[before[at].len()..].iter().collect();
+            let expected = match active {
+                Active::Old => (1, true),
+                Active::New => (1, false),
+                Active::Both => (2, true),
+            };
+            let ran = (versions.len(), versions.contains(&self.numbers[at]));
+            assert_eq!(ran, expected, "versions {versions:?} ran, {active:?}");
         }
     }
 
@@ -88,13 +118,12 @@ impl SideBySide {
         Contents::read_results(self.fixture.stack, &self.fixture.deployment).await
     }
 
-    async fn notify(&self, notices: &[String], active: Active) {
-        self.fixture
-            .stack
-            .publish_all(&self.fixture.deployment.topic("notices"), notices, &[])
-            .await
-            .unwrap();
-        self.consume(active).await;
+    async fn notify(&self, notice: &impl Serialize, active: Active) {
+        self.activate(active).await;
+        let notice = serde_json::to_string(notice).unwrap();
+        let topic = self.fixture.deployment.topic("notices");
+        self.fixture.stack.publish(&topic, &notice, &[]).await.unwrap();
+        self.wait().await;
     }
 
     /// The texts of the Discord messages, in the order of posting.
@@ -110,12 +139,15 @@ async fn versions_side_by_side_lose_no_sync() {
     let versions = SideBySide::new().await;
     let fixture = &versions.fixture;
     for (round, active) in [Active::New, Active::Old, Active::New, Active::Old].into_iter().enumerate() {
+        versions.activate(active).await;
+        let before = versions.invocations().await;
         let student = format!("alternate {round}");
         for quiz in SHARED {
             let completion = fixture.complete(quiz, &student).await;
             fixture.publish(&[completion]).await;
         }
-        versions.consume(active).await;
+        versions.wait().await;
+        versions.assert_ran(active, &before).await;
         for quiz in SHARED {
             let results = fixture.have_results(quiz, std::slice::from_ref(&student)).await;
             assert_eq!(results, [true; 2], "quiz {quiz}, {active:?}");
@@ -123,16 +155,7 @@ async fn versions_side_by_side_lose_no_sync() {
     }
 
     versions.activate(Active::Both).await;
-    let is_handled_by = async || {
-        let mut handled = Vec::new();
-        for sink in fixture.sinks() {
-            let logs = fixture.stack.function_logs(&sink.name).await.unwrap();
-            let started = logs.lines().filter(|line| line.starts_with("START "));
-            handled.push(started.map(|line| line.rsplit(' ').next().unwrap().to_owned()).collect::<Vec<_>>());
-        }
-        handled
-    };
-    let before = is_handled_by().await;
+    let before = versions.invocations().await;
     let students: Vec<String> = (0..STUDENTS).map(|number| format!("student {number}")).collect();
     for student in &students {
         let mut completions = Vec::new();
@@ -142,13 +165,8 @@ async fn versions_side_by_side_lose_no_sync() {
         // each completion twice, as SQS may deliver it
         fixture.publish(&[&completions[..], &completions[..]].concat()).await;
     }
-    versions.consume(Active::Both).await;
-    for (before, after) in before.into_iter().zip(is_handled_by().await) {
-        let mut handled_by = after[before.len()..].to_vec();
-        handled_by.sort();
-        handled_by.dedup();
-        assert_eq!(handled_by.len(), 2, "one version took no message: {handled_by:?}");
-    }
+    versions.wait().await;
+    versions.assert_ran(Active::Both, &before).await;
     for quiz in SHARED {
         assert_eq!(fixture.have_results(quiz, &students).await, [true; 2], "quiz {quiz}");
     }
@@ -156,10 +174,13 @@ async fn versions_side_by_side_lose_no_sync() {
 
     let written = versions.results().await;
     for active in [Active::Old, Active::New] {
+        versions.activate(active).await;
+        let before = versions.invocations().await;
         let forced =
             |id: &String| json!({"type": "session.sync", "session_id": id, "force": true}).to_string();
         fixture.publish(&fixture.session_ids().iter().map(forced).collect::<Vec<_>>()).await;
-        versions.consume(active).await;
+        versions.wait().await;
+        versions.assert_ran(active, &before).await;
         written.assert_equals(&versions.results().await, &format!("a forced sync by {active:?}"));
     }
 }
@@ -174,18 +195,19 @@ async fn reconcile_heals_syncs_of_other_version() {
         ("parked by new", Active::New, Active::Old, &versions.reconcile),
         ("parked by old", Active::Old, Active::New, &live),
     ] {
+        versions.activate(parks).await;
         fixture.spoil_quiz(SHARED[1]).await;
         let completion = fixture.complete(SHARED[1], student).await;
         fixture.publish(&[completion]).await;
-        versions.activate(parks).await;
         for sink in fixture.sinks() {
             sink.wait().await;
             assert_eq!(sink.dead_letters().await, 1, "{} by {parks:?}", sink.name);
             fixture.stack.drain(&sink.queue.dlq_url).await.unwrap();
         }
         fixture.restore_quiz(SHARED[1]).await;
+        versions.activate(heals).await;
         assert_eq!(fixture.reconcile(reconcile).await, 1, "{student}");
-        versions.consume(heals).await;
+        versions.wait().await;
         let results = fixture.have_results(SHARED[1], &[student.to_owned()]).await;
         assert_eq!(results, [true; 2], "{student}");
         assert_eq!((fixture.reconcile(&live).await, fixture.reconcile(&versions.reconcile).await), (0, 0));
@@ -196,7 +218,8 @@ async fn reconcile_heals_syncs_of_other_version() {
 #[ignore = "needs an old version: run tests/upgrade"]
 async fn versions_share_notices_and_cards() {
     let versions = SideBySide::new().await;
-    versions.consume(Active::Both).await;
+    versions.activate(Active::Both).await;
+    versions.wait().await;
     let syncs = versions.posted().len();
 
     // a card that one version posts, the other edits and the first closes
@@ -208,31 +231,33 @@ async fn versions_share_notices_and_cards() {
         [(started(0), 0, Active::Old), (started(2), 1, Active::New), (finished, 2, Active::Old)]
     {
         let notice = Notice::new(format!("backfill {second}"), at(second), kind);
-        versions.notify(&[serde_json::to_string(&notice).unwrap()], active).await;
+        versions.notify(&notice, active).await;
     }
     let messages = versions.fixture.deployment.discord.messages();
     assert_eq!(messages.len(), syncs + 1, "one card: {messages:?}");
     assert_eq!(messages[syncs].edits, 2);
     let late = Notice::new("late", at(1), started(1));
-    versions.notify(&[serde_json::to_string(&late).unwrap()], Active::New).await;
+    versions.notify(&late, Active::New).await;
     let shown = versions.fixture.deployment.discord.messages();
     assert_eq!(shown, messages, "an older notice does not open the closed card again");
 
     // a notice that one version posted, redelivered to the other
     let parked = json!({"id": "parked", "at": at(3), "type": "messages.parked", "sink": "reports",
         "error_code": "not_an_event", "error": "the message is empty", "messages": 2});
-    versions.notify(&[parked.to_string()], Active::New).await;
-    versions.notify(&[parked.to_string()], Active::Old).await;
+    versions.notify(&parked, Active::New).await;
+    versions.notify(&parked, Active::Old).await;
     assert_eq!(versions.posted().len(), syncs + 2, "the redelivered notice is posted once");
 
     // a kind that the version does not know
     for (id, active) in [("unknown to old", Active::Old), ("unknown to new", Active::New)] {
         let notice = json!({"id": id, "at": at(4), "type": "of.a.later.version", "text": id});
-        versions.notify(&[notice.to_string()], active).await;
+        versions.notify(&notice, active).await;
         assert!(versions.posted().last().unwrap().contains(id), "{id}");
     }
 
     // what the new command sends
+    versions.activate(Active::Old).await;
+    let posted_before = versions.posted().len();
     let fixture = &versions.fixture;
     fixture.stack.send_all(&fixture.reports.queue.dlq_url, &["not an id".to_owned()]).await.unwrap();
     let dropped = Command::new(binary("quiz-etl"))
@@ -243,8 +268,7 @@ async fn versions_share_notices_and_cards() {
         .output()
         .unwrap();
     assert!(dropped.status.success(), "{dropped:?}");
-    let posted_before = versions.posted().len();
-    versions.consume(Active::Old).await;
+    versions.wait().await;
     let posted = versions.posted();
     assert!(posted[posted_before..].iter().any(|text| text.contains("a test of an upgrade")), "{posted:?}");
 }
