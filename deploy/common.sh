@@ -50,16 +50,11 @@ foundation() {
   awk -F '\t' -v key="$1" '$1 == key { print $2 }' <<<"$foundation"
 }
 
-# prints the repository of an image in a registry that `foundation Registry` printed
-repository_of() {
-  printf '%s/%s' "${1#*/}" "$2"
-}
-
 # prints the digest of a commit's image in the registry; fails if the image is not in the registry
 #   digest_of "$registry" sync-reports COMMIT
 digest_of() {
   local digest
-  digest=$(aws ecr describe-images --repository-name "$(repository_of "$1" "$2")" --image-ids "imageTag=$3" --output text \
+  digest=$(aws ecr describe-images --repository-name "${1#*/}/$2" --image-ids "imageTag=$3" --output text \
     --query 'imageDetails[0].imageDigest' 2>/dev/null) && [ "$digest" != None ] || return 1
   printf '%s' "$digest"
 }

@@ -11,7 +11,7 @@ use std::io::Write;
 use std::path::{Path, PathBuf};
 
 use jiff::Timestamp;
-use quiz_events::{SessionDescription, Sink};
+use quiz_events::{SessionDescription, SessionTarget, Sink};
 use serde::{Deserialize, Serialize};
 use thiserror::Error;
 
@@ -57,6 +57,14 @@ pub struct RequestedSession {
     pub name: String,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub session: Option<SessionDescription>,
+}
+
+impl RequestedSession {
+    /// A test session without a known name: its id stands for the name.
+    pub fn unnamed(target: SessionTarget, session: Option<SessionDescription>) -> Self {
+        let SessionTarget { session_id, quiz_id } = target;
+        Self { name: session_id.clone(), session_id, quiz_id, session }
+    }
 }
 
 /// A test session that SNS has accepted, and its sync states just before.

@@ -40,11 +40,7 @@ pub async fn sync(args: &SyncArgs, terminal: Terminal, interrupt: &Interrupt) ->
     };
     settings.audit().record(action).await?;
     let requested = tests.into_iter().map(|SelectedSession { target, description }| {
-        let SessionTarget { session_id, quiz_id } = target;
-        (
-            session_id.clone(),
-            RequestedSession { name: session_id.clone(), session_id, quiz_id, session: description },
-        )
+        (target.session_id.clone(), RequestedSession::unnamed(target, description))
     });
     let sinks = distinct_sinks(&args.sinks);
     let work = Work {

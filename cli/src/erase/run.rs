@@ -66,7 +66,7 @@ async fn confirm(args: &EraseArgs, terminal: Terminal, interrupt: &Interrupt) ->
     }
     let text = "Type the user id to erase this student permanently.".to_owned();
     let answer = line(terminal, Question { text, hint: "", option: "--yes" }, interrupt).await?;
-    if answer.as_deref() != Some(args.user.trim()) {
+    if answer.as_deref() != Some(args.user.as_str()) {
         bail!("stopped: nothing was changed");
     }
     Ok(())

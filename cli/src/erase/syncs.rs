@@ -47,11 +47,8 @@ pub(crate) async fn sync(
         return Ok(Synced::default());
     }
     let states = stores.settings.states();
-    let requested = |target: &SessionTarget| {
-        let SessionTarget { session_id, quiz_id } = target.clone();
-        let name = session_id.clone();
-        (session_id.clone(), RequestedSession { session_id, quiz_id, name, session: None })
-    };
+    let requested =
+        |target: &SessionTarget| (target.session_id.clone(), RequestedSession::unnamed(target.clone(), None));
     let ids = targets.iter().map(|target| target.session_id.clone());
     let sinks = Sink::ALL.to_vec();
     let work = Work {

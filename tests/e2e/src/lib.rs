@@ -114,6 +114,16 @@ pub async fn mongodb_gate(deployment: &Deployment, patience: Option<Duration>) -
     (gate, secret)
 }
 
+/// The ends of the names of a deployment's tables, those of reports first.
+pub const TABLES: [&str; 6] = [
+    "student_quiz_reports",
+    "student_quiz_reports_v2",
+    "form_question_responses",
+    "quiz_sync_state",
+    "quiz_notice_memory",
+    "quiz_snapshots",
+];
+
 /// The folder of this workspace's binaries.
 pub fn binaries() -> PathBuf {
     binary("quiz-etl").parent().unwrap().to_owned()

@@ -1,6 +1,7 @@
 //! The restore drill of `docs/RUNBOOK.md`: its commands bring lost items of one test session back.
 
 use std::process::Command;
+use std::time::Instant;
 
 use aws_sdk_dynamodb::types::AttributeValue;
 use quiz_stack::{Stack, deployment_commands, unique};
@@ -46,7 +47,9 @@ async fn lost_items_come_back() {
         bash.envs([("TABLE", table.as_str()), ("BEFORE", "2026-11-20T10:00:00Z"), ("SESSION", "G_A")]);
         bash.envs([("AWS_ENDPOINT_URL", stack.aws_endpoint()), ("AWS_DEFAULT_REGION", quiz_stack::REGION)]);
         bash.envs([("AWS_ACCESS_KEY_ID", "test"), ("AWS_SECRET_ACCESS_KEY", "test"), ("AWS_PAGER", "")]);
+        let begun = Instant::now();
         let ended = bash.output().unwrap();
+        println!("{} ms:{commands}", begun.elapsed().as_millis());
         assert!(ended.status.success(), "{commands}: {}", String::from_utf8_lossy(&ended.stderr));
         String::from_utf8(ended.stdout).unwrap()
     };

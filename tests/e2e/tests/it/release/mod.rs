@@ -8,6 +8,7 @@ mod parameters;
 use std::collections::BTreeSet;
 
 use account::Account;
+use quiz_e2e::TABLES;
 
 #[tokio::test]
 async fn removing_the_pause_resumes() {
@@ -43,15 +44,7 @@ async fn removing_the_pause_resumes() {
 
 /// The tables of a stack with this prefix.
 fn tables(prefix: &str) -> BTreeSet<String> {
-    let names = [
-        "student_quiz_reports",
-        "student_quiz_reports_v2",
-        "form_question_responses",
-        "quiz_sync_state",
-        "quiz_notice_memory",
-        "quiz_snapshots",
-    ];
-    names.iter().map(|name| format!("{prefix}{name}")).collect()
+    TABLES.iter().map(|name| format!("{prefix}{name}")).collect()
 }
 
 #[tokio::test]

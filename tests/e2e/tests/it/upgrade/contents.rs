@@ -5,20 +5,12 @@ use std::collections::{BTreeMap, BTreeSet};
 use aws_sdk_dynamodb::types::AttributeValue;
 use quiz_domain::reports::ContentDigest;
 use quiz_domain::rows::WarehouseTable;
-use quiz_e2e::Item;
 use quiz_e2e::warehouse::Row;
+use quiz_e2e::{Item, TABLES};
 use quiz_stack::{BigQuery, Deployment, Stack};
 use serde_json::{Value, json};
 
-const TABLES: [&str; 6] = [
-    "student_quiz_reports",
-    "student_quiz_reports_v2",
-    "form_question_responses",
-    "quiz_sync_state",
-    "quiz_notice_memory",
-    "quiz_snapshots",
-];
-/// The number of those that hold reports.
+/// The number of [`TABLES`] that hold reports.
 const REPORT_TABLES: usize = 3;
 /// What differs between two syncs of the same answers.
 const STAMPS: [&str; 3] = ["inserted_at_timestamp", "inserted_at", "sync_generation"];
